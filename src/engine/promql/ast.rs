@@ -1,0 +1,273 @@
+//! The syntax tree; every node knows the bytes it came from.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::storage::Matcher;
+
+/// A node with the bytes of the query text it covers.
+#[derive(Clone, Debug)]
+pub struct Expr {
+    /// The bytes in the query text.
+    pub span: Range<usize>,
+    /// What it is.
+    pub node: Node,
+}
+
+/// The kinds of node, as Prometheus' grammar has them.
+#[derive(Clone, Debug)]
+pub enum Node {
+    /// A number.
+    Number(f64),
+    /// A string.
+    String(Arc<str>),
+    /// `name{…}`, with its modifiers.
+    Vector(VectorSelector),
+    /// `selector[range]`.
+    Matrix {
+        /// The selector, with `offset`, `@`, `anchored` and `smoothed`.
+        selector: VectorSelector,
+        /// The range.
+        range: DurationExpr,
+    },
+    /// `expr[range:step]`.
+    Subquery {
+        /// The inner expression.
+        expr: Box<Expr>,
+        /// The range.
+        range: DurationExpr,
+        /// The step; the engine's default where it is left out.
+        step: Option<DurationExpr>,
+        /// `offset` and `@`.
+        shift: Shift,
+    },
+    /// `-expr` or `+expr`.
+    Unary {
+        /// Whether the sign is a minus.
+        sign: Sign,
+        /// The operand.
+        expr: Box<Expr>,
+    },
+    /// `left op right`.
+    Binary(Box<Binary>),
+    /// `sum by (…) (expr)` and the like.
+    Aggregate(Box<Aggregate>),
+    /// `function(args…)`.
+    Call {
+        /// Which function.
+        function: &'static super::functions::Function,
+        /// Its arguments.
+        args: Vec<Expr>,
+    },
+    /// `(expr)`.
+    Paren(Box<Expr>),
+}
+
+/// A sign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sign {
+    /// `+`
+    Plus,
+    /// `-`
+    Minus,
+}
+
+/// A selector of series.
+#[derive(Clone, Debug)]
+pub struct VectorSelector {
+    /// The literal metric name, where there is one (it is among the matchers too).
+    pub name: Option<Arc<str>>,
+    /// Every condition, the name's included.
+    pub matchers: Vec<Matcher>,
+    /// `offset` and `@`.
+    pub shift: Shift,
+    /// `anchored`, `smoothed` or neither.
+    pub range_mode: RangeMode,
+}
+
+/// How a range selector treats its boundaries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RangeMode {
+    /// As Prometheus always did.
+    #[default]
+    Extrapolated,
+    /// `anchored`: the last sample before the range stands at its start.
+    Anchored,
+    /// `smoothed`: values at both ends are interpolated.
+    Smoothed,
+}
+
+/// Where in time an expression is evaluated.
+#[derive(Clone, Debug, Default)]
+pub struct Shift {
+    /// `offset`.
+    pub offset: Option<DurationExpr>,
+    /// `@`.
+    pub at: Option<At>,
+}
+
+/// The instant of an `@` modifier.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum At {
+    /// Milliseconds since the Unix epoch.
+    Time(i64),
+    /// `start()` of the query.
+    Start,
+    /// `end()` of the query.
+    End,
+}
+
+/// A duration: a literal, or (experimental in Prometheus) arithmetic over numbers, durations, `step()`, `range()`.
+#[derive(Clone, Debug)]
+pub struct DurationExpr {
+    /// The bytes in the query text.
+    pub span: Range<usize>,
+    /// What it is.
+    pub node: DurationNode,
+}
+
+/// The kinds of duration expression.
+#[derive(Clone, Debug)]
+pub enum DurationNode {
+    /// Seconds (`5m` is 300).
+    Seconds(f64),
+    /// `step()`: the query's step, 0 in an instant query.
+    Step,
+    /// `range()`: the query's end minus its start.
+    Range,
+    /// `-a` or `+a`.
+    Unary(Sign, Box<DurationExpr>),
+    /// `a op b`, op one of `+ - * / % ^`.
+    Binary(BinaryOp, Box<DurationExpr>, Box<DurationExpr>),
+    /// `min(a, b)`.
+    Min(Box<DurationExpr>, Box<DurationExpr>),
+    /// `max(a, b)`.
+    Max(Box<DurationExpr>, Box<DurationExpr>),
+}
+
+/// A binary operation.
+#[derive(Clone, Debug)]
+pub struct Binary {
+    /// The operator.
+    pub op: BinaryOp,
+    /// The bytes of the operator.
+    pub op_span: Range<usize>,
+    /// The left side.
+    pub left: Expr,
+    /// The right side.
+    pub right: Expr,
+    /// `bool` on a comparison.
+    pub comparison: ComparisonMode,
+    /// How vectors are matched.
+    pub matching: Matching,
+}
+
+/// What a comparison yields.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ComparisonMode {
+    /// The left value where it holds, nothing elsewhere.
+    #[default]
+    Filter,
+    /// `bool`: 1 or 0.
+    Bool,
+}
+
+/// Binary operators.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the names are the operators'")]
+pub enum BinaryOp {
+    Add,
+    Sub,
+    Mul,
+    Div,
+    Mod,
+    Pow,
+    Atan2,
+    Equal,
+    NotEqual,
+    Greater,
+    Less,
+    GreaterOrEqual,
+    LessOrEqual,
+    And,
+    Or,
+    Unless,
+    /// `</` and `>/`: trims of native histograms.
+    TrimUpper,
+    TrimLower,
+}
+
+/// How two vectors are matched.
+#[derive(Clone, Debug, Default)]
+pub struct Matching {
+    /// `on`/`ignoring`; ignoring nothing where neither stands.
+    pub on: Grouping,
+    /// One to one, or which side is many.
+    pub cardinality: Cardinality,
+    /// The labels of `group_left(…)`/`group_right(…)`.
+    pub include: Vec<Arc<str>>,
+    /// `fill`/`fill_left`: the value of a missing left sample.
+    pub fill_left: Option<f64>,
+    /// `fill`/`fill_right`: the value of a missing right sample.
+    pub fill_right: Option<f64>,
+}
+
+/// A choice of labels.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Grouping {
+    /// `on (…)` or `by (…)`: these alone.
+    By(Vec<Arc<str>>),
+    /// `ignoring (…)` or `without (…)`: all but these.
+    Without(Vec<Arc<str>>),
+}
+
+impl Default for Grouping {
+    fn default() -> Self {
+        Self::Without(Vec::new())
+    }
+}
+
+/// Which side of a match is many.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Cardinality {
+    /// Neither.
+    #[default]
+    OneToOne,
+    /// `group_left`: the left side.
+    ManyToOne,
+    /// `group_right`: the right side.
+    OneToMany,
+}
+
+/// An aggregation.
+#[derive(Clone, Debug)]
+pub struct Aggregate {
+    /// The operator.
+    pub op: AggregateOp,
+    /// What is aggregated.
+    pub expr: Expr,
+    /// The parameter of `topk`, `quantile`, `count_values` and the like.
+    pub param: Option<Expr>,
+    /// `by`/`without`; by nothing where neither stands.
+    pub grouping: Grouping,
+}
+
+/// Aggregation operators.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the names are the operators'")]
+pub enum AggregateOp {
+    Sum,
+    Avg,
+    Min,
+    Max,
+    Count,
+    Group,
+    Stddev,
+    Stdvar,
+    Topk,
+    Bottomk,
+    CountValues,
+    Quantile,
+    Limitk,
+    LimitRatio,
+}

@@ -1,0 +1,8 @@
+//! The table of functions.
+
+/// One function's signature.
+#[derive(Debug)]
+pub struct Function {
+    /// Its name.
+    pub name: &'static str,
+}

@@ -1,0 +1,94 @@
+//! PromQL: parser with positions, evaluator and the storage it reads through.
+
+pub mod ast;
+pub mod functions;
+pub mod histogram;
+pub mod storage;
+
+use std::ops::Range;
+use std::time::Duration;
+
+use crate::engine::labels::Labels;
+
+pub use ast::Expr;
+pub use storage::{Sample, SelectedSeries, Storage, Value};
+
+/// Whether the metric name of a result goes at each operation or once at the end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NameRemoval {
+    /// As Prometheus does by default.
+    #[default]
+    Immediate,
+    /// Prometheus' `promql-delayed-name-removal`.
+    Delayed,
+}
+
+/// Settings of an evaluation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// How far an instant selector looks back.
+    pub lookback: Duration,
+    /// The step of a subquery that names none.
+    pub subquery_step: Duration,
+    /// When metric names go.
+    pub name_removal: NameRemoval,
+    /// Samples one query may hold at a time.
+    pub samples_max: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            lookback: Duration::from_mins(5),
+            subquery_step: Duration::from_mins(1),
+            name_removal: NameRemoval::Immediate,
+            samples_max: 50_000_000,
+        }
+    }
+}
+
+/// Why a text is no PromQL expression.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ParseError {
+    /// The bytes at fault.
+    pub span: Range<usize>,
+    /// What is wrong, as a lower-case fragment.
+    pub message: String,
+    /// What to do, as a sentence.
+    pub advice: Option<String>,
+}
+
+/// Why an expression could not be evaluated.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct EvalError {
+    /// The bytes of the query it comes from.
+    pub span: Range<usize>,
+    /// What is wrong, in Prometheus' words where operators know them.
+    pub message: String,
+}
+
+/// What an evaluation yields.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// The result.
+    pub value: QueryValue,
+    /// Warnings, each once.
+    pub warnings: Vec<String>,
+    /// Infos, each once.
+    pub infos: Vec<String>,
+}
+
+/// The four kinds of result.
+#[derive(Clone, Debug, PartialEq)]
+pub enum QueryValue {
+    /// One number.
+    Scalar(f64),
+    /// One text.
+    String(String),
+    /// One sample a label set, in the order of the result (`sort` keeps its own).
+    Vector(Vec<(Labels, Value)>),
+    /// Many samples a label set, sorted by labels.
+    Matrix(Vec<SelectedSeries>),
+}

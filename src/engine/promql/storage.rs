@@ -1,0 +1,87 @@
+//! What the evaluator reads: samples of the series that match.
+
+use std::sync::Arc;
+
+use regex::Regex;
+
+use crate::engine::labels::Labels;
+
+/// The value that marks a series as gone, by its bits, as in Prometheus' storage.
+pub const STALE_BITS: u64 = 0x7ff0_0000_0000_0002;
+
+/// One label condition of a selector.
+#[derive(Clone, Debug)]
+pub struct Matcher {
+    /// The label, `__name__` for the metric name.
+    pub name: Arc<str>,
+    /// The condition on its value; a label that is not there has the value "".
+    pub condition: Condition,
+}
+
+/// How a label's value is compared.
+#[derive(Clone, Debug)]
+pub enum Condition {
+    /// `=`
+    Equal(Arc<str>),
+    /// `!=`
+    NotEqual(Arc<str>),
+    /// `=~`, fully anchored; dot matches a newline, as in Prometheus
+    Match(Regex),
+    /// `!~`, fully anchored
+    NoMatch(Regex),
+}
+
+/// A float, or a native histogram.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// A float sample.
+    Float(f64),
+    /// A native histogram sample.
+    Histogram(Arc<super::histogram::FloatHistogram>),
+}
+
+/// One sample: its time in milliseconds since the Unix epoch, and its value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sample {
+    /// Milliseconds since the Unix epoch.
+    pub time_ms: i64,
+    /// The value; a float with [`STALE_BITS`] marks the series as gone.
+    pub value: Value,
+}
+
+/// One series with what was asked of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SelectedSeries {
+    /// Its labels, metric name included.
+    pub labels: Labels,
+    /// Its samples in rising time, stale markers included.
+    pub samples: Vec<Sample>,
+}
+
+/// How much of each series a selection needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// Only the last sample of the span (a stale marker counts as one).
+    Last,
+    /// Every sample of the span.
+    All,
+}
+
+/// What the evaluator asks of a storage.
+#[derive(Clone, Copy, Debug)]
+pub struct Selection<'a> {
+    /// All must hold.
+    pub matchers: &'a [Matcher],
+    /// The first instant, inclusive, in milliseconds since the Unix epoch.
+    pub start_ms: i64,
+    /// The last instant, inclusive.
+    pub end_ms: i64,
+    /// How much of the span is needed.
+    pub extent: Extent,
+}
+
+/// A source of samples.
+pub trait Storage {
+    /// The series that match and have a sample in the span, in any order.
+    fn select(&self, selection: Selection<'_>) -> Vec<SelectedSeries>;
+}

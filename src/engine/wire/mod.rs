@@ -1,0 +1,90 @@
+//! Domain events on the wire: from JSON to typed, borrowed payloads and back (`domain-events.md`).
+
+pub mod payload;
+
+use std::borrow::Cow;
+
+use crate::engine::time::Timestamp;
+
+pub use payload::{EventType, Payload};
+
+/// A string of an event: borrowed from the message unless JSON escapes forced a copy.
+pub type Text<'a> = Cow<'a, str>;
+
+/// The `event_id` as 128 bits, whichever of the four textual UUID forms it came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EventId(pub u128);
+
+/// How an event travels (`CONTRACT.md`, "Lanes").
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Lane {
+    /// Core NATS, at most once.
+    Core,
+    /// A JetStream stream, at least once in and exactly once in effect.
+    JetStream,
+}
+
+/// Why an event is refused; the `reason` label of `signalbox_events_rejected_total`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Reason {
+    /// Not JSON, not UTF-8, nested too deep, or a key twice.
+    Malformed,
+    /// A type the specification does not have.
+    UnknownType,
+    /// A major version without a declared transform.
+    UnsupportedVersion,
+    /// A field that is missing, of the wrong type or out of its range.
+    InvalidField,
+    /// A metric name that is taken by another type.
+    Conflict,
+    /// A type that rides the other lane.
+    OtherLane,
+    /// A message over the size limit, or an array over the element limit.
+    TooLarge,
+}
+
+/// A refusal with the words for the log: which field, what was expected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The counted reason.
+    pub reason: Reason,
+    /// A lower-case fragment that names the field and what was expected.
+    pub detail: Cow<'static, str>,
+}
+
+/// `event_version`: major, minor and (0 where not given) patch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Version {
+    /// Breaking changes.
+    pub major: u32,
+    /// Added fields.
+    pub minor: u32,
+    /// Corrections.
+    pub patch: u32,
+}
+
+/// One message as a lane delivers it.
+#[derive(Clone, Copy, Debug)]
+pub struct Message<'a> {
+    /// The subject it was published to.
+    pub subject: &'a str,
+    /// The raw NATS header block (`NATS/1.0\r\nName: value\r\n…`), empty where there is none.
+    pub headers: &'a [u8],
+    /// The payload.
+    pub payload: &'a [u8],
+}
+
+/// One valid event.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event<'a> {
+    /// Its identity, which duplicates share.
+    pub id: EventId,
+    /// When it happened, by its publisher's clock.
+    pub timestamp: Timestamp,
+    /// The version it was sent in.
+    pub version: Version,
+    /// The trace it belongs to: the 16 bytes of `traceparent`, where the message or event carries a valid one.
+    pub trace: Option<u128>,
+    /// The typed fields.
+    pub payload: Payload<'a>,
+}

@@ -1,0 +1,12 @@
+//! signalbox turns an application's domain events into Prometheus metrics and alerts.
+//!
+//! [`engine`] is deterministic: it does no I/O, reads no clock and yields the same bytes for the same inputs.
+//! `shell` connects it to NATS, HTTP and the disk; `cli` holds the commands. Imports run from `cli` to `shell`
+//! to `engine`, never back.
+
+pub mod engine;
+
+#[cfg(feature = "shell")]
+pub mod cli;
+#[cfg(feature = "shell")]
+pub mod shell;

@@ -1,0 +1,1 @@
+//! The thin shell: NATS, HTTP, clock and disk around the engine.
