@@ -1,0 +1,122 @@
+//! What the shell knows and the engine counts: the connection, losses, publishing, reloads.
+
+use std::sync::Arc;
+
+/// Something that happened outside the engine.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fact {
+    /// The connection to NATS stands.
+    Connected,
+    /// The connection to NATS is gone.
+    Disconnected,
+    /// Messages were lost before the engine saw them; the reason is a label of `signalbox_events_dropped_total`.
+    Dropped {
+        /// `slow_consumer`, `disconnected` and the like.
+        reason: DropReason,
+        /// How many.
+        count: u64,
+    },
+    /// How many messages of a stream wait to be read.
+    StreamPending {
+        /// The stream.
+        stream: Arc<str>,
+        /// How many.
+        count: u64,
+    },
+    /// Messages left the stream before they were read.
+    StreamLost {
+        /// The stream.
+        stream: Arc<str>,
+        /// How many.
+        count: u64,
+    },
+    /// A stream began anew.
+    StreamEpoch {
+        /// The stream.
+        stream: Arc<str>,
+        /// Why.
+        reason: EpochReason,
+    },
+    /// An alert event could not be published; it will be tried again.
+    PublishFailed {
+        /// `AlertTriggered` or `AlertCleared`.
+        kind: super::wire::EventType,
+    },
+    /// A copy of a rejected event was not published.
+    RejectedCopyDropped {
+        /// Why, a label of `signalbox_rejected_copies_dropped_total`.
+        reason: &'static str,
+    },
+    /// A reload was tried.
+    Reloaded(ReloadResult),
+}
+
+/// Why messages were lost before the engine saw them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum DropReason {
+    /// The client library's or our own queue was full.
+    SlowConsumer,
+    /// The server cut the connection or said slow consumer: one incident of unknown size.
+    ServerCut,
+}
+
+impl DropReason {
+    /// All of them, so that each is exposed at zero from the start.
+    pub const ALL: &'static [Self] = &[Self::SlowConsumer, Self::ServerCut];
+
+    /// The label value.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::SlowConsumer => "slow_consumer",
+            Self::ServerCut => "server_cut",
+        }
+    }
+}
+
+/// Why a stream began anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum EpochReason {
+    /// Its creation time changed.
+    Recreated,
+    /// It holds less, or another message, than was read of it.
+    RolledBack,
+}
+
+impl EpochReason {
+    /// The label value.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Recreated => "recreated",
+            Self::RolledBack => "rolled_back",
+        }
+    }
+}
+
+/// How a reload ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ReloadResult {
+    /// Everything loaded.
+    Success,
+    /// Something was refused; the last good version of it stays in force.
+    Failure,
+}
+
+/// The two ends of reading what was stored before the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CatchUp {
+    /// Everything counts, rules are silent, `now` is each message's stored time.
+    Begin,
+    /// From here on rules are evaluated.
+    End,
+}
+
+/// One refused event of a batch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rejected {
+    /// The message's place in the batch.
+    pub message: usize,
+    /// The element's place in the message.
+    pub element: usize,
+    /// Why.
+    pub refusal: super::wire::Refusal,
+}
