@@ -1,8 +1,114 @@
-//! The table of functions.
+//! The functions of PromQL: their signatures, for the parser's type check, and what they compute.
+
+mod table;
+
+/// The type of a value an expression yields or a function takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ValueType {
+    /// One number.
+    Scalar,
+    /// One text.
+    String,
+    /// One sample a series.
+    Vector,
+    /// A range of samples a series.
+    Matrix,
+}
+
+impl ValueType {
+    /// The name Prometheus gives the type in its errors.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Scalar => "scalar",
+            Self::String => "string",
+            Self::Vector => "instant vector",
+            Self::Matrix => "range vector",
+        }
+    }
+}
+
+/// How often the last parameter of a function may stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Variadic {
+    /// Exactly once, as every other parameter.
+    No,
+    /// From not at all to this many times.
+    UpTo(usize),
+    /// As often as one likes, or not at all.
+    Unlimited,
+}
 
 /// One function's signature.
 #[derive(Debug)]
 pub struct Function {
     /// Its name.
     pub name: &'static str,
+    /// The types of its parameters.
+    pub args: &'static [ValueType],
+    /// How often the last parameter may stand.
+    pub variadic: Variadic,
+    /// What it yields.
+    pub returns: ValueType,
+    /// Whether Prometheus asks for a feature flag to use it.
+    pub experimental: bool,
+}
+
+impl Function {
+    /// The fewest arguments a call may have.
+    pub const fn args_min(&self) -> usize {
+        match self.variadic {
+            Variadic::No => self.args.len(),
+            Variadic::UpTo(_) | Variadic::Unlimited => self.args.len().saturating_sub(1),
+        }
+    }
+
+    /// The most arguments a call may have, where there is a bound.
+    pub const fn args_max(&self) -> Option<usize> {
+        match self.variadic {
+            Variadic::No => Some(self.args.len()),
+            Variadic::UpTo(count) => Some(self.args.len().saturating_sub(1).saturating_add(count)),
+            Variadic::Unlimited => None,
+        }
+    }
+
+    /// The type of the argument at `index`; a repeated last parameter keeps its type.
+    pub fn arg(&self, index: usize) -> Option<ValueType> {
+        self.args.get(index).or_else(|| self.args.last()).copied()
+    }
+}
+
+/// The function called `name`, in Prometheus' spelling.
+pub fn find(name: &str) -> Option<&'static Function> {
+    let table = table::FUNCTIONS;
+    table.binary_search_by(|function| function.name.cmp(name)).ok().and_then(|at| table.get(at))
+}
+
+/// Every function, sorted by name.
+pub fn all() -> &'static [Function] {
+    table::FUNCTIONS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_sorted_so_that_every_function_is_found() {
+        assert!(all().is_sorted_by(|left, right| left.name < right.name));
+        for function in all() {
+            assert!(std::ptr::eq(find(function.name).unwrap(), function));
+        }
+        assert!(find("Rate").is_none());
+    }
+
+    #[test]
+    fn a_variadic_function_counts_its_last_parameter_as_optional() {
+        let quantiles = find("histogram_quantiles").unwrap();
+        assert_eq!((quantiles.args_min(), quantiles.args_max()), (3, Some(12)));
+        assert_eq!(quantiles.arg(9), Some(ValueType::Scalar));
+        let join = find("label_join").unwrap();
+        assert_eq!((join.args_min(), join.args_max()), (3, None));
+        let rate = find("rate").unwrap();
+        assert_eq!((rate.args_min(), rate.args_max()), (1, Some(1)));
+    }
 }
