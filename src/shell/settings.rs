@@ -1,0 +1,370 @@
+//! What the shell is set up with: the connection, the lanes, publishing, HTTP and their limits.
+//!
+//! The engine's own configuration is [`crate::engine::config::Config`]; both come from one file, which `cli` reads.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Everything the shell is set up with.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// The connection to NATS.
+    pub nats: NatsSettings,
+    /// The JetStream lane.
+    pub jetstream: JetStreamSettings,
+    /// How alert events are published.
+    pub alerts: AlertSettings,
+    /// Where copies of rejected events go.
+    pub rejected: RejectedSettings,
+    /// The HTTP server.
+    pub http: HttpSettings,
+    /// How much may wait between NATS and the engine.
+    pub flow: FlowSettings,
+    /// The folder that keeps the state; none keeps it in memory.
+    pub state_dir: Option<PathBuf>,
+    /// How the process stops.
+    pub shutdown: ShutdownSettings,
+}
+
+/// A text that is never shown: `Debug` and `Display` write `[hidden]`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Hides a text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself, for the one place that sends it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("[hidden]")
+    }
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("[hidden]")
+    }
+}
+
+/// The connection to NATS.
+#[derive(Clone, Debug)]
+pub struct NatsSettings {
+    /// Server URLs; userinfo in them counts as user and password (or token). Default `nats://127.0.0.1:4222`.
+    pub urls: Vec<Secret>,
+    /// The name the server shows for the connection. Default `signalbox`.
+    pub name: String,
+    /// Who we say we are. Default: what the URL says, else nobody.
+    pub auth: Auth,
+    /// Encryption. Default: where the server asks for it or the URL begins with `tls://`.
+    pub tls: TlsSettings,
+    /// How long one attempt to connect may take. Default 5 s.
+    pub connect_timeout: Duration,
+    /// How often a silent connection is checked. Default 10 s.
+    pub ping_interval: Duration,
+    /// How long a request to the server (JetStream API, publish acknowledgement) may take. Default 5 s.
+    pub request_timeout: Duration,
+}
+
+impl Default for NatsSettings {
+    fn default() -> Self {
+        Self {
+            urls: vec![Secret::new("nats://127.0.0.1:4222")],
+            name: "signalbox".to_owned(),
+            auth: Auth::None,
+            tls: TlsSettings::default(),
+            connect_timeout: Duration::from_secs(5),
+            ping_interval: Duration::from_secs(10),
+            request_timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Who the sidecar says it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Auth {
+    /// Nobody (or what the URL says).
+    None,
+    /// A user with a password.
+    User {
+        /// The user.
+        user: String,
+        /// The password.
+        password: Secret,
+    },
+    /// A token.
+    Token(Secret),
+    /// A credentials file (a JWT and its seed).
+    CredentialsFile(PathBuf),
+    /// An nkey seed (`SU…`).
+    NkeySeed(Secret),
+    /// A file that holds an nkey seed.
+    NkeyFile(PathBuf),
+}
+
+/// Encryption of the connection.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TlsSettings {
+    /// Whether TLS is asked of the server even where it does not require it.
+    pub mode: TlsMode,
+    /// A file of certificates to trust beside the system's.
+    pub ca: Option<PathBuf>,
+    /// Our own certificate; needs `key` too.
+    pub cert: Option<PathBuf>,
+    /// The private key of `cert`.
+    pub key: Option<PathBuf>,
+}
+
+/// When TLS is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TlsMode {
+    /// Where the server requires it or the URL begins with `tls://`.
+    #[default]
+    AsServerAsks,
+    /// Always.
+    Required,
+    /// Always, before the server says a word (servers with `handshake_first`).
+    First,
+}
+
+/// The JetStream lane.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JetStreamSettings {
+    /// Whether there is a JetStream lane; `Off` takes everything from core NATS. Default on.
+    pub use_lane: UseLane,
+    /// The stream. Default `EVENTS`.
+    pub stream: Arc<str>,
+    /// What to do where the stream is missing. Default: wait for it and say which command creates it.
+    pub missing_stream: MissingStream,
+    /// Where reading begins without a state. Default `all`.
+    pub start: Start,
+    /// The name of the durable consumer, where one is needed (`start: resume`, work-queue and interest streams).
+    /// Default `signalbox`.
+    pub durable: String,
+    /// The JetStream domain, where it is not the connection's own.
+    pub domain: Option<String>,
+    /// Messages asked for with one pull. Default 1,024.
+    pub pull_messages_max: usize,
+    /// Bytes asked for with one pull. Default 4 MiB; a bigger message alone is still read.
+    pub pull_bytes_max: usize,
+    /// The server's sign of life while nothing arrives. Default 500 ms.
+    pub heartbeat: Duration,
+    /// How long one pull waits at the server. Default 2 s.
+    pub pull_expires: Duration,
+    /// From how many waiting messages on the sidecar is not ready. Default 100,000.
+    pub ready_pending_max: u64,
+}
+
+impl Default for JetStreamSettings {
+    fn default() -> Self {
+        Self {
+            use_lane: UseLane::On,
+            stream: Arc::from("EVENTS"),
+            missing_stream: MissingStream::Wait,
+            start: Start::All,
+            durable: "signalbox".to_owned(),
+            domain: None,
+            pull_messages_max: 1_024,
+            pull_bytes_max: 4 << 20,
+            heartbeat: Duration::from_millis(500),
+            pull_expires: Duration::from_secs(2),
+            ready_pending_max: 100_000,
+        }
+    }
+}
+
+/// `jetstream.enabled`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UseLane {
+    /// The JetStream lane is read.
+    On,
+    /// Every type comes from core NATS.
+    Off,
+}
+
+/// `jetstream.create_stream`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MissingStream {
+    /// Stay up, not ready, say what to do, and keep looking.
+    Wait,
+    /// Make it, with exactly the lane's subjects.
+    Create,
+}
+
+/// `jetstream.start`: where reading begins without a state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// At the stream's first message.
+    All,
+    /// After what is stored now.
+    New,
+    /// Where a durable consumer, acknowledged after applying, stopped.
+    Resume,
+}
+
+/// How alert events are published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlertSettings {
+    /// `alerts.delivery`. Default `auto`.
+    pub delivery: Delivery,
+    /// The pause after the first failure; it doubles up to `retry_max`, with jitter. Default 100 ms.
+    pub retry_first: Duration,
+    /// The longest pause between two attempts. Default 10 s.
+    pub retry_max: Duration,
+}
+
+impl Default for AlertSettings {
+    fn default() -> Self {
+        Self {
+            delivery: Delivery::Auto,
+            retry_first: Duration::from_millis(100),
+            retry_max: Duration::from_secs(10),
+        }
+    }
+}
+
+/// `alerts.delivery`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// Acknowledged by JetStream where a stream covers the subject, else core.
+    Auto,
+    /// Acknowledged by JetStream always; retried until a stream takes it.
+    JetStream,
+    /// Core NATS, flushed.
+    Core,
+}
+
+/// Copies of rejected events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RejectedSettings {
+    /// Where they go. Default `signalbox.rejected`.
+    pub subject: String,
+    /// For which lanes. Default: the JetStream lane.
+    pub lanes: RejectedLanes,
+    /// Copies that may wait to be sent; more are dropped and counted. Default 1,024.
+    pub queue_messages_max: usize,
+}
+
+impl Default for RejectedSettings {
+    fn default() -> Self {
+        Self {
+            subject: "signalbox.rejected".to_owned(),
+            lanes: RejectedLanes::JetStream,
+            queue_messages_max: 1_024,
+        }
+    }
+}
+
+/// Which lanes' rejected events are published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RejectedLanes {
+    /// None.
+    None,
+    /// The JetStream lane's.
+    JetStream,
+    /// The core lane's.
+    Core,
+    /// Both.
+    Both,
+}
+
+/// The HTTP server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpSettings {
+    /// Where it listens; port 0 takes a free one, which is logged. Default `127.0.0.1:9469`.
+    pub listen: SocketAddr,
+    /// Where the page, the API and reload listen instead; none keeps them on `listen`.
+    pub admin_listen: Option<SocketAddr>,
+    /// How long a client may take for its request's headers. Default 10 s.
+    pub header_timeout: Duration,
+    /// Bytes of a request's headers. Default 16 KiB.
+    pub header_bytes_max: usize,
+    /// Bytes of a request's body. Default 1 MiB.
+    pub body_bytes_max: usize,
+    /// Open connections; more wait to be accepted. Default 512.
+    pub connections_max: usize,
+    /// Requests answered at once; more wait. Default 64.
+    pub requests_max: usize,
+    /// How long a client may take to read what it asked for. Default 60 s.
+    pub write_timeout: Duration,
+}
+
+impl Default for HttpSettings {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9469),
+            admin_listen: None,
+            header_timeout: Duration::from_secs(10),
+            header_bytes_max: 16 << 10,
+            body_bytes_max: 1 << 20,
+            connections_max: 512,
+            requests_max: 64,
+            write_timeout: Duration::from_secs(60),
+        }
+    }
+}
+
+/// What may wait between NATS and the engine, and how it is handed over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlowSettings {
+    /// Messages of one batch. Default 512.
+    pub batch_messages_max: usize,
+    /// Bytes of one batch. Default 256 KiB; a bigger message alone is still a batch.
+    pub batch_bytes_max: usize,
+    /// Bytes of a lane's messages that wait for the engine. Default 16 MiB.
+    pub queue_bytes_max: usize,
+    /// The longest wait for more messages under load. Default 5 ms; without load there is none.
+    pub coalesce_max: Duration,
+    /// How long reading waits for a busy engine before core-NATS messages are dropped, counted. Default 250 ms.
+    pub full_wait_max: Duration,
+}
+
+impl Default for FlowSettings {
+    fn default() -> Self {
+        Self {
+            batch_messages_max: 512,
+            batch_bytes_max: 256 << 10,
+            queue_bytes_max: 16 << 20,
+            coalesce_max: Duration::from_millis(5),
+            full_wait_max: Duration::from_millis(250),
+        }
+    }
+}
+
+/// How the process stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShutdownSettings {
+    /// How long pending alert events may take to be published. Default 10 s.
+    pub grace: Duration,
+}
+
+impl Default for ShutdownSettings {
+    fn default() -> Self {
+        Self { grace: Duration::from_secs(10) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_secret_is_in_what_settings_show() {
+        let nats = NatsSettings {
+            urls: vec![Secret::new("nats://user:opensesame@host")],
+            auth: Auth::User { user: "user".to_owned(), password: Secret::new("opensesame") },
+            ..NatsSettings::default()
+        };
+        assert!(!format!("{nats:?}").contains("opensesame"));
+    }
+}
