@@ -23,6 +23,26 @@ pub enum NameRemoval {
     Delayed,
 }
 
+/// Whether rates use the start timestamps that samples carry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StartTimestamps {
+    /// As Prometheus does by default.
+    #[default]
+    Ignored,
+    /// Prometheus' start-timestamp storage: a changed start is a reset.
+    Used,
+}
+
+/// What the labels `__type__` and `__unit__` are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TypeAndUnit {
+    /// Labels as any other, as Prometheus has them by default.
+    #[default]
+    Labels,
+    /// Prometheus' `type-and-unit-labels`: part of the metric's identity, gone wherever its name goes.
+    Identity,
+}
+
 /// Settings of an evaluation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -32,6 +52,10 @@ pub struct Settings {
     pub subquery_step: Duration,
     /// When metric names go.
     pub name_removal: NameRemoval,
+    /// Whether rates use start timestamps.
+    pub start_timestamps: StartTimestamps,
+    /// What `__type__` and `__unit__` are.
+    pub type_and_unit: TypeAndUnit,
     /// Samples one query may hold at a time.
     pub samples_max: usize,
 }
@@ -42,6 +66,8 @@ impl Default for Settings {
             lookback: Duration::from_mins(5),
             subquery_step: Duration::from_mins(1),
             name_removal: NameRemoval::Immediate,
+            start_timestamps: StartTimestamps::Ignored,
+            type_and_unit: TypeAndUnit::Labels,
             samples_max: 50_000_000,
         }
     }

@@ -47,6 +47,8 @@ pub struct Sample {
     pub time_ms: i64,
     /// The value; a float with [`STALE_BITS`] marks the series as gone.
     pub value: Value,
+    /// Since when a counter or histogram counts, in milliseconds since the Unix epoch, where that is known.
+    pub start_ms: Option<i64>,
 }
 
 /// One series with what was asked of it.
