@@ -1,8 +1,10 @@
 //! The engine: events in, metrics and alert events out, time as an argument.
 
 pub mod config;
+pub mod dedupe;
 pub mod diagnostic;
 pub mod fact;
+pub mod history;
 pub mod labels;
 pub mod promql;
 pub mod recent;
