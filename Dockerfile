@@ -1,0 +1,23 @@
+# syntax=docker/dockerfile:1
+FROM rust:1-slim-bookworm AS build
+WORKDIR /src
+COPY Cargo.toml Cargo.lock ./
+COPY src ./src
+COPY benches ./benches
+COPY tests ./tests
+ARG REVISION=unknown
+ENV SIGNALBOX_REVISION=${REVISION}
+RUN --mount=type=cache,target=/usr/local/cargo/registry \
+    --mount=type=cache,target=/src/target \
+    cargo build --release --locked --bin signalbox && cp target/release/signalbox /signalbox
+
+FROM gcr.io/distroless/cc-debian12:nonroot
+COPY --from=build /signalbox /usr/local/bin/signalbox
+COPY rules /etc/signalbox/rules
+WORKDIR /etc/signalbox
+ENV SIGNALBOX_LISTEN=0.0.0.0:9469
+EXPOSE 9469
+USER nonroot
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s CMD ["/usr/local/bin/signalbox", "health"]
+ENTRYPOINT ["/usr/local/bin/signalbox"]
+CMD ["run"]
