@@ -2,6 +2,17 @@
 //!
 //! The file format and its diagnostics are in `file`; here are the values, valid once built.
 
+pub mod file;
+#[cfg(test)]
+mod file_tests;
+pub mod keys;
+pub mod nearest;
+mod reader;
+mod secrets;
+pub mod units;
+mod values;
+pub mod yaml;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,0 +1,409 @@
+//! The configuration file: `signalbox.yaml` as values, with everything that is wrong in it at once.
+//!
+//! What the engine needs is a [`Config`]; what only the shell needs stays here as plain values, so that the engine
+//! knows nothing of sockets or brokers. Paths and addresses are checked where they are used.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use super::keys::KEYS;
+use super::reader::{Read, ReadValue, Reader};
+use super::{Config, secrets, values, yaml};
+use crate::engine::diagnostic::{Diagnostic, Severity, Source};
+
+/// What a configuration file says, defaults filled in where a flag cannot.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FileConfig {
+    /// `instance`; the host name where it is left out.
+    pub instance: Option<String>,
+    /// What the engine is configured with; its `instance` is set by [`FileConfig::engine`].
+    pub engine: Config,
+    /// How the broker is reached.
+    pub nats: NatsConfig,
+    /// Where HTTP is served.
+    pub listen: Option<String>,
+    /// Another address for the page, the API and the reload.
+    pub admin_listen: Option<String>,
+    /// A file in Prometheus' web config format.
+    pub web_config: Option<String>,
+    /// Rule files and folders.
+    pub rules: Option<Vec<String>>,
+    /// The folder that keeps the state.
+    pub state_dir: Option<String>,
+    /// How log lines are written.
+    pub log_format: Option<LogFormat>,
+    /// The lane that loses nothing.
+    pub jetstream: JetStreamConfig,
+    /// What happens to refused events.
+    pub rejected: RejectedConfig,
+    /// How alert events are published.
+    pub alert_delivery: AlertDelivery,
+    /// Alertmanagers that get the same alerts.
+    pub alertmanager_urls: Vec<String>,
+    /// How long a stop waits for pending alert events.
+    pub shutdown_grace: Duration,
+    /// Labels added to every alert, and `$externalLabels` in templates.
+    pub external_labels: BTreeMap<String, String>,
+}
+
+/// How the broker is reached.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NatsConfig {
+    /// Server URLs; none where the file says nothing.
+    pub urls: Vec<String>,
+    /// The user name.
+    pub user: Option<String>,
+    /// The password.
+    pub password: Option<SecretSource>,
+    /// The token.
+    pub token: Option<SecretSource>,
+    /// The nkey seed.
+    pub nkey: Option<SecretSource>,
+    /// The path of a credentials file.
+    pub creds: Option<String>,
+    /// Certificates of authorities to trust.
+    pub tls_ca: Option<String>,
+    /// The client certificate and its key.
+    pub tls_identity: Option<(String, String)>,
+}
+
+/// Where a secret comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretSource {
+    /// It stood in the file.
+    Inline(Secret),
+    /// The path of the file that holds it.
+    File(String),
+}
+
+/// A text that is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Secret(…)")
+    }
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The lane that loses nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JetStreamConfig {
+    /// Whether it is used at all; without it every type rides the core lane.
+    pub enabled: bool,
+    /// The stream that is read.
+    pub stream: String,
+    /// Whether a missing stream is made; the command's default where the file says nothing.
+    pub create_stream: Option<bool>,
+    /// Where reading begins without a state.
+    pub start: StreamStart,
+}
+
+impl Default for JetStreamConfig {
+    fn default() -> Self {
+        Self { enabled: true, stream: "EVENTS".to_owned(), create_stream: None, start: StreamStart::All }
+    }
+}
+
+/// Where reading a stream begins without a state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StreamStart {
+    /// At its first stored message.
+    #[default]
+    All,
+    /// At the first message that arrives from now on.
+    New,
+    /// Where a durable consumer stopped.
+    Resume,
+}
+
+/// What happens to refused events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RejectedConfig {
+    /// Whether those of the core lane are published again.
+    pub core: bool,
+    /// Whether those of the JetStream lane are published again.
+    pub jetstream: bool,
+    /// The subject.
+    pub subject: String,
+}
+
+impl Default for RejectedConfig {
+    fn default() -> Self {
+        Self { core: false, jetstream: true, subject: "signalbox.rejected".to_owned() }
+    }
+}
+
+/// How alert events are published.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AlertDelivery {
+    /// Acknowledged where a stream covers the subject.
+    #[default]
+    Auto,
+    /// Always acknowledged by a stream.
+    JetStream,
+    /// Published to whoever listens.
+    Core,
+}
+
+impl Default for FileConfig {
+    fn default() -> Self {
+        Self {
+            instance: None,
+            engine: Config::with_defaults(""),
+            nats: NatsConfig::default(),
+            listen: None,
+            admin_listen: None,
+            web_config: None,
+            rules: None,
+            state_dir: None,
+            log_format: None,
+            jetstream: JetStreamConfig::default(),
+            rejected: RejectedConfig::default(),
+            alert_delivery: AlertDelivery::Auto,
+            alertmanager_urls: Vec::new(),
+            shutdown_grace: Duration::from_secs(10),
+            external_labels: BTreeMap::new(),
+        }
+    }
+}
+
+impl FileConfig {
+    /// Reads a configuration file. The configuration is there unless one of the diagnostics is an error; no
+    /// diagnostic holds a secret.
+    pub fn parse(source: &Source) -> (Option<Self>, Vec<Diagnostic>) {
+        let node = match yaml::parse(source) {
+            Ok(node) => node,
+            Err(diagnostic) => return (None, secrets::masked(source, None, vec![diagnostic])),
+        };
+        let mut reader = Reader::new(source);
+        let top = Values(reader.section(&node, KEYS, ""));
+        let mut config = Self::default();
+        config.fill(&top, &mut reader);
+        let diagnostics = secrets::masked(source, Some(&node), reader.diagnostics);
+        let refused = diagnostics.iter().any(|found| found.severity == Severity::Error);
+        ((!refused).then_some(config), diagnostics)
+    }
+
+    /// The engine's configuration under this instance's name.
+    #[must_use]
+    pub fn engine(&self, instance: &str) -> Config {
+        Config { instance: instance.into(), ..self.engine.clone() }
+    }
+
+    fn fill(&mut self, top: &Values, reader: &mut Reader<'_>) {
+        values::fill_engine(&mut self.engine, top, reader);
+        self.instance = top.text("instance");
+        self.listen = top.text("listen");
+        self.admin_listen = top.text("admin_listen");
+        self.web_config = top.text("web_config");
+        self.state_dir = top.text("state_dir");
+        self.rules = top.texts("rules");
+        self.log_format = top.text("log_format").map(|word| match word.as_str() {
+            "json" => LogFormat::Json,
+            _ => LogFormat::Text,
+        });
+        self.nats = nats(&top.section("nats"), reader);
+        self.jetstream = jetstream(&top.section("jetstream"));
+        if !self.jetstream.enabled {
+            self.engine.wire.lanes.values_mut().for_each(|lane| *lane = crate::engine::wire::Lane::Core);
+        }
+        self.rejected = rejected(&top.section("rejected"));
+        self.alert_delivery = match top.section("alerts").text("delivery").as_deref() {
+            Some("jetstream") => AlertDelivery::JetStream,
+            Some("core") => AlertDelivery::Core,
+            _ => AlertDelivery::Auto,
+        };
+        self.alertmanager_urls = top.section("alertmanager").texts("urls").unwrap_or_default();
+        if let Some(grace) = top.duration("shutdown_grace") {
+            self.shutdown_grace = grace;
+        }
+        self.external_labels = top.section("external_labels").text_map();
+    }
+}
+
+fn jetstream(section: &Values) -> JetStreamConfig {
+    let default = JetStreamConfig::default();
+    JetStreamConfig {
+        enabled: section.flag("enabled").unwrap_or(default.enabled),
+        stream: section.text("stream").unwrap_or(default.stream),
+        create_stream: section.flag("create_stream"),
+        start: match section.text("start").as_deref() {
+            Some("new") => StreamStart::New,
+            Some("resume") => StreamStart::Resume,
+            _ => StreamStart::All,
+        },
+    }
+}
+
+fn rejected(section: &Values) -> RejectedConfig {
+    let default = RejectedConfig::default();
+    let (core, jetstream) = match section.text("publish").as_deref() {
+        Some("core") => (true, false),
+        Some("all") => (true, true),
+        Some("none") => (false, false),
+        _ => (default.core, default.jetstream),
+    };
+    RejectedConfig { core, jetstream, subject: section.text("subject").unwrap_or(default.subject) }
+}
+
+/// The URLs of a text in which they are separated by commas.
+pub fn split_urls(text: &str) -> Vec<String> {
+    text.split(',').map(str::trim).filter(|url| !url.is_empty()).map(str::to_owned).collect()
+}
+
+/// What is wrong with a server URL, if anything.
+pub fn url_fault(url: &str) -> Option<&'static str> {
+    let rest = ["nats://", "tls://", "ws://", "wss://"].iter().find_map(|scheme| url.strip_prefix(scheme));
+    match rest {
+        None if url.contains("://") => Some("has a scheme other than nats:// and tls://"),
+        None if url.is_empty() || url.contains(char::is_whitespace) => Some("is no host"),
+        Some(host) if host.trim_matches('/').is_empty() || host.contains(char::is_whitespace) => {
+            Some("names no host")
+        }
+        _ => None,
+    }
+}
+
+fn nats(section: &Values, reader: &mut Reader<'_>) -> NatsConfig {
+    let mut urls = Vec::new();
+    for read in section.list("url") {
+        let ReadValue::Text(text) = &read.value else { continue };
+        for url in split_urls(text) {
+            if let Some(fault) = url_fault(&url) {
+                let advice = "Write for example `nats://127.0.0.1:4222`.".to_owned();
+                reader.error("bad-url", read.span.clone(), format!("the server URL {fault}"), Some(advice));
+            }
+            urls.push(url);
+        }
+    }
+    let tls = section.section("tls");
+    let tls_identity = match (tls.find("cert"), tls.find("key")) {
+        (Some(_), Some(_)) => tls.text("cert").zip(tls.text("key")),
+        (Some(alone), None) | (None, Some(alone)) => {
+            let advice = "Give both `cert` and `key`, or neither.".to_owned();
+            let message = "`nats.tls` has a client certificate without its key, or a key alone".to_owned();
+            reader.error("incomplete", alone.span.clone(), message, Some(advice));
+            None
+        }
+        (None, None) => None,
+    };
+    let config = NatsConfig {
+        urls,
+        user: section.text("user"),
+        password: secret(section, ["password", "password_file"], reader),
+        token: secret(section, ["token", "token_file"], reader),
+        nkey: secret(section, ["nkey", "nkey_file"], reader),
+        creds: section.text("creds"),
+        tls_ca: tls.text("ca"),
+        tls_identity,
+    };
+    for (one, other) in [("user", "password"), ("password", "user"), ("password_file", "user")] {
+        let missing = match other {
+            "password" => config.password.is_none(),
+            _ => config.user.is_none(),
+        };
+        if missing && let Some(read) = section.find(one) {
+            let message = format!("`nats.{one}` is given without `nats.{other}`");
+            reader.error("incomplete", read.span.clone(), message, None);
+        }
+    }
+    config
+}
+
+fn secret(section: &Values, names: [&str; 2], reader: &mut Reader<'_>) -> Option<SecretSource> {
+    let [inline, file] = names;
+    if section.find(inline).is_some()
+        && let Some(read) = section.find(file)
+    {
+        let message = format!("both `{inline}` and `{file}` are given");
+        reader.error("contradiction", read.span.clone(), message, Some("Keep one of them.".to_owned()));
+    }
+    let stood = section.text(inline).map(|text| SecretSource::Inline(Secret(text)));
+    stood.or_else(|| section.text(file).map(SecretSource::File))
+}
+
+/// The values of one section; kinds are as the table of keys has them.
+pub(super) struct Values(pub(super) Vec<(String, Read)>);
+
+impl Values {
+    /// The value of a key, with its place.
+    pub(super) fn find(&self, name: &str) -> Option<&Read> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, read)| read)
+    }
+
+    pub(super) fn text(&self, name: &str) -> Option<String> {
+        match &self.find(name)?.value {
+            ReadValue::Text(text) => Some(text.clone()),
+            _ => None,
+        }
+    }
+
+    pub(super) fn flag(&self, name: &str) -> Option<bool> {
+        match self.find(name)?.value {
+            ReadValue::Flag(flag) => Some(flag),
+            _ => None,
+        }
+    }
+
+    pub(super) fn count(&self, name: &str) -> Option<u64> {
+        match self.find(name)?.value {
+            ReadValue::Count(count) => Some(count),
+            _ => None,
+        }
+    }
+
+    pub(super) fn duration(&self, name: &str) -> Option<Duration> {
+        match self.find(name)?.value {
+            ReadValue::Duration(span) => Some(span),
+            _ => None,
+        }
+    }
+
+    pub(super) fn list(&self, name: &str) -> &[Read] {
+        match self.find(name).map(|read| &read.value) {
+            Some(ReadValue::List(elements)) => elements,
+            _ => &[],
+        }
+    }
+
+    pub(super) fn texts(&self, name: &str) -> Option<Vec<String>> {
+        self.find(name)?;
+        let texts = self.list(name).iter().filter_map(|element| match &element.value {
+            ReadValue::Text(text) => Some(text.clone()),
+            _ => None,
+        });
+        Some(texts.collect())
+    }
+
+    pub(super) fn section(&self, name: &str) -> Self {
+        self.find(name).map_or_else(|| Self(Vec::new()), Self::of)
+    }
+
+    /// The entries of a mapping.
+    pub(super) fn of(read: &Read) -> Self {
+        match &read.value {
+            ReadValue::Map(entries) => Self(entries.clone()),
+            _ => Self(Vec::new()),
+        }
+    }
+
+    pub(super) fn text_map(&self) -> BTreeMap<String, String> {
+        let texts = self.0.iter().filter_map(|(name, read)| match &read.value {
+            ReadValue::Text(text) => Some((name.clone(), text.clone())),
+            _ => None,
+        });
+        texts.collect()
+    }
+}

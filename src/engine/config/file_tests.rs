@@ -1,0 +1,142 @@
+//! Tests of the configuration file.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::file::{FileConfig, SecretSource, StreamStart};
+use super::{Evaluate, NameScheme, TransformStep};
+use crate::engine::diagnostic::{Diagnostic, Source};
+use crate::engine::wire::{EventType, Lane};
+
+fn parse(text: &str) -> (Option<FileConfig>, Vec<Diagnostic>) {
+    FileConfig::parse(&Source { name: Arc::from("signalbox.yaml"), text: Arc::from(text) })
+}
+
+fn found(text: &str) -> Vec<(String, String)> {
+    let (_, diagnostics) = parse(text);
+    let shown = |found: &Diagnostic| {
+        (found.source.text[found.span.clone()].lines().next().unwrap_or("").to_owned(), found.message.clone())
+    };
+    diagnostics.iter().map(shown).collect()
+}
+
+#[test]
+fn an_empty_file_is_the_defaults() {
+    for text in ["", "# nothing\n", "nats:\nlimits: {}\n"] {
+        assert_eq!(parse(text), (Some(FileConfig::default()), Vec::new()), "{text:?}");
+    }
+}
+
+#[test]
+fn every_part_of_the_engine_follows_the_file() {
+    let text = r#"
+namespace: shop
+dedupe: {entries: 0, age: 10m}
+limits: {series: 5, message_bytes: 64KiB, tracker_age: 1h30m}
+lanes: {JobQueued: core, ProgressUpdated: jetstream}
+stale_after: {"queue_*": 10m, "*": 2h}
+metrics:
+  - {match: db_*, buckets: [0.1, 1], drop_labels: table}
+history: {step: 1s, window: 10m, bytes_max: 1MiB}
+utf8_names: true
+evaluate: interval
+transforms:
+  - event_type: JobQueued
+    major: 2
+    steps:
+      - rename: {queue: queue_name}
+      - default: {submitter: unknown, payload_size: 0}
+        scale: {wait: 1000}
+      - map: {priority: {urgent: high}}
+      - drop: [legacy]
+"#;
+    let (config, diagnostics) = parse(text);
+    assert_eq!(diagnostics, []);
+    let engine = config.unwrap().engine("me");
+    assert_eq!((engine.instance.as_ref(), engine.namespace.as_str()), ("me", "shop"));
+    assert_eq!((engine.dedupe.entries, engine.dedupe.age), (0, Duration::from_mins(10)));
+    assert_eq!((engine.series.series, engine.wire.message_bytes_max), (5, 64 << 10));
+    assert_eq!(engine.trackers.age, Duration::from_mins(90));
+    assert_eq!(engine.wire.lanes[&EventType::JobQueued], Lane::Core);
+    assert_eq!(engine.wire.lanes[&EventType::ProgressUpdated], Lane::JetStream);
+    let patterns: Vec<&str> = engine.metrics.iter().map(|metric| metric.pattern.as_str()).collect();
+    assert_eq!(patterns, ["db_*", "queue_*", "*"]);
+    assert_eq!(engine.metrics[0].buckets.as_deref(), Some([0.1, 1.0].as_slice()));
+    assert_eq!((engine.names, engine.evaluate), (NameScheme::Utf8, Evaluate::Interval));
+    let steps = &engine.wire.transforms[0].steps;
+    assert_eq!(steps.len(), 6);
+    assert_eq!(steps[1], TransformStep::Default { field: "submitter".into(), json: "\"unknown\"".into() });
+}
+
+#[test]
+fn without_jetstream_every_type_rides_the_core_lane() {
+    let (config, _) = parse("jetstream: {enabled: false, start: new}\n");
+    let config = config.unwrap();
+    assert!(config.engine.wire.lanes.values().all(|lane| *lane == Lane::Core));
+    assert_eq!(config.jetstream.start, StreamStart::New);
+}
+
+#[test]
+fn everything_wrong_is_found_at_once_at_its_place() {
+    let text = "\
+listn: 127.0.0.1:1
+nats: {url: 'http://x', user: me}
+dedupe: {age: 10, entries: many}
+limits: {message_bytes: 1TB, series: 0}
+lanes: {JobQueud: core, JobStarted: jetstram}
+metrics: [{buckets: [1, 1]}, {match: a, buckets: [2, 1]}]
+history: {step: 0s}
+evaluate: always
+evaluate: interval
+";
+    let expected = [
+        ("listn", "unknown key `listn`"),
+        ("10", "`dedupe.age` is `10`, which is no duration"),
+        ("many", "`dedupe.entries` is `many`, expected a whole number"),
+        ("1TB", "`limits.message_bytes` is `1TB`, which is no size"),
+        ("0", "`limits.series` is 0, at least 1 is needed"),
+        ("JobQueud", "unknown event type `JobQueud`"),
+        ("jetstram", "`lanes.JobStarted` is `jetstram`, expected one of core, jetstream"),
+        ("0s", "`history.step` is zero"),
+        ("always", "`evaluate` is `always`, expected one of arrival, interval"),
+    ];
+    let found = found(text);
+    for (place, message) in expected {
+        assert!(found.contains(&(place.to_owned(), message.to_owned())), "{message}\n{found:#?}");
+    }
+    let messages: Vec<&str> = found.iter().map(|(_, message)| message.as_str()).collect();
+    assert!(messages.contains(&"an element of `metrics` without `match`"));
+    assert!(messages.contains(&"the bucket bound 1 does not rise"));
+    assert!(messages.contains(&"`nats.user` is given without `nats.password`"));
+    assert!(messages.contains(&"the server URL has a scheme other than nats:// and tls://"));
+}
+
+#[test]
+fn a_repeated_key_is_refused() {
+    assert_eq!(
+        found("listen: a:1\nlisten: b:2\n"),
+        [("listen".to_owned(), "`listen` is given twice".to_owned())]
+    );
+}
+
+#[test]
+fn no_diagnostic_and_no_debug_text_holds_a_secret() {
+    let texts = [
+        "nats: {user: a, password: hunter2, oops: 1}\n",
+        "nats:\n  password: hunter2\n",
+        "nats:\n  token: |\n    hunter2\n  oops: 1\n",
+        "nats: {url: 'nats://me:hunter2@host', oops: 1}\n",
+        "nats:\n  \"password\": hunter2\n bad\n",
+        "nats: {nkey: [hunter2]}\n",
+    ];
+    for text in texts {
+        let (_, diagnostics) = parse(text);
+        assert!(!diagnostics.is_empty(), "{text}");
+        let shown = format!("{diagnostics:?}");
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+    let (config, _) = parse("nats: {user: a, password: hunter2}\n");
+    let nats = config.unwrap().nats;
+    assert!(matches!(&nats.password, Some(SecretSource::Inline(secret)) if secret.0 == "hunter2"));
+    assert!(!format!("{nats:?}").contains("hunter2"));
+}

@@ -1,0 +1,74 @@
+//! Keeps secrets out of diagnostics, whose rendering shows whole lines of the file.
+
+use std::sync::Arc;
+
+use super::yaml::{Node, Value};
+use crate::engine::diagnostic::{Diagnostic, Source};
+
+/// Keys whose values are secrets.
+const SECRET_KEYS: [&str; 3] = ["password", "token", "nkey"];
+
+/// The diagnostics with every secret of their source painted over, byte for byte so that places stay true.
+pub(super) fn masked(source: &Source, node: Option<&Node>, diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let mut bytes = source.text.as_bytes().to_vec();
+    paint_lines(&source.text, &mut bytes);
+    if let Some(node) = node {
+        paint_nodes(node, &mut bytes);
+    }
+    if bytes == source.text.as_bytes() {
+        return diagnostics;
+    }
+    let text: Arc<str> = Arc::from(String::from_utf8_lossy(&bytes));
+    let painted = Source { name: Arc::clone(&source.name), text };
+    diagnostics.into_iter().map(|diagnostic| Diagnostic { source: painted.clone(), ..diagnostic }).collect()
+}
+
+/// Paints what follows a secret's key on its line, and the user part of URLs, whether or not the text is YAML.
+fn paint_lines(text: &str, bytes: &mut [u8]) {
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        for key in SECRET_KEYS {
+            for (at, _) in line.match_indices(key) {
+                let after = at + key.len();
+                let rest = line.get(after..).unwrap_or_default();
+                let unquoted = rest.trim_start_matches(['"', '\'', ' ']);
+                if unquoted.starts_with(':') {
+                    let colon = after + (rest.len() - unquoted.len()) + 1;
+                    paint(bytes, start + colon, start + line.len());
+                }
+            }
+        }
+        for (at, _) in line.match_indices("://") {
+            let authority = line.get(at + 3..).unwrap_or_default();
+            let end = authority.find(['/', ',', '"', '\'', ' ', '\n']).unwrap_or(authority.len());
+            if let Some(sign) = authority.get(..end).and_then(|authority| authority.rfind('@')) {
+                paint(bytes, start + at + 3, start + at + 3 + sign);
+            }
+        }
+        start += line.len();
+    }
+}
+
+/// Paints the values of secret keys wherever they stand, block texts included.
+fn paint_nodes(node: &Node, bytes: &mut [u8]) {
+    match &node.value {
+        Value::Map(entries) => {
+            for entry in entries {
+                if SECRET_KEYS.contains(&entry.key.as_str()) {
+                    paint(bytes, entry.node.span.start, entry.node.span.end);
+                }
+                paint_nodes(&entry.node, bytes);
+            }
+        }
+        Value::List(elements) => elements.iter().for_each(|element| paint_nodes(element, bytes)),
+        Value::Null | Value::Flag(_) | Value::Number(_) | Value::Text => {}
+    }
+}
+
+fn paint(bytes: &mut [u8], from: usize, to: usize) {
+    for byte in bytes.iter_mut().take(to).skip(from) {
+        if !matches!(*byte, b'\n' | b'\r' | b' ') {
+            *byte = b'*';
+        }
+    }
+}
