@@ -66,6 +66,20 @@ pub struct NatsConfig {
     pub tls_ca: Option<String>,
     /// The client certificate and its key.
     pub tls_identity: Option<(String, String)>,
+    /// When TLS is used.
+    pub tls_mode: TlsMode,
+}
+
+/// When the connection uses TLS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TlsMode {
+    /// Where the server asks for it or the URL begins with `tls://`.
+    #[default]
+    Auto,
+    /// Always.
+    Required,
+    /// Always, before the server says a word.
+    First,
 }
 
 /// Where a secret comes from.
@@ -108,11 +122,25 @@ pub struct JetStreamConfig {
     pub create_stream: Option<bool>,
     /// Where reading begins without a state.
     pub start: StreamStart,
+    /// The name of the durable consumer, where one is needed.
+    pub durable: String,
+    /// The JetStream domain, where it is not the connection's own.
+    pub domain: Option<String>,
+    /// From how many waiting messages on the sidecar is not ready.
+    pub ready_pending_max: u64,
 }
 
 impl Default for JetStreamConfig {
     fn default() -> Self {
-        Self { enabled: true, stream: "EVENTS".to_owned(), create_stream: None, start: StreamStart::All }
+        Self {
+            enabled: true,
+            stream: "EVENTS".to_owned(),
+            create_stream: None,
+            start: StreamStart::All,
+            durable: "signalbox".to_owned(),
+            domain: None,
+            ready_pending_max: 100_000,
+        }
     }
 }
 
@@ -244,6 +272,9 @@ fn jetstream(section: &Values) -> JetStreamConfig {
             Some("resume") => StreamStart::Resume,
             _ => StreamStart::All,
         },
+        durable: section.text("durable").unwrap_or(default.durable),
+        domain: section.text("domain"),
+        ready_pending_max: section.count("ready_pending_max").unwrap_or(default.ready_pending_max),
     }
 }
 
@@ -308,6 +339,11 @@ fn nats(section: &Values, reader: &mut Reader<'_>) -> NatsConfig {
         creds: section.text("creds"),
         tls_ca: tls.text("ca"),
         tls_identity,
+        tls_mode: match tls.text("mode").as_deref() {
+            Some("required") => TlsMode::Required,
+            Some("first") => TlsMode::First,
+            _ => TlsMode::Auto,
+        },
     };
     for (one, other) in [("user", "password"), ("password", "user"), ("password_file", "user")] {
         let missing = match other {

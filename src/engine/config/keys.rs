@@ -179,6 +179,12 @@ const TLS: &[Key] = &[
     key("ca", Kind::Text, "the system's", "Certificates of authorities to trust, PEM."),
     key("cert", Kind::Text, "", "The client certificate, PEM; with `key`."),
     key("key", Kind::Text, "", "The client key, PEM; with `cert`."),
+    key(
+        "mode",
+        Kind::Word(&["auto", "required", "first"]),
+        "auto",
+        "Where the server asks for TLS or the URL begins with `tls://`; always; always, before the server says a word.",
+    ),
 ];
 
 const JETSTREAM: &[Key] = &[
@@ -195,6 +201,14 @@ const JETSTREAM: &[Key] = &[
         Kind::Word(&["all", "new", "resume"]),
         "all",
         "Where reading begins without a state: the first stored message, new ones only, or where a durable consumer stopped.",
+    ),
+    key("durable", Kind::Text, "signalbox", "The name of the durable consumer, where one is needed."),
+    key("domain", Kind::Text, "the connection's own", "The JetStream domain."),
+    key(
+        "ready_pending_max",
+        Kind::Count(1),
+        "100000",
+        "From how many waiting messages on the sidecar is not ready.",
     ),
 ];
 

@@ -2,12 +2,15 @@
 //!
 //! The file format and its diagnostics are in `file`; here are the values, valid once built.
 
+#[cfg(test)]
+mod docs_tests;
 pub mod file;
 #[cfg(test)]
 mod file_tests;
 pub mod keys;
 pub mod nearest;
 mod reader;
+pub mod schema;
 mod secrets;
 pub mod units;
 mod values;
