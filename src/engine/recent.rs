@@ -1,4 +1,10 @@
 //! The last 65,536 applied events: what exemplars and alert evidence point at.
+//!
+//! Events stand in chunks of 1,024, 32 bytes each; traces and query hashes, which few events have, stand beside them.
+//! A full chunk is never written again, so that a frozen view shares all chunks and only the last one is ever copied.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::series::Ordinal;
 use super::time::Timestamp;
@@ -10,34 +16,87 @@ pub const RECENT_EVENTS: usize = 65_536;
 /// The longest note kept with an event, in bytes; longer ones are left out.
 pub const NOTE_BYTES_MAX: usize = 39;
 
+/// Events of a chunk.
+const CHUNK_EVENTS: usize = 1_024;
+
+/// Chunks kept: the window and the one being filled.
+const CHUNKS: usize = RECENT_EVENTS / CHUNK_EVENTS + 1;
+
 /// What is remembered of an event.
-#[derive(Clone, Copy, Debug)]
-pub struct RecentEvent {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecentEvent<'a> {
     /// Its id.
     pub id: EventId,
     /// Its trace, if any.
     pub trace: Option<u128>,
     /// Its own timestamp.
     pub timestamp: Timestamp,
-    ordinal: u32,
-    note_len: u8,
-    note: [u8; NOTE_BYTES_MAX],
+    query_hash: &'a str,
 }
 
-impl RecentEvent {
+impl<'a> RecentEvent<'a> {
     /// The query hash of a QueryExecuted event, where it was short enough to keep.
-    pub fn query_hash(&self) -> Option<&str> {
-        let note = self.note.get(..usize::from(self.note_len))?;
-        std::str::from_utf8(note).ok().filter(|note| !note.is_empty())
+    pub fn query_hash(&self) -> Option<&'a str> {
+        (!self.query_hash.is_empty()).then_some(self.query_hash)
     }
 }
 
-/// A ring of the last [`RECENT_EVENTS`] applied events.
+/// An event in its chunk; `EventId` is split so that 8-byte alignment does.
+#[derive(Clone, Copy, Debug)]
+struct Kept {
+    id: [u64; 2],
+    timestamp: Timestamp,
+    /// One more than the place of its trace; 0 where it has none.
+    trace: u16,
+    note_len: u16,
+    note_start: u32,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Chunk {
+    events: Vec<Kept>,
+    traces: Vec<u128>,
+    notes: String,
+}
+
+impl Chunk {
+    fn push(&mut self, id: EventId, trace: Option<u128>, timestamp: Timestamp, query_hash: &str) {
+        let query_hash = if query_hash.len() > NOTE_BYTES_MAX { "" } else { query_hash };
+        let note_start = self.notes.len() as u32;
+        self.notes.push_str(query_hash);
+        self.traces.extend(trace);
+        self.events.push(Kept {
+            id: [(id.0 >> 64) as u64, id.0 as u64],
+            timestamp,
+            trace: trace.map_or(0, |_| self.traces.len() as u16),
+            note_len: query_hash.len() as u16,
+            note_start,
+        });
+    }
+
+    fn get(&self, place: usize) -> Option<RecentEvent<'_>> {
+        let kept = self.events.get(place)?;
+        let note = kept.note_start as usize..kept.note_start as usize + usize::from(kept.note_len);
+        let trace = usize::from(kept.trace).checked_sub(1).and_then(|place| self.traces.get(place));
+        Some(RecentEvent {
+            id: EventId(u128::from(kept.id[0]) << 64 | u128::from(kept.id[1])),
+            trace: trace.copied(),
+            timestamp: kept.timestamp,
+            query_hash: self.notes.get(note).unwrap_or(""),
+        })
+    }
+}
+
+/// The last [`RECENT_EVENTS`] applied events. A clone shares what is full and costs about a microsecond.
 #[derive(Clone, Debug, Default)]
 pub struct RecentEvents {
-    events: Vec<RecentEvent>,
+    full: VecDeque<Arc<Chunk>>,
+    filling: Arc<Chunk>,
     next: u32,
 }
+
+/// One instant of [`RecentEvents`], shared with it.
+pub type FrozenEvents = RecentEvents;
 
 impl RecentEvents {
     /// Remembers an event and says by which ordinal it can be found while it is among the last ones.
@@ -48,26 +107,43 @@ impl RecentEvents {
         timestamp: Timestamp,
         query_hash: &str,
     ) -> Ordinal {
+        if self.filling.events.len() >= CHUNK_EVENTS {
+            self.start_chunk();
+        }
+        Arc::make_mut(&mut self.filling).push(id, trace, timestamp, query_hash);
         let ordinal = self.next;
-        let mut note = [0; NOTE_BYTES_MAX];
-        let mut note_len = 0;
-        if let Some(kept) = note.get_mut(..query_hash.len()) {
-            kept.copy_from_slice(query_hash.as_bytes());
-            note_len = query_hash.len() as u8;
-        }
-        let event = RecentEvent { id, trace, timestamp, ordinal, note_len, note };
-        let place = ordinal as usize % RECENT_EVENTS;
-        match self.events.get_mut(place) {
-            Some(old) => *old = event,
-            None => self.events.push(event),
-        }
         self.next = self.next.wrapping_add(1);
         Ordinal(ordinal)
     }
 
+    fn start_chunk(&mut self) {
+        let oldest = if self.full.len() + 1 >= CHUNKS { self.full.pop_front() } else { None };
+        let mut next = oldest.and_then(|oldest| Arc::try_unwrap(oldest).ok()).unwrap_or_default();
+        next.events.clear();
+        next.traces.clear();
+        next.notes.clear();
+        self.full.push_back(std::mem::replace(&mut self.filling, Arc::new(next)));
+    }
+
     /// The event of this ordinal, while it is still among the last ones.
-    pub fn get(&self, ordinal: Ordinal) -> Option<&RecentEvent> {
-        self.events.get(ordinal.0 as usize % RECENT_EVENTS).filter(|event| event.ordinal == ordinal.0)
+    pub fn get(&self, ordinal: Ordinal) -> Option<RecentEvent<'_>> {
+        let age = self.next.wrapping_sub(ordinal.0) as usize;
+        if age == 0 || age > RECENT_EVENTS {
+            return None;
+        }
+        match self.filling.events.len().checked_sub(age) {
+            Some(place) => self.filling.get(place),
+            None => {
+                let back = age - self.filling.events.len();
+                let chunk = self.full.len().checked_sub(back.div_ceil(CHUNK_EVENTS))?;
+                self.full.get(chunk)?.get((CHUNK_EVENTS - back % CHUNK_EVENTS) % CHUNK_EVENTS)
+            }
+        }
+    }
+
+    /// The events as they are now, for a scrape.
+    pub fn freeze(&self) -> FrozenEvents {
+        self.clone()
     }
 }
 
@@ -87,5 +163,42 @@ mod tests {
         assert_eq!(found, Some((EventId(7), Some(9), Some("abc".to_owned()))));
         recent.push(EventId(1), None, Timestamp::EPOCH, "");
         assert!(recent.get(first).is_none());
+    }
+
+    #[test]
+    fn each_ordinal_finds_its_own_event_wherever_the_ring_stands() {
+        let mut recent = RecentEvents::default();
+        for id in 0..3 * RECENT_EVENTS as u128 + 77 {
+            let trace = (id % 3 == 0).then_some(id);
+            let ordinal = recent.push(EventId(id), trace, Timestamp::from_micros(id as i64), &id.to_string());
+            for back in [0, 1, 500, 1_023, 1_024, 1_025, 65_535] {
+                let Some(earlier) = id.checked_sub(back) else { continue };
+                let found = recent.get(Ordinal(ordinal.0 - back as u32)).unwrap();
+                assert_eq!(
+                    (found.id, found.trace),
+                    (EventId(earlier), (earlier % 3 == 0).then_some(earlier))
+                );
+                assert_eq!(found.query_hash(), Some(earlier.to_string().as_str()));
+            }
+        }
+    }
+
+    #[test]
+    fn a_frozen_view_keeps_its_events_while_others_follow() {
+        let mut recent = RecentEvents::default();
+        let ordinal = recent.push(EventId(1), None, Timestamp::EPOCH, "");
+        let frozen = recent.freeze();
+        for id in 0..2 * RECENT_EVENTS as u128 {
+            recent.push(EventId(id), None, Timestamp::EPOCH, "");
+        }
+        assert!(recent.get(ordinal).is_none());
+        assert_eq!(frozen.get(ordinal).map(|event| event.id), Some(EventId(1)));
+    }
+
+    #[test]
+    fn a_query_hash_that_is_too_long_is_left_out() {
+        let mut recent = RecentEvents::default();
+        let ordinal = recent.push(EventId(1), None, Timestamp::EPOCH, &"x".repeat(NOTE_BYTES_MAX + 1));
+        assert_eq!(recent.get(ordinal).and_then(|event| event.query_hash()), None);
     }
 }

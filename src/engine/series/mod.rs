@@ -2,12 +2,36 @@
 //!
 //! Values live in cells: a counter or gauge series has one, a histogram one a bucket, then `+Inf`, then the sum.
 //! Buckets are kept apart (not cumulative) so that one observation moves two cells.
+//!
+//! A series is found by its label text, rendered once at its birth, and from then on by its [`SeriesId`]: moving it
+//! is a look at its slot, its cell and two rings. What a scrape needs (rows with label text, cells, exemplars) stands
+//! in pages that [`Store::freeze`] shares and that are copied when they are next written.
+
+mod cells;
+mod family;
+mod frozen;
+mod label_text;
+mod lifetime;
+mod names;
+mod overflow;
+mod page;
+mod store;
+mod touch;
+mod values;
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::engine::time::Timestamp;
 use crate::engine::wire::payload::MetricType;
+
+pub use cells::Exemplar;
+pub use frozen::{Frozen, FrozenFamily};
+pub use label_text::{
+    is_legacy_label, is_legacy_metric, pairs, push_escaped, underscored_label, underscored_metric, unescaped,
+};
+pub use overflow::{OVERFLOW, Overflow};
+pub use store::Store;
 
 /// A family in the store; valid for the store's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -59,16 +83,38 @@ pub struct SeriesLimits {
     pub series_per_metric: usize,
 }
 
-/// A name that cannot be registered because a sample or family name of it is taken.
+/// Why a name cannot be registered.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{name:?} is taken by the {taken_type:?} {taken_by:?}")]
-pub struct Conflict {
-    /// The refused name.
-    pub name: Arc<str>,
-    /// The family that has it.
-    pub taken_by: Arc<str>,
-    /// That family's type.
-    pub taken_type: MetricType,
+pub enum Conflict {
+    /// A sample or family name of it is taken.
+    #[error("{name:?} is taken by the {taken_type:?} {taken_by:?}")]
+    Taken {
+        /// The refused name.
+        name: Arc<str>,
+        /// The family that has it.
+        taken_by: Arc<str>,
+        /// That family's type.
+        taken_type: MetricType,
+    },
+    /// It begins as the names of the sidecar's own metrics do.
+    #[error("{name:?} begins with {prefix:?}, which is reserved")]
+    Reserved {
+        /// The refused name.
+        name: Arc<str>,
+        /// How reserved names begin.
+        prefix: Arc<str>,
+    },
+    /// There are as many families as the limit of series allows.
+    #[error("{name:?} would be one more than {limit} metrics")]
+    Exhausted {
+        /// The refused name.
+        name: Arc<str>,
+        /// How many families there may be.
+        limit: usize,
+    },
+    /// It is empty.
+    #[error("a metric name is empty")]
+    Empty,
 }
 
 /// A series that left the store, with what readers of the past still need of it.
@@ -86,113 +132,5 @@ pub struct Removed {
     pub at: Timestamp,
 }
 
-/// The store.
-#[derive(Debug)]
-pub struct Store {}
-
-#[expect(
-    clippy::todo,
-    clippy::missing_errors_doc,
-    unused_variables,
-    missing_docs,
-    clippy::unused_self,
-    reason = "signatures only, so far"
-)]
-impl Store {
-    pub fn new(limits: SeriesLimits) -> Self {
-        todo!()
-    }
-    /// Registers a family; the same name and type again is the same family (the first help, unit, buckets hold).
-    pub fn register(&mut self, spec: FamilySpec) -> Result<FamilyId, Conflict> {
-        todo!()
-    }
-    /// The family of this name (OpenMetrics family name, no `_total`).
-    pub fn find(&self, name: &str) -> Option<FamilyId> {
-        todo!()
-    }
-    pub fn family(&self, id: FamilyId) -> &FamilySpec {
-        todo!()
-    }
-    /// Every family in the order of names.
-    pub fn families(&self) -> impl Iterator<Item = FamilyId> + '_ {
-        std::iter::empty()
-    }
-    /// The live series of a family, in any order.
-    pub fn series_of(&self, family: FamilyId) -> impl Iterator<Item = SeriesId> + '_ {
-        std::iter::empty()
-    }
-    /// Grows with every birth and removal in the family, so that readers know when to look again.
-    pub fn epoch(&self, family: FamilyId) -> u64 {
-        todo!()
-    }
-    /// The series with these labels (any order; names valid and distinct, values not empty), born now if new.
-    /// Over a limit it is the family's overflow series for these label names, and that is counted.
-    pub fn resolve(&mut self, family: FamilyId, labels: &[(&str, &str)], now: Timestamp) -> SeriesId {
-        todo!()
-    }
-    pub fn is_live(&self, id: SeriesId) -> bool {
-        todo!()
-    }
-    /// Adds to a counter (finite, not negative; a total saturates at `f64::MAX`). All three are no-ops on a dead id.
-    pub fn add(&mut self, id: SeriesId, delta: f64, cause: Cause) {
-        todo!()
-    }
-    pub fn set(&mut self, id: SeriesId, value: f64, cause: Cause) {
-        todo!()
-    }
-    pub fn observe(&mut self, id: SeriesId, value: f64, cause: Cause) {
-        todo!()
-    }
-    /// Takes a gauge away (its tracker dropped it).
-    pub fn remove(&mut self, id: SeriesId, now: Timestamp) {
-        todo!()
-    }
-    /// Takes away gauges without an event for their family's `stale_after`.
-    pub fn expire(&mut self, now: Timestamp) {
-        todo!()
-    }
-    pub fn family_of(&self, id: SeriesId) -> FamilyId {
-        todo!()
-    }
-    pub fn labels(&self, id: SeriesId) -> crate::engine::labels::Labels {
-        todo!()
-    }
-    pub fn born(&self, id: SeriesId) -> Timestamp {
-        todo!()
-    }
-    /// The cells of a series: one; for a histogram its buckets, `+Inf`, then the sum.
-    pub fn cells(&self, id: SeriesId) -> std::ops::Range<u32> {
-        todo!()
-    }
-    pub fn cell(&self, cell: u32) -> f64 {
-        todo!()
-    }
-    /// Series in all.
-    pub fn len(&self) -> usize {
-        todo!()
-    }
-    /// Marks the families whose touched series [`Store::touched`] reports (what rules read); all others cost nothing.
-    pub fn watch(&mut self, families: &mut dyn Iterator<Item = FamilyId>) {
-        todo!()
-    }
-    /// The watched series moved since the last call, each once, with their births and removals.
-    pub fn touched(&mut self) -> Vec<SeriesId> {
-        todo!()
-    }
-    /// The series that left since the last call.
-    pub fn removed(&mut self) -> Vec<Removed> {
-        todo!()
-    }
-    /// Up to `most` of the last events that moved any of `series`, newest first.
-    pub fn evidence(&self, series: &[SeriesId], most: usize) -> Vec<Ordinal> {
-        todo!()
-    }
-    /// One consistent instant of everything, cheap to take (pages are shared, copied when written next).
-    pub fn freeze(&mut self) -> Frozen {
-        todo!()
-    }
-}
-
-/// What [`Store::freeze`] took; `Send`, written out off the driver by [`crate::engine::exposition`].
-#[derive(Debug)]
-pub struct Frozen {}
+#[cfg(test)]
+mod tests;

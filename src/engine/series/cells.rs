@@ -1,0 +1,205 @@
+//! Every value of every series, in pages of 512 cells, with the exemplars of those that events add to.
+//!
+//! The cells of one series are neighbours. Gauges, which carry no exemplars, have pages of their own, so that no
+//! memory goes to exemplars they cannot have.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::Ordinal;
+use super::page::Page;
+
+/// Cells of a page.
+pub(super) const PAGE_CELLS: usize = 512;
+
+/// Which pages a series' cells stand in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Kind {
+    /// Gauges.
+    Plain,
+    /// Counters and histograms.
+    Exemplified,
+}
+
+/// The last event that added to a cell, and by how much it did (for a bucket: what was observed).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Exemplar {
+    /// What the event added or observed; NaN where there is no exemplar.
+    pub value: f64,
+    /// The event.
+    pub event: Ordinal,
+}
+
+const NO_EXEMPLAR: Exemplar = Exemplar { value: f64::NAN, event: Ordinal(0) };
+
+/// The exemplars of a page: nothing until the first one is written.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Exemplars {
+    values: Vec<f64>,
+    events: Vec<u32>,
+}
+
+impl Exemplars {
+    fn put(&mut self, place: usize, exemplar: Exemplar) {
+        if self.values.is_empty() {
+            self.values.resize(PAGE_CELLS, f64::NAN);
+            self.events.resize(PAGE_CELLS, 0);
+        }
+        if let (Some(value), Some(event)) = (self.values.get_mut(place), self.events.get_mut(place)) {
+            *value = exemplar.value;
+            *event = exemplar.event.0;
+        }
+    }
+
+    fn at(&self, place: usize) -> Option<Exemplar> {
+        let value = *self.values.get(place)?;
+        let event = Ordinal(*self.events.get(place)?);
+        (!value.is_nan()).then_some(Exemplar { value, event })
+    }
+}
+
+/// The cells.
+#[derive(Debug, Default)]
+pub(super) struct Cells {
+    values: Vec<Page<Vec<f64>>>,
+    exemplars: Vec<Page<Exemplars>>,
+    /// Cells not yet handed out of the page each kind fills.
+    open: [Range<u32>; 2],
+    free: BTreeMap<(Kind, u32), Vec<u32>>,
+}
+
+fn place_of(cell: u32) -> (usize, usize) {
+    (cell as usize / PAGE_CELLS, cell as usize % PAGE_CELLS)
+}
+
+impl Cells {
+    /// Hands out `count` neighbouring cells, all zero, without exemplars; none where 2^32 cells are in use.
+    pub(super) fn take(&mut self, kind: Kind, count: u32) -> Option<u32> {
+        if let Some(first) = self.free.get_mut(&(kind, count)).and_then(Vec::pop) {
+            return Some(first);
+        }
+        let open = self.open[kind as usize].clone();
+        if open.end - open.start >= count {
+            self.open[kind as usize].start += count;
+            return Some(open.start);
+        }
+        let pages = count.div_ceil(PAGE_CELLS as u32);
+        let first = u32::try_from(self.values.len() * PAGE_CELLS).ok()?;
+        let end = pages.checked_mul(PAGE_CELLS as u32)?.checked_add(first)?;
+        for _ in 0..pages {
+            self.values.push(Page::Own(vec![0.0; PAGE_CELLS]));
+            self.exemplars.push(Page::default());
+        }
+        self.free.entry((kind, 1)).or_default().extend(open.rev());
+        self.open[kind as usize] = first + count..end;
+        Some(first)
+    }
+
+    /// Takes cells back.
+    pub(super) fn give_back(&mut self, kind: Kind, cells: Range<u32>) {
+        for cell in cells.clone() {
+            self.set(cell, 0.0);
+            let (page, place) = place_of(cell);
+            if let Some(page) = self.exemplars.get_mut(page)
+                && page.get().at(place).is_some()
+            {
+                page.get_mut().put(place, NO_EXEMPLAR);
+            }
+        }
+        self.free.entry((kind, cells.end - cells.start)).or_default().push(cells.start);
+    }
+
+    /// The value of a cell; 0 where there is no such cell.
+    #[inline]
+    pub(super) fn get(&self, cell: u32) -> f64 {
+        let (page, place) = place_of(cell);
+        self.values.get(page).and_then(|page| page.get().get(place)).copied().unwrap_or(0.0)
+    }
+
+    /// Sets a cell.
+    #[inline]
+    pub(super) fn set(&mut self, cell: u32, value: f64) {
+        let (page, place) = place_of(cell);
+        if let Some(known) = self.values.get_mut(page).and_then(|page| page.get_mut().get_mut(place)) {
+            *known = value;
+        }
+    }
+
+    /// Adds to a cell; a total saturates at the largest finite number.
+    #[inline]
+    pub(super) fn add(&mut self, cell: u32, delta: f64) {
+        let (page, place) = place_of(cell);
+        if let Some(known) = self.values.get_mut(page).and_then(|page| page.get_mut().get_mut(place)) {
+            *known = (*known + delta).clamp(f64::MIN, f64::MAX);
+        }
+    }
+
+    /// Remembers what last added to a cell.
+    #[inline]
+    pub(super) fn exemplify(&mut self, cell: u32, exemplar: Exemplar) {
+        let (page, place) = place_of(cell);
+        if let Some(page) = self.exemplars.get_mut(page) {
+            page.get_mut().put(place, exemplar);
+        }
+    }
+
+    /// A view of all cells as they are now.
+    pub(super) fn freeze(&mut self) -> FrozenCells {
+        FrozenCells {
+            values: self.values.iter_mut().map(Page::share).collect(),
+            exemplars: self.exemplars.iter_mut().map(Page::share).collect(),
+        }
+    }
+}
+
+/// All cells at one instant.
+#[derive(Debug, Default)]
+pub(super) struct FrozenCells {
+    values: Vec<Arc<Vec<f64>>>,
+    exemplars: Vec<Arc<Exemplars>>,
+}
+
+impl FrozenCells {
+    /// The value of a cell; 0 where there is no such cell.
+    pub(super) fn get(&self, cell: u32) -> f64 {
+        let (page, place) = place_of(cell);
+        self.values.get(page).and_then(|page| page.get(place)).copied().unwrap_or(0.0)
+    }
+
+    /// What last added to a cell.
+    pub(super) fn exemplar(&self, cell: u32) -> Option<Exemplar> {
+        let (page, place) = place_of(cell);
+        self.exemplars.get(page)?.at(place)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_of_one_series_are_neighbours_and_come_back_at_zero() {
+        let mut cells = Cells::default();
+        assert_eq!(cells.take(Kind::Exemplified, 500), Some(0));
+        assert_eq!(cells.take(Kind::Exemplified, 20), Some(512), "a histogram does not straddle");
+        assert_eq!(cells.take(Kind::Exemplified, 1), Some(500), "what it left over serves counters");
+        cells.add(500, 3.0);
+        cells.exemplify(500, Exemplar { value: 3.0, event: Ordinal(9) });
+        cells.give_back(Kind::Exemplified, 500..501);
+        assert_eq!(cells.take(Kind::Exemplified, 1), Some(500));
+        assert_eq!(cells.get(500), 0.0);
+        assert_eq!(cells.freeze().exemplar(500), None);
+        assert_eq!(cells.take(Kind::Plain, 1), Some(1024), "gauges have pages of their own");
+        assert_eq!(cells.take(Kind::Plain, 2_000), Some(1536), "a series may be longer than a page");
+    }
+
+    #[test]
+    fn totals_saturate() {
+        let mut cells = Cells::default();
+        cells.take(Kind::Plain, 1);
+        cells.add(0, f64::MAX);
+        cells.add(0, f64::MAX);
+        assert_eq!(cells.get(0), f64::MAX);
+    }
+}

@@ -1,0 +1,201 @@
+//! A family: what it is declared with, and its series in rows.
+//!
+//! Rows stand in pages of 512 that a frozen view shares; the label text of a page's rows is one string. A removed
+//! series leaves a hole that the next birth fills.
+
+use std::sync::Arc;
+
+use super::page::Page;
+use super::{FamilySpec, Timestamp};
+use crate::engine::wire::payload::MetricType;
+
+/// Rows of a page.
+const PAGE_ROWS: u32 = 512;
+
+/// Text that belongs to no row is worth moving the rest from this many bytes.
+const GARBAGE_BYTES_MAX: u32 = 4_096;
+
+/// What a scrape needs of a series.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::engine) struct Row {
+    slot: u32,
+    /// Its first cell.
+    pub(in crate::engine) cell: u32,
+    /// When it was born.
+    pub(in crate::engine) born: Timestamp,
+    text_start: u32,
+    text_len: u32,
+}
+
+/// The slot of a row whose series was removed.
+const HOLE: u32 = u32::MAX;
+
+impl Row {
+    /// Its slot; none in a hole.
+    pub(in crate::engine) fn slot(&self) -> Option<u32> {
+        (self.slot != HOLE).then_some(self.slot)
+    }
+}
+
+/// A page of rows.
+#[derive(Clone, Debug, Default)]
+pub(in crate::engine) struct Rows {
+    rows: Vec<Row>,
+    text: String,
+    garbage: u32,
+}
+
+impl Rows {
+    /// The rows that are no holes.
+    pub(in crate::engine) fn iter(&self) -> impl Iterator<Item = &Row> + '_ {
+        self.rows.iter().filter(|row| row.slot != HOLE)
+    }
+
+    /// The rows, holes included.
+    pub(in crate::engine) fn all(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// The label text of a row of this page.
+    #[inline]
+    pub(in crate::engine) fn text(&self, row: &Row) -> &str {
+        let start = row.text_start as usize;
+        self.text.get(start..start + row.text_len as usize).unwrap_or("")
+    }
+
+    fn put(&mut self, place: u32, text: &str, mut row: Row) {
+        if self.garbage > GARBAGE_BYTES_MAX && self.garbage as usize > self.text.len() / 2 {
+            self.compact();
+        }
+        row.text_start = self.text.len() as u32;
+        row.text_len = text.len() as u32;
+        self.text.push_str(text);
+        match self.rows.get_mut(place as usize) {
+            Some(hole) => *hole = row,
+            None => self.rows.push(row),
+        }
+    }
+
+    fn clear(&mut self, place: u32) {
+        if let Some(row) = self.rows.get_mut(place as usize) {
+            row.slot = HOLE;
+            self.garbage = self.garbage.saturating_add(row.text_len);
+            row.text_len = 0;
+        }
+    }
+
+    fn compact(&mut self) {
+        let mut kept = String::with_capacity(self.text.len());
+        for row in &mut self.rows {
+            let start = row.text_start as usize;
+            let text = self.text.get(start..start + row.text_len as usize).unwrap_or("");
+            row.text_start = kept.len() as u32;
+            kept.push_str(text);
+        }
+        self.text = kept;
+        self.garbage = 0;
+    }
+}
+
+/// Who registered a family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// The catalogue or the sidecar itself.
+    Own,
+    /// An event that carried the name.
+    Recorded,
+}
+
+/// A family and its series.
+#[derive(Debug)]
+pub(super) struct Family {
+    pub(super) spec: Arc<FamilySpec>,
+    pub(super) owner: Owner,
+    /// Births and removals so far.
+    pub(super) epoch: u64,
+    /// Series that are there, overflow series not included.
+    pub(super) live: usize,
+    /// Overflow series that are there.
+    pub(super) overflow_series: usize,
+    pub(super) watched: bool,
+    rows: Vec<Page<Rows>>,
+    holes: Vec<u32>,
+    len: u32,
+}
+
+impl Family {
+    pub(super) fn new(spec: FamilySpec, owner: Owner) -> Self {
+        Self {
+            spec: Arc::new(spec),
+            owner,
+            epoch: 0,
+            live: 0,
+            overflow_series: 0,
+            watched: false,
+            rows: Vec::new(),
+            holes: Vec::new(),
+            len: 0,
+        }
+    }
+
+    /// How many cells each series of the family has.
+    pub(super) fn cells(&self) -> u32 {
+        match self.spec.metric_type {
+            MetricType::Counter | MetricType::Gauge => 1,
+            MetricType::Histogram => self.spec.buckets.len() as u32 + 2,
+        }
+    }
+
+    /// Adds a row and says where it stands.
+    pub(super) fn add_row(&mut self, slot: u32, cell: u32, born: Timestamp, text: &str) -> u32 {
+        let place = self.holes.pop().unwrap_or_else(|| {
+            self.len += 1;
+            self.len - 1
+        });
+        let page = (place / PAGE_ROWS) as usize;
+        if page == self.rows.len() {
+            self.rows.push(Page::default());
+        }
+        if let Some(page) = self.rows.get_mut(page) {
+            let row = Row { slot, cell, born, text_start: 0, text_len: 0 };
+            page.get_mut().put(place % PAGE_ROWS, text, row);
+        }
+        self.epoch += 1;
+        place
+    }
+
+    /// Takes a row away.
+    pub(super) fn remove_row(&mut self, place: u32) {
+        if let Some(page) = self.rows.get_mut((place / PAGE_ROWS) as usize) {
+            page.get_mut().clear(place % PAGE_ROWS);
+            self.holes.push(place);
+            self.epoch += 1;
+        }
+    }
+
+    /// Sets when a row's series was born.
+    pub(super) fn set_born(&mut self, place: u32, born: Timestamp) {
+        let page = self.rows.get_mut((place / PAGE_ROWS) as usize);
+        if let Some(row) = page.and_then(|page| page.get_mut().rows.get_mut((place % PAGE_ROWS) as usize)) {
+            row.born = born;
+        }
+    }
+
+    /// A row with its label text.
+    #[inline]
+    pub(super) fn row(&self, place: u32) -> Option<(&Row, &str)> {
+        let page = self.rows.get((place / PAGE_ROWS) as usize)?.get();
+        let row = page.rows.get((place % PAGE_ROWS) as usize)?;
+        Some((row, page.text(row)))
+    }
+
+    /// Every row that is no hole, with its label text.
+    pub(super) fn rows(&self) -> impl Iterator<Item = (&Row, &str)> + '_ {
+        self.rows.iter().map(Page::get).flat_map(|page| page.iter().map(|row| (row, page.text(row))))
+    }
+
+    /// A view of the rows as they are now.
+    pub(super) fn share_rows(&mut self) -> Vec<Arc<Rows>> {
+        self.rows.iter_mut().map(Page::share).collect()
+    }
+}

@@ -1,0 +1,133 @@
+//! When series leave by themselves: gauges without an event for `stale_after`, and, where it is asked for, counters
+//! and histograms idle for `park_after`, whose values wait to come back.
+//!
+//! Each series stands in one list, under the quarter of a second in which it could be due at the earliest. When that
+//! has come it leaves, or, having moved meanwhile, is put under its next one: a series costs one look a lifetime.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::label_text::identity_of;
+use super::{FamilyId, SeriesId, Store, Timestamp};
+use crate::engine::wire::payload::MetricType;
+
+/// Microseconds of one list.
+const LIST_MICROS: i64 = 250_000;
+
+/// Series by the earliest time they may leave.
+#[derive(Debug, Default)]
+pub(super) struct Due(BTreeMap<i64, Vec<SeriesId>>);
+
+/// Values of series that fell idle.
+#[derive(Debug, Default)]
+pub(super) struct Parked(BTreeMap<(FamilyId, Box<str>), ParkedSeries>);
+
+#[derive(Debug)]
+struct ParkedSeries {
+    born: Timestamp,
+    cells: Box<[f64]>,
+}
+
+impl Store {
+    /// Takes away gauges without an event for their family's `stale_after`, and parks what is idle.
+    pub fn expire(&mut self, now: Timestamp) {
+        let list = now.micros().div_euclid(LIST_MICROS);
+        let later = self.due.0.split_off(&list.saturating_add(1));
+        let due = std::mem::replace(&mut self.due.0, later);
+        for id in due.into_values().flatten() {
+            let Some(slot) = self.slot(id).copied() else { continue };
+            let Some(lifetime) = self.lifetime(slot.family) else { continue };
+            if slot.moved.after(lifetime) > now {
+                self.schedule(id);
+            } else if slot.metric_type == MetricType::Gauge {
+                self.remove(id, now);
+            } else {
+                self.park(id, now);
+            }
+        }
+    }
+
+    /// The earliest instant at which [`Store::expire`] may have something to do.
+    pub fn next_expiry(&self) -> Option<Timestamp> {
+        let list = self.due.0.keys().next()?;
+        Some(Timestamp::from_micros(list.saturating_add(1).saturating_mul(LIST_MICROS)))
+    }
+
+    /// Sets after how long without an event a gauge of this family leaves.
+    pub fn set_stale_after(&mut self, family: FamilyId, stale_after: Option<Duration>) {
+        if let Some(family) = self.families.get_mut(family.0 as usize)
+            && family.spec.stale_after != stale_after
+        {
+            std::sync::Arc::make_mut(&mut family.spec).stale_after = stale_after;
+        }
+        self.frozen_families = None;
+        self.schedule_family(family);
+    }
+
+    /// Sets after how long without an event counters and histograms leave `/metrics`, to come back at their old
+    /// value with their next event; none (the default) for never. As many may be parked as may be live; beyond
+    /// that they stay.
+    pub fn set_park_after(&mut self, park_after: Option<Duration>) {
+        self.park_after = park_after;
+        let families: Vec<FamilyId> = self.families().collect();
+        for family in families {
+            if self.family(family).metric_type != MetricType::Gauge {
+                self.schedule_family(family);
+            }
+        }
+    }
+
+    /// How many series are parked.
+    pub fn parked_len(&self) -> usize {
+        self.parked.0.len()
+    }
+
+    fn lifetime(&self, family: FamilyId) -> Option<Duration> {
+        let spec = self.family(family);
+        match spec.metric_type {
+            MetricType::Gauge => spec.stale_after,
+            MetricType::Counter | MetricType::Histogram => self.park_after.filter(|_| !self.is_own(family)),
+        }
+    }
+
+    /// Puts a series under the earliest time it may leave.
+    pub(super) fn schedule(&mut self, id: SeriesId) {
+        let Some(slot) = self.slot(id) else { return };
+        let Some(lifetime) = self.lifetime(slot.family) else { return };
+        let list = slot.moved.after(lifetime).micros().div_euclid(LIST_MICROS);
+        self.due.0.entry(list).or_default().push(id);
+    }
+
+    fn schedule_family(&mut self, family: FamilyId) {
+        let series: Vec<SeriesId> = self.series_of(family).collect();
+        for id in series {
+            self.schedule(id);
+        }
+    }
+
+    fn park(&mut self, id: SeriesId, now: Timestamp) {
+        if self.parked.0.len() >= self.limits.series {
+            return;
+        }
+        let cells = self.cells(id).map(|cell| self.cell(cell)).collect();
+        let key = (self.family_of(id), identity_of(self.label_text(id)).into());
+        self.parked.0.insert(key, ParkedSeries { born: self.born(id), cells });
+        self.remove(id, now);
+    }
+
+    /// Gives a series just born what it had when it was parked.
+    pub(super) fn revive(&mut self, family: FamilyId, id: SeriesId) {
+        if self.parked.0.is_empty() {
+            return;
+        }
+        let key = (family, identity_of(self.label_text(id)).into());
+        let Some(parked) = self.parked.0.remove(&key) else { return };
+        for (cell, value) in self.cells(id).zip(parked.cells) {
+            self.cells.set(cell, value);
+        }
+        let Some(row) = self.slot(id).map(|slot| slot.row) else { return };
+        if let Some(family) = self.families.get_mut(family.0 as usize) {
+            family.set_born(row, parked.born);
+        }
+    }
+}

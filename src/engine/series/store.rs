@@ -1,0 +1,397 @@
+//! The store itself: finding series, giving birth to them, taking them away.
+
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher, Hasher};
+use std::mem::take;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashTable;
+
+use super::cells::{Cells, Kind};
+use super::family::Family;
+use super::frozen::FrozenFamily;
+use super::label_text::{LabelText, identity_of, to_labels};
+use super::lifetime::{Due, Parked};
+use super::overflow::Overflows;
+use super::touch::Moves;
+use super::{FamilyId, FamilySpec, Removed, SeriesId, SeriesLimits, Timestamp};
+use crate::engine::labels::Labels;
+use crate::engine::wire::payload::MetricType;
+
+/// Families whose names begin so are the sidecar's own: they are bounded by construction, never overflow because
+/// of others and are never parked, so that its accounting holds whatever events bring.
+const OWN_PREFIX: &str = "signalbox_";
+
+/// An id no series has.
+const NOWHERE: SeriesId = SeriesId { slot: u32::MAX, generation: u32::MAX };
+
+/// Every metric family, its series and their present values.
+#[derive(Debug)]
+pub struct Store {
+    pub(super) limits: SeriesLimits,
+    pub(super) families: Vec<Family>,
+    /// Families by their name as a scraper without UTF-8 sees it.
+    pub(super) by_name: BTreeMap<Arc<str>, FamilyId>,
+    pub(super) reserved: Vec<Arc<str>>,
+    pub(super) slots: Vec<Slot>,
+    pub(super) cells: Cells,
+    pub(super) touched: Vec<SeriesId>,
+    pub(super) moves: Moves,
+    pub(super) due: Due,
+    pub(super) park_after: Option<Duration>,
+    pub(super) parked: Parked,
+    pub(super) overflows: Overflows,
+    /// What the last freeze took of the families, while none changed since.
+    pub(super) frozen_families: Option<Arc<[FrozenFamily]>>,
+    free_slots: Vec<u32>,
+    live: usize,
+    index: HashTable<Entry>,
+    text: LabelText,
+    removed: Vec<Removed>,
+    no_family: FamilySpec,
+}
+
+/// What moving a series needs of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Slot {
+    pub(super) generation: u32,
+    pub(super) family: FamilyId,
+    pub(super) row: u32,
+    pub(super) cell: u32,
+    pub(super) moved: Timestamp,
+    pub(super) metric_type: MetricType,
+    pub(super) marks: Marks,
+}
+
+/// What happens beside the value when a series moves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Marks(u8);
+
+impl Marks {
+    /// Rules read it.
+    pub(super) const WATCHED: Self = Self(1);
+    /// It is in the list of touched series.
+    pub(super) const TOUCHED: Self = Self(2);
+    /// It stands for what exceeds a limit.
+    pub(super) const OVERFLOW: Self = Self(4);
+
+    pub(super) fn has(self, mark: Self) -> bool {
+        self.0 & mark.0 != 0
+    }
+
+    pub(super) fn put(&mut self, mark: Self) {
+        self.0 |= mark.0;
+    }
+
+    pub(super) fn clear(&mut self, mark: Self) {
+        self.0 &= !mark.0;
+    }
+
+    /// Whether moving the series is more than moving its value.
+    #[inline]
+    pub(super) fn needs_attention(self) -> bool {
+        self.has(Self::OVERFLOW) || (self.has(Self::WATCHED) && !self.has(Self::TOUCHED))
+    }
+}
+
+/// A series in the index: enough of its hash to tell it from others without a look at its text.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    hash: u32,
+    slot: u32,
+}
+
+/// Spreads the kept half of a hash over the bits the table uses.
+fn spread(hash: u32) -> u64 {
+    u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+fn hash_of(family: FamilyId, identity: &str) -> u32 {
+    let mut hasher = FixedState::with_seed(0).build_hasher();
+    hasher.write_u32(family.0);
+    hasher.write(identity.as_bytes());
+    (hasher.finish() >> 32) as u32
+}
+
+impl Store {
+    /// An empty store.
+    pub fn new(limits: SeriesLimits) -> Self {
+        Self {
+            limits,
+            families: Vec::new(),
+            by_name: BTreeMap::new(),
+            reserved: Vec::new(),
+            slots: Vec::new(),
+            cells: Cells::default(),
+            touched: Vec::new(),
+            moves: Moves::default(),
+            due: Due::default(),
+            park_after: None,
+            parked: Parked::default(),
+            overflows: Overflows::default(),
+            frozen_families: None,
+            free_slots: Vec::new(),
+            live: 0,
+            index: HashTable::new(),
+            text: LabelText::default(),
+            removed: Vec::new(),
+            no_family: FamilySpec {
+                name: Arc::from(""),
+                metric_type: MetricType::Gauge,
+                help: "".into(),
+                unit: None,
+                buckets: Arc::from([]),
+                stale_after: None,
+            },
+        }
+    }
+
+    /// What a family was declared with.
+    pub fn family(&self, id: FamilyId) -> &FamilySpec {
+        self.families.get(id.0 as usize).map_or(&self.no_family, |family| &family.spec)
+    }
+
+    /// Every family in the order of names.
+    pub fn families(&self) -> impl Iterator<Item = FamilyId> + '_ {
+        self.by_name.values().copied()
+    }
+
+    /// How many families were registered so far, so that readers know when to look again.
+    pub fn families_len(&self) -> usize {
+        self.families.len()
+    }
+
+    /// The live series of a family, in any order.
+    pub fn series_of(&self, family: FamilyId) -> impl Iterator<Item = SeriesId> + '_ {
+        let rows = self.families.get(family.0 as usize).into_iter().flat_map(Family::rows);
+        rows.filter_map(|(row, _)| self.id_of(row.slot()?))
+    }
+
+    /// Grows with every birth and removal in the family, so that readers know when to look again.
+    pub fn epoch(&self, family: FamilyId) -> u64 {
+        self.families.get(family.0 as usize).map_or(0, |family| family.epoch)
+    }
+
+    /// The series with these labels (any order; names valid and distinct, values not empty), born now if new.
+    /// Over a limit it is the family's overflow series for these label names; what is applied to that is counted.
+    pub fn resolve(&mut self, family: FamilyId, labels: &[(&str, &str)], now: Timestamp) -> SeriesId {
+        self.text.render(labels);
+        let hash = hash_of(family, self.text.identity());
+        match self.find_text(family, hash) {
+            Some(found) => found,
+            None => self.birth(family, hash, labels, now),
+        }
+    }
+
+    /// The series with these labels, if it is there.
+    pub fn find_series(&mut self, family: FamilyId, labels: &[(&str, &str)]) -> Option<SeriesId> {
+        self.text.render(labels);
+        self.find_text(family, hash_of(family, self.text.identity()))
+    }
+
+    /// Whether the series is still there.
+    pub fn is_live(&self, id: SeriesId) -> bool {
+        self.slot(id).is_some()
+    }
+
+    /// Takes a gauge away (its tracker dropped it).
+    pub fn remove(&mut self, id: SeriesId, now: Timestamp) {
+        let Some(slot) = self.slot(id).copied() else { return };
+        let Some(family) = self.families.get_mut(slot.family.0 as usize) else { return };
+        let (hash, labels) = family.row(slot.row).map_or((0, Labels::empty()), |(_, text)| {
+            (hash_of(slot.family, &identity_of(text)), to_labels(text))
+        });
+        if let Ok(entry) = self.index.find_entry(spread(hash), |entry| entry.slot == id.slot) {
+            entry.remove();
+        }
+        family.remove_row(slot.row);
+        if slot.marks.has(Marks::OVERFLOW) {
+            family.overflow_series -= 1
+        } else {
+            family.live -= 1
+        }
+        let cells = slot.cell..slot.cell + family.cells();
+        self.cells.give_back(kind_of(slot.metric_type), cells.clone());
+        self.touch(id);
+        if let Some(slot) = self.slots.get_mut(id.slot as usize) {
+            slot.generation = slot.generation.wrapping_add(1);
+            self.free_slots.push(id.slot);
+        }
+        self.live -= 1;
+        self.frozen_families = None;
+        self.removed.push(Removed { id, family: slot.family, labels, cells, at: now });
+    }
+
+    /// The series that left since the last call.
+    pub fn removed(&mut self) -> Vec<Removed> {
+        take(&mut self.removed)
+    }
+
+    /// The family of a series; of one that left, that of whoever has its slot now.
+    pub fn family_of(&self, id: SeriesId) -> FamilyId {
+        self.slots.get(id.slot as usize).map_or(FamilyId(u32::MAX), |slot| slot.family)
+    }
+
+    /// The labels of a series, metric name not included; none once it left.
+    pub fn labels(&self, id: SeriesId) -> Labels {
+        to_labels(self.label_text(id))
+    }
+
+    /// The labels of a series as text (`a="x",b="y"`), to read with [`super::pairs`]; empty once it left.
+    pub fn label_text(&self, id: SeriesId) -> &str {
+        self.row(id).map_or("", |(_, text)| text)
+    }
+
+    /// When a series was born: its counters had a zero sample then.
+    pub fn born(&self, id: SeriesId) -> Timestamp {
+        self.row(id).map_or(Timestamp::EPOCH, |(row, _)| row.born)
+    }
+
+    /// When a series last moved.
+    pub fn moved(&self, id: SeriesId) -> Timestamp {
+        self.slot(id).map_or(Timestamp::EPOCH, |slot| slot.moved)
+    }
+
+    /// The cells of a series: one; for a histogram its buckets, `+Inf`, then the sum. None once it left.
+    pub fn cells(&self, id: SeriesId) -> Range<u32> {
+        let Some(slot) = self.slot(id) else { return 0..0 };
+        let count = self.families.get(slot.family.0 as usize).map_or(0, Family::cells);
+        slot.cell..slot.cell + count
+    }
+
+    /// The value of a cell.
+    pub fn cell(&self, cell: u32) -> f64 {
+        self.cells.get(cell)
+    }
+
+    /// Series in all, overflow series included.
+    pub fn len(&self) -> usize {
+        self.live
+    }
+
+    /// Whether there is no series at all.
+    pub fn is_empty(&self) -> bool {
+        self.live == 0
+    }
+
+    /// How many series there may be.
+    pub fn limits(&self) -> SeriesLimits {
+        self.limits
+    }
+
+    #[inline]
+    pub(super) fn slot(&self, id: SeriesId) -> Option<&Slot> {
+        self.slots.get(id.slot as usize).filter(|slot| slot.generation == id.generation)
+    }
+
+    pub(super) fn id_of(&self, slot: u32) -> Option<SeriesId> {
+        let generation = self.slots.get(slot as usize)?.generation;
+        Some(SeriesId { slot, generation })
+    }
+
+    fn row(&self, id: SeriesId) -> Option<(&super::family::Row, &str)> {
+        let slot = self.slot(id)?;
+        self.families.get(slot.family.0 as usize)?.row(slot.row)
+    }
+
+    fn find_text(&self, family: FamilyId, hash: u32) -> Option<SeriesId> {
+        let identity = self.text.identity();
+        let entry = self.index.find(spread(hash), |entry| {
+            entry.hash == hash && self.is_text_of(entry.slot, family, identity)
+        })?;
+        self.id_of(entry.slot)
+    }
+
+    fn is_text_of(&self, slot: u32, family: FamilyId, identity: &str) -> bool {
+        self.slots.get(slot as usize).is_some_and(|slot| {
+            slot.family == family
+                && self
+                    .families
+                    .get(family.0 as usize)
+                    .and_then(|family| family.row(slot.row))
+                    .is_some_and(|(_, text)| text == identity || identity_of(text) == identity)
+        })
+    }
+
+    /// Gives birth to the series whose text was just rendered, or finds the one that stands for it.
+    fn birth(&mut self, id: FamilyId, hash: u32, labels: &[(&str, &str)], now: Timestamp) -> SeriesId {
+        let Some(family) = self.families.get(id.0 as usize) else { return NOWHERE };
+        let full = family.live >= self.limits.series_per_metric
+            || (self.live >= self.limits.series && !family.spec.name.starts_with(OWN_PREFIX));
+        if full && !self.text.identity().is_empty() {
+            return self.overflow(id, labels, now);
+        }
+        let Some(born) = self.bear(id, hash, Marks::default(), now) else { return NOWHERE };
+        self.revive(id, born);
+        born
+    }
+
+    fn overflow(&mut self, id: FamilyId, labels: &[(&str, &str)], now: Timestamp) -> SeriesId {
+        let family_has = self.families.get(id.0 as usize).map_or(0, |family| family.overflow_series);
+        let mut folded = super::overflow::labels_for(labels);
+        for last in [false, true] {
+            if last {
+                folded = super::overflow::last_labels();
+            }
+            self.text.render(&folded);
+            let hash = hash_of(id, self.text.identity());
+            if let Some(found) = self.find_text(id, hash) {
+                return found;
+            }
+            if last || family_has < super::overflow::OVERFLOW_SERIES_MAX {
+                return self.bear(id, hash, Marks::OVERFLOW, now).unwrap_or(NOWHERE);
+            }
+        }
+        NOWHERE
+    }
+
+    fn bear(&mut self, id: FamilyId, hash: u32, marks: Marks, now: Timestamp) -> Option<SeriesId> {
+        let family = self.families.get_mut(id.0 as usize)?;
+        let metric_type = family.spec.metric_type;
+        let cell = self.cells.take(kind_of(metric_type), family.cells())?;
+        let place = match self.free_slots.pop() {
+            Some(place) => place,
+            None => u32::try_from(self.slots.len()).ok()?,
+        };
+        let row = family.add_row(place, cell, now, self.text.display());
+        if marks.has(Marks::OVERFLOW) {
+            family.overflow_series += 1
+        } else {
+            family.live += 1
+        }
+        let mut slot = Slot { generation: 0, family: id, row, cell, moved: now, metric_type, marks };
+        if family.watched {
+            slot.marks.put(Marks::WATCHED);
+        }
+        match self.slots.get_mut(place as usize) {
+            Some(old) => {
+                slot.generation = old.generation;
+                *old = slot;
+            }
+            None => self.slots.push(slot),
+        }
+        self.index.insert_unique(spread(hash), Entry { hash, slot: place }, |entry| spread(entry.hash));
+        self.live += 1;
+        self.frozen_families = None;
+        let series = SeriesId { slot: place, generation: slot.generation };
+        self.touch(series);
+        self.schedule(series);
+        Some(series)
+    }
+
+    /// Whether others may push a family's series out of sight (into overflow or by parking).
+    pub(super) fn is_own(&self, family: FamilyId) -> bool {
+        self.family(family).name.starts_with(OWN_PREFIX)
+    }
+}
+
+/// Which cells a type has.
+pub(super) fn kind_of(metric_type: MetricType) -> Kind {
+    match metric_type {
+        MetricType::Gauge => Kind::Plain,
+        MetricType::Counter | MetricType::Histogram => Kind::Exemplified,
+    }
+}

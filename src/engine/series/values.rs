@@ -1,0 +1,159 @@
+//! Moving series and reading what they are at.
+
+use super::store::Marks;
+use super::{Cause, Exemplar, FamilyId, Ordinal, SeriesId, Store};
+use crate::engine::wire::payload::MetricType;
+
+impl Store {
+    /// Adds to a counter (finite, not negative, else nothing happens; a total saturates at `f64::MAX`).
+    /// This, [`Store::set`] and [`Store::observe`] do nothing to a series that left or is of another type.
+    #[inline]
+    pub fn add(&mut self, id: SeriesId, delta: f64, cause: Cause) {
+        if !(0.0..=f64::MAX).contains(&delta) {
+            return;
+        }
+        if let Some(cell) = self.moving(id, MetricType::Counter, cause) {
+            self.cells.add(cell, delta);
+            if let Some(event) = cause.event {
+                self.cells.exemplify(cell, Exemplar { value: delta, event });
+            }
+        }
+    }
+
+    /// Sets a gauge, to NaN and infinities too.
+    #[inline]
+    pub fn set(&mut self, id: SeriesId, value: f64, cause: Cause) {
+        if let Some(cell) = self.moving(id, MetricType::Gauge, cause) {
+            self.cells.set(cell, value);
+        }
+    }
+
+    /// Observes a value in a histogram (finite, else nothing happens; the sum saturates).
+    #[inline]
+    pub fn observe(&mut self, id: SeriesId, value: f64, cause: Cause) {
+        if !value.is_finite() {
+            return;
+        }
+        let Some(first) = self.moving(id, MetricType::Histogram, cause) else { return };
+        let buckets = self.families.get(self.family_of(id).0 as usize).map(|family| &family.spec.buckets);
+        let Some(buckets) = buckets else { return };
+        let bucket = first + buckets.partition_point(|bound| *bound < value) as u32;
+        self.cells.add(bucket, 1.0);
+        self.cells.add(first + buckets.len() as u32 + 1, value);
+        if let Some(event) = cause.event {
+            self.cells.exemplify(bucket, Exemplar { value, event });
+        }
+    }
+
+    /// The first cell of a series of this type that is about to move, with everything noted that follows from it.
+    #[inline]
+    fn moving(&mut self, id: SeriesId, metric_type: MetricType, cause: Cause) -> Option<u32> {
+        let slot = self.slots.get_mut(id.slot as usize)?;
+        if slot.generation != id.generation || slot.metric_type != metric_type {
+            return None;
+        }
+        slot.moved = cause.now;
+        let cell = slot.cell;
+        if slot.marks.needs_attention() {
+            self.attend(id);
+        }
+        if let Some(event) = cause.event {
+            self.moves.push(event, id);
+        }
+        Some(cell)
+    }
+
+    #[cold]
+    fn attend(&mut self, id: SeriesId) {
+        if let Some(slot) = self.slot(id)
+            && slot.marks.has(Marks::OVERFLOW)
+        {
+            self.overflows.count(slot.family);
+        }
+        self.touch(id);
+    }
+
+    /// Puts a watched series on the list of touched ones, once.
+    pub(super) fn touch(&mut self, id: SeriesId) {
+        if let Some(slot) = self.slots.get_mut(id.slot as usize)
+            && slot.marks.has(Marks::WATCHED)
+            && !slot.marks.has(Marks::TOUCHED)
+        {
+            slot.marks.put(Marks::TOUCHED);
+            self.touched.push(id);
+        }
+    }
+
+    /// The value of a counter or gauge; the count of a histogram; NaN once the series left.
+    pub fn value(&self, id: SeriesId) -> f64 {
+        match self.slot(id).map(|slot| (slot.metric_type, slot.cell)) {
+            None => f64::NAN,
+            Some((MetricType::Counter | MetricType::Gauge, cell)) => self.cells.get(cell),
+            Some((MetricType::Histogram, _)) => self.count(id),
+        }
+    }
+
+    /// How many values a histogram observed; 0 where the series is no histogram.
+    pub fn count(&self, id: SeriesId) -> f64 {
+        self.histogram_cells(id).map_or(0.0, |(buckets, _)| buckets.map(|cell| self.cells.get(cell)).sum())
+    }
+
+    /// The sum of what a histogram observed; 0 where the series is no histogram.
+    pub fn sum(&self, id: SeriesId) -> f64 {
+        self.histogram_cells(id).map_or(0.0, |(_, sum)| self.cells.get(sum))
+    }
+
+    fn histogram_cells(&self, id: SeriesId) -> Option<(std::ops::Range<u32>, u32)> {
+        self.slot(id).filter(|slot| slot.metric_type == MetricType::Histogram)?;
+        let cells = self.cells(id);
+        let sum = cells.end.checked_sub(1)?;
+        Some((cells.start..sum, sum))
+    }
+
+    /// Marks the families whose touched series [`Store::touched`] reports (what rules read); all others cost nothing.
+    /// The series that a family newly watched already has count as touched.
+    pub fn watch(&mut self, families: &mut dyn Iterator<Item = FamilyId>) {
+        let mut wanted = vec![false; self.families.len()];
+        for family in families {
+            if let Some(wanted) = wanted.get_mut(family.0 as usize) {
+                *wanted = true;
+            }
+        }
+        for (family, wanted) in self.families.iter_mut().zip(wanted) {
+            if family.watched == wanted {
+                continue;
+            }
+            family.watched = wanted;
+            for place in family.rows().filter_map(|(row, _)| row.slot()) {
+                let Some(slot) = self.slots.get_mut(place as usize) else { continue };
+                if !wanted {
+                    slot.marks.clear(Marks::WATCHED);
+                } else if !slot.marks.has(Marks::TOUCHED) {
+                    slot.marks.put(Marks::WATCHED);
+                    slot.marks.put(Marks::TOUCHED);
+                    self.touched.push(SeriesId { slot: place, generation: slot.generation });
+                } else {
+                    slot.marks.put(Marks::WATCHED);
+                }
+            }
+        }
+    }
+
+    /// The watched series moved since the last call, each once, with their births and removals.
+    pub fn touched(&mut self) -> Vec<SeriesId> {
+        let touched = std::mem::take(&mut self.touched);
+        for id in &touched {
+            if let Some(slot) = self.slots.get_mut(id.slot as usize)
+                && slot.generation == id.generation
+            {
+                slot.marks.clear(Marks::TOUCHED);
+            }
+        }
+        touched
+    }
+
+    /// Up to `most` of the last events that moved any of `series`, newest first; none older than 65,536 events.
+    pub fn evidence(&self, series: &[SeriesId], most: usize) -> Vec<Ordinal> {
+        self.moves.evidence(series, most)
+    }
+}
