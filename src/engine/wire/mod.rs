@@ -1,12 +1,28 @@
 //! Domain events on the wire: from JSON to typed, borrowed payloads and back (`domain-events.md`).
 
+mod decode;
+mod envelope;
+mod field;
+mod fields;
+mod headers;
+mod identity;
+pub mod json;
 pub mod payload;
+mod read;
+mod scan;
+mod table;
+mod tags;
+mod transform;
+mod write;
 
 use std::borrow::Cow;
 
 use crate::engine::time::Timestamp;
 
+pub use decode::{Decoder, Draft, Element, Verdict};
+pub use identity::{EventIdError, VersionError};
 pub use payload::{EventType, Payload};
+pub use tags::{Pairs, Tags};
 
 /// A string of an event: borrowed from the message unless JSON escapes forced a copy.
 pub type Text<'a> = Cow<'a, str>;
@@ -22,6 +38,16 @@ pub enum Lane {
     Core,
     /// A JetStream stream, at least once in and exactly once in effect.
     JetStream,
+}
+
+impl Lane {
+    /// The `lane` label of `/metrics`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Core => "core",
+            Self::JetStream => "jetstream",
+        }
+    }
 }
 
 /// Why an event is refused; the `reason` label of `signalbox_events_rejected_total`.
@@ -41,6 +67,32 @@ pub enum Reason {
     OtherLane,
     /// A message over the size limit, or an array over the element limit.
     TooLarge,
+}
+
+impl Reason {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Malformed,
+        Self::UnknownType,
+        Self::UnsupportedVersion,
+        Self::InvalidField,
+        Self::Conflict,
+        Self::OtherLane,
+        Self::TooLarge,
+    ];
+
+    /// The `reason` label of `/metrics` and the header `Signalbox-Reason`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::UnknownType => "unknown_type",
+            Self::UnsupportedVersion => "unsupported_version",
+            Self::InvalidField => "invalid_field",
+            Self::Conflict => "conflict",
+            Self::OtherLane => "other_lane",
+            Self::TooLarge => "too_large",
+        }
+    }
 }
 
 /// A refusal with the words for the log: which field, what was expected.

@@ -1,0 +1,132 @@
+//! The names of all top-level fields an event or its CloudEvents envelope may carry, found fast.
+
+/// Declares [`Field`] from the names as they stand on the wire.
+macro_rules! fields {
+    ($($field:ident)* ; $($renamed:ident = $name:literal)*) => {
+        /// A known field.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[expect(non_camel_case_types, reason = "the variants are the field names of the specification")]
+        #[repr(u8)]
+        pub(super) enum Field { $($field,)* $($renamed,)* }
+
+        impl Field {
+            /// All of them, each at the place of its number.
+            const ALL: &'static [Self] = &[$(Self::$field,)* $(Self::$renamed,)*];
+
+            /// The names as a JSON text has them: in quotes.
+            const QUOTED: &'static [&'static str] =
+                &[$(concat!("\"", stringify!($field), "\""),)* $(concat!("\"", $name, "\""),)*];
+
+            /// The names.
+            const NAMES: &'static [&'static str] = &[$(stringify!($field),)* $($name,)*];
+        }
+    };
+}
+
+fields! {
+    event_id timestamp event_type event_version traceparent source specversion
+    transcript_id file_name file_size file_hash language upload_ip chunk_id chunk_index total_chunks chunk_size
+    processing_strategy processing_duration_ms text_length was_cached cache_key error_type error_message
+    retry_count will_retry total_duration_ms successful_chunks failed_chunks cache_hits final_text_length
+    detected_language progress current_chunk status cache_level entry_size_bytes ttl_seconds entry_type was_hit
+    access_duration_ms reason entry_age_seconds warming_strategy target_entries entries_loaded entries_failed
+    duration_ms job_id job_type priority queue_name payload_size submitter worker_id worker_pid message
+    current_step result_size sent_to_dlq retry_attempt max_retries backoff_seconds queues concurrency
+    jobs_running metric_name metric_value metric_type tags alert_rule_id alert_name severity current_value
+    threshold duration_seconds dashboard_id dashboard_name panel_count pool_id pool_size pool_available
+    checkout_duration_ms held_duration_ms query_hash query_type table_name row_count used_index index_name
+    ; cloud_id = "id" cloud_type = "type" cloud_time = "time" cloud_data = "data"
+}
+
+/// How many fields are known.
+pub(super) const COUNT: usize = Field::ALL.len();
+
+const _: () = assert!(COUNT <= 128, "a set of fields is 128 bits");
+
+impl Field {
+    /// The field of this name (without escapes), where it is known.
+    pub(super) fn from_name(name: &[u8]) -> Option<Self> {
+        let mut slot = hash(name);
+        loop {
+            let field = *Self::ALL.get(usize::from(*SLOTS.get(slot)?))?;
+            if field.name().as_bytes() == name {
+                return Some(field);
+            }
+            slot = (slot + 1) % SLOT_COUNT;
+        }
+    }
+
+    /// The name on the wire.
+    pub(super) fn name(self) -> &'static str {
+        Self::NAMES[self as usize]
+    }
+
+    /// The name on the wire, in quotes.
+    pub(super) fn quoted(self) -> &'static [u8] {
+        Self::QUOTED[self as usize].as_bytes()
+    }
+
+    /// The set of this field alone.
+    pub(super) const fn bit(self) -> u128 {
+        1 << self as u8
+    }
+}
+
+const SLOT_COUNT: usize = 512;
+const EMPTY: u8 = u8::MAX;
+
+/// Open addressing over the names: the number of a field, or [`EMPTY`].
+static SLOTS: [u8; SLOT_COUNT] = slots();
+
+const fn slots() -> [u8; SLOT_COUNT] {
+    let mut slots = [EMPTY; SLOT_COUNT];
+    let mut number = 0;
+    while number < COUNT {
+        let mut slot = hash(Field::NAMES[number].as_bytes());
+        while slots[slot] != EMPTY {
+            slot = (slot + 1) % SLOT_COUNT;
+        }
+        slots[slot] = number as u8;
+        number += 1;
+    }
+    slots
+}
+
+/// Mixes the first and the last eight bytes and the length, which tell most names apart.
+const fn hash(name: &[u8]) -> usize {
+    let (head, tail) = match (name.first_chunk(), name.last_chunk()) {
+        (Some(head), Some(tail)) => (u64::from_le_bytes(*head), u64::from_le_bytes(*tail)),
+        _ => (short(name), 0),
+    };
+    let mixed = (head ^ tail.rotate_left(29) ^ name.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed >> 55) as usize
+}
+
+/// At most seven bytes as one number.
+const fn short(name: &[u8]) -> u64 {
+    let mut packed = 0;
+    let mut at = 0;
+    while at < name.len() {
+        packed = packed << 8 | name[at] as u64;
+        at += 1;
+    }
+    packed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_found_and_no_other() {
+        for field in Field::ALL {
+            assert_eq!(Field::from_name(field.name().as_bytes()), Some(*field));
+            assert_eq!(field.quoted(), format!("{:?}", field.name()).as_bytes());
+        }
+        for other in
+            ["", "i", "ids", "event_i", "event_idd", "EVENT_ID", "a much longer name than any of them"]
+        {
+            assert_eq!(Field::from_name(other.as_bytes()), None, "{other}");
+        }
+    }
+}
