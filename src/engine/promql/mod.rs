@@ -1,9 +1,16 @@
 //! PromQL: parser with positions, evaluator and the storage it reads through.
 
 pub mod ast;
+mod check;
 pub mod functions;
 pub mod histogram;
+pub mod inspect;
+mod lexer;
+pub mod parse;
+pub mod pattern;
+mod print;
 pub mod storage;
+mod text;
 
 use std::ops::Range;
 use std::time::Duration;
@@ -11,6 +18,7 @@ use std::time::Duration;
 use crate::engine::labels::Labels;
 
 pub use ast::Expr;
+pub use parse::parse;
 pub use storage::{Sample, SelectedSeries, Storage, Value};
 
 /// Whether the metric name of a result goes at each operation or once at the end.

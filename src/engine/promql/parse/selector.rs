@@ -1,0 +1,286 @@
+//! Selectors and what follows them: ranges, subqueries, `offset`, `@`, `anchored`, `smoothed`.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::{Parsed, Parser, grown};
+use crate::engine::labels::METRIC_NAME;
+use crate::engine::promql::ParseError;
+use crate::engine::promql::ast::{At, Node, RangeMode, Shift, Sign, VectorSelector};
+use crate::engine::promql::check::{self, advise, error};
+use crate::engine::promql::lexer::{Token, TokenKind};
+use crate::engine::promql::pattern;
+use crate::engine::promql::storage::{Condition, Matcher};
+use crate::engine::promql::text;
+
+const SHIFTABLE: &str = "an instant vector selector or range vector selector or a subquery";
+
+impl Parser<'_> {
+    /// `name`, `name{…}` or `{…}`.
+    pub(super) fn selector(&mut self) -> Result<Parsed, ParseError> {
+        let mut span = self.span();
+        let mut selector = VectorSelector {
+            name: None,
+            matchers: Vec::new(),
+            shift: Shift::default(),
+            range_mode: RangeMode::default(),
+        };
+        if let Some(name) = self.word(0) {
+            self.take();
+            set_name(&mut selector, name);
+        }
+        if self.kind() == TokenKind::LeftBrace {
+            let open = self.take();
+            span.end = self.matchers(&mut selector, &open)?;
+        }
+        check::name_once(&selector, &span)?;
+        grown(span, Node::Vector(selector), 0)
+    }
+
+    /// Reads matchers up to the closing brace; says where that ends.
+    fn matchers(&mut self, selector: &mut VectorSelector, open: &Token) -> Result<usize, ParseError> {
+        loop {
+            match self.kind() {
+                TokenKind::RightBrace => return Ok(self.take().span.end),
+                TokenKind::Identifier if self.word(0).is_some_and(|word| !word.contains(':')) => {
+                    let span = self.take().span;
+                    let name = self.slice(&span);
+                    selector.matchers.push(self.matcher(name)?);
+                }
+                TokenKind::String => {
+                    let token = self.take();
+                    let name = self.string(&token)?;
+                    if matches!(self.kind(), TokenKind::Comma | TokenKind::RightBrace) {
+                        if name.is_empty() {
+                            return Err(error(token.span, "a metric name must not be empty"));
+                        }
+                        set_name(selector, &name);
+                        check::name_once(selector, &token.span)?;
+                    } else if name.is_empty() {
+                        return Err(error(token.span, "a label name must not be empty"));
+                    } else {
+                        selector.matchers.push(self.matcher(&name)?);
+                    }
+                }
+                TokenKind::End => {
+                    return Err(advise(
+                        open.span.clone(),
+                        "unexpected end of input inside braces",
+                        "The query ends before this { is closed: add the missing }.",
+                    ));
+                }
+                _ => return Err(self.unexpected("label matching", "identifier or \"}\"")),
+            }
+            if self.take_if(TokenKind::Comma).is_none() && self.kind() != TokenKind::RightBrace {
+                if self.kind() == TokenKind::End {
+                    continue;
+                }
+                return Err(self.unexpected("label matching", "\",\" or \"}\""));
+            }
+        }
+    }
+
+    /// The operator and value of the matcher for the label `name`.
+    fn matcher(&mut self, name: &str) -> Result<Matcher, ParseError> {
+        let operator = self.ahead(0);
+        if !matches!(
+            operator.kind,
+            TokenKind::Assign | TokenKind::NotEqual | TokenKind::RegexMatch | TokenKind::RegexNoMatch
+        ) {
+            return Err(self
+                .unexpected("label matching", "label matching operator")
+                .or_advice("A matcher is a label, one of = != =~ !~, and a value in quotes."));
+        }
+        self.take();
+        if self.kind() != TokenKind::String {
+            return Err(self
+                .unexpected("label matching", "string")
+                .or_advice("The value of a label stands in quotes."));
+        }
+        let token = self.take();
+        let value = self.string(&token)?;
+        let regex = || {
+            pattern::anchored(&value).map_err(|wrong| {
+                advise(
+                    token.span.clone(),
+                    wrong.to_string(),
+                    "Patterns follow RE2's syntax and match the whole value.",
+                )
+            })
+        };
+        let condition = match operator.kind {
+            TokenKind::RegexMatch => Condition::Match(regex()?),
+            TokenKind::RegexNoMatch => Condition::NoMatch(regex()?),
+            TokenKind::NotEqual => Condition::NotEqual(value.into()),
+            _ => Condition::Equal(value.into()),
+        };
+        Ok(Matcher { name: name.into(), condition })
+    }
+
+    /// Whatever modifiers follow an operand.
+    pub(super) fn modifiers(&mut self, mut parsed: Parsed) -> Result<Parsed, ParseError> {
+        loop {
+            if self.kind() == TokenKind::LeftBracket {
+                parsed = self.range_or_subquery(parsed)?;
+            } else if self.is_keyword("offset") {
+                self.offset(&mut parsed)?;
+            } else if self.kind() == TokenKind::At {
+                self.at(&mut parsed)?;
+            } else if self.is_keyword("anchored") {
+                self.range_mode(&mut parsed, RangeMode::Anchored)?;
+            } else if self.is_keyword("smoothed") {
+                self.range_mode(&mut parsed, RangeMode::Smoothed)?;
+            } else {
+                return Ok(parsed);
+            }
+        }
+    }
+
+    fn range_or_subquery(&mut self, parsed: Parsed) -> Result<Parsed, ParseError> {
+        let open = self.take();
+        let range = self.positive_duration("subquery or range selector")?;
+        let start = parsed.expr.span.start;
+        if self.take_if(TokenKind::Colon).is_some() {
+            let step = match self.kind() {
+                TokenKind::RightBracket => None,
+                _ => Some(self.positive_duration("subquery selector")?),
+            };
+            let close = self.close_bracket(&open, "\"]\"")?;
+            check::subquery(&parsed.expr)?;
+            let node = Node::Subquery { expr: Box::new(parsed.expr), range, step, shift: Shift::default() };
+            return grown(start..close.span.end, node, parsed.height);
+        }
+        let close = self.close_bracket(&open, "\":\" or \"]\"")?;
+        let brackets = open.span.start..close.span.end;
+        let Node::Vector(selector) = parsed.expr.node else {
+            return Err(advise(
+                brackets,
+                "ranges only allowed for vector selectors",
+                "For the range of an expression's results write a subquery, e.g. [5m:1m].",
+            ));
+        };
+        let misplaced = match &selector.shift {
+            Shift { offset: Some(_), .. } => Some("no offset modifiers allowed before range"),
+            Shift { at: Some(_), .. } => Some("no @ modifiers allowed before range"),
+            _ if selector.range_mode != RangeMode::Extrapolated => {
+                Some("no anchored or smoothed modifiers allowed before range")
+            }
+            _ => None,
+        };
+        match misplaced {
+            Some(message) => Err(advise(brackets, message, "Put the modifier behind the range.")),
+            None => grown(start..close.span.end, Node::Matrix { selector, range }, 0),
+        }
+    }
+
+    fn close_bracket(&mut self, open: &Token, wanted: &str) -> Result<Token, ParseError> {
+        match self.kind() {
+            TokenKind::RightBracket => Ok(self.take()),
+            TokenKind::End => Err(advise(
+                open.span.clone(),
+                "unclosed left bracket",
+                "The query ends before it is closed: add the missing ].",
+            )),
+            _ => Err(self.unexpected("subquery or range selector", wanted)),
+        }
+    }
+
+    fn offset(&mut self, parsed: &mut Parsed) -> Result<(), ParseError> {
+        let keyword = self.take().span;
+        let offset = self.offset_duration()?;
+        let end = self.end_of_last();
+        let shift = shift(parsed, &keyword, "offset modifier")?;
+        if shift.offset.replace(offset).is_some() {
+            return Err(error(keyword, "offset may not be set multiple times per selector"));
+        }
+        parsed.expr.span.end = end;
+        Ok(())
+    }
+
+    fn at(&mut self, parsed: &mut Parsed) -> Result<(), ParseError> {
+        let sign = self.take().span;
+        let at = self.instant()?;
+        let end = self.end_of_last();
+        let shift = shift(parsed, &sign, "@ modifier")?;
+        if shift.at.replace(at).is_some() {
+            return Err(error(sign, "@ <timestamp> may not be set multiple times per selector"));
+        }
+        parsed.expr.span.end = end;
+        Ok(())
+    }
+
+    /// What follows `@`.
+    fn instant(&mut self) -> Result<At, ParseError> {
+        for (keyword, at) in [("start", At::Start), ("end", At::End)] {
+            if self.take_keyword(keyword).is_some() {
+                let open = self.expect(TokenKind::LeftParen, "@", "\"(\"")?;
+                self.close(&open, "@")?;
+                return Ok(at);
+            }
+        }
+        let start = self.span().start;
+        let sign = self.take_sign().map_or(Sign::Plus, |(sign, _)| sign);
+        let (seconds, end) = match (self.kind(), self.word(0).and_then(text::number)) {
+            (TokenKind::Number | TokenKind::Duration, _) => {
+                let (seconds, span) = self.literal()?;
+                (seconds, span.end)
+            }
+            (_, Some(seconds)) => (seconds, self.take().span.end),
+            _ => {
+                return Err(self
+                    .unexpected("@", "timestamp")
+                    .or_advice("Write seconds since the Unix epoch, start() or end()."));
+            }
+        };
+        let millis = (if sign == Sign::Minus { -seconds } else { seconds } * 1e3).round();
+        // The bounds themselves are no exact floats; what is at least as far is out.
+        if millis.abs() < i64::MAX as f64 {
+            Ok(At::Time(millis as i64))
+        } else {
+            Err(error(start..end, format!("timestamp out of bounds for @ modifier: {}", millis / 1e3)))
+        }
+    }
+
+    fn range_mode(&mut self, parsed: &mut Parsed, mode: RangeMode) -> Result<(), ParseError> {
+        let keyword = self.take().span;
+        let (Node::Vector(selector) | Node::Matrix { selector, .. }) = &mut parsed.expr.node else {
+            let word = self.slice(&keyword);
+            return Err(error(keyword, format!("{word} modifier must be preceded by a selector")));
+        };
+        if !matches!(selector.range_mode, RangeMode::Extrapolated) && selector.range_mode != mode {
+            return Err(error(keyword, "anchored and smoothed modifiers cannot be used together"));
+        }
+        selector.range_mode = mode;
+        parsed.expr.span.end = keyword.end;
+        Ok(())
+    }
+}
+
+/// Where the modifier called `what` goes, where it may stand behind `parsed`.
+fn shift<'e>(
+    parsed: &'e mut Parsed,
+    keyword: &Range<usize>,
+    what: &str,
+) -> Result<&'e mut Shift, ParseError> {
+    match &mut parsed.expr.node {
+        Node::Vector(selector) | Node::Matrix { selector, .. } => Ok(&mut selector.shift),
+        Node::Subquery { shift, .. } => Ok(shift),
+        _ => Err(advise(
+            keyword.clone(),
+            format!("{what} must be preceded by {SHIFTABLE}"),
+            "Put it directly behind the selector, inside the parentheses.",
+        )),
+    }
+}
+
+fn set_name(selector: &mut VectorSelector, name: &str) {
+    let name: Arc<str> = name.into();
+    let matcher = Matcher { name: METRIC_NAME.into(), condition: Condition::Equal(Arc::clone(&name)) };
+    let first = selector.name.is_none();
+    if first {
+        selector.name = Some(name);
+        selector.matchers.insert(0, matcher);
+    } else {
+        selector.matchers.push(matcher);
+    }
+}
