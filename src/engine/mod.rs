@@ -1,5 +1,6 @@
 //! The engine: events in, metrics and alert events out, time as an argument.
 
+pub mod catalogue;
 pub mod config;
 pub mod dedupe;
 pub mod diagnostic;
@@ -11,6 +12,7 @@ pub mod recent;
 pub mod rules;
 pub mod series;
 pub mod time;
+pub mod trackers;
 pub mod wire;
 
 use config::Config;

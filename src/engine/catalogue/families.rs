@@ -1,0 +1,203 @@
+//! The catalogue's families in the store, and the way from label values to series.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use super::known::Known;
+use super::settings::{Chosen, choose, unit_of};
+use super::table::{CatalogueRow, Metric, Source};
+use crate::engine::config::Config;
+use crate::engine::series::{Cause, FamilySpec, OVERFLOW, SeriesId, Store};
+use crate::engine::trackers::gauges::{Board, Family};
+use crate::engine::trackers::words::UNKNOWN;
+
+/// The most metrics one group moves.
+const GROUP_MAX: usize = 6;
+
+/// No series.
+const NOWHERE: SeriesId = SeriesId { slot: u32::MAX, generation: u32::MAX };
+
+/// Metrics that events of one type move together, with all labels any of them has. No two groups begin with the same
+/// metric.
+#[derive(Debug)]
+pub(super) struct Group<const METRICS: usize, const LABELS: usize> {
+    pub(super) metrics: [Metric; METRICS],
+    pub(super) labels: [&'static str; LABELS],
+}
+
+/// Every family of the catalogue.
+#[derive(Debug)]
+pub(super) struct Families {
+    families: Vec<Family>,
+    names: Vec<Arc<str>>,
+    known: Known<[SeriesId; GROUP_MAX]>,
+    key: Vec<u8>,
+    label_value_bytes_max: usize,
+}
+
+impl Families {
+    /// Registers every row, and gives birth at zero to the label sets it declares.
+    pub(super) fn register(store: &mut Store, config: &Config) -> Self {
+        let mut families = Self {
+            families: Vec::with_capacity(Metric::ALL.len()),
+            names: Vec::with_capacity(Metric::ALL.len()),
+            known: Known::new(),
+            key: Vec::new(),
+            label_value_bytes_max: config.wire.label_value_bytes_max,
+        };
+        for metric in Metric::ALL {
+            families.add(store, config, metric.row());
+        }
+        families
+    }
+
+    /// Gives birth to the label sets that are there from the start.
+    pub(super) fn declare(&self, board: &mut Board<'_>) {
+        for metric in Metric::ALL {
+            for values in metric.row().declared {
+                self.family(*metric).resolve(board, values);
+            }
+        }
+    }
+
+    /// A family, to feed by itself.
+    pub(super) fn family(&self, metric: Metric) -> &Family {
+        &self.families[metric as usize]
+    }
+
+    /// The series of a group for these label values, in the order of its metrics. What was looked up before costs one
+    /// probe, and neither formats nor allocates.
+    pub(super) fn series<const METRICS: usize, const LABELS: usize>(
+        &mut self,
+        board: &mut Board<'_>,
+        group: &Group<METRICS, LABELS>,
+        values: [&str; LABELS],
+    ) -> [SeriesId; METRICS] {
+        self.key.clear();
+        self.key.extend(group.metrics.first().map(|metric| *metric as u8));
+        for value in values {
+            self.key.extend((value.len() as u32).to_le_bytes());
+            self.key.extend_from_slice(value.as_bytes());
+        }
+        let found = self.known.get(&self.key);
+        let found = found.filter(|ids| ids.iter().take(METRICS).all(|id| board.store.is_live(*id)));
+        let ids = found.unwrap_or_else(|| self.look_up(board, group, values));
+        std::array::from_fn(|place| ids.get(place).copied().unwrap_or(NOWHERE))
+    }
+
+    /// A label value as it is exposed: `unknown` for an empty one, and no longer than allowed.
+    pub(super) fn value<'t>(&self, text: &'t str) -> &'t str {
+        match text {
+            "" => UNKNOWN,
+            _ => cut(text, self.label_value_bytes_max),
+        }
+    }
+
+    /// Counts a label value of a metric that was cut.
+    pub(super) fn count_cut(&self, board: &mut Board<'_>, metric: &str) {
+        let series = self.family(Metric::LabelValuesCut).resolve(board, &[metric]);
+        board.add(series, 1.0);
+    }
+
+    /// The longest label value.
+    pub(super) fn label_value_bytes_max(&self) -> usize {
+        self.label_value_bytes_max
+    }
+
+    fn look_up<const METRICS: usize, const LABELS: usize>(
+        &mut self,
+        board: &mut Board<'_>,
+        group: &Group<METRICS, LABELS>,
+        values: [&str; LABELS],
+    ) -> [SeriesId; GROUP_MAX] {
+        let mut ids = [NOWHERE; GROUP_MAX];
+        let mut lasting = true;
+        for (place, metric) in ids.iter_mut().zip(group.metrics) {
+            let mut own = Vec::with_capacity(LABELS);
+            for wanted in metric.row().labels {
+                let at = group.labels.iter().position(|label| label == wanted);
+                let raw = at.and_then(|at| values.get(at)).copied().unwrap_or_default();
+                let value = self.value(raw);
+                if value.len() < raw.len() {
+                    lasting = false;
+                    self.count_cut(board, &self.names[metric as usize]);
+                }
+                own.push(value);
+            }
+            *place = self.family(metric).resolve(board, &own);
+            lasting &= !is_overflow(board.store, *place);
+        }
+        // A cut is counted each time, and what overflows may find room later.
+        if lasting {
+            self.known.insert(&self.key, ids);
+        }
+        ids
+    }
+
+    fn add(&mut self, store: &mut Store, config: &Config, row: &'static CatalogueRow) {
+        let name = row.namespaced(row.family(), &config.namespace);
+        let chosen = choose(&config.metrics, &name, row.metric_type);
+        let dropped =
+            row.labels.iter().copied().filter(|label| chosen.drop_labels.iter().any(|drop| drop == label));
+        let dropped = dropped.collect();
+        let mut spec = spec_of(row, name, chosen, config);
+        // No two rows take the same name, so the first attempt registers it.
+        let id = loop {
+            match store.register(spec.clone()) {
+                Ok(id) => break id,
+                Err(_) => spec.name = Arc::from(format!("{}_", spec.name)),
+            }
+        };
+        self.names.push(Arc::from(row.namespaced(row.name, &config.namespace)));
+        self.families.push(Family::new(id, row.labels, dropped));
+    }
+}
+
+fn spec_of(row: &CatalogueRow, name: String, chosen: Chosen, config: &Config) -> FamilySpec {
+    let unit = chosen.unit.and_then(|unit| unit_of(&name, &unit)).or_else(|| row.unit.map(Arc::from));
+    let buckets = match chosen.buckets {
+        Some(buckets) if !row.buckets.is_empty() && !row.buckets_fixed => buckets,
+        _ => row.buckets.into(),
+    };
+    FamilySpec {
+        name: name.into(),
+        metric_type: row.metric_type,
+        help: chosen.help.map_or(Cow::Borrowed(row.help), Cow::Owned),
+        unit,
+        buckets,
+        stale_after: match row.source {
+            Source::Event(_) => Some(chosen.stale_after.unwrap_or(config.stale_after)),
+            Source::Tracker(_) | Source::Sidecar => None,
+        },
+    }
+}
+
+/// Whether a series stands for what exceeds a limit.
+pub(super) fn is_overflow(store: &Store, series: SeriesId) -> bool {
+    store.label_text(series).contains(OVERFLOW)
+}
+
+/// The longest start of `text` of at most `bytes_max` bytes.
+pub(super) fn cut(text: &str, bytes_max: usize) -> &str {
+    match text.len() <= bytes_max {
+        true => text,
+        false => &text[..text.floor_char_boundary(bytes_max)],
+    }
+}
+
+/// What happens at no event's doing.
+pub(super) fn no_event(now: crate::engine::time::Timestamp) -> Cause {
+    Cause { now, event: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_cut_at_a_character() {
+        assert_eq!(cut("aé", 2), "a");
+        assert_eq!(cut("aé", 3), "aé");
+        assert_eq!(cut("é", 0), "");
+    }
+}

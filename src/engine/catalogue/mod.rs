@@ -1,0 +1,171 @@
+//! The catalogue: what each domain event becomes (`METRICS.md`).
+//!
+//! [`CATALOGUE`] lists the metrics; [`Catalogue::apply`] moves them. Counters and histograms follow from the event
+//! alone, gauges marked as tracked from [`crate::engine::trackers`]. Only MetricRecorded can be refused here, before
+//! anything was changed.
+//!
+//! There from the start, at zero, is every label set that is closed: metrics without labels, `cached`, the outcomes of
+//! `processing_file_chunks_total`, and the levels L1 to L3 of the cache with their results. Absent until there is
+//! something to tell are ages and ratios. A counter that belongs to an event is there at zero as soon as the event
+//! was, also where it adds nothing to it (`queue_jobs_dead_lettered_total`, `db_slow_queries_total`).
+
+mod caching;
+mod database;
+mod families;
+mod known;
+mod monitoring;
+mod processing;
+mod queue;
+mod recorded;
+mod settings;
+mod table;
+#[cfg(test)]
+mod tests;
+
+pub use table::{CATALOGUE, CatalogueRow, Metric, Source, find};
+
+use self::families::{Families, no_event};
+use self::recorded::Recorded;
+use crate::engine::config::Config;
+use crate::engine::series::{Cause, Store};
+use crate::engine::time::Timestamp;
+use crate::engine::trackers::cache_entries::CacheEntries;
+use crate::engine::trackers::chunks::Chunks;
+use crate::engine::trackers::files::{FileFamilies, Files};
+use crate::engine::trackers::gauges::{Board, Family};
+use crate::engine::trackers::jobs::{JobFamilies, Jobs};
+use crate::engine::trackers::slow_queries::SlowQueries;
+use crate::engine::trackers::warmers::Warmers;
+use crate::engine::trackers::workers::Workers;
+use crate::engine::wire::{Event, Payload, Refusal};
+
+/// Turns events into changes of the store.
+#[derive(Debug)]
+pub struct Catalogue {
+    families: Families,
+    recorded: Recorded,
+    jobs: Jobs,
+    workers: Workers,
+    chunks: Chunks,
+    files: Files,
+    cache: CacheEntries,
+    warmers: Warmers,
+    slow_queries: SlowQueries,
+    slow_query_ms: f64,
+    declared: bool,
+}
+
+impl Catalogue {
+    /// Registers every family of the catalogue. Events cannot take their names, nor any that begins like the sidecar's
+    /// own.
+    pub fn new(store: &mut Store, config: &Config) -> Self {
+        store.reserve("signalbox_");
+        store.reserve("process_");
+        let families = Families::register(store, config);
+        let family = |metric: Metric| -> Family { families.family(metric).clone() };
+        let evictions = || family(Metric::TrackerEvictions);
+        let limits = config.trackers;
+        let jobs = JobFamilies {
+            depth: family(Metric::QueueDepth),
+            running: family(Metric::JobsRunning),
+            oldest_waiting: family(Metric::OldestJobAge),
+            oldest_progress: family(Metric::JobProgressAge),
+            evictions: evictions(),
+        };
+        let files = FileFamilies {
+            active: family(Metric::FilesActive),
+            in_progress: family(Metric::FilesInProgress),
+            ratio: family(Metric::FileProgress),
+            oldest_progress: family(Metric::FileProgressAge),
+            evictions: evictions(),
+        };
+        let (entries, size) = (family(Metric::CacheEntries), family(Metric::CacheSize));
+        let (alive, slots) = (family(Metric::Workers), family(Metric::WorkerSlots));
+        Self {
+            jobs: Jobs::new(limits, jobs),
+            workers: Workers::new(limits, evictions(), alive, slots),
+            chunks: Chunks::new(limits, evictions(), family(Metric::ChunksActive)),
+            files: Files::new(limits, files),
+            cache: CacheEntries::new(limits, evictions(), entries, size),
+            warmers: Warmers::new(limits, evictions(), family(Metric::WarmersActive)),
+            slow_queries: SlowQueries::new(config.slow_query_top, family(Metric::SlowQuery)),
+            slow_query_ms: config.slow_query.as_micros() as f64 / 1e3,
+            recorded: Recorded::new(config),
+            families,
+            declared: false,
+        }
+    }
+
+    /// Applies one event, whole or not at all.
+    ///
+    /// # Errors
+    /// A MetricRecorded event whose value, name or tags are not valid for its type, or whose name is taken.
+    pub fn apply(&mut self, store: &mut Store, event: &Event<'_>, cause: Cause) -> Result<(), Refusal> {
+        self.declare(store, cause.now);
+        let board = &mut Board { store, cause };
+        let at = event.timestamp;
+        match &event.payload {
+            Payload::MetricRecorded(event) => return self.recorded.apply(board, &self.families, event),
+            Payload::ProgressUpdated(event) => self.progress_updated(board, event, at),
+            Payload::JobProgressUpdated(event) => self.job_progressed(board, event, at),
+            Payload::FileUploadStarted(event) => self.file_upload_started(board, event, at),
+            Payload::ChunkProcessingStarted(event) => self.chunk_started(board, event, at),
+            Payload::ChunkProcessingCompleted(event) => self.chunk_completed(board, event, at),
+            Payload::ChunkProcessingFailed(event) => self.chunk_failed(board, event, at),
+            Payload::FileProcessingCompleted(event) => self.file_completed(board, event, at),
+            Payload::FileProcessingFailed(event) => self.file_failed(board, event, at),
+            Payload::CacheEntryCreated(event) => self.cache_created(board, event),
+            Payload::CacheEntryAccessed(event) => self.cache_accessed(board, event),
+            Payload::CacheEntryInvalidated(event) => self.cache_invalidated(board, event),
+            Payload::CacheWarmerStarted(event) => self.warmer_started(board, event),
+            Payload::CacheWarmerCompleted(event) => self.warmer_completed(board, event),
+            Payload::JobQueued(event) => self.job_queued(board, event, at),
+            Payload::JobStarted(event) => self.job_started(board, event, at),
+            Payload::JobCompleted(event) => self.job_completed(board, event, at),
+            Payload::JobFailed(event) => self.job_failed(board, event, at),
+            Payload::JobRetryScheduled(event) => self.job_retry_scheduled(board, event),
+            Payload::WorkerStarted(event) => self.worker_started(board, event),
+            Payload::WorkerStopped(event) => self.worker_stopped(board, event),
+            Payload::AlertTriggered(event) => self.alert_triggered(board, event),
+            Payload::AlertCleared(event) => self.alert_cleared(board, event),
+            Payload::DashboardGenerated(_) => self.dashboard_generated(board),
+            Payload::ConnectionAcquired(event) => self.connection_acquired(board, event),
+            Payload::ConnectionReleased(event) => self.connection_released(board, event),
+            Payload::QueryExecuted(event) => self.query_executed(board, event),
+            Payload::IndexCreated(event) => self.index_created(board, event),
+        }
+        Ok(())
+    }
+
+    /// Shows the ages of now and evicts tracker entries that nothing moved for too long. Call it before the store is
+    /// read: at a scrape, at a history step, before rules are evaluated.
+    pub fn refresh(&mut self, store: &mut Store, now: Timestamp) {
+        self.declare(store, now);
+        let board = &mut Board { store, cause: no_event(now) };
+        self.jobs.refresh(board);
+        self.workers.refresh(board);
+        self.chunks.refresh(board);
+        self.files.refresh(board);
+        self.cache.refresh(board);
+        self.warmers.refresh(board);
+        for (tracker, entries) in [
+            ("jobs", self.jobs.len()),
+            ("workers", self.workers.len()),
+            ("chunks", self.chunks.len()),
+            ("files", self.files.len()),
+            ("cache", self.cache.len()),
+            ("warmers", self.warmers.len()),
+        ] {
+            let series = self.families.family(Metric::TrackerEntries).resolve(board, &[tracker]);
+            board.set(series, entries as f64);
+        }
+    }
+
+    /// Gives birth to the declared label sets at the first instant that is known.
+    fn declare(&mut self, store: &mut Store, now: Timestamp) {
+        if !self.declared {
+            self.declared = true;
+            self.families.declare(&mut Board { store, cause: no_event(now) });
+        }
+    }
+}

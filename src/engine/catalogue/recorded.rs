@@ -1,0 +1,261 @@
+//! MetricRecorded: metrics whose names, types and labels come with the events.
+//!
+//! An event whose name, type and tags came before, byte for byte, finds its series with one probe and is never taken
+//! apart. Any other is checked in full before the first change to the store, so that a refused one leaves no trace.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+
+use super::families::{Families, cut, is_overflow};
+use super::known::Known;
+use super::settings::{choose, unit_of};
+use super::table::{BYTES, LATENCY_SECONDS};
+use crate::engine::config::{Config, NameScheme};
+use crate::engine::series::{FamilyId, FamilySpec, SeriesId, Store, underscored_label, underscored_metric};
+use crate::engine::trackers::gauges::Board;
+use crate::engine::wire::payload::{MetricRecorded, MetricType};
+use crate::engine::wire::{Reason, Refusal, Text};
+
+/// Units that a metric has without being told, where its name ends in one.
+const UNITS: [&str; 5] = ["seconds", "bytes", "ratio", "chars", "rows"];
+
+/// Buckets of histograms whose name tells no unit.
+const PLAIN: &[f64] =
+    &[0.001, 0.01, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1_000.0, 10_000.0];
+
+/// The metrics that events brought.
+#[derive(Debug)]
+pub(super) struct Recorded {
+    known: Known<SeriesId>,
+    key: Vec<u8>,
+    /// By the name of the family, without `_total`.
+    families: HashMap<Arc<str>, RecordedFamily, RandomState>,
+    config: Config,
+}
+
+#[derive(Clone, Debug)]
+struct RecordedFamily {
+    id: FamilyId,
+    metric_type: MetricType,
+    /// The name as it is exposed.
+    name: Arc<str>,
+    dropped: Box<[String]>,
+}
+
+/// The labels of an event, valid: names distinct, values neither empty nor too long.
+struct ValidTags<'a> {
+    labels: Vec<(Text<'a>, Text<'a>)>,
+    /// How many values were cut.
+    cut: usize,
+}
+
+impl Recorded {
+    pub(super) fn new(config: &Config) -> Self {
+        let config = config.clone();
+        Self { known: Known::new(), key: Vec::new(), families: HashMap::default(), config }
+    }
+
+    /// Applies an event whole or not at all.
+    pub(super) fn apply(
+        &mut self,
+        board: &mut Board<'_>,
+        catalogue: &Families,
+        event: &MetricRecorded<'_>,
+    ) -> Result<(), Refusal> {
+        check_value(event.metric_type, event.metric_value)?;
+        self.key.clear();
+        self.key.push(event.metric_type as u8);
+        self.key.extend((event.metric_name.len() as u32).to_le_bytes());
+        self.key.extend_from_slice(event.metric_name.as_bytes());
+        self.key.extend_from_slice(event.tags.raw().as_bytes());
+        let known = self.known.get(&self.key).filter(|series| board.store.is_live(*series));
+        let series = match known {
+            Some(series) => series,
+            None => self.look_up(board, catalogue, event)?,
+        };
+        match event.metric_type {
+            MetricType::Counter => board.add(series, event.metric_value),
+            MetricType::Gauge => board.set(series, event.metric_value),
+            MetricType::Histogram => board.observe(series, event.metric_value),
+        }
+        Ok(())
+    }
+
+    fn look_up(
+        &mut self,
+        board: &mut Board<'_>,
+        catalogue: &Families,
+        event: &MetricRecorded<'_>,
+    ) -> Result<SeriesId, Refusal> {
+        let name = self.family_name(event)?;
+        let tags = self.tags(event)?;
+        let family = self.family(board.store, &name, event.metric_type)?;
+        let kept = tags.labels.iter().filter(|(name, _)| !family.dropped.iter().any(|drop| drop == name));
+        let labels: Vec<(&str, &str)> = kept.map(|(name, value)| (name.as_ref(), value.as_ref())).collect();
+        let series = board.store.resolve(family.id, &labels, board.cause.now);
+        for _ in 0..tags.cut {
+            catalogue.count_cut(board, &family.name);
+        }
+        // A cut is counted each time, and what overflows may find room later.
+        if tags.cut == 0 && !is_overflow(board.store, series) {
+            self.known.insert(&self.key, series);
+        }
+        Ok(series)
+    }
+
+    /// The valid name of the family, without a counter's `_total`.
+    fn family_name<'e>(&self, event: &'e MetricRecorded<'_>) -> Result<Cow<'e, str>, Refusal> {
+        let name = event.metric_name.as_ref();
+        if name.is_empty() {
+            return Err(invalid("metric_name is empty"));
+        }
+        let bytes_max = self.config.wire.metric_name_bytes_max;
+        if name.len() > bytes_max {
+            return Err(invalid(format!(
+                "metric_name has {} bytes, at most {bytes_max} are allowed",
+                name.len()
+            )));
+        }
+        let name = match self.config.names {
+            NameScheme::Underscores => underscored_metric(name),
+            NameScheme::Utf8 => Cow::Borrowed(name),
+        };
+        if event.metric_type != MetricType::Counter {
+            return Ok(name);
+        }
+        // `_total` alone leaves no name: it is that of a counter `_total_total`.
+        let without = |name: &str| name.len().checked_sub("_total".len()).filter(|len| *len > 0);
+        Ok(match name {
+            Cow::Borrowed(name) => {
+                Cow::Borrowed(without(name).and(name.strip_suffix("_total")).unwrap_or(name))
+            }
+            Cow::Owned(mut name) => {
+                if let Some(len) = without(&name).filter(|_| name.ends_with("_total")) {
+                    name.truncate(len);
+                }
+                Cow::Owned(name)
+            }
+        })
+    }
+
+    fn tags<'e>(&self, event: &'e MetricRecorded<'_>) -> Result<ValidTags<'e>, Refusal> {
+        let limits = &self.config.wire;
+        let mut valid = ValidTags { labels: Vec::new(), cut: 0 };
+        let mut names: Vec<String> = Vec::new();
+        for (name, value) in event.tags.pairs() {
+            if names.len() >= limits.tags_max {
+                return Err(invalid(format!("tags has more than {} members", limits.tags_max)));
+            }
+            if name.is_empty() {
+                return Err(invalid("tags has an empty name"));
+            }
+            if name.len() > limits.label_name_bytes_max {
+                let bytes_max = limits.label_name_bytes_max;
+                return Err(invalid(format!("tags has a name of more than {bytes_max} bytes")));
+            }
+            // Scrapers without UTF-8 see every name so, whether or not others see the original.
+            let plain = underscored_label(&name).into_owned();
+            if matches!(plain.as_str(), "le" | "quantile") || plain.starts_with("__") {
+                return Err(invalid(format!("tags has the reserved name {plain:?}")));
+            }
+            if names.contains(&plain) {
+                return Err(invalid(format!("two tags become the label {plain:?}")));
+            }
+            if !value.is_empty() {
+                let kept = cut(&value, limits.label_value_bytes_max).len();
+                valid.cut += usize::from(kept < value.len());
+                let name = match self.config.names {
+                    NameScheme::Underscores => Cow::Owned(plain.clone()),
+                    NameScheme::Utf8 => name,
+                };
+                valid.labels.push((name, shortened(value, kept)));
+            }
+            names.push(plain);
+        }
+        Ok(valid)
+    }
+
+    /// The family of this name, registered if it is new.
+    fn family(
+        &mut self,
+        store: &mut Store,
+        name: &str,
+        metric_type: MetricType,
+    ) -> Result<RecordedFamily, Refusal> {
+        if let Some(family) = self.families.get(name).filter(|family| family.metric_type == metric_type) {
+            return Ok(family.clone());
+        }
+        let spec = spec_of(&self.config, name, metric_type);
+        let dropped = choose(&self.config.metrics, name, metric_type).drop_labels.into();
+        let registered = store.register_recorded(spec);
+        let id = registered.map_err(|conflict| Refusal {
+            reason: Reason::Conflict,
+            detail: Cow::Owned(format!("metric_name {conflict}")),
+        })?;
+        let exposed = match metric_type {
+            MetricType::Counter => Arc::from(format!("{name}_total")),
+            MetricType::Gauge | MetricType::Histogram => Arc::from(name),
+        };
+        let family = RecordedFamily { id, metric_type, name: exposed, dropped };
+        self.families.insert(Arc::from(name), family.clone());
+        Ok(family)
+    }
+}
+
+fn check_value(metric_type: MetricType, value: f64) -> Result<(), Refusal> {
+    match metric_type {
+        MetricType::Counter if !value.is_finite() || value < 0.0 => {
+            Err(invalid("metric_value of a counter is a finite number not below 0"))
+        }
+        MetricType::Histogram if !value.is_finite() => {
+            Err(invalid("metric_value of a histogram is a finite number"))
+        }
+        MetricType::Counter | MetricType::Gauge | MetricType::Histogram => Ok(()),
+    }
+}
+
+fn spec_of(config: &Config, name: &str, metric_type: MetricType) -> FamilySpec {
+    let chosen = choose(&config.metrics, name, metric_type);
+    let own = || UNITS.iter().find_map(|unit| unit_of(name, unit));
+    let unit = chosen.unit.as_ref().and_then(|unit| unit_of(name, unit)).or_else(own);
+    let buckets = match metric_type {
+        MetricType::Histogram => chosen.buckets.unwrap_or_else(|| default_buckets(unit.as_deref()).into()),
+        MetricType::Counter | MetricType::Gauge => Arc::from([]),
+    };
+    FamilySpec {
+        name: Arc::from(name),
+        metric_type,
+        help: Cow::Owned(chosen.help.unwrap_or_else(|| "Recorded by MetricRecorded events.".to_owned())),
+        unit,
+        buckets,
+        stale_after: match metric_type {
+            MetricType::Gauge => Some(chosen.stale_after.unwrap_or(config.stale_after)),
+            MetricType::Counter | MetricType::Histogram => None,
+        },
+    }
+}
+
+fn default_buckets(unit: Option<&str>) -> &'static [f64] {
+    match unit {
+        Some("seconds") => LATENCY_SECONDS,
+        Some("bytes") => BYTES,
+        _ => PLAIN,
+    }
+}
+
+fn shortened(value: Text<'_>, bytes: usize) -> Text<'_> {
+    match value {
+        Cow::Borrowed(text) => Cow::Borrowed(cut(text, bytes)),
+        Cow::Owned(mut text) => {
+            text.truncate(bytes);
+            Cow::Owned(text)
+        }
+    }
+}
+
+fn invalid(detail: impl Into<Cow<'static, str>>) -> Refusal {
+    Refusal { reason: Reason::InvalidField, detail: detail.into() }
+}

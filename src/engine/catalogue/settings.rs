@@ -1,0 +1,105 @@
+//! What the configuration says about one metric, by its name.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::engine::config::{MetricSettings, glob_matches};
+use crate::engine::wire::payload::MetricType;
+
+/// Settings of one metric: for each field the first whose glob matches a name of it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Chosen {
+    pub(super) buckets: Option<Arc<[f64]>>,
+    pub(super) help: Option<String>,
+    pub(super) unit: Option<String>,
+    pub(super) drop_labels: Vec<String>,
+    pub(super) stale_after: Option<Duration>,
+}
+
+/// The settings of the family `name` (without `_total`). Globs match it or, for a counter, its sample name.
+pub(super) fn choose(settings: &[MetricSettings], name: &str, metric_type: MetricType) -> Chosen {
+    let sample = match metric_type {
+        MetricType::Counter => format!("{name}_total"),
+        MetricType::Gauge | MetricType::Histogram => name.to_owned(),
+    };
+    let mut chosen = Chosen::default();
+    let matches =
+        |setting: &&MetricSettings| [name, &sample].iter().any(|name| glob_matches(&setting.pattern, name));
+    for setting in settings.iter().filter(matches) {
+        if chosen.buckets.is_none() {
+            chosen.buckets = setting.buckets.as_deref().map(rising);
+        }
+        if chosen.help.is_none() {
+            chosen.help.clone_from(&setting.help);
+        }
+        if chosen.unit.is_none() {
+            chosen.unit.clone_from(&setting.unit);
+        }
+        if chosen.drop_labels.is_empty() {
+            chosen.drop_labels.clone_from(&setting.drop_labels);
+        }
+        chosen.stale_after = chosen.stale_after.or(setting.stale_after);
+    }
+    chosen
+}
+
+/// `unit`, where the family's name ends in it as OpenMetrics asks.
+pub(super) fn unit_of(name: &str, unit: &str) -> Option<Arc<str>> {
+    let before = name.strip_suffix(unit)?;
+    (!unit.is_empty() && (before.is_empty() || before.ends_with('_'))).then(|| Arc::from(unit))
+}
+
+/// The bounds that are finite and greater than those before.
+fn rising(bounds: &[f64]) -> Arc<[f64]> {
+    let mut kept: Vec<f64> = Vec::with_capacity(bounds.len());
+    for bound in bounds.iter().copied().filter(|bound| bound.is_finite()) {
+        if kept.last().is_none_or(|last| *last < bound) {
+            kept.push(bound);
+        }
+    }
+    kept.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn setting(pattern: &str, help: Option<&str>, drop: &[&str]) -> MetricSettings {
+        MetricSettings {
+            pattern: pattern.to_owned(),
+            buckets: None,
+            help: help.map(str::to_owned),
+            unit: None,
+            drop_labels: drop.iter().map(|label| (*label).to_owned()).collect(),
+            stale_after: None,
+        }
+    }
+
+    #[test]
+    fn each_field_comes_from_the_first_glob_that_matches_with_or_without_total() {
+        let settings = [
+            setting("orders", None, &["user"]),
+            setting("*_total", Some("all counters"), &["host"]),
+            setting("orders_total", Some("never"), &[]),
+        ];
+        let counter = choose(&settings, "orders", MetricType::Counter);
+        assert_eq!(
+            (counter.help.as_deref(), counter.drop_labels),
+            (Some("all counters"), vec!["user".to_owned()])
+        );
+        let gauge = choose(&settings, "orders", MetricType::Gauge);
+        assert_eq!(gauge.help, None);
+    }
+
+    #[test]
+    fn a_unit_holds_only_where_the_name_ends_in_it() {
+        assert_eq!(unit_of("wait_seconds", "seconds").as_deref(), Some("seconds"));
+        assert_eq!(unit_of("wait_milliseconds", "seconds"), None);
+        assert_eq!(unit_of("wait", ""), None);
+    }
+
+    #[test]
+    fn bounds_that_do_not_rise_are_left_out() {
+        assert_eq!(rising(&[1.0, 1.0, f64::NAN, 0.5, 2.0, f64::INFINITY]).as_ref(), [1.0, 2.0]);
+    }
+}

@@ -1,0 +1,400 @@
+//! The table of metrics: the one source of names, types, labels, units and help texts.
+//!
+//! Families are registered from it, rules are checked against it, and the HTTP metadata and the metrics page of the
+//! documentation are written from it.
+
+use crate::engine::wire::payload::{EventType, MetricType};
+
+/// A metric of the catalogue.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CatalogueRow {
+    /// The name as it is exposed without a namespace; a counter's with `_total`.
+    pub name: &'static str,
+    /// Counter, gauge or histogram.
+    pub metric_type: MetricType,
+    /// The label names.
+    pub labels: &'static [&'static str],
+    /// The unit: the last word of the name (`_total` aside) where it is one.
+    pub unit: Option<&'static str>,
+    /// The help text.
+    pub help: &'static str,
+    /// What feeds it.
+    pub source: Source,
+    /// The default bounds of a histogram's buckets.
+    pub buckets: &'static [f64],
+    /// Whether the configuration may set other buckets.
+    pub buckets_fixed: bool,
+    /// The label values that are there at zero from the start.
+    pub declared: &'static [&'static [&'static str]],
+}
+
+/// What feeds a metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Each event of a type; a gauge is gone once no event came for `stale_after`.
+    Event(EventType),
+    /// A tracker, led by an event type and moved by others too; a gauge is gone when the tracker holds nothing.
+    Tracker(EventType),
+    /// The sidecar itself; no namespace is put in front.
+    Sidecar,
+}
+
+impl CatalogueRow {
+    /// The event type it stands with in the catalogue, none where the sidecar itself feeds it.
+    pub const fn event(&self) -> Option<EventType> {
+        match self.source {
+            Source::Event(event_type) | Source::Tracker(event_type) => Some(event_type),
+            Source::Sidecar => None,
+        }
+    }
+
+    /// The name of the family: without a counter's `_total`.
+    pub fn family(&self) -> &'static str {
+        match self.metric_type {
+            MetricType::Counter => self.name.strip_suffix("_total").unwrap_or(self.name),
+            MetricType::Gauge | MetricType::Histogram => self.name,
+        }
+    }
+
+    /// `name` as it is exposed under a namespace.
+    pub fn namespaced(&self, name: &str, namespace: &str) -> String {
+        match self.source {
+            Source::Event(_) | Source::Tracker(_) if !namespace.is_empty() => format!("{namespace}_{name}"),
+            Source::Event(_) | Source::Tracker(_) | Source::Sidecar => name.to_owned(),
+        }
+    }
+
+    const fn new(
+        name: &'static str,
+        metric_type: MetricType,
+        labels: &'static [&'static str],
+        source: Source,
+        help: &'static str,
+    ) -> Self {
+        let (unit, buckets, buckets_fixed) = (None, &[] as &[f64], false);
+        Self { name, metric_type, labels, unit, help, source, buckets, buckets_fixed, declared: &[] }
+    }
+
+    const fn unit(self, unit: &'static str) -> Self {
+        Self { unit: Some(unit), ..self }
+    }
+
+    const fn buckets(self, buckets: &'static [f64]) -> Self {
+        Self { buckets, ..self }
+    }
+
+    const fn fixed_buckets(self, buckets: &'static [f64]) -> Self {
+        Self { buckets, buckets_fixed: true, ..self }
+    }
+
+    const fn declared(self, declared: &'static [&'static [&'static str]]) -> Self {
+        Self { declared, ..self }
+    }
+}
+
+/// Seconds of what should take milliseconds: queries, cache reads, connections.
+pub(crate) const LATENCY_SECONDS: &[f64] =
+    &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+/// Seconds of work and of waiting for it: chunks, files, jobs.
+const WORK_SECONDS: &[f64] =
+    &[0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0, 3_600.0];
+
+/// Seconds that something lives.
+const LIFETIME_SECONDS: &[f64] =
+    &[1.0, 10.0, 60.0, 300.0, 900.0, 3_600.0, 14_400.0, 43_200.0, 86_400.0, 259_200.0, 604_800.0];
+
+/// Bytes, by the factor 4 from 256 B to 1 GiB.
+pub(crate) const BYTES: &[f64] = &[
+    256.0,
+    1_024.0,
+    4_096.0,
+    16_384.0,
+    65_536.0,
+    262_144.0,
+    1_048_576.0,
+    4_194_304.0,
+    16_777_216.0,
+    67_108_864.0,
+    268_435_456.0,
+    1_073_741_824.0,
+];
+
+/// Characters of text.
+const CHARS: &[f64] = &[
+    100.0,
+    500.0,
+    1_000.0,
+    2_500.0,
+    5_000.0,
+    10_000.0,
+    25_000.0,
+    50_000.0,
+    100_000.0,
+    500_000.0,
+    1_000_000.0,
+];
+
+/// Rows of a query's answer.
+const ROWS: &[f64] = &[0.0, 1.0, 10.0, 100.0, 1_000.0, 10_000.0, 100_000.0, 1_000_000.0];
+
+/// Retries of a job.
+const RETRIES: &[f64] = &[0.0, 1.0, 2.0, 3.0, 5.0, 8.0];
+
+/// Without labels: there from the start.
+const ALONE: &[&[&str]] = &[&[]];
+const CACHED: &[&[&str]] = &[&["true"], &["false"]];
+const CHUNK_OUTCOMES: &[&[&str]] = &[&["successful"], &["failed"], &["cached"]];
+const LEVELS: &[&[&str]] = &[&["L1"], &["L2"], &["L3"]];
+const LEVELS_AND_RESULTS: &[&[&str]] =
+    &[&["L1", "hit"], &["L1", "miss"], &["L2", "hit"], &["L2", "miss"], &["L3", "hit"], &["L3", "miss"]];
+const EVICTIONS: &[&[&str]] = &[
+    &["jobs", "entries"],
+    &["jobs", "age"],
+    &["jobs", "ended"],
+    &["workers", "entries"],
+    &["workers", "age"],
+    &["chunks", "entries"],
+    &["chunks", "age"],
+    &["chunks", "ended"],
+    &["files", "entries"],
+    &["files", "age"],
+    &["files", "ended"],
+    &["cache", "entries"],
+    &["cache", "age"],
+    &["warmers", "entries"],
+    &["warmers", "age"],
+    &["warmers", "ended"],
+];
+const TRACKERS: &[&[&str]] = &[&["jobs"], &["workers"], &["chunks"], &["files"], &["cache"], &["warmers"]];
+
+/// Names each row, so that code refers to it, and puts it in the table.
+macro_rules! rows {
+    ($($metric:ident: $kind:ident $source:ident$(($event:ident))? $name:literal $labels:expr, $help:literal
+        $(, $detail:ident($value:expr))*;)*) => {
+        /// A row of [`CATALOGUE`].
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[expect(missing_docs, reason = "each row documents itself by its help text")]
+        pub enum Metric { $($metric,)* }
+
+        impl Metric {
+            /// All of them, in the order of the catalogue.
+            pub const ALL: &'static [Self] = &[$(Self::$metric,)*];
+
+            /// What it is.
+            pub const fn row(self) -> &'static CatalogueRow {
+                match self { $(Self::$metric => {
+                    const ROW: &CatalogueRow = &CatalogueRow::new(
+                        $name, MetricType::$kind, &$labels, Source::$source$((EventType::$event))?, $help,
+                    )$(.$detail($value))*;
+                    ROW
+                })* }
+            }
+        }
+
+        /// Every metric that events and trackers feed, in the order of the specification.
+        pub const CATALOGUE: &[&CatalogueRow] = &[$(Metric::$metric.row(),)*];
+    };
+}
+
+rows! {
+    Uploads: Counter Event(FileUploadStarted) "processing_uploads_total" ["language"],
+        "File uploads that began.";
+    UploadSize: Histogram Event(FileUploadStarted) "processing_upload_size_bytes" [],
+        "Size of uploaded files.", unit("bytes"), buckets(BYTES), declared(ALONE);
+    FilesActive: Gauge Tracker(FileUploadStarted) "processing_files_active" [],
+        "Files whose upload began and whose processing has not ended.", declared(ALONE);
+    ChunksStarted: Counter Event(ChunkProcessingStarted) "processing_chunks_started_total" ["strategy"],
+        "Chunks whose processing began.";
+    ChunksActive: Gauge Tracker(ChunkProcessingStarted) "processing_chunks_active" ["strategy"],
+        "Chunks in processing.";
+    ChunkSize: Histogram Event(ChunkProcessingStarted) "processing_chunk_size_bytes" [],
+        "Size of chunks.", unit("bytes"), buckets(BYTES), declared(ALONE);
+    ChunksCompleted: Counter Event(ChunkProcessingCompleted) "processing_chunks_completed_total" ["cached"],
+        "Chunks completed, by whether the result came from the cache.", declared(CACHED);
+    ChunkDuration: Histogram Event(ChunkProcessingCompleted) "processing_chunk_duration_seconds" ["cached"],
+        "Time to process a chunk.", unit("seconds"), buckets(WORK_SECONDS), declared(CACHED);
+    ChunkTextLength: Histogram Event(ChunkProcessingCompleted) "processing_chunk_text_length_chars" [],
+        "Length of the text of a chunk.", unit("chars"), buckets(CHARS), declared(ALONE);
+    ChunksFailed: Counter Event(ChunkProcessingFailed) "processing_chunks_failed_total" ["error_type", "will_retry"],
+        "Chunks that failed, by kind of error and whether they will be tried again.";
+    FilesCompleted: Counter Event(FileProcessingCompleted) "processing_files_completed_total" ["language"],
+        "Files processed to the end, by detected language.";
+    FileDuration: Histogram Event(FileProcessingCompleted) "processing_file_duration_seconds" [],
+        "Time to process a whole file.", unit("seconds"), buckets(WORK_SECONDS), declared(ALONE);
+    FileChunks: Counter Event(FileProcessingCompleted) "processing_file_chunks_total" ["outcome"],
+        "Chunks of completed files, by outcome.", declared(CHUNK_OUTCOMES);
+    FileTextLength: Histogram Event(FileProcessingCompleted) "processing_file_text_length_chars" [],
+        "Length of the text of a whole file.", unit("chars"), buckets(CHARS), declared(ALONE);
+    FilesFailed: Counter Event(FileProcessingFailed) "processing_files_failed_total" ["error_type"],
+        "Files that failed for good, by kind of error.";
+    ProgressUpdates: Counter Event(ProgressUpdated) "processing_progress_updates_total" ["status"],
+        "Progress updates of files, by status.";
+    FilesInProgress: Gauge Tracker(ProgressUpdated) "processing_files_in_progress" ["status"],
+        "Files in progress, by the status of their last progress update.";
+    FileProgress: Gauge Tracker(ProgressUpdated) "processing_file_progress_ratio" ["quantile"],
+        "Least and average progress over the files in progress, absent when there are none.", unit("ratio");
+    FileProgressAge: Gauge Tracker(ProgressUpdated) "processing_oldest_progress_age_seconds" [],
+        "Longest time since any file in progress last moved, absent when there are none.", unit("seconds");
+
+    CacheCreated: Counter Event(CacheEntryCreated) "cache_entries_created_total" ["level", "entry_type", "source"],
+        "Entries added to the cache.";
+    CacheEntrySize: Histogram Event(CacheEntryCreated) "cache_entry_size_bytes" ["level", "entry_type"],
+        "Size of entries added to the cache.", unit("bytes"), buckets(BYTES);
+    CacheEntryTtl: Histogram Event(CacheEntryCreated) "cache_entry_ttl_seconds" ["level"],
+        "Time to live given to entries.", unit("seconds"), buckets(LIFETIME_SECONDS), declared(LEVELS);
+    CacheEntries: Gauge Tracker(CacheEntryCreated) "cache_entries" ["level"],
+        "Entries in the cache.", declared(LEVELS);
+    CacheSize: Gauge Tracker(CacheEntryCreated) "cache_size_bytes" ["level"],
+        "Size of all entries in the cache.", unit("bytes"), declared(LEVELS);
+    CacheAccesses: Counter Event(CacheEntryAccessed) "cache_accesses_total" ["level", "result"],
+        "Reads of the cache, by whether the entry was there.", declared(LEVELS_AND_RESULTS);
+    CacheAccessDuration: Histogram Event(CacheEntryAccessed) "cache_access_duration_seconds" ["level", "result"],
+        "Time to read the cache.", unit("seconds"), buckets(LATENCY_SECONDS), declared(LEVELS_AND_RESULTS);
+    CacheInvalidated: Counter Event(CacheEntryInvalidated) "cache_entries_invalidated_total" ["level", "reason"],
+        "Entries removed from the cache, by reason.";
+    CacheEntryAge: Histogram Event(CacheEntryInvalidated) "cache_entry_age_seconds" ["level", "reason"],
+        "Age of entries when they were removed.", unit("seconds"), buckets(LIFETIME_SECONDS);
+    WarmersStarted: Counter Event(CacheWarmerStarted) "cache_warmer_runs_started_total" ["strategy"],
+        "Runs of cache warmers that began.";
+    WarmerTarget: Gauge Event(CacheWarmerStarted) "cache_warmer_target_entries" ["strategy"],
+        "Entries that the last run of a cache warmer set out to load.";
+    WarmersActive: Gauge Tracker(CacheWarmerStarted) "cache_warmers_active" ["strategy"],
+        "Runs of cache warmers started and not completed.";
+    WarmersCompleted: Counter Event(CacheWarmerCompleted) "cache_warmer_runs_completed_total" ["strategy"],
+        "Runs of cache warmers completed.";
+    WarmerEntries: Counter Event(CacheWarmerCompleted) "cache_warmer_entries_total" ["strategy", "outcome"],
+        "Entries that cache warmers tried to load, by outcome.";
+    WarmerDuration: Histogram Event(CacheWarmerCompleted) "cache_warmer_duration_seconds" ["strategy"],
+        "Time a cache warmer took.", unit("seconds"), buckets(WORK_SECONDS);
+
+    JobsQueued: Counter Event(JobQueued) "queue_jobs_queued_total" ["queue", "job_type", "priority", "submitter"],
+        "Jobs added to a queue.";
+    JobPayload: Histogram Event(JobQueued) "queue_job_payload_bytes" ["queue", "job_type"],
+        "Size of the payload of queued jobs.", unit("bytes"), buckets(BYTES);
+    QueueDepth: Gauge Tracker(JobQueued) "queue_depth" ["queue", "priority"],
+        "Jobs waiting in a queue.";
+    OldestJobAge: Gauge Tracker(JobQueued) "queue_oldest_job_age_seconds" ["queue"],
+        "Longest time any waiting job of a queue has waited, absent when none waits.", unit("seconds");
+    JobsStarted: Counter Event(JobStarted) "queue_jobs_started_total" ["queue", "job_type"],
+        "Jobs that a worker began.";
+    JobWait: Histogram Tracker(JobStarted) "queue_wait_seconds" ["queue", "job_type", "priority"],
+        "Time from queueing to start.", unit("seconds"), buckets(WORK_SECONDS);
+    JobsRunning: Gauge Tracker(JobStarted) "queue_jobs_running" ["queue", "job_type"],
+        "Jobs that workers are running.";
+    JobProgressUpdates: Counter Event(JobProgressUpdated) "queue_job_progress_updates_total" ["job_type"],
+        "Progress updates of jobs.";
+    JobProgressAge: Gauge Tracker(JobProgressUpdated) "queue_oldest_progress_age_seconds" ["queue"],
+        "Longest time since any running job of a queue last moved, absent when none runs.", unit("seconds");
+    JobsCompleted: Counter Event(JobCompleted) "queue_jobs_completed_total" ["queue", "job_type"],
+        "Jobs that succeeded.";
+    JobDuration: Histogram Event(JobCompleted) "queue_job_duration_seconds" ["queue", "job_type"],
+        "Time a job ran.", unit("seconds"), buckets(WORK_SECONDS);
+    JobResult: Histogram Event(JobCompleted) "queue_job_result_bytes" ["queue", "job_type"],
+        "Size of the result of jobs.", unit("bytes"), buckets(BYTES);
+    JobRetries: Histogram Event(JobCompleted) "queue_job_retries" ["queue", "job_type"],
+        "Retries a job needed until it succeeded.", fixed_buckets(RETRIES);
+    JobsFailed: Counter Event(JobFailed) "queue_jobs_failed_total" ["queue", "job_type", "error_type"],
+        "Jobs that failed for good, by kind of error.";
+    JobsDeadLettered: Counter Event(JobFailed) "queue_jobs_dead_lettered_total" ["queue", "job_type"],
+        "Failed jobs that were sent to the dead letter queue.";
+    RetriesScheduled: Counter Event(JobRetryScheduled) "queue_job_retries_scheduled_total" ["queue", "job_type"],
+        "Retries of jobs that were scheduled.";
+    RetryBackoff: Histogram Event(JobRetryScheduled) "queue_job_retry_backoff_seconds" ["queue", "job_type"],
+        "Time until a scheduled retry.", unit("seconds"), buckets(WORK_SECONDS);
+    WorkersStarted: Counter Event(WorkerStarted) "queue_workers_started_total" ["queue"],
+        "Workers that started, once for each queue they serve.";
+    Workers: Gauge Tracker(WorkerStarted) "queue_workers" ["queue"],
+        "Workers alive, in each queue they serve.";
+    WorkerSlots: Gauge Tracker(WorkerStarted) "queue_worker_slots" ["queue"],
+        "Jobs that the workers alive can run at once, in each queue they serve.";
+    WorkersStopped: Counter Event(WorkerStopped) "queue_workers_stopped_total" ["reason"],
+        "Workers that stopped, by reason.";
+    JobsOrphaned: Counter Event(WorkerStopped) "queue_jobs_orphaned_total" ["reason"],
+        "Jobs that were running on workers which stopped with another reason than a shutdown.";
+
+    ConnectionsAcquired: Counter Event(ConnectionAcquired) "db_connections_acquired_total" ["pool"],
+        "Connections taken from a pool.";
+    ConnectionCheckout: Histogram Event(ConnectionAcquired) "db_connection_checkout_duration_seconds" ["pool"],
+        "Time to take a connection from a pool.", unit("seconds"), buckets(LATENCY_SECONDS);
+    PoolSize: Gauge Event(ConnectionAcquired) "db_pool_size" ["pool"],
+        "Connections of a pool.";
+    PoolAvailable: Gauge Event(ConnectionAcquired) "db_pool_available" ["pool"],
+        "Connections of a pool that are free.";
+    PoolInUse: Gauge Event(ConnectionAcquired) "db_pool_in_use" ["pool"],
+        "Connections of a pool that are taken.";
+    ConnectionsReleased: Counter Event(ConnectionReleased) "db_connections_released_total" ["pool"],
+        "Connections given back to a pool.";
+    ConnectionHeld: Histogram Event(ConnectionReleased) "db_connection_held_duration_seconds" ["pool"],
+        "Time a connection was held.", unit("seconds"), buckets(LATENCY_SECONDS);
+    Queries: Counter Event(QueryExecuted) "db_queries_total" ["query_type", "table", "indexed"],
+        "Queries, by whether they used an index.";
+    QueryDuration: Histogram Event(QueryExecuted) "db_query_duration_seconds" ["query_type", "table"],
+        "Time a query took.", unit("seconds"), buckets(LATENCY_SECONDS);
+    QueryRows: Histogram Event(QueryExecuted) "db_query_rows" ["query_type", "table"],
+        "Rows of a query's answer.", unit("rows"), buckets(ROWS);
+    SlowQueries: Counter Event(QueryExecuted) "db_slow_queries_total" ["query_type", "table"],
+        "Queries that took as long as a slow query, or longer.";
+    SlowQuery: Gauge Tracker(QueryExecuted) "db_slow_query_seconds" ["query_hash", "table"],
+        "Worst duration of the slowest query hashes since the start.", unit("seconds");
+    IndexesCreated: Counter Event(IndexCreated) "db_indexes_created_total" ["table"],
+        "Indexes created.";
+    IndexBuild: Histogram Event(IndexCreated) "db_index_build_duration_seconds" ["table"],
+        "Time to build an index.", unit("seconds"), buckets(WORK_SECONDS);
+
+    AlertsTriggered: Counter Event(AlertTriggered) "alerts_triggered_total" ["alert_name", "severity"],
+        "Alerts that other publishers triggered.";
+    AlertsCleared: Counter Event(AlertCleared) "alerts_cleared_total" ["alert_name"],
+        "Alerts that other publishers cleared.";
+    Dashboards: Counter Event(DashboardGenerated) "dashboards_generated_total" [],
+        "Dashboards generated.", declared(ALONE);
+
+    TrackerEntries: Gauge Sidecar "signalbox_tracker_entries" ["tracker"],
+        "Entries a tracker holds.", declared(TRACKERS);
+    TrackerEvictions: Counter Sidecar "signalbox_tracker_evictions_total" ["tracker", "reason"],
+        "Tracker entries forgotten: for lack of room, for age, or because what had ended made room.",
+        declared(EVICTIONS);
+    LabelValuesCut: Counter Sidecar "signalbox_label_values_cut_total" ["metric"],
+        "Label values cut because they were longer than the limit.";
+}
+
+/// The row of a metric, by its family name or by the name of any of its samples, without a namespace.
+pub fn find(name: &str) -> Option<&'static CatalogueRow> {
+    CATALOGUE.iter().copied().find(|row| {
+        let rest = name.strip_prefix(row.family());
+        match row.metric_type {
+            MetricType::Counter => matches!(rest, Some("" | "_total" | "_created")),
+            MetricType::Gauge => rest == Some(""),
+            MetricType::Histogram => matches!(rest, Some("" | "_bucket" | "_count" | "_sum" | "_created")),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_follows_the_conventions_of_names_units_and_buckets() {
+        for row in CATALOGUE {
+            let name = row.name;
+            assert_eq!(row.metric_type == MetricType::Counter, name.ends_with("_total"), "{name}");
+            assert_eq!(row.metric_type == MetricType::Histogram, !row.buckets.is_empty(), "{name}");
+            assert!(row.buckets.is_sorted_by(|left, right| left < right), "{name}");
+            let word = row.family().rsplit('_').next().unwrap_or_default();
+            let unit = ["seconds", "bytes", "ratio", "chars", "rows"].into_iter().find(|unit| *unit == word);
+            assert_eq!(row.unit, unit, "{name}");
+            assert!(row.declared.iter().all(|values| values.len() == row.labels.len()), "{name}");
+            assert!(row.help.ends_with('.'), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_row_is_found_by_its_samples_and_by_its_family() {
+        let name = |sample| find(sample).map(|row| row.name);
+        assert_eq!(name("queue_jobs_queued"), Some("queue_jobs_queued_total"));
+        assert_eq!(name("db_query_duration_seconds_bucket"), Some("db_query_duration_seconds"));
+        assert_eq!(name("cache_entries"), Some("cache_entries"));
+        assert_eq!(name("queue_depth_total"), None);
+    }
+}

@@ -1,0 +1,1 @@
+//! Behaviour of the catalogue, from data files.

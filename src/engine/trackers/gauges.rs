@@ -1,0 +1,185 @@
+//! Gauges that trackers feed: sums by series, and sets of series that come and go.
+
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
+
+use crate::engine::series::{Cause, FamilyId, SeriesId, Store};
+use crate::engine::wire::payload::Quantity;
+
+/// The most labels a family of the catalogue has.
+const LABELS_MAX: usize = 4;
+
+/// Where a change is written, and what it is put down to.
+#[derive(Debug)]
+pub struct Board<'a> {
+    /// The store.
+    pub store: &'a mut Store,
+    /// What moves the series.
+    pub cause: Cause,
+}
+
+impl Board<'_> {
+    /// Adds to a counter.
+    pub fn add(&mut self, series: SeriesId, delta: f64) {
+        self.store.add(series, delta, self.cause);
+    }
+
+    /// Sets a gauge.
+    pub fn set(&mut self, series: SeriesId, value: f64) {
+        self.store.set(series, value, self.cause);
+    }
+
+    /// Observes in a histogram.
+    pub fn observe(&mut self, series: SeriesId, value: f64) {
+        self.store.observe(series, value, self.cause);
+    }
+}
+
+/// A registered family with its label names, of which the configuration may have dropped some.
+#[derive(Clone, Debug)]
+pub struct Family {
+    id: FamilyId,
+    labels: &'static [&'static str],
+    dropped: Box<[&'static str]>,
+}
+
+impl Family {
+    /// A family with `labels`, of which `dropped` are left out.
+    pub fn new(id: FamilyId, labels: &'static [&'static str], dropped: Vec<&'static str>) -> Self {
+        Self { id, labels, dropped: dropped.into() }
+    }
+
+    /// The series with these values, one for each label in the family's order, none empty.
+    pub fn resolve(&self, board: &mut Board<'_>, values: &[&str]) -> SeriesId {
+        let mut pairs = [("", ""); LABELS_MAX];
+        let mut count = 0;
+        let kept = self.labels.iter().zip(values).filter(|(name, _)| !self.dropped.contains(name));
+        for (place, (name, value)) in pairs.iter_mut().zip(kept) {
+            *place = (name, value);
+            count += 1;
+        }
+        board.store.resolve(self.id, pairs.get(..count).unwrap_or(&[]), board.cause.now)
+    }
+}
+
+/// A sum of quantities that forgets nothing: whole numbers are exact, others are gone when the last one left.
+#[derive(Clone, Copy, Debug, Default)]
+struct Total {
+    whole: u128,
+    real: f64,
+    reals: u64,
+}
+
+impl Total {
+    fn plus(&mut self, amount: Quantity) {
+        match amount {
+            Quantity::Whole(whole) => self.whole = self.whole.saturating_add(u128::from(whole)),
+            Quantity::Real(real) => {
+                self.real += real;
+                self.reals += 1;
+            }
+        }
+    }
+
+    fn minus(&mut self, amount: Quantity) {
+        match amount {
+            Quantity::Whole(whole) => self.whole = self.whole.saturating_sub(u128::from(whole)),
+            Quantity::Real(real) => {
+                self.reals = self.reals.saturating_sub(1);
+                self.real = if self.reals == 0 { 0.0 } else { (self.real - real).max(0.0) };
+            }
+        }
+    }
+
+    fn value(self) -> f64 {
+        (self.whole as f64 + self.real).min(f64::MAX)
+    }
+
+    fn is_empty(self) -> bool {
+        self.whole == 0 && self.reals == 0
+    }
+}
+
+/// A gauge that is the sum of what entries hold in it. It falls to 0 and stays.
+#[derive(Debug)]
+pub struct Counted {
+    family: Family,
+    totals: HashMap<SeriesId, Total, RandomState>,
+}
+
+impl Counted {
+    /// A gauge in which nothing is held.
+    pub fn new(family: Family) -> Self {
+        Self { family, totals: HashMap::default() }
+    }
+
+    /// The series for these label values, there from now on.
+    pub fn place(&self, board: &mut Board<'_>, values: &[&str]) -> SeriesId {
+        self.family.resolve(board, values)
+    }
+
+    /// Adds what an entry holds.
+    pub fn enter(&mut self, board: &mut Board<'_>, series: SeriesId, amount: Quantity) {
+        let total = self.totals.entry(series).or_default();
+        total.plus(amount);
+        board.set(series, total.value());
+    }
+
+    /// Takes away what an entry held, exactly as it was added.
+    pub fn leave(&mut self, board: &mut Board<'_>, series: SeriesId, amount: Quantity) {
+        let Some(total) = self.totals.get_mut(&series) else { return };
+        total.minus(amount);
+        board.set(series, total.value());
+        if total.is_empty() {
+            self.totals.remove(&series);
+        }
+    }
+
+    /// Shows the sum as it is, 0 where nothing is held.
+    pub fn show(&self, board: &mut Board<'_>, series: SeriesId) {
+        board.set(series, self.totals.get(&series).map_or(0.0, |total| total.value()));
+    }
+}
+
+/// One entry in a [`Counted`] that counts entries.
+pub const ONE: Quantity = Quantity::Whole(1);
+
+/// A gauge whose series are those of the last call and no others; of two values for one series the greater shows.
+#[derive(Debug)]
+pub struct Shown {
+    family: Family,
+    shown: Vec<(SeriesId, f64)>,
+}
+
+impl Shown {
+    /// A gauge without series.
+    pub fn new(family: Family) -> Self {
+        Self { family, shown: Vec::new() }
+    }
+
+    /// The series for these label values.
+    pub fn place(&self, board: &mut Board<'_>, values: &[&str]) -> SeriesId {
+        self.family.resolve(board, values)
+    }
+
+    /// Shows exactly these values; a series whose value stays is not moved.
+    pub fn replace(&mut self, board: &mut Board<'_>, mut values: Vec<(SeriesId, f64)>) {
+        values.sort_by(|left, right| left.0.cmp(&right.0).then(right.1.total_cmp(&left.1)));
+        values.dedup_by_key(|(series, _)| *series);
+        let mut before = std::mem::take(&mut self.shown).into_iter().peekable();
+        for (series, value) in &values {
+            while let Some((gone, _)) = before.next_if(|(known, _)| known < series) {
+                board.store.remove(gone, board.cause.now);
+            }
+            let same = before.next_if(|(known, _)| known == series);
+            if same.is_none_or(|(_, shown)| shown != *value) {
+                board.set(*series, *value);
+            }
+        }
+        for (gone, _) in before {
+            board.store.remove(gone, board.cause.now);
+        }
+        self.shown = values;
+    }
+}

@@ -1,0 +1,104 @@
+//! Ids of jobs, chunks, files, workers and cache entries in 24 bytes.
+
+use std::fmt;
+
+use uuid::Uuid;
+
+/// The longest id kept letter by letter.
+const INLINE_BYTES_MAX: usize = 22;
+
+/// The first byte of a key that holds the 16 bytes of a UUID.
+const KIND_UUID: u8 = 0xFE;
+
+/// The first byte of a key that holds a digest.
+const KIND_DIGEST: u8 = 0xFF;
+
+/// Where the digests of long ids live.
+const DIGESTS: Uuid = Uuid::from_u128(0x7369_676e_616c_4b65_8b6f_7842_6f78_4964);
+
+/// An id: a UUID in its usual form as 16 bytes, a short text as it is, a longer one as a digest.
+///
+/// Ids are opaque (only `event_id` has other forms that mean the same), so a UUID in capitals is another id. The digest
+/// is SHA-1: whoever can make two ids collide can as well publish events about either, and what they would gain is one
+/// entry counted instead of two. It is the same in every process, so that keys can be written down.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct IdKey([u8; 24]);
+
+impl IdKey {
+    /// The key of an id.
+    pub fn new(id: &str) -> Self {
+        if let Some(bytes) = hyphenated(id.as_bytes()) {
+            return Self::with_kind(KIND_UUID, &bytes);
+        }
+        if id.len() <= INLINE_BYTES_MAX {
+            return Self::with_kind(id.len() as u8, id.as_bytes());
+        }
+        Self::with_kind(KIND_DIGEST, Uuid::new_v5(&DIGESTS, id.as_bytes()).as_bytes())
+    }
+
+    fn with_kind(kind: u8, bytes: &[u8]) -> Self {
+        let mut key = [0; 24];
+        for (place, byte) in key.iter_mut().zip(std::iter::once(&kind).chain(bytes)) {
+            *place = *byte;
+        }
+        Self(key)
+    }
+}
+
+impl fmt::Debug for IdKey {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(out, "{byte:02x}"))
+    }
+}
+
+/// The bytes of a UUID written in lower case with hyphens, the form it has when it is printed.
+fn hyphenated(text: &[u8]) -> Option<[u8; 16]> {
+    if text.len() != 36 {
+        return None;
+    }
+    let mut bytes = [0; 16];
+    let mut nibbles = 0;
+    for (place, letter) in text.iter().enumerate() {
+        if matches!(place, 8 | 13 | 18 | 23) {
+            if *letter != b'-' {
+                return None;
+            }
+            continue;
+        }
+        let nibble = match letter {
+            b'0'..=b'9' => letter - b'0',
+            b'a'..=b'f' => letter - b'a' + 10,
+            _ => return None,
+        };
+        let byte = bytes.get_mut(nibbles / 2)?;
+        *byte = *byte << 4 | nibble;
+        nibbles += 1;
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_opaque_so_other_forms_of_a_uuid_are_other_ids() {
+        let long = "x".repeat(100);
+        let ids = [
+            "",
+            "\0",
+            "job-1",
+            "67e55044-10b1-426f-9247-bb680e5fe0c8",
+            "67E55044-10B1-426F-9247-BB680E5FE0C8",
+            "67e5504410b1426f9247bb680e5fe0c8",
+            "67e55044-10b1-426f-9247-bb680e5fe0cg",
+            "{67e55044-10b1-426f-9247-bb680e5fe0c8}",
+            long.as_str(),
+        ];
+        for (place, left) in ids.iter().enumerate() {
+            for (other, right) in ids.iter().enumerate() {
+                assert_eq!(IdKey::new(left) == IdKey::new(right), place == other, "{left} {right}");
+            }
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! The least key among entries whose keys mostly grow: times of the last move, progress ratios.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+/// A heap may hold this many outdated items beside as many as there are entries before it is swept.
+const OUTDATED_MAX: usize = 64;
+
+/// Tells an entry's present stay in an [`Oldest`] from its former ones; 0 is no stay.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ticket(u64);
+
+/// Hands out tickets, each once.
+#[derive(Debug, Default)]
+pub struct Tickets(u64);
+
+impl Tickets {
+    /// A ticket nobody had.
+    pub fn next(&mut self) -> Ticket {
+        self.0 += 1;
+        Ticket(self.0)
+    }
+}
+
+/// A heap that is told when a key falls but not when it grows: what lies in it is at most the entry's key, and is put
+/// right only when it comes to the top. So an entry that moves on costs nothing here.
+#[derive(Debug)]
+pub struct Oldest<K> {
+    heap: BinaryHeap<Reverse<(K, Ticket, u32)>>,
+    entries: usize,
+}
+
+impl<K: Ord> Default for Oldest<K> {
+    fn default() -> Self {
+        Self { heap: BinaryHeap::new(), entries: 0 }
+    }
+}
+
+impl<K: Ord + Copy> Oldest<K> {
+    /// Takes an entry in under a fresh ticket.
+    pub fn enter(&mut self, key: K, ticket: Ticket, slot: u32) {
+        self.entries += 1;
+        self.heap.push(Reverse((key, ticket, slot)));
+    }
+
+    /// Notes that the key of an entry fell; the entry has a fresh ticket since.
+    pub fn fell(&mut self, key: K, ticket: Ticket, slot: u32) {
+        self.heap.push(Reverse((key, ticket, slot)));
+    }
+
+    /// Notes that an entry left; its ticket is no longer its own.
+    pub fn leave(&mut self) {
+        self.entries = self.entries.saturating_sub(1);
+        if self.entries == 0 {
+            self.heap.clear();
+        }
+    }
+
+    /// The least key. `current` gives the key of the entry in a slot, none where the ticket is not its present one.
+    pub fn least(&mut self, current: impl Fn(u32, Ticket) -> Option<K>) -> Option<K> {
+        self.sweep(&current);
+        while let Some(mut top) = self.heap.peek_mut() {
+            let Reverse((key, ticket, slot)) = *top;
+            match current(slot, ticket) {
+                Some(present) if present > key => *top = Reverse((present, ticket, slot)),
+                Some(_) => return Some(key),
+                None => {
+                    std::collections::binary_heap::PeekMut::pop(top);
+                }
+            }
+        }
+        None
+    }
+
+    /// Drops what is outdated once it outweighs the entries.
+    pub fn sweep(&mut self, current: impl Fn(u32, Ticket) -> Option<K>) {
+        if self.heap.len() > self.entries.saturating_mul(2).saturating_add(OUTDATED_MAX) {
+            self.heap.retain(|Reverse((_, ticket, slot))| current(*slot, *ticket).is_some());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Entries enter, move either way and leave; the least is that of a plain scan, and the heap stays small.
+        #[test]
+        fn the_least_is_that_of_a_plain_scan(steps in prop::collection::vec((0_usize..6, 0_i64..50, 0_u8..4), 1..400)) {
+            let mut tickets = Tickets::default();
+            let mut oldest = Oldest::default();
+            let mut entries: Vec<Option<(i64, Ticket)>> = vec![None; 6];
+            for (slot, key, step) in steps {
+                match (&mut entries[slot], step) {
+                    (Some(_), 0) => {
+                        entries[slot] = None;
+                        oldest.leave();
+                    }
+                    (Some((present, ticket)), _) => {
+                        if key < *present {
+                            *ticket = tickets.next();
+                            oldest.fell(key, *ticket, slot as u32);
+                        }
+                        *present = key;
+                    }
+                    (place, _) => {
+                        let ticket = tickets.next();
+                        *place = Some((key, ticket));
+                        oldest.enter(key, ticket, slot as u32);
+                    }
+                }
+                let current = |slot: u32, ticket: Ticket| {
+                    entries[slot as usize].filter(|(_, own)| *own == ticket).map(|(key, _)| key)
+                };
+                let expected = entries.iter().flatten().map(|(key, _)| *key).min();
+                prop_assert_eq!(oldest.least(current), expected);
+                prop_assert!(oldest.heap.len() <= 2 * 6 + OUTDATED_MAX);
+            }
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Label values that tracker entries hold, each text once.
+
+use std::hash::BuildHasher;
+
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+
+/// The value of a label whose field is missing, null or empty.
+pub const UNKNOWN: &str = "unknown";
+
+/// A text in a [`Words`]; valid while something holds it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct WordId(u32);
+
+#[derive(Debug)]
+struct Word {
+    text: Box<str>,
+    holders: u32,
+}
+
+/// Texts with the number of their holders. A text nobody holds leaves, so entries bound the words too.
+#[derive(Debug)]
+pub struct Words {
+    words: Vec<Word>,
+    index: HashTable<u32>,
+    free: Vec<u32>,
+    hasher: RandomState,
+}
+
+impl Default for Words {
+    fn default() -> Self {
+        let mut words = Self {
+            words: Vec::new(),
+            index: HashTable::new(),
+            free: Vec::new(),
+            hasher: RandomState::default(),
+        };
+        // The default id is `unknown` and is held for ever.
+        words.hold(UNKNOWN);
+        words
+    }
+}
+
+impl Words {
+    /// The id of a text, held once more.
+    pub fn hold(&mut self, text: &str) -> WordId {
+        if let Some(id) = self.find(text) {
+            if let Some(word) = self.words.get_mut(id.0 as usize) {
+                word.holders = word.holders.saturating_add(1);
+            }
+            return id;
+        }
+        let Self { words, index, free, hasher } = self;
+        let new = Word { text: text.into(), holders: 1 };
+        let id = match free.pop() {
+            Some(id) => {
+                if let Some(place) = words.get_mut(id as usize) {
+                    *place = new;
+                }
+                id
+            }
+            None => {
+                words.push(new);
+                (words.len() - 1) as u32
+            }
+        };
+        index.insert_unique(hasher.hash_one(text), id, |id| {
+            hasher.hash_one(word(words, *id).map_or("", |word| &word.text))
+        });
+        WordId(id)
+    }
+
+    /// The id of a text that something holds.
+    pub fn find(&self, text: &str) -> Option<WordId> {
+        let hash = self.hasher.hash_one(text);
+        let same = |id: &u32| word(&self.words, *id).is_some_and(|word| word.text.as_ref() == text);
+        self.index.find(hash, same).map(|id| WordId(*id))
+    }
+
+    /// Lets go of a text.
+    pub fn release(&mut self, id: WordId) {
+        if id == WordId::default() {
+            return;
+        }
+        let Some(word) = self.words.get_mut(id.0 as usize) else { return };
+        word.holders = word.holders.saturating_sub(1);
+        if word.holders > 0 {
+            return;
+        }
+        let hash = self.hasher.hash_one(word.text.as_ref());
+        if let Ok(entry) = self.index.find_entry(hash, |known| *known == id.0) {
+            entry.remove();
+            self.free.push(id.0);
+        }
+    }
+
+    /// Makes `place` hold `text` instead of what it holds.
+    pub fn replace(&mut self, place: &mut WordId, text: &str) {
+        if self.text(*place) != text {
+            let new = self.hold(text);
+            self.release(std::mem::replace(place, new));
+        }
+    }
+
+    /// The text of an id.
+    pub fn text(&self, id: WordId) -> &str {
+        word(&self.words, id.0).map_or(UNKNOWN, |word| &word.text)
+    }
+}
+
+fn word(words: &[Word], id: u32) -> Option<&Word> {
+    words.get(id as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_leaves_with_its_last_holder_and_unknown_stays() {
+        let mut words = Words::default();
+        let mut place = WordId::default();
+        assert_eq!(words.text(place), UNKNOWN);
+        words.replace(&mut place, "mail");
+        let other = words.hold("mail");
+        assert_eq!(place, other);
+        words.release(other);
+        assert_eq!(words.text(place), "mail");
+        words.replace(&mut place, UNKNOWN);
+        assert_eq!(words.index.len(), 1);
+        assert_eq!(words.hold("bulk"), other, "the freed place serves the next text");
+    }
+}
