@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::random::Random;
 use crate::engine::time::Timestamp;
 use crate::engine::wire::payload::*;
-use crate::engine::wire::{Event, EventId, Version};
+use crate::engine::wire::{Event, EventId, Tags, Version};
 
 /// Seconds from the beginning of one incident to the beginning of the next.
 const ACT_SECONDS: f64 = 60.0;
@@ -24,8 +24,11 @@ const WORKERS: usize = 4;
 const SLOTS: u64 = 3;
 const POOL_SIZE: u64 = 20;
 const LANGUAGES: [&str; 4] = ["en", "de", "fr", "ja"];
-const QUEUES: [(&str, &str, &str); 3] =
-    [("transcripts", "transcription", "high"), ("summaries", "summarization", "medium"), ("indexing", "indexing", "low")];
+const QUEUES: [(&str, &str, &str); 3] = [
+    ("transcripts", "transcription", "high"),
+    ("summaries", "summarization", "medium"),
+    ("indexing", "indexing", "low"),
+];
 const TABLES: [&str; 3] = ["transcripts", "chunks", "embeddings"];
 
 /// What goes wrong.
@@ -41,7 +44,8 @@ enum Incident {
     ColdCache,
 }
 
-const INCIDENTS: [Incident; 4] = [Incident::ApiOutage, Incident::WorkerLoss, Incident::SlowDatabase, Incident::ColdCache];
+const INCIDENTS: [Incident; 4] =
+    [Incident::ApiOutage, Incident::WorkerLoss, Incident::SlowDatabase, Incident::ColdCache];
 
 /// What will happen at a time of the story.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -116,9 +120,10 @@ impl Workload {
         workload
     }
 
-    /// How long after the start of the story `event` happened.
-    pub(super) fn offset(&self, event: &Event<'_>) -> Duration {
-        event.timestamp.since(self.start)
+    /// The events, each with how long after the start of the story it happens.
+    pub(super) fn timed(self) -> impl Iterator<Item = (Duration, Event<'static>)> {
+        let start = self.start;
+        self.map(move |event| (event.timestamp.since(start), event))
     }
 
     fn incident(&self) -> Option<Incident> {
@@ -158,14 +163,15 @@ impl Workload {
         let transcript = self.random.uuid();
         let language = *self.random.pick(&LANGUAGES);
         let size = self.random.whole(20_000, 40_000_000);
-        self.emit(Payload::FileUploadStarted(FileUploadStarted {
+        let payload = Payload::FileUploadStarted(FileUploadStarted {
             transcript_id: uuid(transcript),
             file_name: format!("interview-{}.mp3", self.plans).into(),
             file_size: Quantity::Whole(size),
             file_hash: format!("{:032x}{:032x}", transcript, self.random.uuid()).into(),
             language: Some(language.into()),
             upload_ip: "203.0.113.7".into(),
-        }));
+        });
+        self.emit(payload);
         let kind = self.random.whole(0, 5).saturating_sub(3) as usize;
         let job = Job {
             transcript,
@@ -191,14 +197,15 @@ impl Workload {
         let Some(job) = self.jobs.get_mut(&id) else { return };
         job.queued = self.now;
         let (queue, job_type, priority) = QUEUES[job.kind];
-        self.emit(Payload::JobQueued(JobQueued {
+        let payload = Payload::JobQueued(JobQueued {
             job_id: uuid(id),
             job_type: job_type.into(),
             priority: priority.into(),
             queue_name: queue.into(),
             payload_size: Quantity::Whole(900),
             submitter: submitter.into(),
-        }));
+        });
+        self.emit(payload);
         self.waiting.push_back(id);
         self.dispatch();
     }
@@ -215,12 +222,13 @@ impl Workload {
             if let Some(free) = &mut self.workers[worker] {
                 *free -= 1;
             }
-            self.emit(Payload::JobStarted(JobStarted {
+            let payload = Payload::JobStarted(JobStarted {
                 job_id: uuid(id),
                 worker_id: worker_name(worker),
                 worker_pid: Quantity::Whole(1_000 + worker as u64),
                 queue_name: queue.into(),
-            }));
+            });
+            self.emit(payload);
             self.plan(0.02, Action::Chunk { job: id, chunk: 0 });
         }
     }
@@ -228,14 +236,15 @@ impl Workload {
     fn begin_chunk(&mut self, id: u128, chunk: u64) {
         let Some(job) = self.jobs.get(&id).cloned() else { return };
         let chunk_id = self.random.uuid();
-        self.emit(Payload::ChunkProcessingStarted(ChunkProcessingStarted {
+        let payload = Payload::ChunkProcessingStarted(ChunkProcessingStarted {
             transcript_id: uuid(job.transcript),
             chunk_id: uuid(chunk_id),
             chunk_index: Quantity::Whole(chunk),
             total_chunks: Quantity::Whole(job.chunks),
             chunk_size: Quantity::Whole(self.random.whole(500_000, 1_000_000)),
             processing_strategy: if job.kind == 0 { "parallel" } else { "sequential" }.into(),
-        }));
+        });
+        self.emit(payload);
         let cached = self.read_cache(chunk_id);
         let slow = if self.incident() == Some(Incident::SlowDatabase) { 8.0 } else { 1.0 };
         self.query(slow);
@@ -249,12 +258,13 @@ impl Workload {
         self.warmth = if cold { 0.1 } else { (self.warmth + 0.002).min(0.85) };
         for (level, milliseconds) in [("L1", 1), ("L2", 4), ("L3", 15)] {
             let hit = self.random.happens(self.warmth * 0.8);
-            self.emit(Payload::CacheEntryAccessed(CacheEntryAccessed {
+            let payload = Payload::CacheEntryAccessed(CacheEntryAccessed {
                 cache_key: format!("chunk:{chunk:032x}").into(),
                 cache_level: level.into(),
                 was_hit: hit,
                 access_duration_ms: Quantity::Whole(milliseconds),
-            }));
+            });
+            self.emit(payload);
             if hit {
                 return true;
             }
@@ -265,29 +275,36 @@ impl Workload {
     fn query(&mut self, slow: f64) {
         let busy = self.workers.iter().flatten().map(|free| SLOTS - free).sum::<u64>();
         let available = if slow > 1.0 { 0 } else { POOL_SIZE.saturating_sub(busy) };
-        self.emit(Payload::ConnectionAcquired(ConnectionAcquired {
+        let payload = Payload::ConnectionAcquired(ConnectionAcquired {
             pool_id: "main".into(),
             pool_size: Quantity::Whole(POOL_SIZE),
             pool_available: Quantity::Whole(available),
             checkout_duration_ms: Quantity::Whole((self.random.between(1.0, 4.0) * slow * slow) as u64),
-        }));
+        });
+        self.emit(payload);
         let table = *self.random.pick(&TABLES);
-        let (query_type, index) = if self.random.happens(0.7) { ("SELECT", Some("idx_transcript".into())) } else { ("INSERT", None) };
+        let (query_type, index) = if self.random.happens(0.7) {
+            ("SELECT", Some("idx_transcript".into()))
+        } else {
+            ("INSERT", None)
+        };
         let milliseconds = self.random.between(3.0, 120.0) * slow;
-        self.emit(Payload::QueryExecuted(QueryExecuted {
+        let payload = Payload::QueryExecuted(QueryExecuted {
             query_hash: format!("{:08x}", table.len() as u64 * 7_919 + query_type.len() as u64).into(),
             query_type: query_type.into(),
             table_name: table.into(),
             duration_ms: Quantity::Whole(milliseconds as u64),
             row_count: Quantity::Whole(self.random.whole(1, 200)),
             used_index: index,
-        }));
-        self.emit(Payload::ConnectionReleased(ConnectionReleased {
+        });
+        self.emit(payload);
+        let payload = Payload::ConnectionReleased(ConnectionReleased {
             pool_id: Some("main".into()),
             pool_size: Some(Quantity::Whole(POOL_SIZE)),
             pool_available: Some(Quantity::Whole(if slow > 1.0 { 0 } else { available + 1 }.min(POOL_SIZE))),
             held_duration_ms: Some(Quantity::Whole(milliseconds as u64 + 2)),
-        }));
+        });
+        self.emit(payload);
     }
 
     fn end_chunk(&mut self, id: u128, chunk: u64, chunk_id: u128, cached: bool) {
@@ -296,7 +313,7 @@ impl Workload {
         let failed = !cached && self.random.happens(if failing { 0.5 } else { 0.004 });
         if failed {
             job.failed_chunks += 1;
-            self.emit(Payload::ChunkProcessingFailed(ChunkProcessingFailed {
+            let payload = Payload::ChunkProcessingFailed(ChunkProcessingFailed {
                 transcript_id: uuid(job.transcript),
                 chunk_id: uuid(chunk_id),
                 chunk_index: Quantity::Whole(chunk),
@@ -304,12 +321,13 @@ impl Workload {
                 error_message: "upstream answered 503".into(),
                 retry_count: Quantity::Whole(job.retries),
                 will_retry: job.retries < 2,
-            }));
+            });
+            self.emit(payload);
             self.jobs.insert(id, job);
             return self.fail(id);
         }
         job.cached_chunks += u64::from(cached);
-        self.emit(Payload::ChunkProcessingCompleted(ChunkProcessingCompleted {
+        let payload = Payload::ChunkProcessingCompleted(ChunkProcessingCompleted {
             transcript_id: uuid(job.transcript),
             chunk_id: uuid(chunk_id),
             chunk_index: Quantity::Whole(chunk),
@@ -317,7 +335,8 @@ impl Workload {
             text_length: Quantity::Whole(self.random.whole(400, 4_000)),
             was_cached: cached,
             cache_key: cached.then(|| format!("chunk:{chunk_id:032x}").into()),
-        }));
+        });
+        self.emit(payload);
         if !cached {
             self.fill_cache(chunk_id);
         }
@@ -334,40 +353,51 @@ impl Workload {
     }
 
     fn fill_cache(&mut self, chunk: u128) {
-        self.emit(Payload::CacheEntryCreated(CacheEntryCreated {
+        let payload = Payload::CacheEntryCreated(CacheEntryCreated {
             cache_key: format!("chunk:{chunk:032x}").into(),
             cache_level: "L2".into(),
             entry_size_bytes: Quantity::Whole(self.random.whole(2_000, 60_000)),
             ttl_seconds: Quantity::Whole(3_600),
             entry_type: "transcript".into(),
             source: "api_result".into(),
-        }));
+        });
+        self.emit(payload);
         if self.random.happens(0.6) {
-            self.emit(Payload::CacheEntryInvalidated(CacheEntryInvalidated {
+            let payload = Payload::CacheEntryInvalidated(CacheEntryInvalidated {
                 cache_key: format!("chunk:{chunk:032x}").into(),
                 cache_level: "L2".into(),
                 reason: (*self.random.pick(&["ttl_expired", "eviction", "explicit"])).into(),
                 entry_age_seconds: Quantity::Whole(self.random.whole(1, 3_600)),
-            }));
+            });
+            self.emit(payload);
         }
     }
 
     fn progress(&mut self, id: u128, job: &Job, done: u64) {
         let ratio = done as f64 / job.chunks as f64;
         let complete = done >= job.chunks;
-        self.emit(Payload::ProgressUpdated(ProgressUpdated {
+        let payload = Payload::ProgressUpdated(ProgressUpdated {
             transcript_id: uuid(job.transcript),
             progress: ratio,
             current_chunk: Quantity::Whole(done),
             total_chunks: Quantity::Whole(job.chunks),
-            status: if complete { "completed" } else if done + 1 == job.chunks { "merging" } else { "processing" }.into(),
-        }));
-        self.emit(Payload::JobProgressUpdated(JobProgressUpdated {
+            status: if complete {
+                "completed"
+            } else if done + 1 == job.chunks {
+                "merging"
+            } else {
+                "processing"
+            }
+            .into(),
+        });
+        self.emit(payload);
+        let payload = Payload::JobProgressUpdated(JobProgressUpdated {
             job_id: uuid(id),
             progress: ratio,
             message: None,
             current_step: format!("chunk {done} of {}", job.chunks).into(),
-        }));
+        });
+        self.emit(payload);
     }
 
     fn free_slot(&mut self, worker: usize) {
@@ -378,7 +408,7 @@ impl Workload {
 
     fn complete(&mut self, id: u128) {
         let Some(job) = self.jobs.remove(&id) else { return };
-        self.emit(Payload::FileProcessingCompleted(FileProcessingCompleted {
+        let payload = Payload::FileProcessingCompleted(FileProcessingCompleted {
             transcript_id: uuid(job.transcript),
             total_duration_ms: Quantity::Whole(((self.now - job.queued) * 1e3) as u64),
             total_chunks: Quantity::Whole(job.chunks),
@@ -387,14 +417,16 @@ impl Workload {
             cache_hits: Quantity::Whole(job.cached_chunks),
             final_text_length: Quantity::Whole(job.chunks * 2_100),
             detected_language: job.language.into(),
-        }));
-        self.emit(Payload::JobCompleted(JobCompleted {
+        });
+        self.emit(payload);
+        let payload = Payload::JobCompleted(JobCompleted {
             job_id: uuid(id),
             worker_id: worker_name(job.worker),
             duration_ms: Quantity::Whole(((self.now - job.started) * 1e3) as u64),
             result_size: Quantity::Whole(job.chunks * 2_100),
             retry_count: Quantity::Whole(job.retries),
-        }));
+        });
+        self.emit(payload);
         self.free_slot(job.worker);
         self.dispatch();
     }
@@ -405,31 +437,34 @@ impl Workload {
         if job.retries < 1 {
             job.retries += 1;
             let backoff = 2 * job.retries;
-            self.emit(Payload::JobRetryScheduled(JobRetryScheduled {
+            let payload = Payload::JobRetryScheduled(JobRetryScheduled {
                 job_id: uuid(id),
                 retry_attempt: Quantity::Whole(job.retries),
                 max_retries: Quantity::Whole(1),
                 backoff_seconds: Quantity::Whole(backoff),
                 reason: "api_error".into(),
-            }));
+            });
+            self.emit(payload);
             self.jobs.insert(id, job);
             self.plan(backoff as f64, Action::Ready { job: id });
         } else {
-            self.emit(Payload::JobFailed(JobFailed {
+            let payload = Payload::JobFailed(JobFailed {
                 job_id: uuid(id),
                 worker_id: worker_name(job.worker),
                 error_type: "api_error".into(),
                 error_message: "upstream answered 503 twice".into(),
                 retry_count: Quantity::Whole(job.retries),
                 sent_to_dlq: true,
-            }));
-            self.emit(Payload::FileProcessingFailed(FileProcessingFailed {
+            });
+            self.emit(payload);
+            let payload = Payload::FileProcessingFailed(FileProcessingFailed {
                 transcript_id: Some(uuid(job.transcript)),
                 error_type: Some("api_error".into()),
                 error_message: Some("upstream answered 503 twice".into()),
                 failed_chunks: Some(Quantity::Whole(job.failed_chunks)),
                 total_chunks: Some(Quantity::Whole(job.chunks)),
-            }));
+            });
+            self.emit(payload);
         }
         self.dispatch();
     }
@@ -440,49 +475,63 @@ impl Workload {
         let memory = 4e8 + 5e7 * f64::sin(self.now / 30.0);
         let latency = self.random.between(0.004, 0.2);
         let metrics = [
-            ("http_requests_total", requests, MetricType::Counter, &[("method", "GET"), ("status", "200")][..]),
-            ("http_requests_total", (requests / 20.0).floor(), MetricType::Counter, &[("method", "POST"), ("status", "500")][..]),
+            (
+                "http_requests_total",
+                requests,
+                MetricType::Counter,
+                &[("method", "GET"), ("status", "200")][..],
+            ),
+            (
+                "http_requests_total",
+                (requests / 20.0).floor(),
+                MetricType::Counter,
+                &[("method", "POST"), ("status", "500")][..],
+            ),
             ("app_memory_bytes", memory.round(), MetricType::Gauge, &[("service", "api")][..]),
             ("api_latency_seconds", latency, MetricType::Histogram, &[("route", "/transcripts")][..]),
         ];
         for (name, value, metric_type, tags) in metrics {
-            self.emit(Payload::MetricRecorded(MetricRecorded {
+            let payload = Payload::MetricRecorded(MetricRecorded {
                 metric_name: name.into(),
                 metric_value: value,
                 metric_type,
-                tags: tags.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
-            }));
+                tags: Tags::render(tags.iter().copied()),
+            });
+            self.emit(payload);
         }
         self.plan(1.0, Action::Record);
     }
 
     fn warm(&mut self) {
         let target = self.random.whole(50, 200);
-        self.emit(Payload::CacheWarmerStarted(CacheWarmerStarted {
+        let payload = Payload::CacheWarmerStarted(CacheWarmerStarted {
             warming_strategy: "frequent_access".into(),
             target_entries: Quantity::Whole(target),
-        }));
+        });
+        self.emit(payload);
         self.plan(4.0, Action::WarmDone { target });
         self.plan(60.0, Action::Warm);
     }
 
     fn warmed(&mut self, target: u64) {
-        self.emit(Payload::CacheWarmerCompleted(CacheWarmerCompleted {
+        let payload = Payload::CacheWarmerCompleted(CacheWarmerCompleted {
             warming_strategy: "frequent_access".into(),
             entries_loaded: Quantity::Whole(target - target / 50),
             entries_failed: Quantity::Whole(target / 50),
             duration_ms: Quantity::Whole(4_000),
-        }));
+        });
+        self.emit(payload);
         self.warmth = (self.warmth + 0.1).min(0.85);
     }
 
     fn start_worker(&mut self, worker: usize) {
-        self.emit(Payload::WorkerStarted(WorkerStarted {
+        let payload = Payload::WorkerStarted(WorkerStarted {
             worker_id: worker_name(worker),
             worker_pid: Quantity::Whole(1_000 + worker as u64),
             queues: QUEUES.iter().map(|(queue, ..)| (*queue).into()).collect(),
             concurrency: Quantity::Whole(SLOTS),
-        }));
+        });
+        self.emit(payload);
         self.workers[worker] = Some(SLOTS);
         self.dispatch();
     }
@@ -492,12 +541,18 @@ impl Workload {
         for worker in 1..WORKERS {
             let running = self.workers[worker].map_or(0, |free| SLOTS - free);
             self.workers[worker] = None;
-            self.emit(Payload::WorkerStopped(WorkerStopped {
+            let payload = Payload::WorkerStopped(WorkerStopped {
                 worker_id: worker_name(worker),
                 reason: "crash".into(),
                 jobs_running: Quantity::Whole(running),
-            }));
-            let lost: Vec<u128> = self.jobs.iter().filter(|(id, job)| job.worker == worker && !self.waiting.contains(id)).map(|(id, _)| *id).collect();
+            });
+            self.emit(payload);
+            let lost: Vec<u128> = self
+                .jobs
+                .iter()
+                .filter(|(id, job)| job.worker == worker && !self.waiting.contains(id))
+                .map(|(id, _)| *id)
+                .collect();
             for id in lost {
                 if let Some(job) = self.jobs.remove(&id) {
                     let again = self.random.uuid();
