@@ -4,6 +4,7 @@ pub mod catalogue;
 pub mod config;
 pub mod dedupe;
 pub mod diagnostic;
+pub mod exposition;
 pub mod fact;
 pub mod history;
 pub mod labels;

@@ -43,6 +43,7 @@ pub(in crate::engine) struct Rows {
     rows: Vec<Row>,
     text: String,
     garbage: u32,
+    is_unusual: bool,
 }
 
 impl Rows {
@@ -56,6 +57,11 @@ impl Rows {
         &self.rows
     }
 
+    /// Whether a label name of the page may be one that not every scraper reads.
+    pub(in crate::engine) fn is_unusual(&self) -> bool {
+        self.is_unusual
+    }
+
     /// The label text of a row of this page.
     #[inline]
     pub(in crate::engine) fn text(&self, row: &Row) -> &str {
@@ -67,6 +73,7 @@ impl Rows {
         if self.garbage > GARBAGE_BYTES_MAX && self.garbage as usize > self.text.len() / 2 {
             self.compact();
         }
+        self.is_unusual |= text.starts_with('"') || text.contains(",\"");
         row.text_start = self.text.len() as u32;
         row.text_len = text.len() as u32;
         self.text.push_str(text);

@@ -10,7 +10,7 @@ fn spec(name: &str, metric_type: MetricType) -> FamilySpec {
         metric_type,
         help: "".into(),
         unit: None,
-        buckets: if metric_type == MetricType::Histogram { Arc::from([1.0, 2.0]) } else { Arc::from([]) },
+        buckets: if metric_type == Histogram { Arc::from([1.0, 2.0]) } else { Arc::from([]) },
         stale_after: None,
     }
 }

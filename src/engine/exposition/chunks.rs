@@ -1,0 +1,213 @@
+//! The walk over families, pages and rows that fills one chunk after another.
+
+use std::sync::Arc;
+
+use super::escape::{rewrite, rewrites};
+use super::format::{Escaping, Format, Syntax};
+use super::plan::{Planned, plan};
+use super::protobuf::{Messages, push_varint};
+use super::text::Lines;
+use super::{Scrape, Source, extra};
+use crate::engine::recent::FrozenEvents;
+use crate::engine::series::{Frozen, FrozenFamily};
+use crate::engine::time::Timestamp;
+
+/// A chunk is full from here on; it may be longer by one series.
+const CHUNK_BYTES: usize = 64 << 10;
+
+/// A protobuf family up to this long is encoded once and held; a longer one is measured first.
+const HELD_BYTES_MAX: usize = 256 << 10;
+
+/// An answer to a scrape, chunk by chunk.
+#[derive(Debug)]
+pub struct Chunks {
+    sources: Vec<Arc<Frozen>>,
+    events: FrozenEvents,
+    format: Format,
+    planned: std::vec::IntoIter<Planned>,
+    current: Option<Current>,
+    labels: String,
+    is_ended: bool,
+}
+
+/// The family being written, and how far it is.
+#[derive(Debug)]
+struct Current {
+    planned: Planned,
+    writer: Writer,
+    page: usize,
+    row: usize,
+}
+
+#[derive(Debug)]
+enum Writer {
+    Lines(Box<Lines>),
+    Messages(Box<Messages>),
+}
+
+impl Writer {
+    #[inline]
+    fn push(&mut self, source: &Source<'_>, at: (u32, Timestamp), labels: &str, out: &mut Vec<u8>) {
+        match self {
+            Self::Lines(lines) => lines.push(source, at, labels, out),
+            Self::Messages(messages) => messages.push(source, at, labels, out),
+        }
+    }
+}
+
+impl Chunks {
+    pub(super) fn new(frozen: Arc<Frozen>, events: FrozenEvents, scrape: Scrape) -> Self {
+        let mut sources = vec![frozen];
+        if !scrape.extra.is_empty()
+            && let Some(taken) = sources.first()
+        {
+            sources.push(Arc::new(extra::freeze(&scrape.extra, taken)));
+        }
+        let seen: Vec<&Frozen> = sources.iter().map(AsRef::as_ref).collect();
+        let planned = plan(&seen, &scrape.names, scrape.format.syntax).into_iter();
+        Self {
+            sources,
+            events,
+            format: scrape.format,
+            planned,
+            current: None,
+            labels: String::new(),
+            is_ended: false,
+        }
+    }
+
+    /// Appends the next chunk to `out` and says whether there was one.
+    pub fn fill(&mut self, out: &mut Vec<u8>) -> Filled {
+        if self.is_ended {
+            return Filled::End;
+        }
+        let full = out.len() + CHUNK_BYTES;
+        while out.len() < full {
+            if let Some(current) = self.current.take() {
+                self.current = self.go_on(current, full, out);
+            } else if let Some(planned) = self.planned.next() {
+                self.current = self.begin(planned, out);
+            } else {
+                self.is_ended = true;
+                if matches!(self.format.syntax, Syntax::OpenMetrics | Syntax::OpenMetrics0) {
+                    out.extend_from_slice(b"# EOF\n");
+                }
+                break;
+            }
+        }
+        Filled::Chunk
+    }
+
+    /// Writes what stands before a family's series; a short protobuf family is written whole.
+    fn begin(&mut self, planned: Planned, out: &mut Vec<u8>) -> Option<Current> {
+        let Self { sources, events, format, labels, .. } = self;
+        let walk = Walk::new(sources, events, planned, format.escaping())?;
+        let what = (planned.parts, planned.header);
+        let start = |writer| Current { planned, writer, page: 0, row: 0 };
+        if format.syntax != Syntax::Protobuf {
+            let lines = Lines::begin(walk.family.spec(), *format, what, out);
+            return Some(start(Writer::Lines(Box::new(lines))));
+        }
+        let messages = || Messages::new(walk.family.spec(), what);
+        let mut held = Vec::new();
+        messages().push_family(walk.family.spec(), format.escaping(), &mut held);
+        let family_bytes = held.len();
+        let mut measured = start(Writer::Messages(Box::new(messages())));
+        if walk.push(&mut measured, labels, HELD_BYTES_MAX, &mut held) == Progress::Done {
+            push_varint(held.len() as u64, out);
+            out.append(&mut held);
+            return None;
+        }
+        let mut bytes = held.len();
+        let mut progress = Progress::Full;
+        let family_fields = held.get(..family_bytes).map(<[u8]>::to_vec).unwrap_or_default();
+        while progress == Progress::Full {
+            held.clear();
+            progress = walk.push(&mut measured, labels, CHUNK_BYTES, &mut held);
+            bytes += held.len();
+        }
+        push_varint(bytes as u64, out);
+        out.extend_from_slice(&family_fields);
+        Some(start(Writer::Messages(Box::new(messages()))))
+    }
+
+    /// Writes further series of a family; none is left of it where nothing comes back.
+    fn go_on(&mut self, mut current: Current, full: usize, out: &mut Vec<u8>) -> Option<Current> {
+        let walk = Walk::new(&self.sources, &self.events, current.planned, self.format.escaping())?;
+        let progress = walk.push(&mut current, &mut self.labels, full, out);
+        (progress == Progress::Full).then_some(current)
+    }
+}
+
+impl Iterator for Chunks {
+    type Item = Vec<u8>;
+
+    fn next(&mut self) -> Option<Vec<u8>> {
+        let mut chunk = Vec::with_capacity(CHUNK_BYTES + (CHUNK_BYTES >> 3));
+        (self.fill(&mut chunk) == Filled::Chunk).then_some(chunk)
+    }
+}
+
+/// Whether there was another chunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filled {
+    /// There was.
+    Chunk,
+    /// Everything was written before.
+    End,
+}
+
+/// How far a walk over a family's series came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Progress {
+    /// There is no room for more.
+    Full,
+    /// Every series is written.
+    Done,
+}
+
+/// A family and where its values are read.
+#[derive(Clone, Copy, Debug)]
+struct Walk<'a> {
+    source: Source<'a>,
+    family: &'a FrozenFamily,
+    escaping: Escaping,
+}
+
+impl<'a> Walk<'a> {
+    fn new(
+        sources: &'a [Arc<Frozen>],
+        events: &'a FrozenEvents,
+        planned: Planned,
+        escaping: Escaping,
+    ) -> Option<Self> {
+        let frozen = sources.get(planned.source)?;
+        let family = frozen.families().get(planned.family)?;
+        Some(Self { source: Source { frozen, events }, family, escaping })
+    }
+
+    /// Writes series until `out` is `full` bytes long or none is left.
+    fn push(&self, current: &mut Current, labels: &mut String, full: usize, out: &mut Vec<u8>) -> Progress {
+        while let Some(page) = self.family.pages().get(current.page) {
+            let is_rewritten = rewrites(self.escaping, page.is_unusual());
+            for row in page.all().get(current.row..).unwrap_or_default() {
+                current.row += 1;
+                if row.slot().is_none() {
+                    continue;
+                }
+                let mut text = page.text(row);
+                if is_rewritten {
+                    rewrite(text, self.escaping, labels);
+                    text = labels;
+                }
+                current.writer.push(&self.source, (row.cell, row.born), text, out);
+                if out.len() >= full {
+                    return Progress::Full;
+                }
+            }
+            current.page += 1;
+            current.row = 0;
+        }
+        Progress::Done
+    }
+}

@@ -1,0 +1,69 @@
+//! `/metrics`: one instant of the store as text 0.0.4, OpenMetrics or protobuf, in chunks.
+//!
+//! A [`Snapshot`] shares its pages with the store and may be written by any thread. Chunks of about 64 KiB are made
+//! as they are asked for, so that a scrape of a million series needs no more memory than one of ten.
+
+mod chunks;
+mod escape;
+mod exemplar;
+mod extra;
+mod format;
+mod number;
+mod plan;
+mod protobuf;
+mod text;
+
+use std::sync::Arc;
+
+pub use chunks::Chunks;
+pub use extra::{ExtraFamily, ExtraSample};
+pub use format::{Escaping, Format, Syntax, negotiate};
+pub use number::{bound_openmetrics, bound_text};
+
+use crate::engine::recent::{FrozenEvents, RecentEvents};
+use crate::engine::series::Frozen;
+
+/// Everything a scrape shows, at one instant. A clone is cheap and shows the same.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    frozen: Arc<Frozen>,
+    events: FrozenEvents,
+}
+
+/// What a scraper asked for.
+#[derive(Clone, Debug)]
+pub struct Scrape {
+    /// How to write it.
+    pub format: Format,
+    /// Names of the families or samples to keep (`name[]`); all where there is none.
+    pub names: Vec<String>,
+    /// What others have to show beside the store.
+    pub extra: Vec<ExtraFamily>,
+}
+
+impl Snapshot {
+    /// What the store and the ring of recent events held at one instant.
+    pub fn new(frozen: Frozen, events: FrozenEvents) -> Self {
+        Self { frozen: Arc::new(frozen), events }
+    }
+
+    /// The answer to a scrape, in chunks.
+    pub fn write(self, scrape: Scrape) -> Chunks {
+        Chunks::new(self.frozen, self.events, scrape)
+    }
+
+    /// The whole answer to a scrape in one piece.
+    pub fn to_bytes(self, scrape: Scrape) -> Vec<u8> {
+        self.write(scrape).flatten().collect()
+    }
+}
+
+/// Where the values of a series are read.
+#[derive(Clone, Copy, Debug)]
+struct Source<'a> {
+    frozen: &'a Frozen,
+    events: &'a RecentEvents,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,197 @@
+//! Numbers as text: shortest decimals that read back the same, spelled as Prometheus spells them.
+
+use crate::engine::time::Timestamp;
+
+/// Integers below this are written digit by digit, faster than any float can be.
+const INTEGER_MAX: f64 = 1e15;
+
+/// Appends a sample's value: `12`, `0.25`, `1e-7`, `+Inf`, `-Inf`, `NaN`.
+#[inline]
+pub(super) fn push_value(value: f64, out: &mut Vec<u8>) {
+    if (0.0..INTEGER_MAX).contains(&value) && value.trunc() == value && value.is_sign_positive() {
+        push_integer(value as u64, out);
+    } else {
+        push_unusual(value, out);
+    }
+}
+
+fn push_unusual(value: f64, out: &mut Vec<u8>) {
+    if value.is_nan() {
+        out.extend_from_slice(b"NaN");
+    } else if value.is_infinite() {
+        out.extend_from_slice(if value > 0.0 { b"+Inf" } else { b"-Inf" });
+    } else if -INTEGER_MAX < value && value < 0.0 && value.trunc() == value {
+        out.push(b'-');
+        push_integer(-value as u64, out);
+    } else {
+        out.extend_from_slice(zmij::Buffer::new().format_finite(value).as_bytes());
+    }
+}
+
+/// Every number below 100 as two digits.
+const PAIRS: [[u8; 2]; 100] = {
+    let mut pairs = [[b'0'; 2]; 100];
+    let mut number = 0;
+    while number < 100 {
+        pairs[number] = [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8];
+        number += 1;
+    }
+    pairs
+};
+
+/// Appends a whole number.
+#[inline]
+pub(super) fn push_integer(value: u64, out: &mut Vec<u8>) {
+    if value < 10 {
+        out.push(b'0' + value as u8);
+        return;
+    }
+    let mut digits = [0; 20];
+    let mut start = digits.len();
+    let mut rest = value;
+    while rest >= 10 {
+        start -= 2;
+        if let (Some(place), Some(pair)) =
+            (digits.get_mut(start..start + 2), PAIRS.get((rest % 100) as usize))
+        {
+            place.copy_from_slice(pair);
+        }
+        rest /= 100;
+    }
+    if rest > 0 {
+        start -= 1;
+        if let Some(place) = digits.get_mut(start) {
+            *place = b'0' + rest as u8;
+        }
+    }
+    out.extend_from_slice(digits.get(start..).unwrap_or_default());
+}
+
+/// Appends an instant in seconds since the Unix epoch, with as many decimals as it needs, at most six.
+pub(super) fn push_seconds(instant: Timestamp, out: &mut Vec<u8>) {
+    let micros = instant.micros();
+    if micros < 0 {
+        out.push(b'-');
+    }
+    let micros = micros.unsigned_abs();
+    push_integer(micros / 1_000_000, out);
+    let mut rest = micros % 1_000_000;
+    if rest > 0 {
+        out.push(b'.');
+        let mut unit = 100_000;
+        while rest > 0 {
+            out.push(b'0' + (rest / unit) as u8);
+            rest %= unit;
+            unit /= 10;
+        }
+    }
+}
+
+/// The upper bound of a bucket as the text format has it in `le`, as Go's `%g` does: `0.5`, `1`, `1e+06`, `+Inf`.
+pub fn bound_text(bound: f64) -> String {
+    if !bound.is_finite() {
+        let mut text = Vec::new();
+        push_unusual(bound, &mut text);
+        return String::from_utf8(text).unwrap_or_default();
+    }
+    let scientific = format!("{bound:e}");
+    let exponent =
+        scientific.split_once('e').and_then(|(_, exponent)| exponent.parse::<i32>().ok()).unwrap_or(0);
+    if (-4..6).contains(&exponent) {
+        return format!("{bound}");
+    }
+    let mantissa = scientific.split_once('e').map_or("", |(mantissa, _)| mantissa);
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!("{mantissa}e{sign}{:02}", exponent.unsigned_abs())
+}
+
+/// The upper bound of a bucket as OpenMetrics has it in `le`: a float is seen to be one (`1.0`).
+pub fn bound_openmetrics(bound: f64) -> String {
+    let mut text = bound_text(bound);
+    if bound.is_finite() && !text.contains(['.', 'e']) {
+        text.push_str(".0");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(value: f64) -> String {
+        let mut out = Vec::new();
+        push_value(value, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn values_are_spelled_as_prometheus_reads_them() {
+        let cases = [
+            (0.0, "0"),
+            (7.0, "7"),
+            (10.0, "10"),
+            (99.0, "99"),
+            (100.0, "100"),
+            (12_345.0, "12345"),
+            (999_999_999_999_999.0, "999999999999999"),
+            (-42.0, "-42"),
+            (0.25, "0.25"),
+            (f64::INFINITY, "+Inf"),
+            (f64::NEG_INFINITY, "-Inf"),
+            (f64::NAN, "NaN"),
+        ];
+        for (number, expected) in cases {
+            assert_eq!(value(number), expected);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn every_value_reads_back_the_same(bits: u64) {
+            let number = f64::from_bits(bits);
+            let back: f64 = value(number).parse().unwrap();
+            assert!(back.to_bits() == bits || (back.is_nan() && number.is_nan()));
+        }
+
+        #[test]
+        fn every_integer_reads_back_the_same(number: u64) {
+            let mut out = Vec::new();
+            push_integer(number, &mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), number.to_string());
+        }
+    }
+
+    #[test]
+    fn bounds_are_written_alike_everywhere() {
+        let cases = [
+            (1.0, "1", "1.0"),
+            (0.005, "0.005", "0.005"),
+            (0.00005, "5e-05", "5e-05"),
+            (100_000.0, "100000", "100000.0"),
+            (1_000_000.0, "1e+06", "1e+06"),
+            (2_500_000.0, "2.5e+06", "2.5e+06"),
+            (-1.5, "-1.5", "-1.5"),
+            (0.0, "0", "0.0"),
+            (f64::INFINITY, "+Inf", "+Inf"),
+        ];
+        for (bound, text, openmetrics) in cases {
+            assert_eq!((bound_text(bound).as_str(), bound_openmetrics(bound).as_str()), (text, openmetrics));
+        }
+    }
+
+    #[test]
+    fn instants_keep_their_microseconds() {
+        let cases = [
+            (0, "0"),
+            (1_700_000_000_000_000, "1700000000"),
+            (1_700_000_000_120_000, "1700000000.12"),
+            (1_700_000_000_000_001, "1700000000.000001"),
+            (-1_500_000, "-1.5"),
+        ];
+        for (micros, expected) in cases {
+            let mut out = Vec::new();
+            push_seconds(Timestamp::from_micros(micros), &mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), expected);
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Prometheus' protobuf messages (`io.prometheus.client`), each family after its length.
+//!
+//! The length of a family stands before it, so a large family is encoded twice, once to be measured: that costs time
+//! where holding it would cost memory without bound.
+
+use super::Source;
+use super::escape::{NameOf, escaped};
+use super::exemplar::Shown;
+use super::format::Escaping;
+use super::plan::{Header, Parts};
+use crate::engine::series::{FamilySpec, pairs};
+use crate::engine::time::Timestamp;
+use crate::engine::wire::payload::MetricType;
+
+const TYPE_COUNTER: u64 = 0;
+const TYPE_GAUGE: u64 = 1;
+const TYPE_UNTYPED: u64 = 3;
+const TYPE_HISTOGRAM: u64 = 4;
+
+/// How a family's series are encoded.
+#[derive(Debug)]
+pub(super) struct Messages {
+    metric_type: MetricType,
+    parts: Parts,
+    header: Header,
+    bounds: Vec<f64>,
+    metric: Vec<u8>,
+    inner: Vec<u8>,
+    innermost: Vec<u8>,
+}
+
+impl Messages {
+    /// Says how a family's series are encoded.
+    pub(super) fn new(spec: &FamilySpec, (parts, header): (Parts, Header)) -> Self {
+        Self {
+            metric_type: spec.metric_type,
+            parts,
+            header,
+            bounds: spec.buckets.iter().copied().chain([f64::INFINITY]).collect(),
+            metric: Vec::new(),
+            inner: Vec::new(),
+            innermost: Vec::new(),
+        }
+    }
+
+    /// Appends the fields a family has beside its series.
+    pub(super) fn push_family(&self, spec: &FamilySpec, escaping: Escaping, out: &mut Vec<u8>) {
+        let suffix = match self.header {
+            Header::Sample if self.parts.has(Parts::SUM) => "_sum",
+            Header::Sample => "_count",
+            Header::Family if self.metric_type == MetricType::Counter => "_total",
+            Header::Family => "",
+        };
+        let name = format!("{}{suffix}", spec.name);
+        push_bytes(1, escaped(&name, NameOf::Metric, escaping).as_bytes(), out);
+        if !spec.help.is_empty() {
+            push_bytes(2, spec.help.as_bytes(), out);
+        }
+        let kind = match (self.header, self.metric_type) {
+            (Header::Sample, _) => TYPE_UNTYPED,
+            (Header::Family, MetricType::Counter) => TYPE_COUNTER,
+            (Header::Family, MetricType::Gauge) => TYPE_GAUGE,
+            (Header::Family, MetricType::Histogram) => TYPE_HISTOGRAM,
+        };
+        push_varint_field(3, kind, out);
+        if let Some(unit) = &spec.unit {
+            push_bytes(5, unit.as_bytes(), out);
+        }
+    }
+
+    /// Appends one series, whose label text is already escaped for the scraper.
+    pub(super) fn push(
+        &mut self,
+        source: &Source<'_>,
+        (cell, born): (u32, Timestamp),
+        labels: &str,
+        out: &mut Vec<u8>,
+    ) {
+        self.metric.clear();
+        for (name, value) in pairs(labels) {
+            self.inner.clear();
+            push_bytes(1, name.as_bytes(), &mut self.inner);
+            push_bytes(2, value.as_bytes(), &mut self.inner);
+            push_bytes(1, &self.inner, &mut self.metric);
+        }
+        self.inner.clear();
+        let field = match self.metric_type {
+            MetricType::Gauge => {
+                push_double(1, source.frozen.cell(cell), &mut self.inner);
+                2
+            }
+            MetricType::Counter => {
+                push_double(1, source.frozen.cell(cell), &mut self.inner);
+                push_exemplar(2, source, cell, &mut self.innermost, &mut self.inner);
+                push_timestamp(3, born, &mut self.inner);
+                3
+            }
+            MetricType::Histogram if self.header == Header::Sample => {
+                self.push_alone(source, cell);
+                5
+            }
+            MetricType::Histogram => {
+                self.push_histogram(source, cell, born);
+                7
+            }
+        };
+        push_bytes(field, &self.inner, &mut self.metric);
+        push_bytes(4, &self.metric, out);
+    }
+
+    /// A histogram's sum or count as a value of its own.
+    fn push_alone(&mut self, source: &Source<'_>, first: u32) {
+        let end = first + self.bounds.len() as u32;
+        let value = if self.parts.has(Parts::SUM) {
+            source.frozen.cell(end)
+        } else {
+            (first..end).map(|cell| source.frozen.cell(cell)).sum()
+        };
+        push_double(1, value, &mut self.inner);
+    }
+
+    fn push_histogram(&mut self, source: &Source<'_>, first: u32, born: Timestamp) {
+        let end = first + self.bounds.len() as u32;
+        let count: f64 = (first..end).map(|cell| source.frozen.cell(cell)).sum();
+        if self.parts.has(Parts::COUNT) {
+            push_varint_field(1, count as u64, &mut self.inner);
+        }
+        if self.parts.has(Parts::SUM) {
+            push_double(2, source.frozen.cell(end), &mut self.inner);
+        }
+        let mut below = 0.0;
+        let mut bucket = Vec::with_capacity(32);
+        for (cell, bound) in (first..end).zip(&self.bounds) {
+            below += source.frozen.cell(cell);
+            bucket.clear();
+            push_varint_field(1, below as u64, &mut bucket);
+            push_double(2, *bound, &mut bucket);
+            push_exemplar(3, source, cell, &mut self.innermost, &mut bucket);
+            push_bytes(3, &bucket, &mut self.inner);
+        }
+        if self.parts.has(Parts::CREATED) {
+            push_timestamp(15, born, &mut self.inner);
+        }
+    }
+}
+
+fn push_exemplar(field: u64, source: &Source<'_>, cell: u32, scratch: &mut Vec<u8>, out: &mut Vec<u8>) {
+    let Some(exemplar) = source.frozen.exemplar(cell) else { return };
+    let Some(shown) = Shown::of(exemplar, source.events) else { return };
+    scratch.clear();
+    for (name, value) in shown.labels() {
+        let mut pair = Vec::with_capacity(64);
+        push_bytes(1, name.as_bytes(), &mut pair);
+        push_bytes(2, value, &mut pair);
+        push_bytes(1, &pair, scratch);
+    }
+    push_double(2, shown.value, scratch);
+    push_timestamp(3, shown.timestamp, scratch);
+    push_bytes(field, scratch, out);
+}
+
+/// Appends a `google.protobuf.Timestamp`.
+fn push_timestamp(field: u64, instant: Timestamp, out: &mut Vec<u8>) {
+    let mut message = Vec::with_capacity(16);
+    push_varint_field(1, instant.micros().div_euclid(1_000_000).cast_unsigned(), &mut message);
+    push_varint_field(2, (instant.micros().rem_euclid(1_000_000) * 1_000).cast_unsigned(), &mut message);
+    push_bytes(field, &message, out);
+}
+
+fn push_double(field: u64, value: f64, out: &mut Vec<u8>) {
+    push_varint(field << 3 | 1, out);
+    out.extend_from_slice(&value.to_le_bytes());
+}
+
+fn push_varint_field(field: u64, value: u64, out: &mut Vec<u8>) {
+    push_varint(field << 3, out);
+    push_varint(value, out);
+}
+
+fn push_bytes(field: u64, bytes: &[u8], out: &mut Vec<u8>) {
+    push_varint(field << 3 | 2, out);
+    push_varint(bytes.len() as u64, out);
+    out.extend_from_slice(bytes);
+}
+
+/// Appends a number in groups of seven bits, the lowest first.
+pub(super) fn push_varint(mut value: u64, out: &mut Vec<u8>) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}

@@ -1,0 +1,254 @@
+//! Text 0.0.4 and OpenMetrics: a family's lines, with everything that is the same in each made once.
+
+use super::Source;
+use super::escape::{NameOf, escaped, is_legacy};
+use super::exemplar::Shown;
+use super::format::{Escaping, Format, Syntax};
+use super::number::{bound_openmetrics, bound_text, push_seconds, push_value};
+use super::plan::{Header, Parts};
+use crate::engine::series::{FamilySpec, push_escaped};
+use crate::engine::time::Timestamp;
+use crate::engine::wire::payload::MetricType;
+
+/// How a sample's line begins: without labels, and before them.
+#[derive(Debug)]
+struct Opening {
+    bare: Vec<u8>,
+    before_labels: Vec<u8>,
+}
+
+impl Opening {
+    fn new(name: &str, escaping: Escaping) -> Self {
+        let name = escaped(name, NameOf::Metric, escaping);
+        if is_legacy(&name, NameOf::Metric) {
+            return Self { bare: format!("{name} ").into(), before_labels: format!("{name}{{").into() };
+        }
+        let mut quoted = String::new();
+        push_escaped(&name, &mut quoted);
+        Self { bare: format!("{{\"{quoted}\"}} ").into(), before_labels: format!("{{\"{quoted}\",").into() }
+    }
+
+    #[inline]
+    fn push(&self, labels: &str, out: &mut Vec<u8>) {
+        if labels.is_empty() {
+            out.extend_from_slice(&self.bare);
+        } else {
+            out.extend_from_slice(&self.before_labels);
+            out.extend_from_slice(labels.as_bytes());
+            out.extend_from_slice(b"} ");
+        }
+    }
+
+    fn push_with_bound(&self, labels: &str, bound: &[u8], out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.before_labels);
+        if !labels.is_empty() {
+            out.extend_from_slice(labels.as_bytes());
+            out.push(b',');
+        }
+        out.extend_from_slice(b"le=\"");
+        out.extend_from_slice(bound);
+        out.extend_from_slice(b"\"} ");
+    }
+}
+
+/// What a family's lines are made of.
+#[derive(Debug)]
+pub(super) struct Lines {
+    metric_type: MetricType,
+    style: Style,
+    value: Option<Opening>,
+    created: Option<Opening>,
+    bucket: Option<Opening>,
+    sum: Option<Opening>,
+    count: Option<Opening>,
+    bounds: Vec<Vec<u8>>,
+    has_negative_bounds: bool,
+    last_created: (Timestamp, Vec<u8>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Style {
+    Text,
+    OpenMetrics,
+}
+
+impl Lines {
+    /// Writes a family's header and says how its series are written.
+    pub(super) fn begin(
+        spec: &FamilySpec,
+        format: Format,
+        (parts, header): (Parts, Header),
+        out: &mut Vec<u8>,
+    ) -> Self {
+        let style = match format.syntax {
+            Syntax::OpenMetrics | Syntax::OpenMetrics0 => Style::OpenMetrics,
+            Syntax::Text | Syntax::Text1 | Syntax::Protobuf => Style::Text,
+        };
+        let opening = |part: Parts, suffix: &str| {
+            let name = format!("{}{suffix}", spec.name);
+            parts.has(part).then(|| Opening::new(&name, format.escaping()))
+        };
+        push_header(spec, style, format.escaping(), (parts, header), out);
+        let created = if style == Style::OpenMetrics { opening(Parts::CREATED, "_created") } else { None };
+        let mut lines = Self {
+            metric_type: spec.metric_type,
+            style,
+            value: None,
+            created,
+            bucket: None,
+            sum: None,
+            count: None,
+            bounds: Vec::new(),
+            has_negative_bounds: spec.buckets.iter().any(|bound| *bound < 0.0),
+            last_created: (Timestamp::EPOCH, b"0".to_vec()),
+        };
+        match spec.metric_type {
+            MetricType::Counter => lines.value = opening(Parts::VALUE, "_total"),
+            MetricType::Gauge => {
+                lines.value = opening(Parts::VALUE, "");
+                lines.created = None;
+            }
+            MetricType::Histogram => {
+                lines.bucket = opening(Parts::BUCKET, "_bucket");
+                lines.sum = opening(Parts::SUM, "_sum");
+                lines.count = opening(Parts::COUNT, "_count");
+                let bound = if style == Style::OpenMetrics { bound_openmetrics } else { bound_text };
+                let bounds = spec.buckets.iter().chain(&[f64::INFINITY]);
+                lines.bounds = bounds.map(|limit| bound(*limit).into_bytes()).collect();
+            }
+        }
+        lines
+    }
+
+    /// Writes the lines of one series.
+    #[inline]
+    pub(super) fn push(
+        &mut self,
+        source: &Source<'_>,
+        (cell, born): (u32, Timestamp),
+        labels: &str,
+        out: &mut Vec<u8>,
+    ) {
+        if self.metric_type == MetricType::Histogram {
+            self.push_histogram(source, cell, labels, out);
+        } else if let Some(value) = &self.value {
+            value.push(labels, out);
+            push_value(source.frozen.cell(cell), out);
+            if self.metric_type == MetricType::Counter {
+                self.push_exemplar(source, cell, out);
+            }
+            out.push(b'\n');
+        }
+        self.push_created(born, labels, out);
+    }
+
+    fn push_exemplar(&self, source: &Source<'_>, cell: u32, out: &mut Vec<u8>) {
+        if self.style == Style::OpenMetrics
+            && let Some(exemplar) = source.frozen.exemplar(cell)
+            && let Some(shown) = Shown::of(exemplar, source.events)
+        {
+            shown.push(out);
+        }
+    }
+
+    fn push_created(&mut self, born: Timestamp, labels: &str, out: &mut Vec<u8>) {
+        let Some(created) = &self.created else { return };
+        if self.last_created.0 != born {
+            self.last_created.1.clear();
+            push_seconds(born, &mut self.last_created.1);
+            self.last_created.0 = born;
+        }
+        created.push(labels, out);
+        out.extend_from_slice(&self.last_created.1);
+        out.push(b'\n');
+    }
+
+    fn push_histogram(&self, source: &Source<'_>, first: u32, labels: &str, out: &mut Vec<u8>) {
+        let mut count = 0.0;
+        let mut cell = first;
+        for bound in &self.bounds {
+            count += source.frozen.cell(cell);
+            if let Some(bucket) = &self.bucket {
+                bucket.push_with_bound(labels, bound, out);
+                push_value(count, out);
+                self.push_exemplar(source, cell, out);
+                out.push(b'\n');
+            }
+            cell += 1;
+        }
+        let sum = source.frozen.cell(cell);
+        // OpenMetrics forbids a negative sum, and a count without a sum.
+        let is_sum_hidden = self.style == Style::OpenMetrics && (self.has_negative_bounds || sum < 0.0);
+        if is_sum_hidden && self.bucket.is_some() {
+            return;
+        }
+        for (opening, value) in [(&self.sum, sum), (&self.count, count)] {
+            if let Some(opening) = opening {
+                opening.push(labels, out);
+                push_value(value, out);
+                out.push(b'\n');
+            }
+        }
+    }
+}
+
+fn push_header(
+    spec: &FamilySpec,
+    style: Style,
+    escaping: Escaping,
+    (parts, header): (Parts, Header),
+    out: &mut Vec<u8>,
+) {
+    let suffix = match header {
+        Header::Sample if parts.has(Parts::SUM) => "_sum",
+        Header::Sample if parts.has(Parts::COUNT) => "_count",
+        Header::Sample => "_created",
+        Header::Family if style == Style::Text && spec.metric_type == MetricType::Counter => "_total",
+        Header::Family => "",
+    };
+    let kind = match (header, style, spec.metric_type) {
+        (Header::Sample, Style::Text, _) => "untyped",
+        (Header::Sample, Style::OpenMetrics, _) => "unknown",
+        (Header::Family, _, MetricType::Counter) => "counter",
+        (Header::Family, _, MetricType::Gauge) => "gauge",
+        (Header::Family, _, MetricType::Histogram) => "histogram",
+    };
+    let full = format!("{}{suffix}", spec.name);
+    let name = escaped(&full, NameOf::Metric, escaping);
+    let mut shown = name.to_string();
+    if !is_legacy(&name, NameOf::Metric) {
+        shown = String::from("\"");
+        push_escaped(&name, &mut shown);
+        shown.push('"');
+    }
+    if !spec.help.is_empty() {
+        out.extend_from_slice(format!("# HELP {shown} ").as_bytes());
+        push_help(&spec.help, style, out);
+        out.push(b'\n');
+    }
+    out.extend_from_slice(format!("# TYPE {shown} {kind}\n").as_bytes());
+    if style == Style::OpenMetrics
+        && let Some(unit) = &spec.unit
+        && is_unit_of(&name, unit)
+    {
+        out.extend_from_slice(format!("# UNIT {shown} {unit}\n").as_bytes());
+    }
+}
+
+/// Whether OpenMetrics lets a family of this name have this unit.
+fn is_unit_of(name: &str, unit: &str) -> bool {
+    !unit.is_empty()
+        && is_legacy(unit, NameOf::Metric)
+        && name.strip_suffix(unit).is_some_and(|rest| rest.ends_with('_'))
+}
+
+fn push_help(help: &str, style: Style, out: &mut Vec<u8>) {
+    for byte in help.bytes() {
+        match byte {
+            b'\\' => out.extend_from_slice(b"\\\\"),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'"' if style == Style::OpenMetrics => out.extend_from_slice(b"\\\""),
+            other => out.push(other),
+        }
+    }
+}
