@@ -9,6 +9,7 @@ mod lexer;
 pub mod parse;
 pub mod pattern;
 mod print;
+pub mod series_notation;
 pub mod storage;
 mod text;
 

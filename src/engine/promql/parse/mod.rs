@@ -13,11 +13,13 @@ mod suggest;
 use std::ops::Range;
 
 use super::ParseError;
-use super::ast::{Expr, Node, Sign};
+use super::ast::{Expr, Node, Sign, VectorSelector};
 use super::check::{self, advise, error};
 use super::inspect::UNARY_PRECEDENCE;
 use super::lexer::{self, Flaw, Token, TokenKind};
+use super::storage::Condition;
 use super::text;
+use crate::engine::labels::Labels;
 
 /// The longest query text, in bytes.
 pub const QUERY_BYTES_MAX: usize = 256 * 1024;
@@ -55,6 +57,30 @@ pub fn parse(text: &str) -> Result<Expr, ParseError> {
             Ok(parsed.expr)
         }
         _ => Err(parser.unexpected("", "")),
+    }
+}
+
+/// Reads a label set, written as a selector whose matchers all say `=`.
+pub(super) fn label_set(text: &str) -> Result<Labels, ParseError> {
+    let text = text.get(..QUERY_BYTES_MAX).unwrap_or(text);
+    let mut parser = Parser { text, tokens: lexer::tokens(text), at: 0, depth: 0, duration_start: 0 };
+    if !matches!(parser.kind(), TokenKind::Identifier | TokenKind::LeftBrace) {
+        return Err(parser.unexpected("label set", "identifier or \"{\""));
+    }
+    let selector = parser.selector()?;
+    if parser.kind() != TokenKind::End {
+        return Err(parser.unexpected("label set", ""));
+    }
+    let Node::Vector(VectorSelector { matchers, .. }) = selector.expr.node else {
+        return Err(error(selector.expr.span, "this is no label set"));
+    };
+    let pairs = matchers.into_iter().map(|matcher| match matcher.condition {
+        Condition::Equal(value) => Some((matcher.name, value)),
+        Condition::NotEqual(_) | Condition::Match(_) | Condition::NoMatch(_) => None,
+    });
+    match pairs.collect::<Option<Vec<_>>>() {
+        Some(pairs) => Ok(Labels::collect(pairs)),
+        None => Err(error(selector.expr.span, "a label set has only = between names and values")),
     }
 }
 
