@@ -15,6 +15,11 @@ mod tags;
 mod transform;
 mod write;
 
+#[cfg(test)]
+mod case_tests;
+#[cfg(test)]
+mod oracle_tests;
+
 use std::borrow::Cow;
 
 use crate::engine::time::Timestamp;
