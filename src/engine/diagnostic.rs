@@ -3,6 +3,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet, normalize_untrusted_str};
+
 /// How much a diagnostic weighs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
@@ -36,4 +38,191 @@ pub struct Diagnostic {
     pub message: String,
     /// What to do about it, as a sentence.
     pub advice: Option<String>,
+}
+
+/// How diagnostics are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// Characters alone: logs, files, HTTP.
+    Plain,
+    /// With the colours of a terminal.
+    Coloured,
+}
+
+impl Diagnostic {
+    /// The line and the column (in characters) it points at, both from 1.
+    pub fn position(&self) -> (usize, usize) {
+        let text = self.source.text.as_ref();
+        let before = text.get(..boundary(text, self.span.start)).unwrap_or("");
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        let column = before.get(line_start..).unwrap_or("").chars().count() + 1;
+        (before.matches('\n').count() + 1, column)
+    }
+
+    /// One line for a log: `file:line:column: message`.
+    pub fn summary(&self) -> String {
+        let (line, column) = self.position();
+        format!("{}:{line}:{column}: {}", self.source.name, normalize_untrusted_str(&self.message))
+    }
+
+    /// The finding with its source line, carets and advice, without a newline at the end.
+    pub fn render(&self, style: Style) -> String {
+        let level = match self.severity {
+            Severity::Warning => Level::WARNING,
+            Severity::Error => Level::ERROR,
+        };
+        let excerpt = Excerpt::around(&self.source.text, &self.span);
+        let snippet = Snippet::source(excerpt.text)
+            .line_start(excerpt.line)
+            .path(self.source.name.as_ref())
+            .fold(true)
+            .annotation(AnnotationKind::Primary.span(excerpt.span));
+        let title = level.primary_title(normalize_untrusted_str(&self.message)).id(self.code);
+        let mut group: Group<'_> = title.element(snippet);
+        if let Some(advice) = &self.advice {
+            group = group.element(Level::HELP.message(normalize_untrusted_str(advice)));
+        }
+        let renderer = match style {
+            Style::Plain => Renderer::plain(),
+            Style::Coloured => Renderer::styled(),
+        };
+        renderer.render(&[group])
+    }
+}
+
+/// Every finding, in the order of files and of places in them, errors before warnings at one place.
+pub fn render(diagnostics: &[Diagnostic], style: Style) -> String {
+    let mut sorted: Vec<&Diagnostic> = diagnostics.iter().collect();
+    sorted.sort_by(|left, right| {
+        let place = |finding: &Diagnostic| (finding.source.name.clone(), finding.span.start);
+        place(left).cmp(&place(right)).then(right.severity.cmp(&left.severity))
+    });
+    let rendered: Vec<String> = sorted.iter().map(|finding| finding.render(style)).collect();
+    let mut text = rendered.join("\n\n");
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    text
+}
+
+/// The one of `candidates` a person most likely meant by `word`, if any is near.
+pub fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let length = word.chars().count();
+    let tolerance = (length / 3).clamp(1, 4);
+    candidates
+        .into_iter()
+        .filter(|candidate| candidate.chars().count().abs_diff(length) <= tolerance)
+        .map(|candidate| (distance(word, candidate), candidate))
+        .filter(|(distance, _)| *distance <= tolerance)
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+/// How many single characters must be put in, taken out, changed or swapped with a neighbour.
+fn distance(left: &str, right: &str) -> usize {
+    let right: Vec<char> = right.chars().collect();
+    let mut before_last: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=right.len()).collect();
+    let mut previous = None;
+    for (row, character) in left.chars().enumerate() {
+        let mut current = vec![row + 1];
+        for (column, other) in right.iter().enumerate() {
+            let at = |line: &[usize], place: usize| line.get(place).copied().unwrap_or(usize::MAX / 2);
+            let change = at(&last, column) + usize::from(character != *other);
+            let mut best = change.min(at(&last, column + 1) + 1).min(at(&current, column) + 1);
+            let swapped = column > 0 && previous == Some(*other) && right.get(column - 1) == Some(&character);
+            if swapped {
+                best = best.min(at(&before_last, column - 1) + 1);
+            }
+            current.push(best);
+        }
+        previous = Some(character);
+        before_last = std::mem::replace(&mut last, current);
+    }
+    last.last().copied().unwrap_or(0)
+}
+
+/// The lines a finding points at with one around them, so that a large file costs no more than a small one.
+struct Excerpt<'a> {
+    text: &'a str,
+    line: usize,
+    span: Range<usize>,
+}
+
+impl<'a> Excerpt<'a> {
+    /// The excerpt; the span ends with its first line, since a block that is marked whole marks nothing.
+    fn around(text: &'a str, span: &Range<usize>) -> Self {
+        let start = boundary(text, span.start);
+        let line_end = text.get(start..).and_then(|rest| rest.find('\n')).map_or(text.len(), |at| start + at);
+        let end = boundary(text, span.end).clamp(start, line_end);
+        let line_start = text.get(..start).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
+        let line = text.get(..line_start).unwrap_or("").matches('\n').count() + 1;
+        let cut = text.get(line_start..line_end).unwrap_or("");
+        Self { text: cut, line, span: start - line_start..end - line_start }
+    }
+}
+
+/// The last character boundary at or before `at`.
+fn boundary(text: &str, at: usize) -> usize {
+    let mut at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(text: &str, span: Range<usize>) -> Diagnostic {
+        Diagnostic {
+            severity: Severity::Error,
+            code: "some-code",
+            source: Source { name: Arc::from("rules/a.yaml"), text: Arc::from(text) },
+            span,
+            message: "no such key `exprr`".to_owned(),
+            advice: Some("Did you mean `expr`?".to_owned()),
+        }
+    }
+
+    #[test]
+    fn a_finding_shows_its_line_its_place_and_what_to_do() {
+        let rendered = finding("groups:\n  - exprr: 1\n", 12..17).render(Style::Plain);
+        assert!(rendered.contains("error[some-code]: no such key `exprr`"), "{rendered}");
+        assert!(rendered.contains("rules/a.yaml:2:5"), "{rendered}");
+        assert!(rendered.contains("2 |   - exprr: 1\n  |     ^^^^^"), "{rendered}");
+        assert!(rendered.contains("help: Did you mean `expr`?"), "{rendered}");
+    }
+
+    #[test]
+    fn positions_count_characters_and_survive_any_span() {
+        assert_eq!(finding("é: x", 4..5).position(), (1, 4));
+        for span in [1..2, 0..99, 50..70] {
+            assert!(!finding("é: x", span).render(Style::Plain).is_empty());
+        }
+    }
+
+    #[test]
+    fn control_characters_reach_no_terminal() {
+        let mut bad = finding("a\u{1b}[31m: x\n", 0..3);
+        bad.message = "\u{1b}[2J".to_owned();
+        assert!(!bad.render(Style::Plain).contains('\u{1b}'));
+        assert!(!bad.summary().contains('\u{1b}'));
+    }
+
+    #[test]
+    fn the_closest_word_is_suggested_only_when_near() {
+        let words = ["expr", "for", "annotations", "queue_depth"];
+        let cases = [
+            ("exprr", Some("expr")),
+            ("fro", Some("for")),
+            ("anotation", Some("annotations")),
+            ("queue_dept", Some("queue_depth")),
+            ("zzzz", None),
+        ];
+        for (word, expected) in cases {
+            assert_eq!(closest(word, words), expected, "{word}");
+        }
+    }
 }

@@ -8,6 +8,7 @@ pub mod exposition;
 pub mod fact;
 pub mod history;
 pub mod labels;
+pub mod outbox;
 pub mod promql;
 pub mod recent;
 pub mod rules;

@@ -1,10 +1,26 @@
 //! Rules: from YAML to groups, from evaluations to alert transitions and the events that tell of them.
+//!
+//! [`load`] turns files into a [`RuleSet`] or says what is wrong with them; [`Rules`] evaluates a set against a
+//! [`RuleStorage`]; [`alert::step`] alone decides when an alert begins, moves and ends; what it decides leaves as
+//! [`AlertEvent`]s through an [`crate::engine::outbox::Outbox`].
 
-use std::sync::Arc;
+pub mod alert;
+mod checks;
+pub mod event;
+pub mod load;
+pub mod set;
+pub mod template;
+pub mod view;
+pub mod yaml;
 
 use crate::engine::labels::Labels;
 use crate::engine::promql::Storage;
+use crate::engine::promql::storage::Matcher;
 use crate::engine::wire::EventId;
+
+pub use event::AlertEvent;
+pub use set::RuleSet;
+pub use view::{AlertView, GroupView, RuleView};
 
 /// What rules read and write while they are evaluated.
 pub trait RuleStorage: Storage {
@@ -12,16 +28,5 @@ pub trait RuleStorage: Storage {
     fn append(&mut self, labels: &Labels, time_ms: i64, value: Option<f64>);
     /// Up to five of the last applied events that moved a series any of the selectors (each a list of matchers)
     /// matches and whose labels agree with `labels` wherever both have one, newest first.
-    fn evidence(
-        &self,
-        selectors: &[Vec<crate::engine::promql::storage::Matcher>],
-        labels: &Labels,
-    ) -> Vec<EventId>;
-}
-
-/// Rule groups that loaded, with their expressions parsed.
-#[derive(Clone, Debug, Default)]
-pub struct RuleSet {
-    /// In the order of files and of the groups in them.
-    pub groups: Vec<Arc<()>>,
+    fn evidence(&self, selectors: &[Vec<Matcher>], labels: &Labels) -> Vec<EventId>;
 }

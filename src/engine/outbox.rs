@@ -1,0 +1,135 @@
+//! The outbox: alert events that are decided and not yet known to the broker, in order.
+//!
+//! It is bounded without ever breaking the alternation of an alert: where it is full an AlertTriggered is refused
+//! together with the AlertCleared that would follow it, and the AlertCleared of an accepted one is always taken.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use crate::engine::rules::AlertEvent;
+use crate::engine::rules::event::Kind;
+use crate::engine::time::Timestamp;
+use crate::engine::wire::EventId;
+
+/// Alert events that wait for their acknowledgement.
+#[derive(Clone, Debug)]
+pub struct Outbox {
+    pending: VecDeque<AlertEvent>,
+    triggers_max: usize,
+    refused_episodes: BTreeSet<(u64, Timestamp)>,
+    refused: u64,
+}
+
+impl Outbox {
+    /// An empty outbox in which at most `triggers_max` events wait when another AlertTriggered is taken.
+    pub fn new(triggers_max: usize) -> Self {
+        Self { pending: VecDeque::new(), triggers_max, refused_episodes: BTreeSet::new(), refused: 0 }
+    }
+
+    /// Takes an event, unless there is no room for its episode.
+    pub fn push(&mut self, event: AlertEvent) {
+        let episode = (event.fingerprint, event.started_at);
+        let refuse = match event.kind {
+            Kind::Triggered { .. } => {
+                let full = self.pending.len() >= self.triggers_max;
+                if full {
+                    self.refused_episodes.insert(episode);
+                }
+                full
+            }
+            Kind::Cleared { .. } => self.refused_episodes.remove(&episode),
+        };
+        if refuse {
+            self.refused = self.refused.saturating_add(1);
+        } else {
+            self.pending.push_back(event);
+        }
+    }
+
+    /// What waits, in the order of decisions.
+    pub fn iter(&self) -> impl Iterator<Item = &AlertEvent> {
+        self.pending.iter()
+    }
+
+    /// Forgets an event that the broker has; the event, where it was waiting.
+    pub fn confirm(&mut self, id: EventId) -> Option<AlertEvent> {
+        let place = self.pending.iter().position(|event| event.id == id)?;
+        self.pending.remove(place)
+    }
+
+    /// How many events wait.
+    pub fn len(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// Whether none waits.
+    pub fn is_empty(&self) -> bool {
+        self.pending.is_empty()
+    }
+
+    /// How many events were refused for want of room.
+    pub const fn refused(&self) -> u64 {
+        self.refused
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::engine::labels::Labels;
+    use crate::engine::rules::event::Reason;
+    use crate::engine::rules::set::Severity;
+
+    fn event(id: u128, episode: i64, kind: Kind) -> AlertEvent {
+        AlertEvent {
+            id: EventId(id),
+            timestamp: Timestamp::EPOCH,
+            source: Arc::from("host"),
+            rule_id: Arc::from("rule"),
+            alert_name: Arc::from("Alert"),
+            severity: Severity::Info,
+            labels: Labels::empty(),
+            fingerprint: 7,
+            started_at: Timestamp::from_millis(episode),
+            evidence: Vec::new(),
+            moved_at: None,
+            kind,
+        }
+    }
+
+    fn triggered(id: u128, episode: i64) -> AlertEvent {
+        let (metric_name, message) = (Arc::from("m"), String::new());
+        event(id, episode, Kind::Triggered { metric_name, current_value: 0.0, threshold: 0.0, message })
+    }
+
+    fn cleared(id: u128, episode: i64) -> AlertEvent {
+        event(id, episode, Kind::Cleared { reason: Reason::Recovered, value: None })
+    }
+
+    fn waiting(outbox: &Outbox) -> Vec<u128> {
+        outbox.iter().map(|event| event.id.0).collect()
+    }
+
+    #[test]
+    fn events_leave_in_order_when_they_are_confirmed() {
+        let mut outbox = Outbox::new(10);
+        outbox.push(triggered(1, 1));
+        outbox.push(cleared(2, 1));
+        assert_eq!(waiting(&outbox), [1, 2]);
+        assert!(outbox.confirm(EventId(1)).is_some());
+        assert!(outbox.confirm(EventId(1)).is_none());
+        assert_eq!(waiting(&outbox), [2]);
+    }
+
+    #[test]
+    fn a_full_outbox_refuses_whole_episodes_and_ends_the_accepted_ones() {
+        let mut outbox = Outbox::new(1);
+        outbox.push(triggered(1, 1));
+        outbox.push(triggered(2, 2));
+        outbox.push(cleared(3, 1));
+        outbox.push(cleared(4, 2));
+        assert_eq!(waiting(&outbox), [1, 3]);
+        assert_eq!(outbox.refused(), 2);
+    }
+}

@@ -1,0 +1,277 @@
+//! The alert state machine: one pure step from a state and a reading to the next state and what happened.
+//!
+//! Every level of a policy has its own clock: how long its condition has held without a gap, and whether it has
+//! served its `for` in that time. The highest level that has is shown. A level that is shown holds on until its
+//! clear value (hysteresis); one that still waits must stay beyond its threshold. Inactive is absence.
+
+use std::time::Duration;
+
+use super::event::Reason;
+use super::set::{Condition, Level, NoData};
+use crate::engine::time::Timestamp;
+
+/// What one evaluation saw of one alert.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Reading {
+    /// The condition of an `expr` with its own comparison holds.
+    Holds,
+    /// It does not, though there is data.
+    Quiet,
+    /// A value to compare with the thresholds; not NaN.
+    Value(f64),
+    /// No data.
+    Gone,
+}
+
+/// What the step needs to know of the rule.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms<'a> {
+    /// The levels, rising.
+    pub levels: &'a [Level],
+    /// How long an alert stays after its condition ended.
+    pub keep_firing_for: Duration,
+    /// What becomes of an alert without data.
+    pub no_data: NoData,
+}
+
+/// The most levels there are: one for each severity.
+pub const LEVELS_MAX: usize = 3;
+
+/// The state of an alert that is pending or firing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AlertState {
+    /// Since when the alert is active without a break, as `ALERTS_FOR_STATE` tells.
+    pub active_at: Timestamp,
+    /// Pending or firing.
+    pub shown: Shown,
+    held: Clocks,
+}
+
+/// What an active alert shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// No level has served its `for`.
+    Pending,
+    /// A level has.
+    Firing {
+        /// Which.
+        level: usize,
+        /// Since when this level fires: the start of the episode.
+        since: Timestamp,
+        /// Since when only `keep_firing_for` holds it.
+        quiet_since: Option<Timestamp>,
+    },
+}
+
+/// The clock of every level.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Clocks([Option<Held>; LEVELS_MAX]);
+
+impl Clocks {
+    fn get(self, level: usize) -> Option<Held> {
+        self.0.get(level).copied().flatten()
+    }
+
+    /// Since when the first of the levels holds.
+    fn since(self) -> Option<Timestamp> {
+        self.0.iter().flatten().map(|held| held.since).min()
+    }
+
+    /// The highest level that has served its wait.
+    fn served(self) -> Option<usize> {
+        (0..LEVELS_MAX).rev().find(|level| self.get(*level).is_some_and(|held| held.served))
+    }
+}
+
+/// How long a level's condition holds without a gap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Held {
+    since: Timestamp,
+    served: bool,
+}
+
+/// What a step decided.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Step {
+    /// The state from now on; none is inactive.
+    pub state: Option<AlertState>,
+    /// The episode that ended.
+    pub ended: Option<Ended>,
+    /// The level whose episode began (after the other ended).
+    pub began: Option<usize>,
+}
+
+/// An episode's end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// The level that fired.
+    pub level: usize,
+    /// When the episode began.
+    pub since: Timestamp,
+    /// Why it ended.
+    pub reason: Reason,
+}
+
+impl Step {
+    const fn still(state: Option<AlertState>) -> Self {
+        Self { state, ended: None, began: None }
+    }
+}
+
+/// Whether any level's condition would begin with this reading; only then is an inactive alert worth a step.
+pub fn begins(levels: &[Level], reading: Reading) -> bool {
+    levels.iter().any(|level| holds(*level, reading, Band::Threshold))
+}
+
+/// The next state of an alert.
+pub fn step(state: Option<AlertState>, reading: Reading, terms: Terms<'_>, now: Timestamp) -> Step {
+    let firing = state.is_some_and(|state| matches!(state.shown, Shown::Firing { .. }));
+    if reading == Reading::Gone {
+        match terms.no_data {
+            NoData::Keep => return Step::still(state),
+            NoData::Alert if firing => return Step::still(state.map(AlertState::awake)),
+            NoData::Alert | NoData::Ok => {}
+        }
+    }
+    let held = hold(state, reading, terms, now);
+    let since = held.since();
+    match (state, held.served()) {
+        (None, None) => {
+            Step::still(since.map(|since| AlertState { active_at: since, shown: Shown::Pending, held }))
+        }
+        (None, Some(level)) => begin(AlertState { active_at: now, shown: Shown::Pending, held }, level, now),
+        (Some(state), best) => match (state.shown, best) {
+            (Shown::Pending, None) => Step::still(since.map(|_| AlertState { held, ..state })),
+            (Shown::Pending, Some(level)) => begin(AlertState { held, ..state }, level, now),
+            (Shown::Firing { level, since, quiet_since }, best) => {
+                let fired = Fired { level, since, quiet_since };
+                go_on(AlertState { held, ..state }, fired, best, Moment { reading, terms, now })
+            }
+        },
+    }
+}
+
+/// The parts of [`Shown::Firing`].
+#[derive(Clone, Copy)]
+struct Fired {
+    level: usize,
+    since: Timestamp,
+    quiet_since: Option<Timestamp>,
+}
+
+/// What a step is taken with.
+#[derive(Clone, Copy)]
+struct Moment<'a> {
+    reading: Reading,
+    terms: Terms<'a>,
+    now: Timestamp,
+}
+
+/// A firing alert with its best level, if any.
+fn go_on(state: AlertState, fired: Fired, best: Option<usize>, moment: Moment<'_>) -> Step {
+    let Fired { level, since, quiet_since } = fired;
+    let ended = |reason| Some(Ended { level, since, reason });
+    match best {
+        Some(best) if best == level => Step::still(Some(AlertState {
+            shown: Shown::Firing { level, since, quiet_since: None },
+            ..state
+        })),
+        Some(best) => Step { ended: ended(Reason::SeverityChanged), ..begin(state, best, moment.now) },
+        None => {
+            let quiet = quiet_since.unwrap_or(moment.now);
+            if moment.now.since(quiet) < moment.terms.keep_firing_for {
+                let shown = Shown::Firing { level, since, quiet_since: Some(quiet) };
+                return Step::still(Some(AlertState { shown, ..state }));
+            }
+            let reason = if moment.reading == Reading::Gone { Reason::NoData } else { Reason::Recovered };
+            let state = state.held.since().map(|since| AlertState {
+                active_at: since,
+                shown: Shown::Pending,
+                ..state
+            });
+            Step { state, ended: ended(reason), began: None }
+        }
+    }
+}
+
+/// The level begins to fire.
+fn begin(state: AlertState, level: usize, now: Timestamp) -> Step {
+    let shown = Shown::Firing { level, since: now, quiet_since: None };
+    Step { state: Some(AlertState { shown, ..state }), ended: None, began: Some(level) }
+}
+
+/// The clocks of all levels after a reading.
+fn hold(state: Option<AlertState>, reading: Reading, terms: Terms<'_>, now: Timestamp) -> Clocks {
+    let mut clocks = Clocks::default();
+    let top = terms.levels.len().saturating_sub(1);
+    for (index, (clock, level)) in clocks.0.iter_mut().zip(terms.levels).enumerate() {
+        let before = state.and_then(|state| state.held.get(index));
+        let fires = state.is_some_and(|state| state.fires(index));
+        let band = if before.is_some_and(|held| held.served) { Band::Clear } else { Band::Threshold };
+        let gone = reading == Reading::Gone && terms.no_data == NoData::Alert && index == top;
+        if gone || holds(*level, reading, band) {
+            let since = before.map_or(now, |held| held.since);
+            let served = before.is_some_and(|held| held.served) || fires || now.since(since) >= level.wait;
+            *clock = Some(Held { since, served });
+        }
+    }
+    clocks
+}
+
+impl AlertState {
+    /// The level that fires.
+    pub const fn level(self) -> Option<usize> {
+        match self.shown {
+            Shown::Firing { level, .. } => Some(level),
+            Shown::Pending => None,
+        }
+    }
+
+    /// The highest level whose condition holds, served or not.
+    pub fn highest_held(self) -> Option<usize> {
+        (0..LEVELS_MAX).rev().find(|level| self.held.get(*level).is_some())
+    }
+
+    fn fires(self, index: usize) -> bool {
+        self.level() == Some(index)
+    }
+
+    /// The same without a running `keep_firing_for`.
+    const fn awake(self) -> Self {
+        match self.shown {
+            Shown::Firing { level, since, .. } => {
+                Self { shown: Shown::Firing { level, since, quiet_since: None }, ..self }
+            }
+            Shown::Pending => self,
+        }
+    }
+}
+
+/// Which of its two bounds a level is compared with.
+#[derive(Clone, Copy)]
+enum Band {
+    Threshold,
+    Clear,
+}
+
+/// Whether a level's condition holds.
+fn holds(level: Level, reading: Reading, band: Band) -> bool {
+    match (level.condition, reading) {
+        (Condition::Expression, Reading::Holds) => true,
+        (Condition::Above { threshold, clear }, Reading::Value(value)) => match band {
+            Band::Threshold => value > threshold,
+            Band::Clear => value > clear,
+        },
+        (Condition::Below { threshold, clear }, Reading::Value(value)) => match band {
+            Band::Threshold => value < threshold,
+            Band::Clear => value < clear,
+        },
+        (
+            Condition::Expression | Condition::Above { .. } | Condition::Below { .. },
+            Reading::Holds | Reading::Quiet | Reading::Value(_) | Reading::Gone,
+        ) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

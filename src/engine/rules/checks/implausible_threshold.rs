@@ -1,0 +1,191 @@
+//! A threshold that the unit of the metric makes implausible: percents for a ratio, milliseconds for seconds.
+
+use super::Subject;
+use crate::engine::promql::Expr;
+use crate::engine::promql::ast::{AggregateOp, BinaryOp, Node};
+use crate::engine::promql::inspect::{comparison, literal_name, number, selectors, unwrapped};
+use crate::engine::rules::load::SampleKind;
+use crate::engine::rules::load::duration::format_duration;
+use crate::engine::rules::load::findings::Findings;
+use crate::engine::rules::set::{Condition, Kind};
+use crate::engine::rules::yaml::{Node as YamlNode, Value, name_of};
+
+/// Seconds from which the threshold of a duration is more likely meant in milliseconds.
+const LONG_SECONDS: f64 = 100.0;
+
+pub(super) fn check(subject: &Subject<'_>, findings: &mut Findings<'_>) {
+    let Kind::Alerting(alerting) = &subject.rule.kind else { return };
+    if let Some(binary) = comparison(&subject.rule.expr) {
+        let sides = [(&binary.left, &binary.right, false), (&binary.right, &binary.left, true)];
+        for (value, bound, swapped) in sides {
+            let Some(threshold) = number(bound) else { continue };
+            let rising = matches!(binary.op, BinaryOp::Greater | BinaryOp::GreaterOrEqual) != swapped;
+            let place = subject.written.place(&bound.span);
+            report(quantity(subject, value), (threshold, rising), &place, findings);
+        }
+        return;
+    }
+    let quantity = quantity(subject, &subject.rule.expr);
+    for level in alerting.policy.levels.iter().chain(alerting.overrides.iter().flat_map(|o| &o.policy.levels))
+    {
+        let Some(threshold) = level.condition.threshold() else { continue };
+        let rising = matches!(level.condition, Condition::Above { .. });
+        if let Some(node) = threshold_node(subject, threshold) {
+            report(quantity, (threshold, rising), &node.span.clone(), findings);
+        }
+    }
+    levels_in_order(subject, findings);
+}
+
+/// What a value counts.
+#[derive(Clone, Copy)]
+enum Quantity {
+    Ratio,
+    Duration,
+    Unknown,
+}
+
+fn report(
+    quantity: Quantity,
+    (threshold, rising): (f64, bool),
+    place: &std::ops::Range<usize>,
+    findings: &mut Findings<'_>,
+) {
+    match quantity {
+        Quantity::Ratio if !(0.0..=1.0).contains(&threshold) || (rising && threshold == 1.0) => {
+            let advice = findings.warning(
+                "implausible-threshold",
+                place,
+                format!("{threshold} for a ratio from 0 to 1"),
+            );
+            if threshold > 1.0 && threshold <= 100.0 {
+                advice.advise(format!("{threshold} percent is {}.", threshold / 100.0));
+            } else {
+                advice.advise("No value ever crosses it.");
+            }
+        }
+        Quantity::Duration if threshold >= LONG_SECONDS => {
+            let span = std::time::Duration::from_secs_f64(threshold.min(1e15));
+            findings
+                .warning(
+                    "implausible-threshold",
+                    place,
+                    format!("{threshold} seconds is {}", format_duration(span)),
+                )
+                .advise(format!(
+                    "The metric is in seconds: {threshold} milliseconds is {}.",
+                    threshold / 1e3
+                ));
+        }
+        Quantity::Ratio | Quantity::Duration | Quantity::Unknown => {}
+    }
+}
+
+/// What the value of an expression counts, where it is plain to see.
+fn quantity(subject: &Subject<'_>, expr: &Expr) -> Quantity {
+    match &unwrapped(expr).node {
+        Node::Vector(selector) | Node::Matrix { selector, .. } => {
+            let Some(name) = literal_name(selector) else { return Quantity::Unknown };
+            let Some(found) = subject.metrics.find(name) else { return Quantity::Unknown };
+            match (found.metric.unit.as_ref(), found.sample) {
+                ("ratio", SampleKind::Only) => Quantity::Ratio,
+                ("seconds", SampleKind::Only | SampleKind::Bucket) if name.contains("duration") => {
+                    Quantity::Duration
+                }
+                _ => Quantity::Unknown,
+            }
+        }
+        Node::Aggregate(aggregate) => match aggregate.op {
+            AggregateOp::Avg | AggregateOp::Min | AggregateOp::Max => quantity(subject, &aggregate.expr),
+            // The buckets of a histogram are added up before its quantile is taken.
+            AggregateOp::Sum if is_bucket(&aggregate.expr) => quantity(subject, &aggregate.expr),
+            _ => Quantity::Unknown,
+        },
+        Node::Call { function, args } => match function.name {
+            "histogram_quantile" => args.get(1).map_or(Quantity::Unknown, |arg| quantity(subject, arg)),
+            "rate" | "increase" if is_bucket(expr) => {
+                args.first().map_or(Quantity::Unknown, |arg| quantity(subject, arg))
+            }
+            "avg_over_time" | "min_over_time" | "max_over_time" | "last_over_time" => {
+                args.first().map_or(Quantity::Unknown, |arg| quantity(subject, arg))
+            }
+            _ => Quantity::Unknown,
+        },
+        Node::Binary(binary) if binary.op == BinaryOp::Div => part_of_whole(&binary.left, &binary.right),
+        _ => Quantity::Unknown,
+    }
+}
+
+/// A quotient of a metric's part by the same metric is a ratio.
+fn part_of_whole(part: &Expr, whole: &Expr) -> Quantity {
+    let names = |expr| -> Vec<String> {
+        selectors(expr).iter().filter_map(|found| literal_name(found.selector).map(str::to_owned)).collect()
+    };
+    match (names(part).as_slice(), names(whole).as_slice()) {
+        ([part], [whole]) if part == whole => Quantity::Ratio,
+        _ => Quantity::Unknown,
+    }
+}
+
+fn is_bucket(expr: &Expr) -> bool {
+    selectors(expr)
+        .iter()
+        .all(|found| literal_name(found.selector).is_some_and(|name| name.ends_with("_bucket")))
+}
+
+/// The node that holds a threshold of this value.
+fn threshold_node<'a>(subject: &Subject<'a>, threshold: f64) -> Option<&'a YamlNode> {
+    let keys = ["above", "below", "severities", "overrides"];
+    keys.into_iter().filter_map(|key| subject.fields.get(key).map(|node| (key, node))).find_map(
+        |(key, node)| {
+            if matches!(key, "above" | "below") {
+                is_number(node, threshold).then_some(node)
+            } else {
+                inside(node, threshold)
+            }
+        },
+    )
+}
+
+fn inside(node: &YamlNode, threshold: f64) -> Option<&YamlNode> {
+    match &node.value {
+        Value::Scalar(_) => None,
+        Value::Sequence(items) => items.iter().find_map(|item| inside(item, threshold)),
+        Value::Mapping(entries) => entries.iter().find_map(|(key, value)| {
+            let names = matches!(name_of(key), "above" | "below");
+            if names && is_number(value, threshold) { Some(value) } else { inside(value, threshold) }
+        }),
+    }
+}
+
+fn is_number(node: &YamlNode, number: f64) -> bool {
+    node.scalar().and_then(|scalar| scalar.text.parse::<f64>().ok()) == Some(number)
+}
+
+/// Levels whose higher one begins before its lower one, so that the lower is never shown.
+fn levels_in_order(subject: &Subject<'_>, findings: &mut Findings<'_>) {
+    let (Kind::Alerting(alerting), Some(node)) = (&subject.rule.kind, subject.fields.get("severities"))
+    else {
+        return;
+    };
+    for pair in alerting.policy.levels.windows(2) {
+        let [lower, higher] = pair else { continue };
+        let hidden = match (lower.condition, higher.condition) {
+            (Condition::Above { threshold: lower, .. }, Condition::Above { threshold: higher, .. }) => {
+                higher <= lower
+            }
+            (Condition::Below { threshold: lower, .. }, Condition::Below { threshold: higher, .. }) => {
+                higher >= lower
+            }
+            _ => false,
+        };
+        let names = [lower, higher].map(|level| level.severity.map_or("", |severity| severity.name()));
+        if hidden && higher.wait <= lower.wait {
+            let [lower, higher] = names;
+            let message = format!("`{lower}` is never shown: `{higher}` begins no later");
+            findings
+                .warning("hidden-level", &node.span, message)
+                .advise(format!("Give `{higher}` the more extreme threshold."));
+        }
+    }
+}

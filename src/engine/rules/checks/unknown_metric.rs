@@ -1,0 +1,54 @@
+//! A metric that neither the catalogue nor the configuration nor a recording rule has.
+
+use std::sync::Arc;
+
+use super::Subject;
+use crate::engine::diagnostic::closest;
+use crate::engine::promql::inspect::{literal_name, selectors};
+use crate::engine::rules::load::KnownMetrics;
+use crate::engine::rules::load::SampleKind;
+use crate::engine::rules::load::findings::Findings;
+
+/// Notes every name nothing is known of; [`report`] tells them once all recording rules are known.
+pub(super) fn check(subject: &Subject<'_>, findings: &mut Findings<'_>) {
+    for found in selectors(&subject.rule.expr) {
+        let Some(name) = literal_name(found.selector) else { continue };
+        if !subject.metrics.checks(name) {
+            continue;
+        }
+        let place = subject.written.word(name, &found.span);
+        match subject.metrics.find(name).map(|found| found.sample) {
+            None => findings.unknown_metrics.push((name.to_owned(), place)),
+            Some(SampleKind::Family) => findings
+                .warning(
+                    "unknown-metric",
+                    &place,
+                    format!("`{name}` is a histogram and has no sample of this name"),
+                )
+                .advise(format!("Its samples are `{name}_bucket`, `{name}_sum` and `{name}_count`.")),
+            Some(SampleKind::Only | SampleKind::Bucket | SampleKind::Count | SampleKind::Sum) => {}
+        }
+    }
+}
+
+/// Tells of the names that no recording rule has either.
+pub(in crate::engine::rules) fn report(
+    findings: &mut Findings<'_>,
+    metrics: &KnownMetrics,
+    recorded: &[Arc<str>],
+) {
+    for (name, place) in std::mem::take(&mut findings.unknown_metrics) {
+        if recorded.iter().any(|known| known.as_ref() == name) {
+            continue;
+        }
+        let near = metrics
+            .closest(&name)
+            .or_else(|| closest(&name, recorded.iter().map(AsRef::as_ref)).map(str::to_owned));
+        let advice = findings.warning("unknown-metric", &place, format!("unknown metric `{name}`"));
+        let words = near.map_or_else(
+            || "Events may still bring it (MetricRecorded); declare it in the configuration.".to_owned(),
+            |near| format!("Did you mean `{near}`?"),
+        );
+        advice.advise(words);
+    }
+}

@@ -1,0 +1,228 @@
+//! Loads rule files: from YAML texts to a [`RuleSet`], or to everything that is wrong with them.
+//!
+//! The format is Prometheus' and more (`CONTRACT.md`, "Rule files"). One error refuses the whole file it stands in,
+//! whose last good groups stay; warnings refuse nothing.
+
+mod condition;
+pub mod duration;
+mod filter;
+pub(super) mod findings;
+mod group;
+mod metrics;
+mod rule;
+mod stat;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::checks;
+use super::set::{Group, Kind, Rule, RuleSet};
+use super::yaml;
+use crate::engine::diagnostic::{Diagnostic, Severity, Source};
+use findings::{Findings, Text};
+
+pub use metrics::{Found, KnownMetric, KnownMetrics, SampleKind, guessed_type};
+
+/// What a load needs beside the texts.
+#[derive(Clone, Debug)]
+pub struct LoadContext<'a> {
+    /// The interval of groups that name none.
+    pub interval: Duration,
+    /// The metrics that rules may read.
+    pub metrics: &'a KnownMetrics,
+    /// The rules in force, whose groups stay where their file is bad now.
+    pub previous: Option<&'a RuleSet>,
+}
+
+/// The default interval of a group.
+pub const INTERVAL_DEFAULT: Duration = Duration::from_secs(5);
+
+/// What became of a load.
+#[derive(Clone, Debug, Default)]
+pub struct Loaded {
+    /// The groups of every good file, and the last good ones of every bad file.
+    pub set: RuleSet,
+    /// What is wrong, in the order of files.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Each file with what became of it.
+    pub files: Vec<(Arc<str>, Outcome)>,
+}
+
+/// What became of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Its groups are in the set.
+    Loaded {
+        /// How many rules it holds.
+        rules: usize,
+    },
+    /// It has errors; nothing of it is in the set.
+    Refused,
+    /// It has errors; its last good groups are in the set.
+    Kept,
+}
+
+impl Loaded {
+    /// Whether no file was refused.
+    pub fn is_good(&self) -> bool {
+        self.diagnostics.iter().all(|finding| finding.severity == Severity::Warning)
+    }
+}
+
+/// A group with what its rules still need: ids.
+struct GroupDraft {
+    group: Group,
+    rules: Vec<RuleDraft>,
+}
+
+/// A rule before it has an id.
+struct RuleDraft {
+    rule: Rule,
+    explicit_id: Option<Text>,
+}
+
+/// Loads the files together, so that ids are unique over all of them.
+pub fn load(sources: &[Source], context: &LoadContext<'_>) -> Loaded {
+    let mut loaded = Loaded::default();
+    let mut ids = Ids::default();
+    let mut files = Vec::new();
+    for source in sources {
+        let mut findings = Findings::new(source);
+        let groups = read_file(&mut findings, context);
+        files.push((findings, groups));
+    }
+    let recorded: Vec<Arc<str>> = files.iter().flat_map(|(_, groups)| recorded_names(groups)).collect();
+    for (findings, groups) in &mut files {
+        ids.claim_explicit(groups, findings);
+    }
+    for (mut findings, groups) in files {
+        checks::report_unknown_metrics(&mut findings, context.metrics, &recorded);
+        let name = findings.source.name.clone();
+        if findings.refuse() {
+            let kept = context.previous.map(|set| kept_groups(set, &name, &mut ids)).unwrap_or_default();
+            let outcome = if kept.is_empty() { Outcome::Refused } else { Outcome::Kept };
+            loaded.set.groups.extend(kept);
+            loaded.files.push((name, outcome));
+        } else {
+            let groups: Vec<Arc<Group>> = groups.into_iter().map(|draft| Arc::new(ids.name(draft))).collect();
+            let rules = groups.iter().map(|group| group.rules.len()).sum();
+            loaded.set.groups.extend(groups);
+            loaded.files.push((name, Outcome::Loaded { rules }));
+        }
+        findings.list.sort_by_key(|finding| finding.span.start);
+        loaded.diagnostics.append(&mut findings.list);
+    }
+    loaded
+}
+
+/// The groups of one file; errors are in the findings.
+fn read_file(findings: &mut Findings<'_>, context: &LoadContext<'_>) -> Vec<GroupDraft> {
+    let text = findings.source.text.clone();
+    let document = match yaml::read(&text) {
+        Ok(document) => document,
+        Err(problem) => {
+            let advice = findings.error("yaml", &problem.span, problem.message);
+            if let Some(words) = problem.advice {
+                advice.advise(words);
+            }
+            return Vec::new();
+        }
+    };
+    for problem in document.problems {
+        let advice = findings.error("duplicate-key", &problem.span, problem.message);
+        advice.advise(problem.advice.unwrap_or_default());
+    }
+    if let Some(more) = document.more {
+        findings
+            .warning("more-documents", &more, "only the first document is read, as in Prometheus")
+            .advise("Put what follows into a file of its own.");
+    }
+    document.root.map(|root| group::read_all(&root, findings, context)).unwrap_or_default()
+}
+
+fn recorded_names(groups: &[GroupDraft]) -> Vec<Arc<str>> {
+    let rules = groups.iter().flat_map(|group| &group.rules);
+    rules
+        .filter(|draft| matches!(draft.rule.kind, Kind::Recording))
+        .map(|draft| draft.rule.name.clone())
+        .collect()
+}
+
+fn kept_groups(previous: &RuleSet, file: &str, ids: &mut Ids) -> Vec<Arc<Group>> {
+    let kept: Vec<Arc<Group>> =
+        previous.groups.iter().filter(|group| group.file.as_ref() == file).cloned().collect();
+    for rule in kept.iter().flat_map(|group| &group.rules) {
+        ids.taken(rule).insert(rule.id.to_string());
+    }
+    kept
+}
+
+/// The ids in use.
+#[derive(Default)]
+struct Ids {
+    alerts: BTreeSet<String>,
+    records: BTreeSet<String>,
+}
+
+impl Ids {
+    fn taken(&mut self, rule: &Rule) -> &mut BTreeSet<String> {
+        match rule.kind {
+            Kind::Recording => &mut self.records,
+            Kind::Alerting(_) => &mut self.alerts,
+        }
+    }
+
+    /// Takes the ids that stand in the file.
+    fn claim_explicit(&mut self, groups: &[GroupDraft], findings: &mut Findings<'_>) {
+        for draft in groups.iter().flat_map(|group| &group.rules) {
+            let Some(id) = &draft.explicit_id else { continue };
+            if !self.taken(&draft.rule).insert(id.content.clone()) {
+                findings
+                    .error("duplicate-id", &id.span, format!("the id `{}` is given twice", id.content))
+                    .advise("Open alerts are known by it: give each rule its own, or leave it out.");
+            }
+        }
+    }
+
+    /// Gives every rule of a group its id.
+    fn name(&mut self, draft: GroupDraft) -> Group {
+        let GroupDraft { mut group, rules } = draft;
+        for RuleDraft { mut rule, explicit_id } in rules {
+            let id = explicit_id.map_or_else(|| self.default_id(&group, &rule), |id| id.content);
+            rule.id = Arc::from(id);
+            group.rules.push(Arc::new(rule));
+        }
+        group
+    }
+
+    /// Group and alert, slugged; a repeat gets `-2`, `-3` and so on.
+    fn default_id(&mut self, group: &Group, rule: &Rule) -> String {
+        let base = slug(&format!("{} {}", group.name, rule.name));
+        let taken = self.taken(rule);
+        let mut id = base.clone();
+        let mut number = 2_usize;
+        while taken.contains(&id) {
+            id = format!("{base}-{number}");
+            number += 1;
+        }
+        taken.insert(id.clone());
+        id
+    }
+}
+
+/// Lower case, every run of other characters than letters and digits one dash.
+fn slug(text: &str) -> String {
+    let mut slug = String::new();
+    for character in text.chars().flat_map(char::to_lowercase) {
+        if character.is_alphanumeric() {
+            slug.push(character);
+        } else if !slug.is_empty() && !slug.ends_with('-') {
+            slug.push('-');
+        }
+    }
+    slug.trim_end_matches('-').to_owned()
+}
+
+#[cfg(test)]
+mod tests;

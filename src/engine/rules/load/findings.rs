@@ -1,0 +1,260 @@
+//! Collects what is wrong with one file, and reads mappings key by key.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use super::duration::{DurationError, parse_duration};
+use crate::engine::diagnostic::{Diagnostic, Severity, Source, closest};
+use crate::engine::rules::yaml::{Node, Notation, Offsets, Scalar, Value, name_of};
+
+/// What is wrong with one file.
+#[derive(Debug)]
+pub(in crate::engine::rules) struct Findings<'a> {
+    /// The file.
+    pub(in crate::engine::rules) source: &'a Source,
+    /// Every finding.
+    pub(in crate::engine::rules) list: Vec<Diagnostic>,
+    /// Metric names nothing was known of when they were read, with their places.
+    pub(in crate::engine::rules) unknown_metrics: Vec<(String, Range<usize>)>,
+}
+
+impl<'a> Findings<'a> {
+    pub(in crate::engine::rules) fn new(source: &'a Source) -> Self {
+        Self { source, list: Vec::new(), unknown_metrics: Vec::new() }
+    }
+
+    /// Whether anything refuses the file.
+    pub(in crate::engine::rules) fn refuse(&self) -> bool {
+        self.list.iter().any(|finding| finding.severity == Severity::Error)
+    }
+
+    pub(in crate::engine::rules) fn error(
+        &mut self,
+        code: &'static str,
+        span: &Range<usize>,
+        message: impl Into<String>,
+    ) -> Advice<'_> {
+        self.add(Severity::Error, code, span, message.into())
+    }
+
+    pub(in crate::engine::rules) fn warning(
+        &mut self,
+        code: &'static str,
+        span: &Range<usize>,
+        message: impl Into<String>,
+    ) -> Advice<'_> {
+        self.add(Severity::Warning, code, span, message.into())
+    }
+
+    fn add(
+        &mut self,
+        severity: Severity,
+        code: &'static str,
+        span: &Range<usize>,
+        message: String,
+    ) -> Advice<'_> {
+        let (source, span) = (self.source.clone(), span.clone());
+        self.list.push(Diagnostic { severity, code, source, span, message, advice: None });
+        Advice(self.list.last_mut())
+    }
+
+    /// The text of a scalar; anything else is a finding.
+    pub(in crate::engine::rules) fn text<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n str> {
+        let scalar = node.scalar();
+        if scalar.is_none() {
+            self.error("wrong-type", &node.span, format!("{what} must be text, here is {}", node.kind()));
+        }
+        scalar.map(|scalar| scalar.text.as_str())
+    }
+
+    /// A duration in Prometheus' notation.
+    pub(in crate::engine::rules) fn duration(&mut self, node: &Node, what: &str) -> Option<Duration> {
+        let text = self.text(node, what)?;
+        match parse_duration(text) {
+            Ok(span) => Some(span),
+            Err(error) => {
+                let message = format!("{what} {text:?}: {error}");
+                let advice = match error {
+                    DurationError::TooLong => "Prometheus counts up to about 292 years.".to_owned(),
+                    DurationError::Empty | DurationError::Notation => advice_for_duration(text),
+                };
+                self.error("duration", &node.span, message).advise(advice);
+                None
+            }
+        }
+    }
+
+    /// A finite number.
+    pub(in crate::engine::rules) fn number(&mut self, node: &Node, what: &str) -> Option<f64> {
+        let Some(Scalar { text, style: Notation::Plain }) = node.scalar() else {
+            let message = format!("{what} must be a number, here is {}", node.kind());
+            let advice = self.error("wrong-type", &node.span, message);
+            if node.scalar().is_some_and(|scalar| scalar.text.parse::<f64>().is_ok()) {
+                advice.advise("Take the quotes away.");
+            }
+            return None;
+        };
+        let word = text.trim_start_matches(['+', '-', '.']).to_ascii_lowercase();
+        if matches!(word.as_str(), "nan" | "inf" | "infinity") {
+            self.error("not-finite", &node.span, format!("{what} must be finite, here is {text}"))
+                .advise("No value is ever beyond it: take a number.");
+            return None;
+        }
+        match text.replace('_', "").parse::<f64>() {
+            Ok(number) if number.is_finite() => Some(number),
+            Ok(_) => {
+                self.error("not-finite", &node.span, format!("{what} {text} is too large a number"));
+                None
+            }
+            Err(_) => {
+                self.error("wrong-type", &node.span, format!("{what} must be a number, here is {text:?}"))
+                    .advise("Write it in the metric's base unit (seconds, bytes, a ratio from 0 to 1).");
+                None
+            }
+        }
+    }
+
+    /// Keys and texts of a mapping; null is an empty one.
+    pub(in crate::engine::rules) fn texts(&mut self, node: &Node, what: &str) -> Vec<(Text, Text)> {
+        let mut texts = Vec::new();
+        for (key, value) in self.entries(node, what) {
+            let empty = Scalar { text: String::new(), style: Notation::Plain };
+            let value_scalar = if value.is_null() { Some(&empty) } else { value.scalar() };
+            match (key.scalar(), value_scalar) {
+                (Some(name), Some(text)) => {
+                    texts.push((Text::new(name, &key.span), Text::new(text, &value.span)));
+                }
+                (None, _) => {
+                    self.error("wrong-type", &key.span, format!("a name in {what} must be text"));
+                }
+                (Some(name), None) => {
+                    let message = format!("`{}` in {what} must be text, here is {}", name.text, value.kind());
+                    self.error("wrong-type", &value.span, message);
+                }
+            }
+        }
+        texts
+    }
+
+    /// The entries of a mapping; null is an empty one, anything else a finding.
+    pub(in crate::engine::rules) fn entries<'n>(&mut self, node: &'n Node, what: &str) -> &'n [(Node, Node)] {
+        match &node.value {
+            Value::Mapping(entries) => entries,
+            _ if node.is_null() => &[],
+            _ => {
+                let message = format!("{what} must be a mapping, here is {}", node.kind());
+                self.error("wrong-type", &node.span, message);
+                &[]
+            }
+        }
+    }
+
+    /// The items of a list; null is an empty one, anything else a finding.
+    pub(in crate::engine::rules) fn items<'n>(&mut self, node: &'n Node, what: &str) -> &'n [Node] {
+        match &node.value {
+            Value::Sequence(items) => items,
+            _ if node.is_null() => &[],
+            _ => {
+                self.error(
+                    "wrong-type",
+                    &node.span,
+                    format!("{what} must be a list, here is {}", node.kind()),
+                )
+                .advise("Each item stands on its own line and begins with `- `.");
+                &[]
+            }
+        }
+    }
+
+    /// The known keys of a mapping; unknown ones are findings.
+    pub(in crate::engine::rules) fn fields<'n>(
+        &mut self,
+        node: &'n Node,
+        what: &str,
+        known: &[&'static str],
+    ) -> Fields<'n> {
+        let mut fields = Vec::new();
+        for (key, value) in self.entries(node, what) {
+            let name = name_of(key);
+            if let Some(known) = known.iter().find(|known| **known == name) {
+                fields.push((*known, key, value));
+            } else {
+                let advice = self.error("unknown-key", &key.span, format!("{what} has no key `{name}`"));
+                match closest(name, known.iter().copied()) {
+                    Some(near) => advice.advise(format!("Did you mean `{near}`?")),
+                    None => advice.advise(format!("Its keys are {}.", known.join(", "))),
+                }
+            }
+        }
+        Fields { span: node.span.clone(), fields }
+    }
+}
+
+/// What to write instead of a text that is no duration.
+fn advice_for_duration(text: &str) -> String {
+    let trimmed = text.trim();
+    if !trimmed.is_empty() && trimmed.bytes().all(|byte| byte.is_ascii_digit()) {
+        return format!("Give the unit: `{trimmed}s`, `{trimmed}m` …");
+    }
+    "Write whole numbers with the units y, w, d, h, m, s, ms, as in `5m` or `1h30m`.".to_owned()
+}
+
+/// Adds advice to the finding just made.
+pub(in crate::engine::rules) struct Advice<'a>(Option<&'a mut Diagnostic>);
+
+impl Advice<'_> {
+    pub(in crate::engine::rules) fn advise(self, advice: impl Into<String>) {
+        if let Some(finding) = self.0 {
+            finding.advice = Some(advice.into());
+        }
+    }
+}
+
+/// A text with its place.
+#[derive(Clone, Debug)]
+pub(in crate::engine::rules) struct Text {
+    pub(in crate::engine::rules) content: String,
+    pub(in crate::engine::rules) span: Range<usize>,
+    style: Notation,
+}
+
+impl Text {
+    pub(in crate::engine::rules) fn new(scalar: &Scalar, span: &Range<usize>) -> Self {
+        Self { content: scalar.text.clone(), span: span.clone(), style: scalar.style }
+    }
+
+    /// Where bytes of the text stand in the file.
+    pub(in crate::engine::rules) fn place(&self, file: &str, range: &Range<usize>) -> Range<usize> {
+        let scalar = Scalar { text: self.content.clone(), style: self.style };
+        let place = Offsets::new(file, &self.span, &scalar).map(range);
+        if place.is_empty() && self.span.contains(&place.start) {
+            place.start..place.start + 1
+        } else {
+            place
+        }
+    }
+}
+
+/// A mapping's values by their known keys.
+pub(in crate::engine::rules) struct Fields<'n> {
+    /// The whole mapping.
+    pub(in crate::engine::rules) span: Range<usize>,
+    fields: Vec<(&'static str, &'n Node, &'n Node)>,
+}
+
+impl<'n> Fields<'n> {
+    /// The value of a key, unless it is null.
+    pub(in crate::engine::rules) fn get(&self, name: &str) -> Option<&'n Node> {
+        self.fields.iter().find(|(known, _, value)| *known == name && !value.is_null()).map(|field| field.2)
+    }
+
+    /// The key itself, for findings about its being there.
+    pub(in crate::engine::rules) fn key(&self, name: &str) -> Option<&'n Node> {
+        self.fields.iter().find(|(known, _, value)| *known == name && !value.is_null()).map(|field| field.1)
+    }
+
+    /// Keys and values as they stand.
+    pub(in crate::engine::rules) fn iter(&self) -> impl Iterator<Item = (&'static str, &'n Node)> + '_ {
+        self.fields.iter().map(|(name, _, value)| (*name, *value))
+    }
+}

@@ -1,0 +1,324 @@
+//! Compiles `metric`, `stat`, `window`, `where`, `by` to PromQL, as the table of `CONTRACT.md` has it.
+
+use super::findings::{Fields, Findings, Text};
+use super::group::is_plain_metric;
+use super::rule::Query;
+use super::{KnownMetrics, guessed_type};
+use crate::engine::diagnostic::closest;
+use crate::engine::promql;
+use crate::engine::rules::checks::Written;
+use crate::engine::rules::yaml::{Node, Value};
+use crate::engine::wire::payload::MetricType;
+
+/// The keys that go with `metric` alone.
+const KEYS: [&str; 4] = ["stat", "window", "where", "by"];
+
+/// The statistics beside the percentiles.
+const STATS: [&str; 8] = ["last", "rate", "increase", "avg", "min", "max", "sum", "count"];
+
+/// Says that the keys of `metric` mean nothing beside `expr`.
+pub(super) fn refuse_keys(fields: &Fields<'_>, findings: &mut Findings<'_>) {
+    for key in KEYS.iter().filter_map(|name| fields.key(name)) {
+        let name = key.scalar().map_or("", |scalar| scalar.text.as_str());
+        findings
+            .error("expr-and-metric", &key.span, format!("`{name}` goes with `metric`, not with `expr`"))
+            .advise("Write it in PromQL, or use `metric` instead of `expr`.");
+    }
+}
+
+/// What stands in the file.
+struct Wanted<'a> {
+    metric: &'a str,
+    selector: String,
+    window: Option<String>,
+    by: Option<Vec<String>>,
+}
+
+/// Compiles a rule's statistic.
+pub(super) fn compile(
+    node: &Node,
+    fields: &Fields<'_>,
+    metrics: &KnownMetrics,
+    findings: &mut Findings<'_>,
+) -> Option<Query> {
+    let metric = findings.text(node, "`metric`")?.trim().to_owned();
+    let stat = fields.get("stat").map_or(Some(Stat::Last), |node| stat(node, findings));
+    let window = fields.get("window").map(|node| {
+        let span = findings.duration(node, "`window`")?;
+        if span.is_zero() {
+            findings.error("duration", &node.span, "`window` must be above 0");
+            return None;
+        }
+        Some(node.scalar()?.text.clone())
+    });
+    let conditions = fields.get("where").map(|node| findings.texts(node, "`where`")).unwrap_or_default();
+    let by = fields.get("by").map(|node| labels(node, findings)).or_else(|| empty_list(fields));
+    let stat = stat?;
+    let known = metrics.find(&metric).map(|found| found.metric.metric_type);
+    let metric_type = known.unwrap_or_else(|| guessed_type(&metric));
+    check_window(stat, fields, &metric, findings)?;
+    let window = match window {
+        Some(window) => Some(window?),
+        None => None,
+    };
+    let wanted = Wanted { metric: &metric, selector: String::new(), window, by };
+    let wanted = Wanted { selector: matchers(&conditions), ..wanted };
+    let Some(text) = stat.promql(metric_type, &wanted) else {
+        let span = fields.get("stat").map_or(&node.span, |node| &node.span);
+        let message = format!("`{}` is not defined for the {} `{metric}`", stat.word(), word(metric_type));
+        findings.error("stat-of-type", span, message).advise(format!(
+            "For a {} take one of {}.",
+            word(metric_type),
+            allowed(metric_type)
+        ));
+        return None;
+    };
+    match promql::parse(&text) {
+        Ok(expr) => {
+            let written = Written::Metric { span: node.span.clone() };
+            Some(Query { expr, written })
+        }
+        Err(error) => {
+            findings.error(
+                "promql",
+                &node.span,
+                format!("`{metric}` makes no expression: {}", error.message),
+            );
+            None
+        }
+    }
+}
+
+/// `by: []` and `by:` with nothing: all in one.
+fn empty_list(fields: &Fields<'_>) -> Option<Vec<String>> {
+    fields.iter().any(|(name, _)| name == "by").then(Vec::new)
+}
+
+fn labels(node: &Node, findings: &mut Findings<'_>) -> Vec<String> {
+    if matches!(node.value, Value::Scalar(_)) {
+        findings.error("wrong-type", &node.span, "`by` must be a list").advise("Write `by: [label]`.");
+        return Vec::new();
+    }
+    let items = findings.items(node, "`by`");
+    items.iter().filter_map(|item| findings.text(item, "a label of `by`").map(str::to_owned)).collect()
+}
+
+fn check_window(stat: Stat, fields: &Fields<'_>, metric: &str, findings: &mut Findings<'_>) -> Option<()> {
+    match (stat, fields.get("window")) {
+        (Stat::Last, Some(node)) => {
+            findings
+                .error("window", &node.span, "`last` is the present value and takes no `window`")
+                .advise("Take the window away, or name another `stat`.");
+            None
+        }
+        (Stat::Last, None) | (_, Some(_)) => Some(()),
+        (_, None) => {
+            let span = fields.get("stat").map_or(&fields.span, |node| &node.span);
+            findings
+                .error("window", span, format!("`{}` of `{metric}` needs a `window`", stat.word()))
+                .advise("Add for example `window: 5m`.");
+            None
+        }
+    }
+}
+
+/// A statistic.
+#[derive(Clone, Copy)]
+enum Stat {
+    Last,
+    Rate,
+    Increase,
+    Avg,
+    Min,
+    Max,
+    Sum,
+    Count,
+    /// In thousandths of a percent, so that its quantile can be written exactly.
+    Percentile(u32),
+}
+
+fn stat(node: &Node, findings: &mut Findings<'_>) -> Option<Stat> {
+    let text = findings.text(node, "`stat`")?;
+    let stat = match text {
+        "last" => Some(Stat::Last),
+        "rate" => Some(Stat::Rate),
+        "increase" => Some(Stat::Increase),
+        "avg" => Some(Stat::Avg),
+        "min" => Some(Stat::Min),
+        "max" => Some(Stat::Max),
+        "sum" => Some(Stat::Sum),
+        "count" => Some(Stat::Count),
+        other => other.strip_prefix('p').and_then(percentile),
+    };
+    if stat.is_none() {
+        let advice = findings.error("unknown-stat", &node.span, format!("no such `stat`: `{text}`"));
+        match closest(text, STATS) {
+            Some(near) => advice.advise(format!("Did you mean `{near}`?")),
+            None => advice.advise(format!("It is one of {}, or p50 to p99.9.", STATS.join(", "))),
+        }
+    }
+    stat
+}
+
+/// `99.9` as 99,900 thousandths; between 0 and 100, neither included.
+fn percentile(text: &str) -> Option<Stat> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let digits =
+        |part: &str| !part.is_empty() && part.len() <= 3 && part.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || !digits(fraction) {
+        return None;
+    }
+    let thousandths = whole.parse::<u32>().ok()? * 1_000 + format!("{fraction:0<3}").parse::<u32>().ok()?;
+    (1..100_000).contains(&thousandths).then_some(Stat::Percentile(thousandths))
+}
+
+impl Stat {
+    fn word(self) -> String {
+        match self {
+            Self::Last => "last".to_owned(),
+            Self::Rate => "rate".to_owned(),
+            Self::Increase => "increase".to_owned(),
+            Self::Avg => "avg".to_owned(),
+            Self::Min => "min".to_owned(),
+            Self::Max => "max".to_owned(),
+            Self::Sum => "sum".to_owned(),
+            Self::Count => "count".to_owned(),
+            Self::Percentile(thousandths) => format!("p{}", f64::from(thousandths) / 1_000.0),
+        }
+    }
+
+    /// The cell of the table; none where it is "–".
+    fn promql(self, metric_type: MetricType, wanted: &Wanted<'_>) -> Option<String> {
+        match metric_type {
+            MetricType::Counter => match self {
+                Self::Last => Some(wanted.aggregated("sum", &wanted.now())),
+                Self::Rate => Some(wanted.aggregated("sum", &wanted.anchored("rate", ""))),
+                Self::Increase => Some(wanted.aggregated("sum", &wanted.anchored("increase", ""))),
+                _ => None,
+            },
+            MetricType::Gauge => self.of_gauge(wanted),
+            MetricType::Histogram => self.of_histogram(wanted),
+        }
+    }
+
+    fn of_gauge(self, wanted: &Wanted<'_>) -> Option<String> {
+        let over = |function: &str| format!("{function}({})", wanted.range(""));
+        let (aggregation, inner) = match self {
+            Self::Last => ("sum", wanted.now()),
+            Self::Avg => ("avg", over("avg_over_time")),
+            Self::Min => ("min", over("min_over_time")),
+            Self::Max => ("max", over("max_over_time")),
+            Self::Sum => ("sum", over("sum_over_time")),
+            Self::Count => ("sum", over("count_over_time")),
+            Self::Percentile(thousandths) => {
+                ("max", format!("quantile_over_time({}, {})", quantile(thousandths), wanted.range("")))
+            }
+            Self::Rate | Self::Increase => return None,
+        };
+        Some(wanted.aggregated(aggregation, &inner))
+    }
+
+    fn of_histogram(self, wanted: &Wanted<'_>) -> Option<String> {
+        let sum = |function: &str, suffix: &str| wanted.aggregated("sum", &wanted.anchored(function, suffix));
+        match self {
+            Self::Rate => Some(sum("rate", "_count")),
+            Self::Increase | Self::Count => Some(sum("increase", "_count")),
+            Self::Sum => Some(sum("increase", "_sum")),
+            Self::Avg => Some(format!("{} / {}", sum("rate", "_sum"), sum("rate", "_count"))),
+            Self::Percentile(thousandths) => {
+                let buckets = wanted.anchored("rate", "_bucket");
+                let buckets = match &wanted.by {
+                    Some(by) => {
+                        let labels: Vec<&str> =
+                            ["le"].into_iter().chain(by.iter().map(String::as_str)).collect();
+                        format!("sum by ({}) ({buckets})", labels.join(", "))
+                    }
+                    None => buckets,
+                };
+                Some(format!("histogram_quantile({}, {buckets})", quantile(thousandths)))
+            }
+            Self::Last | Self::Min | Self::Max => None,
+        }
+    }
+}
+
+/// Thousandths of a percent as a quantile, exactly.
+fn quantile(thousandths: u32) -> String {
+    format!("0.{thousandths:05}").trim_end_matches('0').to_owned()
+}
+
+impl Wanted<'_> {
+    fn name(&self, suffix: &str) -> String {
+        let name = format!("{}{suffix}", self.metric);
+        match (is_plain_metric(&name), self.selector.is_empty()) {
+            (true, true) => name,
+            (true, false) => format!("{name}{{{}}}", self.selector),
+            (false, true) => format!("{{{}}}", quoted(&name)),
+            (false, false) => format!("{{{}, {}}}", quoted(&name), self.selector),
+        }
+    }
+
+    fn now(&self) -> String {
+        self.name("")
+    }
+
+    fn range(&self, suffix: &str) -> String {
+        format!("{}[{}]", self.name(suffix), self.window.as_deref().unwrap_or("5m"))
+    }
+
+    fn anchored(&self, function: &str, suffix: &str) -> String {
+        format!("{function}({} anchored)", self.range(suffix))
+    }
+
+    fn aggregated(&self, aggregation: &str, inner: &str) -> String {
+        match self.by.as_deref() {
+            None => inner.to_owned(),
+            Some([]) => format!("{aggregation}({inner})"),
+            Some(by) => {
+                let labels: Vec<String> = by.iter().map(|label| label_text(label)).collect();
+                format!("{aggregation} by ({}) ({inner})", labels.join(", "))
+            }
+        }
+    }
+}
+
+fn matchers(conditions: &[(Text, Text)]) -> String {
+    let matcher =
+        |(name, value): &(Text, Text)| format!("{}={}", label_text(&name.content), quoted(&value.content));
+    conditions.iter().map(matcher).collect::<Vec<_>>().join(", ")
+}
+
+fn label_text(name: &str) -> String {
+    if super::group::is_plain_label(name) { name.to_owned() } else { quoted(name) }
+}
+
+/// A string of PromQL.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for character in text.chars() {
+        match character {
+            '"' => quoted.push_str("\\\""),
+            '\\' => quoted.push_str("\\\\"),
+            '\n' => quoted.push_str("\\n"),
+            other => quoted.push(other),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+fn word(metric_type: MetricType) -> &'static str {
+    match metric_type {
+        MetricType::Counter => "counter",
+        MetricType::Gauge => "gauge",
+        MetricType::Histogram => "histogram",
+    }
+}
+
+fn allowed(metric_type: MetricType) -> &'static str {
+    match metric_type {
+        MetricType::Counter => "last, rate, increase",
+        MetricType::Gauge => "last, avg, min, max, sum, count, p50 to p99.9",
+        MetricType::Histogram => "rate, increase, avg, sum, count, p50 to p99.9",
+    }
+}

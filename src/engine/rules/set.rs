@@ -1,0 +1,226 @@
+//! Rules as they are once they loaded: what stands here is valid.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::template::Template;
+use crate::engine::config::Evaluate;
+use crate::engine::labels::Labels;
+use crate::engine::promql::Expr;
+use crate::engine::promql::ast::Matching;
+use crate::engine::promql::storage::Matcher;
+
+/// Rule groups that loaded, with their expressions parsed.
+#[derive(Clone, Debug, Default)]
+pub struct RuleSet {
+    /// In the order of files and of the groups in them.
+    pub groups: Vec<Arc<Group>>,
+}
+
+impl RuleSet {
+    /// Every rule, in order.
+    pub fn rules(&self) -> impl Iterator<Item = &Arc<Rule>> {
+        self.groups.iter().flat_map(|group| group.rules.iter())
+    }
+}
+
+/// Rules that are evaluated together, in order.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// The file it stands in, as it was given.
+    pub file: Arc<str>,
+    /// Its name, unique in its file.
+    pub name: Arc<str>,
+    /// The time between two evaluations; above zero.
+    pub interval: Duration,
+    /// When it is evaluated; the configuration's default where the group does not say.
+    pub evaluate: Option<Evaluate>,
+    /// How many alerts, or series, each of its rules may have.
+    pub limit: Option<NonZeroUsize>,
+    /// How far in the past it is evaluated.
+    pub query_offset: Duration,
+    /// Its rules.
+    pub rules: Vec<Arc<Rule>>,
+}
+
+/// One rule.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// `alert_rule_id`: unique among alerting rules, and among recording rules.
+    pub id: Arc<str>,
+    /// The alert's name, or the metric name it records.
+    pub name: Arc<str>,
+    /// What is evaluated.
+    pub expr: Expr,
+    /// The same as PromQL text.
+    pub query: Arc<str>,
+    /// The labels it adds, the group's included, sorted by name.
+    pub labels: Vec<(Arc<str>, Template)>,
+    /// The conditions of every selector of `expr`, in reading order.
+    pub selectors: Vec<Vec<Matcher>>,
+    /// What of its text, when it changes, makes it another rule whose open alerts end.
+    pub essence: Arc<str>,
+    /// Alert or record.
+    pub kind: Kind,
+}
+
+/// The two kinds of rule.
+#[derive(Clone, Debug)]
+pub enum Kind {
+    /// Records its result under the rule's name.
+    Recording,
+    /// Raises alerts.
+    Alerting(Box<Alerting>),
+}
+
+/// What an alerting rule has beside its expression.
+#[derive(Clone, Debug)]
+pub struct Alerting {
+    /// Texts for people, sorted by name.
+    pub annotations: Vec<(Arc<str>, Template)>,
+    /// How long an alert stays after its condition ended.
+    pub keep_firing_for: Duration,
+    /// What becomes of an alert whose series is gone.
+    pub no_data: NoData,
+    /// The first selector's literal name in reading order, else empty.
+    pub metric: Arc<str>,
+    /// Where the top of `expr` is a comparison or a set operator over some: what is compared.
+    pub data: Option<Data>,
+    /// The levels where no override matches.
+    pub policy: Policy,
+    /// Exceptions; the first that matches holds.
+    pub overrides: Vec<Override>,
+}
+
+impl Alerting {
+    /// The policy for a series with these labels.
+    pub fn policy_for(&self, labels: &Labels) -> &Policy {
+        let matching = self.overrides.iter().find(|exception| exception.matches(labels));
+        matching.map_or(&self.policy, |exception| &exception.policy)
+    }
+}
+
+/// The parts of an expression whose top filters.
+#[derive(Clone, Debug)]
+pub struct Data {
+    /// The expression without the filter: what is there, whether it holds or not.
+    pub there: Expr,
+    /// The other side of the comparison, where the top is exactly one.
+    pub threshold: Option<OtherSide>,
+}
+
+/// The side a value is compared with.
+#[derive(Clone, Debug)]
+pub struct OtherSide {
+    /// The side.
+    pub expr: Expr,
+    /// How its series find theirs.
+    pub matching: Matching,
+}
+
+/// What becomes of an alert whose series is gone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NoData {
+    /// It clears.
+    #[default]
+    Ok,
+    /// It fires.
+    Alert,
+    /// It stays as it is.
+    Keep,
+}
+
+/// An exception for some series.
+#[derive(Clone, Debug)]
+pub struct Override {
+    /// Labels and the values they must have.
+    pub wanted: Vec<(Arc<str>, Arc<str>)>,
+    /// What holds for them.
+    pub policy: Policy,
+}
+
+impl Override {
+    fn matches(&self, labels: &Labels) -> bool {
+        self.wanted.iter().all(|(name, value)| labels.get(name).unwrap_or("") == value.as_ref())
+    }
+}
+
+/// The levels of a rule, rising; never empty.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Policy {
+    /// One without `severities`, up to three with.
+    pub levels: Vec<Level>,
+}
+
+/// One level.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Level {
+    /// The severity it gives its alerts, with `severities`.
+    pub severity: Option<Severity>,
+    /// When it holds.
+    pub condition: Condition,
+    /// How long it must hold (`for`).
+    pub wait: Duration,
+}
+
+/// When a level holds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Condition {
+    /// Where the expression has a result.
+    Expression,
+    /// Above a threshold, until at or below `clear`.
+    Above {
+        /// Finite.
+        threshold: f64,
+        /// Finite, not above the threshold.
+        clear: f64,
+    },
+    /// Below a threshold, until at or above `clear`.
+    Below {
+        /// Finite.
+        threshold: f64,
+        /// Finite, not below the threshold.
+        clear: f64,
+    },
+}
+
+impl Condition {
+    /// The threshold in force.
+    pub fn threshold(self) -> Option<f64> {
+        match self {
+            Self::Expression => None,
+            Self::Above { threshold, .. } | Self::Below { threshold, .. } => Some(threshold),
+        }
+    }
+}
+
+/// The three severities, rising.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// Worth knowing.
+    Info,
+    /// Needs a look.
+    Warning,
+    /// Needs action now.
+    Critical,
+}
+
+impl Severity {
+    /// All three, rising.
+    pub const ALL: [Self; 3] = [Self::Info, Self::Warning, Self::Critical];
+
+    /// The word in rule files and events.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
+
+    /// The severity of this word.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|severity| severity.name() == name)
+    }
+}

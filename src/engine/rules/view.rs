@@ -1,0 +1,155 @@
+//! What `/api/v1/rules`, `/api/v1/alerts`, `/metrics` and the status page show of rules and alerts.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::set::Severity;
+use crate::engine::config::Evaluate;
+use crate::engine::labels::Labels;
+use crate::engine::time::Timestamp;
+
+/// A group as readers see it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GroupView {
+    /// Its name.
+    pub name: Arc<str>,
+    /// The file it stands in.
+    pub file: Arc<str>,
+    /// The time between two evaluations.
+    pub interval: Duration,
+    /// How many alerts or series a rule may have; 0 without a limit, as Prometheus writes it.
+    pub limit: usize,
+    /// How far in the past it is evaluated.
+    pub query_offset: Duration,
+    /// When it is evaluated.
+    pub evaluate: Evaluate,
+    /// When it was last evaluated.
+    pub last_evaluation: Option<Timestamp>,
+    /// Its rules in order.
+    pub rules: Vec<RuleView>,
+}
+
+/// A rule as readers see it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RuleView {
+    /// Its id.
+    pub id: Arc<str>,
+    /// The alert's or the recorded metric's name.
+    pub name: Arc<str>,
+    /// Its expression as PromQL.
+    pub query: Arc<str>,
+    /// Its labels as they stand in the file, the group's included.
+    pub labels: Vec<(Arc<str>, Arc<str>)>,
+    /// How its last evaluation went.
+    pub health: Health,
+    /// When it was last evaluated.
+    pub last_evaluation: Option<Timestamp>,
+    /// The instants of events that reach back in time most need: the longest range and offset it reads.
+    pub kind: KindView,
+}
+
+/// What only one kind of rule shows.
+#[derive(Clone, Debug, PartialEq)]
+pub enum KindView {
+    /// A recording rule.
+    Recording,
+    /// An alerting rule.
+    Alerting {
+        /// The wait of its lowest level.
+        wait: Duration,
+        /// How long alerts stay after their condition ended.
+        keep_firing_for: Duration,
+        /// Its annotations as they stand in the file.
+        annotations: Vec<(Arc<str>, Arc<str>)>,
+        /// The thresholds of its levels, rising, where no override matches; empty for an own comparison.
+        thresholds: Vec<f64>,
+        /// The worst state of its alerts; inactive without any.
+        state: State,
+        /// Its alerts, pending and firing, in the order of their labels.
+        alerts: Vec<AlertView>,
+    },
+}
+
+/// How the last evaluation of a rule went.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum Health {
+    /// There was none yet.
+    #[default]
+    Unknown,
+    /// Well.
+    Ok,
+    /// With this error.
+    Err(String),
+}
+
+impl Health {
+    /// Prometheus' word.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Ok => "ok",
+            Self::Err(_) => "err",
+        }
+    }
+
+    /// The error, empty where there is none.
+    pub fn last_error(&self) -> &str {
+        match self {
+            Self::Err(error) => error,
+            Self::Unknown | Self::Ok => "",
+        }
+    }
+}
+
+/// The state of an alert, or of a rule by its alerts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum State {
+    /// No alert.
+    Inactive,
+    /// The condition holds, its `for` is not served yet.
+    Pending,
+    /// Firing.
+    Firing,
+}
+
+impl State {
+    /// Prometheus' word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Inactive => "inactive",
+            Self::Pending => "pending",
+            Self::Firing => "firing",
+        }
+    }
+}
+
+/// One pending or firing alert as readers see it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AlertView {
+    /// The rule's id.
+    pub rule_id: Arc<str>,
+    /// The rule's alert name.
+    pub alert_name: Arc<str>,
+    /// Its labels, `alertname` included.
+    pub labels: Labels,
+    /// Its annotations, expanded.
+    pub annotations: Vec<(Arc<str>, String)>,
+    /// Pending or firing.
+    pub state: State,
+    /// How bad it is, or would be.
+    pub severity: Severity,
+    /// Since when the condition holds.
+    pub active_at: Timestamp,
+    /// When its AlertTriggered was decided.
+    pub fired_at: Option<Timestamp>,
+    /// Since when only `keep_firing_for` holds it.
+    pub keep_firing_since: Option<Timestamp>,
+    /// The last value, NaN and infinities included.
+    pub value: f64,
+    /// The threshold in force, where one is known.
+    pub threshold: Option<f64>,
+    /// A hash of rule id and labels without severity.
+    pub fingerprint: u64,
+    /// The group's interval, which Alertmanager's `endsAt` depends on.
+    pub interval: Duration,
+}
