@@ -120,3 +120,27 @@ pub struct Rejected {
     /// Why.
     pub refusal: super::wire::Refusal,
 }
+
+/// Something a person should read of once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// A metric has more series than a limit allows.
+    SeriesOverflow {
+        /// The metric.
+        metric: String,
+        /// Its label with the most values.
+        label: String,
+    },
+    /// Events of a type still come in a version whose successor is long there.
+    DeprecatedVersion {
+        /// The type.
+        event_type: super::wire::EventType,
+        /// The version.
+        version: super::wire::Version,
+    },
+    /// The past of some metrics does not fit `history.bytes_max`.
+    HistoryFull {
+        /// The metric that has no past from now on.
+        metric: String,
+    },
+}

@@ -1,8 +1,15 @@
 //! The engine: events in, metrics and alert events out, time as an argument.
+//!
+//! [`Engine`] is what a driver calls: [`Engine::apply`] with batches of messages, [`Engine::tick`] when
+//! [`Engine::next_tick`] has come, [`Engine::confirm`] for what of the [`Engine::outbox`] was acknowledged, and
+//! [`Engine::freeze`] for a scrape. Nothing here fails or panics whatever arrives: what is refused is counted and
+//! returned.
 
+pub mod account;
 pub mod catalogue;
 pub mod config;
 pub mod dedupe;
+pub mod deprecation;
 pub mod diagnostic;
 pub mod exposition;
 pub mod fact;
@@ -10,71 +17,377 @@ pub mod history;
 pub mod labels;
 pub mod outbox;
 pub mod promql;
+mod quiet;
 pub mod recent;
 pub mod rules;
 pub mod series;
+pub mod shown;
 pub mod time;
 pub mod trackers;
+pub mod watch;
 pub mod wire;
 
+use account::Account;
+use catalogue::Catalogue;
 use config::Config;
-use fact::{CatchUp, Fact, Rejected};
-use promql::{EvalError, Expr, Outcome};
+use dedupe::{DuplicateWindow, Seen};
+use deprecation::Majors;
+use exposition::Snapshot;
+use fact::{CatchUp, Fact, Notice, Rejected};
+use history::{History, Past};
+use promql::{EvalError, Expr, Outcome, Settings};
+use quiet::Rules;
+use recent::RecentEvents;
 use rules::RuleSet;
+use rules::event::AlertEvent;
+use rules::view::{AlertView, GroupView};
+use series::{Cause, Store};
+use shown::ShownAlerts;
 use time::Timestamp;
-use wire::{EventId, Lane, Message};
+use watch::Watch;
+use wire::{Decoder, Element, Event, EventId, Lane, Message, Payload, Refusal, Verdict};
 
 /// The whole of signalbox' decisions. Deterministic: the same calls yield the same bytes.
 #[derive(Debug)]
-pub struct Engine {}
+pub struct Engine {
+    decoder: Decoder,
+    state: State,
+}
 
-#[expect(clippy::todo, clippy::unused_self, unused_variables, reason = "signatures only, so far")]
+/// Everything but the decoder, which lends out what it read while the rest changes.
+#[derive(Debug)]
+struct State {
+    now: Timestamp,
+    phase: Phase,
+    window: DuplicateWindow,
+    majors: Majors,
+    recent: RecentEvents,
+    store: Store,
+    catalogue: Catalogue,
+    account: Account,
+    history: History,
+    next_step: Timestamp,
+    rules: Rules,
+    watch: Watch,
+    shown: ShownAlerts,
+    notices: Vec<Notice>,
+}
+
+/// Whether rules speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// What was stored before the start is being read.
+    CatchingUp,
+    /// Events are applied as they arrive.
+    Live,
+}
+
 impl Engine {
     /// An engine that has seen no event.
-    pub fn new(config: Config, rules: RuleSet, now: Timestamp) -> Self {
-        todo!()
+    pub fn new(config: &Config, rules: RuleSet, now: Timestamp) -> Self {
+        let mut store = Store::new(config.series);
+        let account = Account::new(&mut store, config.series.series, now);
+        let shown = ShownAlerts::new(&mut store);
+        let catalogue = Catalogue::new(&mut store, config);
+        let history = History::new(&config.history);
+        let mut state = State {
+            now,
+            phase: Phase::Live,
+            window: DuplicateWindow::new(config.dedupe),
+            majors: Majors::new(config.wire.deprecate_after),
+            recent: RecentEvents::default(),
+            store,
+            catalogue,
+            account,
+            next_step: history.next_step(now),
+            history,
+            rules: Rules::new(rules),
+            watch: Watch::default(),
+            shown,
+            notices: Vec::new(),
+        };
+        state.rules_changed();
+        Self { decoder: Decoder::new(&config.wire, &config.instance), state }
     }
 
     /// Applies a batch of one lane in its order; what is refused is counted and returned.
     pub fn apply(&mut self, lane: Lane, messages: &[Message<'_>], now: Timestamp) -> Vec<Rejected> {
-        todo!()
+        let Self { decoder, state } = self;
+        let now = state.advance(now);
+        let mut rejected = Vec::new();
+        for (place, message) in messages.iter().enumerate() {
+            let mut element = 0;
+            decoder.decode(lane, message, |found: Element<'_>| {
+                if let Err(refusal) = state.take(lane, &found, now) {
+                    rejected.push(Rejected { message: place, element, refusal });
+                }
+                element += 1;
+            });
+        }
+        state.account.settle(&mut state.store, lane, now);
+        rejected
     }
 
     /// Does what is due by now: timers, groups at their interval, history, expiry.
     pub fn tick(&mut self, now: Timestamp) {
-        todo!()
+        let state = &mut self.state;
+        let now = state.advance(now);
+        let step = now >= state.next_step;
+        let rules = state.phase == Phase::Live && state.rules.next_due().is_some_and(|due| due <= now);
+        if step {
+            state.step(now);
+        }
+        if rules {
+            state.evaluate(now);
+        }
     }
 
     /// When [`Engine::tick`] has something to do next.
     pub fn next_tick(&self) -> Timestamp {
-        todo!()
+        let due = match self.state.phase {
+            Phase::Live => self.state.rules.next_due(),
+            Phase::CatchingUp => None,
+        };
+        due.map_or(self.state.next_step, |due| due.min(self.state.next_step))
     }
 
     /// Takes note of something that happened outside.
     pub fn observe(&mut self, fact: &Fact, now: Timestamp) {
-        todo!()
+        let now = self.state.advance(now);
+        self.state.account.observe(&mut self.state.store, fact, now);
+    }
+
+    /// Declares the counters of a stream at zero, once it is known which one is read.
+    pub fn declare_stream(&mut self, stream: &str, now: Timestamp) {
+        let now = self.state.advance(now);
+        self.state.account.declare_stream(&mut self.state.store, stream, now);
+    }
+
+    /// The alert events that wait to be acknowledged, in the order in which they must be published.
+    pub fn outbox(&self) -> impl Iterator<Item = &AlertEvent> {
+        self.state.rules.outbox()
     }
 
     /// The alert event with this id was acknowledged.
     pub fn confirm(&mut self, id: EventId, now: Timestamp) {
-        todo!()
+        let state = &mut self.state;
+        let now = state.advance(now);
+        if let Some(event) = state.rules.confirm(id) {
+            state.account.published(&mut state.store, &event, now);
+        }
     }
 
-    /// Puts other rules in force.
+    /// Puts other rules in force; alerts of changed and removed ones end.
     pub fn replace_rules(&mut self, rules: RuleSet, now: Timestamp) {
-        todo!()
+        let state = &mut self.state;
+        let now = state.advance(now);
+        state.rules.replace(rules, now);
+        state.rules_changed();
     }
 
     /// Begins or ends the reading of what was stored before the start.
     pub fn catch_up(&mut self, phase: CatchUp, now: Timestamp) {
-        todo!()
+        let state = &mut self.state;
+        let now = state.advance(now);
+        state.phase = match phase {
+            CatchUp::Begin => Phase::CatchingUp,
+            CatchUp::End => Phase::Live,
+        };
+        if phase == CatchUp::End {
+            state.step(now);
+            state.evaluate(now);
+        }
     }
 
-    /// Evaluates an expression over the series and their history.
+    /// One consistent instant of every metric, to be written out elsewhere.
+    pub fn freeze(&mut self, now: Timestamp) -> Snapshot {
+        let state = &mut self.state;
+        let now = state.advance(now);
+        state.refresh(now);
+        Snapshot::new(state.store.freeze(), state.recent.freeze())
+    }
+
+    /// Evaluates an expression over the series and their history, at `at`.
     ///
     /// # Errors
     /// What the evaluation itself refuses.
-    pub fn query_instant(&mut self, expr: &Expr, at: Timestamp) -> Result<Outcome, EvalError> {
-        todo!()
+    pub fn query_instant(
+        &mut self,
+        expr: &Expr,
+        at: Timestamp,
+        now: Timestamp,
+    ) -> Result<Outcome, EvalError> {
+        let past = self.state.past(now);
+        let _ = (past, at, Settings::default());
+        Err(EvalError { span: expr.span.clone(), message: "the evaluator is not here yet".to_owned() })
+    }
+
+    /// Evaluates an expression at every step of a span.
+    ///
+    /// # Errors
+    /// What the evaluation itself refuses.
+    pub fn query_range(
+        &mut self,
+        expr: &Expr,
+        span: QuerySpan,
+        now: Timestamp,
+    ) -> Result<Outcome, EvalError> {
+        let past = self.state.past(now);
+        let (start, end, step) = (span.start.millis(), span.end.millis(), span.step_ms);
+        let _ = (past, start, end, step);
+        Err(EvalError { span: expr.span.clone(), message: "the evaluator is not here yet".to_owned() })
+    }
+
+    /// The series and their history, as queries see them.
+    pub fn past(&mut self, now: Timestamp) -> Past<'_> {
+        self.state.past(now)
+    }
+
+    /// The rule groups with the state of each rule.
+    pub fn groups(&self) -> Vec<GroupView> {
+        self.state.rules.groups()
+    }
+
+    /// The alerts that are pending or firing.
+    pub fn alerts(&self) -> Vec<AlertView> {
+        self.state.rules.alerts()
+    }
+
+    /// What a person should read of, since the last call.
+    pub fn take_notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.state.notices)
+    }
+
+    /// Every metric family, for `/api/v1/metadata`.
+    pub fn store(&self) -> &Store {
+        &self.state.store
     }
 }
+
+/// The span of a range query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QuerySpan {
+    /// The first instant.
+    pub start: Timestamp,
+    /// The last instant, where the steps meet it.
+    pub end: Timestamp,
+    /// Milliseconds from one instant to the next, more than 0.
+    pub step_ms: i64,
+}
+
+impl State {
+    /// Time never runs backwards here, whatever the caller's clock does.
+    fn advance(&mut self, now: Timestamp) -> Timestamp {
+        self.now = self.now.max(now);
+        self.now
+    }
+
+    /// Takes one element of a message through the checks of `METRICS.md` ("An event is checked in this order").
+    fn take(&mut self, lane: Lane, element: &Element<'_>, now: Timestamp) -> Result<(), Refusal> {
+        let draft = match &element.verdict {
+            Verdict::Own => return Ok(()),
+            Verdict::Refused(refusal) => {
+                self.account.received(element.event_type);
+                return self.refuse(refusal.clone());
+            }
+            Verdict::Draft(draft) => draft,
+        };
+        self.account.received(element.event_type);
+        if self.window.seen(draft.id()) == Seen::Duplicate {
+            self.account.duplicate(draft.event_type());
+            return Ok(());
+        }
+        let event = match draft.event() {
+            Ok(event) => event,
+            Err(refusal) => return self.refuse(refusal),
+        };
+        let cause = Cause { now, event: Some(self.recent.upcoming()) };
+        if let Err(refusal) = self.catalogue.apply(&mut self.store, &event, cause) {
+            return self.refuse(refusal);
+        }
+        self.applied(lane, &event, now);
+        Ok(())
+    }
+
+    fn refuse(&mut self, refusal: Refusal) -> Result<(), Refusal> {
+        self.account.rejected(refusal.reason);
+        Err(refusal)
+    }
+
+    fn applied(&mut self, lane: Lane, event: &Event<'_>, now: Timestamp) {
+        let query_hash = match &event.payload {
+            Payload::QueryExecuted(query) => query.query_hash.as_ref(),
+            _ => "",
+        };
+        self.recent.push(event.id, event.trace, event.timestamp, query_hash);
+        self.window.insert(event.id, now);
+        let event_type = event.payload.event_type();
+        let standing = self.majors.seen(event_type, event.version, now, &mut self.notices);
+        self.account.applied(event_type);
+        self.account.version(&mut self.store, event_type, event.version, standing, now);
+        if self.phase == Phase::Live {
+            self.account.lag(&mut self.store, lane, event.timestamp, now);
+            if self.store.is_touched() {
+                self.arrived(now);
+            }
+        }
+    }
+
+    /// Tells the rules which series moved, and evaluates the groups that may be evaluated at once.
+    fn arrived(&mut self, now: Timestamp) {
+        let moved = self.watch.moved(&mut self.store);
+        self.rules.moved(&moved, now);
+        if self.rules.next_due().is_some_and(|due| due <= now) {
+            self.evaluate(now);
+        }
+    }
+
+    fn evaluate(&mut self, now: Timestamp) {
+        self.catalogue.refresh(&mut self.store, now);
+        self.history.retire(self.store.removed());
+        self.watch.look_again(&mut self.store, &self.history, now);
+        let mut view =
+            watch::RuleView { store: &self.store, recent: &self.recent, history: &mut self.history, now };
+        let evaluated = self.rules.run_due(&mut view, now);
+        self.watch.sample(&evaluated, &self.store, &mut self.history, now);
+    }
+
+    /// A step of the history's grid: a scrape, so to say, by the history itself.
+    fn step(&mut self, now: Timestamp) {
+        self.store.expire(now);
+        self.refresh(now);
+        self.history.retire(self.store.removed());
+        self.watch.look_again(&mut self.store, &self.history, now);
+        self.history.sample_all(&self.store, now, self.watch.families());
+        self.next_step = self.history.next_step(now);
+    }
+
+    /// Brings every gauge that time moves to this instant.
+    fn refresh(&mut self, now: Timestamp) {
+        self.catalogue.refresh(&mut self.store, now);
+        self.shown.show(&mut self.store, &self.rules.alerts(), now);
+        for overflow in self.store.overflowed() {
+            let metric = self.store.family(overflow.family).name.to_string();
+            self.account.overflowed(&mut self.store, &metric, overflow.count, now);
+            self.notices.push(Notice::SeriesOverflow { metric, label: overflow.label.to_string() });
+        }
+        self.account.gauges(&mut self.store, &self.history, self.window.len(), now);
+        self.account.pending(&mut self.store, self.rules.outbox(), now);
+    }
+
+    fn rules_changed(&mut self) {
+        self.history.extend_window(self.rules.range_needed());
+        self.watch.replace(self.rules.reads());
+        self.watch.look_again(&mut self.store, &self.history, self.now);
+    }
+
+    fn past(&mut self, now: Timestamp) -> Past<'_> {
+        let now = self.advance(now);
+        self.refresh(now);
+        self.history.retire(self.store.removed());
+        Past { store: &self.store, history: &self.history, now }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -116,6 +116,11 @@ impl RecentEvents {
         Ordinal(ordinal)
     }
 
+    /// The ordinal that the next event will have.
+    pub const fn upcoming(&self) -> Ordinal {
+        Ordinal(self.next)
+    }
+
     fn start_chunk(&mut self) {
         let oldest = if self.full.len() + 1 >= CHUNKS { self.full.pop_front() } else { None };
         let mut next = oldest.and_then(|oldest| Arc::try_unwrap(oldest).ok()).unwrap_or_default();

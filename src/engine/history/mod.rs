@@ -115,7 +115,7 @@ impl History {
     }
 
     /// Keeps the past of series that have just left the store; call before their cells serve others.
-    pub fn retire(&mut self, removed: Vec<Removed>, born: impl Fn(&Removed) -> Timestamp) {
+    pub fn retire(&mut self, removed: Vec<Removed>) {
         for series in removed {
             let cells = series.cells.start as usize..series.cells.end as usize;
             let last =
@@ -127,11 +127,10 @@ impl History {
                     *bits = UNSAMPLED;
                 }
             }
-            let born = born(&series);
             self.gone.push_back(Gone {
                 family: series.family,
                 labels: series.labels,
-                born,
+                born: series.born,
                 at: series.at,
                 last,
                 tracks,

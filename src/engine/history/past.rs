@@ -99,12 +99,11 @@ impl Past<'_> {
         found
     }
 
-    /// The families whose samples a selector can mean.
-    pub fn families(&self, matchers: &[Matcher]) -> Vec<FamilyId> {
-        let mut families: Vec<FamilyId> =
-            self.candidates(matchers).into_iter().map(|(family, _)| family).collect();
-        families.dedup();
-        families
+    /// The families whose samples the selectors can mean, sorted.
+    pub fn families_read(&self, selectors: &[Vec<Matcher>]) -> Arc<[FamilyId]> {
+        let candidates = selectors.iter().flat_map(|matchers| self.candidates(matchers));
+        let families: std::collections::BTreeSet<FamilyId> = candidates.map(|(family, _)| family).collect();
+        families.into_iter().collect()
     }
 
     fn candidates(&self, matchers: &[Matcher]) -> Vec<(FamilyId, Part)> {

@@ -128,6 +128,8 @@ pub struct Removed {
     pub labels: crate::engine::labels::Labels,
     /// Its cells, which other series may use from now on.
     pub cells: std::ops::Range<u32>,
+    /// When it was born.
+    pub born: Timestamp,
     /// When it left.
     pub at: Timestamp,
 }

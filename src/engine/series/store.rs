@@ -200,6 +200,7 @@ impl Store {
     /// Takes a gauge away (its tracker dropped it).
     pub fn remove(&mut self, id: SeriesId, now: Timestamp) {
         let Some(slot) = self.slot(id).copied() else { return };
+        let born = self.born(id);
         let Some(family) = self.families.get_mut(slot.family.0 as usize) else { return };
         let (hash, labels) = family.row(slot.row).map_or((0, Labels::empty()), |(_, text)| {
             (hash_of(slot.family, &identity_of(text)), to_labels(text))
@@ -222,7 +223,7 @@ impl Store {
         }
         self.live -= 1;
         self.frozen_families = None;
-        self.removed.push(Removed { id, family: slot.family, labels, cells, at: now });
+        self.removed.push(Removed { id, family: slot.family, labels, cells, born, at: now });
     }
 
     /// The series that left since the last call.

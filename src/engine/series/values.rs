@@ -139,6 +139,11 @@ impl Store {
         }
     }
 
+    /// Whether a watched series moved since the last call of [`Store::touched`].
+    pub fn is_touched(&self) -> bool {
+        !self.touched.is_empty()
+    }
+
     /// The watched series moved since the last call, each once, with their births and removals.
     pub fn touched(&mut self) -> Vec<SeriesId> {
         let touched = std::mem::take(&mut self.touched);

@@ -374,6 +374,4 @@ impl ParseError {
 }
 
 #[cfg(test)]
-mod oracle;
-#[cfg(test)]
 mod tests;

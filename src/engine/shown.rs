@@ -1,0 +1,62 @@
+//! `signalbox_alerts`: the pending and firing alerts as series of the store.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::labels::{Labels, METRIC_NAME};
+use super::rules::view::AlertView;
+use super::series::{Cause, FamilyId, FamilySpec, SeriesId, Store};
+use super::time::Timestamp;
+use super::wire::payload::MetricType;
+
+/// The alerts that are shown.
+#[derive(Debug)]
+pub struct ShownAlerts {
+    family: Option<FamilyId>,
+    shown: BTreeMap<Labels, SeriesId>,
+}
+
+impl ShownAlerts {
+    /// Registers the metric; nothing is shown yet.
+    pub fn new(store: &mut Store) -> Self {
+        let spec = FamilySpec {
+            name: Arc::from("signalbox_alerts"),
+            metric_type: MetricType::Gauge,
+            help: Cow::Borrowed("Alerts that are pending or firing; always 1."),
+            unit: None,
+            buckets: Arc::from([]),
+            stale_after: None,
+        };
+        Self { family: store.register(spec).ok(), shown: BTreeMap::new() }
+    }
+
+    /// Shows exactly `alerts`.
+    pub fn show(&mut self, store: &mut Store, alerts: &[AlertView], now: Timestamp) {
+        let Some(family) = self.family else { return };
+        let mut wanted: BTreeMap<Labels, ()> = BTreeMap::new();
+        for alert in alerts {
+            wanted.insert(alert.labels.without_name().with("alertstate", alert.state.name()), ());
+        }
+        self.shown.retain(|labels, series| {
+            let keep = wanted.contains_key(labels) && store.is_live(*series);
+            if !keep {
+                store.remove(*series, now);
+            }
+            keep
+        });
+        for labels in wanted.into_keys().filter(|labels| !labels.is_empty()) {
+            if self.shown.contains_key(&labels) {
+                continue;
+            }
+            let pairs: Vec<(&str, &str)> = labels
+                .iter()
+                .filter(|(name, _)| name.as_ref() != METRIC_NAME)
+                .map(|(name, value)| (name.as_ref(), value.as_ref()))
+                .collect();
+            let series = store.resolve(family, &pairs, now);
+            store.set(series, 1.0, Cause { now, event: None });
+            self.shown.insert(labels, series);
+        }
+    }
+}

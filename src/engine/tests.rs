@@ -1,0 +1,70 @@
+//! The engine as a driver sees it.
+
+use super::*;
+use crate::engine::exposition::{Scrape, negotiate};
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_millis(1_764_000_000_000 + seconds * 1_000)
+}
+
+fn engine() -> Engine {
+    Engine::new(&Config::with_defaults("test"), RuleSet::default(), at(0))
+}
+
+fn job_queued(id: u128) -> String {
+    format!(
+        r#"{{"event_id":"{:032x}","timestamp":"2025-11-24T16:00:00Z","job_id":"{id}","job_type":"transcription",
+        "priority":"high","queue_name":"q","payload_size":10,"submitter":"api"}}"#,
+        id + 1
+    )
+}
+
+fn apply(engine: &mut Engine, payloads: &[String]) -> Vec<Rejected> {
+    let messages: Vec<Message<'_>> = payloads
+        .iter()
+        .map(|payload| Message {
+            subject: "events.queue.JobQueued",
+            headers: &[],
+            payload: payload.as_bytes(),
+        })
+        .collect();
+    engine.apply(Lane::JetStream, &messages, at(1))
+}
+
+fn text(engine: &mut Engine) -> String {
+    String::from_utf8(engine.freeze(at(2)).to_bytes(Scrape {
+        format: negotiate(""),
+        names: Vec::new(),
+        extra: Vec::new(),
+    }))
+    .unwrap()
+}
+
+#[test]
+fn every_element_is_applied_duplicate_or_rejected() {
+    let mut engine = engine();
+    let rejected = apply(&mut engine, &[job_queued(1), job_queued(1), "{".to_owned(), job_queued(2)]);
+    assert_eq!(rejected.iter().map(|rejected| rejected.message).collect::<Vec<_>>(), [2]);
+    let text = text(&mut engine);
+    for line in [
+        r#"signalbox_events_received_total{event_type="JobQueued",lane="jetstream"} 3"#,
+        r#"signalbox_events_received_total{event_type="unknown",lane="jetstream"} 1"#,
+        r#"signalbox_events_applied_total{event_type="JobQueued",lane="jetstream"} 2"#,
+        r#"signalbox_events_duplicate_total{event_type="JobQueued",lane="jetstream"} 1"#,
+        r#"signalbox_events_rejected_total{lane="jetstream",reason="malformed"} 1"#,
+        r#"queue_depth{priority="high",queue="q"} 2"#,
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
+    }
+}
+
+#[test]
+fn the_same_calls_yield_the_same_bytes() {
+    let run = || {
+        let mut engine = engine();
+        apply(&mut engine, &[job_queued(1), job_queued(2), job_queued(3)]);
+        engine.tick(at(10));
+        text(&mut engine)
+    };
+    assert_eq!(run(), run());
+}
