@@ -15,7 +15,7 @@ mod text;
 
 use std::sync::Arc;
 
-pub use chunks::Chunks;
+pub use chunks::{Chunks, Filled};
 pub use extra::{ExtraFamily, ExtraSample};
 pub use format::{Escaping, Format, Syntax, negotiate};
 pub use number::{bound_openmetrics, bound_text};
