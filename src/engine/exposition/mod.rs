@@ -66,4 +66,6 @@ struct Source<'a> {
 }
 
 #[cfg(test)]
+mod round_trip_tests;
+#[cfg(test)]
 mod tests;

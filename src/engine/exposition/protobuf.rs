@@ -4,7 +4,7 @@
 //! where holding it would cost memory without bound.
 
 use super::Source;
-use super::escape::{NameOf, escaped};
+use super::escape::family_name;
 use super::exemplar::Shown;
 use super::format::Escaping;
 use super::plan::{Header, Parts};
@@ -53,8 +53,8 @@ impl Messages {
             Header::Family if self.metric_type == MetricType::Counter => "_total",
             Header::Family => "",
         };
-        let name = format!("{}{suffix}", spec.name);
-        push_bytes(1, escaped(&name, NameOf::Metric, escaping).as_bytes(), out);
+        let name = family_name(spec, escaping);
+        push_bytes(1, format!("{name}{suffix}").as_bytes(), out);
         if !spec.help.is_empty() {
             push_bytes(2, spec.help.as_bytes(), out);
         }
