@@ -1,13 +1,64 @@
 //! The thin shell: NATS, HTTP, clock and disk around the engine.
+//!
+//! Threads: one owns the engine ([`driver`]), each lane has one ([`nats_in`]), and a small tokio runtime serves
+//! HTTP, publishes and reloads. They meet in the driver's [`mailbox`] and in [`status`], nowhere else.
 
+#![expect(clippy::disallowed_methods, reason = "the shell is where clocks and files are read")]
+
+mod clock;
+mod command;
+mod driver;
+pub mod files;
+mod http;
+mod limited_log;
+mod mailbox;
+mod nats_in;
+mod nats_out;
+mod page;
+mod process;
 pub mod settings;
+mod status;
+mod stop;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
 
+use anyhow::Context;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use crate::engine::Engine;
 use crate::engine::config::Config;
+use crate::engine::fact::{Fact, ReloadResult};
+use crate::engine::wire::{EventType, Lane};
+
+use clock::Clock;
+use command::Command;
+use driver::Driver;
+use files::{Load, Reloader, RuleFiles};
+use http::{ReloadWish, Routes, Web};
+use mailbox::Mailbox;
+use nats_in::LaneContext;
+use nats_in::core_lane::CoreLane;
+use nats_in::servers::Servers;
+use nats_in::stream_lane::StreamLane;
+use nats_out::alerts::AlertPublisher;
+use nats_out::rejected;
+use settings::UseLane;
+use status::{Status, Topic};
+use stop::Stop;
 
 pub use settings::Settings;
+
+/// Pages that may be open and live at a time.
+const PAGES_MAX: usize = 32;
+
+/// How long lanes may take to notice that the process stops.
+const LANES_WAIT: Duration = Duration::from_secs(3);
 
 /// What a run begins with.
 pub struct Launch {
@@ -20,7 +71,7 @@ pub struct Launch {
     /// Called once with the address the HTTP server listens on.
     pub on_listening: Option<Box<dyn FnOnce(SocketAddr) + Send>>,
     /// Ends the run as SIGTERM does; a dropped sender does not.
-    pub stop: Option<tokio::sync::oneshot::Receiver<()>>,
+    pub stop: Option<oneshot::Receiver<()>>,
     /// Reads the configuration again at a reload; an error is the whole text to show.
     pub reread_config: Option<Box<dyn Fn() -> Result<(), String> + Send>>,
 }
@@ -28,8 +79,256 @@ pub struct Launch {
 /// Runs the sidecar until it is told to stop; an error is for exit code 2.
 ///
 /// # Errors
-/// What only an edit can mend: an address in use, TLS files that cannot be read, no rule file that loads.
+/// What only an edit can mend: a URL that is none, an address in use, TLS or credentials files that cannot be read,
+/// rule files of which none is good.
 pub fn run(launch: Launch) -> anyhow::Result<()> {
-    drop(launch);
-    anyhow::bail!("running is not built yet")
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(64)
+        .thread_name("signalbox-io")
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    let outcome = runtime.block_on(run_async(launch));
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    outcome
+}
+
+async fn run_async(mut launch: Launch) -> anyhow::Result<()> {
+    let clock = Clock::start();
+    let on_listening = launch.on_listening.take();
+    let told_to_stop = launch.stop.take();
+    let settings = Arc::new(std::mem::take(&mut launch.settings));
+    let servers = Servers::new(&settings.nats)?;
+    nats_in::tls::check(&settings.nats.tls)?;
+    let mut files = RuleFiles::new(std::mem::take(&mut launch.rule_paths));
+    let load = first_load(&mut files)?;
+    let listener = TcpListener::from_std(http::bind(settings.http.listen)?)?;
+    let admin = match settings.http.admin_listen {
+        Some(address) => Some(TcpListener::from_std(http::bind(address)?)?),
+        None => None,
+    };
+    let context = LaneContext {
+        mailbox: Arc::new(Mailbox::new(settings.flow.queue_bytes_max)),
+        status: Arc::new(Status::default()),
+        stop: Arc::new(Stop::default()),
+        settings: Arc::clone(&settings),
+    };
+    let types = Types::of(&launch.config, settings.jetstream.use_lane);
+    mark_unready(&context, &types);
+    let client = nats_out::client::connect(&context, &servers).await?;
+    let (alerts, alert_events) = mpsc::unbounded_channel();
+    let (rejections, copies) = rejected::queue(&settings.rejected);
+    announce(&context, &load);
+    // What the stream stored lately is applied in its own time, so the engine begins there.
+    let past = (!types.stream.is_empty()).then(|| clock.now().before(launch.config.history.window));
+    let begin = past.unwrap_or_else(|| clock.now());
+    let mut engine = Engine::new(&types.config(launch.config), load.rules, begin);
+    if past.is_some() {
+        engine.declare_stream(&settings.jetstream.stream, begin);
+    }
+    let driver = Driver {
+        engine,
+        mailbox: Arc::clone(&context.mailbox),
+        status: Arc::clone(&context.status),
+        clock,
+        alerts,
+        rejections,
+        past,
+        in_flight: 0,
+    };
+    let (driver_ended, driver_end) = oneshot::channel();
+    spawn("signalbox-engine", move || {
+        driver.run();
+        // The receiver leaves only with the process.
+        let _ = driver_ended.send(());
+    })?;
+    let lanes = spawn_lanes(&context, &servers, &types)?;
+    let publisher = AlertPublisher::new(client.clone(), context.clone());
+    tokio::spawn(publisher.publish(alert_events));
+    tokio::spawn(copies.publish(client, context.clone()));
+    let (reload, wishes) = mpsc::channel(4);
+    let reloader = Reloader { files, reread_config: launch.reread_config, context: context.clone() };
+    tokio::spawn(reloader.run(wishes));
+    serve(&context, clock, &reload, Listeners { listener, admin, on_listening })?;
+    wait_for_the_end(told_to_stop, &reload).await?;
+    finish(&context, lanes, driver_end).await;
+    Ok(())
+}
+
+/// Which types ride which lane in this run.
+struct Types {
+    core: Vec<EventType>,
+    stream: Vec<EventType>,
+}
+
+impl Types {
+    fn of(config: &Config, lane: UseLane) -> Self {
+        let rides_core = |event_type: &EventType| {
+            lane == UseLane::Off || config.wire.lanes.get(event_type) != Some(&Lane::JetStream)
+        };
+        let (core, stream) = EventType::ALL.iter().copied().partition(rides_core);
+        Self { core, stream }
+    }
+
+    /// The configuration with every type on the lane it is read from.
+    fn config(&self, mut config: Config) -> Config {
+        for event_type in &self.core {
+            config.wire.lanes.insert(*event_type, Lane::Core);
+        }
+        config
+    }
+}
+
+/// Everything that must be seen once before the sidecar is ready.
+fn mark_unready(context: &LaneContext, types: &Types) {
+    let not_yet = "not connected yet";
+    if !types.core.is_empty() {
+        context.status.set(Topic::CoreLink, not_yet);
+    }
+    if !types.stream.is_empty() {
+        context.status.set(Topic::StreamLink, not_yet);
+        context.status.set(Topic::Stream, "not seen yet");
+        context.status.set(Topic::CatchUp, "the stream has not been seen yet");
+    }
+    context.status.set(Topic::PublishLink, not_yet);
+}
+
+fn first_load(files: &mut RuleFiles) -> anyhow::Result<Load> {
+    let load = files.load();
+    if !load.is_good && load.rules.groups.is_empty() {
+        anyhow::bail!(
+            "no rule file is good; mend them (signalbox check shows where) and start again:\n{}",
+            load.text
+        );
+    }
+    Ok(load)
+}
+
+fn announce(context: &LaneContext, load: &Load) {
+    if context.settings.state_dir.is_none() {
+        tracing::info!("no state folder: the state is kept in memory and starts anew with the process");
+    } else {
+        tracing::warn!("this release keeps no state on disk yet; the state starts anew with the process");
+    }
+    let rules = load.rules.groups.iter().map(|group| group.rules.len()).sum();
+    files::tell(context, load, rules);
+    context.status.note_diagnostics(&load.text);
+    let result = if load.is_good { ReloadResult::Success } else { ReloadResult::Failure };
+    context.fact(Fact::Reloaded(result));
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> anyhow::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(work).context("cannot start a thread")
+}
+
+fn spawn_lanes(
+    context: &LaneContext,
+    servers: &Servers,
+    types: &Types,
+) -> anyhow::Result<Vec<JoinHandle<()>>> {
+    let mut lanes = Vec::new();
+    if !types.core.is_empty() {
+        let lane = CoreLane::new(context.clone(), servers.clone(), &types.core);
+        lanes.push(spawn("signalbox-core", move || lane.run())?);
+    }
+    if !types.stream.is_empty() {
+        let lane = StreamLane::new(context.clone(), servers.clone(), &types.stream);
+        lanes.push(spawn("signalbox-stream", move || lane.run())?);
+    }
+    Ok(lanes)
+}
+
+/// Where HTTP is served.
+struct Listeners {
+    listener: TcpListener,
+    admin: Option<TcpListener>,
+    on_listening: Option<Box<dyn FnOnce(SocketAddr) + Send>>,
+}
+
+fn serve(
+    context: &LaneContext,
+    clock: Clock,
+    reload: &mpsc::Sender<ReloadWish>,
+    listeners: Listeners,
+) -> anyhow::Result<()> {
+    let settings = Arc::new(context.settings.http.clone());
+    let web = Web {
+        mailbox: Arc::clone(&context.mailbox),
+        status: Arc::clone(&context.status),
+        clock,
+        reload: reload.clone(),
+        requests: Arc::new(Semaphore::new(settings.requests_max.max(1))),
+        pages: Arc::new(Semaphore::new(PAGES_MAX)),
+        body_bytes_max: settings.body_bytes_max,
+    };
+    let address = listeners.listener.local_addr()?;
+    tracing::info!(%address, "listening for HTTP");
+    let routes = if listeners.admin.is_some() { Routes::Public } else { Routes::All };
+    tokio::spawn(http::serve(listeners.listener, http::router(web.clone(), routes), Arc::clone(&settings)));
+    if let Some(admin) = listeners.admin {
+        tracing::info!(address = %admin.local_addr()?, "listening for HTTP: page, API and reload");
+        tokio::spawn(http::serve(admin, http::router(web, Routes::Admin), settings));
+    }
+    if let Some(tell) = listeners.on_listening {
+        tell(address);
+    }
+    Ok(())
+}
+
+/// Waits for SIGTERM, SIGINT or the caller; SIGHUP reloads.
+async fn wait_for_the_end(
+    told: Option<oneshot::Receiver<()>>,
+    reload: &mpsc::Sender<ReloadWish>,
+) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    let mut hang_up = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
+    let told = async {
+        let is_told = match told {
+            Some(told) => told.await.is_ok(),
+            None => false,
+        };
+        if !is_told {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::pin!(told);
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+            () = &mut told => return Ok(()),
+            _ = hang_up.recv() => {
+                tracing::info!("SIGHUP: reloading");
+                let (wish, _outcome) = oneshot::channel();
+                // The log tells what came of it.
+                drop(reload.send(wish).await);
+            }
+        }
+    }
+}
+
+/// Ends in order: no more events in, what is queued applied, what is pending published, within the grace.
+async fn finish(context: &LaneContext, lanes: Vec<JoinHandle<()>>, driver_end: oneshot::Receiver<()>) {
+    tracing::info!("stopping");
+    context.stop.stop();
+    let joined = tokio::task::spawn_blocking(move || {
+        for lane in lanes {
+            // A lane that panicked has nothing more to hand over.
+            drop(lane.join());
+        }
+    });
+    if tokio::time::timeout(LANES_WAIT, joined).await.is_err() {
+        tracing::warn!("a lane does not end; going on without it");
+    }
+    context.mailbox.close();
+    context.mailbox.command(Command::Finish);
+    let grace = context.settings.shutdown.grace;
+    match tokio::time::timeout(grace, driver_end).await {
+        Ok(_) => tracing::info!("stopped"),
+        Err(_) => {
+            tracing::warn!(grace = ?grace, "stopped with alert events unpublished: the broker did not take them in time")
+        }
+    }
 }

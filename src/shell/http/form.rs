@@ -1,0 +1,185 @@
+//! Parameters of Prometheus' API: from the query string and, with POST, from a form.
+
+use std::time::Duration;
+
+use axum::body::{Body, to_bytes};
+use axum::http::{Method, Request, header};
+
+use crate::engine::time::Timestamp;
+
+/// Parameters in the order they came, the form's first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Form {
+    pairs: Vec<(String, String)>,
+}
+
+/// What is wrong with a request.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum FormError {
+    /// More than is read.
+    #[error("the request's body has more than {0} bytes")]
+    TooLarge(usize),
+    /// A parameter that must be there.
+    #[error("missing parameter {0:?}")]
+    Missing(&'static str),
+    /// A value that cannot be read.
+    #[error("invalid parameter {name:?}: cannot parse {value:?} to a valid {what}")]
+    Invalid {
+        /// The parameter.
+        name: &'static str,
+        /// Its value.
+        value: String,
+        /// What it should be.
+        what: &'static str,
+    },
+}
+
+impl Form {
+    /// Reads a request's parameters.
+    pub(crate) async fn read(request: Request<Body>, bytes_max: usize) -> Result<Self, FormError> {
+        let query = request.uri().query().unwrap_or("").to_owned();
+        let is_form = request
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .is_some_and(|value| value.starts_with("application/x-www-form-urlencoded"));
+        let mut form = Self::default();
+        if request.method() == Method::POST && is_form {
+            let body =
+                to_bytes(request.into_body(), bytes_max).await.map_err(|_| FormError::TooLarge(bytes_max))?;
+            form.add(&body);
+        }
+        form.add(query.as_bytes());
+        Ok(form)
+    }
+
+    /// Reads `a=b&c=d`.
+    pub(crate) fn of(text: &str) -> Self {
+        let mut form = Self::default();
+        form.add(text.as_bytes());
+        form
+    }
+
+    fn add(&mut self, text: &[u8]) {
+        for pair in text.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
+            let mut sides = pair.splitn(2, |byte| *byte == b'=');
+            let name = decoded(sides.next().unwrap_or_default());
+            let value = decoded(sides.next().unwrap_or_default());
+            self.pairs.push((name, value));
+        }
+    }
+
+    /// The first value of a parameter that is not empty.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        let known = self.pairs.iter().find(|(known, value)| known == name && !value.is_empty());
+        known.map(|(_, value)| value.as_str())
+    }
+
+    /// Every value of a parameter.
+    pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> + 'a {
+        self.pairs.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// A parameter that must be there.
+    pub(crate) fn required(&self, name: &'static str) -> Result<&str, FormError> {
+        self.get(name).ok_or(FormError::Missing(name))
+    }
+
+    /// An instant: seconds since the epoch, or RFC 3339.
+    pub(crate) fn time(&self, name: &'static str) -> Result<Option<Timestamp>, FormError> {
+        let Some(value) = self.get(name) else { return Ok(None) };
+        let invalid = || FormError::Invalid { name, value: value.to_owned(), what: "timestamp" };
+        if let Ok(seconds) = value.parse::<f64>() {
+            let in_range = seconds.is_finite() && seconds.abs() < 9e12;
+            return if in_range {
+                Ok(Some(Timestamp::from_micros((seconds * 1e6).round() as i64)))
+            } else {
+                Err(invalid())
+            };
+        }
+        let time = chrono::DateTime::parse_from_rfc3339(value).map_err(|_| invalid())?;
+        Ok(Some(Timestamp::from_micros(time.timestamp_micros())))
+    }
+
+    /// A span: seconds, or a Prometheus duration.
+    pub(crate) fn span(&self, name: &'static str) -> Result<Option<Duration>, FormError> {
+        let Some(value) = self.get(name) else { return Ok(None) };
+        let invalid = || FormError::Invalid { name, value: value.to_owned(), what: "duration" };
+        let seconds = match value.parse::<f64>() {
+            Ok(seconds) => seconds,
+            Err(_) => duration_seconds(value).ok_or_else(invalid)?,
+        };
+        Duration::try_from_secs_f64(seconds).map(Some).map_err(|_| invalid())
+    }
+}
+
+/// `1h30m` and the like in seconds.
+fn duration_seconds(text: &str) -> Option<f64> {
+    let mut total = 0.0;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.find(|character: char| !character.is_ascii_digit())?;
+        let (number, after) = rest.split_at_checked(digits)?;
+        let letters = after.find(|character: char| character.is_ascii_digit()).unwrap_or(after.len());
+        let (unit, next) = after.split_at_checked(letters)?;
+        let seconds = match unit {
+            "ms" => 0.001,
+            "s" => 1.0,
+            "m" => 60.0,
+            "h" => 3_600.0,
+            "d" => 86_400.0,
+            "w" => 604_800.0,
+            "y" => 31_536_000.0,
+            _ => return None,
+        };
+        total += number.parse::<f64>().ok()? * seconds;
+        rest = next;
+    }
+    Some(total)
+}
+
+fn decoded(text: &[u8]) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((first, after)) = rest.split_first() {
+        let escaped = (*first == b'%')
+            .then(|| after.get(..2))
+            .flatten()
+            .and_then(|digits| std::str::from_utf8(digits).ok())
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        rest = after;
+        match escaped {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = after.get(2..).unwrap_or_default();
+            }
+            None if *first == b'+' => bytes.push(b' '),
+            None => bytes.push(*first),
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_decoded_and_may_repeat() {
+        let form = Form::of("match[]=up%7Ba%3D%22b%22%7D&match%5B%5D=x+y&time=&z=%zz");
+        assert_eq!(form.all("match[]").collect::<Vec<_>>(), [r#"up{a="b"}"#, "x y"]);
+        assert_eq!(form.get("time"), None);
+        assert_eq!(form.get("z"), Some("%zz"));
+    }
+
+    #[test]
+    fn instants_and_spans_are_read_as_prometheus_has_them() {
+        let form = Form::of("a=1.5&b=2023-11-14T22:13:20Z&c=soon&d=1h30m&e=15&f=-1&g=1x&h=NaN");
+        assert_eq!(form.time("a").unwrap().map(Timestamp::millis), Some(1_500));
+        assert_eq!(form.time("b").unwrap().map(Timestamp::millis), Some(1_700_000_000_000));
+        assert!(form.time("c").is_err() && form.time("h").is_err());
+        assert_eq!(form.span("d"), Ok(Some(Duration::from_mins(90))));
+        assert_eq!(form.span("e"), Ok(Some(Duration::from_secs(15))));
+        assert!(form.span("f").is_err() && form.span("g").is_err());
+    }
+}

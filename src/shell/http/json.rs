@@ -1,0 +1,287 @@
+//! Prometheus' JSON: results of queries, rules and alerts, numbers as Go writes them.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use crate::engine::labels::Labels;
+use crate::engine::promql::{Outcome, QueryValue, Sample, Value as SampleValue};
+use crate::engine::rules::view::{AlertView, GroupView, Health, KindView, RuleView, State};
+use crate::engine::time::Timestamp;
+
+/// The instant Go writes for one that never was.
+const NEVER: &str = "0001-01-01T00:00:00Z";
+
+/// `{"status":"success","data":…}`, with what the evaluation has to say.
+pub(crate) fn outcome(outcome: &Outcome, at: Timestamp) -> Value {
+    let (kind, result) = match &outcome.value {
+        QueryValue::Scalar(number) => ("scalar", json!([seconds(at.millis()), float(*number)])),
+        QueryValue::String(text) => ("string", json!([seconds(at.millis()), text])),
+        QueryValue::Vector(samples) => {
+            let entries = samples.iter().map(|(set, value)| {
+                let mut entry = Map::new();
+                entry.insert("metric".to_owned(), labels(set));
+                let sample = Sample { time_ms: at.millis(), value: value.clone(), start_ms: None };
+                put_sample(&mut entry, &sample);
+                Value::Object(entry)
+            });
+            ("vector", entries.collect())
+        }
+        QueryValue::Matrix(series) => {
+            let entries = series.iter().map(|series| {
+                let mut entry = Map::new();
+                entry.insert("metric".to_owned(), labels(&series.labels));
+                put_samples(&mut entry, &series.samples);
+                Value::Object(entry)
+            });
+            ("matrix", entries.collect())
+        }
+    };
+    let mut answer = success(json!({ "resultType": kind, "result": result }));
+    if let Some(fields) = answer.as_object_mut() {
+        if !outcome.warnings.is_empty() {
+            fields.insert("warnings".to_owned(), json!(outcome.warnings));
+        }
+        if !outcome.infos.is_empty() {
+            fields.insert("infos".to_owned(), json!(outcome.infos));
+        }
+    }
+    answer
+}
+
+/// `{"status":"success","data":…}`.
+pub(crate) fn success(data: Value) -> Value {
+    let mut answer = Map::new();
+    answer.insert("status".to_owned(), json!("success"));
+    answer.insert("data".to_owned(), data);
+    Value::Object(answer)
+}
+
+/// A label set as an object.
+pub(crate) fn labels(set: &Labels) -> Value {
+    Value::Object(set.iter().map(|(name, value)| (name.to_string(), json!(value.as_ref()))).collect())
+}
+
+fn put_sample(entry: &mut Map<String, Value>, sample: &Sample) {
+    let (name, value) = match &sample.value {
+        SampleValue::Float(number) => ("value", json!(float(*number))),
+        SampleValue::Histogram(histogram) => ("histogram", native(histogram)),
+    };
+    entry.insert(name.to_owned(), json!([seconds(sample.time_ms), value]));
+}
+
+fn put_samples(entry: &mut Map<String, Value>, samples: &[Sample]) {
+    let (mut floats, mut histograms) = (Vec::new(), Vec::new());
+    for sample in samples {
+        match &sample.value {
+            SampleValue::Float(number) => floats.push(json!([seconds(sample.time_ms), float(*number)])),
+            SampleValue::Histogram(histogram) => {
+                histograms.push(json!([seconds(sample.time_ms), native(histogram)]));
+            }
+        }
+    }
+    if !floats.is_empty() || histograms.is_empty() {
+        entry.insert("values".to_owned(), Value::Array(floats));
+    }
+    if !histograms.is_empty() {
+        entry.insert("histograms".to_owned(), Value::Array(histograms));
+    }
+}
+
+fn native(histogram: &crate::engine::promql::histogram::FloatHistogram) -> Value {
+    json!({ "sum": float(histogram.sum) })
+}
+
+/// Milliseconds as seconds with as many decimals as are needed.
+pub(crate) fn seconds(millis: i64) -> Value {
+    if millis % 1_000 == 0 { json!(millis / 1_000) } else { json!(millis as f64 / 1_000.0) }
+}
+
+/// A number as Prometheus writes it in results.
+pub(crate) fn float(number: f64) -> String {
+    let size = number.abs();
+    if number.is_nan() {
+        "NaN".to_owned()
+    } else if number.is_infinite() {
+        if number > 0.0 { "+Inf".to_owned() } else { "-Inf".to_owned() }
+    } else if size != 0.0 && !(1e-6..1e21).contains(&size) {
+        exponential(number)
+    } else {
+        format!("{number}")
+    }
+}
+
+/// A number as Go's `%e` writes it with the fewest digits: `1e+00`.
+fn exponential(number: f64) -> String {
+    if !number.is_finite() {
+        return float(number);
+    }
+    let text = format!("{number:e}");
+    let Some((mantissa, exponent)) = text.split_once('e') else { return text };
+    let (sign, digits) = exponent.strip_prefix('-').map_or(('+', exponent), |digits| ('-', digits));
+    format!("{mantissa}e{sign}{digits:0>2}")
+}
+
+/// Which rules are asked for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RuleFilter {
+    /// `alert` or `record`; both where it is empty.
+    pub(crate) kind: String,
+    /// Rule names; all where it is empty.
+    pub(crate) names: Vec<String>,
+    /// Group names.
+    pub(crate) groups: Vec<String>,
+    /// Files.
+    pub(crate) files: Vec<String>,
+    /// Whether alerts are shown.
+    pub(crate) alerts: ShowAlerts,
+}
+
+/// Whether rules show their alerts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum ShowAlerts {
+    /// They do.
+    #[default]
+    Yes,
+    /// `exclude_alerts=true`.
+    No,
+}
+
+impl RuleFilter {
+    fn takes_group(&self, group: &GroupView) -> bool {
+        takes(&self.groups, &group.name) && takes(&self.files, &group.file)
+    }
+
+    fn takes_rule(&self, rule: &RuleView) -> bool {
+        let kind = match rule.kind {
+            KindView::Recording => "record",
+            KindView::Alerting { .. } => "alert",
+        };
+        (self.kind.is_empty() || self.kind == kind) && takes(&self.names, &rule.name)
+    }
+}
+
+fn takes(wanted: &[String], name: &str) -> bool {
+    wanted.is_empty() || wanted.iter().any(|wanted| wanted == name)
+}
+
+/// `/api/v1/rules`.
+pub(crate) fn rules(groups: &[GroupView], filter: &RuleFilter) -> Value {
+    let shown = groups.iter().filter(|group| filter.takes_group(group)).filter_map(|group| {
+        let rules: Vec<Value> = group
+            .rules
+            .iter()
+            .filter(|rule| filter.takes_rule(rule))
+            .map(|one| rule(one, filter.alerts))
+            .collect();
+        let filtered = !filter.kind.is_empty() || !filter.names.is_empty();
+        (!filtered || !rules.is_empty()).then(|| {
+            json!({
+                "name": group.name.as_ref(),
+                "file": group.file.as_ref(),
+                "rules": rules,
+                "interval": group.interval.as_secs_f64(),
+                "limit": group.limit,
+                "evaluationTime": 0,
+                "lastEvaluation": group.last_evaluation.map_or_else(|| NEVER.to_owned(), |at| at.to_string()),
+            })
+        })
+    });
+    success(json!({ "groups": shown.collect::<Vec<_>>() }))
+}
+
+fn rule(rule: &RuleView, show: ShowAlerts) -> Value {
+    let mut entry = Map::new();
+    let mut put = |name: &str, value: Value| entry.insert(name.to_owned(), value);
+    let pairs: Map<String, Value> =
+        rule.labels.iter().map(|(name, value)| (name.to_string(), json!(value.as_ref()))).collect();
+    put("name", json!(rule.name.as_ref()));
+    put("query", json!(rule.query.as_ref()));
+    put("labels", Value::Object(pairs));
+    put("health", json!(rule.health.name()));
+    put("evaluationTime", json!(0));
+    put("lastEvaluation", json!(rule.last_evaluation.map_or_else(|| NEVER.to_owned(), |at| at.to_string())));
+    if let Health::Err(error) = &rule.health {
+        put("lastError", json!(error));
+    }
+    match &rule.kind {
+        KindView::Recording => {
+            put("type", json!("recording"));
+        }
+        KindView::Alerting { wait, keep_firing_for, annotations, state, alerts, .. } => {
+            put("type", json!("alerting"));
+            put("state", json!(state.name()));
+            put("duration", seconds_of(*wait));
+            put("keepFiringFor", seconds_of(*keep_firing_for));
+            let pairs: Map<String, Value> =
+                annotations.iter().map(|(name, value)| (name.to_string(), json!(value.as_ref()))).collect();
+            put("annotations", Value::Object(pairs));
+            let alerts: Vec<Value> = match show {
+                ShowAlerts::Yes => alerts.iter().map(alert).collect(),
+                ShowAlerts::No => Vec::new(),
+            };
+            put("alerts", Value::Array(alerts));
+        }
+    }
+    Value::Object(entry)
+}
+
+/// `/api/v1/alerts`.
+pub(crate) fn alerts(alerts: &[AlertView]) -> Value {
+    success(json!({ "alerts": alerts.iter().map(alert).collect::<Vec<_>>() }))
+}
+
+fn alert(alert: &AlertView) -> Value {
+    let annotations: Map<String, Value> =
+        alert.annotations.iter().map(|(name, value)| (name.to_string(), json!(value))).collect();
+    let mut entry = Map::new();
+    entry.insert("labels".to_owned(), labels(&alert.labels));
+    entry.insert("annotations".to_owned(), Value::Object(annotations));
+    entry.insert("state".to_owned(), json!(alert.state.name()));
+    entry.insert("activeAt".to_owned(), json!(alert.active_at.to_string()));
+    if let (State::Firing, Some(since)) = (alert.state, alert.keep_firing_since) {
+        entry.insert("keepFiringSince".to_owned(), json!(since.to_string()));
+    }
+    entry.insert("value".to_owned(), json!(exponential(alert.value)));
+    Value::Object(entry)
+}
+
+fn seconds_of(span: Duration) -> Value {
+    if span.subsec_nanos() == 0 { json!(span.as_secs()) } else { json!(span.as_secs_f64()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_as_go_writes_them() {
+        let cases = [
+            (1.0, "1", "1e+00"),
+            (0.1, "0.1", "1e-01"),
+            (1e21, "1e+21", "1e+21"),
+            (1e20, "100000000000000000000", "1e+20"),
+            (1.5e-7, "1.5e-07", "1.5e-07"),
+            (0.0, "0", "0e+00"),
+            (f64::NAN, "NaN", "NaN"),
+            (f64::NEG_INFINITY, "-Inf", "-Inf"),
+        ];
+        for (number, plain, scientific) in cases {
+            assert_eq!((float(number).as_str(), exponential(number).as_str()), (plain, scientific));
+        }
+    }
+
+    #[test]
+    fn a_vector_is_written_as_prometheus_does() {
+        let result = Outcome {
+            value: QueryValue::Vector(vec![(Labels::collect([("a", "b")]), SampleValue::Float(2.5))]),
+            warnings: Vec::new(),
+            infos: vec!["hm".to_owned()],
+        };
+        let text = outcome(&result, Timestamp::from_millis(1_500)).to_string();
+        let expected = r#"{"status":"success","data":{"resultType":"vector","result":[{"metric":{"a":"b"},"value":[1.5,"2.5"]}]},"infos":["hm"]}"#;
+        let (read, wanted): (Value, Value) =
+            (serde_json::from_str(&text).unwrap(), serde_json::from_str(expected).unwrap());
+        assert_eq!(read, wanted);
+    }
+}

@@ -1,0 +1,157 @@
+//! The HTTP server: metrics, health, reload, Prometheus' API and the page, within limits on everything.
+//!
+//! It is served through hyper rather than `axum::serve`, which has no limit on how long a client may take for its
+//! headers.
+
+pub(crate) mod answers;
+pub(crate) mod api;
+pub(crate) mod form;
+pub(crate) mod json;
+pub(crate) mod metrics;
+pub(crate) mod timed;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::Method;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use axum::routing::{get, post};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use crate::engine::time::Timestamp;
+
+use super::clock::Clock;
+use super::files::ReloadReport;
+use super::mailbox::Mailbox;
+use super::page;
+use super::settings::HttpSettings;
+use super::status::Status;
+use timed::TimedIo;
+
+/// Somebody's wish to reload, and where the outcome goes.
+pub(crate) type ReloadWish = oneshot::Sender<ReloadReport>;
+
+/// What every handler works with.
+#[derive(Clone)]
+pub(crate) struct Web {
+    /// The driver's mailbox.
+    pub(crate) mailbox: Arc<Mailbox>,
+    /// The condition.
+    pub(crate) status: Arc<Status>,
+    /// The clock.
+    pub(crate) clock: Clock,
+    /// Where wishes to reload go.
+    pub(crate) reload: mpsc::Sender<ReloadWish>,
+    /// Permits to be answered.
+    pub(crate) requests: Arc<Semaphore>,
+    /// Permits of open pages.
+    pub(crate) pages: Arc<Semaphore>,
+    /// Bytes of a body that are read.
+    pub(crate) body_bytes_max: usize,
+}
+
+impl Web {
+    /// The present instant.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}
+
+/// Which routes a listener has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Routes {
+    /// All of them.
+    All,
+    /// Metrics and health.
+    Public,
+    /// Page, API, reload, and health.
+    Admin,
+}
+
+/// The routes of one listener.
+pub(crate) fn router(web: Web, routes: Routes) -> Router {
+    let mut router = Router::new()
+        .route("/-/healthy", get(answers::healthy))
+        .route("/healthz", get(answers::healthy))
+        .route("/-/ready", get(answers::ready))
+        .route("/readyz", get(answers::ready));
+    if routes != Routes::Admin {
+        router = router.route("/metrics", get(metrics::scrape));
+    }
+    if routes != Routes::Public {
+        router = router
+            .route("/", get(page::page))
+            .route("/events", get(page::events))
+            .route("/-/reload", post(answers::reload).put(answers::reload))
+            .nest("/api/v1", api::router());
+    }
+    router
+        .fallback(answers::not_found)
+        .method_not_allowed_fallback(answers::wrong_method)
+        .layer(from_fn_with_state(web.clone(), take_turns))
+        .with_state(web)
+}
+
+/// Lets so many requests be answered at once; the others wait. A page that stays open holds no place.
+async fn take_turns(State(web): State<Web>, request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    // Health tells of the process alone, and a page stays open: neither waits nor keeps others waiting.
+    let free = request.method() == Method::GET && ["/-/healthy", "/healthz", "/events"].contains(&path);
+    let permit = if free { None } else { web.requests.clone().acquire_owned().await.ok() };
+    let response = next.run(request).await;
+    // A body that is still being sent keeps the place.
+    answers::held_with(response, permit)
+}
+
+/// Accepts connections until the process ends.
+pub(crate) async fn serve(listener: TcpListener, router: Router, settings: Arc<HttpSettings>) {
+    let connections = Arc::new(Semaphore::new(settings.connections_max.max(1)));
+    loop {
+        let Ok(permit) = Arc::clone(&connections).acquire_owned().await else { return };
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                // Out of file descriptors, most likely: others will be closed.
+                tracing::warn!(error = %error, "cannot accept a connection");
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        drop(stream.set_nodelay(true));
+        let service = TowerToHyperService::new(router.clone());
+        let settings = Arc::clone(&settings);
+        tokio::spawn(async move {
+            let io = TokioIo::new(TimedIo::new(stream, settings.write_timeout));
+            let served = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(settings.header_timeout)
+                .max_buf_size(settings.header_bytes_max.max(8_192))
+                .keep_alive(true)
+                .serve_connection(io, service)
+                .await;
+            if let Err(error) = served {
+                tracing::debug!(error = %error, "an HTTP connection ended early");
+            }
+            drop(permit);
+        });
+    }
+}
+
+/// Takes an address to listen on.
+///
+/// # Errors
+/// An address that is in use or not ours.
+pub(crate) fn bind(address: SocketAddr) -> anyhow::Result<std::net::TcpListener> {
+    let listener = std::net::TcpListener::bind(address).map_err(|error| {
+        anyhow::anyhow!("cannot listen on {address}: {error}; choose another address with --listen")
+    })?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}

@@ -1,0 +1,59 @@
+//! Log lines whose number input decides: a few a second of each kind, the rest counted.
+
+use std::time::{Duration, Instant};
+
+/// The span in which lines are counted.
+const SPAN: Duration = Duration::from_secs(10);
+
+/// Lines of a kind in a span.
+const LINES_MAX: u64 = 5;
+
+/// What was said lately.
+#[derive(Debug, Default)]
+pub(crate) struct LimitedLog {
+    kinds: Vec<Kind>,
+}
+
+#[derive(Debug)]
+struct Kind {
+    name: &'static str,
+    since: Instant,
+    said: u64,
+    unsaid: u64,
+}
+
+impl LimitedLog {
+    /// Whether a line of this kind may be written now, and how many were not since the last one.
+    pub(crate) fn may_say(&mut self, name: &'static str) -> Option<u64> {
+        let now = Instant::now();
+        let place = self.kinds.iter().position(|kind| kind.name == name);
+        let Some(kind) = place.and_then(|place| self.kinds.get_mut(place)) else {
+            self.kinds.push(Kind { name, since: now, said: 1, unsaid: 0 });
+            return Some(0);
+        };
+        if now.saturating_duration_since(kind.since) >= SPAN {
+            kind.since = now;
+            kind.said = 0;
+        }
+        if kind.said < LINES_MAX {
+            kind.said += 1;
+            Some(std::mem::take(&mut kind.unsaid))
+        } else {
+            kind.unsaid += 1;
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_of_one_kind_is_cut_and_does_not_silence_another() {
+        let mut log = LimitedLog::default();
+        let said = (0..1_000).filter(|_| log.may_say("malformed").is_some()).count();
+        assert_eq!(said as u64, LINES_MAX);
+        assert_eq!(log.may_say("conflict"), Some(0));
+    }
+}

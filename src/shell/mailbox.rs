@@ -1,0 +1,229 @@
+//! What waits for the driver: batches of the two lanes, bounded, and commands, which go first.
+//!
+//! A lane that finds its queue full waits, and with it its connection; that is the backpressure. A command never
+//! waits behind a batch, so a scrape is not slower for a flood.
+
+use std::collections::VecDeque;
+use std::sync::mpsc::SyncSender;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::engine::fact::{CatchUp, Fact};
+
+use super::command::Command;
+use super::nats_in::batch::Batch;
+
+/// What a lane hands over, in order.
+#[derive(Debug)]
+pub(crate) enum Item {
+    /// Messages to apply.
+    Batch(Batch),
+    /// Messages to apply, and whom to tell once they are.
+    Receipted(Batch, SyncSender<()>),
+    /// Something to count at this place in the order.
+    Fact(Fact),
+    /// The begin or the end of what was stored before the start.
+    CatchUp(CatchUp),
+    /// There is no stored past to read now: time goes on.
+    Present,
+}
+
+impl Item {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Batch(batch) | Self::Receipted(batch, _) => batch.bytes(),
+            Self::Fact(_) | Self::CatchUp(_) | Self::Present => 0,
+        }
+    }
+}
+
+/// The two ways into the mailbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Slot {
+    /// The core lane.
+    Core,
+    /// The JetStream lane.
+    Stream,
+}
+
+/// What the driver takes out at a time.
+#[derive(Debug, Default)]
+pub(crate) struct Taken {
+    /// All commands that waited.
+    pub(crate) commands: Vec<Command>,
+    /// One item of a lane, the lanes taking turns.
+    pub(crate) item: Option<Item>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    items: VecDeque<Item>,
+    bytes: usize,
+}
+
+#[derive(Debug, Default)]
+struct Inside {
+    commands: Vec<Command>,
+    core: Queue,
+    stream: Queue,
+    turn: usize,
+    closed: bool,
+}
+
+/// The mailbox of the driver.
+#[derive(Debug)]
+pub(crate) struct Mailbox {
+    inside: Mutex<Inside>,
+    filled: Condvar,
+    emptied: Condvar,
+    bytes_max: usize,
+}
+
+impl Mailbox {
+    /// An empty mailbox that takes `bytes_max` bytes of each lane.
+    pub(crate) fn new(bytes_max: usize) -> Self {
+        Self {
+            inside: Mutex::default(),
+            filled: Condvar::new(),
+            emptied: Condvar::new(),
+            bytes_max: bytes_max.max(1),
+        }
+    }
+
+    /// Leaves a command.
+    pub(crate) fn command(&self, command: Command) {
+        self.locked().commands.push(command);
+        self.filled.notify_one();
+    }
+
+    /// Leaves an item of a lane, waiting up to `patience` for room.
+    ///
+    /// # Errors
+    /// The item comes back where there was no room, or the mailbox is closed.
+    pub(crate) fn push(&self, slot: Slot, item: Item, patience: Duration) -> Result<(), Item> {
+        let deadline = Instant::now().checked_add(patience);
+        let mut inside = self.locked();
+        loop {
+            if inside.closed {
+                return Err(item);
+            }
+            let queue = inside.queue(slot);
+            if queue.bytes < self.bytes_max || item.bytes() == 0 {
+                queue.bytes = queue.bytes.saturating_add(item.bytes());
+                queue.items.push_back(item);
+                drop(inside);
+                self.filled.notify_one();
+                return Ok(());
+            }
+            let left =
+                deadline.map_or(Duration::from_secs(1), |end| end.saturating_duration_since(Instant::now()));
+            if left.is_zero() {
+                return Err(item);
+            }
+            inside = self.emptied.wait_timeout(inside, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Takes what is there, waiting up to `patience` for anything.
+    pub(crate) fn take(&self, patience: Duration) -> Taken {
+        let mut inside = self.locked();
+        if inside.is_empty() && !patience.is_zero() {
+            inside = self.filled.wait_timeout(inside, patience).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        let commands = std::mem::take(&mut inside.commands);
+        inside.turn = inside.turn.wrapping_add(1);
+        let order = if inside.turn.is_multiple_of(2) {
+            [Slot::Core, Slot::Stream]
+        } else {
+            [Slot::Stream, Slot::Core]
+        };
+        let item = order.into_iter().find_map(|slot| inside.queue(slot).pop());
+        drop(inside);
+        if item.is_some() {
+            self.emptied.notify_all();
+        }
+        Taken { commands, item }
+    }
+
+    /// Takes no more items; commands still come through.
+    pub(crate) fn close(&self) {
+        self.locked().closed = true;
+        self.emptied.notify_all();
+        self.filled.notify_all();
+    }
+
+    fn locked(&self) -> MutexGuard<'_, Inside> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inside {
+    fn queue(&mut self, slot: Slot) -> &mut Queue {
+        match slot {
+            Slot::Core => &mut self.core,
+            Slot::Stream => &mut self.stream,
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.commands.is_empty() && self.core.items.is_empty() && self.stream.items.is_empty()
+    }
+}
+
+impl Queue {
+    fn pop(&mut self) -> Option<Item> {
+        let item = self.items.pop_front()?;
+        self.bytes = self.bytes.saturating_sub(item.bytes());
+        Some(item)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::time::Timestamp;
+    use crate::engine::wire::Lane;
+    use crate::shell::nats_in::frames::Delivery;
+
+    fn batch(payload: &[u8]) -> Item {
+        let mut batch = Batch::new(Lane::Core);
+        let delivery = Delivery { subscription: 1, subject: b"s", reply: b"", headers: b"", payload };
+        batch.push(&delivery, Timestamp::EPOCH);
+        Item::Batch(batch)
+    }
+
+    #[test]
+    fn a_full_lane_gets_its_batch_back_and_the_other_lane_is_not_touched() {
+        let mailbox = Mailbox::new(4);
+        assert!(mailbox.push(Slot::Core, batch(b"12345"), Duration::ZERO).is_ok());
+        assert!(mailbox.push(Slot::Core, batch(b"6"), Duration::ZERO).is_err());
+        assert!(mailbox.push(Slot::Stream, batch(b"6"), Duration::ZERO).is_ok());
+        assert!(mailbox.take(Duration::ZERO).item.is_some());
+        assert!(mailbox.take(Duration::ZERO).item.is_some());
+        assert!(mailbox.push(Slot::Core, batch(b"6"), Duration::ZERO).is_ok());
+    }
+
+    #[test]
+    fn lanes_take_turns_and_commands_go_first() {
+        let mailbox = Mailbox::new(1 << 20);
+        for _ in 0..2 {
+            mailbox.push(Slot::Core, batch(b"c"), Duration::ZERO).unwrap();
+            mailbox.push(Slot::Stream, Item::CatchUp(CatchUp::Begin), Duration::ZERO).unwrap();
+        }
+        mailbox.command(Command::Fact(Fact::Connected));
+        let first = mailbox.take(Duration::ZERO);
+        assert_eq!(first.commands.len(), 1);
+        let mut kinds = vec![matches!(first.item, Some(Item::Batch(_)))];
+        kinds.extend((0..3).map(|_| matches!(mailbox.take(Duration::ZERO).item, Some(Item::Batch(_)))));
+        assert!(kinds == [false, true, false, true] || kinds == [true, false, true, false], "{kinds:?}");
+    }
+
+    #[test]
+    fn a_closed_mailbox_takes_no_batch_but_yields_what_it_has() {
+        let mailbox = Mailbox::new(16);
+        mailbox.push(Slot::Core, batch(b"c"), Duration::ZERO).unwrap();
+        mailbox.close();
+        assert!(mailbox.push(Slot::Core, batch(b"c"), Duration::MAX).is_err());
+        assert!(mailbox.take(Duration::ZERO).item.is_some());
+    }
+}

@@ -1,0 +1,223 @@
+//! The NATS text protocol as a client hears it: frames cut out of one buffer, nothing copied, nothing judged.
+//!
+//! A header block stays the bytes it came as: a block that cannot be read must not end the connection, or one
+//! stored message would end it for ever.
+
+use memchr::memchr;
+
+/// The longest control line; `INFO` of a big cluster is the longest there is.
+const LINE_BYTES_MAX: usize = 1 << 20;
+
+/// One frame from the server, borrowed from the buffer it was read into.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Frame<'a> {
+    /// `MSG` and `HMSG`.
+    Message(Delivery<'a>),
+    /// `PING`, which wants a `PONG`.
+    Ping,
+    /// `PONG`.
+    Pong,
+    /// `+OK`.
+    Ok,
+    /// `-ERR`, without its quotes.
+    Error(&'a [u8]),
+    /// `INFO`, its JSON.
+    Info(&'a [u8]),
+}
+
+/// One delivered message.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Delivery<'a> {
+    /// The subscription it came by.
+    pub(crate) subscription: u64,
+    /// Where it was published.
+    pub(crate) subject: &'a [u8],
+    /// Where an answer goes; empty for nowhere.
+    pub(crate) reply: &'a [u8],
+    /// The raw header block, empty where there is none.
+    pub(crate) headers: &'a [u8],
+    /// The payload.
+    pub(crate) payload: &'a [u8],
+}
+
+/// What no server says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum FrameError {
+    /// A control line without end.
+    #[error("a control line of more than {LINE_BYTES_MAX} bytes")]
+    LineTooLong,
+    /// An operation that is none, or one with wrong arguments.
+    #[error("an operation that is not part of the NATS protocol")]
+    Unknown,
+}
+
+/// Cuts the first frame off; `None` where more bytes are needed. The number is how many bytes it took.
+pub(crate) fn parse(bytes: &[u8]) -> Result<Option<(Frame<'_>, usize)>, FrameError> {
+    let Some(end) = memchr(b'\n', bytes) else {
+        return if bytes.len() > LINE_BYTES_MAX { Err(FrameError::LineTooLong) } else { Ok(None) };
+    };
+    let line = bytes.get(..end).unwrap_or_default();
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let body = end + 1;
+    if let Some(arguments) = operation(line, b"MSG ") {
+        return message(bytes, body, &arguments_of(arguments), Block::Payload);
+    }
+    if let Some(arguments) = operation(line, b"HMSG ") {
+        return message(bytes, body, &arguments_of(arguments), Block::HeadersAndPayload);
+    }
+    let frame = if operation(line, b"PING").is_some() {
+        Frame::Ping
+    } else if operation(line, b"PONG").is_some() {
+        Frame::Pong
+    } else if operation(line, b"+OK").is_some() {
+        Frame::Ok
+    } else if let Some(text) = operation(line, b"-ERR") {
+        Frame::Error(text.trim_ascii().strip_prefix(b"'").unwrap_or(text).trim_ascii().trim_suffix_quote())
+    } else if let Some(json) = operation(line, b"INFO ") {
+        Frame::Info(json)
+    } else {
+        return Err(FrameError::Unknown);
+    };
+    Ok(Some((frame, body)))
+}
+
+/// What follows a control line.
+#[derive(Clone, Copy)]
+enum Block {
+    Payload,
+    HeadersAndPayload,
+}
+
+/// The rest of the line where it begins with `name`, whatever the case.
+fn operation<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let (head, rest) = line.split_at_checked(name.len())?;
+    head.eq_ignore_ascii_case(name).then_some(rest)
+}
+
+trait TrimQuote {
+    fn trim_suffix_quote(&self) -> &Self;
+}
+
+impl TrimQuote for [u8] {
+    fn trim_suffix_quote(&self) -> &Self {
+        self.strip_suffix(b"'").unwrap_or(self)
+    }
+}
+
+/// Up to six arguments of a control line; missing ones are empty.
+struct Arguments<'a> {
+    values: [&'a [u8]; 6],
+    count: usize,
+}
+
+fn arguments_of(line: &[u8]) -> Arguments<'_> {
+    let mut arguments = Arguments { values: [b""; 6], count: 0 };
+    for value in line.split(|byte| matches!(byte, b' ' | b'\t')).filter(|value| !value.is_empty()) {
+        if let Some(place) = arguments.values.get_mut(arguments.count) {
+            *place = value;
+        }
+        arguments.count += 1;
+    }
+    arguments
+}
+
+fn message<'a>(
+    bytes: &'a [u8],
+    body: usize,
+    arguments: &Arguments<'a>,
+    block: Block,
+) -> Result<Option<(Frame<'a>, usize)>, FrameError> {
+    let [subject, subscription, third, fourth, fifth, _] = arguments.values;
+    let (reply, headers, total) = match (block, arguments.count) {
+        (Block::Payload, 3) => (&b""[..], 0, number(third)?),
+        (Block::Payload, 4) => (third, 0, number(fourth)?),
+        (Block::HeadersAndPayload, 4) => (&b""[..], number(third)?, number(fourth)?),
+        (Block::HeadersAndPayload, 5) => (third, number(fourth)?, number(fifth)?),
+        _ => return Err(FrameError::Unknown),
+    };
+    let (headers, total) = (headers as usize, total as usize);
+    if headers > total {
+        return Err(FrameError::Unknown);
+    }
+    let after = body.saturating_add(total);
+    let Some(content) = bytes.get(body..after) else { return Ok(None) };
+    let Some(ending) = bytes.get(after..after.saturating_add(2)) else { return Ok(None) };
+    if ending != b"\r\n" {
+        return Err(FrameError::Unknown);
+    }
+    let (headers, payload) = content.split_at_checked(headers).ok_or(FrameError::Unknown)?;
+    let delivery = Delivery { subscription: number(subscription)?, subject, reply, headers, payload };
+    Ok(Some((Frame::Message(delivery), after + 2)))
+}
+
+/// A decimal number of at most 15 digits.
+pub(crate) fn number(digits: &[u8]) -> Result<u64, FrameError> {
+    if digits.is_empty() || digits.len() > 15 {
+        return Err(FrameError::Unknown);
+    }
+    digits.iter().try_fold(0_u64, |number, digit| match digit {
+        b'0'..=b'9' => Ok(number * 10 + u64::from(digit - b'0')),
+        _ => Err(FrameError::Unknown),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn whole(bytes: &[u8]) -> (Frame<'_>, usize) {
+        parse(bytes).unwrap().unwrap()
+    }
+
+    #[test]
+    fn a_message_is_cut_out_with_what_belongs_to_it() {
+        let plain = whole(b"MSG a.b 7 3\r\nxyz\r\nPING\r\n");
+        let delivery =
+            Delivery { subscription: 7, subject: b"a.b", reply: b"", headers: b"", payload: b"xyz" };
+        assert_eq!(plain, (Frame::Message(delivery), 18));
+        let (frame, _) = whole(b"HMSG a 1 r.2 12 15\r\nNATS/1.0\r\n\r\nxyz\r\n");
+        let delivery = Delivery {
+            subscription: 1,
+            subject: b"a",
+            reply: b"r.2",
+            headers: b"NATS/1.0\r\n\r\n",
+            payload: b"xyz",
+        };
+        assert_eq!(frame, Frame::Message(delivery));
+    }
+
+    #[test]
+    fn a_header_block_nobody_can_read_is_passed_on_as_it_is() {
+        let (frame, _) = whole(b"HMSG a 1 4 6\r\n\xff\xfe\0\nxy\r\n");
+        let Frame::Message(delivery) = frame else { panic!("no message") };
+        assert_eq!((delivery.headers, delivery.payload), (&b"\xff\xfe\0\n"[..], &b"xy"[..]));
+    }
+
+    #[test]
+    fn every_cut_off_frame_waits_for_more() {
+        let text = b"HMSG a 1 r.2 12 15\r\nNATS/1.0\r\n\r\nxyz\r\n";
+        for length in 0..text.len() {
+            assert_eq!(parse(&text[..length]), Ok(None), "{length}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_frame_is_an_error() {
+        let cases: &[&[u8]] = &[
+            b"HELLO\r\n",
+            b"MSG a 1\r\n",
+            b"MSG a 1 x\r\n",
+            b"MSG a 1 2\r\nabc\r\n",
+            b"HMSG a 1 9 3\r\nabc\r\n",
+            b"MSG a 1 99999999999999999999\r\n",
+        ];
+        for case in cases {
+            assert_eq!(parse(case), Err(FrameError::Unknown), "{}", String::from_utf8_lossy(case));
+        }
+    }
+
+    #[test]
+    fn an_error_comes_without_its_quotes() {
+        assert_eq!(whole(b"-ERR 'Authorization Violation'\r\n").0, Frame::Error(b"Authorization Violation"));
+    }
+}

@@ -1,0 +1,431 @@
+//! The JetStream lane: a stream read in its order, each message handed over once.
+//!
+//! The position is ours: the last stream sequence handed to the engine. A limits-retention stream is read by an
+//! ephemeral consumer that acknowledges nothing; whatever goes wrong, it is made anew at position + 1 and what
+//! comes twice is dropped by its sequence. Work-queue and interest streams, and `start: resume`, need a durable
+//! consumer with acknowledgements ([`super::stream_durable`]).
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::engine::fact::{CatchUp, EpochReason, Fact};
+use crate::engine::wire::{EventType, Lane};
+use crate::shell::mailbox::{Item, Slot};
+use crate::shell::settings::{JetStreamSettings, MissingStream, Start};
+use crate::shell::status::Topic;
+
+use super::LaneContext;
+use super::batch::Batch;
+use super::core_lane::subject_of;
+use super::link::{Link, LinkError};
+use super::servers::Servers;
+use super::stream_api::{Api, ApiError, ConsumerInfo, StreamInfo};
+use super::stream_durable::Durable;
+
+/// How long to wait before looking again at a stream that cannot be read.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// How long an ephemeral consumer outlives its reader.
+const INACTIVE: Duration = Duration::from_secs(30);
+
+/// How long scrapes wait for the stream to be seen for the first time; without a broker there is nothing to wait for.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How far the stream was read.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Position {
+    /// The last sequence handed over or known not to be ours.
+    pub(super) sequence: u64,
+    /// When the message of that sequence was stored, where it was ours.
+    pub(super) stored_nanos: Option<i64>,
+    /// When the stream was created, once it was seen.
+    pub(super) created: Option<String>,
+}
+
+/// Where reading of what was stored before the start stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// The stream was not seen yet.
+    Unknown,
+    /// Until this sequence, or the consumer's end.
+    CatchingUp { until: u64 },
+    /// Done.
+    Live,
+}
+
+/// A consumer to pull from.
+pub(super) struct Consumer {
+    /// As the server made it.
+    pub(super) info: ConsumerInfo,
+    /// Whether subjects are told apart here, because the server does not.
+    pub(super) filter: Filter,
+    /// What a consumer with acknowledgements needs beside.
+    pub(super) durable: Option<Durable>,
+}
+
+/// Where other types' messages are passed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Filter {
+    /// At the server.
+    AtServer,
+    /// Here, uncounted.
+    Here,
+}
+
+/// What to do after a step.
+pub(super) enum Next {
+    /// Look at the stream again at once.
+    LookAgain,
+    /// Look at the stream again after a pause; the reason is noted.
+    Wait,
+    /// The process stops.
+    Stop,
+}
+
+/// The JetStream lane.
+pub(crate) struct StreamLane {
+    pub(super) context: LaneContext,
+    servers: Servers,
+    pub(super) subjects: Vec<String>,
+    pub(super) position: Position,
+    pub(super) phase: Phase,
+    pub(super) batch: Batch,
+    pub(super) told_pending: Option<(Instant, u64)>,
+    started: Instant,
+    gave_up: bool,
+}
+
+impl StreamLane {
+    /// The lane of these types.
+    pub(crate) fn new(context: LaneContext, servers: Servers, types: &[EventType]) -> Self {
+        Self {
+            context,
+            servers,
+            subjects: types.iter().map(|event_type| subject_of(*event_type)).collect(),
+            position: Position::default(),
+            phase: Phase::Unknown,
+            batch: Batch::new(Lane::JetStream),
+            told_pending: None,
+            started: Instant::now(),
+            gave_up: false,
+        }
+    }
+
+    /// Reads until the process stops.
+    pub(crate) fn run(mut self) {
+        while !self.context.stop.is_stopping() {
+            match self.servers.open(&self.context.settings.nats) {
+                Ok(mut link) => {
+                    let Err(error) = self.session(&mut link) else { return };
+                    if link.info.leaving {
+                        self.servers.pass_over();
+                    }
+                    self.context.link_is_down(Topic::StreamLink, error.to_string());
+                }
+                Err(error) => self.context.link_is_down(Topic::StreamLink, error.to_string()),
+            }
+            if self.started.elapsed() > PATIENCE {
+                self.give_up_waiting();
+            }
+            self.context.stop.wait(self.servers.pause());
+        }
+    }
+
+    pub(super) fn jetstream(&self) -> &JetStreamSettings {
+        &self.context.settings.jetstream
+    }
+
+    /// Works on one connection until it breaks; fine where the process stops.
+    fn session(&mut self, link: &mut Link) -> Result<(), LinkError> {
+        let timeout = self.context.settings.nats.request_timeout;
+        let domain = self.jetstream().domain.clone();
+        let mut api = Api::new(link, domain.as_deref(), timeout);
+        self.context.link_is_up(Topic::StreamLink);
+        while !self.context.stop.is_stopping() {
+            let next = match self.prepare(link, &mut api) {
+                Ok(Some(consumer)) => self.pull(link, &mut api, consumer)?,
+                Ok(None) => Next::Wait,
+                Err(ApiError::Link(error)) => return Err(error),
+                Err(error) => {
+                    self.context.status.set(Topic::Stream, error.to_string());
+                    self.give_up_waiting();
+                    Next::Wait
+                }
+            };
+            match next {
+                Next::LookAgain => {}
+                Next::Wait => idle(&self.context, link)?,
+                Next::Stop => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at the stream and makes a consumer at the position; none where the stream cannot be read yet.
+    fn prepare(&mut self, link: &mut Link, api: &mut Api) -> Result<Option<Consumer>, ApiError> {
+        let stream = self.jetstream().stream.clone();
+        let info = match api.stream(link, &stream) {
+            Ok(info) => info,
+            Err(ApiError::NotFound) => match self.jetstream().missing_stream {
+                MissingStream::Create => {
+                    tracing::info!(stream = %stream, "creating the stream");
+                    api.create_stream(link, &stream, &self.subjects)?
+                }
+                MissingStream::Wait => {
+                    let reason = format!(
+                        "the stream {stream} does not exist; create it: nats stream add {stream} --subjects '{}' \
+                         --defaults, or start signalbox with --jetstream-create-stream",
+                        self.subjects.join(",")
+                    );
+                    self.context.status.set(Topic::Stream, reason);
+                    self.give_up_waiting();
+                    return Ok(None);
+                }
+            },
+            Err(error) => return Err(error),
+        };
+        let durable = info.config.retention != "limits" || self.jetstream().start == Start::Resume;
+        self.check_epoch(link, api, &info, durable)?;
+        let consumer = if durable {
+            self.durable_consumer(link, api, &info)?
+        } else {
+            self.ephemeral(link, api, &info)?
+        };
+        if let Some(consumer) = &consumer {
+            self.warn_of_uncovered(&info);
+            self.context.status.clear(Topic::Stream);
+            self.begin(&info, consumer);
+        }
+        Ok(consumer)
+    }
+
+    /// Notices a stream that is not the one that was read, and what left it unread.
+    fn check_epoch(
+        &mut self,
+        link: &mut Link,
+        api: &mut Api,
+        info: &StreamInfo,
+        durable: bool,
+    ) -> Result<(), ApiError> {
+        let stream = self.jetstream().stream.clone();
+        let Some(created) = &self.position.created else {
+            self.position.created = Some(info.created.clone());
+            if self.jetstream().start == Start::New {
+                self.position.sequence = info.state.last_seq;
+            }
+            return Ok(());
+        };
+        let reason = if *created != info.created {
+            Some(EpochReason::Recreated)
+        } else if info.state.last_seq < self.position.sequence {
+            Some(EpochReason::RolledBack)
+        } else if let Some(ours) = self.position.stored_nanos {
+            let theirs = api.stored_at(link, &stream, self.position.sequence)?;
+            theirs.is_some_and(|theirs| theirs != ours).then_some(EpochReason::RolledBack)
+        } else {
+            None
+        };
+        if let Some(reason) = reason {
+            tracing::warn!(stream = %stream, reason = reason.word(), "the stream began anew; it is read from its first message");
+            self.context.hand_over(Slot::Stream, Item::Fact(Fact::StreamEpoch { stream, reason }));
+            self.position = Position { created: Some(info.created.clone()), ..Position::default() };
+            return Ok(());
+        }
+        let lost = info.state.first_seq.saturating_sub(self.position.sequence.saturating_add(1));
+        if lost > 0 && self.position.sequence > 0 && !durable {
+            let from = self.position.sequence + 1;
+            tracing::warn!(stream = %stream, from, to = info.state.first_seq - 1, "messages left the stream before they were read");
+            self.context.hand_over(Slot::Stream, Item::Fact(Fact::StreamLost { stream, count: lost }));
+            self.position.sequence = info.state.first_seq - 1;
+            self.position.stored_nanos = None;
+        }
+        Ok(())
+    }
+
+    /// A consumer that acknowledges nothing, from position + 1 on.
+    fn ephemeral(
+        &mut self,
+        link: &mut Link,
+        api: &mut Api,
+        info: &StreamInfo,
+    ) -> Result<Option<Consumer>, ApiError> {
+        let mut config = json!({
+            "description": "signalbox",
+            "deliver_policy": "by_start_sequence",
+            "opt_start_seq": self.position.sequence + 1,
+            "ack_policy": "none",
+            "replay_policy": "instant",
+            "inactive_threshold": INACTIVE.as_nanos() as u64,
+            "num_replicas": 1,
+            "mem_storage": true,
+        });
+        let asked = self.put_filter(&mut config, info);
+        let stream = self.jetstream().stream.clone();
+        let made = match api.create_consumer(link, &stream, &config) {
+            Err(ApiError::Refused { .. }) if asked => {
+                // A filter the stream's subjects do not cover is refused as a whole: then it is done here.
+                take_filter(&mut config);
+                api.create_consumer(link, &stream, &config)?
+            }
+            other => other?,
+        };
+        let filter = if self.is_filtered(&made, info) { Filter::AtServer } else { Filter::Here };
+        Ok(Some(Consumer { info: made, filter, durable: None }))
+    }
+
+    /// A durable consumer with acknowledgements, where it stopped.
+    fn durable_consumer(
+        &mut self,
+        link: &mut Link,
+        api: &mut Api,
+        info: &StreamInfo,
+    ) -> Result<Option<Consumer>, ApiError> {
+        let name = self.jetstream().durable.clone();
+        let stream = self.jetstream().stream.clone();
+        let mut config = Durable::config(&name);
+        self.put_filter(&mut config, info);
+        let made = match api.consumer(link, &stream, &name) {
+            Err(ApiError::NotFound) => api.create_consumer(link, &stream, &config)?,
+            other => other?,
+        };
+        let filter = if self.is_filtered(&made, info) { Filter::AtServer } else { Filter::Here };
+        if filter == Filter::Here && info.config.retention == "workqueue" {
+            let reason = format!(
+                "the work-queue stream {stream} holds other types too and this server ({}) cannot leave them to \
+                 others; use nats-server 2.10 or newer, or a stream of its own",
+                link.info.version
+            );
+            api.delete_consumer(link, &stream, &name);
+            self.context.status.set(Topic::Stream, reason);
+            self.give_up_waiting();
+            return Ok(None);
+        }
+        let durable = Durable::new(&made, Instant::now());
+        Ok(Some(Consumer { info: made, filter, durable: Some(durable) }))
+    }
+
+    /// Asks the server to leave other types out, where the stream takes any; whether it was asked.
+    fn put_filter(&self, config: &mut Value, info: &StreamInfo) -> bool {
+        if self.covers_stream(info) {
+            return false;
+        }
+        let Some(fields) = config.as_object_mut() else { return false };
+        match self.subjects.as_slice() {
+            [only] => fields.insert("filter_subject".to_owned(), json!(only)),
+            several => fields.insert("filter_subjects".to_owned(), json!(several)),
+        };
+        true
+    }
+
+    /// Whether the consumer as the server made it delivers our types alone.
+    fn is_filtered(&self, made: &ConsumerInfo, info: &StreamInfo) -> bool {
+        let ours = |subject: &String| self.subjects.contains(subject);
+        let several = &made.config.filter_subjects;
+        self.covers_stream(info)
+            || ours(&made.config.filter_subject)
+            || (!several.is_empty() && several.iter().all(ours))
+    }
+
+    /// Whether the stream takes nothing but our types.
+    fn covers_stream(&self, info: &StreamInfo) -> bool {
+        !info.config.subjects.is_empty() && info.config.subjects.iter().all(|it| self.subjects.contains(it))
+    }
+
+    fn warn_of_uncovered(&self, info: &StreamInfo) {
+        let uncovered: Vec<&str> = self
+            .subjects
+            .iter()
+            .filter(|subject| !info.config.subjects.iter().any(|pattern| subject_matches(pattern, subject)))
+            .map(String::as_str)
+            .collect();
+        if self.phase == Phase::Unknown && !uncovered.is_empty() && !info.config.subjects.is_empty() {
+            let stream = &self.jetstream().stream;
+            tracing::warn!(stream = %stream, subjects = uncovered.join(","), "the stream does not take these types of the JetStream lane; their events will not be seen");
+        }
+    }
+
+    /// Begins catching up where the stream is seen for the first time, and goes on with it after a break.
+    fn begin(&mut self, info: &StreamInfo, consumer: &Consumer) {
+        if self.phase == Phase::Unknown {
+            self.phase = Phase::CatchingUp { until: info.state.last_seq };
+            let count = consumer.info.num_pending;
+            self.context.status.set(
+                Topic::CatchUp,
+                format!("reading {count} messages that the stream stored before the start"),
+            );
+            self.context.hand_over(Slot::Stream, Item::CatchUp(CatchUp::Begin));
+        }
+        if consumer.info.num_pending == 0 && consumer.info.num_ack_pending == 0 {
+            self.end_catch_up();
+        }
+        self.tell_pending(consumer.info.num_pending);
+    }
+
+    pub(super) fn end_catch_up(&mut self) {
+        if matches!(self.phase, Phase::CatchingUp { .. }) {
+            self.hand_batch();
+            self.phase = Phase::Live;
+            // The driver clears the topic once everything before this has been applied.
+            self.context.hand_over(Slot::Stream, Item::CatchUp(CatchUp::End));
+        }
+    }
+
+    /// Lets time and scrapes go on while there is no stream to catch up with.
+    fn give_up_waiting(&mut self) {
+        if self.phase == Phase::Unknown && !self.gave_up {
+            self.gave_up = true;
+            self.context.hand_over(Slot::Stream, Item::Present);
+        }
+    }
+}
+
+/// Keeps the connection alive for a while without reading the stream.
+fn idle(context: &LaneContext, link: &mut Link) -> Result<(), LinkError> {
+    let until = Instant::now() + LOOK_AGAIN;
+    while Instant::now() < until && !context.stop.is_stopping() {
+        link.read()?;
+        while link.next()?.is_some() {}
+    }
+    Ok(())
+}
+
+/// Takes the filter out again.
+fn take_filter(config: &mut Value) {
+    if let Some(fields) = config.as_object_mut() {
+        fields.remove("filter_subject");
+        fields.remove("filter_subjects");
+    }
+}
+
+/// Whether a subject matches a pattern with `*` for one token and `>` for all that follow.
+pub(crate) fn subject_matches(pattern: &str, subject: &str) -> bool {
+    let (mut patterns, mut tokens) = (pattern.split('.'), subject.split('.'));
+    loop {
+        match (patterns.next(), tokens.next()) {
+            (Some(">"), Some(_)) | (None, None) => return true,
+            (Some(wanted), Some(token)) if wanted == "*" || wanted == token => {}
+            _ => return false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn subjects_match_patterns_as_the_server_has_it() {
+        let cases = [
+            ("events.>", "events.queue.JobQueued", true),
+            ("events.*.JobQueued", "events.queue.JobQueued", true),
+            ("events.queue.JobQueued", "events.queue.JobQueued", true),
+            ("events.*", "events.queue.JobQueued", false),
+            ("events.>", "events", false),
+            ("other.>", "events.queue.JobQueued", false),
+        ];
+        for (pattern, subject, expected) in cases {
+            assert_eq!(subject_matches(pattern, subject), expected, "{pattern} {subject}");
+        }
+    }
+}

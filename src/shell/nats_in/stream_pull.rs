@@ -1,0 +1,264 @@
+//! Pulling: requests for messages kept open at the server, and what comes back read apart.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::frames::{Delivery, number};
+use super::link::Link;
+use super::stream_api::Api;
+
+/// Requests kept open at a time.
+const OPEN_MAX: usize = 2;
+
+/// What a message says of its place in the stream, in its reply subject.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// How often it was delivered.
+    pub(crate) delivered: u64,
+    /// Its sequence in the stream.
+    pub(crate) stream_sequence: u64,
+    /// Its number among the consumer's deliveries.
+    pub(crate) consumer_sequence: u64,
+    /// When it was stored, in nanoseconds since the epoch.
+    pub(crate) stored_nanos: i64,
+    /// Messages the consumer has after it.
+    pub(crate) pending: u64,
+}
+
+/// Reads `$JS.ACK.….<delivered>.<stream seq>.<consumer seq>.<time>.<pending>`, with or without domain and account.
+pub(crate) fn place_of(reply: &[u8]) -> Option<Place> {
+    let rest = reply.strip_prefix(b"$JS.ACK.")?;
+    let mut tokens = [&b""[..]; 12];
+    let mut count = 0;
+    for token in rest.split(|byte| *byte == b'.') {
+        *tokens.get_mut(count)? = token;
+        count += 1;
+    }
+    // stream, consumer, then the numbers; newer servers put domain and account hash in front and a token behind.
+    let first = match count {
+        7 => 2,
+        9 | 10 => 4,
+        _ => return None,
+    };
+    let numbers = tokens.get(first..first + 5)?;
+    let [delivered, stream_sequence, consumer_sequence, time, pending] = numbers else { return None };
+    Some(Place {
+        delivered: number(delivered).ok()?,
+        stream_sequence: number(stream_sequence).ok()?,
+        consumer_sequence: number(consumer_sequence).ok()?,
+        stored_nanos: std::str::from_utf8(time).ok()?.parse().ok()?,
+        pending: number(pending).ok()?,
+    })
+}
+
+/// What a message on a pull's inbox is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pulled {
+    /// A message of the stream.
+    Message(Place),
+    /// A sign of life.
+    Heartbeat,
+    /// The request is done; more may come with the next.
+    Done(Ending),
+    /// The consumer is gone or cannot go on: make another.
+    Broken,
+}
+
+/// Why a request is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// Its time is over: nothing (more) was there.
+    Expired,
+    /// Its bytes are used up.
+    Bytes,
+    /// The next message alone is bigger than what was asked for.
+    TooBig,
+}
+
+/// Tells messages from the server's own words.
+pub(crate) fn judge(delivery: &Delivery<'_>) -> Pulled {
+    if let Some(place) = place_of(delivery.reply) {
+        return Pulled::Message(place);
+    }
+    let line = delivery.headers.split(|byte| *byte == b'\r').next().unwrap_or_default();
+    let status = line.strip_prefix(b"NATS/1.0").unwrap_or_default().trim_ascii();
+    let text = String::from_utf8_lossy(status).to_lowercase();
+    match status.get(..3) {
+        Some(b"100") => Pulled::Heartbeat,
+        Some(b"404" | b"408") => Pulled::Done(Ending::Expired),
+        Some(b"409") if text.contains("batch completed") => Pulled::Done(Ending::Bytes),
+        Some(b"409") if text.contains("exceeds maxbytes") => Pulled::Done(Ending::TooBig),
+        _ => Pulled::Broken,
+    }
+}
+
+/// One open request.
+#[derive(Debug)]
+struct Open {
+    number: u64,
+    left: usize,
+    got: usize,
+}
+
+/// What to ask for with a request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Request {
+    /// Messages.
+    pub(crate) messages_max: usize,
+    /// Bytes.
+    pub(crate) bytes_max: usize,
+    /// How long it stays open.
+    pub(crate) expires: Duration,
+    /// How often the server shows it is alive.
+    pub(crate) heartbeat: Duration,
+}
+
+/// The open requests of one consumer.
+#[derive(Debug)]
+pub(crate) struct Pulls {
+    subject: String,
+    request: Request,
+    open: VecDeque<Open>,
+    number: u64,
+    big_next: bool,
+    heard: Instant,
+}
+
+impl Pulls {
+    /// No request yet, to the consumer whose requests go to `subject`.
+    pub(crate) fn new(subject: String, request: Request, now: Instant) -> Self {
+        Self { subject, request, open: VecDeque::new(), number: 0, big_next: false, heard: now }
+    }
+
+    /// Asks for more where little is on its way.
+    pub(crate) fn ask(&mut self, link: &mut Link, api: &Api) {
+        let on_its_way: usize = self.open.iter().map(|open| open.left).sum();
+        if self.open.len() >= OPEN_MAX || on_its_way > self.request.messages_max / 2 {
+            return;
+        }
+        if self.big_next && !self.open.is_empty() {
+            return;
+        }
+        self.number += 1;
+        let mut body = json!({
+            "batch": self.request.messages_max,
+            "expires": nanos(self.request.expires),
+            "idle_heartbeat": nanos(self.request.heartbeat),
+            "max_bytes": self.request.bytes_max,
+        });
+        let mut left = self.request.messages_max;
+        if std::mem::take(&mut self.big_next) {
+            left = 1;
+            body = json!({
+                "batch": 1, "expires": nanos(self.request.expires), "idle_heartbeat": nanos(self.request.heartbeat),
+            });
+        }
+        link.publish(&self.subject, Some(&api.pull_inbox(self.number)), body.to_string().as_bytes());
+        self.open.push_back(Open { number: self.number, left, got: 0 });
+    }
+
+    /// Notes a message: the server serves the oldest request first.
+    pub(crate) fn note_message(&mut self, now: Instant) {
+        self.heard = now;
+        if let Some(open) = self.open.front_mut() {
+            open.got += 1;
+            open.left = open.left.saturating_sub(1);
+            if open.left == 0 {
+                self.open.pop_front();
+            }
+        }
+    }
+
+    /// Notes a sign of life or the end of the request whose inbox is `subject`.
+    pub(crate) fn note(&mut self, subject: &[u8], pulled: Pulled, now: Instant) -> Drained {
+        self.heard = now;
+        let Pulled::Done(ending) = pulled else { return Drained::Unknown };
+        let named = subject.rsplit(|byte| *byte == b'.').next().and_then(|token| number(token).ok());
+        let Some(at) = self.open.iter().position(|open| Some(open.number) == named) else {
+            return Drained::Unknown;
+        };
+        let nothing_came = self.open.remove(at).is_some_and(|open| open.got == 0);
+        self.big_next |= ending == Ending::TooBig && nothing_came;
+        if ending == Ending::Expired && nothing_came { Drained::Yes } else { Drained::Unknown }
+    }
+
+    /// The lane itself was busy: silence until now says nothing of the server.
+    pub(crate) fn excuse(&mut self, now: Instant) {
+        self.heard = now;
+    }
+
+    /// Whether the server has been silent longer than it may be.
+    pub(crate) fn missed_heartbeat(&self, now: Instant) -> bool {
+        let patience = (self.request.heartbeat * 3).max(Duration::from_millis(1_500));
+        now.saturating_duration_since(self.heard) > patience
+    }
+}
+
+/// Whether a consumer is known to have nothing more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Drained {
+    /// A whole request brought nothing.
+    Yes,
+    /// Not known.
+    Unknown,
+}
+
+fn nanos(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_tells_its_place_whatever_the_server_puts_around_it() {
+        let place = Place {
+            delivered: 1,
+            stream_sequence: 42,
+            consumer_sequence: 7,
+            stored_nanos: 1_700_000_000_000_000_001,
+            pending: 3,
+        };
+        let cases = [
+            "$JS.ACK.EVENTS.abc.1.42.7.1700000000000000001.3",
+            "$JS.ACK.hub.ACCHASH.EVENTS.abc.1.42.7.1700000000000000001.3",
+            "$JS.ACK._.ACCHASH.EVENTS.abc.1.42.7.1700000000000000001.3.rand",
+        ];
+        for case in cases {
+            assert_eq!(place_of(case.as_bytes()), Some(place), "{case}");
+        }
+        for case in ["", "a.b", "$JS.ACK.x", "$JS.ACK.EVENTS.abc.1.x.7.1.3"] {
+            assert_eq!(place_of(case.as_bytes()), None, "{case}");
+        }
+    }
+
+    #[test]
+    fn the_servers_own_words_are_told_apart() {
+        let cases = [
+            ("NATS/1.0 100 Idle Heartbeat\r\n\r\n", Pulled::Heartbeat),
+            (
+                "NATS/1.0 408 Request Timeout\r\nNats-Pending-Messages: 1\r\n\r\n",
+                Pulled::Done(Ending::Expired),
+            ),
+            ("NATS/1.0 404 No Messages\r\n\r\n", Pulled::Done(Ending::Expired)),
+            ("NATS/1.0 409 Message Size Exceeds MaxBytes\r\n\r\n", Pulled::Done(Ending::TooBig)),
+            ("NATS/1.0 409 Batch Completed\r\n\r\n", Pulled::Done(Ending::Bytes)),
+            ("NATS/1.0 409 Consumer Deleted\r\n\r\n", Pulled::Broken),
+            ("NATS/1.0 503\r\n\r\n", Pulled::Broken),
+            ("", Pulled::Broken),
+        ];
+        for (headers, expected) in cases {
+            let delivery = Delivery {
+                subscription: 2,
+                subject: b"i.p.1",
+                reply: b"",
+                headers: headers.as_bytes(),
+                payload: b"",
+            };
+            assert_eq!(judge(&delivery), expected, "{headers}");
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! TLS for the lanes' connections: which certificates are trusted and which one we show.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore};
+
+use crate::shell::settings::TlsSettings;
+
+/// Why TLS cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TlsError {
+    /// A file that cannot be read as PEM.
+    #[error("cannot read {what} from {path}: {reason}")]
+    File {
+        /// Certificates or a key.
+        what: &'static str,
+        /// The file.
+        path: String,
+        /// Why.
+        reason: String,
+    },
+    /// One of the two without the other.
+    #[error("a TLS certificate and its key belong together: set both tls cert and tls key")]
+    Half,
+    /// No certificate to trust.
+    #[error("no certificate to trust: install the system's (ca-certificates) or set a tls ca file")]
+    NoRoots,
+    /// What rustls refuses.
+    #[error("TLS: {0}")]
+    Rustls(#[from] rustls::Error),
+}
+
+/// The TLS configuration of these settings.
+pub(crate) fn client_config(settings: &TlsSettings) -> Result<Arc<ClientConfig>, TlsError> {
+    let mut roots = RootCertStore::empty();
+    match &settings.ca {
+        Some(path) => {
+            for certificate in certificates(path)? {
+                roots.add(certificate)?;
+            }
+        }
+        None => {
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        }
+    }
+    if roots.is_empty() {
+        return Err(TlsError::NoRoots);
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots);
+    let config = match (&settings.cert, &settings.key) {
+        (Some(cert), Some(key)) => builder.with_client_auth_cert(certificates(cert)?, private_key(key)?)?,
+        (None, None) => builder.with_no_client_auth(),
+        _ => return Err(TlsError::Half),
+    };
+    Ok(Arc::new(config))
+}
+
+/// Reads what the settings name, so that a file that cannot be read is found at the start.
+///
+/// # Errors
+/// What cannot be read.
+pub(crate) fn check(settings: &TlsSettings) -> Result<(), TlsError> {
+    if settings.ca.is_some() || settings.cert.is_some() || settings.key.is_some() {
+        client_config(settings)?;
+    }
+    Ok(())
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let unreadable =
+        |reason: String| TlsError::File { what: "certificates", path: path.display().to_string(), reason };
+    let found = CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| unreadable(error.to_string()))?;
+    if found.is_empty() { Err(unreadable("there is none in it".to_owned())) } else { Ok(found) }
+}
+
+fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+    PrivateKeyDer::from_pem_file(path).map_err(|error| TlsError::File {
+        what: "a private key",
+        path: path.display().to_string(),
+        reason: error.to_string(),
+    })
+}

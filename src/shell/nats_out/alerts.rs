@@ -1,0 +1,197 @@
+//! Publishing alert events: in order, each until it is acknowledged.
+
+use std::time::Duration;
+
+use async_nats::{Client, HeaderMap};
+use serde::Deserialize;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::{Instant, timeout};
+
+use crate::engine::fact::Fact;
+use crate::engine::rules::AlertEvent;
+use crate::shell::command::Command;
+use crate::shell::nats_in::LaneContext;
+use crate::shell::nats_in::servers::backoff;
+use crate::shell::settings::Delivery;
+use crate::shell::status::Topic;
+
+/// How long it is believed that a stream covers a subject, or that none does.
+const BELIEF: Duration = Duration::from_secs(30);
+
+/// Why an event is not with the broker yet.
+#[derive(Debug, thiserror::Error)]
+enum PublishError {
+    #[error("no answer within {0:?}")]
+    Silent(Duration),
+    #[error("{0}")]
+    Client(String),
+    #[error("the stream says: {0}")]
+    Refused(String),
+}
+
+/// How an event goes out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// Acknowledged by a stream.
+    Acknowledged,
+    /// Sent and flushed.
+    Core,
+}
+
+/// Publishes alert events.
+pub(crate) struct AlertPublisher {
+    client: Client,
+    context: LaneContext,
+    beliefs: Vec<(&'static str, Way, Instant)>,
+}
+
+impl AlertPublisher {
+    /// A publisher over this connection.
+    pub(crate) fn new(client: Client, context: LaneContext) -> Self {
+        Self { client, context, beliefs: Vec::new() }
+    }
+
+    /// Publishes until the driver is gone.
+    pub(crate) async fn publish(mut self, mut events: UnboundedReceiver<AlertEvent>) {
+        while let Some(event) = events.recv().await {
+            self.insist(&event).await;
+            self.context.mailbox.command(Command::Confirmed(event.id));
+        }
+    }
+
+    /// Tries until the event is with the broker.
+    async fn insist(&mut self, event: &AlertEvent) {
+        let mut failures = 0_u32;
+        loop {
+            match self.attempt(event).await {
+                Ok(()) => {
+                    if failures > 0 {
+                        self.context.status.clear(Topic::Publishing);
+                    }
+                    tracing::info!(
+                        kind = event.event_type().name(),
+                        alert = %event.alert_name,
+                        labels = %event.labels,
+                        "alert event published"
+                    );
+                    return;
+                }
+                Err(error) => {
+                    failures = failures.saturating_add(1);
+                    self.beliefs.clear();
+                    self.context.fact(Fact::PublishFailed { kind: event.event_type() });
+                    self.context
+                        .status
+                        .set(Topic::Publishing, format!("cannot publish {}: {error}", event.subject()));
+                }
+            }
+            let settings = &self.context.settings.alerts;
+            tokio::time::sleep(backoff(failures, settings.retry_first, settings.retry_max)).await;
+        }
+    }
+
+    async fn attempt(&mut self, event: &AlertEvent) -> Result<(), PublishError> {
+        let subject = event.subject();
+        let mut headers = HeaderMap::new();
+        headers.insert("Nats-Msg-Id", event.message_id());
+        let payload = event.to_json();
+        match self.way(subject).await? {
+            Way::Acknowledged => self.acknowledged(subject, headers, payload).await,
+            Way::Core => {
+                let span = self.context.settings.nats.request_timeout;
+                let sent = async {
+                    self.client
+                        .publish_with_headers(subject, headers, payload.into())
+                        .await
+                        .map_err(|error| PublishError::Client(error.to_string()))?;
+                    self.client.flush().await.map_err(|error| PublishError::Client(error.to_string()))
+                };
+                if !self.is_connected() {
+                    return Err(PublishError::Client("not connected".to_owned()));
+                }
+                timeout(span, sent).await.map_err(|_| PublishError::Silent(span))?
+            }
+        }
+    }
+
+    async fn acknowledged(
+        &self,
+        subject: &'static str,
+        headers: HeaderMap,
+        payload: String,
+    ) -> Result<(), PublishError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            error: Option<Refusal>,
+            stream: Option<String>,
+        }
+        #[derive(Deserialize)]
+        struct Refusal {
+            description: Option<String>,
+        }
+        let span = self.context.settings.nats.request_timeout;
+        let request = self.client.request_with_headers(subject, headers, payload.into());
+        let answer = timeout(span, request)
+            .await
+            .map_err(|_| PublishError::Silent(span))?
+            .map_err(|error| PublishError::Client(error.to_string()))?;
+        let answer: Answer = serde_json::from_slice(&answer.payload)
+            .map_err(|_| PublishError::Refused("an answer that is no acknowledgement".to_owned()))?;
+        match answer {
+            Answer { error: None, stream: Some(_) } => Ok(()),
+            Answer { error, .. } => Err(PublishError::Refused(
+                error.and_then(|error| error.description).unwrap_or_else(|| "no stream in it".to_owned()),
+            )),
+        }
+    }
+
+    fn is_connected(&self) -> bool {
+        self.client.connection_state() == async_nats::connection::State::Connected
+    }
+
+    /// How events go to this subject.
+    async fn way(&mut self, subject: &'static str) -> Result<Way, PublishError> {
+        match self.context.settings.alerts.delivery {
+            Delivery::JetStream => return Ok(Way::Acknowledged),
+            Delivery::Core => return Ok(Way::Core),
+            Delivery::Auto => {}
+        }
+        let known =
+            self.beliefs.iter().find(|(known, _, since)| *known == subject && since.elapsed() < BELIEF);
+        if let Some((_, way, _)) = known {
+            return Ok(*way);
+        }
+        let way = self.look_for_stream(subject).await?;
+        self.beliefs.retain(|(known, _, _)| *known != subject);
+        self.beliefs.push((subject, way, Instant::now()));
+        Ok(way)
+    }
+
+    async fn look_for_stream(&self, subject: &str) -> Result<Way, PublishError> {
+        #[derive(Deserialize)]
+        struct Names {
+            streams: Option<Vec<String>>,
+        }
+        let prefix = match &self.context.settings.jetstream.domain {
+            Some(domain) => format!("$JS.{domain}.API"),
+            None => "$JS.API".to_owned(),
+        };
+        let span = self.context.settings.nats.request_timeout;
+        let body = serde_json::json!({ "subject": subject }).to_string();
+        let request = self.client.request(format!("{prefix}.STREAM.NAMES"), body.into());
+        let answer = match timeout(span, request).await {
+            // Forbidden requests are not answered; what is not known to be covered goes by core NATS.
+            Err(_) if self.is_connected() => return Ok(Way::Core),
+            Err(_) => return Err(PublishError::Silent(span)),
+            Ok(Ok(answer)) => answer,
+            // Nobody serves the API: JetStream is off here.
+            Ok(Err(error)) if error.kind() == async_nats::RequestErrorKind::NoResponders => {
+                return Ok(Way::Core);
+            }
+            Ok(Err(error)) => return Err(PublishError::Client(error.to_string())),
+        };
+        let names: Option<Names> = serde_json::from_slice(&answer.payload).ok();
+        let covered = names.and_then(|names| names.streams).is_some_and(|streams| !streams.is_empty());
+        Ok(if covered { Way::Acknowledged } else { Way::Core })
+    }
+}

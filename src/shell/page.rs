@@ -1,0 +1,263 @@
+//! The status page: alerts, rules with their values, event rates, connection and diagnostics, live.
+
+use std::fmt::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::engine::Engine;
+use crate::engine::promql::{QueryValue, Value, parse};
+use crate::engine::rules::view::{AlertView, GroupView, KindView, RuleView};
+use crate::engine::time::Timestamp;
+
+use super::http::Web;
+use super::http::answers::text;
+use super::http::json::float;
+
+/// How often an open page is brought up to date.
+const EVERY: Duration = Duration::from_secs(2);
+
+/// Rules whose present value is worked out for the page.
+const VALUES_MAX: usize = 100;
+
+/// What the engine tells for the page.
+struct Seen {
+    groups: Vec<GroupView>,
+    alerts: Vec<AlertView>,
+    values: Vec<String>,
+    rates: Vec<(String, String)>,
+}
+
+/// `GET /`.
+pub(crate) async fn page(State(web): State<Web>) -> Response {
+    let Some(live) = live(&web).await else {
+        return text(StatusCode::SERVICE_UNAVAILABLE, "signalbox is stopping.");
+    };
+    Html(format!(
+        "<!doctype html><html lang=en><meta charset=utf-8><title>signalbox</title>\
+         <meta name=viewport content='width=device-width'><style>{STYLE}</style>\
+         <h1>signalbox</h1><main id=live>{live}</main>\
+         <p><a href=metrics>metrics</a> <a href=-/ready>readiness</a> <a href=api/v1/rules>rules</a> \
+         <a href=api/v1/alerts>alerts</a></p><script>{SCRIPT}</script></html>"
+    ))
+    .into_response()
+}
+
+/// `GET /events`: the page's middle, again and again, as server-sent events.
+pub(crate) async fn events(State(web): State<Web>) -> Response {
+    let Ok(permit) = Arc::clone(&web.pages).try_acquire_owned() else {
+        return text(StatusCode::SERVICE_UNAVAILABLE, "Too many pages are open; close one.");
+    };
+    let stream = futures_util::stream::unfold((web, permit), next_event);
+    (
+        [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store")],
+        Body::from_stream(stream),
+    )
+        .into_response()
+}
+
+type Watching = (Web, OwnedSemaphorePermit);
+
+async fn next_event((web, permit): Watching) -> Option<(Result<Bytes, std::convert::Infallible>, Watching)> {
+    tokio::time::sleep(EVERY).await;
+    let live = live(&web).await?;
+    let mut event = String::new();
+    for line in live.lines() {
+        event.push_str("data: ");
+        event.push_str(line);
+        event.push('\n');
+    }
+    event.push('\n');
+    Some((Ok(event.into()), (web, permit)))
+}
+
+async fn live(web: &Web) -> Option<String> {
+    let seen = web.mailbox.ask(look).await?;
+    let mut html = String::new();
+    let reasons = web.status.reasons();
+    if reasons.is_empty() {
+        html.push_str("<p class=good>ready</p>");
+    } else {
+        html.push_str("<p class=bad>not ready</p><ul>");
+        for reason in reasons {
+            put(&mut html, format_args!("<li>{}</li>", escaped(&reason)));
+        }
+        html.push_str("</ul>");
+    }
+    alerts_table(&mut html, &seen.alerts, web.now());
+    rates_table(&mut html, &seen.rates);
+    rules_table(&mut html, &seen);
+    let diagnostics = web.status.diagnostics();
+    if !diagnostics.is_empty() {
+        put(&mut html, format_args!("<h2>Diagnostics</h2><pre>{}</pre>", escaped(&diagnostics)));
+    }
+    Some(html)
+}
+
+fn look(engine: &mut Engine, now: Timestamp) -> Seen {
+    let groups = engine.groups();
+    let values =
+        alerting(&groups).take(VALUES_MAX).map(|(_, rule)| value_of(engine, &rule.query, now)).collect();
+    let rates = ["received", "applied", "duplicate", "rejected", "dropped"]
+        .into_iter()
+        .map(|what| {
+            let query = format!("sum(rate(signalbox_events_{what}_total[1m]))");
+            (what.to_owned(), value_of(engine, &query, now))
+        })
+        .collect();
+    Seen { alerts: engine.alerts(), groups, values, rates }
+}
+
+/// The greatest value of an expression, empty where it has none.
+fn value_of(engine: &mut Engine, query: &str, now: Timestamp) -> String {
+    let Ok(expr) = parse(query) else { return String::new() };
+    let numbers: Vec<f64> = match engine.query_instant(&expr, now, now).map(|outcome| outcome.value) {
+        Ok(QueryValue::Scalar(number)) => vec![number],
+        Ok(QueryValue::Vector(samples)) => samples
+            .into_iter()
+            .filter_map(|(_, value)| match value {
+                Value::Float(number) => Some(number),
+                Value::Histogram(_) => None,
+            })
+            .collect(),
+        _ => Vec::new(),
+    };
+    numbers.into_iter().filter(|number| !number.is_nan()).reduce(f64::max).map(short).unwrap_or_default()
+}
+
+fn alerting(groups: &[GroupView]) -> impl Iterator<Item = (&GroupView, &RuleView)> {
+    groups
+        .iter()
+        .flat_map(|group| group.rules.iter().map(move |rule| (group, rule)))
+        .filter(|(_, rule)| matches!(rule.kind, KindView::Alerting { .. }))
+}
+
+fn alerts_table(html: &mut String, alerts: &[AlertView], now: Timestamp) {
+    html.push_str("<h2>Alerts</h2>");
+    if alerts.is_empty() {
+        html.push_str("<p>none</p>");
+        return;
+    }
+    html.push_str("<table><tr><th>alert<th>state<th>severity<th>value<th>threshold<th>since<th>labels</tr>");
+    for alert in alerts {
+        put(
+            html,
+            format_args!(
+                "<tr class={state}><td>{name}<td>{state}<td>{severity}<td>{value}<td>{threshold}\
+                 <td title='{at}'>{since} s<td>{labels}</tr>",
+                state = alert.state.name(),
+                name = escaped(&alert.alert_name),
+                severity = alert.severity.name(),
+                value = short(alert.value),
+                threshold = alert.threshold.map(short).unwrap_or_default(),
+                at = alert.active_at,
+                since = now.since(alert.active_at).as_secs(),
+                labels = escaped(&alert.labels.to_string()),
+            ),
+        );
+    }
+    html.push_str("</table>");
+}
+
+fn rates_table(html: &mut String, rates: &[(String, String)]) {
+    html.push_str("<h2>Events a second</h2><table><tr>");
+    for (what, _) in rates {
+        put(html, format_args!("<th>{what}"));
+    }
+    html.push_str("</tr><tr>");
+    for (_, rate) in rates {
+        put(html, format_args!("<td>{}", if rate.is_empty() { "–" } else { rate }));
+    }
+    html.push_str("</tr></table>");
+}
+
+fn rules_table(html: &mut String, seen: &Seen) {
+    html.push_str(
+        "<h2>Rules</h2><table><tr><th>group<th>rule<th>state<th>value<th>threshold<th>expression</tr>",
+    );
+    let mut values = seen.values.iter();
+    for (group, rule) in alerting(&seen.groups) {
+        let KindView::Alerting { thresholds, state, .. } = &rule.kind else { continue };
+        let thresholds: Vec<String> = thresholds.iter().map(|threshold| short(*threshold)).collect();
+        put(
+            html,
+            format_args!(
+                "<tr class={state}><td>{group}<td>{rule}<td>{state}<td>{value}<td>{thresholds}<td><code>{query}</code>{error}</tr>",
+                state = state.name(),
+                group = escaped(&group.name),
+                rule = escaped(&rule.name),
+                value = values.next().map_or("", String::as_str),
+                thresholds = thresholds.join(", "),
+                query = escaped(&rule.query),
+                error = escaped(rule.health.last_error()),
+            ),
+        );
+    }
+    html.push_str("</table>");
+}
+
+/// Writing into a string does not fail.
+fn put(html: &mut String, text: std::fmt::Arguments<'_>) {
+    let _ = html.write_fmt(text);
+}
+
+/// A number with four digits that matter at most.
+fn short(number: f64) -> String {
+    if number != 0.0 && number.is_finite() && number.abs() < 1e6 {
+        let digits = (3 - number.abs().log10().floor() as i32).clamp(0, 9) as usize;
+        let text = format!("{number:.digits$}");
+        if text.contains('.') {
+            return text.trim_end_matches('0').trim_end_matches('.').to_owned();
+        }
+        return text;
+    }
+    float(number)
+}
+
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+const STYLE: &str = "body{font:15px/1.4 system-ui,sans-serif;margin:2em auto;max-width:70em;padding:0 1em;\
+color:#222;background:#fff}table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.25em .6em;\
+border-bottom:1px solid #ddd;vertical-align:top}code,pre{font-size:13px;overflow-wrap:anywhere;white-space:pre-wrap}\
+.good{color:#176b2c}.bad,.firing td{color:#a01818}.pending td{color:#8a5a00}\
+@media(prefers-color-scheme:dark){body{color:#ddd;background:#161616}th,td{border-color:#333}\
+.good{color:#6fce86}.bad,.firing td{color:#ff8a80}.pending td{color:#ffcf70}a{color:#8ab4f8}}";
+
+const SCRIPT: &str =
+    "new EventSource('events').onmessage=e=>{document.getElementById('live').innerHTML=e.data}";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_people_wrote_cannot_become_markup() {
+        assert_eq!(escaped("<a href='x'>&\""), "&lt;a href=&#39;x&#39;&gt;&amp;&quot;");
+    }
+
+    #[test]
+    fn numbers_are_short() {
+        let cases = [(0.0, "0"), (1234.5678, "1235"), (0.123_456, "0.1235"), (12.0, "12"), (1e7, "10000000")];
+        for (number, text) in cases {
+            assert_eq!(short(number), text);
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! What the sidecar knows of its own condition: why it is not ready, and whether it may be scraped.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+
+/// What a reason for not being ready is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Topic {
+    /// The core lane's connection.
+    CoreLink,
+    /// The JetStream lane's connection.
+    StreamLink,
+    /// The connection alert events are published by.
+    PublishLink,
+    /// Subscriptions the server forbids.
+    Subscriptions,
+    /// The lane's stream.
+    Stream,
+    /// Reading what was stored before the start.
+    CatchUp,
+    /// Messages that wait in the stream.
+    Lag,
+    /// Publishing alert events.
+    Publishing,
+    /// Rule files.
+    Rules,
+}
+
+impl fmt::Display for Topic {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::CoreLink => "NATS connection of the core lane",
+            Self::StreamLink => "NATS connection of the JetStream lane",
+            Self::PublishLink => "NATS connection for publishing",
+            Self::Subscriptions => "subscriptions",
+            Self::Stream => "stream",
+            Self::CatchUp => "catching up",
+            Self::Lag => "lag",
+            Self::Publishing => "alert publishing",
+            Self::Rules => "rules",
+        })
+    }
+}
+
+/// The condition, shared by all threads.
+#[derive(Debug, Default)]
+pub(crate) struct Status {
+    reasons: Mutex<BTreeMap<Topic, String>>,
+    diagnostics: Mutex<String>,
+}
+
+/// Whether the connections as a whole changed with an update.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Connectivity {
+    /// As before.
+    Same,
+    /// All stand now.
+    Gained,
+    /// One broke now.
+    Lost,
+}
+
+impl Status {
+    /// Notes why something is not ready.
+    pub(crate) fn set(&self, topic: Topic, reason: impl Into<String>) -> Connectivity {
+        self.change(topic, Some(reason.into()))
+    }
+
+    /// Notes that something is ready.
+    pub(crate) fn clear(&self, topic: Topic) -> Connectivity {
+        self.change(topic, None)
+    }
+
+    /// Every reason for not being ready, a line each; empty when ready.
+    pub(crate) fn reasons(&self) -> Vec<String> {
+        self.locked().iter().map(|(topic, reason)| format!("{topic}: {reason}")).collect()
+    }
+
+    /// Why a scrape would show counters that still grow towards what they were; none where it would not.
+    pub(crate) fn scrape_refusal(&self) -> Option<String> {
+        self.locked().get(&Topic::CatchUp).cloned()
+    }
+
+    /// Whether something speaks against being ready.
+    pub(crate) fn has(&self, topic: Topic) -> bool {
+        self.locked().contains_key(&topic)
+    }
+
+    /// What the last load of configuration and rules had to say; empty where all was well.
+    pub(crate) fn diagnostics(&self) -> String {
+        self.diagnostics.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes what a load had to say.
+    pub(crate) fn note_diagnostics(&self, text: &str) {
+        text.clone_into(&mut self.diagnostics.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn change(&self, topic: Topic, reason: Option<String>) -> Connectivity {
+        let mut reasons = self.locked();
+        let before = connected(&reasons);
+        let known = reasons.get(&topic);
+        if known == reason.as_ref() {
+            return Connectivity::Same;
+        }
+        match reason {
+            // A pending count moves all the time: only its beginning and its end are news.
+            Some(reason) => {
+                if known.is_none() || topic != Topic::Lag {
+                    tracing::warn!(about = %topic, reason, "not ready");
+                }
+                reasons.insert(topic, reason);
+            }
+            None => {
+                tracing::info!(about = %topic, "ready");
+                reasons.remove(&topic);
+            }
+        }
+        match (before, connected(&reasons)) {
+            (false, true) => Connectivity::Gained,
+            (true, false) => Connectivity::Lost,
+            _ => Connectivity::Same,
+        }
+    }
+
+    fn locked(&self) -> std::sync::MutexGuard<'_, BTreeMap<Topic, String>> {
+        self.reasons.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn connected(reasons: &BTreeMap<Topic, String>) -> bool {
+    ![Topic::CoreLink, Topic::StreamLink, Topic::PublishLink].iter().any(|link| reasons.contains_key(link))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_ready_when_nothing_speaks_against_it() {
+        let status = Status::default();
+        assert_eq!(status.set(Topic::CoreLink, "refused"), Connectivity::Lost);
+        assert_eq!(status.set(Topic::CoreLink, "refused again"), Connectivity::Same);
+        assert_eq!(status.set(Topic::Stream, "EVENTS is missing"), Connectivity::Same);
+        assert_eq!(
+            status.reasons(),
+            ["NATS connection of the core lane: refused again", "stream: EVENTS is missing"]
+        );
+        assert_eq!(status.clear(Topic::CoreLink), Connectivity::Gained);
+        status.clear(Topic::Stream);
+        assert!(status.reasons().is_empty());
+    }
+}
