@@ -3,6 +3,7 @@
 //!
 //! Each series stands in one list, under the quarter of a second in which it could be due at the earliest. When that
 //! has come it leaves, or, having moved meanwhile, is put under its next one: a series costs one look a lifetime.
+//! Of a series put under another time only its last place counts.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -34,8 +35,8 @@ impl Store {
         let list = now.micros().div_euclid(LIST_MICROS);
         let later = self.due.0.split_off(&list.saturating_add(1));
         let due = std::mem::replace(&mut self.due.0, later);
-        for id in due.into_values().flatten() {
-            let Some(slot) = self.slot(id).copied() else { continue };
+        for (list, id) in due.into_iter().flat_map(|(list, ids)| ids.into_iter().map(move |id| (list, id))) {
+            let Some(slot) = self.slot(id).copied().filter(|slot| slot.due == list as u32) else { continue };
             let Some(lifetime) = self.lifetime(slot.family) else { continue };
             if slot.moved.after(lifetime) > now {
                 self.schedule(id);
@@ -96,6 +97,9 @@ impl Store {
         let Some(lifetime) = self.lifetime(slot.family) else { return };
         let list = slot.moved.after(lifetime).micros().div_euclid(LIST_MICROS);
         self.due.0.entry(list).or_default().push(id);
+        if let Some(slot) = self.slots.get_mut(id.slot as usize) {
+            slot.due = list as u32;
+        }
     }
 
     fn schedule_family(&mut self, family: FamilyId) {

@@ -62,6 +62,8 @@ pub(super) struct Slot {
     pub(super) row: u32,
     pub(super) cell: u32,
     pub(super) moved: Timestamp,
+    /// The list it stands in, by its low bits ([`Due`]).
+    pub(super) due: u32,
     pub(super) metric_type: MetricType,
     pub(super) marks: Marks,
 }
@@ -363,7 +365,7 @@ impl Store {
         } else {
             family.live += 1
         }
-        let mut slot = Slot { generation: 0, family: id, row, cell, moved: now, metric_type, marks };
+        let mut slot = Slot { generation: 0, family: id, row, cell, moved: now, due: 0, metric_type, marks };
         if family.watched {
             slot.marks.put(Marks::WATCHED);
         }

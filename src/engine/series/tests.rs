@@ -164,6 +164,24 @@ fn a_gauge_leaves_after_stale_after_without_an_event() {
 }
 
 #[test]
+fn a_new_stale_after_holds_for_the_series_there_are() {
+    let mut store = store(10, 10);
+    let mut declared = spec("a", Gauge);
+    declared.stale_after = Some(Duration::from_secs(10));
+    let family = store.register(declared).unwrap();
+    let id = store.resolve(family, &[], at(0));
+    for seconds in [100, 5, 20] {
+        store.set_stale_after(family, Some(Duration::from_secs(seconds)));
+    }
+    store.expire(at(19));
+    assert!(store.is_live(id));
+    store.expire(at(20));
+    assert!(!store.is_live(id));
+    store.expire(at(200));
+    assert_eq!(store.next_expiry(), None);
+}
+
+#[test]
 fn a_parked_counter_comes_back_at_its_old_value_and_birth() {
     let mut store = store(10, 10);
     let family = store.register(spec("a", Counter)).unwrap();
