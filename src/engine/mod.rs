@@ -86,6 +86,7 @@ impl Engine {
     /// An engine that has seen no event.
     pub fn new(config: &Config, rules: RuleSet, now: Timestamp) -> Self {
         let mut store = Store::new(config.series);
+        store.set_park_after(config.park_after);
         let account = Account::new(&mut store, config.series.series, now);
         let shown = ShownAlerts::new(&mut store);
         let catalogue = Catalogue::new(&mut store, config);

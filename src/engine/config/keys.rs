@@ -116,6 +116,12 @@ pub const KEYS: &[Key] = &[
         "A gauge leaves after this long without an event; a mapping gives it for each glob on the name.",
     ),
     key(
+        "park_after",
+        SPAN,
+        "never",
+        "A counter or histogram without an event for this long leaves `/metrics` and comes back at its old value with its next event.",
+    ),
+    key(
         "metrics",
         Kind::List(&Kind::Section(METRICS)),
         "",

@@ -45,6 +45,8 @@ pub struct Config {
     pub trackers: TrackerLimits,
     /// A gauge leaves after this long without an event, where no rule of `metrics` says otherwise.
     pub stale_after: Duration,
+    /// A counter or histogram idle for this long leaves, to come back at its old value; none for never.
+    pub park_after: Option<Duration>,
     /// Settings of metrics by name, the first whose glob matches holds (per field).
     pub metrics: Vec<MetricSettings>,
     /// Whether UTF-8 metric and label names are kept for scrapers that ask for them.
@@ -206,6 +208,7 @@ impl Config {
             slow_query_top: 20,
             trackers: TrackerLimits { entries: 200_000, age: Duration::from_hours(24) },
             stale_after: Duration::from_hours(1),
+            park_after: None,
             metrics: Vec::new(),
             names: NameScheme::Underscores,
             history: HistoryConfig {

@@ -22,6 +22,7 @@ pub(super) fn fill_engine(config: &mut Config, top: &Values, reader: &mut Reader
     lanes(config, top);
     config.metrics = top.list("metrics").iter().filter_map(|read| metric(read, reader)).collect();
     stale_after(config, top);
+    config.park_after = top.duration("park_after");
     config.wire.transforms = transforms(top, reader);
     let history = top.section("history");
     set_span(&mut config.history.step, history.duration("step"));
