@@ -35,7 +35,7 @@ pub struct RecentEvent<'a> {
 }
 
 impl<'a> RecentEvent<'a> {
-    /// The query hash of a QueryExecuted event, where it was short enough to keep.
+    /// The query hash of a `QueryExecuted` event, where it was short enough to keep.
     pub fn query_hash(&self) -> Option<&'a str> {
         (!self.query_hash.is_empty()).then_some(self.query_hash)
     }
@@ -136,17 +136,16 @@ impl RecentEvents {
         if age == 0 || age > RECENT_EVENTS {
             return None;
         }
-        match self.filling.events.len().checked_sub(age) {
-            Some(place) => self.filling.get(place),
-            None => {
-                let back = age - self.filling.events.len();
-                let chunk = self.full.len().checked_sub(back.div_ceil(CHUNK_EVENTS))?;
-                self.full.get(chunk)?.get((CHUNK_EVENTS - back % CHUNK_EVENTS) % CHUNK_EVENTS)
-            }
+        if let Some(place) = self.filling.events.len().checked_sub(age) {
+            return self.filling.get(place);
         }
+        let back = age - self.filling.events.len();
+        let chunk = self.full.len().checked_sub(back.div_ceil(CHUNK_EVENTS))?;
+        self.full.get(chunk)?.get((CHUNK_EVENTS - back % CHUNK_EVENTS) % CHUNK_EVENTS)
     }
 
     /// The events as they are now, for a scrape.
+    #[must_use]
     pub fn freeze(&self) -> FrozenEvents {
         self.clone()
     }

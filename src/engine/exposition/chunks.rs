@@ -61,7 +61,7 @@ impl Chunks {
         if !scrape.extra.is_empty()
             && let Some(taken) = sources.first()
         {
-            sources.push(Arc::new(extra::freeze(&scrape.extra, taken)));
+            sources.push(Arc::new(extra::freeze(scrape.extra, taken)));
         }
         let seen: Vec<&Frozen> = sources.iter().map(AsRef::as_ref).collect();
         let planned = plan(&seen, &scrape.names, scrape.format.syntax).into_iter();

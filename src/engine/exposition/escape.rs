@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use super::format::Escaping;
 use crate::engine::series::{
-    is_legacy_label, is_legacy_metric, pairs, push_escaped, underscored_label, underscored_metric,
+    FamilySpec, is_legacy_label, is_legacy_metric, pairs, push_escaped, underscored_label, underscored_metric,
 };
+use crate::engine::wire::payload::MetricType;
 
 /// What a name is the name of: a metric's may hold colons.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +27,17 @@ pub(super) fn escaped(name: &str, of: NameOf, escaping: Escaping) -> Cow<'_, str
         (Escaping::Values, _) if is_legacy(name, of) => Cow::Borrowed(name),
         (Escaping::Values, _) => Cow::Owned(valued(name, of)),
     }
+}
+
+/// A family's name as the scraper gets it, without a counter's `_total`. As in Prometheus' client library what its
+/// type adds to the names of its samples is not escaped, but `_total` is, being part of a counter's name.
+pub(super) fn family_name(spec: &FamilySpec, escaping: Escaping) -> String {
+    if spec.metric_type != MetricType::Counter {
+        return escaped(&spec.name, NameOf::Metric, escaping).into_owned();
+    }
+    let mut name = escaped(&format!("{}_total", spec.name), NameOf::Metric, escaping).into_owned();
+    name.truncate(name.len() - "_total".len());
+    name
 }
 
 /// Whether every scraper reads the name without quotes.
@@ -62,7 +74,11 @@ fn valued(name: &str, of: NameOf) -> String {
         match character {
             '_' => text.push_str("__"),
             kept if keeps(kept, of) && !(place == 0 && kept.is_ascii_digit()) => text.push(kept),
-            other => text.push_str(&format!("_{:x}_", u32::from(other))),
+            other => {
+                text.push('_');
+                text.extend(format!("{:x}", u32::from(other)).chars());
+                text.push('_');
+            }
         }
     }
     text

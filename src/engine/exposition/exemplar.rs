@@ -2,7 +2,7 @@
 
 use super::number::{push_seconds, push_value};
 use crate::engine::recent::RecentEvents;
-use crate::engine::series::{Exemplar, push_escaped};
+use crate::engine::series::Exemplar;
 use crate::engine::time::Timestamp;
 
 /// Characters of all label names and values of an exemplar together (OpenMetrics 1.0).
@@ -15,7 +15,7 @@ pub(super) struct Shown<'a> {
     pub(super) event_id: [u8; 36],
     /// The trace as 32 hexadecimal digits.
     pub(super) trace_id: Option<[u8; 32]>,
-    /// The hash of a query, where there is room for it.
+    /// The hash of a query, where it is plain and there is room for it.
     pub(super) query_hash: Option<&'a str>,
     /// What the event added or observed.
     pub(super) value: f64,
@@ -33,7 +33,7 @@ impl<'a> Shown<'a> {
             digits
         });
         let used = "event_id".len() + 36 + trace_id.map_or(0, |_| "trace_id".len() + 32) + "query_hash".len();
-        let fits = |hash: &&str| used + hash.chars().count() <= CHARACTERS_MAX;
+        let fits = |hash: &&str| hash.bytes().all(is_plain) && used + hash.len() <= CHARACTERS_MAX;
         Some(Self {
             event_id: hyphenated(event.id.0),
             trace_id,
@@ -61,15 +61,19 @@ impl<'a> Shown<'a> {
         }
         if let Some(query_hash) = self.query_hash {
             out.extend_from_slice(b"\",query_hash=\"");
-            let mut escaped = String::with_capacity(query_hash.len());
-            push_escaped(query_hash, &mut escaped);
-            out.extend_from_slice(escaped.as_bytes());
+            out.extend_from_slice(query_hash.as_bytes());
         }
         out.extend_from_slice(b"\"} ");
         push_value(self.value, out);
         out.push(b' ');
         push_seconds(self.timestamp, out);
     }
+}
+
+/// Whether a byte of a query hash is shown as it is. Hashes with others are left out: OpenMetrics parsers stumble
+/// over escapes in exemplars (Python's `prometheus_client` 0.23 does).
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\' | b'{' | b'}')
 }
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
@@ -103,11 +107,16 @@ mod tests {
     #[test]
     fn an_exemplar_names_its_event_and_never_exceeds_128_characters() {
         let id = 0x0123_4567_89ab_cdef_0123_4567_89ab_cdef;
-        for (trace, hash, shown) in
-            [(None, 39, true), (Some(1), 34, true), (Some(1), 35, false), (Some(1), 0, false)]
-        {
+        let cases = [
+            (None, "h".repeat(39), true),
+            (Some(1), "h".repeat(34), true),
+            (Some(1), "h".repeat(35), false),
+            (Some(1), String::new(), false),
+            (None, "h\"".to_owned(), false),
+            (None, "é".to_owned(), false),
+        ];
+        for (trace, hash, shown) in cases {
             let mut events = RecentEvents::default();
-            let hash = "h".repeat(hash);
             let event = events.push(EventId(id), trace, Timestamp::from_millis(1_500), &hash);
             let exemplar = Shown::of(Exemplar { value: 2.0, event }, &events).unwrap();
             let characters: usize = exemplar.labels().map(|(name, value)| name.len() + value.len()).sum();

@@ -33,7 +33,7 @@ pub struct ExtraSample {
 }
 
 /// The families as a frozen store of their own, without those whose names `taken` has.
-pub(super) fn freeze(families: &[ExtraFamily], taken: &Frozen) -> Frozen {
+pub(super) fn freeze(families: Vec<ExtraFamily>, taken: &Frozen) -> Frozen {
     let mut store = Store::new(SeriesLimits { series: usize::MAX, series_per_metric: usize::MAX });
     for family in families {
         let is_taken = taken.families().iter().any(|known| *known.spec().name == *family.name);
@@ -43,7 +43,7 @@ pub(super) fn freeze(families: &[ExtraFamily], taken: &Frozen) -> Frozen {
         let spec = FamilySpec {
             name: Arc::from(family.name.as_str()),
             metric_type: family.metric_type,
-            help: family.help.clone().into(),
+            help: family.help.into(),
             unit: family.unit.as_deref().map(Arc::from),
             buckets: Arc::from([]),
             stale_after: None,

@@ -73,7 +73,7 @@ impl Format {
 pub fn negotiate(accept: &str) -> Format {
     let ranges: Vec<Range> = split(accept, ',').filter_map(Range::parse).collect();
     let refused: Vec<Syntax> =
-        ranges.iter().filter(|range| range.quality == 0).flat_map(Range::named).collect();
+        ranges.iter().filter(|range| range.quality == 0).filter_map(Range::named).collect();
     let mut best: Option<(&Range, Syntax)> = None;
     for range in ranges.iter().filter(|range| range.quality > 0) {
         let Some(syntax) = range.serves(&refused) else { continue };

@@ -15,7 +15,7 @@ mod text;
 
 use std::sync::Arc;
 
-pub use chunks::Chunks;
+pub use chunks::{Chunks, Filled};
 pub use extra::{ExtraFamily, ExtraSample};
 pub use format::{Escaping, Format, Syntax, negotiate};
 pub use number::{bound_openmetrics, bound_text};
@@ -65,5 +65,7 @@ struct Source<'a> {
     events: &'a RecentEvents,
 }
 
+#[cfg(test)]
+mod round_trip_tests;
 #[cfg(test)]
 mod tests;

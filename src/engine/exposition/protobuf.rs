@@ -4,7 +4,7 @@
 //! where holding it would cost memory without bound.
 
 use super::Source;
-use super::escape::{NameOf, escaped};
+use super::escape::family_name;
 use super::exemplar::Shown;
 use super::format::Escaping;
 use super::plan::{Header, Parts};
@@ -27,6 +27,7 @@ pub(super) struct Messages {
     metric: Vec<u8>,
     inner: Vec<u8>,
     innermost: Vec<u8>,
+    last_created: (Timestamp, Vec<u8>),
 }
 
 impl Messages {
@@ -40,6 +41,7 @@ impl Messages {
             metric: Vec::new(),
             inner: Vec::new(),
             innermost: Vec::new(),
+            last_created: (Timestamp::EPOCH, Vec::new()),
         }
     }
 
@@ -51,8 +53,8 @@ impl Messages {
             Header::Family if self.metric_type == MetricType::Counter => "_total",
             Header::Family => "",
         };
-        let name = format!("{}{suffix}", spec.name);
-        push_bytes(1, escaped(&name, NameOf::Metric, escaping).as_bytes(), out);
+        let name = family_name(spec, escaping);
+        push_bytes(1, format!("{name}{suffix}").as_bytes(), out);
         if !spec.help.is_empty() {
             push_bytes(2, spec.help.as_bytes(), out);
         }
@@ -77,12 +79,7 @@ impl Messages {
         out: &mut Vec<u8>,
     ) {
         self.metric.clear();
-        for (name, value) in pairs(labels) {
-            self.inner.clear();
-            push_bytes(1, name.as_bytes(), &mut self.inner);
-            push_bytes(2, value.as_bytes(), &mut self.inner);
-            push_bytes(1, &self.inner, &mut self.metric);
-        }
+        push_labels(labels, &mut self.metric);
         self.inner.clear();
         let field = match self.metric_type {
             MetricType::Gauge => {
@@ -92,7 +89,7 @@ impl Messages {
             MetricType::Counter => {
                 push_double(1, source.frozen.cell(cell), &mut self.inner);
                 push_exemplar(2, source, cell, &mut self.innermost, &mut self.inner);
-                push_timestamp(3, born, &mut self.inner);
+                self.push_created(3, born);
                 3
             }
             MetricType::Histogram if self.header == Header::Sample => {
@@ -139,9 +136,60 @@ impl Messages {
             push_bytes(3, &bucket, &mut self.inner);
         }
         if self.parts.has(Parts::CREATED) {
-            push_timestamp(15, born, &mut self.inner);
+            self.push_created(15, born);
         }
     }
+
+    /// Appends when a series was born, encoded once for all born at the same time.
+    fn push_created(&mut self, field: u64, born: Timestamp) {
+        if self.last_created.0 != born || self.last_created.1.is_empty() {
+            self.last_created.1.clear();
+            push_timestamp(field, born, &mut self.last_created.1);
+            self.last_created.0 = born;
+        }
+        self.inner.extend_from_slice(&self.last_created.1);
+    }
+}
+
+/// Appends a series' labels as pairs. A text without escapes, nearly every one, is read in place.
+fn push_labels(labels: &str, out: &mut Vec<u8>) {
+    let mut rest = labels.as_bytes();
+    if memchr::memchr(b'\\', rest).is_some() || rest.starts_with(b"\"") {
+        return push_escaped_labels(labels, out);
+    }
+    let start = out.len();
+    while let Some(name_end) = memchr::memchr(b'=', rest) {
+        let (name, quoted) = rest.split_at(name_end);
+        let Some(value) = quoted.get(2..) else { return };
+        let Some(value_end) = memchr::memchr(b'"', value) else { return };
+        if name.starts_with(b"\"") {
+            out.truncate(start);
+            return push_escaped_labels(labels, out);
+        }
+        let (value, after) = value.split_at(value_end);
+        push_label(name, value, out);
+        rest = after.get(2..).unwrap_or_default();
+    }
+}
+
+fn push_escaped_labels(labels: &str, out: &mut Vec<u8>) {
+    for (name, value) in pairs(labels) {
+        push_label(name.as_bytes(), value.as_bytes(), out);
+    }
+}
+
+#[inline]
+fn push_label(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
+    let bytes = field_bytes(name.len()) + field_bytes(value.len());
+    push_varint(1 << 3 | 2, out);
+    push_varint(bytes as u64, out);
+    push_bytes(1, name, out);
+    push_bytes(2, value, out);
+}
+
+/// How long a field of so many bytes is with its tag and length.
+fn field_bytes(len: usize) -> usize {
+    1 + varint_bytes(len as u64) + len
 }
 
 fn push_exemplar(field: u64, source: &Source<'_>, cell: u32, scratch: &mut Vec<u8>, out: &mut Vec<u8>) {
@@ -149,10 +197,7 @@ fn push_exemplar(field: u64, source: &Source<'_>, cell: u32, scratch: &mut Vec<u
     let Some(shown) = Shown::of(exemplar, source.events) else { return };
     scratch.clear();
     for (name, value) in shown.labels() {
-        let mut pair = Vec::with_capacity(64);
-        push_bytes(1, name.as_bytes(), &mut pair);
-        push_bytes(2, value, &mut pair);
-        push_bytes(1, &pair, scratch);
+        push_label(name.as_bytes(), value, scratch);
     }
     push_double(2, shown.value, scratch);
     push_timestamp(3, shown.timestamp, scratch);
@@ -161,10 +206,17 @@ fn push_exemplar(field: u64, source: &Source<'_>, cell: u32, scratch: &mut Vec<u
 
 /// Appends a `google.protobuf.Timestamp`.
 fn push_timestamp(field: u64, instant: Timestamp, out: &mut Vec<u8>) {
-    let mut message = Vec::with_capacity(16);
-    push_varint_field(1, instant.micros().div_euclid(1_000_000).cast_unsigned(), &mut message);
-    push_varint_field(2, (instant.micros().rem_euclid(1_000_000) * 1_000).cast_unsigned(), &mut message);
-    push_bytes(field, &message, out);
+    let seconds = instant.micros().div_euclid(1_000_000).cast_unsigned();
+    let nanos = (instant.micros().rem_euclid(1_000_000) * 1_000).cast_unsigned();
+    push_varint(field << 3 | 2, out);
+    out.push((2 + varint_bytes(seconds) + varint_bytes(nanos)) as u8);
+    push_varint_field(1, seconds, out);
+    push_varint_field(2, nanos, out);
+}
+
+/// How long a number is in groups of seven bits.
+fn varint_bytes(value: u64) -> usize {
+    (u64::BITS - (value | 1).leading_zeros()).div_ceil(7) as usize
 }
 
 fn push_double(field: u64, value: f64, out: &mut Vec<u8>) {
@@ -172,11 +224,13 @@ fn push_double(field: u64, value: f64, out: &mut Vec<u8>) {
     out.extend_from_slice(&value.to_le_bytes());
 }
 
+#[inline]
 fn push_varint_field(field: u64, value: u64, out: &mut Vec<u8>) {
     push_varint(field << 3, out);
     push_varint(value, out);
 }
 
+#[inline]
 fn push_bytes(field: u64, bytes: &[u8], out: &mut Vec<u8>) {
     push_varint(field << 3 | 2, out);
     push_varint(bytes.len() as u64, out);
@@ -184,6 +238,7 @@ fn push_bytes(field: u64, bytes: &[u8], out: &mut Vec<u8>) {
 }
 
 /// Appends a number in groups of seven bits, the lowest first.
+#[inline]
 pub(super) fn push_varint(mut value: u64, out: &mut Vec<u8>) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);

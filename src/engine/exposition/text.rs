@@ -1,9 +1,9 @@
 //! Text 0.0.4 and OpenMetrics: a family's lines, with everything that is the same in each made once.
 
 use super::Source;
-use super::escape::{NameOf, escaped, is_legacy};
+use super::escape::{NameOf, family_name, is_legacy};
 use super::exemplar::Shown;
-use super::format::{Escaping, Format, Syntax};
+use super::format::{Format, Syntax};
 use super::number::{bound_openmetrics, bound_text, push_seconds, push_value};
 use super::plan::{Header, Parts};
 use crate::engine::series::{FamilySpec, push_escaped};
@@ -18,13 +18,12 @@ struct Opening {
 }
 
 impl Opening {
-    fn new(name: &str, escaping: Escaping) -> Self {
-        let name = escaped(name, NameOf::Metric, escaping);
-        if is_legacy(&name, NameOf::Metric) {
+    fn new(name: &str) -> Self {
+        if is_legacy(name, NameOf::Metric) {
             return Self { bare: format!("{name} ").into(), before_labels: format!("{name}{{").into() };
         }
         let mut quoted = String::new();
-        push_escaped(&name, &mut quoted);
+        push_escaped(name, &mut quoted);
         Self { bare: format!("{{\"{quoted}\"}} ").into(), before_labels: format!("{{\"{quoted}\",").into() }
     }
 
@@ -84,11 +83,10 @@ impl Lines {
             Syntax::OpenMetrics | Syntax::OpenMetrics0 => Style::OpenMetrics,
             Syntax::Text | Syntax::Text1 | Syntax::Protobuf => Style::Text,
         };
-        let opening = |part: Parts, suffix: &str| {
-            let name = format!("{}{suffix}", spec.name);
-            parts.has(part).then(|| Opening::new(&name, format.escaping()))
-        };
-        push_header(spec, style, format.escaping(), (parts, header), out);
+        let name = family_name(spec, format.escaping());
+        let opening =
+            |part: Parts, suffix: &str| parts.has(part).then(|| Opening::new(&format!("{name}{suffix}")));
+        push_header(spec, style, &name, (parts, header), out);
         let created = if style == Style::OpenMetrics { opening(Parts::CREATED, "_created") } else { None };
         let mut lines = Self {
             metric_type: spec.metric_type,
@@ -195,7 +193,7 @@ impl Lines {
 fn push_header(
     spec: &FamilySpec,
     style: Style,
-    escaping: Escaping,
+    family: &str,
     (parts, header): (Parts, Header),
     out: &mut Vec<u8>,
 ) {
@@ -213,9 +211,8 @@ fn push_header(
         (Header::Family, _, MetricType::Gauge) => "gauge",
         (Header::Family, _, MetricType::Histogram) => "histogram",
     };
-    let full = format!("{}{suffix}", spec.name);
-    let name = escaped(&full, NameOf::Metric, escaping);
-    let mut shown = name.to_string();
+    let name = format!("{family}{suffix}");
+    let mut shown = name.clone();
     if !is_legacy(&name, NameOf::Metric) {
         shown = String::from("\"");
         push_escaped(&name, &mut shown);

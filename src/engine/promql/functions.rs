@@ -1,6 +1,33 @@
 //! The functions of PromQL: their signatures, for the parser's type check, and what they compute.
 
+mod absent;
+mod call;
+mod changes;
+pub(in crate::engine::promql) mod dates;
+mod extended_rate;
+mod histograms;
+mod instant_rate;
+mod labels;
+mod math;
+mod ordering;
+mod over_time;
+mod quantile;
+mod rate;
+mod regression;
+mod starts;
 mod table;
+mod window;
+
+use dates::Date;
+
+use super::histogram::FloatHistogram;
+
+pub(in crate::engine::promql) use extended_rate::{
+    Interpolation, Slope, interpolated, interpolated_histogram,
+};
+pub(in crate::engine::promql) use ordering::{Order, by_value};
+pub(in crate::engine::promql) use quantile::quantile;
+pub(in crate::engine::promql) use window::{RangeFunction, Window};
 
 /// The type of a value an expression yields or a function takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -51,6 +78,61 @@ pub struct Function {
     pub returns: ValueType,
     /// Whether Prometheus asks for a feature flag to use it.
     pub experimental: bool,
+    /// What it computes.
+    pub(in crate::engine::promql) body: Body,
+}
+
+/// What a function computes.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::engine::promql) enum Body {
+    /// A number from each float of a vector.
+    Number(fn(f64) -> f64),
+    /// A number from each float of a vector and the arguments behind it, or nothing.
+    NumberWith(fn(f64, &[f64]) -> Option<f64>),
+    /// A number from each histogram of a vector.
+    Histogram(fn(&FloatHistogram) -> f64),
+    /// A number from the date each float of a vector is, or from the instant of evaluation.
+    Date(fn(Date) -> i64),
+    /// A value from each window of a range.
+    Range(RangeFunction),
+    /// A number from two numbers.
+    Numbers(fn(f64, f64) -> f64),
+    /// Something of its own.
+    Special(Special),
+}
+
+/// Functions that are like no other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::engine::promql) enum Special {
+    Absent,
+    AbsentOverTime,
+    End,
+    HistogramFraction,
+    HistogramQuantile,
+    HistogramQuantiles,
+    Info,
+    LabelJoin,
+    LabelReplace,
+    Pi,
+    Range,
+    Scalar,
+    Sort(Order),
+    SortByLabel(Order),
+    Start,
+    StartTimestamp,
+    Step,
+    Time,
+    Timestamp,
+    Vector,
+}
+
+/// What the value of a call depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::engine::promql) enum Evaluation {
+    /// The arguments alone.
+    OfArguments,
+    /// The instant of evaluation too.
+    OfInstant,
 }
 
 impl Function {
@@ -69,6 +151,26 @@ impl Function {
             Variadic::UpTo(count) => Some(self.args.len().saturating_sub(1).saturating_add(count)),
             Variadic::Unlimited => None,
         }
+    }
+
+    /// What the value of a call depends on.
+    pub(in crate::engine::promql) fn evaluation(&self) -> Evaluation {
+        let of_instant = match self.body {
+            Body::Date(_) | Body::Special(Special::Time | Special::Timestamp) => true,
+            // The line is read at the instant of evaluation.
+            Body::Range(_) => self.name == "predict_linear",
+            Body::Number(_)
+            | Body::NumberWith(_)
+            | Body::Histogram(_)
+            | Body::Numbers(_)
+            | Body::Special(_) => false,
+        };
+        if of_instant { Evaluation::OfInstant } else { Evaluation::OfArguments }
+    }
+
+    /// Whether its results keep the metric name, being samples as they are stored.
+    pub(in crate::engine::promql) fn keeps_name(&self) -> bool {
+        matches!(self.name, "last_over_time" | "first_over_time")
     }
 
     /// The type of the argument at `index`; a repeated last parameter keeps its type.

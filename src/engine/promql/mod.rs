@@ -1,11 +1,14 @@
 //! PromQL: parser with positions, evaluator and the storage it reads through.
 
+mod aggregate;
 pub mod ast;
 mod check;
+mod eval;
 pub mod functions;
 pub mod histogram;
 pub mod inspect;
 mod lexer;
+mod operators;
 pub mod parse;
 pub mod pattern;
 mod print;
@@ -19,6 +22,7 @@ use std::time::Duration;
 use crate::engine::labels::Labels;
 
 pub use ast::Expr;
+pub use eval::{instant, range};
 pub use parse::parse;
 pub use storage::{Sample, SelectedSeries, Storage, Value};
 

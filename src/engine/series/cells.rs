@@ -31,31 +31,50 @@ pub struct Exemplar {
     pub event: Ordinal,
 }
 
-const NO_EXEMPLAR: Exemplar = Exemplar { value: f64::NAN, event: Ordinal(0) };
+/// An exemplar in its page: the bits of its value apart, so that twelve bytes do.
+#[derive(Clone, Copy, Debug)]
+struct Kept {
+    value: [u32; 2],
+    event: u32,
+}
+
+impl Kept {
+    const NONE: Self = Self::of(Exemplar { value: f64::NAN, event: Ordinal(0) });
+
+    const fn of(exemplar: Exemplar) -> Self {
+        let bits = exemplar.value.to_bits();
+        Self { value: [(bits >> 32) as u32, bits as u32], event: exemplar.event.0 }
+    }
+
+    fn exemplar(self) -> Option<Exemplar> {
+        let value = f64::from_bits(u64::from(self.value[0]) << 32 | u64::from(self.value[1]));
+        (!value.is_nan()).then_some(Exemplar { value, event: Ordinal(self.event) })
+    }
+}
 
 /// The exemplars of a page: nothing until the first one is written.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Exemplars {
-    values: Vec<f64>,
-    events: Vec<u32>,
-}
+pub(super) struct Exemplars(Vec<Kept>);
 
 impl Exemplars {
-    fn put(&mut self, place: usize, exemplar: Exemplar) {
-        if self.values.is_empty() {
-            self.values.resize(PAGE_CELLS, f64::NAN);
-            self.events.resize(PAGE_CELLS, 0);
+    #[inline]
+    fn put(&mut self, place: usize, kept: Kept) {
+        match self.0.get_mut(place) {
+            Some(known) => *known = kept,
+            None => self.put_first(place, kept),
         }
-        if let (Some(value), Some(event)) = (self.values.get_mut(place), self.events.get_mut(place)) {
-            *value = exemplar.value;
-            *event = exemplar.event.0;
+    }
+
+    #[cold]
+    fn put_first(&mut self, place: usize, kept: Kept) {
+        self.0.resize(PAGE_CELLS, Kept::NONE);
+        if let Some(known) = self.0.get_mut(place) {
+            *known = kept;
         }
     }
 
     fn at(&self, place: usize) -> Option<Exemplar> {
-        let value = *self.values.get(place)?;
-        let event = Ordinal(*self.events.get(place)?);
-        (!value.is_nan()).then_some(Exemplar { value, event })
+        self.0.get(place)?.exemplar()
     }
 }
 
@@ -104,7 +123,7 @@ impl Cells {
             if let Some(page) = self.exemplars.get_mut(page)
                 && page.get().at(place).is_some()
             {
-                page.get_mut().put(place, NO_EXEMPLAR);
+                page.get_mut().put(place, Kept::NONE);
             }
         }
         self.free.entry((kind, cells.end - cells.start)).or_default().push(cells.start);
@@ -140,7 +159,7 @@ impl Cells {
     pub(super) fn exemplify(&mut self, cell: u32, exemplar: Exemplar) {
         let (page, place) = place_of(cell);
         if let Some(page) = self.exemplars.get_mut(page) {
-            page.get_mut().put(place, exemplar);
+            page.get_mut().put(place, Kept::of(exemplar));
         }
     }
 

@@ -40,7 +40,7 @@ impl Row {
 /// A page of rows.
 #[derive(Clone, Debug, Default)]
 pub(in crate::engine) struct Rows {
-    rows: Vec<Row>,
+    all: Vec<Row>,
     text: String,
     garbage: u32,
     is_unusual: bool,
@@ -49,12 +49,12 @@ pub(in crate::engine) struct Rows {
 impl Rows {
     /// The rows that are no holes.
     pub(in crate::engine) fn iter(&self) -> impl Iterator<Item = &Row> + '_ {
-        self.rows.iter().filter(|row| row.slot != HOLE)
+        self.all.iter().filter(|row| row.slot != HOLE)
     }
 
     /// The rows, holes included.
     pub(in crate::engine) fn all(&self) -> &[Row] {
-        &self.rows
+        &self.all
     }
 
     /// Whether a label name of the page may be one that not every scraper reads.
@@ -77,14 +77,14 @@ impl Rows {
         row.text_start = self.text.len() as u32;
         row.text_len = text.len() as u32;
         self.text.push_str(text);
-        match self.rows.get_mut(place as usize) {
+        match self.all.get_mut(place as usize) {
             Some(hole) => *hole = row,
-            None => self.rows.push(row),
+            None => self.all.push(row),
         }
     }
 
     fn clear(&mut self, place: u32) {
-        if let Some(row) = self.rows.get_mut(place as usize) {
+        if let Some(row) = self.all.get_mut(place as usize) {
             row.slot = HOLE;
             self.garbage = self.garbage.saturating_add(row.text_len);
             row.text_len = 0;
@@ -93,7 +93,7 @@ impl Rows {
 
     fn compact(&mut self) {
         let mut kept = String::with_capacity(self.text.len());
-        for row in &mut self.rows {
+        for row in &mut self.all {
             let start = row.text_start as usize;
             let text = self.text.get(start..start + row.text_len as usize).unwrap_or("");
             row.text_start = kept.len() as u32;
@@ -183,7 +183,7 @@ impl Family {
     /// Sets when a row's series was born.
     pub(super) fn set_born(&mut self, place: u32, born: Timestamp) {
         let page = self.rows.get_mut((place / PAGE_ROWS) as usize);
-        if let Some(row) = page.and_then(|page| page.get_mut().rows.get_mut((place % PAGE_ROWS) as usize)) {
+        if let Some(row) = page.and_then(|page| page.get_mut().all.get_mut((place % PAGE_ROWS) as usize)) {
             row.born = born;
         }
     }
@@ -192,7 +192,7 @@ impl Family {
     #[inline]
     pub(super) fn row(&self, place: u32) -> Option<(&Row, &str)> {
         let page = self.rows.get((place / PAGE_ROWS) as usize)?.get();
-        let row = page.rows.get((place % PAGE_ROWS) as usize)?;
+        let row = page.all.get((place % PAGE_ROWS) as usize)?;
         Some((row, page.text(row)))
     }
 

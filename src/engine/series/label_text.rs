@@ -71,11 +71,12 @@ pub fn unescaped(text: &str) -> Cow<'_, str> {
     let mut value = String::with_capacity(text.len());
     let mut characters = text.chars();
     while let Some(character) = characters.next() {
-        match (character, if character == '\\' { characters.next() } else { None }) {
-            ('\\', Some('n')) => value.push('\n'),
-            ('\\', Some(other)) => value.push(other),
-            (other, _) => value.push(other),
-        }
+        let escaped = if character == '\\' { characters.next() } else { None };
+        value.push(match escaped {
+            Some('n') => '\n',
+            Some(other) => other,
+            None => character,
+        });
     }
     Cow::Owned(value)
 }
@@ -96,15 +97,12 @@ impl<'a> Iterator for Pairs<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let rest = self.rest;
-        let (name, rest) = match rest.strip_prefix('"') {
-            Some(quoted) => {
-                let end = closing_quote(quoted)?;
-                (unescaped(quoted.get(..end)?), quoted.get(end + 1..)?)
-            }
-            None => {
-                let end = rest.find('=')?;
-                (Cow::Borrowed(rest.get(..end)?), rest.get(end..)?)
-            }
+        let (name, rest) = if let Some(quoted) = rest.strip_prefix('"') {
+            let end = closing_quote(quoted)?;
+            (unescaped(quoted.get(..end)?), quoted.get(end + 1..)?)
+        } else {
+            let end = rest.find('=')?;
+            (Cow::Borrowed(rest.get(..end)?), rest.get(end..)?)
         };
         let value = rest.strip_prefix("=\"")?;
         let end = closing_quote(value)?;

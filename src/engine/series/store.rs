@@ -212,9 +212,9 @@ impl Store {
         }
         family.remove_row(slot.row);
         if slot.marks.has(Marks::OVERFLOW) {
-            family.overflow_series -= 1
+            family.overflow_series -= 1;
         } else {
-            family.live -= 1
+            family.live -= 1;
         }
         let cells = slot.cell..slot.cell + family.cells();
         self.cells.give_back(kind_of(slot.metric_type), cells.clone());
@@ -361,9 +361,9 @@ impl Store {
         };
         let row = family.add_row(place, cell, now, self.text.display());
         if marks.has(Marks::OVERFLOW) {
-            family.overflow_series += 1
+            family.overflow_series += 1;
         } else {
-            family.live += 1
+            family.live += 1;
         }
         let mut slot = Slot { generation: 0, family: id, row, cell, moved: now, due: 0, metric_type, marks };
         if family.watched {

@@ -3,41 +3,44 @@
 
 use std::borrow::Cow;
 
-use super::envelope::{self, Envelope, after_last_dot};
+use super::envelope::{self, Envelope};
 use super::field::Field;
 use super::fields::Fields;
-use super::headers::Headers;
-use super::identity::trace_id;
 use super::payload::EventType;
-use super::read::Reader;
+use super::read::{Head, Reader};
 use super::scan::{Nesting, blank};
-use super::{Event, EventId, Lane, Message, Reason, Refusal, Text, Version, transform};
+use super::source::Source;
+use super::{Event, EventId, Lane, Message, Reason, Refusal, Version, transform};
 use crate::engine::config::{Transform, WireConfig};
-use crate::engine::time::Timestamp;
 
 /// Reads messages. It keeps its tables and buffers, so that a usual event costs no allocation.
 #[derive(Debug)]
 pub struct Decoder {
     rules: Rules,
-    nesting: Nesting,
     elements: Vec<(u32, u32)>,
     /// The object itself.
     fields: Fields,
     /// The `data` of a structured CloudEvent.
     data: Fields,
-    /// What a transform made of another major version: its text, and its fields.
-    rewritten: String,
-    rewritten_fields: Fields,
+    workshop: Workshop,
 }
 
 /// What the configuration says about messages.
 #[derive(Debug)]
 struct Rules {
     own: Box<str>,
-    lanes: Vec<Lane>,
+    lanes: [Lane; EventType::ALL.len()],
     transforms: Vec<Transform>,
     message_bytes_max: usize,
     elements_max: usize,
+}
+
+/// What scanning needs, and what a transform made of an event of another major version: its text and its fields.
+#[derive(Debug)]
+struct Workshop {
+    nesting: Nesting,
+    text: String,
+    fields: Fields,
 }
 
 /// One event of a message, or what stands in its place.
@@ -61,77 +64,61 @@ pub enum Verdict<'a> {
 }
 
 /// An event whose type, lane, version and id are valid. Its fields are read when it is known to be no duplicate.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Draft<'a> {
     reader: Reader<'a>,
-    event_type: EventType,
-    id: EventId,
-    version: Version,
-    time: Option<Timestamp>,
-    trace: Option<u128>,
+    head: Head,
 }
 
 impl<'a> Draft<'a> {
     /// Its id.
     pub const fn id(&self) -> EventId {
-        self.id
+        self.head.id
     }
 
     /// The version it was sent in.
     pub const fn version(&self) -> Version {
-        self.version
+        self.head.version
     }
 
     /// Its type.
     pub const fn event_type(&self) -> EventType {
-        self.event_type
+        self.head.event_type
     }
 
     /// Reads the fields.
     ///
     /// # Errors
     /// `invalid_field` for the first field that is missing, of the wrong type or out of its range.
+    #[inline]
     pub fn event(&self) -> Result<Event<'a>, Refusal> {
-        let timestamp = match (self.reader.value(Field::timestamp), self.time) {
-            (None, Some(time)) => time,
-            (None, None) => return Err(invalid("timestamp: expected an RFC 3339 time")),
-            (Some(value), _) => {
-                let text = self.reader.as_text(value);
-                let time = text.and_then(|text| text.parse().ok());
-                time.ok_or_else(|| invalid("timestamp: expected an RFC 3339 time"))?
-            }
-        };
-        let payload = self.reader.payload(self.event_type)?;
-        Ok(Event { id: self.id, timestamp, version: self.version, trace: self.trace, payload })
+        self.reader.event(&self.head)
     }
-}
-
-/// What a message says beside its payload.
-struct Source<'a> {
-    lane: Lane,
-    subject: &'a str,
-    headers: Headers<'a>,
-    envelope: Result<Envelope<'a>, Refusal>,
 }
 
 impl Decoder {
     /// Prepares to read messages as `config` has it; alert events whose source is `instance` are its own.
     pub fn new(config: &WireConfig, instance: &str) -> Self {
-        let lane = |event_type| config.lanes.get(event_type).copied().unwrap_or(Lane::JetStream);
+        let mut lanes = [Lane::JetStream; EventType::ALL.len()];
+        for (lane, event_type) in lanes.iter_mut().zip(EventType::ALL) {
+            *lane = config.lanes.get(event_type).copied().unwrap_or(Lane::JetStream);
+        }
         Self {
             rules: Rules {
                 own: instance.into(),
-                lanes: EventType::ALL.iter().map(lane).collect(),
+                lanes,
                 transforms: config.transforms.clone(),
                 message_bytes_max: config.message_bytes_max.min(u32::MAX as usize),
                 elements_max: config.elements_max,
             },
-            nesting: Nesting::new(config.depth_max),
             elements: Vec::new(),
             fields: Fields::new(),
             data: Fields::new(),
-            rewritten: String::new(),
-            rewritten_fields: Fields::new(),
+            workshop: Workshop {
+                nesting: Nesting::new(config.depth_max),
+                text: String::new(),
+                fields: Fields::new(),
+            },
         }
     }
 
@@ -142,16 +129,19 @@ impl Decoder {
             Ok(text) => text,
             Err(refusal) => return sink(refused(None, refusal)),
         };
-        let source = Source::new(lane, message);
+        let mut source = Source::new(lane, message);
         let bytes = text.as_bytes();
         let start = blank(bytes, 0);
         match bytes.get(start) {
-            Some(b'{') => match self.fields.scan(text, start, &mut self.nesting) {
+            Some(b'{') => match self.fields.scan(text, start, &mut self.workshop.nesting) {
                 Some(end) if blank(bytes, end) == bytes.len() => sink(self.judge(&source, text, start)),
                 _ => sink(refused(None, not_json(text))),
             },
             Some(b'[') => match self.find_elements(text, start) {
-                Ok(()) => self.decode_elements(source, text, sink),
+                Ok(()) => {
+                    source.hold_several();
+                    self.decode_elements(&source, text, sink);
+                }
                 Err(refusal) => sink(refused(None, refusal)),
             },
             _ => sink(refused(None, not_json(text))),
@@ -161,10 +151,10 @@ impl Decoder {
     /// The payload as text, where it is one that may be read.
     fn text<'a>(&self, payload: &'a [u8]) -> Result<&'a str, Refusal> {
         if payload.len() > self.rules.message_bytes_max {
-            return Err(refusal(Reason::TooLarge, format!("{} bytes", payload.len())));
+            return Err(Refusal::new(Reason::TooLarge, format!("{} bytes", payload.len())));
         }
         let fault = |error: std::str::Utf8Error| {
-            refusal(Reason::Malformed, format!("not UTF-8 after {} bytes", error.valid_up_to()))
+            Refusal::new(Reason::Malformed, format!("not UTF-8 after {} bytes", error.valid_up_to()))
         };
         std::str::from_utf8(payload).map_err(fault)
     }
@@ -174,9 +164,9 @@ impl Decoder {
         self.elements.clear();
         let count = self.count_elements(text.as_bytes(), start).ok_or_else(|| not_json(text))?;
         if count > self.rules.elements_max {
-            Err(refusal(Reason::TooLarge, format!("an array of {count} elements")))
+            Err(Refusal::new(Reason::TooLarge, format!("an array of {count} elements")))
         } else if count == 0 {
-            Err(refusal(Reason::Malformed, "an empty array"))
+            Err(Refusal::new(Reason::Malformed, "an empty array"))
         } else {
             Ok(())
         }
@@ -187,7 +177,7 @@ impl Decoder {
         let mut count = 0;
         if *bytes.get(at)? != b']' {
             loop {
-                let end = self.nesting.skip(bytes, at, 1)?;
+                let end = self.workshop.nesting.skip(bytes, at, 1)?;
                 if count < self.rules.elements_max {
                     self.elements.push((at as u32, end as u32));
                 }
@@ -203,205 +193,167 @@ impl Decoder {
         (blank(bytes, at + 1) == bytes.len()).then_some(count)
     }
 
-    fn decode_elements(&mut self, mut source: Source<'_>, text: &str, mut sink: impl FnMut(Element<'_>)) {
-        if let Ok(envelope) = &mut source.envelope {
-            // One id cannot be that of several events.
-            envelope.id = None;
-        }
+    fn decode_elements(&mut self, source: &Source<'_>, text: &str, mut sink: impl FnMut(Element<'_>)) {
         let elements = std::mem::take(&mut self.elements);
         for (start, end) in &elements {
             let element = text.get(*start as usize..*end as usize).unwrap_or_default();
-            if element.starts_with('{') && self.fields.scan(element, 0, &mut self.nesting).is_some() {
-                sink(self.judge(&source, element, 0));
+            let is_object = element.starts_with('{')
+                && self.fields.scan(element, 0, &mut self.workshop.nesting).is_some();
+            if is_object {
+                sink(self.judge(source, element, 0));
             } else {
-                sink(refused(None, refusal(Reason::Malformed, "an element that is no object")));
+                sink(refused(None, Refusal::new(Reason::Malformed, "an element that is no object")));
             }
         }
         self.elements = elements;
     }
 
     /// Judges the object at `open`, which `self.fields` holds the fields of.
-    fn judge<'s>(&'s mut self, source: &'s Source<'_>, text: &'s str, open: usize) -> Element<'s> {
-        let outer = Reader { text, fields: &self.fields };
-        let structured;
-        let (reader, open, envelope) = if outer.value(Field::specversion).is_none() {
-            (outer, open, &source.envelope)
-        } else {
-            if let Some(detail) = outer.malformed_envelope() {
-                return refused(None, refusal(Reason::Malformed, detail));
-            }
-            let (envelope, data) = match envelope::structured(outer) {
-                Ok(found) => found,
-                Err(refusal) => return refused(None, refusal),
-            };
-            let open = data.start as usize;
-            if self.data.scan(text, open, &mut self.nesting).is_none() {
-                return refused(None, not_json(text));
-            }
-            structured = Ok(envelope);
-            (Reader { text, fields: &self.data }, open, &structured)
+    fn judge<'s>(&'s mut self, source: &Source<'_>, text: &'s str, open: usize) -> Element<'s> {
+        if (Reader { text, fields: &self.fields }).value(Field::specversion).is_some() {
+            return self.judge_structured(source, text);
+        }
+        let reader = Reader { text, fields: &self.fields };
+        let candidate = Candidate { source, reader, open, structured: None };
+        candidate.judge(&self.rules, &mut self.workshop)
+    }
+
+    /// Judges the `data` of a CloudEvent, which `self.fields` holds the attributes of.
+    #[cold]
+    fn judge_structured<'s>(&'s mut self, source: &Source<'_>, text: &'s str) -> Element<'s> {
+        let attributes = Reader { text, fields: &self.fields };
+        if let Some(detail) = attributes.malformed_envelope() {
+            return refused(None, Refusal::new(Reason::Malformed, detail));
+        }
+        let (envelope, data) = match envelope::structured(attributes) {
+            Ok(found) => found,
+            Err(refusal) => return refused(None, refusal),
         };
-        let found = source.event_type(reader, envelope.as_ref());
+        let open = data.start();
+        if self.data.scan(text, open, &mut self.workshop.nesting).is_none() {
+            return refused(None, not_json(text));
+        }
+        let reader = Reader { text, fields: &self.data };
+        let candidate = Candidate { source, reader, open, structured: Some(&envelope) };
+        candidate.judge(&self.rules, &mut self.workshop)
+    }
+}
+
+/// An object that may be an event.
+struct Candidate<'c, 's> {
+    source: &'c Source<'c>,
+    reader: Reader<'s>,
+    open: usize,
+    structured: Option<&'c Envelope<'c>>,
+}
+
+impl<'s> Candidate<'_, 's> {
+    #[inline]
+    fn judge(self, rules: &Rules, workshop: &'s mut Workshop) -> Element<'s> {
+        let Self { source, reader, open, structured } = self;
+        let envelope = source.envelope(structured);
+        let found = match &envelope {
+            Ok(envelope) => source.event_type(reader, *envelope),
+            Err(refusal) => Err(refusal.clone()),
+        };
         if let Some(detail) = reader.malformed(found.as_ref().ok().copied()) {
-            return refused(None, refusal(Reason::Malformed, detail));
+            return refused(None, Refusal::new(Reason::Malformed, detail));
         }
         let event_type = match found {
             Ok(event_type) => event_type,
             Err(refusal) => return refused(None, refusal),
         };
-        if self.rules.is_own(reader, event_type) {
+        if rules.is_own(reader, event_type) {
             return Element { event_type: Some(event_type), verdict: Verdict::Own };
         }
-        let reshaping = match self.rules.admit(reader, event_type, source.lane) {
-            Ok(reshaping) => reshaping,
+        let (version, transform) = match rules.admit(reader, event_type, source.lane) {
+            Ok(admitted) => admitted,
             Err(refusal) => return refused(Some(event_type), refusal),
         };
-        let mut reader = reader;
-        if let Some(transform) = reshaping.transform {
-            transform::rewrite(text, open, &transform.steps, &mut self.nesting, &mut self.rewritten);
-            let scanned = self.rewritten_fields.scan(&self.rewritten, 0, &mut self.nesting);
-            reader = Reader { text: &self.rewritten, fields: &self.rewritten_fields };
-            let detail = if scanned.is_none() {
-                Some("what the transform makes")
-            } else {
-                reader.malformed(Some(event_type))
-            };
-            if let Some(detail) = detail {
-                return refused(None, refusal(Reason::Malformed, detail));
-            }
-        }
-        match source.draft(reader, envelope.as_ref().ok(), event_type, reshaping.version) {
-            Ok(draft) => Element { event_type: Some(event_type), verdict: Verdict::Draft(draft) },
-            Err(refusal) => refused(Some(event_type), refusal),
-        }
+        let reader = match transform.map(|transform| workshop.reshape(reader.text, open, transform)) {
+            None => reader,
+            Some(Ok(reader)) => reader,
+            Some(Err(refusal)) => return refused(None, refusal),
+        };
+        let envelope = envelope.ok().flatten();
+        let Some(id) = Source::id(reader, envelope) else {
+            return refused(
+                Some(event_type),
+                Refusal::new(Reason::InvalidField, "event_id: expected a UUID"),
+            );
+        };
+        let time = envelope.and_then(|envelope| envelope.time);
+        let trace = source.trace(reader, envelope);
+        let head = Head { event_type, id, version, time, trace };
+        Element { event_type: Some(event_type), verdict: Verdict::Draft(Draft { reader, head }) }
     }
-}
-
-/// The version of an event, and what makes it 1.x where it is another.
-struct Reshaping<'a> {
-    version: Version,
-    transform: Option<&'a Transform>,
 }
 
 impl Rules {
     /// Whether this is an alert event of this very instance.
+    #[inline]
     fn is_own(&self, reader: Reader<'_>, event_type: EventType) -> bool {
         matches!(event_type, EventType::AlertTriggered | EventType::AlertCleared)
-            && reader.text(Field::source).is_ok_and(|source| source == *self.own)
+            && reader.string(Field::source).is_some_and(|source| source == *self.own)
     }
 
-    /// Checks lane and version.
-    fn admit(&self, reader: Reader<'_>, event_type: EventType, lane: Lane) -> Result<Reshaping<'_>, Refusal> {
-        if self.lanes.get(event_type as usize) != Some(&lane) {
-            return Err(refusal(Reason::OtherLane, "a type of the other lane"));
-        }
-        let version = match reader.value(Field::event_version) {
-            None => Version::DEFAULT,
-            Some(value) => {
-                let version = reader.as_text(value).and_then(|text| text.parse().ok());
-                version.ok_or_else(|| invalid("event_version: expected major.minor or major.minor.patch"))?
-            }
-        };
-        if version.major == 1 {
-            return Ok(Reshaping { version, transform: None });
-        }
-        let fits =
-            |transform: &&Transform| transform.event_type == event_type && transform.major == version.major;
-        match self.transforms.iter().find(fits) {
-            Some(transform) => Ok(Reshaping { version, transform: Some(transform) }),
-            None => {
-                Err(refusal(Reason::UnsupportedVersion, format!("version {version} without a transform")))
-            }
-        }
-    }
-}
-
-impl<'a> Source<'a> {
-    fn new(lane: Lane, message: &Message<'a>) -> Self {
-        let headers = Headers::read(message.headers);
-        let envelope = envelope::binary(&headers);
-        Self { lane, subject: message.subject, headers, envelope }
-    }
-
-    /// The type of an event: its own word, else the envelope's, else a header's, else the subject's.
-    fn event_type(
+    /// Checks lane and version; with the version, what makes it 1.x where it is another.
+    #[inline]
+    fn admit(
         &self,
         reader: Reader<'_>,
-        envelope: Result<&Envelope<'_>, &Refusal>,
-    ) -> Result<EventType, Refusal> {
-        let envelope = envelope.map_err(Clone::clone)?;
-        let structured = self.headers.content_type.is_some_and(is_structured);
-        if structured && envelope.id.is_none() {
-            return Err(invalid("specversion: expected \"1.0\" in what is sent as CloudEvents"));
+        event_type: EventType,
+        lane: Lane,
+    ) -> Result<(Version, Option<&Transform>), Refusal> {
+        if self.lanes.get(event_type as usize) != Some(&lane) {
+            return Err(Refusal::new(Reason::OtherLane, "a type of the other lane"));
         }
-        if let Some(value) = reader.value(Field::event_type) {
-            let name = reader.as_text(value).ok_or_else(|| invalid("event_type: expected a string"))?;
-            if !name.is_empty() {
-                return named(&name);
+        let version = match reader.value(Field::event_version) {
+            None => Some(Version::DEFAULT),
+            Some(value) => reader.as_text(value).and_then(|text| text.parse().ok()),
+        };
+        match version {
+            Some(version @ Version { major: 1, .. }) => Ok((version, None)),
+            Some(version) => self.transform(event_type, version).map(|transform| (version, Some(transform))),
+            None => {
+                let detail = "event_version: expected major.minor or major.minor.patch";
+                Err(Refusal::new(Reason::InvalidField, detail))
             }
         }
-        if let Some(name) = &envelope.event_type {
-            return named(name);
-        }
-        let header = envelope::decoded(self.headers.cloud_type).ok().flatten().map(after_last_dot);
-        match header.or(self.headers.event_type.map(Cow::Borrowed)) {
-            Some(name) => named(&name),
-            None => named(self.subject.rsplit('.').next().unwrap_or_default()),
-        }
     }
 
-    /// Checks the id, the last thing before the fields.
-    fn draft<'r>(
-        &self,
-        reader: Reader<'r>,
-        envelope: Option<&Envelope<'_>>,
-        event_type: EventType,
-        version: Version,
-    ) -> Result<Draft<'r>, Refusal> {
-        let id = match reader.value(Field::event_id) {
-            Some(value) => reader.as_text(value),
-            None => envelope.and_then(|envelope| envelope.id.as_deref()).map(Cow::Borrowed),
-        };
-        let id = id
-            .and_then(|id: Text<'_>| id.parse().ok())
-            .ok_or_else(|| invalid("event_id: expected a UUID"))?;
-        let trace = match reader.value(Field::traceparent).and_then(|value| reader.as_text(value)) {
-            Some(text) => trace_id(&text),
-            None => None,
-        };
-        let trace = trace.or_else(|| envelope?.trace).or_else(|| self.headers.traceparent.and_then(trace_id));
-        let time = envelope.and_then(|envelope| envelope.time);
-        Ok(Draft { reader, event_type, id, version, time, trace })
+    fn transform(&self, event_type: EventType, version: Version) -> Result<&Transform, Refusal> {
+        let fits =
+            |transform: &&Transform| transform.event_type == event_type && transform.major == version.major;
+        self.transforms.iter().find(fits).ok_or_else(|| {
+            Refusal::new(Reason::UnsupportedVersion, format!("version {version} without a transform"))
+        })
     }
 }
 
-/// Whether a content type announces a CloudEvent, or a batch of them, as the payload.
-fn is_structured(content_type: &str) -> bool {
-    const PREFIX: &str = "application/cloudevents";
-    content_type.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
+impl Workshop {
+    /// Makes 1.x of the object at `open`.
+    #[cold]
+    fn reshape(&mut self, text: &str, open: usize, transform: &Transform) -> Result<Reader<'_>, Refusal> {
+        transform::rewrite(text, open, &transform.steps, &mut self.nesting, &mut self.text);
+        if self.fields.scan(&self.text, 0, &mut self.nesting).is_none() {
+            return Err(Refusal::new(Reason::Malformed, "what the transform makes is no JSON"));
+        }
+        let reader = Reader { text: &self.text, fields: &self.fields };
+        match reader.malformed(Some(transform.event_type)) {
+            None => Ok(reader),
+            Some(detail) => Err(Refusal::new(Reason::Malformed, detail)),
+        }
+    }
 }
 
-/// The type of this name.
-fn named(name: &str) -> Result<EventType, Refusal> {
-    EventType::from_name(name).ok_or_else(|| {
-        let shown: String = name.chars().take(64).collect();
-        refusal(Reason::UnknownType, format!("{shown:?} is no event type"))
-    })
-}
-
+#[inline]
 fn refused<'a>(event_type: Option<EventType>, refusal: Refusal) -> Element<'a> {
     Element { event_type, verdict: Verdict::Refused(refusal) }
 }
 
-fn refusal(reason: Reason, detail: impl Into<Cow<'static, str>>) -> Refusal {
-    Refusal { reason, detail: detail.into() }
-}
-
-fn invalid(detail: &'static str) -> Refusal {
-    refusal(Reason::InvalidField, detail)
-}
-
 /// What is wrong with a text that is no event, in the words of a parser that keeps them.
+#[cold]
 fn not_json(text: &str) -> Refusal {
     let detail: Cow<'static, str> = if text.starts_with('\u{feff}') {
         "a byte-order mark".into()
@@ -412,5 +364,5 @@ fn not_json(text: &str) -> Refusal {
             Ok(_) => "no object".into(),
         }
     };
-    refusal(Reason::Malformed, detail)
+    Refusal::new(Reason::Malformed, detail)
 }

@@ -6,20 +6,20 @@
 use std::borrow::Cow;
 
 use super::field::Field;
-use super::fields::{Kind, Value};
 use super::headers::Headers;
 use super::identity::trace_id;
 use super::read::Reader;
+use super::value::{Kind, Value};
 use super::{Reason, Refusal, Text};
 use crate::engine::time::Timestamp;
 
 /// What an envelope says in place of the data.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Envelope<'a> {
     /// The last part of `type`.
-    pub(super) event_type: Option<Text<'a>>,
+    pub(super) event_type: Text<'a>,
     /// `id`.
-    pub(super) id: Option<Text<'a>>,
+    pub(super) id: Text<'a>,
     /// `time`.
     pub(super) time: Option<Timestamp>,
     /// From the `traceparent` extension.
@@ -38,7 +38,10 @@ struct Attributes<'a> {
 
 /// Reads a structured envelope, and where its data is.
 pub(super) fn structured(reader: Reader<'_>) -> Result<(Envelope<'_>, Value), Refusal> {
-    let text = |field| reader.optional_text(field).map(|text| text.filter(|text| !text.is_empty()));
+    let text = |field| match reader.value(field).map(|value| reader.as_text(value)) {
+        Some(None) => Err(broken("an attribute that is no string")),
+        text => Ok(text.flatten().filter(|text| !text.is_empty())),
+    };
     let attributes = Attributes {
         specversion: text(Field::specversion)?,
         id: text(Field::cloud_id)?,
@@ -54,18 +57,19 @@ pub(super) fn structured(reader: Reader<'_>) -> Result<(Envelope<'_>, Value), Re
 
 /// Reads a binary envelope, where the headers have one. They do where they say its version; a `ce-type` alone is a name
 /// for the event and no envelope.
-pub(super) fn binary<'a>(headers: &Headers<'a>) -> Result<Envelope<'a>, Refusal> {
+pub(super) fn binary<'a>(headers: &Headers<'a>) -> Result<Option<Envelope<'a>>, Refusal> {
     if headers.cloud_specversion.is_none() {
-        return Ok(Envelope::default());
+        return Ok(None);
     }
-    envelope(Attributes {
+    let attributes = Attributes {
         specversion: decoded(headers.cloud_specversion)?,
         id: decoded(headers.cloud_id)?,
         source: decoded(headers.cloud_source)?,
         cloud_type: decoded(headers.cloud_type)?,
         time: decoded(headers.cloud_time)?,
         traceparent: decoded(headers.cloud_traceparent)?,
-    })
+    };
+    envelope(attributes).map(Some)
 }
 
 fn envelope(attributes: Attributes<'_>) -> Result<Envelope<'_>, Refusal> {
@@ -81,8 +85,8 @@ fn envelope(attributes: Attributes<'_>) -> Result<Envelope<'_>, Refusal> {
     let time =
         attributes.time.map(|time| time.parse().map_err(|_| broken("time: expected an RFC 3339 time")));
     Ok(Envelope {
-        event_type: Some(after_last_dot(cloud_type)),
-        id: Some(id),
+        event_type: after_last_dot(cloud_type),
+        id,
         time: time.transpose()?,
         trace: attributes.traceparent.as_deref().and_then(trace_id),
     })

@@ -61,15 +61,51 @@ impl Field {
         Self::NAMES[self as usize]
     }
 
-    /// The name on the wire, in quotes.
-    pub(super) fn quoted(self) -> &'static [u8] {
-        Self::QUOTED[self as usize].as_bytes()
+    /// How many bytes the name takes in quotes, where `text` begins with it so. Near its end, where fewer bytes are left
+    /// than the longest name takes, the answer may be `None` wrongly.
+    #[inline]
+    pub(super) fn quoted_at_start(self, text: &[u8]) -> Option<usize> {
+        let quoted = &KEYS[self as usize];
+        let (words, _) = text.first_chunk::<KEY_BYTES>()?.as_chunks::<8>();
+        let differ = words.iter().zip(&quoted.words).fold(0, |differ, (word, (expected, mask))| {
+            differ | ((u64::from_le_bytes(*word) ^ expected) & mask)
+        });
+        (differ == 0).then_some(quoted.length)
     }
 
     /// The set of this field alone.
     pub(super) const fn bit(self) -> u128 {
         1 << self as u8
     }
+}
+
+/// The bytes of the longest name in quotes.
+const KEY_BYTES: usize = 24;
+
+/// A name in quotes as words to compare at once: the bytes, and which of them count.
+struct Quoted {
+    words: [(u64, u64); KEY_BYTES / 8],
+    length: usize,
+}
+
+static KEYS: [Quoted; COUNT] = keys();
+
+const fn keys() -> [Quoted; COUNT] {
+    let mut keys = [const { Quoted { words: [(0, 0); KEY_BYTES / 8], length: 0 } }; COUNT];
+    let mut number = 0;
+    while number < COUNT {
+        let text = Field::QUOTED[number].as_bytes();
+        let mut at = 0;
+        while at < text.len() {
+            let (word, mask) = &mut keys[number].words[at / 8];
+            *word |= (text[at] as u64) << (at % 8 * 8);
+            *mask |= 0xff << (at % 8 * 8);
+            at += 1;
+        }
+        keys[number].length = text.len();
+        number += 1;
+    }
+    keys
 }
 
 const SLOT_COUNT: usize = 512;
@@ -121,7 +157,11 @@ mod tests {
     fn every_name_is_found_and_no_other() {
         for field in Field::ALL {
             assert_eq!(Field::from_name(field.name().as_bytes()), Some(*field));
-            assert_eq!(field.quoted(), format!("{:?}", field.name()).as_bytes());
+            let quoted = format!("{:?}", field.name());
+            let padded = format!("{quoted}{}", " ".repeat(KEY_BYTES));
+            assert_eq!(field.quoted_at_start(padded.as_bytes()), Some(quoted.len()));
+            assert_eq!(field.quoted_at_start(padded.to_uppercase().as_bytes()), None);
+            assert_eq!(field.quoted_at_start(quoted.get(1..).unwrap_or_default().as_bytes()), None);
         }
         for other in
             ["", "i", "ids", "event_i", "event_idd", "EVENT_ID", "a much longer name than any of them"]

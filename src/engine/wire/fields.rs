@@ -4,30 +4,10 @@
 //! used again for the next object: only the set of fields that are present is cleared.
 
 use super::field::{COUNT, Field};
-use super::scan::{Nesting, Spelling, blank, colon, literal, number, string, unescape};
-
-/// What kind of JSON value a field holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Null,
-    True,
-    False,
-    Number,
-    /// A string without escapes.
-    Plain,
-    /// A string with escapes.
-    Escaped,
-    Array,
-    Object,
-}
-
-/// A value: its kind and its bytes (of a string those between the quotes).
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Value {
-    pub(super) kind: Kind,
-    pub(super) start: u32,
-    pub(super) end: u32,
-}
+use super::scan::{Nesting, Spelling, blank, colon, literal, string, unescape};
+use super::value::{Kind, Value, number};
+use super::{EventId, identity};
+use crate::engine::time::{Timestamp, TimestampReader};
 
 /// A key that is not a known field, or one of the tags: where it is, and whether with escapes.
 #[derive(Clone, Copy, Debug)]
@@ -51,9 +31,14 @@ pub(super) enum TagsForm {
 /// The table.
 #[derive(Debug)]
 pub(super) struct Fields {
-    present: u128,
+    /// The values, each with the object it was found in: what stands there from another object counts as absent.
+    values: [(u32, Value); COUNT],
+    object: u32,
     lone: u128,
-    values: [Value; COUNT],
+    /// The `event_id` and the `timestamp`, where they stand in their usual forms.
+    id: Option<EventId>,
+    time: Option<Timestamp>,
+    times: TimestampReader,
     repeated: bool,
     tags: TagsForm,
     unknown: Vec<Key>,
@@ -71,9 +56,12 @@ const UNKNOWN: usize = COUNT + 1;
 impl Fields {
     pub(super) fn new() -> Self {
         Self {
-            present: 0,
+            values: [(0, Value::NULL); COUNT],
+            object: 0,
             lone: 0,
-            values: [Value { kind: Kind::Null, start: 0, end: 0 }; COUNT],
+            id: None,
+            time: None,
+            times: TimestampReader::default(),
             repeated: false,
             tags: TagsForm::Texts,
             unknown: Vec::new(),
@@ -85,7 +73,20 @@ impl Fields {
     /// The value of a field, where it is there.
     #[inline]
     pub(super) fn get(&self, field: Field) -> Option<Value> {
-        if self.present & field.bit() == 0 { None } else { self.values.get(field as usize).copied() }
+        let (object, value) = self.values.get(field as usize)?;
+        (*object == self.object).then_some(*value)
+    }
+
+    /// The `event_id`, where it is there in its usual form.
+    #[inline]
+    pub(super) const fn id(&self) -> Option<EventId> {
+        self.id
+    }
+
+    /// The `timestamp`, where it is there and needs no closer look.
+    #[inline]
+    pub(super) const fn time(&self) -> Option<Timestamp> {
+        self.time
     }
 
     /// The fields in which a string with half a surrogate pair stands.
@@ -105,8 +106,7 @@ impl Fields {
 
     /// Scans the object whose brace is at `open`, and returns the place after it; `None` where it is not JSON.
     pub(super) fn scan(&mut self, text: &str, open: usize, nesting: &mut Nesting) -> Option<usize> {
-        (self.present, self.lone, self.repeated, self.tags) = (0, 0, false, TagsForm::Texts);
-        self.unknown.clear();
+        self.clear();
         let bytes = text.as_bytes();
         let mut at = blank(bytes, open + 1);
         if *bytes.get(at)? == b'}' {
@@ -133,8 +133,21 @@ impl Fields {
                 _ => return None,
             }
         }
-        self.repeated |= repeats(text, &self.unknown);
+        if self.unknown.len() > 1 {
+            self.repeated |= repeats(text, &self.unknown);
+        }
         Some(at + 1)
+    }
+
+    fn clear(&mut self) {
+        (self.lone, self.id, self.time, self.repeated, self.tags) = (0, None, None, false, TagsForm::Texts);
+        self.unknown.clear();
+        self.object = self.object.wrapping_add(1);
+        if self.object == 0 {
+            // The count has come round: nothing of the last round may look like the present.
+            self.values.fill((0, Value::NULL));
+            self.object = 1;
+        }
     }
 
     /// Reads a key; `None` within stands for an unknown one.
@@ -142,8 +155,8 @@ impl Fields {
     fn key(&mut self, text: &str, at: usize, previous: usize) -> Option<(Option<Field>, usize)> {
         let bytes = text.as_bytes();
         let guess = *self.followers.get(previous)?;
-        if bytes.get(at..)?.starts_with(guess.quoted()) {
-            return Some((Some(guess), at + guess.quoted().len()));
+        if let Some(length) = guess.quoted_at_start(bytes.get(at..)?) {
+            return Some((Some(guess), at + length));
         }
         let (field, after) = self.other_key(text, at)?;
         if let (Some(field), Some(follower)) = (field, self.followers.get_mut(previous)) {
@@ -172,39 +185,84 @@ impl Fields {
     #[inline]
     fn known(&mut self, text: &str, at: usize, field: Field, nesting: &mut Nesting) -> Option<usize> {
         let bytes = text.as_bytes();
-        let (kind, start, end, after) = match *bytes.get(at)? {
-            b'"' => {
-                let (end, spelling) = string(bytes, at + 1)?;
-                let kind = match spelling {
-                    Spelling::Plain => Kind::Plain,
-                    Spelling::Escaped => Kind::Escaped,
-                    Spelling::Lone => {
-                        self.lone |= field.bit();
-                        Kind::Escaped
-                    }
-                };
-                (kind, at + 1, end, end + 1)
-            }
-            b't' => spanning(Kind::True, at, literal(bytes, at, b"true")?),
-            b'f' => spanning(Kind::False, at, literal(bytes, at, b"false")?),
-            b'n' => spanning(Kind::Null, at, literal(bytes, at, b"null")?),
-            open @ (b'{' | b'[') => {
-                nesting.lone = false;
-                let end = match (open, field) {
-                    (b'{', Field::tags) => self.scan_tags(text, at, nesting)?,
-                    _ => nesting.skip(bytes, at, 1)?,
-                };
-                if nesting.lone {
-                    self.lone |= field.bit();
-                }
-                spanning(if open == b'{' { Kind::Object } else { Kind::Array }, at, end)
-            }
-            _ => spanning(Kind::Number, at, number(bytes, at)?),
+        let (value, after) = match *bytes.get(at)? {
+            b'"' => match self.usual(bytes, at, field) {
+                Some(found) => found,
+                None => self.string(bytes, at, field)?,
+            },
+            b't' => (Value::spanning(Kind::True, at, at), literal(bytes, at, b"true")?),
+            b'f' => (Value::spanning(Kind::False, at, at), literal(bytes, at, b"false")?),
+            b'n' => (Value::NULL, literal(bytes, at, b"null")?),
+            b'{' | b'[' => self.nested(text, at, field, nesting)?,
+            _ => number(bytes, at)?,
         };
-        self.repeated |= self.present & field.bit() != 0;
-        self.present |= field.bit();
-        *self.values.get_mut(field as usize)? = Value { kind, start: start as u32, end: end as u32 };
+        let entry = self.values.get_mut(field as usize)?;
+        self.repeated |= entry.0 == self.object;
+        *entry = (self.object, value);
         Some(after)
+    }
+
+    /// Reads an id or a time in one of its usual forms, whose end needs no search.
+    #[inline]
+    fn usual(&mut self, bytes: &[u8], at: usize, field: Field) -> Option<(Value, usize)> {
+        let inside = bytes.get(at + 1..)?;
+        let length = match field {
+            Field::event_id => {
+                self.id = Some(EventId(identity::hyphenated_uuid(inside.first_chunk()?)?));
+                36
+            }
+            Field::timestamp => {
+                let (time, length) = self.times.read(inside)?;
+                self.time = Some(time);
+                length
+            }
+            _ => return None,
+        };
+        if inside.get(length) == Some(&b'"') {
+            return Some((Value::spanning(Kind::Plain, at + 1, at + 1 + length), at + length + 2));
+        }
+        self.forget(field);
+        None
+    }
+
+    /// Takes back what [`usual`](Self::usual) has read of a string that is longer.
+    #[cold]
+    fn forget(&mut self, field: Field) {
+        match field {
+            Field::event_id => self.id = None,
+            _ => self.time = None,
+        }
+    }
+
+    #[inline]
+    fn string(&mut self, bytes: &[u8], at: usize, field: Field) -> Option<(Value, usize)> {
+        let (end, spelling) = string(bytes, at + 1)?;
+        let kind = if spelling == Spelling::Plain { Kind::Plain } else { Kind::Escaped };
+        if spelling == Spelling::Lone {
+            self.lone |= field.bit();
+        }
+        Some((Value::spanning(kind, at + 1, end), end + 1))
+    }
+
+    /// Reads the value of a field that is an object or an array.
+    fn nested(
+        &mut self,
+        text: &str,
+        at: usize,
+        field: Field,
+        nesting: &mut Nesting,
+    ) -> Option<(Value, usize)> {
+        let bytes = text.as_bytes();
+        nesting.lone = false;
+        let kind = if *bytes.get(at)? == b'{' { Kind::Object } else { Kind::Array };
+        let end = match (kind, field) {
+            (Kind::Object, Field::tags) => self.scan_tags(text, at, nesting)?,
+            _ => nesting.skip(bytes, at, 1)?,
+        };
+        if nesting.lone {
+            self.lone |= field.bit();
+        }
+        Some((Value::spanning(kind, at, end), end))
     }
 
     /// Scans the object of the field `tags`.
@@ -243,10 +301,6 @@ impl Fields {
         }
         Some(at + 1)
     }
-}
-
-const fn spanning(kind: Kind, start: usize, end: usize) -> (Kind, usize, usize, usize) {
-    (kind, start, end, end)
 }
 
 /// Up to this many keys are compared with one another; more are sorted, so that many cost no square of their number.

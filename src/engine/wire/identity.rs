@@ -25,7 +25,9 @@ impl FromStr for EventId {
     }
 }
 
-fn hyphenated_uuid(text: &[u8; 36]) -> Option<u128> {
+/// The number a UUID with hyphens stands for.
+#[inline]
+pub(super) fn hyphenated_uuid(text: &[u8; 36]) -> Option<u128> {
     let [
         a @ ..,
         b'-',

@@ -10,9 +10,11 @@ pub mod json;
 pub mod payload;
 mod read;
 mod scan;
+mod source;
 mod table;
 mod tags;
 mod transform;
+mod value;
 mod write;
 
 #[cfg(test)]
@@ -107,6 +109,13 @@ pub struct Refusal {
     pub reason: Reason,
     /// A lower-case fragment that names the field and what was expected.
     pub detail: Cow<'static, str>,
+}
+
+impl Refusal {
+    /// A refusal for this reason.
+    pub fn new(reason: Reason, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { reason, detail: detail.into() }
+    }
 }
 
 /// `event_version`: major, minor and (0 where not given) patch.

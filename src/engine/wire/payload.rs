@@ -13,6 +13,12 @@ pub enum Quantity {
     Real(f64),
 }
 
+impl Default for Quantity {
+    fn default() -> Self {
+        Self::Whole(0)
+    }
+}
+
 impl Quantity {
     /// The number as metrics count.
     pub fn value(self) -> f64 {
@@ -24,9 +30,10 @@ impl Quantity {
 }
 
 /// The `metric_type` of a MetricRecorded event, and the type of every metric family.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum MetricType {
     /// Adds up.
+    #[default]
     Counter,
     /// Is set.
     Gauge,

@@ -13,6 +13,12 @@ use super::scan::{Spelling, blank, colon, string, unescape};
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Tags<'a>(Cow<'a, str>);
 
+impl Default for Tags<'_> {
+    fn default() -> Self {
+        Self::EMPTY
+    }
+}
+
 impl<'a> Tags<'a> {
     /// The object without members.
     pub const EMPTY: Self = Self(Cow::Borrowed("{}"));

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::read::real;
 use super::scan::{Nesting, Spelling, blank, colon, string, unescape};
+use super::value::long_real;
 use super::{Text, json};
 use crate::engine::config::TransformStep;
 
@@ -105,7 +105,7 @@ fn scaled(value: &str, factor: f64) -> Option<String> {
     if !value.starts_with(|first: char| first == '-' || first.is_ascii_digit()) {
         return None;
     }
-    let product = real(value) * factor;
+    let product = long_real(value) * factor;
     let nearest = product.round();
     let whole = (product - nearest).abs() <= product.abs() * 4.0 * f64::EPSILON;
     let product = if whole { nearest } else { product };

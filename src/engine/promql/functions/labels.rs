@@ -1,0 +1,69 @@
+//! `label_replace` and `label_join`.
+
+use regex::Regex;
+
+use super::super::EvalError;
+use super::super::ast::Expr;
+use super::super::eval::{Evaluator, Grid, Matrix, Row, fail};
+use super::call::{argument, string};
+use crate::engine::labels::METRIC_NAME;
+
+/// Sets a label where a regular expression matches another.
+pub(super) fn replace(evaluator: &mut Evaluator<'_>, args: &[Expr], grid: Grid) -> Result<Matrix, EvalError> {
+    let vector = argument(args, 0)?;
+    let (target, replacement) = (string(args, 1)?, string(args, 2)?);
+    let (source, pattern) = (string(args, 3)?, string(args, 4)?);
+    let regex = Regex::new(&format!("^(?s:{pattern})$")).map_err(|_| {
+        let message = format!("invalid regular expression in label_replace(): {pattern}");
+        fail(&args.get(4).map_or(0..0, |arg| arg.span.clone()), message)
+    })?;
+    if target.is_empty() {
+        let message = format!("invalid destination label name in label_replace(): {target}");
+        return Err(fail(&args.get(1).map_or(0..0, |arg| arg.span.clone()), message));
+    }
+    let mut matrix = evaluator.vector(vector, grid)?;
+    for row in matrix.rows_mut() {
+        if let Some(captures) = regex.captures(row.get(source)) {
+            let mut value = String::new();
+            captures.expand(replacement, &mut value);
+            set(row, target, &value);
+        }
+    }
+    evaluator.joined(matrix, vector)
+}
+
+/// Sets a label to others' values, joined.
+pub(super) fn join(evaluator: &mut Evaluator<'_>, args: &[Expr], grid: Grid) -> Result<Matrix, EvalError> {
+    let vector = argument(args, 0)?;
+    let (target, separator) = (string(args, 1)?, string(args, 2)?);
+    let mut sources = Vec::with_capacity(args.len().saturating_sub(3));
+    for index in 3..args.len() {
+        let source = string(args, index)?;
+        if source.is_empty() {
+            let message = format!("invalid source label name in label_join(): {source}");
+            return Err(fail(&args.get(index).map_or(0..0, |arg| arg.span.clone()), message));
+        }
+        sources.push(source);
+    }
+    if target.is_empty() {
+        let message = format!("invalid destination label name in label_join(): {target}");
+        return Err(fail(&args.get(1).map_or(0..0, |arg| arg.span.clone()), message));
+    }
+    let mut matrix = evaluator.vector(vector, grid)?;
+    for row in matrix.rows_mut() {
+        let values: Vec<&str> = sources.iter().map(|source| row.get(source)).collect();
+        let value = values.join(separator);
+        set(row, target, &value);
+    }
+    evaluator.joined(matrix, vector)
+}
+
+/// Sets a label; a new metric name stays.
+fn set(row: &mut Row, label: &str, value: &str) {
+    let changed = Row::new(row.to_labels().with(label, value));
+    let name = row.name;
+    *row = changed;
+    if label != METRIC_NAME {
+        row.name = name;
+    }
+}

@@ -1,0 +1,166 @@
+//! A value of an object's top level, as the table of its fields keeps it.
+
+use super::scan;
+
+/// What kind of JSON value a field holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Null,
+    True,
+    False,
+    /// A number without sign, fraction and exponent that fits 64 bits.
+    Whole,
+    /// Another number of few digits, read already.
+    Real,
+    /// Another number.
+    LongNumber,
+    /// A string without escapes.
+    Plain,
+    /// A string with escapes.
+    Escaped,
+    Array,
+    Object,
+}
+
+/// A value: its kind, and in 64 bits either the number itself or where its text begins and ends (that of a string
+/// between the quotes).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Value {
+    pub(super) kind: Kind,
+    bits: u64,
+}
+
+impl Value {
+    pub(super) const NULL: Self = Self { kind: Kind::Null, bits: 0 };
+
+    /// A value whose text lies between two places, both below 2^32.
+    #[inline]
+    pub(super) const fn spanning(kind: Kind, start: usize, end: usize) -> Self {
+        Self { kind, bits: (start as u64) << 32 | end as u64 }
+    }
+
+    /// Where its text begins.
+    #[inline]
+    pub(super) const fn start(self) -> usize {
+        (self.bits >> 32) as usize
+    }
+
+    /// Where its text ends.
+    #[inline]
+    pub(super) const fn end(self) -> usize {
+        (self.bits & 0xffff_ffff) as usize
+    }
+
+    /// The number a `Whole` is.
+    #[inline]
+    pub(super) const fn whole(self) -> u64 {
+        self.bits
+    }
+
+    /// The number a `Real` is.
+    #[inline]
+    pub(super) const fn real(self) -> f64 {
+        f64::from_bits(self.bits)
+    }
+}
+
+/// The powers of ten that a float holds exactly.
+const POWERS: [f64; 20] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18,
+    1e19,
+];
+
+/// Digits of which no number exceeds 64 bits.
+const SHORT_DIGITS: usize = 19;
+
+/// Reads the number at `start` and returns the place after it; `None` where there is none.
+#[inline]
+pub(super) fn number(bytes: &[u8], start: usize) -> Option<(Value, usize)> {
+    let negative = bytes.get(start) == Some(&b'-');
+    let first = start + usize::from(negative);
+    let (whole, point) = digits(bytes, first, 0);
+    if point == first || (bytes.get(first) == Some(&b'0') && point > first + 1) {
+        return None;
+    }
+    let (mantissa, end) = match bytes.get(point) {
+        Some(b'.') => digits(bytes, point + 1, whole),
+        Some(b'e' | b'E') => return long_number(bytes, start),
+        _ if !negative && point - first <= SHORT_DIGITS => {
+            return Some((Value { kind: Kind::Whole, bits: whole }, point));
+        }
+        _ => (whole, point),
+    };
+    let exact = mantissa < 1 << 53 && end - first <= SHORT_DIGITS;
+    let decimals = end.saturating_sub(point + 1);
+    match (exact, bytes.get(end), POWERS.get(decimals)) {
+        (true, next, Some(power)) if !matches!(next, Some(b'e' | b'E')) && (end == point || decimals > 0) => {
+            // Both are exact, so one division rounds right.
+            let real = mantissa as f64 / power;
+            Some((Value { kind: Kind::Real, bits: if negative { -real } else { real }.to_bits() }, end))
+        }
+        _ => long_number(bytes, start),
+    }
+}
+
+/// Adds digits to a number (which overflows where they are too many), up to the first byte that is none.
+#[inline]
+fn digits(bytes: &[u8], mut at: usize, mut number: u64) -> (u64, usize) {
+    while let Some(byte @ b'0'..=b'9') = bytes.get(at) {
+        number = number.wrapping_mul(10).wrapping_add(u64::from(byte - b'0'));
+        at += 1;
+    }
+    (number, at)
+}
+
+#[cold]
+fn long_number(bytes: &[u8], start: usize) -> Option<(Value, usize)> {
+    let end = scan::number(bytes, start)?;
+    Some((Value::spanning(Kind::LongNumber, start, end), end))
+}
+
+/// The number a long one is nearest to; infinite beyond the range.
+#[cold]
+pub(super) fn long_real(raw: &str) -> f64 {
+    raw.parse().unwrap_or(f64::INFINITY)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read(raw: &str) -> Option<f64> {
+        let (value, end) = number(raw.as_bytes(), 0)?;
+        assert_eq!(end, raw.len());
+        Some(match value.kind {
+            Kind::Whole => value.whole() as f64,
+            Kind::Real => value.real(),
+            _ => long_real(&raw[value.start()..value.end()]),
+        })
+    }
+
+    #[test]
+    fn what_is_no_number_is_refused() {
+        for raw in
+            ["", "-", "01", "-01", "00", "1.", "-1.", "1.e1", ".5", "1e", "1e+", "+1", "x", "0.", "1..0"]
+        {
+            let whole = number(raw.as_bytes(), 0).is_some_and(|(_, end)| end == raw.len());
+            assert!(!whole, "{raw}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2_000) })]
+
+        #[test]
+        fn numbers_round_as_the_standard_library_rounds(whole in "-?(0|[1-9][0-9]{0,21})", decimals in "[0-9]{0,25}",
+                                                       exponent in prop::option::of(-320_i32..320)) {
+            let fraction = if decimals.is_empty() { String::new() } else { format!(".{decimals}") };
+            let exponent = exponent.map_or(String::new(), |exponent| format!("e{exponent}"));
+            let raw = format!("{whole}{fraction}{exponent}");
+            prop_assert_eq!(read(&raw), raw.parse().ok(), "{}", raw);
+            prop_assert_eq!(read(&raw).map(f64::is_sign_negative), Some(raw.starts_with('-')));
+        }
+    }
+}
