@@ -1,8 +1,98 @@
-//! The commands.
+//! The commands: arguments in, text and an exit code out.
+//!
+//! Exit codes: 0 fine, 1 findings, 2 could not work. Everything a command says is plain text for people; what other
+//! programs read (`--format json`, `junit`) goes to stdout alone.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the commands are where files, clocks and the environment are met"
+)]
+
+mod check;
+mod dashboards;
+mod demo;
+mod health;
+mod instant;
+mod json;
+mod logs;
+mod playback;
+mod query;
+mod recording;
+mod replay;
+mod rule_files;
+mod run;
+mod schema;
+mod settings;
+mod sources;
+mod terminal;
+mod test;
 
 use std::process::ExitCode;
+use std::sync::LazyLock;
+
+use clap::{Parser, Subcommand};
+
+use crate::engine::config::file::LogFormat;
+use terminal::Terminal;
+
+/// The version with the revision it was built from, where the build knows it.
+static VERSION: LazyLock<String> = LazyLock::new(|| {
+    let revision = option_env!("SIGNALBOX_REVISION").unwrap_or("unknown");
+    format!("{} (revision {revision})", env!("CARGO_PKG_VERSION"))
+});
+
+/// An observability sidecar that turns domain events into Prometheus metrics and alerts.
+#[derive(Parser)]
+#[command(name = "signalbox", version = VERSION.as_str(), arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs the sidecar.
+    Run(Box<run::Arguments>),
+    /// Plays a realistic workload to NATS beside a sidecar, or prints it.
+    Demo(demo::Arguments),
+    /// Validates configuration, rules and dashboards offline.
+    Check(check::Arguments),
+    /// Runs rule unit tests: promtool's format, and events in, transitions out.
+    Test(test::Arguments),
+    /// Runs recorded events through the engine in their own time and prints every alert transition.
+    Replay(replay::Arguments),
+    /// Evaluates one PromQL expression after a replay.
+    Query(query::Arguments),
+    /// Prints a JSON Schema for editors.
+    Schema(schema::Arguments),
+    /// Asks a running sidecar whether it is healthy; for container health checks.
+    Health(health::Arguments),
+}
+
+/// How a command that could work ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    /// Nothing to object to.
+    Fine,
+    /// Something was found.
+    Findings,
+}
 
 /// Runs the command the arguments name.
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    let arguments = Arguments::parse();
+    let mut terminal = Terminal::new();
+    let result = match arguments.command {
+        Command::Run(arguments) => run::run(&arguments, &mut terminal),
+        Command::Demo(arguments) => {
+            logs::start(LogFormat::Text);
+            demo::run(&arguments).map(|()| Outcome::Fine)
+        }
+        Command::Check(arguments) => check::run(&arguments, &mut terminal),
+        Command::Test(arguments) => test::run(&arguments, &mut terminal),
+        Command::Replay(arguments) => replay::run(&arguments, &mut terminal),
+        Command::Query(arguments) => query::run(&arguments, &mut terminal),
+        Command::Schema(arguments) => schema::run(&arguments, &mut terminal),
+        Command::Health(arguments) => health::run(&arguments, &mut terminal),
+    };
+    terminal.exit(result)
 }

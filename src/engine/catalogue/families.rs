@@ -28,7 +28,7 @@ pub(super) struct Group<const METRICS: usize, const LABELS: usize> {
 /// Every family of the catalogue.
 #[derive(Debug)]
 pub(super) struct Families {
-    families: Vec<Family>,
+    registered: Vec<Family>,
     names: Vec<Arc<str>>,
     known: Known<[SeriesId; GROUP_MAX]>,
     key: Vec<u8>,
@@ -39,7 +39,7 @@ impl Families {
     /// Registers every row, and gives birth at zero to the label sets it declares.
     pub(super) fn register(store: &mut Store, config: &Config) -> Self {
         let mut families = Self {
-            families: Vec::with_capacity(Metric::ALL.len()),
+            registered: Vec::with_capacity(Metric::ALL.len()),
             names: Vec::with_capacity(Metric::ALL.len()),
             known: Known::new(),
             key: Vec::new(),
@@ -62,7 +62,7 @@ impl Families {
 
     /// A family, to feed by itself.
     pub(super) fn family(&self, metric: Metric) -> &Family {
-        &self.families[metric as usize]
+        &self.registered[metric as usize]
     }
 
     /// The series of a group for these label values, in the order of its metrics. What was looked up before costs one
@@ -97,11 +97,6 @@ impl Families {
     pub(super) fn count_cut(&self, board: &mut Board<'_>, metric: &str) {
         let series = self.family(Metric::LabelValuesCut).resolve(board, &[metric]);
         board.add(series, 1.0);
-    }
-
-    /// The longest label value.
-    pub(super) fn label_value_bytes_max(&self) -> usize {
-        self.label_value_bytes_max
     }
 
     fn look_up<const METRICS: usize, const LABELS: usize>(
@@ -149,7 +144,7 @@ impl Families {
             }
         };
         self.names.push(Arc::from(row.namespaced(row.name, &config.namespace)));
-        self.families.push(Family::new(id, row.labels, dropped));
+        self.registered.push(Family::new(id, row.labels, dropped));
     }
 }
 
@@ -179,10 +174,11 @@ pub(super) fn is_overflow(store: &Store, series: SeriesId) -> bool {
 
 /// The longest start of `text` of at most `bytes_max` bytes.
 pub(super) fn cut(text: &str, bytes_max: usize) -> &str {
-    match text.len() <= bytes_max {
-        true => text,
-        false => &text[..text.floor_char_boundary(bytes_max)],
+    let mut end = bytes_max.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
     }
+    &text[..end]
 }
 
 /// What happens at no event's doing.

@@ -13,6 +13,8 @@ mod caching;
 mod database;
 mod families;
 mod known;
+#[cfg(test)]
+mod model_tests;
 mod monitoring;
 mod processing;
 mod queue;

@@ -3,14 +3,15 @@
 //! What the engine needs is a [`Config`]; what only the shell needs stays here as plain values, so that the engine
 //! knows nothing of sockets or brokers. Paths and addresses are checked where they are used.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
 use super::keys::KEYS;
-use super::reader::{Read, ReadValue, Reader};
-use super::{Config, secrets, values, yaml};
+use super::reader::{Read, ReadValue, Reader, Values};
+use super::{Config, DeclaredMetric, secrets, values, yaml};
 use crate::engine::diagnostic::{Diagnostic, Severity, Source};
+use crate::engine::labels::Labels;
+use crate::engine::wire::payload::MetricType;
 
 /// What a configuration file says, defaults filled in where a flag cannot.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,8 +44,6 @@ pub struct FileConfig {
     pub alertmanager_urls: Vec<String>,
     /// How long a stop waits for pending alert events.
     pub shutdown_grace: Duration,
-    /// Labels added to every alert, and `$externalLabels` in templates.
-    pub external_labels: BTreeMap<String, String>,
 }
 
 /// How the broker is reached.
@@ -202,7 +201,6 @@ impl Default for FileConfig {
             alert_delivery: AlertDelivery::Auto,
             alertmanager_urls: Vec::new(),
             shutdown_grace: Duration::from_secs(10),
-            external_labels: BTreeMap::new(),
         }
     }
 }
@@ -242,6 +240,16 @@ impl FileConfig {
             "json" => LogFormat::Json,
             _ => LogFormat::Text,
         });
+        for key in ["listen", "admin_listen"] {
+            if let Some(read) = top.find(key)
+                && let Some(text) = top.text(key)
+                && !is_address(&text)
+            {
+                let advice = "Write HOST:PORT, for example `127.0.0.1:9469`, or `:9469` for every interface.";
+                let message = format!("`{key}` is `{text}`, which is no address");
+                reader.error("bad-address", read.span.clone(), message, Some(advice.to_owned()));
+            }
+        }
         self.nats = nats(&top.section("nats"), reader);
         self.jetstream = jetstream(&top.section("jetstream"));
         if !self.jetstream.enabled {
@@ -257,8 +265,21 @@ impl FileConfig {
         if let Some(grace) = top.duration("shutdown_grace") {
             self.shutdown_grace = grace;
         }
-        self.external_labels = top.section("external_labels").text_map();
+        self.engine.external_labels = Labels::collect(top.section("external_labels").text_map());
+        self.engine.external_url = top.text("external_url").unwrap_or_default();
+        self.engine.declared = top.list("metrics").iter().filter_map(declared).collect();
     }
+}
+
+fn declared(read: &Read) -> Option<DeclaredMetric> {
+    let values = Values::of(read);
+    let metric_type = values.text("type").and_then(|word| match word.as_str() {
+        "counter" => Some(MetricType::Counter),
+        "gauge" => Some(MetricType::Gauge),
+        "histogram" => Some(MetricType::Histogram),
+        _ => None,
+    });
+    Some(DeclaredMetric { pattern: values.text("match")?, metric_type })
 }
 
 fn jetstream(section: &Values) -> JetStreamConfig {
@@ -287,6 +308,13 @@ fn rejected(section: &Values) -> RejectedConfig {
         _ => (default.core, default.jetstream),
     };
     RejectedConfig { core, jetstream, subject: section.text("subject").unwrap_or(default.subject) }
+}
+
+/// Whether a text has the shape of an address to listen at: `HOST:PORT`, or `:PORT` for every interface.
+pub fn is_address(text: &str) -> bool {
+    text.rsplit_once(':').is_some_and(|(host, port)| {
+        port.parse::<u16>().is_ok() && !host.contains(char::is_whitespace) && !host.contains('/')
+    })
 }
 
 /// The URLs of a text in which they are separated by commas.
@@ -368,78 +396,4 @@ fn secret(section: &Values, names: [&str; 2], reader: &mut Reader<'_>) -> Option
     }
     let stood = section.text(inline).map(|text| SecretSource::Inline(Secret(text)));
     stood.or_else(|| section.text(file).map(SecretSource::File))
-}
-
-/// The values of one section; kinds are as the table of keys has them.
-pub(super) struct Values(pub(super) Vec<(String, Read)>);
-
-impl Values {
-    /// The value of a key, with its place.
-    pub(super) fn find(&self, name: &str) -> Option<&Read> {
-        self.0.iter().find(|(key, _)| key == name).map(|(_, read)| read)
-    }
-
-    pub(super) fn text(&self, name: &str) -> Option<String> {
-        match &self.find(name)?.value {
-            ReadValue::Text(text) => Some(text.clone()),
-            _ => None,
-        }
-    }
-
-    pub(super) fn flag(&self, name: &str) -> Option<bool> {
-        match self.find(name)?.value {
-            ReadValue::Flag(flag) => Some(flag),
-            _ => None,
-        }
-    }
-
-    pub(super) fn count(&self, name: &str) -> Option<u64> {
-        match self.find(name)?.value {
-            ReadValue::Count(count) => Some(count),
-            _ => None,
-        }
-    }
-
-    pub(super) fn duration(&self, name: &str) -> Option<Duration> {
-        match self.find(name)?.value {
-            ReadValue::Duration(span) => Some(span),
-            _ => None,
-        }
-    }
-
-    pub(super) fn list(&self, name: &str) -> &[Read] {
-        match self.find(name).map(|read| &read.value) {
-            Some(ReadValue::List(elements)) => elements,
-            _ => &[],
-        }
-    }
-
-    pub(super) fn texts(&self, name: &str) -> Option<Vec<String>> {
-        self.find(name)?;
-        let texts = self.list(name).iter().filter_map(|element| match &element.value {
-            ReadValue::Text(text) => Some(text.clone()),
-            _ => None,
-        });
-        Some(texts.collect())
-    }
-
-    pub(super) fn section(&self, name: &str) -> Self {
-        self.find(name).map_or_else(|| Self(Vec::new()), Self::of)
-    }
-
-    /// The entries of a mapping.
-    pub(super) fn of(read: &Read) -> Self {
-        match &read.value {
-            ReadValue::Map(entries) => Self(entries.clone()),
-            _ => Self(Vec::new()),
-        }
-    }
-
-    pub(super) fn text_map(&self) -> BTreeMap<String, String> {
-        let texts = self.0.iter().filter_map(|(name, read)| match &read.value {
-            ReadValue::Text(text) => Some((name.clone(), text.clone())),
-            _ => None,
-        });
-        texts.collect()
-    }
 }

@@ -59,7 +59,8 @@ pub enum Zero {
     Refused,
 }
 
-const fn key(name: &'static str, kind: Kind, default: &'static str, about: &'static str) -> Key {
+/// A key.
+pub const fn key(name: &'static str, kind: Kind, default: &'static str, about: &'static str) -> Key {
     Key { name, kind, default, about }
 }
 
@@ -147,12 +148,8 @@ pub const KEYS: &[Key] = &[
         "arrival",
         "Whether rules are evaluated when events move what they read, or at their interval alone.",
     ),
-    key(
-        "external_labels",
-        Kind::Map(&Kind::Text),
-        "",
-        "Labels added to every alert, and `$externalLabels` in templates.",
-    ),
+    key("external_labels", Kind::Map(&Kind::Text), "", "`$externalLabels` of templates in rules."),
+    key("external_url", Kind::Text, "", "`externalURL` of templates in rules."),
     key("alerts", Kind::Section(ALERTS), "", "How alert events are published."),
     key("alertmanager", Kind::Section(ALERTMANAGER), "", "Alertmanagers that get the same alerts."),
     key(
@@ -259,6 +256,12 @@ const METRICS: &[Key] = &[
         Kind::List(&Kind::Number),
         "by unit",
         "Upper bounds of histogram buckets, rising, without `+Inf`.",
+    ),
+    key(
+        "type",
+        Kind::Word(&["counter", "gauge", "histogram"]),
+        "by name",
+        "The type of a metric that MetricRecorded events bring; only `signalbox check` reads it.",
     ),
     key("help", Kind::Text, "", "The HELP text."),
     key("unit", Kind::Text, "the name's last word", "The unit."),

@@ -2,24 +2,27 @@
 //!
 //! The file format and its diagnostics are in `file`; here are the values, valid once built.
 
+mod declared;
 #[cfg(test)]
 mod docs_tests;
 pub mod file;
 #[cfg(test)]
 mod file_tests;
 pub mod keys;
-pub mod nearest;
-mod reader;
+pub mod reader;
 pub mod schema;
 mod secrets;
 pub mod units;
 mod values;
 pub mod yaml;
 
+pub use declared::{DeclaredMetric, known_metrics};
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::labels::Labels;
 use super::series::SeriesLimits;
 use super::wire::Lane;
 use super::wire::payload::EventType;
@@ -55,6 +58,12 @@ pub struct Config {
     pub history: HistoryConfig,
     /// When rule groups are evaluated that do not say so themselves.
     pub evaluate: Evaluate,
+    /// `$externalLabels` of templates.
+    pub external_labels: Labels,
+    /// `externalURL` of templates.
+    pub external_url: String,
+    /// Metrics beside the catalogue's that rules may read.
+    pub declared: Vec<DeclaredMetric>,
 }
 
 /// How names outside `[a-zA-Z0-9_:]` are treated.
@@ -217,6 +226,9 @@ impl Config {
                 bytes_max: 64 << 20,
             },
             evaluate: Evaluate::Arrival,
+            external_labels: Labels::empty(),
+            external_url: String::new(),
+            declared: Vec::new(),
         }
     }
 }

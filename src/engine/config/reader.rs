@@ -1,28 +1,28 @@
 //! From a YAML tree to values whose kinds are known: unknown and repeated keys, wrong kinds and words that are none
 //! of the allowed ones are all found in one pass.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
 use super::keys::{Key, Kind, Zero};
-use super::nearest::nearest;
 use super::units;
 use super::yaml::{Entry, Node, Value};
-use crate::engine::diagnostic::{Diagnostic, Severity, Source};
+use crate::engine::diagnostic::{Diagnostic, Severity, Source, closest};
 use crate::engine::wire::EventType;
 
 /// A value of a known kind, with the bytes it came from.
 #[derive(Clone, Debug)]
-pub(super) struct Read {
+pub struct Read {
     /// The bytes of the value.
-    pub(super) span: Range<usize>,
+    pub span: Range<usize>,
     /// The value.
-    pub(super) value: ReadValue,
+    pub value: ReadValue,
 }
 
 /// The values a key can have.
 #[derive(Clone, Debug)]
-pub(super) enum ReadValue {
+pub enum ReadValue {
     /// A text or one of the allowed words.
     Text(String),
     /// `true` or `false`.
@@ -42,32 +42,27 @@ pub(super) enum ReadValue {
 }
 
 /// Collects what is wrong while it reads.
-pub(super) struct Reader<'a> {
+#[derive(Debug)]
+pub struct Reader<'a> {
     source: &'a Source,
     /// What was found so far.
-    pub(super) diagnostics: Vec<Diagnostic>,
+    pub diagnostics: Vec<Diagnostic>,
 }
 
 impl<'a> Reader<'a> {
     /// A reader of this text.
-    pub(super) fn new(source: &'a Source) -> Self {
+    pub fn new(source: &'a Source) -> Self {
         Self { source, diagnostics: Vec::new() }
     }
 
     /// Notes an error.
-    pub(super) fn error(
-        &mut self,
-        code: &'static str,
-        span: Range<usize>,
-        message: String,
-        advice: Option<String>,
-    ) {
+    pub fn error(&mut self, code: &'static str, span: Range<usize>, message: String, advice: Option<String>) {
         let source = self.source.clone();
         self.diagnostics.push(Diagnostic { severity: Severity::Error, code, source, span, message, advice });
     }
 
     /// Reads a mapping with these keys; nothing at all is an empty one.
-    pub(super) fn section(&mut self, node: &Node, keys: &'static [Key], place: &str) -> Vec<(String, Read)> {
+    pub fn section(&mut self, node: &Node, keys: &'static [Key], place: &str) -> Vec<(String, Read)> {
         if !matches!(node.value, Value::Map(_) | Value::Null) {
             self.wrong_kind(node, place, "a mapping", None);
             return Vec::new();
@@ -105,7 +100,7 @@ impl<'a> Reader<'a> {
     fn unknown_key(&mut self, entry: &Entry, keys: &[Key], place: &str) {
         let known: Vec<&str> = keys.iter().map(|key| key.name).collect();
         let within = if place.is_empty() { String::new() } else { format!(" in `{place}`") };
-        let advice = match nearest(&entry.key, known.iter().copied()) {
+        let advice = match closest(&entry.key, known.iter().copied()) {
             Some(meant) => format!("Did you mean `{meant}`?"),
             None => format!("Known keys{within}: {}.", known.join(", ")),
         };
@@ -119,7 +114,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads one value; what does not fit is noted and none.
-    pub(super) fn value(&mut self, node: &Node, kind: Kind, place: &str) -> Option<Read> {
+    pub fn value(&mut self, node: &Node, kind: Kind, place: &str) -> Option<Read> {
         let value = match kind {
             Kind::Text | Kind::Secret => self.scalar(node, place, "a text").map(ReadValue::Text),
             Kind::Flag => self.flag(node, place),
@@ -262,7 +257,7 @@ impl<'a> Reader<'a> {
             return Some(ReadValue::Text(text));
         }
         let message = format!("`{place}` is `{text}`, expected one of {choices}");
-        let advice = nearest(&text, words.iter().copied()).map(|meant| format!("Did you mean `{meant}`?"));
+        let advice = closest(&text, words.iter().copied()).map(|meant| format!("Did you mean `{meant}`?"));
         self.error("unknown-word", node.span.clone(), message, advice);
         None
     }
@@ -295,11 +290,94 @@ impl<'a> Reader<'a> {
         if known.clone().any(|known| known == name) {
             return true;
         }
-        let advice = match nearest(name, known) {
+        let advice = match closest(name, known) {
             Some(meant) => format!("Did you mean `{meant}`?"),
             None => "Event types are written as in the specification, for example `JobQueued`.".to_owned(),
         };
         self.error("unknown-event-type", span, format!("unknown event type `{name}`"), Some(advice));
         false
+    }
+}
+
+/// The values of one section; kinds are as the table of keys has them.
+#[derive(Clone, Debug, Default)]
+pub struct Values(pub Vec<(String, Read)>);
+
+impl Values {
+    /// The value of a key, with its place.
+    pub fn find(&self, name: &str) -> Option<&Read> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, read)| read)
+    }
+
+    /// The text of a key.
+    pub fn text(&self, name: &str) -> Option<String> {
+        match &self.find(name)?.value {
+            ReadValue::Text(text) => Some(text.clone()),
+            _ => None,
+        }
+    }
+
+    /// The flag of a key.
+    pub fn flag(&self, name: &str) -> Option<bool> {
+        match self.find(name)?.value {
+            ReadValue::Flag(flag) => Some(flag),
+            _ => None,
+        }
+    }
+
+    /// The number of a key.
+    pub fn count(&self, name: &str) -> Option<u64> {
+        match self.find(name)?.value {
+            ReadValue::Count(count) => Some(count),
+            _ => None,
+        }
+    }
+
+    /// The duration of a key.
+    pub fn duration(&self, name: &str) -> Option<Duration> {
+        match self.find(name)?.value {
+            ReadValue::Duration(span) => Some(span),
+            _ => None,
+        }
+    }
+
+    /// The elements of a key, none where there is none.
+    pub fn list(&self, name: &str) -> &[Read] {
+        match self.find(name).map(|read| &read.value) {
+            Some(ReadValue::List(elements)) => elements,
+            _ => &[],
+        }
+    }
+
+    /// The texts of a key that has a list of them.
+    pub fn texts(&self, name: &str) -> Option<Vec<String>> {
+        self.find(name)?;
+        let texts = self.list(name).iter().filter_map(|element| match &element.value {
+            ReadValue::Text(text) => Some(text.clone()),
+            _ => None,
+        });
+        Some(texts.collect())
+    }
+
+    /// The values of a section, none where it is left out.
+    pub fn section(&self, name: &str) -> Self {
+        self.find(name).map_or_else(|| Self(Vec::new()), Self::of)
+    }
+
+    /// The entries of a mapping.
+    pub fn of(read: &Read) -> Self {
+        match &read.value {
+            ReadValue::Map(entries) => Self(entries.clone()),
+            _ => Self(Vec::new()),
+        }
+    }
+
+    /// The texts of a mapping by key.
+    pub fn text_map(&self) -> BTreeMap<String, String> {
+        let texts = self.0.iter().filter_map(|(name, read)| match &read.value {
+            ReadValue::Text(text) => Some((name.clone(), text.clone())),
+            _ => None,
+        });
+        texts.collect()
     }
 }

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::file::Values;
-use super::reader::{Read, ReadValue, Reader};
+use super::reader::{Read, ReadValue, Reader, Values};
 use super::{Config, Evaluate, MetricSettings, NameScheme, Transform, TransformStep};
 use crate::engine::wire::{EventType, Lane};
 

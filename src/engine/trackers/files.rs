@@ -79,8 +79,9 @@ pub struct Files {
     /// Keyed by the bits of the ratio, which for numbers not below 0 are in their order.
     least_ratio: Oldest<u64>,
     least_moved: Oldest<Timestamp>,
+    /// The sum of the ratios, and of how many.
     ratio_units: u128,
-    ratio_files: u64,
+    in_sum: u64,
     ratio: RatioGauge,
     oldest_progress: Shown,
 }
@@ -97,7 +98,7 @@ impl Files {
             least_ratio: Oldest::default(),
             least_moved: Oldest::default(),
             ratio_units: 0,
-            ratio_files: 0,
+            in_sum: 0,
             ratio: RatioGauge { family: families.ratio, shown: None },
             oldest_progress: Shown::new(families.oldest_progress),
         }
@@ -184,14 +185,14 @@ impl Files {
             series,
             ratio: update.ratio,
             moved: update.at,
-            ratio_ticket: self.tickets.next(),
-            moved_ticket: self.tickets.next(),
+            ratio_ticket: self.tickets.issue(),
+            moved_ticket: self.tickets.issue(),
         };
         if let Some(file) = self.roll.get_mut(slot) {
             file.progress = Some(progress);
         }
         self.ratio_units += units(update.ratio);
-        self.ratio_files += 1;
+        self.in_sum += 1;
         self.least_ratio.enter(bits(update.ratio), progress.ratio_ticket, slot);
         self.least_ratio.sweep(|slot, ticket| ratio(&self.roll, slot, ticket));
         self.least_moved.enter(update.at, progress.moved_ticket, slot);
@@ -207,10 +208,10 @@ impl Files {
             self.in_progress.enter(board, progress.series, ONE);
         }
         if update.ratio < before.ratio {
-            progress.ratio_ticket = self.tickets.next();
+            progress.ratio_ticket = self.tickets.issue();
         }
         if update.at < before.moved {
-            progress.moved_ticket = self.tickets.next();
+            progress.moved_ticket = self.tickets.issue();
         }
         if let Some(file) = self.roll.get_mut(slot) {
             file.progress = Some(progress);
@@ -237,7 +238,7 @@ impl Files {
         self.in_progress.leave(board, progress.series, ONE);
         self.words.release(progress.status);
         self.ratio_units = self.ratio_units.saturating_sub(units(progress.ratio));
-        self.ratio_files = self.ratio_files.saturating_sub(1);
+        self.in_sum = self.in_sum.saturating_sub(1);
         self.least_ratio.leave();
         self.least_moved.leave();
     }
@@ -245,7 +246,7 @@ impl Files {
     fn show_ratio(&mut self, board: &mut Board<'_>) {
         match self.least_ratio.least(|slot, ticket| ratio(&self.roll, slot, ticket)) {
             Some(least) => {
-                let average = self.ratio_units as f64 / RATIO_UNITS / self.ratio_files as f64;
+                let average = self.ratio_units as f64 / RATIO_UNITS / self.in_sum as f64;
                 self.ratio.show(board, f64::from_bits(least), average);
             }
             None => self.ratio.hide(board),

@@ -80,7 +80,7 @@ enum Place {
 #[derive(Debug)]
 struct Job {
     queue: WordId,
-    job_type: WordId,
+    kind: WordId,
     priority: WordId,
     state: State,
     /// The timestamp of the last JobQueued.
@@ -136,7 +136,7 @@ impl Jobs {
         let before = self.lift(board, slot);
         let Some(job) = self.roll.get_mut(slot) else { return };
         self.words.replace(&mut job.queue, labels.queue);
-        self.words.replace(&mut job.job_type, labels.job_type);
+        self.words.replace(&mut job.kind, labels.job_type);
         self.words.replace(&mut job.priority, labels.priority);
         job.queued = at;
         let late = at < job.ended || at < job.started;
@@ -171,7 +171,7 @@ impl Jobs {
             let fell = at < job.moved;
             job.moved = at;
             if fell {
-                job.ticket = self.tickets.next();
+                job.ticket = self.tickets.issue();
                 let ticket = job.ticket;
                 let oldest = self.running_ages.entry(job.queue).or_default();
                 oldest.fell(at, ticket, slot);
@@ -219,7 +219,7 @@ impl Jobs {
         match slot.and_then(|slot| self.roll.get(slot.0)) {
             Some(job) => JobLabels {
                 queue: self.words.text(job.queue),
-                job_type: self.words.text(job.job_type),
+                job_type: self.words.text(job.kind),
                 priority: self.words.text(job.priority),
             },
             None => JobLabels { queue: UNKNOWN, job_type: UNKNOWN, priority: UNKNOWN },
@@ -270,7 +270,7 @@ impl Jobs {
         let unknown = WordId::default();
         let job = Job {
             queue: unknown,
-            job_type: unknown,
+            kind: unknown,
             priority: unknown,
             state: State::Apart,
             queued: NEVER,
@@ -316,7 +316,7 @@ impl Jobs {
                 Some(&mut self.waiting_ages)
             }
             Place::Running => {
-                let series = self.running.place(board, &[queue, self.words.text(job.job_type)]);
+                let series = self.running.place(board, &[queue, self.words.text(job.kind)]);
                 self.running.enter(board, series, ONE);
                 self.by_worker.insert((job.worker, slot));
                 job.state = State::Running { series };
@@ -333,7 +333,7 @@ impl Jobs {
         };
         let standing = standing(job);
         if let Some(ages) = ages {
-            job.ticket = self.tickets.next();
+            job.ticket = self.tickets.issue();
             let (moved, ticket, oldest) = (job.moved, job.ticket, ages.entry(job.queue).or_default());
             oldest.enter(moved, ticket, slot);
             oldest.sweep(|slot, ticket| current(&self.roll, slot, ticket));
@@ -344,7 +344,7 @@ impl Jobs {
     fn evict(&mut self, board: &mut Board<'_>, slot: u32, why: Eviction) {
         self.lift(board, slot);
         if let Some(job) = self.roll.remove(slot) {
-            for word in [job.queue, job.job_type, job.priority] {
+            for word in [job.queue, job.kind, job.priority] {
                 self.words.release(word);
             }
         }

@@ -16,7 +16,7 @@ pub struct Tickets(u64);
 
 impl Tickets {
     /// A ticket nobody had.
-    pub fn next(&mut self) -> Ticket {
+    pub fn issue(&mut self) -> Ticket {
         self.0 += 1;
         Ticket(self.0)
     }
@@ -100,13 +100,13 @@ mod tests {
                     }
                     (Some((present, ticket)), _) => {
                         if key < *present {
-                            *ticket = tickets.next();
+                            *ticket = tickets.issue();
                             oldest.fell(key, *ticket, slot as u32);
                         }
                         *present = key;
                     }
                     (place, _) => {
-                        let ticket = tickets.next();
+                        let ticket = tickets.issue();
                         *place = Some((key, ticket));
                         oldest.enter(key, ticket, slot as u32);
                     }

@@ -122,18 +122,11 @@ impl<K: Copy + Eq + Hash, V> Roll<K, V> {
     pub fn insert(&mut self, key: K, value: V, now: Timestamp) -> u32 {
         let new =
             Slot { key, value: Some(value), standing: Standing::Held, moved: now, previous: NIL, next: NIL };
-        let slot = match self.free.pop() {
-            Some(slot) => {
-                if let Some(place) = self.slots.get_mut(slot as usize) {
-                    *place = new;
-                }
-                slot
-            }
-            None => {
-                self.slots.push(new);
-                (self.slots.len() - 1) as u32
-            }
-        };
+        let slot = self.free.pop().unwrap_or(self.slots.len() as u32);
+        match self.slots.get_mut(slot as usize) {
+            Some(place) => *place = new,
+            None => self.slots.push(new),
+        }
         let Self { slots, index, hasher, .. } = self;
         let rehash = |slot: &u32| slots.get(*slot as usize).map_or(0, |slot| hasher.hash_one(slot.key));
         index.insert_unique(hasher.hash_one(key), slot, rehash);

@@ -21,7 +21,7 @@ struct Word {
 /// Texts with the number of their holders. A text nobody holds leaves, so entries bound the words too.
 #[derive(Debug)]
 pub struct Words {
-    words: Vec<Word>,
+    texts: Vec<Word>,
     index: HashTable<u32>,
     free: Vec<u32>,
     hasher: RandomState,
@@ -30,7 +30,7 @@ pub struct Words {
 impl Default for Words {
     fn default() -> Self {
         let mut words = Self {
-            words: Vec::new(),
+            texts: Vec::new(),
             index: HashTable::new(),
             free: Vec::new(),
             hasher: RandomState::default(),
@@ -45,27 +45,20 @@ impl Words {
     /// The id of a text, held once more.
     pub fn hold(&mut self, text: &str) -> WordId {
         if let Some(id) = self.find(text) {
-            if let Some(word) = self.words.get_mut(id.0 as usize) {
+            if let Some(word) = self.texts.get_mut(id.0 as usize) {
                 word.holders = word.holders.saturating_add(1);
             }
             return id;
         }
-        let Self { words, index, free, hasher } = self;
+        let Self { texts, index, free, hasher } = self;
         let new = Word { text: text.into(), holders: 1 };
-        let id = match free.pop() {
-            Some(id) => {
-                if let Some(place) = words.get_mut(id as usize) {
-                    *place = new;
-                }
-                id
-            }
-            None => {
-                words.push(new);
-                (words.len() - 1) as u32
-            }
-        };
+        let id = free.pop().unwrap_or(texts.len() as u32);
+        match texts.get_mut(id as usize) {
+            Some(place) => *place = new,
+            None => texts.push(new),
+        }
         index.insert_unique(hasher.hash_one(text), id, |id| {
-            hasher.hash_one(word(words, *id).map_or("", |word| &word.text))
+            hasher.hash_one(word(texts, *id).map_or("", |word| &word.text))
         });
         WordId(id)
     }
@@ -73,7 +66,7 @@ impl Words {
     /// The id of a text that something holds.
     pub fn find(&self, text: &str) -> Option<WordId> {
         let hash = self.hasher.hash_one(text);
-        let same = |id: &u32| word(&self.words, *id).is_some_and(|word| word.text.as_ref() == text);
+        let same = |id: &u32| word(&self.texts, *id).is_some_and(|word| word.text.as_ref() == text);
         self.index.find(hash, same).map(|id| WordId(*id))
     }
 
@@ -82,7 +75,7 @@ impl Words {
         if id == WordId::default() {
             return;
         }
-        let Some(word) = self.words.get_mut(id.0 as usize) else { return };
+        let Some(word) = self.texts.get_mut(id.0 as usize) else { return };
         word.holders = word.holders.saturating_sub(1);
         if word.holders > 0 {
             return;
@@ -104,12 +97,12 @@ impl Words {
 
     /// The text of an id.
     pub fn text(&self, id: WordId) -> &str {
-        word(&self.words, id.0).map_or(UNKNOWN, |word| &word.text)
+        word(&self.texts, id.0).map_or(UNKNOWN, |word| &word.text)
     }
 }
 
-fn word(words: &[Word], id: u32) -> Option<&Word> {
-    words.get(id as usize)
+fn word(texts: &[Word], id: u32) -> Option<&Word> {
+    texts.get(id as usize)
 }
 
 #[cfg(test)]

@@ -221,6 +221,16 @@ impl HistogramSum {
 }
 
 impl FloatHistogram {
+    /// The sum of two histograms; nothing where one has exponential and the other custom buckets.
+    pub fn plus(&self, other: &Self) -> Option<Self> {
+        self.combined(Operation::Add, other).ok().map(|(sum, _)| sum)
+    }
+
+    /// The difference of two histograms; nothing where one has exponential and the other custom buckets.
+    pub fn minus(&self, other: &Self) -> Option<Self> {
+        self.combined(Operation::Subtract, other).ok().map(|(difference, _)| difference)
+    }
+
     /// The sum or difference of two histograms.
     pub(in crate::engine::promql) fn combined(
         &self,

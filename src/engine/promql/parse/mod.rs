@@ -374,4 +374,6 @@ impl ParseError {
 }
 
 #[cfg(test)]
+mod oracle;
+#[cfg(test)]
 mod tests;

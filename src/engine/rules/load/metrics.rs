@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::engine::config::glob_matches;
 use crate::engine::diagnostic::closest;
 use crate::engine::wire::payload::MetricType;
 
@@ -21,6 +22,7 @@ pub struct KnownMetric {
 #[derive(Clone, Debug, Default)]
 pub struct KnownMetrics {
     families: BTreeMap<String, KnownMetric>,
+    globs: Vec<(String, KnownMetric)>,
 }
 
 /// A sample name's metric.
@@ -59,6 +61,17 @@ impl KnownMetrics {
         self.families.entry(name).or_insert(metric);
     }
 
+    /// Adds metrics whose family names a glob (`*`, `?`) matches; the first that matches holds.
+    pub fn add_glob(&mut self, glob: &str, metric: KnownMetric) {
+        self.globs.push((glob.to_owned(), metric));
+    }
+
+    fn family(&self, name: &str) -> Option<&KnownMetric> {
+        let globbed =
+            || self.globs.iter().find(|(glob, _)| glob_matches(glob, name)).map(|(_, metric)| metric);
+        self.families.get(name).or_else(globbed)
+    }
+
     /// Whether nothing is known at all, so that nothing can be unknown.
     pub fn is_empty(&self) -> bool {
         self.families.is_empty()
@@ -66,7 +79,7 @@ impl KnownMetrics {
 
     /// The metric of a sample or family name.
     pub fn find(&self, name: &str) -> Option<Found<'_>> {
-        if let Some(metric) = self.families.get(name) {
+        if let Some(metric) = self.family(name) {
             let histogram = metric.metric_type == MetricType::Histogram;
             let sample = if histogram { SampleKind::Family } else { SampleKind::Only };
             return Some(Found { metric, sample });
@@ -74,7 +87,7 @@ impl KnownMetrics {
         let parts =
             [("_bucket", SampleKind::Bucket), ("_count", SampleKind::Count), ("_sum", SampleKind::Sum)];
         parts.into_iter().find_map(|(suffix, sample)| {
-            let metric = self.families.get(name.strip_suffix(suffix)?)?;
+            let metric = self.family(name.strip_suffix(suffix)?)?;
             (metric.metric_type == MetricType::Histogram).then_some(Found { metric, sample })
         })
     }

@@ -1,0 +1,130 @@
+//! `signalbox check`: configuration, rules and dashboards, offline, every problem at once.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+use clap::Args;
+
+use super::sources::{self, listed};
+use super::terminal::{Terminal, counted};
+use super::{Outcome, dashboards, rule_files, settings};
+use crate::engine::config::file::FileConfig;
+use crate::engine::config::yaml;
+use crate::engine::diagnostic::Source;
+
+/// The folder of dashboards that is checked where nothing is named.
+const DEFAULT_DASHBOARDS: &str = "dashboards";
+
+/// What to check.
+#[derive(Args)]
+pub(super) struct Arguments {
+    /// Files or folders [default: signalbox.yaml, rules/ and dashboards/ where present].
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+}
+
+/// What is checked, by what it is.
+#[derive(Default)]
+struct Found {
+    configs: Vec<Source>,
+    rules: Vec<Source>,
+    dashboards: Vec<Source>,
+    tests: usize,
+}
+
+/// Checks everything, says what is wrong, and what was looked at.
+pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Result<Outcome> {
+    let mut found = Found::default();
+    if arguments.paths.is_empty() {
+        find_defaults(&mut found)?;
+    } else {
+        for path in &arguments.paths {
+            find(path, &mut found)?;
+        }
+    }
+    let mut diagnostics = Vec::new();
+    let mut config = FileConfig::default();
+    for source in &found.configs {
+        let (parsed, wrong) = FileConfig::parse(source);
+        diagnostics.extend(wrong);
+        config = parsed.unwrap_or(config);
+    }
+    diagnostics.extend(rule_files::loaded(&found.rules, &config).diagnostics);
+    diagnostics.extend(found.dashboards.iter().flat_map(dashboards::check));
+    terminal.diagnostics(&diagnostics);
+    let looked_at = format!(
+        "checked {}, {}, {}",
+        counted(found.configs.len(), "configuration"),
+        counted(found.rules.len(), "rule file"),
+        counted(found.dashboards.len(), "dashboard"),
+    );
+    let passed_over = match found.tests {
+        0 => String::new(),
+        tests => {
+            format!(" ({} passed over: run them with `signalbox test`)", counted(tests, "rule test file"))
+        }
+    };
+    terminal.line(format_args!("{looked_at}{passed_over}"));
+    Ok(if diagnostics.is_empty() { Outcome::Fine } else { Outcome::Findings })
+}
+
+fn find_defaults(found: &mut Found) -> anyhow::Result<()> {
+    let config = Path::new(settings::DEFAULT_CONFIG);
+    let mut rules = vec![PathBuf::from(settings::DEFAULT_RULES)];
+    let mut is_named = false;
+    if config.exists() {
+        let source = sources::read(config)?;
+        if let (Some(parsed), _) = FileConfig::parse(&source)
+            && let Some(paths) = &parsed.rules
+        {
+            rules = paths.iter().map(PathBuf::from).collect();
+            is_named = true;
+        }
+        found.configs.push(source);
+    }
+    for path in rules {
+        if is_named || path.is_dir() {
+            find(&path, found)?;
+        }
+    }
+    let dashboards = Path::new(DEFAULT_DASHBOARDS);
+    if dashboards.is_dir() {
+        find(dashboards, found)?;
+    }
+    if found.configs.is_empty() && found.rules.is_empty() && found.dashboards.is_empty() {
+        bail!("find anything to check: there is no signalbox.yaml, rules/ or dashboards/ here; name a path");
+    }
+    Ok(())
+}
+
+fn find(path: &Path, found: &mut Found) -> anyhow::Result<()> {
+    if !path.is_dir() {
+        return sort(path, found);
+    }
+    for file in listed(path, &[".yaml", ".yml", ".json"])? {
+        sort(&file, found)?;
+    }
+    Ok(())
+}
+
+/// Puts one file where it belongs by its ending and its first keys.
+fn sort(path: &Path, found: &mut Found) -> anyhow::Result<()> {
+    let source = sources::read(path)?;
+    if path.extension().is_some_and(|ending| ending == "json") {
+        found.dashboards.push(source);
+        return Ok(());
+    }
+    let node = yaml::parse(&source).ok();
+    let has = |key: &str| node.as_ref().is_some_and(|node| node.get(key).is_some());
+    let is_config = !has("groups") && path.file_name().is_some_and(|name| name == settings::DEFAULT_CONFIG);
+    // A file that is empty or no YAML at all is most likely a rule file; the loader says what is wrong with it.
+    let looks_like_rules = has("groups") || node.as_ref().is_none_or(|node| node.entries().is_empty());
+    if rule_files::is_test(path) || has("tests") || has("rule_files") && !has("groups") {
+        found.tests += 1;
+    } else if is_config || !looks_like_rules {
+        found.configs.push(source);
+    } else {
+        found.rules.push(source);
+    }
+    Ok(())
+}

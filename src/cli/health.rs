@@ -1,0 +1,75 @@
+//! `signalbox health`: asks a running sidecar over HTTP, so that a container image needs no other program for it.
+
+use std::io::{Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::Args;
+
+use super::Outcome;
+use super::terminal::Terminal;
+
+/// How long the whole question may take at each step.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// Bytes of an answer that are read.
+const ANSWER_BYTES_MAX: u64 = 64 << 10;
+
+/// What to ask.
+#[derive(Args)]
+pub(super) struct Arguments {
+    /// What to ask for, for example http://127.0.0.1:9469/-/ready [default: /-/healthy at `--listen`].
+    #[arg(long)]
+    url: Option<String>,
+    /// The address `signalbox run` listens at; an address of all interfaces is asked at the loopback one.
+    #[arg(long, env = "SIGNALBOX_LISTEN", default_value = "127.0.0.1:9469")]
+    listen: String,
+}
+
+/// Exit 0 where the answer is 200, else 1; 2 where the address makes no sense.
+pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Result<Outcome> {
+    let (authority, path) = match &arguments.url {
+        Some(url) => {
+            let Some(rest) = url.strip_prefix("http://") else {
+                bail!("ask `{url}`: write it as http://HOST:PORT/PATH");
+            };
+            let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+            (authority.to_owned(), if path.is_empty() { "/-/healthy" } else { path })
+        }
+        None => {
+            let listen = super::settings::address_text(&arguments.listen);
+            let loopback = listen.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:");
+            (loopback, "/-/healthy")
+        }
+    };
+    match ask(&authority, path) {
+        Ok(status) if status.contains(" 200") => Ok(Outcome::Fine),
+        Ok(answer) => {
+            terminal.say(format_args!("not healthy: {}", answer.trim_end()));
+            Ok(Outcome::Findings)
+        }
+        Err(error) => {
+            terminal.say(format_args!("not healthy: cannot {error:#}"));
+            Ok(Outcome::Findings)
+        }
+    }
+}
+
+/// The status line of the answer.
+fn ask(authority: &str, path: &str) -> anyhow::Result<String> {
+    let found = authority.to_socket_addrs().with_context(|| format!("find {authority}"))?.next();
+    let address = found.with_context(|| format!("find {authority}"))?;
+    let mut stream =
+        TcpStream::connect_timeout(&address, TIMEOUT).with_context(|| format!("connect to {address}"))?;
+    stream.set_read_timeout(Some(TIMEOUT)).context("set a timeout")?;
+    stream.set_write_timeout(Some(TIMEOUT)).context("set a timeout")?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).with_context(|| format!("ask {address}"))?;
+    let mut answer = Vec::new();
+    stream
+        .take(ANSWER_BYTES_MAX)
+        .read_to_end(&mut answer)
+        .with_context(|| format!("read the answer of {address}"))?;
+    let answer = String::from_utf8_lossy(&answer);
+    Ok(answer.lines().next().unwrap_or_default().to_owned())
+}

@@ -1,0 +1,217 @@
+//! `signalbox replay`: recorded events through the same engine, in their own time.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+use serde_json::json;
+
+use super::playback::{Counts, Playback};
+use super::recording::{self, Flow};
+use super::terminal::{Terminal, counted};
+use super::{Outcome, rule_files, settings};
+use crate::engine::config::file::FileConfig;
+use crate::engine::config::{Config, units};
+use crate::engine::exposition::{Scrape, negotiate};
+use crate::engine::rules::event::Kind;
+use crate::engine::rules::{AlertEvent, RuleSet};
+use crate::engine::time::Timestamp;
+
+/// Refused events that are named one by one.
+const REFUSALS_SHOWN_MAX: u64 = 10;
+
+/// What to replay.
+#[derive(Args)]
+pub(super) struct Arguments {
+    /// Recorded events, one JSON object or array a line; `-` reads stdin.
+    #[arg(value_name = "FILE.jsonl")]
+    events: PathBuf,
+    /// Rule files or folders [default: rules/ if present].
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    rules: Option<Vec<PathBuf>>,
+    /// The configuration file [default: signalbox.yaml if present].
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// How transitions are written.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Writes the metrics as they are at the end.
+    #[arg(long, value_name = "FILE")]
+    metrics: Option<PathBuf>,
+    /// Lives on this long after the last event, so that what waits for time to pass is decided too.
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
+    tail: Duration,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    Text,
+    /// One JSON object a line, the summary last.
+    Json,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    units::duration(text).ok_or_else(|| "expected a duration such as 90s or 1h30m".to_owned())
+}
+
+/// Replays, prints every transition as it is decided, then the summary.
+pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Result<Outcome> {
+    let file = settings::config_file(arguments.config.as_deref(), terminal)?;
+    let rules = rules(arguments.rules.as_deref(), &file, terminal)?;
+    let config = engine_config(&file);
+    let mut replay = Replay { playback: None, start: None, triggered: 0, cleared: 0, shown: 0 };
+    let mut construct = Some((config, rules));
+    for_each_event(&arguments.events, |recorded| {
+        replay.begin(&mut construct, recorded.time);
+        replay.apply(&recorded, arguments.format, terminal);
+        if terminal.is_closed() { Flow::Stop } else { Flow::Continue }
+    })?;
+    replay.begin(&mut construct, None);
+    replay.end(arguments, terminal)?;
+    Ok(Outcome::Fine)
+}
+
+/// The engine's configuration for commands that play recordings.
+pub(super) fn engine_config(file: &FileConfig) -> Config {
+    file.engine(file.instance.as_deref().unwrap_or("signalbox"))
+}
+
+/// The rules that flags, the configuration or the default folder name.
+pub(super) fn rules(
+    paths: Option<&[PathBuf]>,
+    file: &FileConfig,
+    terminal: &mut Terminal,
+) -> anyhow::Result<RuleSet> {
+    rule_files::load_or_say(&settings::rule_paths(paths, file), file, terminal)
+}
+
+/// Calls `sink` with every event of a file, or of stdin where it is `-`.
+pub(super) fn for_each_event(
+    path: &Path,
+    sink: impl FnMut(recording::Recorded) -> Flow,
+) -> anyhow::Result<()> {
+    let shown = path.display();
+    let stream: Box<dyn BufRead> = if path == Path::new("-") {
+        Box::new(std::io::stdin().lock())
+    } else {
+        Box::new(BufReader::new(std::fs::File::open(path).with_context(|| format!("read {shown}"))?))
+    };
+    recording::for_each(stream, sink).with_context(|| format!("read {shown}"))
+}
+
+struct Replay {
+    playback: Option<Playback>,
+    start: Option<Timestamp>,
+    triggered: u64,
+    cleared: u64,
+    shown: u64,
+}
+
+impl Replay {
+    /// Starts the engine at the first instant that is known.
+    fn begin(&mut self, construct: &mut Option<(Config, RuleSet)>, time: Option<Timestamp>) {
+        if let Some((config, rules)) = construct.take() {
+            let start = time.unwrap_or_default();
+            self.start = Some(start);
+            self.playback = Some(Playback::new(config, rules, start));
+        }
+    }
+
+    fn apply(&mut self, recorded: &recording::Recorded, format: Format, terminal: &mut Terminal) {
+        let Some(playback) = &mut self.playback else { return };
+        let refused = playback.apply(recorded);
+        let decided = playback.take_decided();
+        self.print(&decided, format, terminal);
+        for rejected in refused {
+            self.shown += 1;
+            if self.shown <= REFUSALS_SHOWN_MAX {
+                let (reason, detail) = (rejected.refusal.reason.name(), &rejected.refusal.detail);
+                terminal.say(format_args!("line {}: refused as {reason}: {detail}", recorded.line));
+            }
+        }
+    }
+
+    fn print(&mut self, decided: &[AlertEvent], format: Format, terminal: &mut Terminal) {
+        for event in decided {
+            match &event.kind {
+                Kind::Triggered { .. } => self.triggered += 1,
+                Kind::Cleared { .. } => self.cleared += 1,
+            }
+            match format {
+                Format::Text => terminal.line(transition_text(event)),
+                Format::Json => terminal.line(event.to_json()),
+            }
+        }
+    }
+
+    fn end(mut self, arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Result<()> {
+        let Some(mut playback) = self.playback.take() else { return Ok(()) };
+        if self.shown > REFUSALS_SHOWN_MAX {
+            terminal.say(format_args!("… and {} more", self.shown - REFUSALS_SHOWN_MAX));
+        }
+        let last = playback.now();
+        playback.settle();
+        playback.advance(playback.now().after(arguments.tail));
+        let decided = playback.take_decided();
+        self.print(&decided, arguments.format, terminal);
+        if playback.counts().silences > 0 {
+            terminal.say("a silence of more than 60 days was cut short; is a timestamp wrong?");
+        }
+        let span = last.since(self.start.unwrap_or_default());
+        self.summary(playback.counts(), span, arguments.format, terminal);
+        if let Some(path) = &arguments.metrics {
+            let now = playback.now();
+            let scrape = Scrape { format: negotiate(""), names: Vec::new(), extra: Vec::new() };
+            let text = playback.engine().freeze(now).to_bytes(scrape);
+            std::fs::write(path, text).with_context(|| format!("write {}", path.display()))?;
+        }
+        Ok(())
+    }
+
+    fn summary(&self, counts: &Counts, span: Duration, format: Format, terminal: &mut Terminal) {
+        let open = self.triggered.saturating_sub(self.cleared);
+        if format == Format::Json {
+            let summary = json!({"summary": {
+                "events": counts.read, "rejected": counts.rejected, "span_seconds": span.as_secs_f64(),
+                "triggered": self.triggered, "cleared": self.cleared, "open": open,
+            }});
+            terminal.line(summary);
+            return;
+        }
+        let rejected: u64 = counts.rejected.values().sum();
+        let reasons: Vec<String> =
+            counts.rejected.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+        let reasons = if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join(", ")) };
+        terminal.line(format_args!(
+            "{} over {}, {rejected} refused{reasons}; {} triggered, {} cleared, {open} open",
+            counted(usize::try_from(counts.read).unwrap_or(usize::MAX), "event"),
+            units::duration_text(span),
+            counted(usize::try_from(self.triggered).unwrap_or(usize::MAX), "alert"),
+            self.cleared,
+        ));
+    }
+}
+
+/// A transition on one line.
+fn transition_text(event: &AlertEvent) -> String {
+    let labels = event.labels.filtered(|name| name != "alertname" && name != "severity");
+    let head = format!(
+        "{} {:<14} {:<8} {}{labels}",
+        event.timestamp,
+        event.event_type().name(),
+        event.severity.name(),
+        event.alert_name,
+    );
+    match &event.kind {
+        Kind::Triggered { message, current_value, threshold, .. } => {
+            format!("{head} value={current_value} threshold={threshold}: {message}")
+        }
+        Kind::Cleared { reason, value } => {
+            let value = value.map_or(String::new(), |value| format!(" value={value}"));
+            format!("{head} {}{value} after {}", reason.name(), units::duration_text(event.duration()))
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! `signalbox run`: the sidecar.
+
+use clap::Args;
+
+use super::settings::{Flags, StreamDefault, resolve};
+use super::terminal::Terminal;
+use super::{Outcome, logs};
+use crate::engine::config::file::FileConfig;
+use crate::engine::diagnostic::{Style, render};
+use crate::shell::{self, Launch};
+
+/// How to run.
+#[derive(Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    flags: Flags,
+}
+
+/// Runs until a signal ends it.
+pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Result<Outcome> {
+    let resolved = resolve(&arguments.flags, StreamDefault::Wait, terminal)?;
+    logs::start(resolved.log_format);
+    let path = resolved.config_path;
+    shell::run(Launch {
+        settings: resolved.shell,
+        config: resolved.engine,
+        rule_paths: resolved.rules,
+        on_listening: None,
+        stop: None,
+        reread_config: Some(Box::new(move || match &path {
+            Some(path) => reread(path),
+            None => Ok(()),
+        })),
+    })?;
+    Ok(Outcome::Fine)
+}
+
+/// Whether the configuration file is still good; an error is the whole text to show.
+fn reread(path: &std::path::Path) -> Result<(), String> {
+    let source = super::sources::read(path).map_err(|error| format!("cannot {error:#}"))?;
+    match FileConfig::parse(&source) {
+        (Some(_), _) => Ok(()),
+        (None, diagnostics) => Err(render(&diagnostics, Style::Plain)),
+    }
+}

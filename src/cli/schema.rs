@@ -1,0 +1,30 @@
+//! `signalbox schema`: JSON Schema for editors.
+
+use clap::{Args, ValueEnum};
+
+use super::Outcome;
+use super::terminal::Terminal;
+use crate::engine::config::schema::config_schema;
+
+/// Which schema.
+#[derive(Args)]
+pub(super) struct Arguments {
+    /// The kind of file the schema is for.
+    #[arg(value_enum)]
+    file: File,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum File {
+    /// signalbox.yaml
+    Config,
+}
+
+/// Prints the schema.
+pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Result<Outcome> {
+    let schema = match arguments.file {
+        File::Config => config_schema(),
+    };
+    terminal.line(format_args!("{schema:#}"));
+    Ok(Outcome::Fine)
+}

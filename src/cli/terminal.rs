@@ -1,0 +1,100 @@
+//! What a command writes: results to stdout, everything else to stderr.
+
+use std::fmt::Display;
+use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
+use std::process::ExitCode;
+
+use super::Outcome;
+use crate::engine::diagnostic::{self, Diagnostic, Severity, Style};
+
+/// The two streams, and whether the reader of stdout went away.
+pub(super) struct Terminal {
+    out: BufWriter<Stdout>,
+    failure: Option<io::Error>,
+}
+
+impl Terminal {
+    /// The process' own streams.
+    pub(super) fn new() -> Self {
+        Self { out: BufWriter::new(io::stdout()), failure: None }
+    }
+
+    /// Writes a result with a newline.
+    pub(super) fn line(&mut self, text: impl Display) {
+        let written = writeln!(self.out, "{text}");
+        self.note(written);
+    }
+
+    /// Writes a result as it is.
+    pub(super) fn text(&mut self, text: impl Display) {
+        let written = write!(self.out, "{text}");
+        self.note(written);
+    }
+
+    fn note(&mut self, written: io::Result<()>) {
+        if let Err(error) = written {
+            self.failure.get_or_insert(error);
+        }
+    }
+
+    /// Whether nobody reads results any more, so that a long command can stop.
+    pub(super) fn is_closed(&self) -> bool {
+        self.failure.is_some()
+    }
+
+    /// Says something beside the result.
+    pub(super) fn say(&mut self, text: impl Display) {
+        // What went to stdout before comes first also where both are one terminal.
+        let flushed = self.out.flush();
+        self.note(flushed);
+        // A closed stderr leaves nobody to tell.
+        let _ = writeln!(io::stderr(), "{text}");
+    }
+
+    /// Says diagnostics with their source lines, and how many there were, beside the result.
+    pub(super) fn say_diagnostics(&mut self, diagnostics: &[Diagnostic]) {
+        if !diagnostics.is_empty() {
+            self.say(rendered(diagnostics, style(&io::stderr())));
+        }
+    }
+
+    /// Writes diagnostics with their source lines, and how many there were, as a result.
+    pub(super) fn diagnostics(&mut self, diagnostics: &[Diagnostic]) {
+        if !diagnostics.is_empty() {
+            self.line(rendered(diagnostics, style(&io::stdout())));
+        }
+    }
+
+    /// Ends the process' work: the exit code, and a line on stderr where the command could not work.
+    pub(super) fn exit(mut self, result: anyhow::Result<Outcome>) -> ExitCode {
+        let flushed = self.out.flush();
+        self.note(flushed);
+        match (result, &self.failure) {
+            (Ok(_), Some(error)) if error.kind() != io::ErrorKind::BrokenPipe => {
+                let _ = writeln!(io::stderr(), "signalbox: cannot write the result: {error}");
+                ExitCode::from(2)
+            }
+            (Ok(Outcome::Fine), _) => ExitCode::SUCCESS,
+            (Ok(Outcome::Findings), _) => ExitCode::from(1),
+            (Err(error), _) => {
+                let _ = writeln!(io::stderr(), "signalbox: cannot {error:#}");
+                ExitCode::from(2)
+            }
+        }
+    }
+}
+
+fn style(stream: &impl IsTerminal) -> Style {
+    if stream.is_terminal() { Style::Coloured } else { Style::Plain }
+}
+
+fn rendered(diagnostics: &[Diagnostic], style: Style) -> String {
+    let errors = diagnostics.iter().filter(|found| found.severity == Severity::Error).count();
+    let counts = [counted(errors, "error"), counted(diagnostics.len() - errors, "warning")];
+    format!("{}\n{}", diagnostic::render(diagnostics, style), counts.join(", "))
+}
+
+/// `1 error`, `2 errors`.
+pub(super) fn counted(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}

@@ -1,0 +1,102 @@
+//! `signalbox test`: rule tests in promtool's format, and beside it events in and transitions out.
+
+mod events;
+mod expect;
+mod file;
+mod keys;
+mod prometheus;
+mod report;
+mod series;
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+
+use super::rule_files;
+use super::terminal::Terminal;
+use super::{Outcome, settings, sources};
+use crate::engine::config::file::FileConfig;
+use crate::engine::diagnostic::{self, Style};
+use crate::engine::rules::RuleSet;
+use file::TestFile;
+use report::FileResult;
+
+/// What to run.
+#[derive(Args)]
+pub(super) struct Arguments {
+    /// Rule test files.
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+    /// How results are written.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// The configuration that tests with `events` run under [default: the defaults].
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Format {
+    /// For people.
+    Text,
+    /// JUnit XML, for build servers.
+    Junit,
+}
+
+/// Runs every test of every file.
+pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Result<Outcome> {
+    let config = match &arguments.config {
+        Some(path) => settings::config_file(Some(path), terminal)?,
+        None => FileConfig::default(),
+    };
+    let mut results = Vec::new();
+    for path in &arguments.files {
+        results.push(run_file(path, &config)?);
+    }
+    match arguments.format {
+        Format::Text => terminal.text(report::text(&results)),
+        Format::Junit => terminal.text(report::junit(&results)),
+    }
+    let is_good = results.iter().all(FileResult::is_good);
+    Ok(if is_good { Outcome::Fine } else { Outcome::Findings })
+}
+
+fn run_file(path: &Path, config: &FileConfig) -> anyhow::Result<FileResult> {
+    let source = sources::read(path)?;
+    let mut result = FileResult { name: path.display().to_string(), fault: None, tests: Vec::new() };
+    let loaded = file::read(&source, path).and_then(|tests| rules(&tests).map(|rules| (tests, rules)));
+    let (file, rules) = match loaded {
+        Ok(loaded) => loaded,
+        Err(diagnostics) => {
+            result.fault = Some(diagnostic::render(&diagnostics, Style::Plain));
+            return Ok(result);
+        }
+    };
+    for test in &file.tests {
+        let faults = match &test.events {
+            Some(events) => {
+                let mut engine = config.engine(config.instance.as_deref().unwrap_or("signalbox"));
+                if !test.external_labels.is_empty() {
+                    engine.external_labels = test.external_labels.clone();
+                }
+                if !test.external_url.is_empty() {
+                    engine.external_url.clone_from(&test.external_url);
+                }
+                events::run(test, events, engine, rules.clone(), file.comparison)
+            }
+            None => prometheus::run(test, &file, &rules),
+        };
+        result.tests.push((test.name.clone(), faults));
+    }
+    Ok(result)
+}
+
+/// The rules of a test file, in the order it wants; warnings are for `signalbox check`.
+fn rules(tests: &TestFile) -> Result<RuleSet, Vec<diagnostic::Diagnostic>> {
+    let mut rules = rule_files::load_for_test(&tests.rule_files)?;
+    let place = |name: &str| {
+        tests.group_order.iter().position(|known| known == name).unwrap_or(tests.group_order.len())
+    };
+    rules.groups.sort_by_key(|group| place(&group.name));
+    Ok(rules)
+}

@@ -1,0 +1,116 @@
+//! The storage of a test with `input_series`: samples appear when their time has come, as in promtool.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::file::InputSeries;
+use crate::engine::labels::Labels;
+use crate::engine::promql::series_notation::Point;
+use crate::engine::promql::storage::{Condition, Extent, Matcher, STALE_BITS, Selection};
+use crate::engine::promql::{Sample, SelectedSeries, Storage, Value};
+use crate::engine::rules::RuleStorage;
+use crate::engine::wire::EventId;
+
+/// Samples by series; what rules record is among them.
+#[derive(Debug, Default)]
+pub(super) struct Series {
+    samples: BTreeMap<Labels, Vec<Sample>>,
+    coming: Vec<Coming>,
+}
+
+/// Values that have not appeared yet.
+#[derive(Debug)]
+struct Coming {
+    labels: Labels,
+    start_ms: i64,
+    interval_ms: i64,
+    points: Vec<Point>,
+    next: usize,
+}
+
+impl Series {
+    /// Series whose first values appear at `start_ms`.
+    pub(super) fn new(series: &[InputSeries], start_ms: i64, interval: Duration) -> Self {
+        let interval_ms = i64::try_from(interval.as_millis()).unwrap_or(i64::MAX);
+        let coming = series.iter().map(|series| Coming {
+            labels: series.labels.clone(),
+            start_ms,
+            interval_ms,
+            points: series.points.clone(),
+            next: 0,
+        });
+        Self { samples: BTreeMap::new(), coming: coming.collect() }
+    }
+
+    /// Lets everything up to an instant appear.
+    pub(super) fn reveal(&mut self, until_ms: i64) {
+        for coming in &mut self.coming {
+            while let Some(point) = coming.points.get(coming.next) {
+                let steps = i64::try_from(coming.next).unwrap_or(i64::MAX);
+                let time_ms = coming.start_ms.saturating_add(steps.saturating_mul(coming.interval_ms));
+                if time_ms > until_ms {
+                    break;
+                }
+                coming.next += 1;
+                if let Some(value) = point {
+                    let sample = Sample { time_ms, value: value.clone(), start_ms: None };
+                    insert(self.samples.entry(coming.labels.clone()).or_default(), sample);
+                }
+            }
+        }
+    }
+}
+
+/// Puts a sample in the order of time; one of the same instant gives way.
+fn insert(samples: &mut Vec<Sample>, sample: Sample) {
+    let at = samples.partition_point(|known| known.time_ms < sample.time_ms);
+    match samples.get_mut(at) {
+        Some(known) if known.time_ms == sample.time_ms => *known = sample,
+        _ => samples.insert(at, sample),
+    }
+}
+
+impl Storage for Series {
+    fn select(&self, selection: Selection<'_>) -> Vec<SelectedSeries> {
+        let mut found = Vec::new();
+        for (labels, samples) in &self.samples {
+            if !selection.matchers.iter().all(|matcher| holds(matcher, labels)) {
+                continue;
+            }
+            let from = samples.partition_point(|sample| sample.time_ms < selection.start_ms);
+            let to = samples.partition_point(|sample| sample.time_ms <= selection.end_ms);
+            let from = match selection.extent {
+                Extent::Last => from.max(to.saturating_sub(1)),
+                Extent::All => from,
+            };
+            if let Some(samples) = samples.get(from..to)
+                && !samples.is_empty()
+            {
+                found.push(SelectedSeries { labels: labels.clone(), samples: samples.to_vec() });
+            }
+        }
+        found
+    }
+}
+
+impl RuleStorage for Series {
+    fn append(&mut self, labels: &Labels, time_ms: i64, value: Option<f64>) {
+        let value = value.unwrap_or(f64::from_bits(STALE_BITS));
+        let sample = Sample { time_ms, value: Value::Float(value), start_ms: None };
+        insert(self.samples.entry(labels.clone()).or_default(), sample);
+    }
+
+    fn evidence(&self, _selectors: &[Vec<Matcher>], _labels: &Labels) -> Vec<EventId> {
+        Vec::new()
+    }
+}
+
+fn holds(matcher: &Matcher, labels: &Labels) -> bool {
+    let value = labels.get(&matcher.name).unwrap_or_default();
+    match &matcher.condition {
+        Condition::Equal(wanted) => value == wanted.as_ref(),
+        Condition::NotEqual(unwanted) => value != unwanted.as_ref(),
+        Condition::Match(pattern) => pattern.is_match(value),
+        Condition::NoMatch(pattern) => !pattern.is_match(value),
+    }
+}

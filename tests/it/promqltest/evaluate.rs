@@ -1,0 +1,144 @@
+//! Evaluates an expression and holds the outcome against what is expected.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use signalbox::engine::promql::{Expr, Outcome, QueryValue, Settings, Value, eval, parse};
+
+use super::command::{Eval, Expectation, Steps, Wanted, When};
+use super::compare;
+use super::storage::MemoryStorage;
+
+const MINUTE_MS: i64 = 60_000;
+
+/// Runs one `eval`; says what is not as expected.
+pub(super) fn run(case: &Eval, storage: &MemoryStorage, settings: &Settings) -> Result<(), String> {
+    let expr = match parse(&case.text) {
+        Ok(expr) => expr,
+        Err(wrong) => {
+            return match wanted_failure(case) {
+                Some(wanted) if wanted.accepts(&wrong.message) => Ok(()),
+                _ => Err(format!("cannot parse: {wrong} at {:?}", wrong.span)),
+            };
+        }
+    };
+    let query = |when: When| evaluate(&expr, storage, settings, when);
+    let outcome = match (query(case.when), wanted_failure(case)) {
+        (Err(message), Some(wanted)) if wanted.accepts(&message) => return Ok(()),
+        (Err(message), Some(wanted)) => return Err(format!("expected {wanted}, failed with {message:?}")),
+        (Err(message), None) => return Err(format!("failed: {message}")),
+        (Ok(_), Some(wanted)) => return Err(format!("expected to fail with {wanted}")),
+        (Ok(outcome), None) => outcome,
+    };
+    annotations(case, &outcome)?;
+    value(case, &outcome.value)?;
+    match case.when {
+        When::Instant(at) if is_same_in_a_range(case, &outcome.value) => {
+            let steps = Steps { start: at - MINUTE_MS, end: at + MINUTE_MS, step: MINUTE_MS };
+            let outcome = query(When::Range(steps)).map_err(|message| format!("as a range: {message}"))?;
+            middle(case, &outcome.value, at).map_err(|problem| format!("as a range: {problem}"))
+        }
+        When::Instant(_) | When::Range(_) => Ok(()),
+    }
+}
+
+fn evaluate(
+    expr: &Expr,
+    storage: &MemoryStorage,
+    settings: &Settings,
+    when: When,
+) -> Result<Outcome, String> {
+    let evaluated = catch_unwind(AssertUnwindSafe(|| match when {
+        When::Instant(at) => eval::instant(expr, storage, at, settings),
+        When::Range(steps) => eval::range(expr, storage, steps.start, steps.end, steps.step, settings),
+    }));
+    match evaluated {
+        Ok(result) => result.map_err(|wrong| wrong.message),
+        Err(_) => Err("it panicked".to_owned()),
+    }
+}
+
+fn wanted_failure(case: &Eval) -> Option<&Wanted> {
+    case.expectations.iter().find_map(|expectation| match expectation {
+        Expectation::Fail(wanted) => Some(wanted),
+        _ => None,
+    })
+}
+
+fn is_ordered(case: &Eval) -> bool {
+    case.expectations.iter().any(|expectation| matches!(expectation, Expectation::Ordered))
+}
+
+/// Warnings and infos: each expected one is there, and where any is expected nothing else is.
+fn annotations(case: &Eval, outcome: &Outcome) -> Result<(), String> {
+    let (mut warns, mut infos) = (Vec::new(), Vec::new());
+    for expectation in &case.expectations {
+        match expectation {
+            Expectation::Warn(wanted) => warns.push(wanted),
+            Expectation::Info(wanted) => infos.push(wanted),
+            Expectation::NoWarn if !outcome.warnings.is_empty() => {
+                return Err(format!("expected no warning, got {:?}", outcome.warnings));
+            }
+            Expectation::NoInfo if !outcome.infos.is_empty() => {
+                return Err(format!("expected no info, got {:?}", outcome.infos));
+            }
+            _ => {}
+        }
+    }
+    for (kind, wanted, found) in [("warning", warns, &outcome.warnings), ("info", infos, &outcome.infos)] {
+        if wanted.is_empty() {
+            continue;
+        }
+        if let Some(missing) = wanted.iter().find(|wanted| !found.iter().any(|found| wanted.accepts(found))) {
+            return Err(format!("expected as {kind} {missing}, got {found:?}"));
+        }
+        if let Some(other) = found.iter().find(|found| !wanted.iter().any(|wanted| wanted.accepts(found))) {
+            return Err(format!("unexpected {kind} {other:?}"));
+        }
+    }
+    Ok(())
+}
+
+fn value(case: &Eval, found: &QueryValue) -> Result<(), String> {
+    let steps = case.expectations.iter().find_map(|expectation| match expectation {
+        Expectation::RangeVector(steps) => Some(*steps),
+        _ => None,
+    });
+    let text = case.expectations.iter().find_map(|expectation| match expectation {
+        Expectation::String(text) => Some(text),
+        _ => None,
+    });
+    match (found, case.when, steps) {
+        (QueryValue::Matrix(found), When::Range(steps), _)
+        | (QueryValue::Matrix(found), When::Instant(_), Some(steps)) => {
+            compare::matrix(&case.rows, steps, found)
+        }
+        (QueryValue::Vector(found), When::Instant(_), None) => {
+            compare::vector(&case.rows, found, is_ordered(case))
+        }
+        (QueryValue::Scalar(found), When::Instant(_), None) => compare::scalar(&case.rows, *found),
+        (QueryValue::String(found), When::Instant(_), None) if Some(found) == text => Ok(()),
+        _ => Err(format!("a result of another kind: {found:?}")),
+    }
+}
+
+/// Whether an instant query must yield the same as the middle of a range query around it.
+fn is_same_in_a_range(case: &Eval, found: &QueryValue) -> bool {
+    let text = case.text.to_ascii_lowercase();
+    let depends = ["start()", "end()", "range()", "step()"].iter().any(|function| text.contains(function));
+    !depends && !is_ordered(case) && matches!(found, QueryValue::Vector(_) | QueryValue::Scalar(_))
+}
+
+fn middle(case: &Eval, found: &QueryValue, at: i64) -> Result<(), String> {
+    let QueryValue::Matrix(series) = found else { return Err(format!("no matrix: {found:?}")) };
+    let vector: Vec<_> = series
+        .iter()
+        .filter_map(|series| {
+            let sample = series.samples.iter().find(|sample| sample.time_ms == at)?;
+            Some((series.labels.clone(), sample.value.clone()))
+        })
+        .collect();
+    match (case.rows.as_slice(), vector.as_slice()) {
+        ([super::command::Row::Number(_)], [(_, Value::Float(found))]) => compare::scalar(&case.rows, *found),
+        _ => compare::vector(&case.rows, &vector, false),
+    }
+}
