@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::known::Known;
 use super::settings::{Chosen, choose, unit_of};
-use super::table::{CatalogueRow, Metric, Source};
+use super::table::{CATALOGUE, CatalogueRow, Metric, Source};
 use crate::engine::config::Config;
 use crate::engine::series::{Cause, FamilySpec, OVERFLOW, SeriesId, Store};
 use crate::engine::trackers::gauges::{Board, Family};
@@ -36,7 +36,7 @@ pub(super) struct Families {
 }
 
 impl Families {
-    /// Registers every row, and gives birth at zero to the label sets it declares.
+    /// Registers every row.
     pub(super) fn register(store: &mut Store, config: &Config) -> Self {
         let mut families = Self {
             registered: Vec::with_capacity(Metric::ALL.len()),
@@ -45,8 +45,8 @@ impl Families {
             key: Vec::new(),
             label_value_bytes_max: config.wire.label_value_bytes_max,
         };
-        for metric in Metric::ALL {
-            families.add(store, config, metric.row());
+        for metric in exposed(config) {
+            families.add(store, metric);
         }
         families
     }
@@ -129,13 +129,8 @@ impl Families {
         ids
     }
 
-    fn add(&mut self, store: &mut Store, config: &Config, row: &'static CatalogueRow) {
-        let name = row.namespaced(row.family(), &config.namespace);
-        let chosen = choose(&config.metrics, &name, row.metric_type);
-        let dropped =
-            row.labels.iter().copied().filter(|label| chosen.drop_labels.iter().any(|drop| drop == label));
-        let dropped = dropped.collect();
-        let mut spec = spec_of(row, name, chosen, config);
+    fn add(&mut self, store: &mut Store, metric: ExposedMetric) {
+        let ExposedMetric { row, name, labels, mut spec } = metric;
         // No two rows take the same name, so the first attempt registers it.
         let id = loop {
             match store.register(spec.clone()) {
@@ -143,9 +138,34 @@ impl Families {
                 Err(_) => spec.name = Arc::from(format!("{}_", spec.name)),
             }
         };
-        self.names.push(Arc::from(row.namespaced(row.name, &config.namespace)));
+        self.names.push(name.into());
+        let dropped = row.labels.iter().copied().filter(|label| !labels.contains(label)).collect();
         self.registered.push(Family::new(id, row.labels, dropped));
     }
+}
+
+/// A row as a configuration exposes it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExposedMetric {
+    /// The row it comes from.
+    pub row: &'static CatalogueRow,
+    /// The name of its samples, a histogram's without suffix.
+    pub name: String,
+    /// The label names that were not dropped.
+    pub labels: Vec<&'static str>,
+    /// What it is registered with.
+    pub spec: FamilySpec,
+}
+
+/// Every row as `config` exposes it: what rules are checked against and what metadata tells.
+pub fn exposed(config: &Config) -> impl Iterator<Item = ExposedMetric> + '_ {
+    CATALOGUE.iter().map(|row| {
+        let family = row.namespaced(row.family(), &config.namespace);
+        let chosen = choose(&config.metrics, &family, row.metric_type);
+        let labels = row.labels.iter().copied().filter(|label| !chosen.drops(label)).collect();
+        let name = row.namespaced(row.name, &config.namespace);
+        ExposedMetric { row, name, labels, spec: spec_of(row, family, chosen, config) }
+    })
 }
 
 fn spec_of(row: &CatalogueRow, name: String, chosen: Chosen, config: &Config) -> FamilySpec {

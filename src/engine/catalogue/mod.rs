@@ -24,6 +24,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub use families::{ExposedMetric, exposed};
 pub use table::{CATALOGUE, CatalogueRow, Metric, Source, find};
 
 use self::families::{Families, no_event};

@@ -16,6 +16,13 @@ pub(super) struct Chosen {
     pub(super) stale_after: Option<Duration>,
 }
 
+impl Chosen {
+    /// Whether a label is left out.
+    pub(super) fn drops(&self, label: &str) -> bool {
+        self.drop_labels.iter().any(|drop| drop == label)
+    }
+}
+
 /// The settings of the family `name` (without `_total`). Globs match it or, for a counter, its sample name.
 pub(super) fn choose(settings: &[MetricSettings], name: &str, metric_type: MetricType) -> Chosen {
     let sample = match metric_type {

@@ -7,6 +7,7 @@ use hashbrown::HashTable;
 
 use super::gauges::{Board, Family};
 use crate::engine::config::TrackerLimits;
+use crate::engine::series::SeriesId;
 use crate::engine::time::Timestamp;
 
 /// No slot.
@@ -74,6 +75,8 @@ pub struct Roll<K, V> {
     hasher: RandomState,
     limits: TrackerLimits,
     evictions: Family,
+    /// The series of each reason, once it was needed.
+    evicted: [Option<SeriesId>; 3],
     tracker: &'static str,
 }
 
@@ -89,6 +92,7 @@ impl<K: Copy + Eq + Hash, V> Roll<K, V> {
             hasher: RandomState::default(),
             limits,
             evictions,
+            evicted: [None; 3],
             tracker,
         }
     }
@@ -180,8 +184,10 @@ impl<K: Copy + Eq + Hash, V> Roll<K, V> {
     }
 
     /// Counts an eviction.
-    pub fn count(&self, board: &mut Board<'_>, eviction: Eviction) {
-        let series = self.evictions.resolve(board, &[self.tracker, eviction.word()]);
+    pub fn count(&mut self, board: &mut Board<'_>, eviction: Eviction) {
+        let known = self.evicted[eviction as usize].filter(|series| board.store.is_live(*series));
+        let series = known.unwrap_or_else(|| self.evictions.resolve(board, &[self.tracker, eviction.word()]));
+        self.evicted[eviction as usize] = Some(series);
         board.add(series, 1.0);
     }
 
