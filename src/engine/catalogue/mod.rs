@@ -16,6 +16,8 @@ mod known;
 #[cfg(test)]
 mod model_tests;
 mod monitoring;
+#[cfg(test)]
+mod page_tests;
 mod processing;
 mod queue;
 mod recorded;
