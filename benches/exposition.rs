@@ -24,6 +24,7 @@ const RUNS: usize = 5;
 
 fn main() {
     let most = std::env::args().filter_map(|argument| argument.parse().ok()).next_back().unwrap_or(1_000_000);
+    names();
     for series in [10, 100_000, most] {
         let mut bench = Bench::new(series);
         println!("{series} counter series, {} bytes of memory a series", bench.bytes_a_series);
@@ -68,7 +69,7 @@ impl Bench {
                 ids.push(store.resolve(family, &[("host", host), ("path", path)], BORN));
             }
         });
-        let bytes_a_series = (memory_bytes() - before) / series;
+        let bytes_a_series = memory_bytes().saturating_sub(before) / series;
         println!("\n{:>8.1} ns a birth", births.as_nanos() as f64 / series as f64);
         Self { store, events: RecentEvents::default(), family, labels, ids, bytes_a_series }
     }
@@ -146,6 +147,7 @@ fn histograms() {
     let mut store = Store::new(SeriesLimits { series: usize::MAX, series_per_metric: usize::MAX });
     let bounds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
     let family = store.register(spec("latency_seconds", MetricType::Histogram, &bounds)).unwrap();
+    names();
     for series in [10, 10_000] {
         let ids: Vec<SeriesId> = (0..series)
             .map(|place: usize| store.resolve(family, &[("host", &place.to_string())], BORN))
@@ -163,6 +165,26 @@ fn histograms() {
     }
     let snapshot = Snapshot::new(store.freeze(), RecentEvents::default());
     report_scrape("text of 10,000 histograms", &snapshot, Format::TEXT);
+}
+
+/// As many metrics as series: a flood of names.
+fn names() {
+    let names: Vec<String> = (0..100_000).map(|place| format!("some_metric_name_{place}")).collect();
+    let mut store = Store::new(SeriesLimits { series: usize::MAX, series_per_metric: usize::MAX });
+    let before = memory_bytes();
+    let births = timed(|| {
+        for name in &names {
+            let family = store.register_recorded(spec(name, MetricType::Gauge, &[])).unwrap();
+            store.resolve(family, &[("host", "one")], BORN);
+        }
+    });
+    let each = memory_bytes().saturating_sub(before) / names.len();
+    let frozen = timed(|| drop(store.freeze()));
+    println!("\n{} metrics, {each} bytes of memory a metric with one series", names.len());
+    println!("{:>8.1} ns a birth", births.as_nanos() as f64 / names.len() as f64);
+    println!("{:>8.3} ms to freeze", millis(frozen));
+    let snapshot = Snapshot::new(store.freeze(), RecentEvents::default());
+    report_scrape("text of 100,000 metrics", &snapshot, Format::TEXT);
 }
 
 fn report_scrape(what: &str, snapshot: &Snapshot, format: Format) {

@@ -79,7 +79,10 @@ impl Rows {
         self.text.push_str(text);
         match self.all.get_mut(place as usize) {
             Some(hole) => *hole = row,
-            None => self.all.push(row),
+            None => {
+                self.all.reserve_exact(usize::from(self.all.is_empty()));
+                self.all.push(row);
+            }
         }
     }
 
@@ -161,6 +164,8 @@ impl Family {
         });
         let page = (place / PAGE_ROWS) as usize;
         if page == self.rows.len() {
+            // Many families have one series.
+            self.rows.reserve_exact(usize::from(page == 0));
             self.rows.push(Page::default());
         }
         if let Some(page) = self.rows.get_mut(page) {

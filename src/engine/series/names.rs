@@ -3,6 +3,7 @@
 //!
 //! Names are compared as a scraper without UTF-8 sees them, so that no scraper ever reads two families as one.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::family::{Family, Owner};
@@ -109,7 +110,11 @@ impl Store {
 
     fn add_family(&mut self, spec: FamilySpec, owner: Owner) -> FamilyId {
         let id = FamilyId(self.families.len() as u32);
-        self.by_name.insert(Arc::from(underscored_metric(&spec.name).as_ref()), id);
+        let seen = match underscored_metric(&spec.name) {
+            Cow::Borrowed(_) => Arc::clone(&spec.name),
+            Cow::Owned(name) => Arc::from(name),
+        };
+        self.by_name.insert(seen, id);
         self.families.push(Family::new(spec, owner));
         self.frozen_families = None;
         id

@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use foldhash::fast::FixedState;
+use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
 use super::cells::{Cells, Kind};
@@ -49,6 +49,8 @@ pub struct Store {
     free_slots: Vec<u32>,
     live: usize,
     index: HashTable<Entry>,
+    /// Random, so that nobody can bring labels that all hash alike; the order of the index is never seen.
+    hashing: RandomState,
     text: LabelText,
     removed: Vec<Removed>,
     no_family: FamilySpec,
@@ -111,8 +113,8 @@ fn spread(hash: u32) -> u64 {
     u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
-fn hash_of(family: FamilyId, identity: &str) -> u32 {
-    let mut hasher = FixedState::with_seed(0).build_hasher();
+fn hash_of(hashing: &RandomState, family: FamilyId, identity: &str) -> u32 {
+    let mut hasher = hashing.build_hasher();
     hasher.write_u32(family.0);
     hasher.write(identity.as_bytes());
     (hasher.finish() >> 32) as u32
@@ -138,6 +140,7 @@ impl Store {
             free_slots: Vec::new(),
             live: 0,
             index: HashTable::new(),
+            hashing: RandomState::default(),
             text: LabelText::default(),
             removed: Vec::new(),
             no_family: FamilySpec {
@@ -181,7 +184,7 @@ impl Store {
     /// Over a limit it is the family's overflow series for these label names; what is applied to that is counted.
     pub fn resolve(&mut self, family: FamilyId, labels: &[(&str, &str)], now: Timestamp) -> SeriesId {
         self.text.render(labels);
-        let hash = hash_of(family, self.text.identity());
+        let hash = hash_of(&self.hashing, family, self.text.identity());
         match self.find_text(family, hash) {
             Some(found) => found,
             None => self.birth(family, hash, labels, now),
@@ -191,7 +194,7 @@ impl Store {
     /// The series with these labels, if it is there.
     pub fn find_series(&mut self, family: FamilyId, labels: &[(&str, &str)]) -> Option<SeriesId> {
         self.text.render(labels);
-        self.find_text(family, hash_of(family, self.text.identity()))
+        self.find_text(family, hash_of(&self.hashing, family, self.text.identity()))
     }
 
     /// Whether the series is still there.
@@ -205,7 +208,7 @@ impl Store {
         let born = self.born(id);
         let Some(family) = self.families.get_mut(slot.family.0 as usize) else { return };
         let (hash, labels) = family.row(slot.row).map_or((0, Labels::empty()), |(_, text)| {
-            (hash_of(slot.family, &identity_of(text)), to_labels(text))
+            (hash_of(&self.hashing, slot.family, &identity_of(text)), to_labels(text))
         });
         if let Ok(entry) = self.index.find_entry(spread(hash), |entry| entry.slot == id.slot) {
             entry.remove();
@@ -340,7 +343,7 @@ impl Store {
                 folded = super::overflow::last_labels();
             }
             self.text.render(&folded);
-            let hash = hash_of(id, self.text.identity());
+            let hash = hash_of(&self.hashing, id, self.text.identity());
             if let Some(found) = self.find_text(id, hash) {
                 return found;
             }
