@@ -7,8 +7,6 @@
 mod histogram;
 mod scan;
 
-use std::ops::Range;
-
 use super::ParseError;
 use super::check::error;
 use super::parse::label_set;
@@ -192,8 +190,8 @@ fn starts(text: &str) -> Result<Vec<Option<i64>>, ParseError> {
         if !scanner.at_item_end() || found.len().saturating_add(more) >= POINTS_MAX {
             return Err(error(start..scanner.at(), "this is no sequence of durations"));
         }
-        let offset = |at: usize| first.map(|first: i64| first.saturating_add(step.saturating_mul(at as i64)));
-        found.extend((0..=more).map(offset));
+        let offset = |at: i64| first.map(|first: i64| first.saturating_add(step.saturating_mul(at)));
+        found.extend((0..).map(offset).take(more.saturating_add(1)));
     }
     Ok(found)
 }

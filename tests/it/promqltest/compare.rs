@@ -25,7 +25,8 @@ pub(super) fn vector(rows: &[Row], found: &[(Labels, Value)], ordered: bool) -> 
         }
     }
     let mismatch = || {
-        let wanted: Vec<_> = wanted.iter().map(|(labels, value)| ((*labels).clone(), (*value).clone())).collect();
+        let wanted: Vec<_> =
+            wanted.iter().map(|(labels, value)| ((*labels).clone(), (*value).clone())).collect();
         Err(format!("expected {}, got {}", shown(&wanted), shown(found)))
     };
     if wanted.len() != found.len() {
@@ -78,7 +79,11 @@ pub(super) fn matrix(rows: &[Row], steps: Steps, found: &[SelectedSeries]) -> Re
         let alike = wanted.len() == found.len()
             && wanted.iter().all(|(time, value)| found.get(time).is_some_and(|found| same(value, found)));
         if !alike {
-            return Err(format!("{labels}: expected {}, got {}", shown_points(&wanted), shown_points(&found)));
+            return Err(format!(
+                "{labels}: expected {}, got {}",
+                shown_points(&wanted),
+                shown_points(&found)
+            ));
         }
     }
     if seen == found.len() {
@@ -118,9 +123,10 @@ fn same_histogram(wanted: &FloatHistogram, found: &FloatHistogram) -> bool {
     let same_buckets = |wanted: &[Bucket], found: &[Bucket]| {
         let (wanted, found) = (buckets(wanted), buckets(found));
         wanted.len() == found.len()
-            && wanted.iter().zip(&found).all(|(wanted, found)| {
-                wanted.index == found.index && close(wanted.count, found.count)
-            })
+            && wanted
+                .iter()
+                .zip(&found)
+                .all(|(wanted, found)| wanted.index == found.index && close(wanted.count, found.count))
     };
     wanted.schema == found.schema
         && close(wanted.count, found.count)
@@ -149,7 +155,8 @@ fn shown(vector: &[(Labels, Value)]) -> String {
 }
 
 fn shown_points(points: &BTreeMap<i64, &Value>) -> String {
-    let all: Vec<String> = points.iter().map(|(time, value)| format!("{}@{time}", shown_value(value))).collect();
+    let all: Vec<String> =
+        points.iter().map(|(time, value)| format!("{}@{time}", shown_value(value))).collect();
     format!("[{}]", all.join(" "))
 }
 

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use signalbox::engine::promql::{Expr, Outcome, QueryValue, Settings, Value, eval, parse};
+use signalbox::engine::promql::{Expr, Outcome, QueryValue, Settings, Value, instant, parse, range};
 
 use super::command::{Eval, Expectation, Steps, Wanted, When};
 use super::compare;
@@ -48,8 +48,8 @@ fn evaluate(
     when: When,
 ) -> Result<Outcome, String> {
     let evaluated = catch_unwind(AssertUnwindSafe(|| match when {
-        When::Instant(at) => eval::instant(expr, storage, at, settings),
-        When::Range(steps) => eval::range(expr, storage, steps.start, steps.end, steps.step, settings),
+        When::Instant(at) => instant(expr, storage, at, settings),
+        When::Range(steps) => range(expr, storage, steps.start, steps.end, steps.step, settings),
     }));
     match evaluated {
         Ok(result) => result.map_err(|wrong| wrong.message),

@@ -90,10 +90,10 @@ impl Storage for MemoryStorage {
         });
         let mut found: Vec<SelectedSeries> = wanted
             .map(|(labels, samples)| {
-                let span = samples.range(selection.start_ms..=selection.end_ms).map(|(_, sample)| sample);
+                let mut span = samples.range(selection.start_ms..=selection.end_ms).map(|(_, sample)| sample);
                 let samples = match selection.extent {
                     Extent::All => span.cloned().collect(),
-                    Extent::Last => span.last().cloned().into_iter().collect(),
+                    Extent::Last => span.next_back().cloned().into_iter().collect(),
                 };
                 SelectedSeries { labels: labels.clone(), samples }
             })

@@ -1,6 +1,6 @@
 //! A cursor over the text of a sequence.
 
-use super::{ParseError, Range, error, text};
+use super::{ParseError, error, text};
 
 /// The text and how far it has been read.
 pub(super) struct Scanner<'a> {
@@ -134,13 +134,10 @@ impl<'a> Scanner<'a> {
             symbol.is_ascii_digit() || matches!(symbol, '.' | 'y' | 'w' | 'd' | 'h' | 'm' | 's')
         });
         let seconds = text::duration_seconds(literal).filter(|_| !literal.is_empty());
-        match seconds.or_else(|| literal.parse().ok()) {
-            Some(seconds) => Ok((sign * seconds * 1e3).round() as i64),
-            None => {
-                let span: Range<usize> = start..self.at.max(start);
-                Err(error(span, "this is no duration"))
-            }
-        }
+        let Some(seconds) = seconds.or_else(|| literal.parse().ok()) else {
+            return Err(error(start..self.at, "this is no duration"));
+        };
+        Ok((sign * seconds * 1e3).round() as i64)
     }
 
     /// A word of letters and underscores.
