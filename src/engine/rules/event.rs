@@ -69,6 +69,16 @@ pub enum Kind {
     },
 }
 
+impl Kind {
+    /// The type of an event of this kind.
+    pub const fn event_type(&self) -> EventType {
+        match self {
+            Self::Triggered { .. } => EventType::AlertTriggered,
+            Self::Cleared { .. } => EventType::AlertCleared,
+        }
+    }
+}
+
 /// Why an episode ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
@@ -150,10 +160,7 @@ fn put(bytes: &mut Vec<u8>, text: &str) {
 impl AlertEvent {
     /// Its type.
     pub const fn event_type(&self) -> EventType {
-        match self.kind {
-            Kind::Triggered { .. } => EventType::AlertTriggered,
-            Kind::Cleared { .. } => EventType::AlertCleared,
-        }
+        self.kind.event_type()
     }
 
     /// The subject it is published to.
@@ -226,12 +233,8 @@ mod tests {
         let labels = Labels::collect([("alertname", "A"), ("queue", "bulk"), ("severity", "warning")]);
         let started_at = Timestamp::from_millis(1_700_000_000_000);
         let identity = Identity { rule_id: "a", labels: &labels, started_at };
-        let event_type = match kind {
-            Kind::Triggered { .. } => EventType::AlertTriggered,
-            Kind::Cleared { .. } => EventType::AlertCleared,
-        };
         AlertEvent {
-            id: identity.event_id(event_type),
+            id: identity.event_id(kind.event_type()),
             timestamp: started_at.after(Duration::from_millis(61_900)),
             source: Arc::from("host"),
             rule_id: Arc::from("a"),

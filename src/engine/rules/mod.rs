@@ -5,9 +5,14 @@
 //! [`AlertEvent`]s through an [`crate::engine::outbox::Outbox`].
 
 pub mod alert;
+mod book;
 mod checks;
+mod evaluate;
 pub mod event;
 pub mod load;
+mod record;
+mod runtime;
+pub mod schedule;
 pub mod set;
 pub mod template;
 pub mod view;
@@ -19,6 +24,7 @@ use crate::engine::promql::storage::Matcher;
 use crate::engine::wire::EventId;
 
 pub use event::AlertEvent;
+pub use runtime::{GroupCounts, RuleSettings, Rules, Semantics};
 pub use set::RuleSet;
 pub use view::{AlertView, GroupView, RuleView};
 

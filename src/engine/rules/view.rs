@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::set::Severity;
+use super::book::Episode;
+use super::evaluate::LIMIT_ALERT;
+use super::event;
+use super::set::{Group, Severity};
 use crate::engine::config::Evaluate;
 use crate::engine::labels::Labels;
 use crate::engine::time::Timestamp;
@@ -44,7 +47,7 @@ pub struct RuleView {
     pub health: Health,
     /// When it was last evaluated.
     pub last_evaluation: Option<Timestamp>,
-    /// The instants of events that reach back in time most need: the longest range and offset it reads.
+    /// What only its kind shows.
     pub kind: KindView,
 }
 
@@ -152,4 +155,24 @@ pub struct AlertView {
     pub fingerprint: u64,
     /// The group's interval, which Alertmanager's `endsAt` depends on.
     pub interval: Duration,
+}
+
+/// The alert that says a rule's limit is reached.
+pub(super) fn limit_alert(episode: &Episode, group: &Group) -> AlertView {
+    let (name, rule_id) = LIMIT_ALERT;
+    AlertView {
+        rule_id: Arc::from(rule_id),
+        alert_name: Arc::from(name),
+        labels: episode.labels.clone(),
+        annotations: Vec::new(),
+        state: State::Firing,
+        severity: episode.severity,
+        active_at: episode.started_at,
+        fired_at: Some(episode.started_at),
+        keep_firing_since: None,
+        value: 1.0,
+        threshold: None,
+        fingerprint: event::fingerprint(rule_id, &episode.labels),
+        interval: group.interval,
+    }
 }

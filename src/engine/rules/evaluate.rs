@@ -1,0 +1,319 @@
+//! One evaluation of an alerting rule: readings in, steps, events and the `ALERTS` series out.
+
+mod limit;
+mod readings;
+
+pub(super) use limit::{LIMIT_ALERT, limit_sender};
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::RuleStorage;
+use super::alert::{self, Reading, Shown, Step, Terms};
+use super::book::{Active, Book, Episode, Sender};
+use super::event::{Kind, Reason, finite};
+use super::runtime::{GroupCounts, RuleSettings, Semantics};
+use super::set::{Alerting, Condition, Group, Policy, Rule};
+use super::template::{Scope, Template};
+use crate::engine::labels::{Labels, METRIC_NAME};
+use crate::engine::outbox::Outbox;
+use crate::engine::promql::{self, Expr, QueryValue, Storage, Value};
+use crate::engine::time::Timestamp;
+
+/// What an evaluation works with.
+pub(super) struct Env<'a> {
+    pub(super) storage: &'a mut dyn RuleStorage,
+    pub(super) settings: &'a RuleSettings,
+    pub(super) group: &'a Group,
+    /// The instant that counts for `for` and for what is written.
+    pub(super) at: Timestamp,
+    /// The instant queries look at.
+    pub(super) query_at: Timestamp,
+    pub(super) moved_at: Option<Timestamp>,
+    pub(super) outbox: &'a mut Outbox,
+    pub(super) counts: &'a mut GroupCounts,
+}
+
+impl Env<'_> {
+    /// The result of an expression as a vector; a number is one sample without labels.
+    pub(super) fn query(&self, expr: &Expr) -> Result<Vec<(Labels, f64)>, String> {
+        query(self.storage, expr, self.query_at, self.settings)
+    }
+
+    /// Where a sample of this evaluation stands in time.
+    pub(super) fn sample_millis(&self) -> i64 {
+        self.at.before(self.group.query_offset).millis()
+    }
+
+    /// A template's text; its raw text where it fails, which is counted.
+    pub(super) fn expand(&mut self, template: &Template, labels: &Labels, value: f64) -> String {
+        if template.is_literal() {
+            return template.text().to_string();
+        }
+        let scope = Scope {
+            labels,
+            value,
+            external_labels: &self.settings.external_labels,
+            external_url: &self.settings.external_url,
+            now: self.at,
+        };
+        let (storage, at, settings) = (&*self.storage, self.query_at, self.settings);
+        let mut ask = |text: &str| {
+            let expr = promql::parse(text).map_err(|error| error.to_string())?;
+            query(storage, &expr, at, settings)
+        };
+        template.expand(scope, &mut ask).unwrap_or_else(|_| {
+            self.counts.template_failures += 1;
+            template.text().to_string()
+        })
+    }
+}
+
+fn query(
+    storage: &dyn RuleStorage,
+    expr: &Expr,
+    at: Timestamp,
+    settings: &RuleSettings,
+) -> Result<Vec<(Labels, f64)>, String> {
+    let storage: &dyn Storage = storage;
+    let outcome =
+        promql::instant(expr, storage, at.millis(), &settings.query).map_err(|error| error.to_string())?;
+    match outcome.value {
+        QueryValue::Scalar(value) => Ok(vec![(Labels::empty(), value)]),
+        QueryValue::Vector(samples) => Ok(samples
+            .into_iter()
+            .map(|(labels, value)| match value {
+                Value::Float(value) => (labels, value),
+                Value::Histogram(_) => (labels, f64::NAN),
+            })
+            .collect()),
+        QueryValue::String(_) | QueryValue::Matrix(_) => {
+            Err("the result of a rule must be a vector or a number".to_owned())
+        }
+    }
+}
+
+/// An alerting rule under evaluation.
+pub(super) struct Evaluation<'a, 'e> {
+    pub(super) env: &'a mut Env<'e>,
+    pub(super) rule: &'a Rule,
+    pub(super) alerting: &'a Alerting,
+    pub(super) book: &'a mut Book,
+}
+
+/// What one evaluation saw of one label set.
+struct Seen {
+    /// Under which the alert is kept.
+    identity: Labels,
+    /// The labels of the sample.
+    sample: Labels,
+    /// The alert labels, where they are known already.
+    base: Option<Labels>,
+    reading: Reading,
+    value: f64,
+}
+
+impl Evaluation<'_, '_> {
+    /// Evaluates the rule; an error leaves everything as it was.
+    pub(super) fn run(&mut self) -> Result<(), String> {
+        let mut seen = self.readings()?;
+        // Open alerts first, so that the room of those that end is there for new ones.
+        seen.sort_by_key(|seen| !self.book.alerts.contains_key(&seen.identity));
+        let limit = self.env.group.limit.map(usize::from);
+        let graceful = self.env.settings.semantics == Semantics::Own;
+        let mut refused = BTreeSet::new();
+        for seen in seen {
+            let policy = self.alerting.policy_for(&seen.sample);
+            let open = self.book.alerts.contains_key(&seen.identity);
+            let gone = seen.reading == Reading::Gone;
+            if !open && !gone && !alert::begins(&policy.levels, seen.reading) {
+                continue;
+            }
+            if !open && graceful && limit.is_some_and(|limit| self.book.alerts.len() >= limit) {
+                refused.insert(seen.identity);
+                continue;
+            }
+            self.step(seen, policy);
+        }
+        self.report_limit(refused);
+        match limit {
+            Some(limit) if !graceful && self.book.alerts.len() > limit => {
+                let count = self.book.alerts.len();
+                let ended = self.book.close(sender(self.env, self.rule), Reason::Recovered);
+                for event in ended {
+                    self.env.outbox.push(event);
+                }
+                Err(format!("exceeded limit of {limit} with {count} alerts"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// One step of one alert, with its events.
+    fn step(&mut self, seen: Seen, policy: &Policy) {
+        let before = self.book.alerts.remove(&seen.identity);
+        let terms = Terms {
+            levels: &policy.levels,
+            keep_firing_for: self.alerting.keep_firing_for,
+            no_data: self.alerting.no_data,
+        };
+        let state = before.as_ref().map(|active| active.state);
+        let Step { state, ended, began } = alert::step(state, seen.reading, terms, self.env.at);
+        let Seen { identity, sample, base, reading, value } = seen;
+        let there = reading != Reading::Gone;
+        let mut episode = before.as_ref().and_then(|active| active.episode.clone());
+        if let Some(ended) = ended
+            && let Some(open) = episode.take()
+        {
+            let known = matches!(ended.reason, Reason::Recovered | Reason::SeverityChanged).then_some(value);
+            self.end(open, ended.reason, known, &sample);
+        }
+        let Some(state) = state else { return };
+        let fresh = before.is_none();
+        let mut active = before.unwrap_or_else(|| Active {
+            state,
+            base: Labels::empty(),
+            sample: sample.clone(),
+            value,
+            threshold: None,
+            annotations: Vec::new(),
+            episode: None,
+            round: 0,
+        });
+        active.state = state;
+        active.round = self.book.round;
+        if there {
+            (active.sample, active.value) = (sample, value);
+        }
+        if fresh || (began.is_some() && ended.is_none()) {
+            active.base = base.unwrap_or_else(|| self.alert_labels(&active.sample, active.value));
+        }
+        if there || began.is_some() {
+            active.threshold = self.threshold(policy, &active);
+            active.annotations = self.annotations(&active, policy);
+        }
+        active.episode = match began {
+            Some(level) => Some(self.begin(&active, policy, level)),
+            None => episode.filter(|_| matches!(state.shown, Shown::Firing { .. })),
+        };
+        self.book.alerts.insert(identity, active);
+    }
+
+    fn sender(&self) -> Sender<'_> {
+        sender(self.env, self.rule)
+    }
+
+    fn end(&mut self, mut open: Episode, reason: Reason, value: Option<f64>, sample: &Labels) {
+        open.evidence = self.env.storage.evidence(&self.rule.selectors, sample);
+        self.env.counts.cleared += 1;
+        let event = self.sender().cleared(&open, reason, value);
+        self.env.outbox.push(event);
+    }
+
+    fn begin(&mut self, active: &Active, policy: &Policy, level: usize) -> Episode {
+        let episode = Episode {
+            labels: active.labels(policy, level),
+            severity: active.severity(policy, level),
+            started_at: self.env.at,
+            evidence: self.env.storage.evidence(&self.rule.selectors, &active.sample),
+        };
+        let current_value = finite(active.value, 0.0);
+        let threshold = finite(active.threshold.unwrap_or(0.0), 0.0);
+        let annotation = |wanted: &str| {
+            let mut texts = active.annotations.iter();
+            texts
+                .find(|(name, text)| name.as_ref() == wanted && !text.is_empty())
+                .map(|(_, text)| text.clone())
+        };
+        let metric_name = self.alerting.metric.clone();
+        let message = annotation("summary").or_else(|| annotation("description")).unwrap_or_else(|| {
+            let (value, threshold) = (readable(current_value), readable(threshold));
+            format!("{}: {metric_name} is {value}, threshold {threshold}", self.rule.name)
+        });
+        self.env.counts.triggered += 1;
+        let kind = Kind::Triggered { metric_name, current_value, threshold, message };
+        let event = self.sender().event(&episode, kind);
+        self.env.outbox.push(event);
+        episode
+    }
+
+    /// The alert labels of a sample: its own without the metric name, the rule's over them, `alertname`.
+    fn alert_labels(&mut self, sample: &Labels, value: f64) -> Labels {
+        let mut labels: Vec<(Arc<str>, Arc<str>)> =
+            sample.iter().filter(|(name, _)| name.as_ref() != METRIC_NAME).cloned().collect();
+        for (name, template) in &self.rule.labels {
+            let text = if template.is_literal() {
+                template.text().clone()
+            } else {
+                Arc::from(self.env.expand(template, sample, value))
+            };
+            labels.push((name.clone(), text));
+        }
+        labels.push((Arc::from("alertname"), self.rule.name.clone()));
+        Labels::collect(labels)
+    }
+
+    fn annotations(&mut self, active: &Active, policy: &Policy) -> Vec<(Arc<str>, String)> {
+        // A level's severity is a label that texts may print, too.
+        let level = policy.levels.get(active.level()).and_then(|level| level.severity);
+        let labels = level.map(|severity| match active.sample.get("severity") {
+            Some(_) => active.sample.clone(),
+            None => active.sample.with("severity", severity.name()),
+        });
+        let labels = labels.as_ref().unwrap_or(&active.sample);
+        let expand = |(name, template): &(Arc<str>, Template)| {
+            (name.clone(), self.env.expand(template, labels, active.value))
+        };
+        self.alerting.annotations.iter().map(expand).collect()
+    }
+
+    /// The threshold in force: the level's, or the other side of the comparison at this instant.
+    fn threshold(&self, policy: &Policy, active: &Active) -> Option<f64> {
+        let level = policy.levels.get(active.level())?;
+        match level.condition {
+            Condition::Above { threshold, .. } | Condition::Below { threshold, .. } => Some(threshold),
+            Condition::Expression => self.other_side(&active.sample),
+        }
+    }
+
+    /// Writes `ALERTS` and `ALERTS_FOR_STATE`; `exposed` are the series of the last time.
+    pub(super) fn expose(&mut self, exposed: &mut BTreeSet<Labels>) {
+        let at = self.env.sample_millis();
+        let mut now = BTreeSet::new();
+        for active in self.book.alerts.values() {
+            let policy = self.alerting.policy_for(&active.sample);
+            let labels = active.labels(policy, active.level());
+            let state = match active.state.shown {
+                Shown::Pending => "pending",
+                Shown::Firing { .. } => "firing",
+            };
+            let alerts = labels.with("alertstate", state).with(METRIC_NAME, "ALERTS");
+            let for_state = labels.with(METRIC_NAME, "ALERTS_FOR_STATE");
+            let since = active.state.active_at.micros().div_euclid(1_000_000) as f64;
+            self.env.storage.append(&alerts, at, Some(1.0));
+            self.env.storage.append(&for_state, at, Some(since));
+            now.extend([alerts, for_state]);
+        }
+        for gone in exposed.difference(&now) {
+            self.env.storage.append(gone, at, None);
+        }
+        *exposed = now;
+    }
+}
+
+/// A number for people: plain while it is short, else with an exponent.
+fn readable(value: f64) -> String {
+    let plain = value == 0.0 || (1e-6..1e15).contains(&value.abs());
+    if plain { value.to_string() } else { format!("{value:e}") }
+}
+
+/// The sender of a rule's events.
+fn sender<'a>(env: &'a Env<'_>, rule: &'a Rule) -> Sender<'a> {
+    Sender {
+        rule_id: &rule.id,
+        alert_name: &rule.name,
+        source: &env.settings.instance,
+        at: env.at,
+        moved_at: env.moved_at,
+    }
+}

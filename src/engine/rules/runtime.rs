@@ -1,0 +1,416 @@
+//! The rules in force: which are due, their evaluation, their reload, and what readers see of them.
+
+mod reading;
+mod reload;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::RuleStorage;
+use super::book::Book;
+use super::evaluate::{Env, Evaluation};
+use super::event::AlertEvent;
+use super::record;
+use super::schedule::{Due, Schedule};
+use super::set::{Alerting, Group, Kind, Rule, RuleSet};
+use super::view::{AlertView, GroupView, Health, KindView, RuleView};
+use crate::engine::config::Evaluate;
+use crate::engine::labels::Labels;
+use crate::engine::outbox::Outbox;
+use crate::engine::promql;
+use crate::engine::promql::inspect::reach;
+use crate::engine::promql::storage::Matcher;
+use crate::engine::time::Timestamp;
+use crate::engine::wire::EventId;
+use reading::reads_name;
+
+/// How rules are evaluated.
+#[derive(Clone, Debug)]
+pub struct RuleSettings {
+    /// The `source` of alert events.
+    pub instance: Arc<str>,
+    /// When groups are evaluated that do not say so.
+    pub evaluate: Evaluate,
+    /// `$externalLabels` of templates.
+    pub external_labels: Labels,
+    /// `$externalURL` of templates.
+    pub external_url: Arc<str>,
+    /// How expressions are evaluated.
+    pub query: promql::Settings,
+    /// Whose limits hold.
+    pub semantics: Semantics,
+    /// How many events wait in the outbox before new alerts are refused.
+    pub outbox_max: usize,
+}
+
+/// Whose semantics hold where ours and Prometheus' differ in one evaluation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Semantics {
+    /// A limit refuses new alerts alone.
+    #[default]
+    Own,
+    /// A limit that is exceeded ends all alerts of the rule: promtool's tests.
+    Prometheus,
+}
+
+impl RuleSettings {
+    /// The defaults under an instance's name.
+    pub fn new(instance: &str) -> Self {
+        Self {
+            instance: Arc::from(instance),
+            evaluate: Evaluate::Arrival,
+            external_labels: Labels::empty(),
+            external_url: Arc::from(""),
+            query: promql::Settings::default(),
+            semantics: Semantics::Own,
+            outbox_max: 100_000,
+        }
+    }
+}
+
+/// What a group did since it was last asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GroupCounts {
+    /// Evaluations of the group.
+    pub rounds: u64,
+    /// Evaluations of its rules.
+    pub evaluations: u64,
+    /// Those that failed.
+    pub failures: u64,
+    /// Evaluations of its rules that an instant of the interval passed without.
+    pub missed: u64,
+    /// Templates that went out raw.
+    pub template_failures: u64,
+    /// AlertTriggered events.
+    pub triggered: u64,
+    /// AlertCleared events.
+    pub cleared: u64,
+    /// Alerts the limit refused, by rule.
+    pub limit_refused: BTreeMap<Arc<str>, u64>,
+}
+
+/// The rules in force.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    settings: RuleSettings,
+    groups: Vec<GroupState>,
+    outbox: Outbox,
+    /// Series of rules that are gone, to be ended at the next evaluation.
+    orphans: BTreeSet<Labels>,
+}
+
+/// A group in force.
+#[derive(Clone, Debug)]
+struct GroupState {
+    group: Arc<Group>,
+    schedule: Schedule,
+    rules: Vec<RuleState>,
+    last_evaluation: Option<Timestamp>,
+    counts: GroupCounts,
+}
+
+/// A rule in force.
+#[derive(Clone, Debug)]
+struct RuleState {
+    rule: Arc<Rule>,
+    book: Book,
+    /// The series it wrote last.
+    exposed: BTreeSet<Labels>,
+    health: Health,
+    last_evaluation: Option<Timestamp>,
+    /// Whether an arrival moved what it reads.
+    marked: bool,
+}
+
+/// Which rules of a group are evaluated.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    All,
+    Marked,
+}
+
+/// The instants of an evaluation.
+#[derive(Clone, Copy)]
+struct Instants {
+    at: Timestamp,
+    query_at: Timestamp,
+    moved_at: Option<Timestamp>,
+}
+
+impl Rules {
+    /// Puts rules in force; the first evaluation of each group is at its next instant.
+    pub fn new(set: RuleSet, settings: RuleSettings, now: Timestamp) -> Self {
+        let outbox = Outbox::new(settings.outbox_max);
+        let mut rules = Self { settings, groups: Vec::new(), outbox, orphans: BTreeSet::new() };
+        rules.groups = set.groups.into_iter().map(|group| rules.group_state(group, now)).collect();
+        rules
+    }
+
+    fn group_state(&self, group: Arc<Group>, now: Timestamp) -> GroupState {
+        GroupState {
+            schedule: Schedule::new(&group, self.settings.evaluate, now),
+            rules: group.rules.iter().map(|rule| RuleState::new(rule.clone())).collect(),
+            group,
+            last_evaluation: None,
+            counts: GroupCounts::default(),
+        }
+    }
+
+    /// What each rule reads, in the order of groups and rules: the conditions of every selector. The place of a rule
+    /// in this order is its *reader* number until the next [`Rules::replace`].
+    pub fn reads(&self) -> impl Iterator<Item = &[Vec<Matcher>]> {
+        self.groups.iter().flat_map(|group| &group.rules).map(|state| state.rule.selectors.as_slice())
+    }
+
+    /// How far back the rules read: the longest range with its offset, subqueries included.
+    pub fn range_needed(&self) -> Duration {
+        let lookback = self.settings.query.lookback;
+        let reaches = self.groups.iter().flat_map(|group| {
+            let offset = group.group.query_offset;
+            group.rules.iter().map(move |state| reach(&state.rule.expr, lookback).saturating_add(offset))
+        });
+        reaches.max().unwrap_or_default()
+    }
+
+    /// Takes note that an event moved a series which these rules read (by their reader numbers, rising).
+    pub fn moved(&mut self, readers: &[usize], now: Timestamp) {
+        let mut first = 0;
+        for state in &mut self.groups {
+            let end = first + state.rules.len();
+            let from = readers.partition_point(|reader| *reader < first);
+            let to = readers.partition_point(|reader| *reader < end);
+            let concerned = readers.get(from..to).unwrap_or(&[]);
+            if !concerned.is_empty() && state.schedule.evaluate() == Evaluate::Arrival {
+                for reader in concerned {
+                    if let Some(rule) = state.rules.get_mut(reader - first) {
+                        rule.marked = true;
+                    }
+                }
+                state.schedule.arrive(now);
+            }
+            first = end;
+        }
+    }
+
+    /// When [`Rules::run_due`] has something to do next; none without rules.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.groups.iter().map(|group| group.schedule.next()).min()
+    }
+
+    /// Evaluates every group that is due by now: all of its rules at its interval, after an arrival those that it
+    /// concerns. Returns the reader numbers of the rules that were evaluated, rising.
+    pub fn run_due(&mut self, storage: &mut dyn RuleStorage, now: Timestamp) -> Vec<usize> {
+        self.end_orphans(storage, now);
+        let mut evaluated = Vec::new();
+        let mut first = 0;
+        for place in 0..self.groups.len() {
+            let Some(state) = self.groups.get_mut(place) else { continue };
+            let reader = first;
+            first += state.rules.len();
+            let Some((due, moved_at)) = state.schedule.take(now) else { continue };
+            let earliest = state.last_evaluation.unwrap_or(now);
+            let (extent, at) = match due {
+                Due::Interval { at, missed } => {
+                    let rules = state.rules.len() as u64;
+                    state.counts.missed += missed.saturating_mul(rules);
+                    // An arrival may have been answered between the instant and now.
+                    (Extent::All, at.max(earliest).min(now))
+                }
+                Due::Arrival => (Extent::Marked, now.max(earliest)),
+            };
+            let rules = self.evaluate(place, storage, extent, Instants { at, query_at: now, moved_at });
+            evaluated.extend(rules.into_iter().map(|rule| reader + rule));
+        }
+        evaluated
+    }
+
+    /// Evaluates one group, by its place in the set, at exactly this instant: rule tests.
+    pub fn evaluate_group(&mut self, place: usize, storage: &mut dyn RuleStorage, at: Timestamp) {
+        self.end_orphans(storage, at);
+        self.evaluate(place, storage, Extent::All, Instants { at, query_at: at, moved_at: None });
+    }
+
+    /// Makes every group due now, and counts nothing as missed: rules were to be silent until here.
+    pub fn resume(&mut self, now: Timestamp) {
+        for group in &mut self.groups {
+            group.schedule.resume(now);
+            group.rules.iter_mut().for_each(|rule| rule.marked = false);
+        }
+    }
+
+    fn end_orphans(&mut self, storage: &mut dyn RuleStorage, now: Timestamp) {
+        for labels in std::mem::take(&mut self.orphans) {
+            storage.append(&labels, now.millis(), None);
+        }
+    }
+
+    /// Evaluates rules of one group, in order; returns their places in it.
+    fn evaluate(
+        &mut self,
+        place: usize,
+        storage: &mut dyn RuleStorage,
+        extent: Extent,
+        instants: Instants,
+    ) -> Vec<usize> {
+        let Some(state) = self.groups.get_mut(place) else { return Vec::new() };
+        let group = state.group.clone();
+        state.counts.rounds += 1;
+        state.last_evaluation = Some(instants.at);
+        let mut evaluated = Vec::new();
+        for at in 0..state.rules.len() {
+            let Some(rule) = state.rules.get_mut(at) else { continue };
+            let marked = std::mem::take(&mut rule.marked);
+            if extent == Extent::Marked && !marked {
+                continue;
+            }
+            evaluated.push(at);
+            rule.evaluate(&mut Env {
+                storage: &mut *storage,
+                settings: &self.settings,
+                group: &group,
+                at: instants.at,
+                query_at: instants.query_at.before(group.query_offset),
+                moved_at: instants.moved_at,
+                outbox: &mut self.outbox,
+                counts: &mut state.counts,
+            });
+            let recorded = matches!(rule.rule.kind, Kind::Recording).then(|| rule.rule.name.clone());
+            if let (Extent::Marked, Some(name)) = (extent, recorded) {
+                let later = state.rules.iter_mut().skip(at + 1);
+                later.filter(|later| reads_name(&later.rule, &name)).for_each(|later| later.marked = true);
+            }
+        }
+        evaluated
+    }
+
+    /// The alert events that wait, in order.
+    pub fn outbox(&self) -> impl Iterator<Item = &AlertEvent> {
+        self.outbox.iter()
+    }
+
+    /// Forgets an event the broker has; the event, where it was waiting.
+    pub fn confirm(&mut self, id: EventId) -> Option<AlertEvent> {
+        self.outbox.confirm(id)
+    }
+
+    /// How many events the outbox refused for want of room.
+    pub fn outbox_refused(&self) -> u64 {
+        self.outbox.refused()
+    }
+
+    /// What each group did since the last call, by file and name.
+    pub fn take_counts(&mut self) -> Vec<(Arc<Group>, GroupCounts)> {
+        let take = |state: &mut GroupState| (state.group.clone(), std::mem::take(&mut state.counts));
+        self.groups.iter_mut().map(take).collect()
+    }
+
+    /// The groups as readers see them.
+    pub fn groups(&self) -> Vec<GroupView> {
+        self.groups.iter().map(GroupState::view).collect()
+    }
+
+    /// Every pending or firing alert, in the order of rules and labels, those about limits last.
+    pub fn alerts(&self) -> Vec<AlertView> {
+        let rules = || self.groups.iter().flat_map(|group| group.rules.iter().map(move |rule| (group, rule)));
+        let alerts = rules().flat_map(|(group, rule)| rule.alerts(&group.group));
+        alerts.chain(rules().filter_map(|(group, rule)| rule.limit_alert(&group.group))).collect()
+    }
+}
+
+impl GroupState {
+    fn view(&self) -> GroupView {
+        GroupView {
+            name: self.group.name.clone(),
+            file: self.group.file.clone(),
+            interval: self.group.interval,
+            limit: self.group.limit.map_or(0, usize::from),
+            query_offset: self.group.query_offset,
+            evaluate: self.schedule.evaluate(),
+            last_evaluation: self.last_evaluation,
+            rules: self.rules.iter().map(|rule| rule.view(&self.group)).collect(),
+        }
+    }
+}
+
+impl RuleState {
+    fn new(rule: Arc<Rule>) -> Self {
+        let (book, exposed) = (Book::default(), BTreeSet::new());
+        Self { rule, book, exposed, health: Health::Unknown, last_evaluation: None, marked: false }
+    }
+
+    fn evaluate(&mut self, env: &mut Env<'_>) {
+        let rule = self.rule.clone();
+        self.last_evaluation = Some(env.at);
+        env.counts.evaluations += 1;
+        let outcome = match &rule.kind {
+            Kind::Recording => record::record(env, &rule, &mut self.exposed),
+            Kind::Alerting(alerting) => {
+                let mut evaluation = Evaluation { env, rule: &rule, alerting, book: &mut self.book };
+                let outcome = evaluation.run();
+                evaluation.expose(&mut self.exposed);
+                outcome
+            }
+        };
+        self.health = match outcome {
+            Ok(()) => Health::Ok,
+            Err(error) => {
+                env.counts.failures += 1;
+                Health::Err(error)
+            }
+        };
+    }
+
+    fn alerting(&self) -> Option<&Alerting> {
+        match &self.rule.kind {
+            Kind::Recording => None,
+            Kind::Alerting(alerting) => Some(alerting),
+        }
+    }
+
+    fn alerts(&self, group: &Group) -> Vec<AlertView> {
+        let Some(alerting) = self.alerting() else { return Vec::new() };
+        let view = |active: &super::book::Active| {
+            active.view(&self.rule, alerting.policy_for(&active.sample), group)
+        };
+        self.book.alerts.values().map(view).collect()
+    }
+
+    fn limit_alert(&self, group: &Group) -> Option<AlertView> {
+        self.book.over_limit.as_ref().map(|episode| super::view::limit_alert(episode, group))
+    }
+
+    fn view(&self, group: &Group) -> RuleView {
+        let texts = |texts: &[(Arc<str>, super::template::Template)]| {
+            texts.iter().map(|(name, template)| (name.clone(), template.text().clone())).collect()
+        };
+        let kind = match &self.rule.kind {
+            Kind::Recording => KindView::Recording,
+            Kind::Alerting(alerting) => KindView::Alerting {
+                wait: alerting.policy.levels.first().map(|level| level.wait).unwrap_or_default(),
+                keep_firing_for: alerting.keep_firing_for,
+                annotations: texts(&alerting.annotations),
+                thresholds: alerting
+                    .policy
+                    .levels
+                    .iter()
+                    .filter_map(|level| level.condition.threshold())
+                    .collect(),
+                state: self.book.state(),
+                alerts: self.alerts(group),
+            },
+        };
+        RuleView {
+            id: self.rule.id.clone(),
+            name: self.rule.name.clone(),
+            query: self.rule.query.clone(),
+            labels: texts(&self.rule.labels),
+            health: self.health.clone(),
+            last_evaluation: self.last_evaluation,
+            kind,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,82 @@
+//! A reload: what keeps its state, and what ends.
+
+use std::collections::BTreeMap;
+
+use super::{RuleState, Rules};
+use crate::engine::config::Evaluate;
+use crate::engine::rules::book::Sender;
+use crate::engine::rules::evaluate::limit_sender;
+use crate::engine::rules::event::Reason;
+use crate::engine::rules::set::{Kind, Rule, RuleSet};
+use crate::engine::time::Timestamp;
+
+/// What makes a rule the same rule after a reload: its kind and its id.
+type Key = (bool, String);
+
+impl Rules {
+    /// Puts another set in force. A rule whose essence is unchanged keeps its state, wherever it moved; the alerts of
+    /// others end.
+    pub fn replace(&mut self, set: RuleSet, now: Timestamp) {
+        let before = std::mem::take(&mut self.groups);
+        let mut schedules = BTreeMap::new();
+        let mut states: BTreeMap<Key, RuleState> = BTreeMap::new();
+        for group in before {
+            let key = (group.group.file.clone(), group.group.name.clone());
+            schedules.insert(key, (group.schedule, group.counts, group.last_evaluation));
+            states.extend(group.rules.into_iter().map(|rule| (key_of(&rule.rule), rule)));
+        }
+        let mut groups = Vec::new();
+        for group in set.groups {
+            let known = schedules.remove(&(group.file.clone(), group.name.clone()));
+            let mut state = self.group_state(group, now);
+            if let Some((schedule, counts, last_evaluation)) = known {
+                (state.counts, state.last_evaluation) = (counts, last_evaluation);
+                if schedule.fits(&state.schedule) {
+                    state.schedule = schedule;
+                }
+            }
+            for rule in &mut state.rules {
+                match states.remove(&key_of(&rule.rule)) {
+                    Some(old) if old.rule.essence == rule.rule.essence => {
+                        *rule = RuleState { rule: rule.rule.clone(), ..old };
+                    }
+                    Some(old) => {
+                        rule.marked = true;
+                        self.end(old, Reason::RuleChanged, now);
+                    }
+                    None => rule.marked = true,
+                }
+            }
+            if state.schedule.evaluate() == Evaluate::Arrival && state.rules.iter().any(|rule| rule.marked) {
+                state.schedule.arrive(now);
+            }
+            groups.push(state);
+        }
+        for (_, old) in states {
+            self.end(old, Reason::RuleRemoved, now);
+        }
+        self.groups = groups;
+    }
+
+    fn end(&mut self, mut old: RuleState, reason: Reason, now: Timestamp) {
+        let source = self.settings.instance.clone();
+        if let Some(episode) = old.book.over_limit.take() {
+            self.outbox.push(limit_sender(&source, now, |sender| sender.cleared(&episode, reason, None)));
+        }
+        let sender = Sender {
+            rule_id: &old.rule.id,
+            alert_name: &old.rule.name,
+            source: &source,
+            at: now,
+            moved_at: None,
+        };
+        for event in old.book.close(sender, reason) {
+            self.outbox.push(event);
+        }
+        self.orphans.append(&mut old.exposed);
+    }
+}
+
+fn key_of(rule: &Rule) -> Key {
+    (matches!(rule.kind, Kind::Alerting(_)), rule.id.to_string())
+}

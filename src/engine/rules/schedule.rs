@@ -1,0 +1,172 @@
+//! When a group is due: at its interval, and soon after an arrival that moved a series it reads.
+//!
+//! Intervals lie on a grid that depends on file, name and interval of the group alone, so that groups spread out and
+//! a restart changes nothing. The first arrival is answered at once, further ones within [`GATHER`] at its end.
+
+use std::time::Duration;
+
+use super::event::fnv1a;
+use super::set::Group;
+use crate::engine::config::Evaluate;
+use crate::engine::time::Timestamp;
+
+/// How long arrivals after an answered one are gathered.
+pub const GATHER: Duration = Duration::from_millis(50);
+
+/// When a group is due.
+#[derive(Clone, Debug)]
+pub(super) struct Schedule {
+    interval: i64,
+    offset: i64,
+    next: Timestamp,
+    evaluate: Evaluate,
+    arrival: Option<Timestamp>,
+    moved_at: Option<Timestamp>,
+    answered: Option<Timestamp>,
+}
+
+/// What is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    /// Every rule, at an instant of the grid.
+    Interval {
+        /// The instant.
+        at: Timestamp,
+        /// How many instants before it passed without an evaluation.
+        missed: u64,
+    },
+    /// The rules that an arrival concerns.
+    Arrival,
+}
+
+impl Schedule {
+    pub(super) fn new(group: &Group, default: Evaluate, now: Timestamp) -> Self {
+        let interval = i64::try_from(group.interval.as_micros()).unwrap_or(i64::MAX).max(1_000);
+        let key = format!("{};{}", group.file, group.name);
+        let offset = (fnv1a(key.as_bytes()) % interval.unsigned_abs()).cast_signed();
+        let evaluate = group.evaluate.unwrap_or(default);
+        let mut schedule =
+            Self { interval, offset, next: now, evaluate, arrival: None, moved_at: None, answered: None };
+        schedule.next = schedule.instant_after(now);
+        schedule
+    }
+
+    /// Whether it is the schedule of this group too.
+    pub(super) fn fits(&self, other: &Self) -> bool {
+        self.interval == other.interval && self.offset == other.offset && self.evaluate == other.evaluate
+    }
+
+    pub(super) const fn evaluate(&self) -> Evaluate {
+        self.evaluate
+    }
+
+    /// Takes note of an arrival.
+    pub(super) fn arrive(&mut self, now: Timestamp) {
+        if self.evaluate == Evaluate::Interval || self.arrival.is_some() {
+            return;
+        }
+        self.moved_at = Some(now);
+        let gathered = self.answered.map(|answered| answered.after(GATHER));
+        self.arrival = Some(gathered.filter(|end| *end > now).unwrap_or(now));
+    }
+
+    /// When something is due next.
+    pub(super) fn next(&self) -> Timestamp {
+        self.arrival.map_or(self.next, |arrival| arrival.min(self.next))
+    }
+
+    /// What is due by now, with the first arrival since the last evaluation; it counts as done.
+    pub(super) fn take(&mut self, now: Timestamp) -> Option<(Due, Option<Timestamp>)> {
+        if now >= self.next {
+            let last = self.instant_after(now).micros().saturating_sub(self.interval);
+            let missed = last.saturating_sub(self.next.micros()) / self.interval;
+            self.next = Timestamp::from_micros(last.saturating_add(self.interval));
+            self.arrival = None;
+            let due = Due::Interval { at: Timestamp::from_micros(last), missed: missed.unsigned_abs() };
+            return Some((due, self.moved_at.take()));
+        }
+        if self.arrival.is_some_and(|arrival| now >= arrival) {
+            self.arrival = None;
+            self.answered = Some(now);
+            return Some((Due::Arrival, self.moved_at.take()));
+        }
+        None
+    }
+
+    /// Due now, and nothing is missed.
+    pub(super) fn resume(&mut self, now: Timestamp) {
+        self.next = Timestamp::from_micros(self.instant_after(now).micros().saturating_sub(self.interval));
+        (self.arrival, self.moved_at) = (None, None);
+    }
+
+    /// The first instant of the grid after `now`.
+    fn instant_after(&self, now: Timestamp) -> Timestamp {
+        let since = now.micros().saturating_sub(self.offset).rem_euclid(self.interval);
+        Timestamp::from_micros(now.micros().saturating_sub(since).saturating_add(self.interval))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn schedule(evaluate: Evaluate, now: Timestamp) -> Schedule {
+        let group = Group {
+            file: Arc::from("a.yaml"),
+            name: Arc::from("g"),
+            interval: Duration::from_secs(5),
+            evaluate: Some(evaluate),
+            limit: None,
+            query_offset: Duration::ZERO,
+            rules: Vec::new(),
+        };
+        Schedule::new(&group, Evaluate::Arrival, now)
+    }
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    #[test]
+    fn the_grid_is_the_same_whenever_the_engine_starts() {
+        let first = schedule(Evaluate::Interval, at(0)).next();
+        let later = schedule(Evaluate::Interval, at(1_000_123)).next();
+        assert_eq!((later.micros() - first.micros()) % 5_000_000, 0);
+        assert!(later > at(1_000_123) && later <= at(1_005_123));
+    }
+
+    #[test]
+    fn instants_that_passed_are_missed() {
+        let mut schedule = schedule(Evaluate::Interval, at(0));
+        let first = schedule.next();
+        let late = first.after(Duration::from_millis(12_001));
+        let due = Due::Interval { at: first.after(Duration::from_secs(10)), missed: 2 };
+        assert_eq!(schedule.take(late), Some((due, None)));
+        assert_eq!(schedule.take(late), None);
+        assert_eq!(schedule.next(), first.after(Duration::from_secs(15)));
+    }
+
+    #[test]
+    fn the_first_arrival_is_answered_at_once_and_the_next_ones_together() {
+        let mut schedule = schedule(Evaluate::Arrival, at(0));
+        let start = schedule.next().after(Duration::from_millis(100));
+        schedule.take(start);
+        let after = |millis| start.after(Duration::from_millis(millis));
+        schedule.arrive(after(1));
+        assert_eq!(schedule.take(after(1)), Some((Due::Arrival, Some(after(1)))));
+        schedule.arrive(after(10));
+        schedule.arrive(after(20));
+        assert_eq!(schedule.take(after(20)), None);
+        assert_eq!(schedule.next(), after(51));
+        assert_eq!(schedule.take(after(51)), Some((Due::Arrival, Some(after(10)))));
+    }
+
+    #[test]
+    fn arrivals_mean_nothing_where_the_interval_alone_counts() {
+        let mut schedule = schedule(Evaluate::Interval, at(0));
+        schedule.arrive(at(0));
+        assert_eq!(schedule.take(at(0)), None);
+    }
+}
