@@ -11,7 +11,9 @@ use hashbrown::HashMap;
 use super::deprecation::Standing;
 use super::fact::{DropReason, EpochReason, Fact, ReloadResult};
 use super::history::History;
+use super::rules::GroupCounts;
 use super::rules::event::AlertEvent;
+use super::rules::set::Group;
 use super::series::{Cause, FamilyId, FamilySpec, SeriesId, Store};
 use super::time::Timestamp;
 use super::wire::payload::MetricType;
@@ -317,6 +319,24 @@ impl Account {
                 self.add(store, "signalbox_rejected_copies_dropped", &[("reason", reason)], 1.0, now);
             }
             Fact::Reloaded(result) => self.reloaded(store, *result, now),
+        }
+    }
+
+    /// Counts what a group of rules did; its counters are there from the first call.
+    pub fn rule_group(&self, store: &mut Store, group: &Group, counts: &GroupCounts, now: Timestamp) {
+        let labels = [("group", group.name.as_ref())];
+        let counters = [
+            ("signalbox_rule_evaluations", counts.evaluations),
+            ("signalbox_rule_evaluation_failures", counts.failures),
+            ("signalbox_rule_evaluations_missed", counts.missed),
+            ("signalbox_template_failures", counts.template_failures),
+        ];
+        for (name, count) in counters {
+            self.add(store, name, &labels, count as f64, now);
+        }
+        for (rule, count) in &counts.limit_refused {
+            let labels = [("group", group.name.as_ref()), ("rule", rule.as_ref())];
+            self.add(store, "signalbox_rule_limit_refused", &labels, *count as f64, now);
         }
     }
 

@@ -17,7 +17,6 @@ pub mod history;
 pub mod labels;
 pub mod outbox;
 pub mod promql;
-mod quiet;
 pub mod recent;
 pub mod rules;
 pub mod series;
@@ -36,15 +35,14 @@ use exposition::Snapshot;
 use fact::{CatchUp, Fact, Notice, Rejected};
 use history::{History, Past};
 use promql::{EvalError, Expr, Outcome, Settings};
-use quiet::Rules;
 use recent::RecentEvents;
-use rules::RuleSet;
 use rules::event::AlertEvent;
 use rules::view::{AlertView, GroupView};
+use rules::{GroupCounts, RuleSet, RuleSettings, Rules};
 use series::{Cause, Store};
 use shown::ShownAlerts;
 use time::Timestamp;
-use watch::Watch;
+use watch::{RuleReads, Watch};
 use wire::{Decoder, Element, Event, EventId, Lane, Message, Payload, Refusal, Verdict};
 
 /// The whole of signalbox' decisions. Deterministic: the same calls yield the same bytes.
@@ -102,7 +100,11 @@ impl Engine {
             account,
             next_step: history.next_step(now),
             history,
-            rules: Rules::new(rules),
+            rules: Rules::new(
+                rules,
+                RuleSettings { evaluate: config.evaluate, ..RuleSettings::new(&config.instance) },
+                now,
+            ),
             watch: Watch::default(),
             shown,
             notices: Vec::new(),
@@ -195,6 +197,7 @@ impl Engine {
             CatchUp::End => Phase::Live,
         };
         if phase == CatchUp::End {
+            state.rules.resume(now);
             state.step(now);
             state.evaluate(now);
         }
@@ -349,6 +352,9 @@ impl State {
             watch::RuleView { store: &self.store, recent: &self.recent, history: &mut self.history, now };
         let evaluated = self.rules.run_due(&mut view, now);
         self.watch.sample(&evaluated, &self.store, &mut self.history, now);
+        for (group, counts) in self.rules.take_counts() {
+            self.account.rule_group(&mut self.store, &group, &counts, now);
+        }
     }
 
     /// A step of the history's grid: a scrape, so to say, by the history itself.
@@ -376,7 +382,11 @@ impl State {
 
     fn rules_changed(&mut self) {
         self.history.extend_window(self.rules.range_needed());
-        self.watch.replace(self.rules.reads());
+        let reads = self.rules.reads().map(|selectors| RuleReads { selectors: selectors.to_vec() });
+        self.watch.replace(reads.collect());
+        for group in self.rules.in_force() {
+            self.account.rule_group(&mut self.store, group, &GroupCounts::default(), self.now);
+        }
         self.watch.look_again(&mut self.store, &self.history, self.now);
     }
 

@@ -68,3 +68,47 @@ fn the_same_calls_yield_the_same_bytes() {
     };
     assert_eq!(run(), run());
 }
+
+/// An engine with rules from a file's text.
+fn engine_with_rules(text: &str) -> Engine {
+    let source = diagnostic::Source { name: "rules.yaml".into(), text: text.into() };
+    let metrics = rules::load::KnownMetrics::default();
+    let interval = rules::load::INTERVAL_DEFAULT;
+    let loaded = rules::load::load(
+        &[source],
+        &rules::load::LoadContext { interval, metrics: &metrics, previous: None },
+    );
+    assert_eq!(loaded.diagnostics, []);
+    Engine::new(&Config::with_defaults("test"), loaded.set, at(0))
+}
+
+#[test]
+fn the_event_that_crosses_a_threshold_raises_the_alert_at_once_and_time_ends_it() {
+    let mut engine = engine_with_rules(
+        "groups: [{name: g, rules: [
+            {alert: Backlog, metric: queue_depth, by: [queue], above: 1},
+            {alert: Burst, metric: queue_jobs_queued_total, stat: increase, window: 1m, by: [queue], above: 2}]}]",
+    );
+    apply(&mut engine, &[job_queued(1)]);
+    assert_eq!(engine.outbox().count(), 0);
+    apply(&mut engine, &[job_queued(2), job_queued(3)]);
+    engine.tick(at(1).after(std::time::Duration::from_millis(50)));
+    let events: Vec<AlertEvent> = engine.outbox().cloned().collect();
+    let names: Vec<&str> = events.iter().map(|event| event.alert_name.as_ref()).collect();
+    assert_eq!(names, ["Backlog", "Burst"]);
+    assert_eq!(events[0].evidence.first(), Some(&EventId(4)));
+    assert!(
+        text(&mut engine)
+            .contains(r#"signalbox_alerts{alertname="Backlog",alertstate="firing",queue="q"} 1"#)
+    );
+    for event in &events {
+        engine.confirm(event.id, at(2));
+    }
+    let mut now = at(2);
+    while now < at(80) {
+        now = engine.next_tick();
+        engine.tick(now);
+    }
+    let ended: Vec<&str> = engine.outbox().map(|event| event.alert_name.as_ref()).collect();
+    assert_eq!(ended, ["Burst"]);
+}

@@ -16,17 +16,17 @@ use super::wire::EventId;
 /// Events that alert events name as evidence.
 const EVIDENCE_MAX: usize = 5;
 
-/// What one group reads.
+/// What one rule reads.
 #[derive(Clone, Debug)]
-pub struct GroupReads {
-    /// The selectors of its rules.
+pub struct RuleReads {
+    /// Its selectors.
     pub selectors: Vec<Vec<Matcher>>,
 }
 
 /// The families that rules read, by group.
 #[derive(Debug, Default)]
 pub struct Watch {
-    groups: Vec<GroupReads>,
+    groups: Vec<RuleReads>,
     /// By group: its families, sorted.
     families_of: Vec<Arc<[FamilyId]>>,
     groups_of: BTreeMap<FamilyId, Vec<usize>>,
@@ -37,7 +37,7 @@ pub struct Watch {
 
 impl Watch {
     /// Other groups read from now on.
-    pub fn replace(&mut self, groups: Vec<GroupReads>) {
+    pub fn replace(&mut self, groups: Vec<RuleReads>) {
         *self = Self { groups, ..Self::default() };
     }
 

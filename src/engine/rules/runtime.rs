@@ -299,10 +299,15 @@ impl Rules {
         self.outbox.refused()
     }
 
-    /// What each group did since the last call, by file and name.
+    /// What groups did since the last call; those that did nothing are left out.
     pub fn take_counts(&mut self) -> Vec<(Arc<Group>, GroupCounts)> {
-        let take = |state: &mut GroupState| (state.group.clone(), std::mem::take(&mut state.counts));
-        self.groups.iter_mut().map(take).collect()
+        let busy = self.groups.iter_mut().filter(|state| state.counts != GroupCounts::default());
+        busy.map(|state| (state.group.clone(), std::mem::take(&mut state.counts))).collect()
+    }
+
+    /// The groups in force.
+    pub fn in_force(&self) -> impl Iterator<Item = &Arc<Group>> {
+        self.groups.iter().map(|state| &state.group)
     }
 
     /// The groups as readers see them.
