@@ -77,12 +77,11 @@ impl Rows {
         row.text_start = self.text.len() as u32;
         row.text_len = text.len() as u32;
         self.text.push_str(text);
-        match self.all.get_mut(place as usize) {
-            Some(hole) => *hole = row,
-            None => {
-                self.all.reserve_exact(usize::from(self.all.is_empty()));
-                self.all.push(row);
-            }
+        if let Some(hole) = self.all.get_mut(place as usize) {
+            *hole = row;
+        } else {
+            self.all.reserve_exact(usize::from(self.all.is_empty()));
+            self.all.push(row);
         }
     }
 
