@@ -187,7 +187,7 @@ fn file_model(draws: &[Draw]) -> BTreeMap<String, f64> {
     let mut ratios: Vec<f64> = Vec::new();
     let mut oldest: Option<f64> = None;
     for file in 0..FILES.len() {
-        let (mut active, mut progress, mut ended, mut completed) = (false, None, None, None);
+        let (mut active, mut progress, mut ended) = (false, None, None);
         for draw in draws.iter().filter(|draw| draw.1 == file) {
             let at = draw.4;
             match file_event(*draw) {
@@ -195,11 +195,9 @@ fn file_model(draws: &[Draw]) -> BTreeMap<String, f64> {
                 Payload::FileProcessingCompleted(_) => {
                     (active, progress, ended) = (false, None, ended.max(Some(at)));
                 }
-                Payload::ProgressUpdated(update) if update.status == "completed" => {
-                    (progress, completed) = (None, completed.max(Some(at)));
-                }
-                Payload::ProgressUpdated(update) if Some(at) >= ended.max(completed) => {
-                    progress = Some((STATUSES[draw.2], update.progress, at));
+                Payload::ProgressUpdated(update) if Some(at) >= ended => {
+                    let going_on = update.status != "completed";
+                    progress = going_on.then_some((STATUSES[draw.2], update.progress, at));
                 }
                 _ => {}
             }

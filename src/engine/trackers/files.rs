@@ -51,10 +51,8 @@ struct File {
     /// Where it counts from its upload to its end.
     active: Option<SeriesId>,
     progress: Option<Progress>,
-    /// The latest timestamp of an end of the file.
+    /// The latest timestamp of an end of the file, which `completed` progress is not.
     ended: Timestamp,
-    /// The latest timestamp of a `completed`.
-    completed: Timestamp,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -135,14 +133,13 @@ impl Files {
     pub fn progressed(&mut self, board: &mut Board<'_>, update: FileProgress<'_>) {
         let slot = self.slot(board, update.file);
         let Some(file) = self.roll.get_mut(slot) else { return };
+        if update.at < file.ended {
+            return;
+        }
         if update.status == COMPLETED {
-            file.completed = file.completed.max(update.at);
             let standing = if file.active.is_some() { Standing::Held } else { Standing::Ended };
             self.stop(board, slot);
             self.roll.touch(slot, standing, board.cause.now);
-            return;
-        }
-        if update.at < file.ended.max(file.completed) {
             return;
         }
         match file.progress {
@@ -261,7 +258,7 @@ impl Files {
         while let Some((slot, why)) = self.roll.crowded() {
             self.evict(board, slot, why);
         }
-        let file = File { active: None, progress: None, ended: NEVER, completed: NEVER };
+        let file = File { active: None, progress: None, ended: NEVER };
         self.roll.insert(key, file, board.cause.now)
     }
 
