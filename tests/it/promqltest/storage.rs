@@ -88,7 +88,7 @@ impl Storage for MemoryStorage {
                 }
             })
         });
-        let mut found: Vec<SelectedSeries> = wanted
+        wanted
             .map(|(labels, samples)| {
                 let mut span = samples.range(selection.start_ms..=selection.end_ms).map(|(_, sample)| sample);
                 let samples = match selection.extent {
@@ -98,9 +98,6 @@ impl Storage for MemoryStorage {
                 SelectedSeries { labels: labels.clone(), samples }
             })
             .filter(|series| !series.samples.is_empty())
-            .collect();
-        // The order of a storage is nobody's to rely on.
-        found.reverse();
-        found
+            .collect()
     }
 }
