@@ -23,8 +23,6 @@ pub(super) struct Book {
     pub(super) known: BTreeMap<Labels, (Labels, f64)>,
     /// Identities that the limit refused at the last evaluation.
     pub(super) refused: BTreeSet<Labels>,
-    /// Counts evaluations, so that an alert knows whether the last one saw it.
-    pub(super) round: u64,
     /// The open alert that says the limit is reached.
     pub(super) over_limit: Option<Episode>,
 }
@@ -46,8 +44,6 @@ pub(super) struct Active {
     pub(super) annotations: Vec<(Arc<str>, String)>,
     /// The open episode while it fires.
     pub(super) episode: Option<Episode>,
-    /// The round that saw it last.
-    pub(super) round: u64,
 }
 
 /// What AlertCleared repeats of its AlertTriggered.

@@ -178,10 +178,13 @@ impl Evaluation<'_, '_> {
             threshold: None,
             annotations: Vec::new(),
             episode: None,
-            round: 0,
         });
+        let level_before = active.level();
         active.state = state;
-        active.round = self.book.round;
+        let same = !fresh
+            && active.level() == level_before
+            && active.value.to_bits() == value.to_bits()
+            && active.sample == sample;
         if there {
             (active.sample, active.value) = (sample, value);
         }
@@ -190,6 +193,8 @@ impl Evaluation<'_, '_> {
         }
         if there || began.is_some() {
             active.threshold = self.threshold(policy, &active);
+        }
+        if (there && !same) || began.is_some() || self.is_volatile() {
             active.annotations = self.annotations(&active, policy);
         }
         active.episode = match began {
@@ -251,6 +256,11 @@ impl Evaluation<'_, '_> {
         }
         labels.push((Arc::from("alertname"), self.rule.name.clone()));
         Labels::collect(labels)
+    }
+
+    /// Whether annotations may change though labels and value do not.
+    fn is_volatile(&self) -> bool {
+        self.alerting.annotations.iter().any(|(_, template)| template.is_volatile())
     }
 
     fn annotations(&mut self, active: &Active, policy: &Policy) -> Vec<(Arc<str>, String)> {

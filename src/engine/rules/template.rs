@@ -112,6 +112,11 @@ impl Template {
         self.compiled.is_none()
     }
 
+    /// Whether it may render differently for the same labels and value: it asks a query, or the time.
+    pub fn is_volatile(&self) -> bool {
+        !self.is_literal() && ["query", "now"].iter().any(|name| self.text.contains(name))
+    }
+
     /// The labels it names (`$labels.queue`).
     pub fn label_names(&self) -> &[String] {
         self.compiled.as_ref().map_or(&[], |compiled| &compiled.label_names)

@@ -6,7 +6,7 @@ use super::{Evaluation, Seen};
 use crate::engine::labels::{Labels, METRIC_NAME};
 use crate::engine::promql::ast::Grouping;
 use crate::engine::promql::inspect::number;
-use crate::engine::rules::alert::Reading;
+use crate::engine::rules::alert::{Reading, begins};
 use crate::engine::rules::book::KNOWN_MAX;
 use crate::engine::rules::set::{Condition, NoData};
 
@@ -14,18 +14,18 @@ use crate::engine::rules::set::{Condition, NoData};
 const SAME_LABELS: &str = "vector contains metrics with the same labelset after applying alert labels";
 
 impl Evaluation<'_, '_> {
-    /// A reading for every label set that is there or has an open alert, in the order of the result.
+    /// A reading for every label set that begins, has an open alert, or is to be remembered.
     pub(super) fn readings(&mut self) -> Result<Vec<Seen>, String> {
         let samples = self.env.query(&self.rule.expr)?;
-        let own_comparison =
-            self.alerting.policy.levels.iter().any(|level| level.condition == Condition::Expression);
-        let seen = if own_comparison { self.holding(samples)? } else { compared(samples)? };
-        self.book.round += 1;
-        let mut all = seen;
-        self.remember(&all, own_comparison)?;
-        let there: BTreeSet<Labels> = all.iter().map(|seen| seen.identity.clone()).collect();
-        self.missing(&there, own_comparison, &mut all);
-        Ok(all)
+        let levels = &self.alerting.policy.levels;
+        let own_comparison = levels.iter().any(|level| level.condition == Condition::Expression);
+        let mut seen = if own_comparison { self.holding(samples)? } else { self.compared(samples)? };
+        self.remember(&seen, own_comparison)?;
+        if !self.book.alerts.is_empty() || !self.book.known.is_empty() {
+            let there: BTreeSet<Labels> = seen.iter().map(|seen| seen.identity.clone()).collect();
+            self.missing(&there, own_comparison, &mut seen);
+        }
+        Ok(seen)
     }
 
     /// Samples of an expression that compares itself: each is an alert.
@@ -39,6 +39,28 @@ impl Evaluation<'_, '_> {
             }
             let identity = base.clone();
             seen.push(Seen { identity, sample, base: Some(base), reading: Reading::Holds, value });
+        }
+        Ok(seen)
+    }
+
+    /// Samples to compare with thresholds; NaN is no data. Where no alert is open and nothing is to be remembered,
+    /// those that begin nothing are left out before they cost anything.
+    fn compared(&self, samples: Vec<(Labels, f64)>) -> Result<Vec<Seen>, String> {
+        let named = samples.iter().any(|(labels, _)| labels.get(METRIC_NAME).is_some());
+        let only_beginning = self.book.alerts.is_empty() && self.alerting.no_data != NoData::Alert;
+        let mut identities = BTreeSet::new();
+        let mut seen = Vec::new();
+        for (sample, value) in samples {
+            let reading = Reading::Value(value);
+            let begins = || begins(&self.alerting.policy_for(&sample).levels, reading);
+            if value.is_nan() || (only_beginning && !begins()) {
+                continue;
+            }
+            let identity = if named { sample.without_name() } else { sample.clone() };
+            if named && !identities.insert(identity.clone()) {
+                return Err(SAME_LABELS.to_owned());
+            }
+            seen.push(Seen { identity, sample, base: None, reading, value });
         }
         Ok(seen)
     }
@@ -117,24 +139,6 @@ impl Evaluation<'_, '_> {
         };
         values.iter().find(|(labels, _)| matches(labels)).map(|(_, value)| *value)
     }
-}
-
-/// Samples to compare with thresholds; NaN is no data.
-fn compared(samples: Vec<(Labels, f64)>) -> Result<Vec<Seen>, String> {
-    let named = samples.iter().any(|(labels, _)| labels.get(METRIC_NAME).is_some());
-    let mut identities = BTreeSet::new();
-    let mut seen = Vec::with_capacity(samples.len());
-    for (sample, value) in samples {
-        let identity = if named { sample.without_name() } else { sample.clone() };
-        if named && !identities.insert(identity.clone()) {
-            return Err(SAME_LABELS.to_owned());
-        }
-        if value.is_nan() {
-            continue;
-        }
-        seen.push(Seen { identity, sample, base: None, reading: Reading::Value(value), value });
-    }
-    Ok(seen)
 }
 
 /// Whether two label sets, metric names apart, have the same value wherever both have one.

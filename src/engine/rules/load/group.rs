@@ -28,7 +28,7 @@ pub(super) fn read_all(
     let Some(groups) = fields.get("groups") else { return Vec::new() };
     let mut names = BTreeSet::new();
     let mut drafts = Vec::new();
-    for node in findings.items(groups, "`groups`") {
+    for node in findings.items(groups, "`groups`").iter().filter(|node| !node.is_null()) {
         if let Some(draft) = read(node, &mut names, findings, context) {
             drafts.push(draft);
         }
@@ -53,7 +53,7 @@ fn read(
     let surroundings = Surroundings { labels: &labels, interval, metrics: context.metrics };
     let mut rules = Vec::new();
     if let Some(node) = fields.get("rules") {
-        for node in findings.items(node, "`rules`") {
+        for node in findings.items(node, "`rules`").iter().filter(|node| !node.is_null()) {
             rules.extend(rule::read(node, surroundings, findings));
         }
     }
@@ -107,15 +107,26 @@ fn evaluate(node: &Node, findings: &mut Findings<'_>) -> Option<Evaluate> {
     }
 }
 
+/// A whole number in any notation of YAML; 0 and less is no limit, as in Prometheus.
 fn limit(node: &Node, findings: &mut Findings<'_>) -> Option<NonZeroUsize> {
     let scalar = node.scalar().filter(|scalar| scalar.style == Notation::Plain);
-    if let Some(limit) = scalar.and_then(|scalar| scalar.text.parse::<usize>().ok()) {
-        return NonZeroUsize::new(limit);
+    if let Some(limit) = scalar.and_then(|scalar| whole_number(&scalar.text)) {
+        return usize::try_from(limit).ok().and_then(NonZeroUsize::new);
     }
-    findings
-        .error("wrong-type", &node.span, "`limit` must be a whole number, not below 0")
-        .advise("0 is no limit.");
+    findings.error("wrong-type", &node.span, "`limit` must be a whole number").advise("0 is no limit.");
     None
+}
+
+fn whole_number(text: &str) -> Option<i64> {
+    let text = text.replace('_', "");
+    let in_base = |prefix: &str, base| {
+        text.strip_prefix(prefix).and_then(|digits| i64::from_str_radix(digits, base).ok())
+    };
+    let decimal = text.parse::<f64>().ok().filter(|number| number.fract() == 0.0 && number.abs() < 1e15);
+    in_base("0x", 16)
+        .or_else(|| in_base("0o", 8))
+        .or_else(|| in_base("0b", 2))
+        .or(decimal.map(|number| number as i64))
 }
 
 /// Names of labels, as Prometheus checks them.

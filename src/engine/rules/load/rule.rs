@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::condition::{self, Policies};
+use super::duration::parse_duration;
 use super::findings::{Fields, Findings, Text};
-use super::group::{check_labels, is_plain_label};
+use super::group::{check_labels, is_plain_label, is_plain_metric};
 use super::stat;
 use super::{KnownMetrics, RuleDraft, filter};
 use crate::engine::promql::inspect::{self, selectors};
@@ -162,6 +163,14 @@ fn kind(fields: &Fields<'_>, findings: &mut Findings<'_>) -> Option<(RuleWord, T
         findings
             .error("metric-name", &node.span, format!("`{text}` cannot be the name of a metric"))
             .advise("Labels belong under `labels`, a selection into `expr`.");
+    } else if matches!(word, RuleWord::Record) && !is_plain_metric(text) {
+        findings
+            .warning(
+                "metric-name",
+                &node.span,
+                format!("the name `{text}` is not `[a-zA-Z_:][a-zA-Z0-9_:]*`"),
+            )
+            .advise("Prometheus before 3.0 refuses it: write letters, digits, underscores and colons.");
     }
     Some((word, name))
 }
@@ -219,9 +228,19 @@ fn id(node: &Node, findings: &mut Findings<'_>) -> Option<Text> {
 }
 
 fn refuse_alert_keys(fields: &Fields<'_>, findings: &mut Findings<'_>) {
-    for key in ALERT_KEYS.iter().filter_map(|name| fields.key(name)) {
+    let given = ALERT_KEYS.iter().filter(|name| !fields.get(name).is_some_and(is_zero));
+    for key in given.filter_map(|name| fields.key(name)) {
         let name = key.scalar().map_or("", |scalar| scalar.text.as_str());
         findings.error("not-in-recording", &key.span, format!("a recording rule has no `{name}`"));
+    }
+}
+
+/// Whether a value is what Go takes for not given: an empty mapping, a duration of 0.
+fn is_zero(node: &Node) -> bool {
+    match &node.value {
+        Value::Scalar(scalar) => parse_duration(&scalar.text).is_ok_and(|span| span.is_zero()),
+        Value::Sequence(items) => items.is_empty(),
+        Value::Mapping(entries) => entries.is_empty(),
     }
 }
 

@@ -4,6 +4,7 @@ use super::findings::{Fields, Findings, Text};
 use super::group::is_plain_metric;
 use super::rule::Query;
 use super::{KnownMetrics, guessed_type};
+use crate::engine::catalogue;
 use crate::engine::diagnostic::closest;
 use crate::engine::promql;
 use crate::engine::rules::checks::Written;
@@ -55,7 +56,8 @@ pub(super) fn compile(
     let by = fields.get("by").map(|node| labels(node, findings)).or_else(|| empty_list(fields));
     let stat = stat?;
     let known = metrics.find(&metric).map(|found| found.metric.metric_type);
-    let metric_type = known.unwrap_or_else(|| guessed_type(&metric));
+    let catalogue = || catalogue::find(&metric).map(|row| row.metric_type);
+    let metric_type = known.or_else(catalogue).unwrap_or_else(|| guessed_type(&metric));
     check_window(stat, fields, &metric, findings)?;
     let window = match window {
         Some(window) => Some(window?),
