@@ -3,7 +3,7 @@
 mod aggregate;
 pub mod ast;
 mod check;
-mod eval;
+pub mod eval;
 pub mod functions;
 pub mod histogram;
 pub mod inspect;
