@@ -150,11 +150,25 @@ pub(in crate::engine::promql) struct Evaluator<'a> {
     pub(in crate::engine::promql) notes: Annotations,
     /// Samples held by results that are still needed.
     live: usize,
+    /// How the histograms of selectors are read.
+    pub(in crate::engine::promql) reading: Reading,
+}
+
+/// How the histograms of selectors are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::engine::promql) enum Reading {
+    /// As they are stored.
+    #[default]
+    Whole,
+    /// For their count or sum alone: Prometheus leaves their buckets out and gives each a reset hint instead.
+    Statistics,
+    /// As they are stored, whatever is asked of them: their buckets matter.
+    Buckets,
 }
 
 impl<'a> Evaluator<'a> {
     fn new(storage: &'a dyn Storage, settings: &'a Settings, query: QueryTimes) -> Self {
-        Self { storage, settings, query, notes: Annotations::default(), live: 0 }
+        Self { storage, settings, query, notes: Annotations::default(), live: 0, reading: Reading::Whole }
     }
 
     fn outcome(self, value: QueryValue) -> Outcome {
@@ -199,7 +213,13 @@ impl<'a> Evaluator<'a> {
             Node::Unary { sign, expr: inner } => self.unary(*sign, inner, grid),
             Node::Binary(binary) => self.binary(binary, &expr.span, grid),
             Node::Aggregate(aggregate) => self.aggregate(aggregate, &expr.span, grid).map(Evaluated::Matrix),
-            Node::Call { function, args } => self.call(function, args, &expr.span, grid),
+            Node::Call { function, args } => {
+                let around = self.reading;
+                self.reading = function.reading(around);
+                let result = self.call(function, args, &expr.span, grid);
+                self.reading = around;
+                result
+            }
             Node::Paren(inner) => self.evaluate(inner, grid),
         }
     }

@@ -20,6 +20,7 @@ mod window;
 
 use dates::Date;
 
+use super::eval::Reading;
 use super::histogram::FloatHistogram;
 
 pub(in crate::engine::promql) use extended_rate::{
@@ -166,6 +167,17 @@ impl Function {
             | Body::Special(_) => false,
         };
         if of_instant { Evaluation::OfInstant } else { Evaluation::OfArguments }
+    }
+
+    /// How selectors in its arguments are read, where those around it would be read as `around` says.
+    pub(in crate::engine::promql) fn reading(&self, around: Reading) -> Reading {
+        match self.name {
+            "histogram_quantile" | "histogram_fraction" => Reading::Buckets,
+            "histogram_count" | "histogram_sum" | "histogram_avg" if around != Reading::Buckets => {
+                Reading::Statistics
+            }
+            _ => around,
+        }
     }
 
     /// Whether its results keep the metric name, being samples as they are stored.

@@ -216,7 +216,7 @@ impl Group {
             }
             (Self::One | Self::Empty, _) => return None,
             (_, Value::Float(float)) => *float,
-            (_, Value::Histogram(_)) => return Some(Note::IgnoredInAggregation(name(op))),
+            (_, Value::Histogram(_)) => return Some(Note::IgnoredInAggregation(op.name())),
         };
         match self {
             Self::Extreme(best) => {
@@ -284,25 +284,5 @@ impl Spread {
 
     fn variance(&self) -> f64 {
         self.squares / self.count
-    }
-}
-
-/// The name of an aggregation as the query language spells it.
-pub(super) const fn name(op: AggregateOp) -> &'static str {
-    match op {
-        AggregateOp::Sum => "sum",
-        AggregateOp::Avg => "avg",
-        AggregateOp::Min => "min",
-        AggregateOp::Max => "max",
-        AggregateOp::Count => "count",
-        AggregateOp::Group => "group",
-        AggregateOp::Stddev => "stddev",
-        AggregateOp::Stdvar => "stdvar",
-        AggregateOp::Topk => "topk",
-        AggregateOp::Bottomk => "bottomk",
-        AggregateOp::CountValues => "count_values",
-        AggregateOp::Quantile => "quantile",
-        AggregateOp::Limitk => "limitk",
-        AggregateOp::LimitRatio => "limit_ratio",
     }
 }

@@ -7,7 +7,6 @@ use super::super::eval::{Evaluator, Grid, Matrix, Note};
 use super::super::functions::{Order, by_value};
 use super::super::storage::Value;
 use super::Groups;
-use super::accumulate::name;
 
 impl Evaluator<'_> {
     /// The first so many series of each group at each step, in the order the aggregation asks for.
@@ -34,7 +33,7 @@ impl Evaluator<'_> {
                         (Value::Float(value), _) => *value,
                         (Value::Histogram(_), None) => f64::NAN,
                         (Value::Histogram(_), Some(_)) => {
-                            self.notes.add(Note::IgnoredInAggregation(name(aggregate.op)), span.start);
+                            self.notes.add(Note::IgnoredInAggregation(aggregate.op.name()), span.start);
                             continue;
                         }
                     };

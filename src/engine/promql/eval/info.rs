@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
-use super::super::EvalError;
 use super::super::ast::{Expr, Node, Shift};
 use super::super::storage::{Condition, Extent, Matcher, Selection, Value};
+use super::super::{EvalError, pattern};
 use super::row::NameState;
 use super::{
     Cell, Evaluator, Grid, Matrix, Novelty, Numbering, Row, Times, duplicate_labels, fail, select, unwrapped,
@@ -16,6 +16,8 @@ use crate::engine::labels::{Label, Labels, METRIC_NAME};
 
 /// The info metric that is meant where none is named.
 const DEFAULT: &str = "target_info";
+/// What info metrics are called.
+const CONVENTIONAL: &str = ".+_info";
 /// The labels that say which series an info metric describes.
 const IDENTIFYING: [&str; 2] = ["instance", "job"];
 
@@ -50,7 +52,7 @@ impl Evaluator<'_> {
             .any(|(row, is_info)| !is_info && IDENTIFYING.iter().any(|name| !row.get(name).is_empty()));
         let info_series = if identified {
             let times = self.described_times(described, Times::Moving { grid, offset_ms: 0 }, grid)?;
-            self.info_series(&request, times, grid)
+            self.info_series(&request, times, grid).map_err(|message| fail(&described.span, message))?
         } else {
             Vec::new()
         };
@@ -96,25 +98,32 @@ impl Evaluator<'_> {
         })
     }
 
-    fn info_series(&self, request: &Request, times: Times, grid: Grid) -> Vec<InfoSeries> {
+    fn info_series(&self, request: &Request, times: Times, grid: Grid) -> Result<Vec<InfoSeries>, String> {
         let matchers: Vec<Matcher> = request.names.iter().chain(&request.data).cloned().collect();
         let lookback_ms = self.lookback_ms();
         let (first, last) = times.bounds();
         let start_ms = first.saturating_sub(lookback_ms).saturating_add(1);
         let selection = Selection { matchers: &matchers, start_ms, end_ms: last, extent: Extent::All };
-        let selected = self.storage.select(selection).into_iter();
-        selected
-            .map(|series| {
-                let times = (0..grid.steps()).map(|step| {
-                    let time_ms = times.at(step);
-                    let seen = series.samples.partition_point(|sample| sample.time_ms <= time_ms);
-                    let sample = seen.checked_sub(1).and_then(|at| series.samples.get(at))?;
-                    let fresh = sample.time_ms > time_ms.saturating_sub(lookback_ms);
-                    (fresh && !select::is_stale(&sample.value)).then_some(sample.time_ms)
+        let mut infos = Vec::new();
+        for series in self.storage.select(selection) {
+            let mut info = InfoSeries { times: Vec::with_capacity(grid.steps()), labels: series.labels };
+            for step in 0..grid.steps() {
+                let time_ms = times.at(step);
+                let seen = series.samples.partition_point(|sample| sample.time_ms <= time_ms);
+                let latest = seen.checked_sub(1).and_then(|at| series.samples.get(at)).filter(|sample| {
+                    sample.time_ms > time_ms.saturating_sub(lookback_ms) && !select::is_stale(&sample.value)
                 });
-                InfoSeries { times: times.collect(), labels: series.labels }
-            })
-            .collect()
+                if latest.is_some_and(|sample| matches!(sample.value, Value::Histogram(_))) {
+                    return Err(format!(
+                        "this should be an info metric, with float samples: {}",
+                        info.labels
+                    ));
+                }
+                info.times.push(latest.map(|sample| sample.time_ms));
+            }
+            infos.push(info);
+        }
+        Ok(infos)
     }
 }
 
@@ -126,12 +135,17 @@ impl Request {
         };
         let (mut names, data): (Vec<Matcher>, Vec<Matcher>) =
             matchers.iter().cloned().partition(|matcher| matcher.name.as_ref() == METRIC_NAME);
-        if names.is_empty() {
-            names.push(Matcher {
-                name: Arc::from(METRIC_NAME),
-                condition: Condition::Equal(Arc::from(DEFAULT)),
-            });
-        }
+        let positive =
+            |matcher: &Matcher| matches!(matcher.condition, Condition::Equal(_) | Condition::Match(_));
+        let implied = match names.as_slice() {
+            [] => Some(Condition::Equal(Arc::from(DEFAULT))),
+            // Naming only what is not meant would mean every other metric.
+            names if !names.iter().any(positive) => {
+                pattern::anchored(CONVENTIONAL).ok().map(Condition::Match)
+            }
+            _ => None,
+        };
+        names.extend(implied.map(|condition| Matcher { name: Arc::from(METRIC_NAME), condition }));
         Self { names, data }
     }
 

@@ -1,11 +1,13 @@
 //! Instant selectors: the last sample of each series that is not too old.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::super::EvalError;
 use super::super::ast::{At, RangeMode, Shift, VectorSelector};
+use super::super::histogram::FloatHistogram;
 use super::super::storage::{Extent, STALE_BITS, Sample, SelectedSeries, Selection, Value};
-use super::{Evaluator, Grid, Matrix, Row, Times};
+use super::{Evaluator, Grid, Matrix, Reading, Row, Times};
 
 impl Evaluator<'_> {
     /// Where `offset` and `@` make a selector read.
@@ -31,7 +33,15 @@ impl Evaluator<'_> {
         extent: Extent,
     ) -> Vec<SelectedSeries> {
         let start_ms = after_ms.saturating_add(1);
-        self.storage.select(Selection { matchers: &selector.matchers, start_ms, end_ms, extent })
+        // A hint needs the samples before.
+        let hinted = self.reading == Reading::Statistics;
+        let extent = if hinted { Extent::All } else { extent };
+        let mut selected =
+            self.storage.select(Selection { matchers: &selector.matchers, start_ms, end_ms, extent });
+        if hinted {
+            selected.iter_mut().for_each(|series| hint(&mut series.samples));
+        }
+        selected
     }
 
     /// An instant selector at each step of `grid`.
@@ -95,6 +105,21 @@ impl Evaluator<'_> {
             }
         }
         Ok(matrix)
+    }
+}
+
+/// Gives each histogram without a hint the one that comparing it with the histogram before gives.
+fn hint(samples: &mut [Sample]) {
+    let mut previous: Option<Arc<FloatHistogram>> = None;
+    for sample in samples {
+        let Value::Histogram(histogram) = &mut sample.value else { continue };
+        if let Some(previous) = &previous {
+            let hint = histogram.compared_hint(previous);
+            if hint != histogram.reset_hint {
+                *histogram = Arc::new(FloatHistogram::clone(histogram).hinted(hint));
+            }
+        }
+        previous = Some(Arc::clone(histogram));
     }
 }
 

@@ -7,7 +7,7 @@ use super::super::ast::{Expr, Node, RangeMode};
 use super::super::histogram::ResetHint;
 use super::super::storage::Value;
 use super::ranges::{RangeInput, RangeSeries};
-use super::{Evaluated, Evaluator, Grid, durations, fail};
+use super::{Evaluated, Evaluator, Grid, Reading, durations, fail};
 
 impl Evaluator<'_> {
     /// What a subquery yields for each step of `grid`: its own steps are multiples of its step since the epoch.
@@ -35,7 +35,10 @@ impl Evaluator<'_> {
     }
 
     fn subquery_series(&mut self, inner: &Expr, steps: Grid) -> Result<Vec<RangeSeries>, EvalError> {
-        let matrix = match self.evaluate(inner, steps)? {
+        let around = std::mem::replace(&mut self.reading, Reading::Buckets);
+        let inner_value = self.evaluate(inner, steps);
+        self.reading = around;
+        let matrix = match inner_value? {
             Evaluated::Matrix(matrix) => matrix,
             Evaluated::Scalars(values) => {
                 let mut matrix = super::Matrix::new(steps.steps());

@@ -45,10 +45,10 @@ impl Evaluator<'_> {
         let vector = argument(args, 1)?;
         self.note_quantiles(&quantiles, argument_position(args, 0));
         let histograms = self.histograms(vector, grid)?;
-        let positions = [argument_position(args, 0), argument_position(args, 1)];
+        let position = argument_position(args, 1);
         self.each_histogram(&histograms, vector, grid, |evaluator, row, step, observed| {
             let q = quantiles.get(step).copied().unwrap_or(f64::NAN);
-            evaluator.quantile_of(row, observed, q, positions, grid.at(step))
+            evaluator.quantile_of(row, observed, q, position, grid.at(step))
         })
     }
 
@@ -62,13 +62,13 @@ impl Evaluator<'_> {
             quantiles.push(values);
         }
         let histograms = self.histograms(vector, grid)?;
-        let positions = [argument_position(args, 0); 2];
+        let position = argument_position(args, 0);
         let mut matrix = Matrix::new(grid.steps());
         for values in quantiles {
             let found =
                 self.each_histogram(&histograms, vector, grid, |evaluator, row, step, observed| {
                     let q = values.get(step).copied().unwrap_or(f64::NAN);
-                    evaluator.quantile_of(row, observed, q, positions, grid.at(step))
+                    evaluator.quantile_of(row, observed, q, position, grid.at(step))
                 })?;
             for (row, cells) in found.into_series() {
                 push_labelled(&mut matrix, &row, cells, label, &values);
@@ -83,7 +83,7 @@ impl Evaluator<'_> {
         let upper = self.scalars(argument(args, 1)?, grid)?;
         let vector = argument(args, 2)?;
         let histograms = self.histograms(vector, grid)?;
-        let position = argument_position(args, 0);
+        let position = argument_position(args, 2);
         self.each_histogram(&histograms, vector, grid, |evaluator, row, step, observed| {
             let (Some(lower), Some(upper)) = (lower.get(step), upper.get(step)) else { return f64::NAN };
             match observed {
@@ -106,22 +106,15 @@ impl Evaluator<'_> {
         }
     }
 
-    fn quantile_of(
-        &mut self,
-        row: &Row,
-        observed: &Observed,
-        q: f64,
-        [native_position, classic_position]: [usize; 2],
-        time_ms: i64,
-    ) -> f64 {
+    fn quantile_of(&mut self, row: &Row, observed: &Observed, q: f64, position: usize, time_ms: i64) -> f64 {
         match observed {
             Observed::Native(histogram) => {
                 let (value, effect) = histogram.quantile(q);
                 let metric = self.metric_for_messages(row);
                 match effect {
                     NanEffect::None => {}
-                    NanEffect::IsNan => self.notes.add(Note::QuantileIsNan(metric), native_position),
-                    NanEffect::TooHigh => self.notes.add(Note::QuantileTooHigh(metric), native_position),
+                    NanEffect::IsNan => self.notes.add(Note::QuantileIsNan(metric), position),
+                    NanEffect::TooHigh => self.notes.add(Note::QuantileTooHigh(metric), position),
                 }
                 value
             }
@@ -129,7 +122,7 @@ impl Evaluator<'_> {
                 let (value, mended) = buckets.quantile(q);
                 if let Some(mended) = mended {
                     let metric = self.metric_for_messages(row);
-                    self.notes.add_mending(metric, classic_position, time_ms, mended);
+                    self.notes.add_mending(metric, position, time_ms, mended);
                 }
                 value
             }

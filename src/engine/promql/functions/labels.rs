@@ -1,10 +1,8 @@
 //! `label_replace` and `label_join`.
 
-use regex::Regex;
-
-use super::super::EvalError;
 use super::super::ast::Expr;
 use super::super::eval::{Evaluator, Grid, Matrix, Row, fail};
+use super::super::{EvalError, pattern as regex};
 use super::call::{argument, string};
 use crate::engine::labels::METRIC_NAME;
 
@@ -13,7 +11,7 @@ pub(super) fn replace(evaluator: &mut Evaluator<'_>, args: &[Expr], grid: Grid) 
     let vector = argument(args, 0)?;
     let (target, replacement) = (string(args, 1)?, string(args, 2)?);
     let (source, pattern) = (string(args, 3)?, string(args, 4)?);
-    let regex = Regex::new(&format!("^(?s:{pattern})$")).map_err(|_| {
+    let regex = regex::anchored(pattern).map_err(|_| {
         let message = format!("invalid regular expression in label_replace(): {pattern}");
         fail(&args.get(4).map_or(0..0, |arg| arg.span.clone()), message)
     })?;

@@ -12,27 +12,32 @@ impl FloatHistogram {
         }
     }
 
-    /// The hint a storage gives this sample when it comes after `previous`.
+    /// The hint Prometheus' storage reads this sample back with when it comes after `previous`.
+    ///
+    /// A histogram that starts anew begins a chunk, and the first of a chunk is read back without a hint.
     pub fn stored_hint(&self, previous: Option<&Self>) -> ResetHint {
-        if matches!(self.reset_hint, ResetHint::Gauge | ResetHint::Reset) {
-            return self.reset_hint;
+        match (self.reset_hint, previous) {
+            (ResetHint::Gauge, _) => ResetHint::Gauge,
+            (ResetHint::Reset, _) | (_, None) => ResetHint::Unknown,
+            (ResetHint::Unknown | ResetHint::NotReset, Some(previous)) => {
+                let layouts_differ = self.schema != previous.schema
+                    || self.zero_threshold != previous.zero_threshold
+                    || self.custom_values != previous.custom_values;
+                let continues = previous.reset_hint != ResetHint::Gauge
+                    && !previous.is_stale()
+                    && !layouts_differ
+                    && !self.falls_below(previous);
+                if continues { ResetHint::NotReset } else { ResetHint::Unknown }
+            }
         }
-        let Some(previous) = previous else { return ResetHint::Unknown };
-        if previous.reset_hint == ResetHint::Gauge || previous.is_stale() {
-            return ResetHint::Unknown;
-        }
-        if self.count < previous.count {
-            return ResetHint::Reset;
-        }
-        let layouts_differ = self.schema != previous.schema
-            || !self.has_custom_buckets() && self.zero_threshold != previous.zero_threshold
-            || self.has_custom_buckets() && self.custom_values != previous.custom_values;
-        if layouts_differ {
-            ResetHint::Unknown
-        } else if self.falls_below(previous) {
-            ResetHint::Reset
-        } else {
-            ResetHint::NotReset
+    }
+
+    /// The hint that comparing with `previous` gives a histogram that has none.
+    pub(in crate::engine::promql) fn compared_hint(&self, previous: &Self) -> ResetHint {
+        match self.reset_hint {
+            ResetHint::Unknown if self.falls_below(previous) => ResetHint::Reset,
+            ResetHint::Unknown => ResetHint::NotReset,
+            known @ (ResetHint::Reset | ResetHint::NotReset | ResetHint::Gauge) => known,
         }
     }
 

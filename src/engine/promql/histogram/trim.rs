@@ -1,4 +1,6 @@
 //! The trims `</` and `>/`: a histogram without the observations on one side of a value, as far as buckets tell.
+//!
+//! The sum of what is left is estimated from the middles of what is left of each bucket, and only where something went.
 
 use super::fraction::exponential_share;
 use super::{Bounds, Bucket, FloatHistogram};
@@ -12,18 +14,27 @@ pub(in crate::engine::promql) enum Trim {
     Lower,
 }
 
-/// What is left of a bucket.
-struct Remainder {
-    kept: f64,
-    /// The sum of the observations that went.
-    removed_sum: f64,
+/// Where a bucket's values lie and how they are spread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Spread {
+    /// Evenly.
+    Linear,
+    /// Evenly on a logarithmic scale, above zero.
+    Positive,
+    /// Evenly on a logarithmic scale, below zero.
+    Negative,
 }
 
-/// Which signs the observations of a histogram can have.
-#[derive(Default)]
-struct Signs {
-    positive: bool,
-    negative: bool,
+/// What is left of a bucket.
+#[derive(Clone, Copy, Debug)]
+struct Rest {
+    count: f64,
+    /// The value that stands for what is left.
+    middle: f64,
+}
+
+impl Rest {
+    const NOTHING: Self = Self { count: 0.0, middle: 0.0 };
 }
 
 impl FloatHistogram {
@@ -31,134 +42,112 @@ impl FloatHistogram {
     #[must_use]
     pub(in crate::engine::promql) fn trimmed(&self, trim: Trim, value: f64) -> Self {
         let mut trimmed = self.clone();
-        let (mut count, mut removed_sum) = (0.0, 0.0);
-        let mut signs = Signs::default();
-        let custom = self.has_custom_buckets();
-        let mut apply = |bucket: &mut Bucket, bounds: Bounds, positive: bool| {
-            if bucket.count == 0.0 {
-                return;
-            }
-            signs.note(&bounds, positive, custom);
-            let left = remainder(&bounds, value, trim, Side { positive, linear: custom });
-            bucket.count = left.kept;
-            count += left.kept;
-            removed_sum += left.removed_sum;
+        let (mut count, mut sum, mut changed) = (0.0, 0.0, false);
+        let mut apply = |before: &mut f64, rest: Rest| {
+            changed |= *before != rest.count;
+            *before = rest.count;
+            count += rest.count;
+            sum += rest.middle * rest.count;
         };
+        let above = if self.has_custom_buckets() { Spread::Linear } else { Spread::Positive };
         for bucket in &mut trimmed.positive {
             let bounds = self.positive_bounds(*bucket);
-            apply(bucket, bounds, true);
+            apply(&mut bucket.count, rest(&bounds, value, trim, above));
         }
         for bucket in &mut trimmed.negative {
             let bounds = self.negative_bounds(*bucket);
-            apply(bucket, bounds, false);
+            apply(&mut bucket.count, rest(&bounds, value, trim, Spread::Negative));
         }
         if self.zero_count > 0.0 {
-            let below = share_below(&self.zero_bounds(), value, Side { positive: true, linear: true });
-            trimmed.zero_count = match trim {
-                Trim::Upper => below,
-                Trim::Lower => self.zero_count - below,
-            };
-            count += trimmed.zero_count;
+            apply(&mut trimmed.zero_count, self.rest_of_zero_bucket(value, trim));
+        }
+        if !changed {
+            return trimmed;
         }
         trimmed.count = count;
-        trimmed.sum = if count == 0.0 { 0.0 } else { signs.clamped(self.sum - removed_sum) };
+        trimmed.sum = sum;
         trimmed.compacted()
     }
-}
 
-impl Signs {
-    fn note(&mut self, bounds: &Bounds, positive: bool, custom: bool) {
-        if !custom {
-            self.positive |= positive;
-            self.negative |= !positive;
-        } else if bounds.upper <= 0.0 {
-            self.negative = true;
-        } else {
-            self.negative |= bounds.lower < 0.0;
-            self.positive = true;
+    /// What is left of the zero bucket, which ends at zero on a side without other observations.
+    fn rest_of_zero_bucket(&self, value: f64, trim: Trim) -> Rest {
+        let populated = |buckets: &[Bucket]| buckets.iter().any(|bucket| bucket.count != 0.0);
+        let mut bounds = self.zero_bounds();
+        match (populated(&self.negative), populated(&self.positive)) {
+            (true, false) => bounds.upper = 0.0,
+            (false, true) => bounds.lower = 0.0,
+            (true, true) | (false, false) => {}
         }
-    }
-
-    /// A sum no observation of these signs contradicts.
-    fn clamped(&self, sum: f64) -> f64 {
-        if !self.negative && sum < 0.0 || !self.positive && sum > 0.0 { 0.0 } else { sum }
+        rest(&bounds, value, trim, Spread::Linear)
     }
 }
 
-/// Where a bucket lies and how it is interpolated.
-#[derive(Clone, Copy)]
-struct Side {
-    positive: bool,
-    linear: bool,
-}
-
-fn remainder(bounds: &Bounds, value: f64, trim: Trim, side: Side) -> Remainder {
+fn rest(bounds: &Bounds, value: f64, trim: Trim, spread: Spread) -> Rest {
     let (whole, cut) = match trim {
         Trim::Upper => (bounds.upper <= value, bounds.lower < value),
         Trim::Lower => (bounds.lower >= value, bounds.upper > value),
     };
+    if bounds.count == 0.0 || !whole && !cut {
+        return Rest::NOTHING;
+    }
     if whole {
-        return Remainder { kept: bounds.count, removed_sum: 0.0 };
+        return Rest { count: bounds.count, middle: middle(bounds.lower, bounds.upper, spread) };
     }
-    let (kept, removed_middle) = split(bounds, value, trim, side);
-    if cut {
-        return Remainder { kept, removed_sum: (bounds.count - kept) * removed_middle };
-    }
-    // The middle of a negative bucket is taken as positive here, as Prometheus does.
-    let middle = if side.linear { removed_middle } else { (bounds.lower * bounds.upper).sqrt() };
-    Remainder { kept: 0.0, removed_sum: bounds.count * middle }
-}
-
-/// What a cut leaves of a bucket, and the middle of what it takes.
-fn split(bounds: &Bounds, value: f64, trim: Trim, side: Side) -> (f64, f64) {
     if bounds.lower == f64::NEG_INFINITY || bounds.upper == f64::INFINITY {
-        return split_endless(bounds, value, trim);
+        return rest_of_endless(bounds, value, trim);
     }
-    let below = share_below(bounds, value, side);
-    let (kept, product) = match trim {
-        Trim::Upper => (below, bounds.lower.abs() * value.abs()),
-        Trim::Lower => (bounds.count - below, value.abs() * bounds.upper.abs()),
-    };
-    let middle = if side.linear {
-        f64::midpoint(bounds.lower, bounds.upper)
-    } else if side.positive {
-        product.sqrt()
-    } else {
-        -product.sqrt()
-    };
-    (kept, middle)
+    let below = share_below(bounds, value, spread);
+    match trim {
+        Trim::Upper => Rest { count: below, middle: middle(bounds.lower, value, spread) },
+        Trim::Lower => Rest { count: bounds.count - below, middle: middle(value, bounds.upper, spread) },
+    }
 }
 
-/// As [`split`] for a bucket without an end, of which nothing is known beyond its finite bound.
-fn split_endless(bounds: &Bounds, value: f64, trim: Trim) -> (f64, f64) {
-    if bounds.lower == f64::NEG_INFINITY {
-        // With a positive upper bound the bucket is taken to begin at zero.
-        let starts_at_zero = value >= 0.0 && bounds.upper > value && bounds.upper != f64::INFINITY;
-        return match trim {
-            Trim::Upper if value >= bounds.upper => (bounds.count, 0.0),
-            Trim::Upper if starts_at_zero => {
-                (bounds.count * value / bounds.upper, f64::midpoint(value, bounds.upper))
-            }
-            Trim::Lower if value <= bounds.lower => (bounds.count, 0.0),
-            Trim::Lower if starts_at_zero => (bounds.count * (1.0 - value / bounds.upper), value / 2.0),
-            Trim::Upper | Trim::Lower => (0.0, bounds.upper),
+/// What is left of a bucket without an end that `value` cuts; nothing is known about how its values are spread.
+fn rest_of_endless(bounds: &Bounds, value: f64, trim: Trim) -> Rest {
+    // With a positive upper bound the bucket is taken to begin at zero.
+    let starts_at_zero =
+        bounds.lower == f64::NEG_INFINITY && bounds.upper > 0.0 && bounds.upper != f64::INFINITY;
+    match trim {
+        Trim::Upper if starts_at_zero && value > 0.0 => {
+            Rest { count: bounds.count * value / bounds.upper, middle: value / 2.0 }
+        }
+        Trim::Lower if starts_at_zero && value >= 0.0 => {
+            let middle = f64::midpoint(value, bounds.upper);
+            Rest { count: bounds.count * (1.0 - value / bounds.upper), middle }
+        }
+        Trim::Upper if bounds.lower == f64::NEG_INFINITY && bounds.upper <= 0.0 => {
+            Rest { count: bounds.count, middle: value }
+        }
+        Trim::Lower if bounds.lower != f64::NEG_INFINITY => Rest { count: bounds.count, middle: value },
+        Trim::Upper | Trim::Lower => Rest::NOTHING,
+    }
+}
+
+/// How many observations of a bucket are at most `value`, which lies inside it.
+fn share_below(bounds: &Bounds, value: f64, spread: Spread) -> f64 {
+    bounds.count
+        * match spread {
+            Spread::Linear => (value - bounds.lower) / (bounds.upper - bounds.lower),
+            Spread::Positive | Spread::Negative => exponential_share(value, bounds),
+        }
+}
+
+/// The value that stands for everything between two others.
+fn middle(lower: f64, upper: f64, spread: Spread) -> f64 {
+    if lower.is_infinite() {
+        return match upper {
+            upper if upper.is_infinite() => 0.0,
+            upper if upper > 0.0 => upper / 2.0,
+            upper => upper,
         };
     }
-    match trim {
-        Trim::Lower if value <= bounds.lower => (bounds.count, 0.0),
-        Trim::Upper | Trim::Lower => (0.0, bounds.lower),
+    if upper.is_infinite() {
+        return lower;
     }
-}
-
-/// How many observations of a bucket are at most `value`.
-fn share_below(bounds: &Bounds, value: f64, side: Side) -> f64 {
-    if value <= bounds.lower {
-        0.0
-    } else if value >= bounds.upper {
-        bounds.count
-    } else if side.linear {
-        bounds.count * (value - bounds.lower) / (bounds.upper - bounds.lower)
-    } else {
-        bounds.count * exponential_share(value, bounds)
+    match spread {
+        Spread::Linear => f64::midpoint(lower, upper),
+        Spread::Positive => (lower * upper).abs().sqrt(),
+        Spread::Negative => -(lower * upper).abs().sqrt(),
     }
 }
