@@ -87,8 +87,8 @@ fn rule_files(paths: &[PathBuf], faults: &mut Vec<Diagnostic>) -> Vec<PathBuf> {
 fn is_rule_file(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("");
     let named = name.strip_suffix(".yaml").or_else(|| name.strip_suffix(".yml"));
-    let wanted =
-        named.is_some_and(|stem| !stem.is_empty() && !stem.ends_with(".test") && !stem.starts_with('.'));
+    let is_test = |stem: &str| stem.strip_suffix(".test").is_some();
+    let wanted = named.is_some_and(|stem| !stem.is_empty() && !is_test(stem) && !stem.starts_with('.'));
     // A broken link stays in, so that it is said.
     wanted && std::fs::metadata(path).map_or(true, |metadata| metadata.is_file())
 }

@@ -15,6 +15,7 @@ mod mailbox;
 mod nats_in;
 mod nats_out;
 mod page;
+mod percent;
 mod process;
 pub mod settings;
 mod status;
@@ -325,10 +326,9 @@ async fn finish(context: &LaneContext, lanes: Vec<JoinHandle<()>>, driver_end: o
     context.mailbox.close();
     context.mailbox.command(Command::Finish);
     let grace = context.settings.shutdown.grace;
-    match tokio::time::timeout(grace, driver_end).await {
-        Ok(_) => tracing::info!("stopped"),
-        Err(_) => {
-            tracing::warn!(grace = ?grace, "stopped with alert events unpublished: the broker did not take them in time")
-        }
+    if tokio::time::timeout(grace, driver_end).await.is_ok() {
+        tracing::info!("stopped");
+    } else {
+        tracing::warn!(?grace, "stopped with alert events unpublished: the broker did not take them in time");
     }
 }

@@ -104,18 +104,15 @@ impl Status {
         if known == reason.as_ref() {
             return Connectivity::Same;
         }
-        match reason {
+        if let Some(reason) = reason {
             // A pending count moves all the time: only its beginning and its end are news.
-            Some(reason) => {
-                if known.is_none() || topic != Topic::Lag {
-                    tracing::warn!(about = %topic, reason, "not ready");
-                }
-                reasons.insert(topic, reason);
+            if known.is_none() || topic != Topic::Lag {
+                tracing::warn!(about = %topic, reason, "not ready");
             }
-            None => {
-                tracing::info!(about = %topic, "ready");
-                reasons.remove(&topic);
-            }
+            reasons.insert(topic, reason);
+        } else {
+            tracing::info!(about = %topic, "ready");
+            reasons.remove(&topic);
         }
         match (before, connected(&reasons)) {
             (false, true) => Connectivity::Gained,

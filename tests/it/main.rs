@@ -1,4 +1,13 @@
 //! End-to-end tests.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test ends loudly and meets the real world"
+)]
 
 mod cli;
+mod http;
+mod lanes;
 mod promqltest;
+mod support;

@@ -6,6 +6,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::{Method, Request, header};
 
 use crate::engine::time::Timestamp;
+use crate::shell::percent::decoded;
 
 /// Parameters in the order they came, the form's first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,8 +64,8 @@ impl Form {
     fn add(&mut self, text: &[u8]) {
         for pair in text.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
             let mut sides = pair.splitn(2, |byte| *byte == b'=');
-            let name = decoded(sides.next().unwrap_or_default());
-            let value = decoded(sides.next().unwrap_or_default());
+            let name = plain(sides.next().unwrap_or_default());
+            let value = plain(sides.next().unwrap_or_default());
             self.pairs.push((name, value));
         }
     }
@@ -138,26 +139,10 @@ fn duration_seconds(text: &str) -> Option<f64> {
     Some(total)
 }
 
-fn decoded(text: &[u8]) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((first, after)) = rest.split_first() {
-        let escaped = (*first == b'%')
-            .then(|| after.get(..2))
-            .flatten()
-            .and_then(|digits| std::str::from_utf8(digits).ok())
-            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        rest = after;
-        match escaped {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = after.get(2..).unwrap_or_default();
-            }
-            None if *first == b'+' => bytes.push(b' '),
-            None => bytes.push(*first),
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+/// The text of a form's name or value, in which a plus stands for a blank.
+fn plain(text: &[u8]) -> String {
+    let blanks: Vec<u8> = text.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
+    decoded(&blanks)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
+use crate::engine::Engine;
 use crate::engine::exposition::{Chunks, Scrape, negotiate};
 use crate::shell::process;
 
@@ -38,7 +39,7 @@ pub(crate) async fn scrape(State(web): State<Web>, uri: Uri, headers: HeaderMap)
             format!("Metrics are not complete yet: {reason}. They will be soon; see /-/ready."),
         );
     }
-    let Some(snapshot) = web.mailbox.ask(|engine, now| engine.freeze(now)).await else {
+    let Some(snapshot) = web.mailbox.ask(Engine::freeze).await else {
         return text(StatusCode::SERVICE_UNAVAILABLE, "signalbox is stopping.");
     };
     let format = negotiate(&joined(&headers, &header::ACCEPT));

@@ -1,5 +1,6 @@
 //! Server addresses as they are written in a URL list, and what of them may be shown.
 
+use crate::shell::percent::decoded;
 use crate::shell::settings::Secret;
 
 /// The port of a URL that names none.
@@ -119,32 +120,9 @@ fn read_userinfo(text: &str) -> UserInfo {
         None => (text, None),
     };
     UserInfo {
-        user: Secret::new(percent_decoded(user)),
-        password: password.map(|it| Secret::new(percent_decoded(it))),
+        user: Secret::new(decoded(user.as_bytes())),
+        password: password.map(|it| Secret::new(decoded(it.as_bytes()))),
     }
-}
-
-fn percent_decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        let escaped = (*first == b'%')
-            .then(|| after.get(..2))
-            .flatten()
-            .and_then(|digits| std::str::from_utf8(digits).ok())
-            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        match escaped {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = after.get(2..).unwrap_or_default();
-            }
-            None => {
-                bytes.push(*first);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]

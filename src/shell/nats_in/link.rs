@@ -124,6 +124,7 @@ pub(crate) struct Link {
 
 /// `CONNECT`.
 #[derive(Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "the protocol has them so")]
 struct Connect<'a> {
     verbose: bool,
     pedantic: bool,

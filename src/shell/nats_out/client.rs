@@ -87,17 +87,18 @@ fn hear(context: &LaneContext, event: &Event) {
         Event::Disconnected | Event::Closed => context.link_is_down(Topic::PublishLink, "disconnected"),
         Event::ServerError(error) => {
             let text = error.to_string();
-            if text.to_lowercase().contains("permissions violation") {
+            // Sent without being asked for, and all that tells that an alert event did not go out.
+            if text.to_lowercase().contains("permissions violation") && text.contains("events.monitoring.") {
                 context.status.set(Topic::Publishing, format!("the server says: {text}"));
             } else {
                 tracing::warn!(error = text, "the server complains");
             }
         }
         Event::ClientError(error) => {
-            if !context.status.has(Topic::PublishLink) {
-                tracing::warn!(error = %error, "publishing connection");
-            } else {
+            if context.status.has(Topic::PublishLink) {
                 context.link_is_down(Topic::PublishLink, error.to_string());
+            } else {
+                tracing::warn!(%error, "publishing connection");
             }
         }
         Event::LameDuckMode | Event::Draining | Event::SlowConsumer(_) => {
