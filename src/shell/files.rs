@@ -126,9 +126,9 @@ fn shown(path: &Path) -> Arc<str> {
 #[derive(Debug)]
 pub(crate) struct RuleFiles {
     paths: Vec<PathBuf>,
+    metrics: KnownMetrics,
     in_force: RuleSet,
     signature: Signature,
-    sources: Vec<Source>,
 }
 
 /// What tells that files changed without reading them.
@@ -150,18 +150,20 @@ pub(crate) struct Load {
 }
 
 impl RuleFiles {
-    /// No rules yet, from these paths.
-    pub(crate) fn new(paths: Vec<PathBuf>) -> Self {
-        Self { paths, in_force: RuleSet::default(), signature: Signature::new(), sources: Vec::new() }
+    /// No rules yet, from these paths, checked against what is known of metrics.
+    pub(crate) fn new(paths: Vec<PathBuf>, metrics: KnownMetrics) -> Self {
+        Self { paths, metrics, in_force: RuleSet::default(), signature: Signature::new() }
     }
 
     /// Reads everything again; bad files keep their last good groups.
     pub(crate) fn load(&mut self) -> Load {
         self.signature = self.look();
         let texts = read_rules(&self.paths);
-        let metrics = KnownMetrics::default();
-        let context =
-            LoadContext { interval: INTERVAL_DEFAULT, metrics: &metrics, previous: Some(&self.in_force) };
+        let context = LoadContext {
+            interval: INTERVAL_DEFAULT,
+            metrics: &self.metrics,
+            previous: Some(&self.in_force),
+        };
         let mut loaded = load(&texts.sources, &context);
         let unreadable: Vec<&str> = texts.faults.iter().map(|fault| fault.source.name.as_ref()).collect();
         let kept = self.in_force.groups.iter().filter(|group| unreadable.contains(&group.file.as_ref()));
@@ -171,7 +173,6 @@ impl RuleFiles {
         diagnostics.append(&mut loaded.diagnostics);
         self.in_force = loaded.set.clone();
         let files = texts.sources.len();
-        self.sources = texts.sources;
         Load {
             rules: loaded.set,
             is_good,
@@ -341,7 +342,7 @@ mod tests {
         std::fs::write(at("one"), "groups: []").unwrap();
         std::fs::write(at("two"), "groups: []").unwrap();
         std::os::unix::fs::symlink(at("one"), at("rules.yaml")).unwrap();
-        let mut files = RuleFiles::new(vec![folder.path().to_owned()]);
+        let mut files = RuleFiles::new(vec![folder.path().to_owned()], KnownMetrics::default());
         files.signature = files.look();
         assert!(!files.changed());
         std::fs::remove_file(at("rules.yaml")).unwrap();

@@ -33,7 +33,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::engine::Engine;
-use crate::engine::config::Config;
+use crate::engine::config::{Config, known_metrics};
 use crate::engine::fact::{Fact, ReloadResult};
 use crate::engine::wire::{EventType, Lane};
 
@@ -102,7 +102,7 @@ async fn run_async(mut launch: Launch) -> anyhow::Result<()> {
     let settings = Arc::new(std::mem::take(&mut launch.settings));
     let servers = Servers::new(&settings.nats)?;
     nats_in::tls::check(&settings.nats.tls)?;
-    let mut files = RuleFiles::new(std::mem::take(&mut launch.rule_paths));
+    let mut files = RuleFiles::new(std::mem::take(&mut launch.rule_paths), known_metrics(&launch.config));
     let load = first_load(&mut files)?;
     let listener = TcpListener::from_std(http::bind(settings.http.listen)?)?;
     let admin = match settings.http.admin_listen {

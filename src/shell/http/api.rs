@@ -81,9 +81,9 @@ fn answer(value: &Value) -> Response {
 
 async fn query(State(web): State<Web>, request: Request<Body>) -> Answer {
     let form = Form::read(request, web.body_bytes_max).await?;
-    let at = form.time("time")?.unwrap_or_else(|| web.now());
+    let at = form.time("time")?;
     let expr = parsed("query", form.required("query")?)?;
-    let outcome = evaluate(&web, expr, at).await?;
+    let (outcome, at) = evaluate(&web, expr, at).await?;
     Ok(answer(&json::outcome(&outcome, at)))
 }
 
@@ -206,19 +206,21 @@ fn parsed(name: &'static str, text: &str) -> Result<Expr, ApiError> {
     parse(text).map_err(|source| ApiError::Parse { name, source })
 }
 
-async fn evaluate(web: &Web, expr: Expr, at: Timestamp) -> Result<Outcome, ApiError> {
-    let outcome = web
-        .mailbox
-        .ask(move |engine, now| engine.query_instant(&expr, at, now))
-        .await
-        .ok_or(ApiError::Stopping)?;
+/// Evaluates at an instant, or at the driver's present: a moment earlier the present values are not there.
+async fn evaluate(web: &Web, expr: Expr, at: Option<Timestamp>) -> Result<(Outcome, Timestamp), ApiError> {
+    let evaluated = move |engine: &mut Engine, now: Timestamp| {
+        let at = at.unwrap_or(now);
+        engine.query_instant(&expr, at, now).map(|outcome| (outcome, at))
+    };
+    let outcome = web.mailbox.ask(evaluated).await.ok_or(ApiError::Stopping)?;
     Ok(outcome?)
 }
 
 /// The label sets that match any of `match[]` (all where there is none) between `start` and `end`.
 async fn matching(web: &Web, form: &Form) -> Result<BTreeSet<Labels>, ApiError> {
     let now = web.now();
-    let end = form.time("end")?.unwrap_or(now).min(now);
+    let asked_end = form.time("end")?.filter(|end| *end < now);
+    let end = asked_end.unwrap_or(now);
     let start = form.time("start")?.unwrap_or_else(|| now.before(LOOK_BACK_MAX));
     let span = end.since(start).clamp(Duration::from_secs(1), LOOK_BACK_MAX);
     let mut selectors: Vec<&str> = form.all("match[]").filter(|text| !text.is_empty()).collect();
@@ -233,7 +235,7 @@ async fn matching(web: &Web, form: &Form) -> Result<BTreeSet<Labels>, ApiError> 
         }
         // The last sample of the span is enough, and this function keeps the metric's name.
         let text = format!("last_over_time({selector}[{}ms])", span.as_millis());
-        let outcome = evaluate(web, parsed("match[]", &text)?, end).await?;
+        let (outcome, _) = evaluate(web, parsed("match[]", &text)?, asked_end).await?;
         if let QueryValue::Vector(samples) = outcome.value {
             found.extend(samples.into_iter().map(|(labels, _)| labels));
         }
