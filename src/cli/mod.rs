@@ -10,6 +10,7 @@
 mod check;
 mod dashboards;
 mod demo;
+mod export;
 mod health;
 mod instant;
 mod json;
@@ -62,10 +63,19 @@ enum Command {
     Replay(replay::Arguments),
     /// Evaluates one PromQL expression after a replay.
     Query(query::Arguments),
+    /// Works with the rules themselves.
+    #[command(subcommand)]
+    Rules(RulesCommand),
     /// Prints a JSON Schema for editors.
     Schema(schema::Arguments),
     /// Asks a running sidecar whether it is healthy; for container health checks.
     Health(health::Arguments),
+}
+
+#[derive(Subcommand)]
+enum RulesCommand {
+    /// Prints the rules as one plain Prometheus rule file.
+    Export(export::Arguments),
 }
 
 /// How a command that could work ended.
@@ -91,6 +101,7 @@ pub fn main() -> ExitCode {
         Command::Test(arguments) => test::run(&arguments, &mut terminal),
         Command::Replay(arguments) => replay::run(&arguments, &mut terminal),
         Command::Query(arguments) => query::run(&arguments, &mut terminal),
+        Command::Rules(RulesCommand::Export(arguments)) => export::run(&arguments, &mut terminal),
         Command::Schema(arguments) => schema::run(&arguments, &mut terminal),
         Command::Health(arguments) => health::run(&arguments, &mut terminal),
     };

@@ -1,10 +1,13 @@
 //! `signalbox schema`: JSON Schema for editors.
 
+mod rules;
+
 use clap::{Args, ValueEnum};
 
 use super::Outcome;
 use super::terminal::Terminal;
-use crate::engine::config::schema::config_schema;
+use crate::engine::config::keys::KEYS;
+use crate::engine::config::schema::document;
 
 /// Which schema.
 #[derive(Args)]
@@ -18,12 +21,15 @@ pub(super) struct Arguments {
 enum File {
     /// signalbox.yaml
     Config,
+    /// Rule files
+    Rules,
 }
 
 /// Prints the schema.
 pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Result<Outcome> {
     let schema = match arguments.file {
-        File::Config => config_schema(),
+        File::Config => document("signalbox configuration", KEYS),
+        File::Rules => document("signalbox rules", rules::FILE),
     };
     terminal.line(format_args!("{schema:#}"));
     Ok(Outcome::Fine)

@@ -9,10 +9,10 @@ use serde_json::{Value as Json, json};
 use super::super::playback::Playback;
 use super::super::recording::{self, Flow, Recorded};
 use super::expect;
-use super::file::{Comparison, Events, ExpectedAlert, Test};
+use super::file::{Comparison, Events, Test};
+use super::prometheus::firing;
 use crate::engine::config::{Config, units};
-use crate::engine::rules::view::State;
-use crate::engine::rules::{AlertEvent, AlertView, RuleSet};
+use crate::engine::rules::{AlertEvent, RuleSet};
 use crate::engine::time::Timestamp;
 
 /// Timestamps before this instant (1971) count from the epoch as test times do.
@@ -111,22 +111,6 @@ impl Run {
             self.faults.extend(fault);
         }
     }
-}
-
-/// The alerts of a name that fire, as a test writes them.
-fn firing(alerts: &[AlertView], name: &str) -> Vec<ExpectedAlert> {
-    let wanted =
-        alerts.iter().filter(|alert| alert.state == State::Firing && alert.alert_name.as_ref() == name);
-    wanted
-        .map(|alert| ExpectedAlert {
-            labels: alert.labels.clone(),
-            annotations: alert
-                .annotations
-                .iter()
-                .map(|(name, text)| (name.to_string(), text.clone()))
-                .collect(),
-        })
-        .collect()
 }
 
 /// One thing to check: the place of an alert test or of an expression test.

@@ -1,8 +1,8 @@
-//! JSON Schema (draft 2020-12) of the configuration file, from the table that also validates it.
+//! JSON Schema (draft 2020-12) of files whose keys stand in a table, from that table.
 
 use serde_json::{Map, Value, json};
 
-use super::keys::{KEYS, Key, Kind, Zero};
+use super::keys::{Key, Kind, Zero};
 use crate::engine::wire::EventType;
 
 /// How durations are written.
@@ -11,18 +11,18 @@ const DURATION_PATTERN: &str =
 /// How sizes are written.
 const SIZE_PATTERN: &str = "^[0-9_]+ ?(B|kB|MB|GB|KiB|MiB|GiB)?$";
 
-/// The schema of `signalbox.yaml`.
-pub fn config_schema() -> Value {
-    let mut schema = section(KEYS);
+/// The schema of a file with these keys.
+pub fn document(title: &str, keys: &[Key]) -> Value {
+    let mut schema = section(keys);
     if let Value::Object(top) = &mut schema {
         top.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
-        top.insert("title".to_owned(), json!("signalbox configuration"));
+        top.insert("title".to_owned(), json!(title));
     }
     schema
 }
 
 /// A mapping with these keys and no others.
-pub fn section(keys: &[Key]) -> Value {
+fn section(keys: &[Key]) -> Value {
     let mut properties = Map::new();
     for key in keys {
         let mut property = kind(key.kind);
@@ -75,11 +75,12 @@ fn event_types() -> Vec<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::keys::KEYS;
     use super::*;
 
     #[test]
     fn the_schema_names_every_key_and_refuses_others() {
-        let schema = config_schema();
+        let schema = document("configuration", KEYS);
         assert_eq!(schema["additionalProperties"], json!(false));
         for key in KEYS {
             assert!(schema["properties"][key.name].is_object(), "{}", key.name);

@@ -13,7 +13,8 @@ use crate::engine::labels::METRIC_NAME;
 use crate::engine::rules::set::Group;
 use crate::engine::rules::yaml::{Node, Notation};
 
-const KEYS: [&str; 7] = ["name", "interval", "evaluate", "limit", "query_offset", "labels", "rules"];
+/// The keys it may have.
+pub const KEYS: [&str; 7] = ["name", "interval", "evaluate", "limit", "query_offset", "labels", "rules"];
 
 /// Every group of a document.
 pub(super) fn read_all(

@@ -16,7 +16,8 @@ use crate::engine::rules::set::{Alerting, Kind, NoData, Rule};
 use crate::engine::rules::template::Template;
 use crate::engine::rules::yaml::{Node, Value};
 
-const KEYS: [&str; 20] = [
+/// The keys it may have.
+pub const KEYS: [&str; 20] = [
     "record",
     "alert",
     "id",

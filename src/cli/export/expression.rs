@@ -1,0 +1,129 @@
+//! Conditions as PromQL that every Prometheus knows.
+
+use crate::engine::promql::Expr;
+use crate::engine::promql::ast::{Node, RangeMode};
+use crate::engine::rules::set::{Alerting, Condition, Level, NoData, Override, Rule};
+
+/// The query as Prometheus before 3 knows it, and whether exact windows were given up for that.
+pub(super) fn plain(expr: &Expr) -> (String, bool) {
+    let mut expr = expr.clone();
+    let was_anchored = extrapolate(&mut expr);
+    (expr.to_string(), was_anchored)
+}
+
+/// Makes every range an extrapolated one; says whether there was another.
+fn extrapolate(expr: &mut Expr) -> bool {
+    match &mut expr.node {
+        Node::Number(_) | Node::String(_) => false,
+        Node::Vector(selector) | Node::Matrix { selector, .. } => {
+            std::mem::take(&mut selector.range_mode) != RangeMode::Extrapolated
+        }
+        Node::Subquery { expr, .. } | Node::Unary { expr, .. } | Node::Paren(expr) => extrapolate(expr),
+        Node::Binary(binary) => {
+            let left = extrapolate(&mut binary.left);
+            extrapolate(&mut binary.right) || left
+        }
+        Node::Aggregate(aggregate) => {
+            let param = aggregate.param.as_mut().is_some_and(extrapolate);
+            extrapolate(&mut aggregate.expr) || param
+        }
+        Node::Call { args, .. } => args.iter_mut().map(extrapolate).fold(false, |any, one| any || one),
+    }
+}
+
+/// Which series a rule is for.
+pub(super) struct Place<'a> {
+    /// Those of this override alone.
+    pub(super) of: Option<&'a Override>,
+    /// None of these.
+    pub(super) not: &'a [Override],
+}
+
+/// An alerting rule at one place.
+pub(super) struct Alert<'a> {
+    /// The rule.
+    pub(super) rule: &'a Rule,
+    /// What it has as an alerting one.
+    pub(super) alerting: &'a Alerting,
+    /// Which series it is for.
+    pub(super) place: &'a Place<'a>,
+}
+
+impl Alert<'_> {
+    /// The condition of a level, and whether exact windows were given up.
+    pub(super) fn expression(&self, level: &Level, higher: &[Level]) -> (String, bool) {
+        let (query, was_anchored) = plain(&self.rule.expr);
+        let query = self.placed(&query);
+        let mut condition = match level.condition {
+            Condition::Expression => query.clone(),
+            Condition::Above { threshold, clear } => self.compared(&query, '>', (threshold, clear), level),
+            Condition::Below { threshold, clear } => self.compared(&query, '<', (threshold, clear), level),
+        };
+        let severities: Vec<&str> =
+            higher.iter().filter_map(|level| level.severity).map(|severity| severity.name()).collect();
+        if !severities.is_empty() {
+            let severities = severities.join("|");
+            let firing = self.firing(&format!(", severity=~\"{severities}\""));
+            condition = format!("({condition}) unless {firing}");
+        }
+        if self.alerting.no_data == NoData::Alert && higher.is_empty() {
+            let there = self.alerting.data.as_ref().map_or(query, |data| self.placed(&plain(&data.there).0));
+            condition = format!("({condition}) or (count_over_time(({there})[1h:]) unless ({there}))");
+        }
+        (condition, was_anchored)
+    }
+
+    /// Beyond the threshold, or beyond the clear value while it fires.
+    fn compared(&self, query: &str, sign: char, (threshold, clear): (f64, f64), level: &Level) -> String {
+        let beyond = format!("({query}) {sign} {threshold}");
+        if clear == threshold {
+            return beyond;
+        }
+        let severity =
+            level.severity.map_or(String::new(), |severity| format!(", severity=\"{}\"", severity.name()));
+        let firing = self.firing(&severity);
+        format!("({beyond}) or (({query}) {sign} {clear} and {firing})")
+    }
+
+    /// `ALERTS` of this rule that fire, matched to the query's series; stands right of a set operator.
+    fn firing(&self, more: &str) -> String {
+        let mut ignored = vec!["alertname", "alertstate", "severity"];
+        for (name, _) in &self.rule.labels {
+            if !ignored.contains(&name.as_ref()) {
+                ignored.push(name);
+            }
+        }
+        let name = string(&self.rule.name);
+        format!("ignoring ({}) ALERTS{{alertname={name}, alertstate=\"firing\"{more}}}", ignored.join(", "))
+    }
+
+    /// The query for the series of this place alone.
+    fn placed(&self, query: &str) -> String {
+        let mut text = query.to_owned();
+        if let Some(exception) = self.place.of {
+            text = format!("({text}) and {}", matching(exception));
+        }
+        for exception in self.place.not {
+            text = format!("({text}) unless {}", matching(exception));
+        }
+        text
+    }
+}
+
+/// A vector that matches the series of an override; stands right of a set operator.
+fn matching(exception: &Override) -> String {
+    let mut names = Vec::new();
+    let mut vector = "vector(1)".to_owned();
+    for (name, value) in &exception.wanted {
+        names.push(name.as_ref());
+        // `$` begins a reference to a group of the pattern.
+        let value = string(&value.replace('$', "$$"));
+        vector = format!("label_replace({vector}, {}, {value}, \"\", \"\")", string(name));
+    }
+    format!("on ({}) {vector}", names.join(", "))
+}
+
+/// A PromQL string.
+fn string(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
