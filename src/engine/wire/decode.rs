@@ -209,7 +209,16 @@ impl Decoder {
     }
 
     /// Judges the object at `open`, which `self.fields` holds the fields of.
+    #[inline]
     fn judge<'s>(&'s mut self, source: &Source<'_>, text: &'s str, open: usize) -> Element<'s> {
+        if let Some(head) = self.rules.admit_at_once(source, &self.fields) {
+            let draft = Draft { reader: Reader { text, fields: &self.fields }, head };
+            return Element { event_type: Some(head.event_type), verdict: Verdict::Draft(draft) };
+        }
+        self.judge_closely(source, text, open)
+    }
+
+    fn judge_closely<'s>(&'s mut self, source: &Source<'_>, text: &'s str, open: usize) -> Element<'s> {
         if (Reader { text, fields: &self.fields }).value(Field::specversion).is_some() {
             return self.judge_structured(source, text);
         }
@@ -248,7 +257,6 @@ struct Candidate<'c, 's> {
 }
 
 impl<'s> Candidate<'_, 's> {
-    #[inline]
     fn judge(self, rules: &Rules, workshop: &'s mut Workshop) -> Element<'s> {
         let Self { source, reader, open, structured } = self;
         let envelope = source.envelope(structured);
@@ -290,6 +298,20 @@ impl<'s> Candidate<'_, 's> {
 }
 
 impl Rules {
+    /// Admits an event that passes every check and has nothing out of the ordinary, as nearly all do.
+    #[inline]
+    fn admit_at_once(&self, source: &Source<'_>, fields: &Fields) -> Option<Head> {
+        let usual = fields.usual();
+        let (event_type, id, version) = (usual.event_type?, usual.id?, usual.version?);
+        let ordinary = source.is_bare()
+            && fields.is_clean()
+            && self.lanes.get(event_type as usize) == Some(&source.lane)
+            && !matches!(event_type, EventType::AlertTriggered | EventType::AlertCleared)
+            && fields.get(Field::specversion).is_none()
+            && fields.get(Field::traceparent).is_none();
+        ordinary.then_some(Head { event_type, id, version, time: None, trace: None })
+    }
+
     /// Whether this is an alert event of this very instance.
     #[inline]
     fn is_own(&self, reader: Reader<'_>, event_type: EventType) -> bool {
@@ -308,7 +330,9 @@ impl Rules {
         if self.lanes.get(event_type as usize) != Some(&lane) {
             return Err(Refusal::new(Reason::OtherLane, "a type of the other lane"));
         }
+        let usual = reader.fields.usual().version;
         let version = match reader.value(Field::event_version) {
+            _ if usual.is_some() => usual,
             None => Some(Version::DEFAULT),
             Some(value) => reader.as_text(value).and_then(|text| text.parse().ok()),
         };

@@ -4,6 +4,7 @@
 //! specification refuses the event, even where the data would do without it.
 
 use std::borrow::Cow;
+use std::num::NonZero;
 
 use super::field::Field;
 use super::headers::Headers;
@@ -23,7 +24,7 @@ pub(super) struct Envelope<'a> {
     /// `time`.
     pub(super) time: Option<Timestamp>,
     /// From the `traceparent` extension.
-    pub(super) trace: Option<u128>,
+    pub(super) trace: Option<NonZero<u128>>,
 }
 
 /// The attributes as they came, each absent or not empty.

@@ -1,5 +1,7 @@
 //! The names of all top-level fields an event or its CloudEvents envelope may carry, found fast.
 
+use super::words::Guess;
+
 /// Declares [`Field`] from the names as they stand on the wire.
 macro_rules! fields {
     ($($field:ident)* ; $($renamed:ident = $name:literal)*) => {
@@ -13,11 +15,7 @@ macro_rules! fields {
             /// All of them, each at the place of its number.
             const ALL: &'static [Self] = &[$(Self::$field,)* $(Self::$renamed,)*];
 
-            /// The names as a JSON text has them: in quotes.
-            const QUOTED: &'static [&'static str] =
-                &[$(concat!("\"", stringify!($field), "\""),)* $(concat!("\"", $name, "\""),)*];
-
-            /// The names.
+                /// The names.
             const NAMES: &'static [&'static str] = &[$(stringify!($field),)* $($name,)*];
         }
     };
@@ -61,16 +59,10 @@ impl Field {
         Self::NAMES[self as usize]
     }
 
-    /// How many bytes the name takes in quotes, where `text` begins with it so. Near its end, where fewer bytes are left
-    /// than the longest name takes, the answer may be `None` wrongly.
+    /// How many bytes a comma, this name as a key and a colon take, where `text` begins with them in this style.
     #[inline]
-    pub(super) fn quoted_at_start(self, text: &[u8]) -> Option<usize> {
-        let quoted = &KEYS[self as usize];
-        let (words, _) = text.first_chunk::<KEY_BYTES>()?.as_chunks::<8>();
-        let differ = words.iter().zip(&quoted.words).fold(0, |differ, (word, (expected, mask))| {
-            differ | ((u64::from_le_bytes(*word) ^ expected) & mask)
-        });
-        (differ == 0).then_some(quoted.length)
+    pub(super) fn member_at_start(self, text: &[u8], style: Style) -> Option<usize> {
+        MEMBERS[style as usize][self as usize].at_start(text)
     }
 
     /// The set of this field alone.
@@ -79,33 +71,30 @@ impl Field {
     }
 }
 
-/// The bytes of the longest name in quotes.
-const KEY_BYTES: usize = 24;
-
-/// A name in quotes as words to compare at once: the bytes, and which of them count.
-struct Quoted {
-    words: [(u64, u64); KEY_BYTES / 8],
-    length: usize,
+/// How a publisher separates the members of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Style {
+    /// Without white space.
+    Compact,
+    /// With a blank after each comma and colon, as Python does.
+    Spaced,
 }
 
-static KEYS: [Quoted; COUNT] = keys();
+/// The words that hold the longest name with its separators.
+const MEMBER_WORDS: usize = 4;
 
-const fn keys() -> [Quoted; COUNT] {
-    let mut keys = [const { Quoted { words: [(0, 0); KEY_BYTES / 8], length: 0 } }; COUNT];
+/// What stands before the value of each field, by style.
+static MEMBERS: [[Guess<MEMBER_WORDS>; COUNT]; 2] = [members(",\"", "\":"), members(", \"", "\": ")];
+
+const fn members(before: &str, after: &str) -> [Guess<MEMBER_WORDS>; COUNT] {
+    let mut members = [const { Guess::new([""; 3]) }; COUNT];
     let mut number = 0;
     while number < COUNT {
-        let text = Field::QUOTED[number].as_bytes();
-        let mut at = 0;
-        while at < text.len() {
-            let (word, mask) = &mut keys[number].words[at / 8];
-            *word |= (text[at] as u64) << (at % 8 * 8);
-            *mask |= 0xff << (at % 8 * 8);
-            at += 1;
-        }
-        keys[number].length = text.len();
+        members[number] = Guess::new([before, Field::NAMES[number], after]);
         number += 1;
     }
-    keys
+    members
 }
 
 const SLOT_COUNT: usize = 512;
@@ -157,11 +146,14 @@ mod tests {
     fn every_name_is_found_and_no_other() {
         for field in Field::ALL {
             assert_eq!(Field::from_name(field.name().as_bytes()), Some(*field));
-            let quoted = format!("{:?}", field.name());
-            let padded = format!("{quoted}{}", " ".repeat(KEY_BYTES));
-            assert_eq!(field.quoted_at_start(padded.as_bytes()), Some(quoted.len()));
-            assert_eq!(field.quoted_at_start(padded.to_uppercase().as_bytes()), None);
-            assert_eq!(field.quoted_at_start(quoted.get(1..).unwrap_or_default().as_bytes()), None);
+            let compact = format!(",{:?}:", field.name());
+            let spaced = format!(", {:?}: ", field.name());
+            for (text, style, other) in
+                [(compact, Style::Compact, Style::Spaced), (spaced, Style::Spaced, Style::Compact)]
+            {
+                assert_eq!(field.member_at_start(text.as_bytes(), style), Some(text.len()));
+                assert_eq!(field.member_at_start(text.as_bytes(), other), None);
+            }
         }
         for other in
             ["", "i", "ids", "event_i", "event_idd", "EVENT_ID", "a much longer name than any of them"]

@@ -3,11 +3,11 @@
 //! An object is scanned once, before its type is known; the typed fields are then read from the table. The table is
 //! used again for the next object: only the set of fields that are present is cleared.
 
-use super::field::{COUNT, Field};
+use super::field::{COUNT, Field, Style};
+use super::payload::EventType;
 use super::scan::{Nesting, Spelling, blank, colon, literal, string, unescape};
+use super::usual::Usual;
 use super::value::{Kind, Value, number};
-use super::{EventId, identity};
-use crate::engine::time::{Timestamp, TimestampReader};
 
 /// A key that is not a known field, or one of the tags: where it is, and whether with escapes.
 #[derive(Clone, Copy, Debug)]
@@ -32,22 +32,24 @@ pub(super) enum TagsForm {
 #[derive(Debug)]
 pub(super) struct Fields {
     /// The values, each with the object it was found in: what stands there from another object counts as absent.
-    values: [(u32, Value); COUNT],
+    values: [Value; COUNT],
     object: u32,
     lone: u128,
-    /// The `event_id` and the `timestamp`, where they stand in their usual forms.
-    id: Option<EventId>,
-    time: Option<Timestamp>,
-    times: TimestampReader,
+    usual: Usual,
     repeated: bool,
     tags: TagsForm,
     unknown: Vec<Key>,
     tag_names: Vec<Key>,
     /// Which key followed each key last time: publishers write their fields in one order, and comparing with a guess
-    /// costs less than finding the end of a key and looking it up.
-    followers: [Field; COUNT + 2],
+    /// costs less than finding the end of a key and looking it up. By the type of the event, where it has come.
+    followers: [[Field; COUNT + 2]; TYPES + 1],
+    style: Style,
 }
 
+/// A known field, or an unknown one, and the place of its value.
+type Member = (Option<Field>, usize);
+
+const TYPES: usize = EventType::ALL.len();
 /// The place in `followers` of the opening brace.
 const OPENING: usize = COUNT;
 /// The place in `followers` of all keys that are no known field.
@@ -56,37 +58,36 @@ const UNKNOWN: usize = COUNT + 1;
 impl Fields {
     pub(super) fn new() -> Self {
         Self {
-            values: [(0, Value::NULL); COUNT],
+            values: [Value::NULL; COUNT],
             object: 0,
             lone: 0,
-            id: None,
-            time: None,
-            times: TimestampReader::default(),
+            usual: Usual::default(),
             repeated: false,
             tags: TagsForm::Texts,
             unknown: Vec::new(),
             tag_names: Vec::new(),
-            followers: [Field::event_id; COUNT + 2],
+            followers: [[Field::event_id; COUNT + 2]; TYPES + 1],
+            style: Style::Compact,
         }
     }
 
     /// The value of a field, where it is there.
     #[inline]
     pub(super) fn get(&self, field: Field) -> Option<Value> {
-        let (object, value) = self.values.get(field as usize)?;
-        (*object == self.object).then_some(*value)
+        let value = self.values.get(field as usize)?;
+        value.is_of(self.object).then_some(*value)
     }
 
-    /// The `event_id`, where it is there in its usual form.
+    /// What was read of the fields of every event that stand in their usual forms.
     #[inline]
-    pub(super) const fn id(&self) -> Option<EventId> {
-        self.id
+    pub(super) const fn usual(&self) -> &Usual {
+        &self.usual
     }
 
-    /// The `timestamp`, where it is there and needs no closer look.
+    /// Whether no key was there twice and no string had half a surrogate pair.
     #[inline]
-    pub(super) const fn time(&self) -> Option<Timestamp> {
-        self.time
+    pub(super) fn is_clean(&self) -> bool {
+        !self.repeated && self.lone == 0 && self.tags != TagsForm::Repeated
     }
 
     /// The fields in which a string with half a surrogate pair stands.
@@ -112,26 +113,14 @@ impl Fields {
         if *bytes.get(at)? == b'}' {
             return Some(at + 1);
         }
-        let mut previous = OPENING;
-        loop {
-            let (field, after) = self.key(text, at, previous)?;
-            at = colon(bytes, after)?;
+        let mut member = Some(self.other_member(text, at, OPENING)?);
+        while let Some((field, value)) = member {
             at = match field {
-                Some(field) => {
-                    previous = field as usize;
-                    self.known(text, at, field, nesting)?
-                }
-                None => {
-                    previous = UNKNOWN;
-                    nesting.skip(bytes, at, 1)?
-                }
+                Some(field) => self.known(text, value, field, nesting)?,
+                None => nesting.skip(bytes, value, 1)?,
             };
-            at = blank(bytes, at);
-            match *bytes.get(at)? {
-                b',' => at = blank(bytes, at + 1),
-                b'}' => break,
-                _ => return None,
-            }
+            let previous = field.map_or(UNKNOWN, |field| field as usize);
+            member = self.next_member(text, &mut at, previous)?;
         }
         if self.unknown.len() > 1 {
             self.repeated |= repeats(text, &self.unknown);
@@ -140,29 +129,49 @@ impl Fields {
     }
 
     fn clear(&mut self) {
-        (self.lone, self.id, self.time, self.repeated, self.tags) = (0, None, None, false, TagsForm::Texts);
+        (self.lone, self.repeated, self.tags) = (0, false, TagsForm::Texts);
+        self.usual.clear();
         self.unknown.clear();
         self.object = self.object.wrapping_add(1);
         if self.object == 0 {
             // The count has come round: nothing of the last round may look like the present.
-            self.values.fill((0, Value::NULL));
+            self.values.fill(Value::NULL);
             self.object = 1;
         }
     }
 
-    /// Reads a key; `None` within stands for an unknown one.
+    /// Reads what stands between two values, or what ends the object, which is `None` within. Of a member it yields the
+    /// field, where it is a known one, and the place of the value.
     #[inline]
-    fn key(&mut self, text: &str, at: usize, previous: usize) -> Option<(Option<Field>, usize)> {
+    fn next_member(&mut self, text: &str, at: &mut usize, previous: usize) -> Option<Option<Member>> {
         let bytes = text.as_bytes();
-        let guess = *self.followers.get(previous)?;
-        if let Some(length) = guess.quoted_at_start(bytes.get(at..)?) {
-            return Some((Some(guess), at + length));
+        let guess = *self
+            .followers
+            .get(self.usual.event_type.map_or(TYPES, |event_type| event_type as usize))?
+            .get(previous)?;
+        if let Some(length) = guess.member_at_start(bytes.get(*at..)?, self.style) {
+            return Some(Some((Some(guess), *at + length)));
         }
+        *at = blank(bytes, *at);
+        match *bytes.get(*at)? {
+            b',' => {
+                self.style = if bytes.get(*at + 1) == Some(&b' ') { Style::Spaced } else { Style::Compact };
+                self.other_member(text, blank(bytes, *at + 1), previous).map(Some)
+            }
+            b'}' => Some(None),
+            _ => None,
+        }
+    }
+
+    /// Reads a key that was not guessed, and remembers it as a guess.
+    fn other_member(&mut self, text: &str, at: usize, previous: usize) -> Option<Member> {
         let (field, after) = self.other_key(text, at)?;
-        if let (Some(field), Some(follower)) = (field, self.followers.get_mut(previous)) {
+        let event_type = self.usual.event_type.map_or(TYPES, |event_type| event_type as usize);
+        let follower = self.followers.get_mut(event_type).and_then(|followers| followers.get_mut(previous));
+        if let (Some(field), Some(follower)) = (field, follower) {
             *follower = field;
         }
-        Some((field, after))
+        Some((field, colon(text.as_bytes(), after)?))
     }
 
     fn other_key(&mut self, text: &str, at: usize) -> Option<(Option<Field>, usize)> {
@@ -186,8 +195,8 @@ impl Fields {
     fn known(&mut self, text: &str, at: usize, field: Field, nesting: &mut Nesting) -> Option<usize> {
         let bytes = text.as_bytes();
         let (value, after) = match *bytes.get(at)? {
-            b'"' => match self.usual(bytes, at, field) {
-                Some(found) => found,
+            b'"' => match self.usual.read(bytes.get(at..)?, field) {
+                Some(length) => (Value::spanning(Kind::Plain, at + 1, at + length - 1), at + length),
                 None => self.string(bytes, at, field)?,
             },
             b't' => (Value::spanning(Kind::True, at, at), literal(bytes, at, b"true")?),
@@ -197,41 +206,9 @@ impl Fields {
             _ => number(bytes, at)?,
         };
         let entry = self.values.get_mut(field as usize)?;
-        self.repeated |= entry.0 == self.object;
-        *entry = (self.object, value);
+        self.repeated |= entry.is_of(self.object);
+        *entry = value.of(self.object);
         Some(after)
-    }
-
-    /// Reads an id or a time in one of its usual forms, whose end needs no search.
-    #[inline]
-    fn usual(&mut self, bytes: &[u8], at: usize, field: Field) -> Option<(Value, usize)> {
-        let inside = bytes.get(at + 1..)?;
-        let length = match field {
-            Field::event_id => {
-                self.id = Some(EventId(identity::hyphenated_uuid(inside.first_chunk()?)?));
-                36
-            }
-            Field::timestamp => {
-                let (time, length) = self.times.read(inside)?;
-                self.time = Some(time);
-                length
-            }
-            _ => return None,
-        };
-        if inside.get(length) == Some(&b'"') {
-            return Some((Value::spanning(Kind::Plain, at + 1, at + 1 + length), at + length + 2));
-        }
-        self.forget(field);
-        None
-    }
-
-    /// Takes back what [`usual`](Self::usual) has read of a string that is longer.
-    #[cold]
-    fn forget(&mut self, field: Field) {
-        match field {
-            Field::event_id => self.id = None,
-            _ => self.time = None,
-        }
     }
 
     #[inline]

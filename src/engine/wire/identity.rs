@@ -1,6 +1,7 @@
 //! Identities and versions in their textual forms: `event_id`, `event_version`, `traceparent`.
 
 use std::fmt;
+use std::num::NonZero;
 use std::str::FromStr;
 
 use super::{EventId, Version};
@@ -210,7 +211,7 @@ impl fmt::Display for Version {
 
 /// The trace id of a W3C `traceparent`, where it is a valid one: `version-trace_id-parent_id-flags` in lower-case
 /// hexadecimal, neither id zero, no version ff; versions after 00 may add to it.
-pub(super) fn trace_id(traceparent: &str) -> Option<u128> {
+pub(super) fn trace_id(traceparent: &str) -> Option<NonZero<u128>> {
     let (head, rest) = traceparent.as_bytes().split_first_chunk::<55>()?;
     let version = head.get(..2)?;
     let shaped = head.iter().enumerate().all(|(place, byte)| match place {
@@ -219,8 +220,8 @@ pub(super) fn trace_id(traceparent: &str) -> Option<u128> {
     });
     let ends = if version == b"00" { rest.is_empty() } else { rest.is_empty() || rest.starts_with(b"-") };
     let parent_is_zero = head.get(36..52)?.iter().all(|byte| *byte == b'0');
-    let trace = hex_128(head.get(3..35)?.try_into().ok()?)?;
-    (shaped && ends && version != b"ff" && !parent_is_zero && trace != 0).then_some(trace)
+    let trace = NonZero::new(hex_128(head.get(3..35)?.try_into().ok()?)?)?;
+    (shaped && ends && version != b"ff" && !parent_is_zero).then_some(trace)
 }
 
 #[cfg(test)]
@@ -304,7 +305,7 @@ mod tests {
 
     #[test]
     fn a_trace_is_taken_from_a_valid_traceparent_alone() {
-        let trace = Some(0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736);
+        let trace = NonZero::new(0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736);
         let cases = [
             ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", trace),
             ("cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-what", trace),

@@ -14,7 +14,9 @@ mod source;
 mod table;
 mod tags;
 mod transform;
+mod usual;
 mod value;
+mod words;
 mod write;
 
 #[cfg(test)]

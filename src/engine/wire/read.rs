@@ -1,6 +1,7 @@
 //! From the table of an object's fields to typed values: every rule of `METRICS.md` about a single field.
 
 use std::borrow::Cow;
+use std::num::NonZero;
 
 use super::field::Field;
 use super::fields::{Fields, TagsForm};
@@ -19,6 +20,7 @@ struct Fault {
 }
 
 impl From<Fault> for Refusal {
+    #[cold]
     fn from(fault: Fault) -> Self {
         let detail = format!("{}: expected {}", fault.field.name(), fault.expected);
         Self { reason: Reason::InvalidField, detail: Cow::Owned(detail) }
@@ -55,7 +57,7 @@ pub(super) struct Head {
     pub(super) version: Version,
     /// What stands in for a missing `timestamp`.
     pub(super) time: Option<Timestamp>,
-    pub(super) trace: Option<u128>,
+    pub(super) trace: Option<NonZero<u128>>,
 }
 
 /// Expands the reading of every type, and which fields are used by it.
@@ -69,16 +71,17 @@ macro_rules! readers {
             pub(super) fn event(self, head: &Head) -> Result<Event<'a>, Refusal> {
                 let mut faults = Faults::default();
                 let timestamp = self.timestamp(&mut faults, head.time);
-                let Head { event_type, id, version, trace, .. } = *head;
-                let payload = match event_type {
-                    $(EventType::$name => Payload::$name(payload::$name {
-                        $($field: self.$kind(&mut faults, Field::$field),)*
-                    }),)*
-                };
-                let event = Event { id, timestamp, version, trace, payload };
-                match faults.0 {
-                    None => Ok(event),
-                    Some(fault) => Err(fault.into()),
+                let Head { event_type, id, version, .. } = *head;
+                let trace = head.trace.map(NonZero::get);
+                match event_type {
+                    $(EventType::$name => {
+                        let fields = payload::$name { $($field: self.$kind(&mut faults, Field::$field),)* };
+                        match faults.0 {
+                            // Written here, the event is no larger to copy than its type.
+                            None => Ok(Event { id, timestamp, version, trace, payload: Payload::$name(fields) }),
+                            Some(fault) => Err(fault.into()),
+                        }
+                    })*
                 }
             }
         }
@@ -169,7 +172,7 @@ impl<'a> Reader<'a> {
     #[inline]
     fn timestamp(self, faults: &mut Faults, stand_in: Option<Timestamp>) -> Timestamp {
         let time = match self.value(Field::timestamp) {
-            _ if self.fields.time().is_some() => self.fields.time(),
+            _ if self.fields.usual().timestamp.is_some() => self.fields.usual().timestamp,
             Some(value) => self.as_text(value).and_then(|text| text.parse().ok()),
             None => stand_in,
         };

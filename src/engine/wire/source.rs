@@ -1,6 +1,7 @@
 //! What a message says beside its payload, and what that adds to each event in it.
 
 use std::borrow::Cow;
+use std::num::NonZero;
 
 use super::envelope::{self, Envelope, after_last_dot};
 use super::field::Field;
@@ -23,14 +24,16 @@ struct Beside<'a> {
 }
 
 impl<'a> Source<'a> {
+    #[inline]
     pub(super) fn new(lane: Lane, message: &Message<'a>) -> Self {
-        let beside = if message.headers.is_empty() {
-            None
-        } else {
-            let headers = Headers::read(message.headers);
-            Some(Beside { headers, envelope: envelope::binary(&headers) })
-        };
+        let beside = if message.headers.is_empty() { None } else { Some(Beside::read(message.headers)) };
         Self { lane, subject: message.subject, beside }
+    }
+
+    /// Whether there are no headers.
+    #[inline]
+    pub(super) const fn is_bare(&self) -> bool {
+        self.beside.is_none()
     }
 
     /// Says that the message holds several events, of which no header can give the id.
@@ -66,6 +69,9 @@ impl<'a> Source<'a> {
         reader: Reader<'_>,
         envelope: Option<&Envelope<'_>>,
     ) -> Result<EventType, Refusal> {
+        if let Some(event_type) = reader.fields.usual().event_type {
+            return Ok(event_type);
+        }
         if let Some(value) = reader.value(Field::event_type) {
             let name = reader.as_text(value);
             let name =
@@ -88,7 +94,7 @@ impl<'a> Source<'a> {
     /// The id of an event.
     #[inline]
     pub(super) fn id(reader: Reader<'_>, envelope: Option<&Envelope<'_>>) -> Option<EventId> {
-        if let Some(id) = reader.fields.id() {
+        if let Some(id) = reader.fields.usual().id {
             return Some(id);
         }
         match (reader.value(Field::event_id), envelope) {
@@ -100,10 +106,17 @@ impl<'a> Source<'a> {
 
     /// The trace of an event: its own, else the envelope's, else the message's.
     #[inline]
-    pub(super) fn trace(&self, reader: Reader<'_>, envelope: Option<&Envelope<'_>>) -> Option<u128> {
+    pub(super) fn trace(&self, reader: Reader<'_>, envelope: Option<&Envelope<'_>>) -> Option<NonZero<u128>> {
         let own = reader.string(Field::traceparent).and_then(|text| trace_id(&text));
         let headers = || self.beside.as_ref()?.headers.traceparent.and_then(trace_id);
         own.or_else(|| envelope?.trace).or_else(headers)
+    }
+}
+
+impl<'a> Beside<'a> {
+    fn read(block: &'a [u8]) -> Self {
+        let headers = Headers::read(block);
+        Self { headers, envelope: envelope::binary(&headers) }
     }
 }
 

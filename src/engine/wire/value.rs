@@ -27,16 +27,35 @@ pub(super) enum Kind {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Value {
     pub(super) kind: Kind,
+    /// The object it was found in, by the count of the table that keeps it.
+    object: u32,
     bits: u64,
 }
 
 impl Value {
-    pub(super) const NULL: Self = Self { kind: Kind::Null, bits: 0 };
+    pub(super) const NULL: Self = Self::new(Kind::Null, 0);
+
+    #[inline]
+    const fn new(kind: Kind, bits: u64) -> Self {
+        Self { kind, object: 0, bits }
+    }
 
     /// A value whose text lies between two places, both below 2^32.
     #[inline]
     pub(super) const fn spanning(kind: Kind, start: usize, end: usize) -> Self {
-        Self { kind, bits: (start as u64) << 32 | end as u64 }
+        Self::new(kind, (start as u64) << 32 | end as u64)
+    }
+
+    /// The same value, found in this object.
+    #[inline]
+    pub(super) const fn of(self, object: u32) -> Self {
+        Self { object, ..self }
+    }
+
+    /// Whether it was found in this object.
+    #[inline]
+    pub(super) const fn is_of(self, object: u32) -> bool {
+        self.object == object
     }
 
     /// Where its text begins.
@@ -86,7 +105,7 @@ pub(super) fn number(bytes: &[u8], start: usize) -> Option<(Value, usize)> {
         Some(b'.') => digits(bytes, point + 1, whole),
         Some(b'e' | b'E') => return long_number(bytes, start),
         _ if !negative && point - first <= SHORT_DIGITS => {
-            return Some((Value { kind: Kind::Whole, bits: whole }, point));
+            return Some((Value::new(Kind::Whole, whole), point));
         }
         _ => (whole, point),
     };
@@ -96,7 +115,7 @@ pub(super) fn number(bytes: &[u8], start: usize) -> Option<(Value, usize)> {
         (true, next, Some(power)) if !matches!(next, Some(b'e' | b'E')) && (end == point || decimals > 0) => {
             // Both are exact, so one division rounds right.
             let real = mantissa as f64 / power;
-            Some((Value { kind: Kind::Real, bits: if negative { -real } else { real }.to_bits() }, end))
+            Some((Value::new(Kind::Real, if negative { -real } else { real }.to_bits()), end))
         }
         _ => long_number(bytes, start),
     }

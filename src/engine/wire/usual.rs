@@ -1,0 +1,136 @@
+//! The four fields of every event in the forms they usually have, which are read where they stand: no end is searched,
+//! nothing is looked up.
+
+use super::field::Field;
+use super::payload::EventType;
+use super::words::Guess;
+use super::{EventId, Version, identity};
+use crate::engine::time::{Timestamp, TimestampReader};
+
+/// What was read of one event. A field that is absent here may still be there in another form.
+#[derive(Debug)]
+pub(super) struct Usual {
+    pub(super) id: Option<EventId>,
+    pub(super) timestamp: Option<Timestamp>,
+    pub(super) event_type: Option<EventType>,
+    pub(super) version: Option<Version>,
+    times: TimestampReader,
+    last_type: EventType,
+}
+
+impl Default for Usual {
+    fn default() -> Self {
+        let last_type = EventType::MetricRecorded;
+        Self {
+            id: None,
+            timestamp: None,
+            event_type: None,
+            version: None,
+            times: TimestampReader::default(),
+            last_type,
+        }
+    }
+}
+
+impl Usual {
+    /// Forgets the last event, but for what the next one is likely to share with it.
+    #[inline]
+    pub(super) fn clear(&mut self) {
+        (self.id, self.timestamp, self.event_type, self.version) = (None, None, None, None);
+    }
+
+    /// Reads the string `text` begins with, where it is one of the four in its usual form, and returns its length with
+    /// its quotes.
+    #[inline]
+    pub(super) fn read(&mut self, text: &[u8], field: Field) -> Option<usize> {
+        match field {
+            Field::event_id => {
+                let (inside, rest) = text.get(1..)?.split_first_chunk()?;
+                let id = identity::hyphenated_uuid(inside)?;
+                if rest.first() != Some(&b'"') {
+                    return None;
+                }
+                self.id = Some(EventId(id));
+                Some(inside.len() + 2)
+            }
+            Field::timestamp => {
+                let inside = text.get(1..)?;
+                let (time, length) = self.times.read(inside)?;
+                if inside.get(length) != Some(&b'"') {
+                    return None;
+                }
+                self.timestamp = Some(time);
+                Some(length + 2)
+            }
+            Field::event_type => self.read_type(text),
+            Field::event_version => {
+                let length = ONE_ZERO.at_start(text)?;
+                self.version = Some(Version::DEFAULT);
+                Some(length)
+            }
+            _ => None,
+        }
+    }
+
+    #[inline]
+    fn read_type(&mut self, text: &[u8]) -> Option<usize> {
+        if let Some(length) = TYPES.get(self.last_type as usize)?.at_start(text) {
+            self.event_type = Some(self.last_type);
+            return Some(length);
+        }
+        let inside = text.get(1..)?;
+        let length = inside.iter().take(TYPE_BYTES).position(|byte| *byte == b'"')?;
+        let event_type = EventType::from_name(std::str::from_utf8(inside.get(..length)?).ok()?)?;
+        self.last_type = event_type;
+        self.event_type = Some(event_type);
+        Some(length + 2)
+    }
+}
+
+static ONE_ZERO: Guess<1> = Guess::new(["\"", "1.0", "\""]);
+
+/// The words that hold the longest type name in quotes, and its bytes.
+const TYPE_WORDS: usize = 4;
+const TYPE_BYTES: usize = TYPE_WORDS * 8;
+
+static TYPES: [Guess<TYPE_WORDS>; EventType::ALL.len()] = types();
+
+const fn types() -> [Guess<TYPE_WORDS>; EventType::ALL.len()] {
+    let mut types = [const { Guess::new([""; 3]) }; EventType::ALL.len()];
+    let mut number = 0;
+    while number < types.len() {
+        types[number] = Guess::new(["\"", EventType::ALL[number].name(), "\""]);
+        number += 1;
+    }
+    types
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_type_is_read_whichever_came_last() {
+        let mut usual = Usual::default();
+        for (place, event_type) in EventType::ALL.iter().chain(EventType::ALL.iter().rev()).enumerate() {
+            let text = format!("{:?},{}", event_type.name(), " ".repeat(place % 2 * TYPE_BYTES));
+            usual.clear();
+            assert_eq!(usual.read(text.as_bytes(), Field::event_type), Some(event_type.name().len() + 2));
+            assert_eq!(usual.event_type, Some(*event_type));
+        }
+    }
+
+    #[test]
+    fn another_form_is_left_to_others() {
+        let cases = [
+            (Field::event_id, "\"0190a5f2-7b1e-7c3d-9f00-0000000000011\""),
+            (Field::timestamp, "\"2026-02-03T04:05:06Zx\""),
+            (Field::event_type, "\"JobQueue\\u0064\"                         "),
+            (Field::event_version, "\"1.00\"   "),
+            (Field::metric_name, "\"1.0\"   "),
+        ];
+        for (field, text) in cases {
+            assert_eq!(Usual::default().read(text.as_bytes(), field), None, "{text}");
+        }
+    }
+}

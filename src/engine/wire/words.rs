@@ -1,0 +1,70 @@
+//! Short fixed texts as machine words, so that bytes are compared with a guess at once and without a call.
+
+/// A text of at most eight bytes a word.
+pub(super) struct Guess<const WORDS: usize> {
+    bytes: [[u8; 8]; WORDS],
+    /// Which bits of each word count.
+    masks: [u64; WORDS],
+    length: usize,
+}
+
+impl<const WORDS: usize> Guess<WORDS> {
+    /// Prepares to look for `parts`, one after the other, which must fit.
+    pub(super) const fn new(parts: [&str; 3]) -> Self {
+        let mut guess = Self { bytes: [[0; 8]; WORDS], masks: [0; WORDS], length: 0 };
+        let mut part = 0;
+        while part < parts.len() {
+            let text = parts[part].as_bytes();
+            let mut from = 0;
+            while from < text.len() {
+                let (word, place) = (guess.length / 8, guess.length % 8);
+                guess.bytes[word][place] = text[from];
+                guess.masks[word] |= 0xff << (place * 8);
+                guess.length += 1;
+                from += 1;
+            }
+            part += 1;
+        }
+        guess
+    }
+
+    /// How many bytes it takes where `text` begins with it.
+    #[inline]
+    pub(super) fn at_start(&self, text: &[u8]) -> Option<usize> {
+        let Some(text) = text.get(..WORDS * 8) else { return self.at_end(text) };
+        let mut differ = 0;
+        for ((word, expected), mask) in text.as_chunks::<8>().0.iter().zip(&self.bytes).zip(&self.masks) {
+            differ |= (u64::from_le_bytes(*word) ^ u64::from_le_bytes(*expected)) & mask;
+        }
+        (differ == 0).then_some(self.length)
+    }
+
+    /// The same for a text that is shorter than the words.
+    fn at_end(&self, text: &[u8]) -> Option<usize> {
+        let expected = self.bytes.as_flattened().get(..self.length)?;
+        text.starts_with(expected).then_some(self.length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_found_at_the_start_alone() {
+        let guess = Guess::<2>::new(["\"", "event_id", "\":"]);
+        let cases = [
+            ("\"event_id\":      ", Some(11)),
+            ("\"event_id\":", Some(11)),
+            ("\"event_ie\":      ", None),
+            ("\"event_idx\":     ", None),
+            ("\"event_id\" :     ", None),
+            ("event_id\":       ", None),
+            ("\"event_id\"", None),
+            ("", None),
+        ];
+        for (text, length) in cases {
+            assert_eq!(guess.at_start(text.as_bytes()), length, "{text}");
+        }
+    }
+}
