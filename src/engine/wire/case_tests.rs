@@ -18,7 +18,8 @@ use crate::engine::config::{Transform, TransformStep, WireConfig};
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Case {
-    case: String,
+    #[serde(rename = "case")]
+    name: String,
     base: Option<String>,
     #[serde(default)]
     set: Map<String, Value>,
@@ -141,17 +142,16 @@ fn fault(case: &Case, decoder: &mut Decoder, events: &BTreeMap<String, String>) 
     decoder.decode(case.lane(), &message, |element| found.push(outcome(&element)));
     let labels: Vec<&String> = found.iter().map(|(label, _)| label).collect();
     if labels != case.expect.iter().collect::<Vec<_>>() {
-        return Some(format!("{}: {labels:?}, expected {:?}", case.case, case.expect));
+        return Some(format!("{}: {labels:?}, expected {:?}", case.name, case.expect));
     }
     let json = found.iter().find_map(|(_, json)| json.clone());
     case.json
         .as_ref()
         .filter(|expected| json.as_ref() != Some(*expected))
-        .map(|_| format!("{}: {json:?}", case.case))
+        .map(|_| format!("{}: {json:?}", case.name))
 }
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "the cases are data files")]
 fn every_message_comes_to_what_its_case_says() {
     let events = events();
     let mut decoder = Decoder::new(&config(), INSTANCE);

@@ -20,7 +20,7 @@ pub struct Decoder {
     elements: Vec<(u32, u32)>,
     /// The object itself.
     fields: Fields,
-    /// The `data` of a structured CloudEvent.
+    /// The `data` of a structured `CloudEvent`.
     data: Fields,
     workshop: Workshop,
 }
@@ -227,7 +227,7 @@ impl Decoder {
         candidate.judge(&self.rules, &mut self.workshop)
     }
 
-    /// Judges the `data` of a CloudEvent, which `self.fields` holds the attributes of.
+    /// Judges the `data` of a `CloudEvent`, which `self.fields` holds the attributes of.
     #[cold]
     fn judge_structured<'s>(&'s mut self, source: &Source<'_>, text: &'s str) -> Element<'s> {
         let attributes = Reader { text, fields: &self.fields };

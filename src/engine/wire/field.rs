@@ -87,6 +87,16 @@ const MEMBER_WORDS: usize = 4;
 /// What stands before the value of each field, by style.
 static MEMBERS: [[Guess<MEMBER_WORDS>; COUNT]; 2] = [members(",\"", "\":"), members(", \"", "\": ")];
 
+/// An opening brace and the key most events begin with, by style.
+static OPENINGS: [Guess<2>; 2] =
+    [Guess::new(["{\"", "event_id", "\":"]), Guess::new(["{\"", "event_id", "\": "])];
+
+/// How many bytes the brace and the key `event_id` take, where `text` begins with them in this style.
+#[inline]
+pub(super) fn opening_at_start(text: &[u8], style: Style) -> Option<usize> {
+    OPENINGS[style as usize].at_start(text)
+}
+
 const fn members(before: &str, after: &str) -> [Guess<MEMBER_WORDS>; COUNT] {
     let mut members = [const { Guess::new([""; 3]) }; COUNT];
     let mut number = 0;

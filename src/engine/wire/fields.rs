@@ -1,9 +1,9 @@
 //! The top level of one JSON object as a table: which known fields are there, of which kind, and where.
 //!
 //! An object is scanned once, before its type is known; the typed fields are then read from the table. The table is
-//! used again for the next object: only the set of fields that are present is cleared.
+//! used again for the next object without being cleared: each value knows the object it was found in.
 
-use super::field::{COUNT, Field, Style};
+use super::field::{COUNT, Field, Style, opening_at_start};
 use super::payload::EventType;
 use super::scan::{Nesting, Spelling, blank, colon, literal, string, unescape};
 use super::usual::Usual;
@@ -42,18 +42,23 @@ pub(super) struct Fields {
     tag_names: Vec<Key>,
     /// Which key followed each key last time: publishers write their fields in one order, and comparing with a guess
     /// costs less than finding the end of a key and looking it up. By the type of the event, where it has come.
-    followers: [[Field; COUNT + 2]; TYPES + 1],
+    followers: [[Field; COUNT + 1]; TYPES + 1],
     style: Style,
 }
 
-/// A known field, or an unknown one, and the place of its value.
-type Member = (Option<Field>, usize);
+/// What follows a value.
+enum Next {
+    /// A known field, and the place of its value.
+    Known(Field, usize),
+    /// An unknown field, and the place of its value.
+    Unknown(usize),
+    /// The end of the object, and the place after it.
+    End(usize),
+}
 
 const TYPES: usize = EventType::ALL.len();
-/// The place in `followers` of the opening brace.
-const OPENING: usize = COUNT;
 /// The place in `followers` of all keys that are no known field.
-const UNKNOWN: usize = COUNT + 1;
+const UNKNOWN: usize = COUNT;
 
 impl Fields {
     pub(super) fn new() -> Self {
@@ -66,7 +71,7 @@ impl Fields {
             tags: TagsForm::Texts,
             unknown: Vec::new(),
             tag_names: Vec::new(),
-            followers: [[Field::event_id; COUNT + 2]; TYPES + 1],
+            followers: [[Field::event_id; COUNT + 1]; TYPES + 1],
             style: Style::Compact,
         }
     }
@@ -109,23 +114,27 @@ impl Fields {
     pub(super) fn scan(&mut self, text: &str, open: usize, nesting: &mut Nesting) -> Option<usize> {
         self.clear();
         let bytes = text.as_bytes();
-        let mut at = blank(bytes, open + 1);
-        if *bytes.get(at)? == b'}' {
-            return Some(at + 1);
-        }
-        let mut member = Some(self.other_member(text, at, OPENING)?);
-        while let Some((field, value)) = member {
-            at = match field {
-                Some(field) => self.known(text, value, field, nesting)?,
-                None => nesting.skip(bytes, value, 1)?,
+        let mut next = match opening_at_start(bytes.get(open..)?, self.style) {
+            Some(length) => Next::Known(Field::event_id, open + length),
+            None => self.first_member(text, blank(bytes, open + 1))?,
+        };
+        let end = loop {
+            next = match next {
+                Next::Known(field, value) => {
+                    let at = self.known(text, value, field, nesting)?;
+                    self.next_member(text, at, field as usize)?
+                }
+                Next::Unknown(value) => {
+                    let at = nesting.skip(bytes, value, 1)?;
+                    self.next_member(text, at, UNKNOWN)?
+                }
+                Next::End(end) => break end,
             };
-            let previous = field.map_or(UNKNOWN, |field| field as usize);
-            member = self.next_member(text, &mut at, previous)?;
-        }
+        };
         if self.unknown.len() > 1 {
             self.repeated |= repeats(text, &self.unknown);
         }
-        Some(at + 1)
+        Some(end)
     }
 
     fn clear(&mut self) {
@@ -140,41 +149,57 @@ impl Fields {
         }
     }
 
-    /// Reads what stands between two values, or what ends the object, which is `None` within. Of a member it yields the
-    /// field, where it is a known one, and the place of the value.
-    #[inline]
-    fn next_member(&mut self, text: &str, at: &mut usize, previous: usize) -> Option<Option<Member>> {
-        let bytes = text.as_bytes();
-        let guess = *self
-            .followers
-            .get(self.usual.event_type.map_or(TYPES, |event_type| event_type as usize))?
-            .get(previous)?;
-        if let Some(length) = guess.member_at_start(bytes.get(*at..)?, self.style) {
-            return Some(Some((Some(guess), *at + length)));
+    /// Reads the first key, or what ends an empty object.
+    fn first_member(&mut self, text: &str, at: usize) -> Option<Next> {
+        match text.as_bytes().get(at)? {
+            b'}' => Some(Next::End(at + 1)),
+            _ => self.any_member(text, at),
         }
-        *at = blank(bytes, *at);
-        match *bytes.get(*at)? {
+    }
+
+    /// Reads what stands between two values, or what ends the object.
+    #[inline]
+    fn next_member(&mut self, text: &str, at: usize, previous: usize) -> Option<Next> {
+        let bytes = text.as_bytes();
+        let guess = *self.followers.get(self.type_place())?.get(previous)?;
+        if let Some(length) = guess.member_at_start(bytes.get(at..)?, self.style) {
+            return Some(Next::Known(guess, at + length));
+        }
+        let at = blank(bytes, at);
+        match *bytes.get(at)? {
             b',' => {
-                self.style = if bytes.get(*at + 1) == Some(&b' ') { Style::Spaced } else { Style::Compact };
-                self.other_member(text, blank(bytes, *at + 1), previous).map(Some)
+                self.style = if bytes.get(at + 1) == Some(&b' ') { Style::Spaced } else { Style::Compact };
+                self.other_member(text, blank(bytes, at + 1), previous)
             }
-            b'}' => Some(None),
+            b'}' => Some(Next::End(at + 1)),
             _ => None,
         }
     }
 
-    /// Reads a key that was not guessed, and remembers it as a guess.
-    fn other_member(&mut self, text: &str, at: usize, previous: usize) -> Option<Member> {
-        let (field, after) = self.other_key(text, at)?;
-        let event_type = self.usual.event_type.map_or(TYPES, |event_type| event_type as usize);
-        let follower = self.followers.get_mut(event_type).and_then(|followers| followers.get_mut(previous));
-        if let (Some(field), Some(follower)) = (field, follower) {
-            *follower = field;
-        }
-        Some((field, colon(text.as_bytes(), after)?))
+    /// The place in `followers` of the type that was read so far.
+    #[inline]
+    fn type_place(&self) -> usize {
+        self.usual.event_type.map_or(TYPES, |event_type| event_type as usize)
     }
 
-    fn other_key(&mut self, text: &str, at: usize) -> Option<(Option<Field>, usize)> {
+    /// Reads a key that was not guessed, and remembers it as a guess.
+    fn other_member(&mut self, text: &str, at: usize, previous: usize) -> Option<Next> {
+        let next = self.any_member(text, at)?;
+        let type_place = self.type_place();
+        let follower = self.followers.get_mut(type_place).and_then(|places| places.get_mut(previous));
+        if let (Next::Known(field, _), Some(follower)) = (&next, follower) {
+            *follower = *field;
+        }
+        Some(next)
+    }
+
+    fn any_member(&mut self, text: &str, at: usize) -> Option<Next> {
+        let (field, after) = self.any_key(text, at)?;
+        let value = colon(text.as_bytes(), after)?;
+        Some(field.map_or(Next::Unknown(value), |field| Next::Known(field, value)))
+    }
+
+    fn any_key(&mut self, text: &str, at: usize) -> Option<(Option<Field>, usize)> {
         let bytes = text.as_bytes();
         if *bytes.get(at)? != b'"' {
             return None;
@@ -194,6 +219,8 @@ impl Fields {
     #[inline]
     fn known(&mut self, text: &str, at: usize, field: Field, nesting: &mut Nesting) -> Option<usize> {
         let bytes = text.as_bytes();
+        // A guess ends at its colon or one blank after it.
+        let at = blank(bytes, at);
         let (value, after) = match *bytes.get(at)? {
             b'"' => match self.usual.read(bytes.get(at..)?, field) {
                 Some(length) => (Value::spanning(Kind::Plain, at + 1, at + length - 1), at + length),

@@ -146,7 +146,7 @@ fn hex_word(word: u64) -> (u32, u64) {
     // A byte plus 0x80 - n has its high bit set where the byte is at least n; all bytes are below 0x80 by then.
     let at_least = |bytes: u64, least: u64| (bytes + ONES * (0x80 - least)) & HIGHS;
     let ascii = word & !HIGHS;
-    let lower = ascii | ONES * 0x20;
+    let lower = ascii | (ONES * 0x20);
     let digit = at_least(ascii, 0x30) & !at_least(ascii, 0x3a);
     let letter = at_least(lower, 0x61) & !at_least(lower, 0x67);
     let bad = (word & HIGHS) | (!(digit | letter) & HIGHS);

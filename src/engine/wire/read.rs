@@ -73,16 +73,17 @@ macro_rules! readers {
                 let timestamp = self.timestamp(&mut faults, head.time);
                 let Head { event_type, id, version, .. } = *head;
                 let trace = head.trace.map(NonZero::get);
-                match event_type {
+                let event = match event_type {
                     $(EventType::$name => {
                         let fields = payload::$name { $($field: self.$kind(&mut faults, Field::$field),)* };
-                        match faults.0 {
-                            // Written here, the event is no larger to copy than its type.
-                            None => Ok(Event { id, timestamp, version, trace, payload: Payload::$name(fields) }),
-                            Some(fault) => Err(fault.into()),
-                        }
+                        Event { id, timestamp, version, trace, payload: Payload::$name(fields) }
                     })*
+                };
+                let mut result = Ok(event);
+                if let Some(fault) = faults.0 {
+                    result = Err(fault.into());
                 }
+                result
             }
         }
 

@@ -128,7 +128,7 @@ impl<'a> Headers<'a> {
     }
 }
 
-/// Whether a content type announces a CloudEvent, or a batch of them, as the payload.
+/// Whether a content type announces a `CloudEvent`, or a batch of them, as the payload.
 fn is_structured(content_type: &str) -> bool {
     const PREFIX: &str = "application/cloudevents";
     content_type.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
