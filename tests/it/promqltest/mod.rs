@@ -14,6 +14,7 @@ mod classic;
 mod command;
 mod compare;
 mod evaluate;
+mod promtool;
 mod storage;
 
 use std::fmt::Write as _;
