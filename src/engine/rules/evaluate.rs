@@ -12,7 +12,7 @@ use super::RuleStorage;
 use super::alert::{self, Reading, Shown, Step, Terms};
 use super::book::{Active, Book, Episode, Sender};
 use super::event::{Kind, Reason, finite};
-use super::runtime::{GroupCounts, RuleSettings, Semantics};
+use super::runtime::{Extent, GroupCounts, RuleSettings, Semantics};
 use super::set::{Alerting, Condition, Group, Policy, Rule};
 use super::template::{Scope, Template};
 use crate::engine::labels::{Labels, METRIC_NAME};
@@ -194,7 +194,8 @@ impl Evaluation<'_, '_> {
         if there || began.is_some() {
             active.threshold = self.threshold(policy, &active);
         }
-        if (there && !same) || began.is_some() || self.is_volatile() {
+        let written = active.annotations.len() == self.alerting.annotations.len();
+        if (there && !same) || began.is_some() || !written || self.is_volatile() {
             active.annotations = self.annotations(&active, policy);
         }
         active.episode = match began {
@@ -286,8 +287,9 @@ impl Evaluation<'_, '_> {
         }
     }
 
-    /// Writes `ALERTS` and `ALERTS_FOR_STATE`; `exposed` are the series of the last time.
-    pub(super) fn expose(&mut self, exposed: &mut BTreeSet<Labels>) {
+    /// Writes `ALERTS` and `ALERTS_FOR_STATE`; `exposed` are the series of the last time. Between the instants of the
+    /// interval only what is new is written.
+    pub(super) fn expose(&mut self, exposed: &mut BTreeSet<Labels>, extent: Extent) {
         let at = self.env.sample_millis();
         let mut now = BTreeSet::new();
         for active in self.book.alerts.values() {
@@ -300,9 +302,12 @@ impl Evaluation<'_, '_> {
             let alerts = labels.with("alertstate", state).with(METRIC_NAME, "ALERTS");
             let for_state = labels.with(METRIC_NAME, "ALERTS_FOR_STATE");
             let since = active.state.active_at.micros().div_euclid(1_000_000) as f64;
-            self.env.storage.append(&alerts, at, Some(1.0));
-            self.env.storage.append(&for_state, at, Some(since));
-            now.extend([alerts, for_state]);
+            for (labels, value) in [(alerts, 1.0), (for_state, since)] {
+                if extent == Extent::All || !exposed.contains(&labels) {
+                    self.env.storage.append(&labels, at, Some(value));
+                }
+                now.insert(labels);
+            }
         }
         for gone in exposed.difference(&now) {
             self.env.storage.append(gone, at, None);

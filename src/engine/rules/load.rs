@@ -12,7 +12,7 @@ mod metrics;
 mod rule;
 mod stat;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -165,6 +165,8 @@ fn kept_groups(previous: &RuleSet, file: &str, ids: &mut Ids) -> Vec<Arc<Group>>
 struct Ids {
     alerts: BTreeSet<String>,
     records: BTreeSet<String>,
+    /// The number to try next for a default id that is taken.
+    numbers: BTreeMap<String, usize>,
 }
 
 impl Ids {
@@ -201,14 +203,17 @@ impl Ids {
     /// Group and alert, slugged; a repeat gets `-2`, `-3` and so on.
     fn default_id(&mut self, group: &Group, rule: &Rule) -> String {
         let base = slug(&format!("{} {}", group.name, rule.name));
+        let kind = if matches!(rule.kind, Kind::Recording) { "record" } else { "alert" };
+        let mut number = self.numbers.get(&format!("{kind} {base}")).copied().unwrap_or(1);
         let taken = self.taken(rule);
-        let mut id = base.clone();
-        let mut number = 2_usize;
-        while taken.contains(&id) {
-            id = format!("{base}-{number}");
+        let id = loop {
+            let id = if number == 1 { base.clone() } else { format!("{base}-{number}") };
             number += 1;
-        }
-        taken.insert(id.clone());
+            if taken.insert(id.clone()) {
+                break id;
+            }
+        };
+        self.numbers.insert(format!("{kind} {base}"), number);
         id
     }
 }

@@ -125,7 +125,7 @@ struct RuleState {
 
 /// Which rules of a group are evaluated.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Extent {
+pub(super) enum Extent {
     All,
     Marked,
 }
@@ -265,7 +265,7 @@ impl Rules {
                 continue;
             }
             evaluated.push(at);
-            rule.evaluate(&mut Env {
+            let mut env = Env {
                 storage: &mut *storage,
                 settings: &self.settings,
                 group: &group,
@@ -274,7 +274,8 @@ impl Rules {
                 moved_at: instants.moved_at,
                 outbox: &mut self.outbox,
                 counts: &mut state.counts,
-            });
+            };
+            rule.evaluate(&mut env, extent);
             let recorded = matches!(rule.rule.kind, Kind::Recording).then(|| rule.rule.name.clone());
             if let (Extent::Marked, Some(name)) = (extent, recorded) {
                 let later = state.rules.iter_mut().skip(at + 1);
@@ -344,7 +345,7 @@ impl RuleState {
         Self { rule, book, exposed, health: Health::Unknown, last_evaluation: None, marked: false }
     }
 
-    fn evaluate(&mut self, env: &mut Env<'_>) {
+    fn evaluate(&mut self, env: &mut Env<'_>, extent: Extent) {
         let rule = self.rule.clone();
         self.last_evaluation = Some(env.at);
         env.counts.evaluations += 1;
@@ -353,7 +354,7 @@ impl RuleState {
             Kind::Alerting(alerting) => {
                 let mut evaluation = Evaluation { env, rule: &rule, alerting, book: &mut self.book };
                 let outcome = evaluation.run();
-                evaluation.expose(&mut self.exposed);
+                evaluation.expose(&mut self.exposed, extent);
                 outcome
             }
         };

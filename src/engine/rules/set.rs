@@ -83,7 +83,7 @@ pub struct Alerting {
     pub keep_firing_for: Duration,
     /// What becomes of an alert whose series is gone.
     pub no_data: NoData,
-    /// The first selector's literal name in reading order, else empty.
+    /// The `metric`; of an `expr` the first selector's literal name in reading order, else empty.
     pub metric: Arc<str>,
     /// Where the top of `expr` is a comparison or a set operator over some: what is compared.
     pub data: Option<Data>,

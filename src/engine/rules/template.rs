@@ -94,7 +94,9 @@ impl Template {
         for (name, function) in functions::TABLE {
             template.add_func(name, *function);
         }
-        template.parse(format!("{PRELUDE}{text}")).map_err(|error| problem(text, &error))?;
+        template
+            .parse(format!("{PRELUDE}{}", without_raw_strings(text)))
+            .map_err(|error| problem(text, &error))?;
         let label_names =
             names_after(text, &["$labels.", ".Labels.", "index $labels \"", "index .Labels \""]);
         let external_names = names_after(text, &["$externalLabels.", ".ExternalLabels."]);
@@ -154,7 +156,8 @@ impl Compiled {
             let there = labels.iter().map(|(name, value)| (name.to_string(), Value::from(value.as_ref())));
             Value::Map(named.chain(there).collect())
         };
-        Value::Map(HashMap::from([
+        // A struct in Go: a field it does not have is an error.
+        Value::Object(HashMap::from([
             ("Labels".to_owned(), labels(scope.labels, &self.label_names)),
             ("ExternalLabels".to_owned(), labels(scope.external_labels, &self.external_names)),
             ("ExternalURL".to_owned(), Value::from(scope.external_url)),
@@ -196,6 +199,43 @@ fn innermost(message: &str) -> String {
         parts.nth(3).and(parts.next())
     });
     place.unwrap_or(first).trim().to_owned()
+}
+
+/// The template with raw strings (in backquotes) as quoted ones: the engine resolves escapes in raw strings, too.
+fn without_raw_strings(text: &str) -> String {
+    if !text.contains('`') {
+        return text.to_owned();
+    }
+    let mut rewritten = String::with_capacity(text.len());
+    let (mut inside, mut quote, mut previous) = (false, None, ' ');
+    let mut escaped = false;
+    for character in text.chars() {
+        match (quote, character) {
+            (Some('`'), '`') => {
+                quote = None;
+                rewritten.push('"');
+            }
+            (Some('`'), '"' | '\\') => rewritten.extend(['\\', character]),
+            (Some('`'), '\n') => rewritten.push_str("\\n"),
+            (None, '`') if inside => {
+                quote = Some('`');
+                rewritten.push('"');
+            }
+            _ => {
+                rewritten.push(character);
+                match (quote, character) {
+                    (None, '"' | '\'') if inside => quote = Some(character),
+                    (Some(open), _) if open == character && !escaped => quote = None,
+                    (None, '{') if previous == '{' => inside = true,
+                    (None, '}') if previous == '}' => inside = false,
+                    _ => {}
+                }
+            }
+        }
+        escaped = character == '\\' && !escaped && quote.is_some_and(|open| open != '`');
+        previous = character;
+    }
+    rewritten
 }
 
 /// The identifiers that follow any of `markers`.

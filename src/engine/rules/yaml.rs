@@ -3,7 +3,7 @@
 //! Anchors, aliases and merge keys work as in Go's YAML library, which Prometheus reads its files with; how much
 //! they may multiply is bounded. Only the first document is read, as Prometheus does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use serde_saphyr::granit_parser::{Event, Options, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
@@ -230,6 +230,7 @@ impl<'a> Builder<'a> {
     fn entries(&mut self, bytes: &Range<usize>, depth: usize) -> Result<(Vec<(Node, Node)>, usize), Problem> {
         let mut entries: Vec<(Node, Node)> = Vec::new();
         let mut merged: Vec<(Node, Node)> = Vec::new();
+        let mut known: BTreeSet<String> = BTreeSet::new();
         let end = loop {
             let (event, span) = self.inside(bytes)?;
             if matches!(event, Event::MappingEnd) {
@@ -240,7 +241,7 @@ impl<'a> Builder<'a> {
             let value = self.node(event, &span, depth + 1)?;
             if key.scalar().is_some_and(|scalar| scalar.text == "<<" && scalar.style == Notation::Plain) {
                 merge(value, &mut merged)?;
-            } else if entries.iter().any(|(known, _)| known.value == key.value) {
+            } else if !known.insert(identity(&key)) {
                 self.problems.push(Problem {
                     message: format!("the key `{}` stands twice in one mapping", name_of(&key)),
                     span: key.span,
@@ -251,7 +252,7 @@ impl<'a> Builder<'a> {
             }
         };
         for (key, value) in merged {
-            if !entries.iter().any(|(known, _)| known.value == key.value) {
+            if known.insert(identity(&key)) {
                 entries.push((key, value));
             }
         }
@@ -325,6 +326,14 @@ fn notation(style: ScalarStyle, tag: Option<&Tag>, bytes: &Range<usize>) -> Resu
             advice: Some("Take the tag away."),
         }),
         _ => Ok(written),
+    }
+}
+
+/// What makes a key the same as another one: its text, however it is written.
+fn identity(key: &Node) -> String {
+    match &key.value {
+        Value::Scalar(scalar) => scalar.text.clone(),
+        Value::Sequence(_) | Value::Mapping(_) => format!("{:?}", key.value),
     }
 }
 

@@ -38,7 +38,7 @@ pub(in crate::engine::rules) fn report(
     recorded: &[Arc<str>],
 ) {
     for (name, place) in std::mem::take(&mut findings.unknown_metrics) {
-        if recorded.iter().any(|known| known.as_ref() == name) {
+        if findings.is_full() || recorded.iter().any(|known| known.as_ref() == name) {
             continue;
         }
         let near = metrics

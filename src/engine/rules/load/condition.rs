@@ -31,7 +31,7 @@ pub(super) fn read(
     expression: &Expression,
     findings: &mut Findings<'_>,
 ) -> Option<Policies> {
-    let before = findings.list.len();
+    let before = findings.found;
     let wait = wait(fields, findings).unwrap_or_default();
     let base = Base { wait, condition: condition(fields, None, findings) };
     let severities = fields.get("severities");
@@ -41,7 +41,7 @@ pub(super) fn read(
     }
     let policy = policy(fields, base, findings);
     refuse_second_comparison(fields, expression, findings);
-    if policy.is_none() && expression.from_metric && findings.list.len() == before {
+    if policy.is_none() && expression.from_metric && findings.found == before {
         findings
             .error("missing-threshold", &fields.span, "a rule over a `metric` needs a threshold")
             .advise("Add `above:`, `below:` or `severities:`.");
@@ -51,7 +51,7 @@ pub(super) fn read(
         .unwrap_or(Policy { levels: vec![Level { severity: None, condition: Condition::Expression, wait }] });
     let base = Override { wanted: Vec::new(), policy };
     let overrides = overrides(fields, &base.policy, thresholds, findings);
-    (findings.list.len() == before).then_some(Policies { policy: base.policy, overrides })
+    (findings.found == before).then_some(Policies { policy: base.policy, overrides })
 }
 
 /// What a level takes where it does not say.
@@ -68,7 +68,7 @@ fn policy(fields: &Fields<'_>, base: Base, findings: &mut Findings<'_>) -> Optio
             .condition
             .map(|condition| Policy { levels: vec![Level { severity: None, condition, wait: base.wait }] });
     };
-    let before = findings.list.len();
+    let before = findings.found;
     let mut levels = Vec::new();
     for (key, value) in findings.entries(node, "`severities`") {
         match Severity::from_name(name_of(key)) {
@@ -79,7 +79,7 @@ fn policy(fields: &Fields<'_>, base: Base, findings: &mut Findings<'_>) -> Optio
         }
     }
     levels.sort_by_key(|level| level.severity);
-    if levels.is_empty() && findings.list.len() == before {
+    if levels.is_empty() && findings.found == before {
         findings.error("missing-threshold", &node.span, "`severities` needs a level");
     }
     (!levels.is_empty()).then_some(Policy { levels })

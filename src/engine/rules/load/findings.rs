@@ -7,6 +7,9 @@ use super::duration::{DurationError, parse_duration};
 use crate::engine::diagnostic::{Diagnostic, Severity, Source, closest};
 use crate::engine::rules::yaml::{Node, Notation, Offsets, Scalar, Value, name_of};
 
+/// Findings that are kept of one file; a person mends some and looks again.
+const FINDINGS_MAX: usize = 200;
+
 /// What is wrong with one file.
 #[derive(Debug)]
 pub(in crate::engine::rules) struct Findings<'a> {
@@ -14,18 +17,26 @@ pub(in crate::engine::rules) struct Findings<'a> {
     pub(in crate::engine::rules) source: &'a Source,
     /// Every finding.
     pub(in crate::engine::rules) list: Vec<Diagnostic>,
+    /// How many findings there were, those that are not kept included.
+    pub(in crate::engine::rules) found: usize,
+    refused: bool,
     /// Metric names nothing was known of when they were read, with their places.
     pub(in crate::engine::rules) unknown_metrics: Vec<(String, Range<usize>)>,
 }
 
 impl<'a> Findings<'a> {
     pub(in crate::engine::rules) fn new(source: &'a Source) -> Self {
-        Self { source, list: Vec::new(), unknown_metrics: Vec::new() }
+        Self { source, list: Vec::new(), found: 0, refused: false, unknown_metrics: Vec::new() }
+    }
+
+    /// Whether no further finding is kept.
+    pub(in crate::engine::rules) fn is_full(&self) -> bool {
+        self.list.len() >= FINDINGS_MAX - 1
     }
 
     /// Whether anything refuses the file.
     pub(in crate::engine::rules) fn refuse(&self) -> bool {
-        self.list.iter().any(|finding| finding.severity == Severity::Error)
+        self.refused
     }
 
     pub(in crate::engine::rules) fn error(
@@ -53,6 +64,14 @@ impl<'a> Findings<'a> {
         span: &Range<usize>,
         message: String,
     ) -> Advice<'_> {
+        self.found += 1;
+        self.refused |= severity == Severity::Error;
+        // The last place is for an error, should the file be refused by one that is not kept.
+        let kept = self.list.iter().any(|finding| finding.severity == Severity::Error);
+        let room = if kept || severity == Severity::Error { FINDINGS_MAX } else { FINDINGS_MAX - 1 };
+        if self.list.len() >= room {
+            return Advice(None);
+        }
         let (source, span) = (self.source.clone(), span.clone());
         self.list.push(Diagnostic { severity, code, source, span, message, advice: None });
         Advice(self.list.last_mut())

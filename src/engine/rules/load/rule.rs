@@ -268,13 +268,17 @@ fn alerting(fields: &Fields<'_>, query: Option<&Query>, findings: &mut Findings<
         .collect();
     let Policies { policy, overrides } = policies?;
     let query = query?;
-    let first =
-        selectors(&query.expr).first().and_then(|found| inspect::literal_name(found.selector).map(Arc::from));
+    let metric = match fields.get("metric").and_then(Node::scalar) {
+        Some(metric) => Some(Arc::from(metric.text.trim())),
+        None => selectors(&query.expr)
+            .first()
+            .and_then(|found| inspect::literal_name(found.selector).map(Arc::from)),
+    };
     Some(Alerting {
         annotations: sorted(annotations),
         keep_firing_for: keep_firing_for.unwrap_or_default(),
         no_data: no_data?,
-        metric: first.unwrap_or_else(|| Arc::from("")),
+        metric: metric.unwrap_or_else(|| Arc::from("")),
         data: filter::data(&query.expr),
         policy,
         overrides,

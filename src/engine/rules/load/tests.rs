@@ -202,6 +202,37 @@ fn what_prometheus_takes_loads_without_a_word() {
 }
 
 #[test]
+fn the_metric_of_an_alert_is_the_one_that_is_named_first() {
+    let text = "
+groups:
+- name: g
+  rules:
+  - {alert: A, metric: db_query_duration_seconds, stat: avg, window: 5m, above: 1}
+  - {alert: B, expr: sum(queue_depth) / sum(queue_jobs_completed_total) > 1}
+  - {alert: C, expr: vector(1)}
+";
+    let set = loaded(&[("a.yaml", text)], None).set;
+    let metric = |rule: &Arc<Rule>| match &rule.kind {
+        Kind::Alerting(alerting) => alerting.metric.to_string(),
+        Kind::Recording => String::new(),
+    };
+    let metrics: Vec<String> = set.rules().map(metric).collect();
+    assert_eq!(metrics, ["db_query_duration_seconds", "queue_depth", ""]);
+}
+
+#[test]
+fn a_large_bad_file_is_refused_with_its_first_200_findings() {
+    let mut text = "groups:\n- name: g\n  rules:\n".to_owned();
+    for key in 0..20_000 {
+        text.extend([format!("  - {{alert: Same, expr: unknown_{key}, keyy{key}: 1}}\n")]);
+    }
+    text.push_str("  - {alert: Same, expr: up >}\n");
+    let loaded = loaded(&[("a.yaml", &text)], None);
+    assert_eq!(loaded.diagnostics.len(), 200);
+    assert_eq!(loaded.files[0].1, Outcome::Refused);
+}
+
+#[test]
 fn no_text_makes_a_load_panic() {
     let good = "groups:\n- name: g\n  rules:\n  - alert: A\n    expr: up > 1\n    for: 5m\n    labels: {a: '{{ $value }}'}\n";
     for cut in 0..good.len() {

@@ -39,6 +39,8 @@ impl Rules {
                 match states.remove(&key_of(&rule.rule)) {
                     Some(old) if old.rule.essence == rule.rule.essence => {
                         *rule = RuleState { rule: rule.rule.clone(), ..old };
+                        // Their texts may have changed; the next evaluation writes them anew.
+                        rule.book.alerts.values_mut().for_each(|active| active.annotations.clear());
                     }
                     Some(old) => {
                         rule.marked = true;

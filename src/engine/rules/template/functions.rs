@@ -85,7 +85,7 @@ pub(super) fn with_state<T>(
 pub(super) fn query_result(samples: Vec<(Labels, f64)>) -> Value {
     let sample = |(labels, value): (Labels, f64)| {
         let labels = labels.iter().map(|(name, value)| (name.to_string(), Value::from(value.as_ref())));
-        Value::Map(HashMap::from([
+        Value::Object(HashMap::from([
             ("Labels".to_owned(), Value::Map(labels.collect())),
             ("Value".to_owned(), float(value)),
         ]))
@@ -158,7 +158,7 @@ fn first(given: &[Value]) -> Result<Value> {
 
 fn field<'a>(sample: &'a Value, name: &str) -> Result<&'a Value> {
     match sample {
-        Value::Map(fields) => fields.get(name).ok_or_else(|| failure("expected a sample of a query")),
+        Value::Object(fields) => fields.get(name).ok_or_else(|| failure("expected a sample of a query")),
         _ => Err(failure("expected a sample of a query")),
     }
 }
@@ -225,7 +225,7 @@ fn title(given: &[Value]) -> Result<Value> {
         } else {
             titled.extend(character.to_uppercase());
         }
-        inside = character.is_alphanumeric() || matches!(character, '_' | '\'');
+        inside = character.is_alphanumeric() || character == '_';
     }
     Ok(titled.into())
 }

@@ -99,3 +99,33 @@ fn endless_and_huge_templates_end_with_an_error() {
         assert!(expand(text).is_err(), "{text}");
     }
 }
+
+/// What Prometheus' own promtool (2.42) made of each template, null where it failed, for the one series
+/// `m{job="api",instance="b:1"}` at 1234567.891.
+const AS_PROMTOOL: &str = include_str!("../../../../tests/rules/templates.jsonl");
+
+#[test]
+fn templates_render_as_promtool_renders_them() {
+    let labels = Labels::collect([("__name__", "m"), ("job", "api"), ("instance", "b:1")]);
+    let external_labels = Labels::empty();
+    let scope = Scope {
+        labels: &labels,
+        value: 1_234_567.891,
+        external_labels: &external_labels,
+        external_url: "",
+        now: Timestamp::EPOCH,
+    };
+    let mut ask = |query: &str| match query {
+        "m" => Ok(vec![(labels.clone(), 1_234_567.891)]),
+        _ => Ok(Vec::new()),
+    };
+    let mut wrong = Vec::new();
+    for line in AS_PROMTOOL.lines() {
+        let (text, expected): (String, Option<String>) = serde_json::from_str(line).unwrap();
+        let actual = Template::parse(&text).ok().and_then(|template| template.expand(scope, &mut ask).ok());
+        if actual != expected {
+            wrong.push(format!("{text}: {actual:?} instead of {expected:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
