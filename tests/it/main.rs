@@ -10,4 +10,5 @@ mod cli;
 mod http;
 mod lanes;
 mod promqltest;
+mod signing_in;
 mod support;
