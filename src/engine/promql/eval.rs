@@ -76,7 +76,7 @@ pub fn range(
     settings: &Settings,
 ) -> Result<Outcome, EvalError> {
     let mut evaluator = Evaluator::new(storage, settings, QueryTimes { start_ms, end_ms, step_ms });
-    if let Some(kind) = evaluator.refused_in_range_query(expr) {
+    if let Some(kind) = ranges::refused_in_range_query(expr) {
         let message =
             format!("invalid expression type \"{kind}\" for range query, must be Scalar or instant Vector");
         return Err(EvalError { span: expr.span.clone(), message });
@@ -114,6 +114,7 @@ fn samples(grid: Grid, cells: Vec<Cell>) -> Vec<Sample> {
 
 /// The instants the whole query is about.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_field_names, reason = "the unit stands last in every name")]
 pub(in crate::engine::promql) struct QueryTimes {
     pub(in crate::engine::promql) start_ms: i64,
     pub(in crate::engine::promql) end_ms: i64,

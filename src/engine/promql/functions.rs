@@ -180,9 +180,10 @@ impl Function {
         }
     }
 
-    /// Whether its results keep the metric name, being samples as they are stored.
+    /// Whether the series of its range keep their metric names: its results are samples as they are stored, or
+    /// have none of the series' labels.
     pub(in crate::engine::promql) fn keeps_name(&self) -> bool {
-        matches!(self.name, "last_over_time" | "first_over_time")
+        matches!(self.name, "last_over_time" | "first_over_time" | "absent_over_time")
     }
 
     /// The type of the argument at `index`; a repeated last parameter keeps its type.

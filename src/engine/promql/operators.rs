@@ -112,7 +112,7 @@ impl Evaluator<'_> {
                         .map(Evaluated::Matrix)
                         .map_err(|_| super::eval::duplicate_labels(&binary.left));
                 }
-                self.with_vectors(binary, span, left, right).map(Evaluated::Matrix)
+                self.with_vectors(binary, span, &left, &right).map(Evaluated::Matrix)
             }
             (Evaluated::String(_), _) | (_, Evaluated::String(_)) => {
                 Err(fail(span, "a string is no operand".to_owned()))

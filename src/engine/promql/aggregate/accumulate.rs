@@ -253,10 +253,9 @@ impl Group {
 
     fn finish(self, op: AggregateOp, q: f64) -> (Cell, Option<Note>) {
         let float = match self {
-            Self::Empty => return (None, None),
+            Self::Empty | Self::Extreme(None) => return (None, None),
             Self::Sum(total) => return total.finish(Kahan::total, HistogramSum::finish),
             Self::Average(total) => return total.finish(Mean::finish, HistogramMean::finish),
-            Self::Extreme(None) => return (None, None),
             Self::Extreme(Some(value)) | Self::Count(value) => value,
             Self::One => 1.0,
             Self::Spread(spread) if spread.count == 0.0 => return (None, None),

@@ -177,7 +177,7 @@ impl Evaluator<'_> {
                 scalars.clear();
                 scalars
                     .extend(call.scalars.iter().map(|values| values.get(step).copied().unwrap_or(f64::NAN)));
-                let value = (call.body)(&mut Window {
+                let mut window = Window {
                     floats: floats.get(float_window.clone()).unwrap_or_default(),
                     histograms: histograms.get(histogram_window.clone()).unwrap_or_default(),
                     metric: &metric,
@@ -188,8 +188,12 @@ impl Evaluator<'_> {
                     mode,
                     position: call.position,
                     notes: &mut self.notes,
-                })
-                .map_err(|message| fail(&span, message))?;
+                    failure: None,
+                };
+                let value = (call.body)(&mut window);
+                if let Some(failure) = window.failure {
+                    return Err(fail(&span, failure));
+                }
                 any |= value.is_some();
                 any_float |= matches!(value, Some(Value::Float(_)));
                 cells.push(value);
@@ -260,15 +264,6 @@ impl Evaluator<'_> {
         }
         Ok(Some(selected))
     }
-
-    /// The kind of an expression that no range query can have.
-    pub(super) fn refused_in_range_query(&self, expr: &Expr) -> Option<&'static str> {
-        match &unwrapped(expr).node {
-            Node::Matrix { .. } | Node::Subquery { .. } => Some("range vector"),
-            Node::String(_) => Some("string"),
-            _ => None,
-        }
-    }
 }
 
 impl RangeSeries {
@@ -282,6 +277,15 @@ impl RangeSeries {
             .collect();
         samples.sort_by_key(|sample| sample.time_ms);
         SelectedSeries { labels: self.row.into_labels(), samples }
+    }
+}
+
+/// The kind of an expression that no range query can have.
+pub(super) fn refused_in_range_query(expr: &Expr) -> Option<&'static str> {
+    match &unwrapped(expr).node {
+        Node::Matrix { .. } | Node::Subquery { .. } => Some("range vector"),
+        Node::String(_) => Some("string"),
+        _ => None,
     }
 }
 

@@ -39,7 +39,9 @@ impl Evaluator<'_> {
         let mut selected =
             self.storage.select(Selection { matchers: &selector.matchers, start_ms, end_ms, extent });
         if hinted {
-            selected.iter_mut().for_each(|series| hint(&mut series.samples));
+            for series in &mut selected {
+                hint(&mut series.samples);
+            }
         }
         selected
     }

@@ -126,6 +126,14 @@ fn two_series_that_differ_in_their_names_alone_do_not_become_one() {
 }
 
 #[test]
+fn the_absent_needs_no_names_to_tell_series_apart() {
+    let lines = ["a 1", "b 2"];
+    let selector = "absent_over_time({__name__=~\"a|b\"}[2m])";
+    assert_eq!(at(&lines, selector, 0).unwrap(), Vec::<String>::new());
+    assert_eq!(at(&lines, selector, 4).unwrap(), ["{} 1"]);
+}
+
+#[test]
 fn matches_that_are_not_one_to_one_must_be_grouped() {
     let lines = ["many{i=\"1\"} 1", "many{i=\"2\"} 2", "one 3"];
     let error = at(&lines, "many * ignoring (i) one", 0).unwrap_err();

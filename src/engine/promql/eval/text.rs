@@ -74,7 +74,7 @@ pub(in crate::engine::promql) fn quoted(text: &str) -> String {
             '\n' => out.push_str("\\n"),
             '\t' => out.push_str("\\t"),
             '\r' => out.push_str("\\r"),
-            control if control.is_control() => out.push_str(&format!("\\x{:02x}", u32::from(control))),
+            control if control.is_control() => out.extend(format!("\\x{:02x}", u32::from(control)).chars()),
             other => out.push(other),
         }
     }

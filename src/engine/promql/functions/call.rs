@@ -44,7 +44,7 @@ impl Evaluator<'_> {
                 matrix
             }
             Body::Date(read) => {
-                self.each_float(args, grid, |value, _| Some(read(Date::of_seconds(value as i64)) as f64))?
+                self.each_float(args, grid, |value, _| Some(read(Date::of_value(value)) as f64))?
             }
         };
         Ok(Evaluated::Matrix(matrix))
@@ -191,12 +191,6 @@ impl Evaluator<'_> {
         }
     }
 
-    /// Joins series that became alike through new labels.
-    pub(super) fn joined(&self, mut matrix: Matrix, arg: &Expr) -> Result<Matrix, EvalError> {
-        matrix.merge_duplicates().map_err(|_| duplicate_labels(arg))?;
-        Ok(matrix)
-    }
-
     /// The metric name for messages about classic histograms: it is gone unless names go last.
     pub(super) fn metric_for_messages(&self, row: &Row) -> Arc<str> {
         match self.settings.name_removal {
@@ -204,6 +198,12 @@ impl Evaluator<'_> {
             NameRemoval::Immediate => Arc::from(""),
         }
     }
+}
+
+/// Joins series that became alike through new labels.
+pub(super) fn joined(mut matrix: Matrix, arg: &Expr) -> Result<Matrix, EvalError> {
+    matrix.merge_duplicates().map_err(|_| duplicate_labels(arg))?;
+    Ok(matrix)
 }
 
 /// The argument at `index`; the parser has counted them.

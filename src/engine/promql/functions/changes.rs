@@ -7,24 +7,24 @@ use super::rate::histograms_restart;
 use super::starts::restarts;
 use super::window::{Point, Window, merged};
 
-pub(super) fn changes(window: &mut Window<'_>) -> Result<Cell, String> {
-    Ok(count(window, |before, after| match (before, after) {
+pub(super) fn changes(window: &mut Window<'_>) -> Cell {
+    count(window, |before, after| match (before, after) {
         (Point::Float(before), Point::Float(after)) => {
             after.value != before.value && !(after.value.is_nan() && before.value.is_nan())
         }
         (Point::Histogram(before), Point::Histogram(after)) => !after.value.equals(&before.value),
         (Point::Float(_), Point::Histogram(_)) | (Point::Histogram(_), Point::Float(_)) => true,
-    }))
+    })
 }
 
-pub(super) fn resets(window: &mut Window<'_>) -> Result<Cell, String> {
-    Ok(count(window, |before, after| match (before, after) {
+pub(super) fn resets(window: &mut Window<'_>) -> Cell {
+    count(window, |before, after| match (before, after) {
         (Point::Float(_), Point::Float(_)) => falls(before, after),
         (Point::Histogram(before), Point::Histogram(after)) => {
             histograms_restart(before, after) || after.value.is_reset_after(&before.value)
         }
         (Point::Float(_), Point::Histogram(_)) | (Point::Histogram(_), Point::Float(_)) => true,
-    }))
+    })
 }
 
 fn falls(before: Point<'_>, after: Point<'_>) -> bool {

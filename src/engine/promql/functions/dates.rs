@@ -30,6 +30,13 @@ impl Date {
         Self { year, month, day, days, second: seconds.rem_euclid(86_400) }
     }
 
+    /// The date of a sample in seconds since the Unix epoch. As in Go, one that no integer holds is at the end of
+    /// time.
+    pub(in crate::engine::promql) fn of_value(seconds: f64) -> Self {
+        let held = seconds.abs() < 2f64.powi(63);
+        Self::of_seconds(if held { seconds as i64 } else { i64::MAX })
+    }
+
     fn is_leap(self) -> bool {
         self.year % 4 == 0 && self.year % 100 != 0 || self.year % 400 == 0
     }
@@ -92,5 +99,13 @@ mod tests {
             (1969, 12, 31, 3)
         );
         assert_eq!(day_of_year(Date::of_seconds(1_483_191_420)), 366);
+    }
+
+    #[test]
+    fn no_number_is_at_the_end_of_time() {
+        for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e300] {
+            assert_eq!(year(Date::of_value(value)), 292_277_026_596);
+        }
+        assert_eq!(year(Date::of_value(-1.5)), 1969);
     }
 }

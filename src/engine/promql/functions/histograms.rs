@@ -71,7 +71,7 @@ impl Evaluator<'_> {
                     evaluator.quantile_of(row, observed, q, position, grid.at(step))
                 })?;
             for (row, cells) in found.into_series() {
-                push_labelled(&mut matrix, &row, cells, label, &values);
+                push_labelled(&mut matrix, &row, &cells, label, &values);
             }
         }
         matrix.merge_duplicates().map_err(|_| duplicate_labels(vector))?;
@@ -230,7 +230,7 @@ impl Evaluator<'_> {
 }
 
 /// Adds a series once for each value its quantile takes, with that value as a label.
-fn push_labelled(matrix: &mut Matrix, row: &Row, cells: Vec<Cell>, label: &str, quantiles: &[f64]) {
+fn push_labelled(matrix: &mut Matrix, row: &Row, cells: &[Cell], label: &str, quantiles: &[f64]) {
     let mut texts: Vec<String> = Vec::new();
     let by_step: Vec<usize> = quantiles
         .iter()

@@ -17,12 +17,12 @@ enum Kind {
     Delta,
 }
 
-pub(super) fn irate(window: &mut Window<'_>) -> Result<Cell, String> {
-    Ok(last_two(window, Kind::Rate))
+pub(super) fn irate(window: &mut Window<'_>) -> Cell {
+    last_two(window, Kind::Rate)
 }
 
-pub(super) fn idelta(window: &mut Window<'_>) -> Result<Cell, String> {
-    Ok(last_two(window, Kind::Delta))
+pub(super) fn idelta(window: &mut Window<'_>) -> Cell {
+    last_two(window, Kind::Delta)
 }
 
 fn last_two(window: &mut Window<'_>, kind: Kind) -> Cell {
@@ -48,10 +48,10 @@ fn last_two(window: &mut Window<'_>, kind: Kind) -> Cell {
             let gauges = [before, after].map(|point| point.value.reset_hint == ResetHint::Gauge);
             match kind {
                 Kind::Rate if gauges.contains(&true) => {
-                    window.note(Note::NotCounter(Arc::clone(window.metric)))
+                    window.note(Note::NotCounter(Arc::clone(window.metric)));
                 }
                 Kind::Delta if gauges.contains(&false) => {
-                    window.note(Note::NotGauge(Arc::clone(window.metric)))
+                    window.note(Note::NotGauge(Arc::clone(window.metric)));
                 }
                 Kind::Rate | Kind::Delta => {}
             }

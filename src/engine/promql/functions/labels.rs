@@ -3,7 +3,7 @@
 use super::super::ast::Expr;
 use super::super::eval::{Evaluator, Grid, Matrix, Row, fail};
 use super::super::{EvalError, pattern as regex};
-use super::call::{argument, string};
+use super::call::{argument, joined, string};
 use crate::engine::labels::METRIC_NAME;
 
 /// Sets a label where a regular expression matches another.
@@ -27,7 +27,7 @@ pub(super) fn replace(evaluator: &mut Evaluator<'_>, args: &[Expr], grid: Grid) 
             set(row, target, &value);
         }
     }
-    evaluator.joined(matrix, vector)
+    joined(matrix, vector)
 }
 
 /// Sets a label to others' values, joined.
@@ -53,7 +53,7 @@ pub(super) fn join(evaluator: &mut Evaluator<'_>, args: &[Expr], grid: Grid) -> 
         let value = values.join(separator);
         set(row, target, &value);
     }
-    evaluator.joined(matrix, vector)
+    joined(matrix, vector)
 }
 
 /// Sets a label; a new metric name stays.

@@ -45,7 +45,9 @@ pub(super) fn sort(
                 *cell = None;
             }
         };
-        series.iter_mut().for_each(|(_, cells)| cells.iter_mut().for_each(only_floats));
+        for (_, cells) in &mut series {
+            cells.iter_mut().for_each(only_floats);
+        }
     }
     Ok(collected(series, grid))
 }

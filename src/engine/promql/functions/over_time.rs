@@ -8,28 +8,29 @@ use super::super::storage::Value;
 use super::quantile::quantile;
 use super::window::{Point, Window};
 
-pub(super) fn count(window: &mut Window<'_>) -> Result<Cell, String> {
-    Ok(Some(Value::Float((window.floats.len() + window.histograms.len()) as f64)))
+pub(super) fn count(window: &mut Window<'_>) -> Cell {
+    let count = window.floats.len() + window.histograms.len();
+    (count > 0).then_some(Value::Float(count as f64))
 }
 
-pub(super) fn present(_window: &mut Window<'_>) -> Result<Cell, String> {
-    Ok(Some(Value::Float(1.0)))
+pub(super) fn present(window: &mut Window<'_>) -> Cell {
+    window.samples().next().map(|_| Value::Float(1.0))
 }
 
-pub(super) fn first(window: &mut Window<'_>) -> Result<Cell, String> {
-    Ok(window.samples().next().map(Point::value))
+pub(super) fn first(window: &mut Window<'_>) -> Cell {
+    window.samples().next().map(Point::value)
 }
 
-pub(super) fn last(window: &mut Window<'_>) -> Result<Cell, String> {
-    Ok(last_point(window).map(Point::value))
+pub(super) fn last(window: &mut Window<'_>) -> Cell {
+    last_point(window).map(Point::value)
 }
 
-pub(super) fn time_of_first(window: &mut Window<'_>) -> Result<Cell, String> {
-    Ok(window.samples().next().map(|point| seconds(point.time_ms())))
+pub(super) fn time_of_first(window: &mut Window<'_>) -> Cell {
+    window.samples().next().map(|point| seconds(point.time_ms()))
 }
 
-pub(super) fn time_of_last(window: &mut Window<'_>) -> Result<Cell, String> {
-    Ok(last_point(window).map(|point| seconds(point.time_ms())))
+pub(super) fn time_of_last(window: &mut Window<'_>) -> Cell {
+    last_point(window).map(|point| seconds(point.time_ms()))
 }
 
 fn seconds(time_ms: i64) -> Value {
@@ -44,20 +45,20 @@ fn last_point<'a>(window: &Window<'a>) -> Option<Point<'a>> {
     }
 }
 
-pub(super) fn max(window: &mut Window<'_>) -> Result<Cell, String> {
-    Ok(extreme(window, |value, best| value > best).map(|(value, _)| Value::Float(value)))
+pub(super) fn max(window: &mut Window<'_>) -> Cell {
+    extreme(window, |value, best| value > best).map(|(value, _)| Value::Float(value))
 }
 
-pub(super) fn min(window: &mut Window<'_>) -> Result<Cell, String> {
-    Ok(extreme(window, |value, best| value < best).map(|(value, _)| Value::Float(value)))
+pub(super) fn min(window: &mut Window<'_>) -> Cell {
+    extreme(window, |value, best| value < best).map(|(value, _)| Value::Float(value))
 }
 
-pub(super) fn time_of_max(window: &mut Window<'_>) -> Result<Cell, String> {
-    Ok(extreme(window, |value, best| value >= best).map(|(_, time_ms)| seconds(time_ms)))
+pub(super) fn time_of_max(window: &mut Window<'_>) -> Cell {
+    extreme(window, |value, best| value >= best).map(|(_, time_ms)| seconds(time_ms))
 }
 
-pub(super) fn time_of_min(window: &mut Window<'_>) -> Result<Cell, String> {
-    Ok(extreme(window, |value, best| value <= best).map(|(_, time_ms)| seconds(time_ms)))
+pub(super) fn time_of_min(window: &mut Window<'_>) -> Cell {
+    extreme(window, |value, best| value <= best).map(|(_, time_ms)| seconds(time_ms))
 }
 
 /// The best float and its time; any number is better than NaN.
@@ -69,16 +70,18 @@ fn extreme(window: &mut Window<'_>, better: impl Fn(f64, f64) -> bool) -> Option
     }))
 }
 
-pub(super) fn sum(window: &mut Window<'_>) -> Result<Cell, String> {
+pub(super) fn sum(window: &mut Window<'_>) -> Cell {
     if window.is_mixed() {
-        return Ok(None);
+        return None;
     }
     if window.histograms.is_empty() {
         let mut sum = Kahan::default();
-        window.floats.iter().for_each(|point| sum.add(point.value));
-        return Ok(Some(Value::Float(sum.total())));
+        for point in window.floats {
+            sum.add(point.value);
+        }
+        return Some(Value::Float(sum.total()));
     }
-    Ok(sum_histograms(window, |values| {
+    sum_histograms(window, |values| {
         let mut values = values.iter();
         let Some(first) = values.next() else { return Ok((FloatHistogram::default(), false)) };
         let mut sum = HistogramSum::new(first);
@@ -87,19 +90,21 @@ pub(super) fn sum(window: &mut Window<'_>) -> Result<Cell, String> {
             bounds_differ |= sum.apply(Operation::Add, value)?.bounds_differ;
         }
         Ok((sum.finish(), bounds_differ))
-    }))
+    })
 }
 
-pub(super) fn average(window: &mut Window<'_>) -> Result<Cell, String> {
+pub(super) fn average(window: &mut Window<'_>) -> Cell {
     if window.is_mixed() {
-        return Ok(None);
+        return None;
     }
     if let [first, others @ ..] = window.floats {
         let mut mean = Mean::new(first.value);
-        others.iter().for_each(|point| mean.add(point.value));
-        return Ok(Some(Value::Float(mean.finish())));
+        for point in others {
+            mean.add(point.value);
+        }
+        return Some(Value::Float(mean.finish()));
     }
-    Ok(sum_histograms(window, |values| {
+    sum_histograms(window, |values| {
         let Some((first, others)) = values.split_first() else {
             return Ok((FloatHistogram::default(), false));
         };
@@ -109,7 +114,7 @@ pub(super) fn average(window: &mut Window<'_>) -> Result<Cell, String> {
             bounds_differ |= mean.add(value)?.bounds_differ;
         }
         Ok((mean.finish(), bounds_differ))
-    }))
+    })
 }
 
 /// Sums histograms up, with messages about what did not go together.
@@ -133,12 +138,12 @@ fn sum_histograms(
     Some(Value::Histogram(Arc::new(sum)))
 }
 
-pub(super) fn standard_deviation(window: &mut Window<'_>) -> Result<Cell, String> {
-    Ok(spread(window).map(|variance| Value::Float(variance.sqrt())))
+pub(super) fn standard_deviation(window: &mut Window<'_>) -> Cell {
+    spread(window).map(|variance| Value::Float(variance.sqrt()))
 }
 
-pub(super) fn variance(window: &mut Window<'_>) -> Result<Cell, String> {
-    Ok(spread(window).map(Value::Float))
+pub(super) fn variance(window: &mut Window<'_>) -> Cell {
+    spread(window).map(Value::Float)
 }
 
 fn spread(window: &mut Window<'_>) -> Option<f64> {
@@ -156,9 +161,9 @@ fn spread(window: &mut Window<'_>) -> Option<f64> {
     Some(squares.total() / count)
 }
 
-pub(super) fn quantile_over_time(window: &mut Window<'_>) -> Result<Cell, String> {
+pub(super) fn quantile_over_time(window: &mut Window<'_>) -> Cell {
     if window.floats.is_empty() {
-        return Ok(None);
+        return None;
     }
     let q = window.scalar(0);
     if !(0.0..=1.0).contains(&q) {
@@ -166,20 +171,20 @@ pub(super) fn quantile_over_time(window: &mut Window<'_>) -> Result<Cell, String
     }
     window.note_ignored_histograms();
     let values = window.floats.iter().map(|point| point.value).collect();
-    Ok(Some(Value::Float(quantile(q, values))))
+    Some(Value::Float(quantile(q, values)))
 }
 
 /// The median distance from the median.
-pub(super) fn median_deviation(window: &mut Window<'_>) -> Result<Cell, String> {
+pub(super) fn median_deviation(window: &mut Window<'_>) -> Cell {
     if window.floats.is_empty() {
-        return Ok(None);
+        return None;
     }
     window.note_ignored_histograms();
     let values: Vec<f64> = window.floats.iter().map(|point| point.value).collect();
     if values.iter().any(|value| value.is_nan()) {
-        return Ok(Some(Value::Float(f64::NAN)));
+        return Some(Value::Float(f64::NAN));
     }
     let median = quantile(0.5, values.clone());
     let distances = values.iter().map(|value| (value - median).abs()).collect();
-    Ok(Some(Value::Float(quantile(0.5, distances))))
+    Some(Value::Float(quantile(0.5, distances)))
 }

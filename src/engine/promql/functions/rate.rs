@@ -27,16 +27,16 @@ impl Change {
     }
 }
 
-pub(super) fn delta(window: &mut Window<'_>) -> Result<Cell, String> {
-    Ok(change(window, Change::Delta))
+pub(super) fn delta(window: &mut Window<'_>) -> Cell {
+    change(window, Change::Delta)
 }
 
-pub(super) fn increase(window: &mut Window<'_>) -> Result<Cell, String> {
-    Ok(change(window, Change::Increase))
+pub(super) fn increase(window: &mut Window<'_>) -> Cell {
+    change(window, Change::Increase)
 }
 
-pub(super) fn rate(window: &mut Window<'_>) -> Result<Cell, String> {
-    Ok(change(window, Change::Rate))
+pub(super) fn rate(window: &mut Window<'_>) -> Cell {
+    change(window, Change::Rate)
 }
 
 fn change(window: &mut Window<'_>, asked: Change) -> Cell {

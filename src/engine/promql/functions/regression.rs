@@ -4,19 +4,19 @@ use super::super::eval::{Cell, FloatPoint, Kahan, number};
 use super::super::storage::Value;
 use super::window::Window;
 
-pub(super) fn derivative(window: &mut Window<'_>) -> Result<Cell, String> {
+pub(super) fn derivative(window: &mut Window<'_>) -> Cell {
     window.note_ignored_histograms();
-    let [first, _, ..] = window.floats else { return Ok(None) };
-    Ok(Some(Value::Float(line(window.floats, first.time_ms).slope)))
+    let [first, _, ..] = window.floats else { return None };
+    Some(Value::Float(line(window.floats, first.time_ms).slope))
 }
 
-pub(super) fn predict_linear(window: &mut Window<'_>) -> Result<Cell, String> {
+pub(super) fn predict_linear(window: &mut Window<'_>) -> Cell {
     window.note_ignored_histograms();
     if window.floats.len() < 2 {
-        return Ok(None);
+        return None;
     }
     let line = line(window.floats, window.evaluated_ms);
-    Ok(Some(Value::Float(line.slope * window.scalar(0) + line.intercept)))
+    Some(Value::Float(line.slope * window.scalar(0) + line.intercept))
 }
 
 struct Line {
@@ -48,19 +48,20 @@ fn line(points: &[FloatPoint], at_ms: i64) -> Line {
     Line { slope, intercept: y / count - slope * x / count }
 }
 
-pub(super) fn double_exponential_smoothing(window: &mut Window<'_>) -> Result<Cell, String> {
+pub(super) fn double_exponential_smoothing(window: &mut Window<'_>) -> Cell {
     let (smoothing, trend_factor) = (window.scalar(0), window.scalar(1));
     for (factor, name) in [(smoothing, "smoothing"), (trend_factor, "trend")] {
         if factor <= 0.0 || factor >= 1.0 {
             let symbol = name.chars().next().unwrap_or_default();
-            return Err(format!(
+            window.failure = Some(format!(
                 "invalid {name} factor. Expected: 0 < {symbol}f < 1, got: {}",
                 if factor.is_finite() { format!("{factor:.6}") } else { number(factor) }
             ));
+            return None;
         }
     }
     window.note_ignored_histograms();
-    let [first, second, ..] = window.floats else { return Ok(None) };
+    let [first, second, ..] = window.floats else { return None };
     let (mut before, mut smoothed) = (0.0, first.value);
     let mut trend = second.value - first.value;
     for (index, point) in window.floats.iter().skip(1).enumerate() {
@@ -70,5 +71,5 @@ pub(super) fn double_exponential_smoothing(window: &mut Window<'_>) -> Result<Ce
         let value = smoothing * point.value + (1.0 - smoothing) * (smoothed + trend);
         (before, smoothed) = (smoothed, value);
     }
-    Ok(Some(Value::Float(smoothed)))
+    Some(Value::Float(smoothed))
 }

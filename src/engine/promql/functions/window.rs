@@ -28,10 +28,12 @@ pub(in crate::engine::promql) struct Window<'a> {
     pub(in crate::engine::promql) position: usize,
     /// Where messages go.
     pub(in crate::engine::promql) notes: &'a mut Annotations,
+    /// Why the query must fail, where it must.
+    pub(in crate::engine::promql) failure: Option<String>,
 }
 
-/// What a function over a range computes; a text where the query must fail.
-pub(in crate::engine::promql) type RangeFunction = fn(&mut Window<'_>) -> Result<Cell, String>;
+/// What a function over a range computes.
+pub(in crate::engine::promql) type RangeFunction = fn(&mut Window<'_>) -> Cell;
 
 impl Window<'_> {
     /// Adds a message.

@@ -43,8 +43,8 @@ impl Evaluator<'_> {
         &mut self,
         binary: &Binary,
         span: &Range<usize>,
-        left: Matrix,
-        right: Matrix,
+        left: &Matrix,
+        right: &Matrix,
     ) -> Result<Matrix, EvalError> {
         let steps = left.steps();
         let fills = binary.matching.fill_left.is_some() || binary.matching.fill_right.is_some();
@@ -52,7 +52,7 @@ impl Evaluator<'_> {
             return Ok(Matrix::new(steps));
         }
         let swapped = binary.matching.cardinality == Cardinality::OneToMany;
-        let (many, one) = if swapped { (&right, &left) } else { (&left, &right) };
+        let (many, one) = if swapped { (right, left) } else { (left, right) };
         let mut operation = Operation {
             binary,
             span,
