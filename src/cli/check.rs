@@ -10,7 +10,8 @@ use super::terminal::{Terminal, counted};
 use super::{Outcome, dashboards, rule_files, settings};
 use crate::engine::config::file::FileConfig;
 use crate::engine::config::yaml;
-use crate::engine::diagnostic::Source;
+use crate::engine::diagnostic::{Diagnostic, Severity, Source};
+use crate::shell::files::read_rules;
 
 /// The folder of dashboards that is checked where nothing is named.
 const DEFAULT_DASHBOARDS: &str = "dashboards";
@@ -29,6 +30,7 @@ struct Found {
     configs: Vec<Source>,
     rules: Vec<Source>,
     dashboards: Vec<Source>,
+    faults: Vec<Diagnostic>,
     tests: usize,
 }
 
@@ -42,7 +44,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Res
             find(path, &mut found)?;
         }
     }
-    let mut diagnostics = Vec::new();
+    let mut diagnostics = std::mem::take(&mut found.faults);
     let mut config = FileConfig::default();
     for source in &found.configs {
         let (parsed, wrong) = FileConfig::parse(source);
@@ -109,7 +111,14 @@ fn find(path: &Path, found: &mut Found) -> anyhow::Result<()> {
 
 /// Puts one file where it belongs by its ending and its first keys.
 fn sort(path: &Path, found: &mut Found) -> anyhow::Result<()> {
-    let source = sources::read(path)?;
+    let source = match sources::read(path) {
+        Ok(source) => source,
+        Err(error) if path.exists() => {
+            found.faults.push(unreadable(path, &error));
+            return Ok(());
+        }
+        Err(error) => return Err(error),
+    };
     if path.extension().is_some_and(|ending| ending == "json") {
         found.dashboards.push(source);
         return Ok(());
@@ -124,7 +133,20 @@ fn sort(path: &Path, found: &mut Found) -> anyhow::Result<()> {
     } else if is_config || !looks_like_rules {
         found.configs.push(source);
     } else {
-        found.rules.push(source);
+        let mut texts = read_rules(&[path.to_owned()]);
+        found.rules.append(&mut texts.sources);
+        found.faults.append(&mut texts.faults);
     }
     Ok(())
+}
+
+fn unreadable(path: &Path, error: &anyhow::Error) -> Diagnostic {
+    Diagnostic {
+        severity: Severity::Error,
+        code: "unreadable-file",
+        source: Source { name: path.display().to_string().into(), text: "".into() },
+        span: 0..0,
+        message: format!("cannot {error:#}"),
+        advice: None,
+    }
 }

@@ -33,7 +33,7 @@ use std::sync::LazyLock;
 use clap::{Parser, Subcommand};
 
 use crate::engine::config::file::LogFormat;
-use terminal::Terminal;
+use terminal::{Statement, Terminal};
 
 /// The version with the revision it was built from, where the build knows it.
 static VERSION: LazyLock<String> = LazyLock::new(|| {
@@ -95,7 +95,7 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run::run(&arguments, &mut terminal),
         Command::Demo(arguments) => {
             logs::start(LogFormat::Text);
-            demo::run(&arguments).map(|()| Outcome::Fine)
+            demo::run(&arguments).map(|()| Outcome::Fine).map_err(|error| Statement::of(&error).into())
         }
         Command::Check(arguments) => check::run(&arguments, &mut terminal),
         Command::Test(arguments) => test::run(&arguments, &mut terminal),

@@ -13,7 +13,7 @@ use super::recording::{self, Flow};
 use super::terminal::{Terminal, counted};
 use super::{Outcome, rule_files, settings};
 use crate::engine::config::file::FileConfig;
-use crate::engine::config::{Config, units};
+use crate::engine::config::{Config, Grid, units};
 use crate::engine::exposition::{Scrape, negotiate};
 use crate::engine::rules::event::Kind;
 use crate::engine::rules::{AlertEvent, RuleSet};
@@ -76,7 +76,8 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Res
 
 /// The engine's configuration for commands that play recordings.
 pub(super) fn engine_config(file: &FileConfig) -> Config {
-    file.engine(file.instance.as_deref().unwrap_or("signalbox"))
+    let config = file.engine(file.instance.as_deref().unwrap_or("signalbox"));
+    Config { grid: Grid::From(Timestamp::EPOCH), ..config }
 }
 
 /// The rules that flags, the configuration or the default folder name.

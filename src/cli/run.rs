@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::settings::{Flags, StreamDefault, resolve};
-use super::terminal::Terminal;
+use super::terminal::{Statement, Terminal};
 use super::{Outcome, logs};
 use crate::engine::config::file::FileConfig;
 use crate::engine::diagnostic::{Style, render};
@@ -31,7 +31,8 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Res
             Some(path) => reread(path),
             None => Ok(()),
         })),
-    })?;
+    })
+    .map_err(|error| Statement::of(&error))?;
     Ok(Outcome::Fine)
 }
 

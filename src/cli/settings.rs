@@ -174,6 +174,10 @@ fn refuse_unbuilt(flags: &Flags, file: &FileConfig) -> anyhow::Result<()> {
             flags.web_config.is_some() || file.web_config.is_some(),
             "web_config (TLS and basic authentication)",
         ),
+        (
+            flags.state_dir.is_some() || file.state_dir.is_some(),
+            "state_dir (a state that survives the process)",
+        ),
         (!file.alertmanager_urls.is_empty(), "alertmanager.urls"),
     ];
     for (is_asked, what) in asked {

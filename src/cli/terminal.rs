@@ -7,6 +7,18 @@ use std::process::ExitCode;
 use super::Outcome;
 use crate::engine::diagnostic::{self, Diagnostic, Severity, Style};
 
+/// An error whose text is a whole statement, where others only fit after "cannot".
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Statement(String);
+
+impl Statement {
+    /// The error with its causes.
+    pub(super) fn of(error: &anyhow::Error) -> Self {
+        Self(format!("{error:#}"))
+    }
+}
+
 /// The two streams, and whether the reader of stdout went away.
 pub(super) struct Terminal {
     out: BufWriter<Stdout>,
@@ -77,7 +89,8 @@ impl Terminal {
             (Ok(Outcome::Fine), _) => ExitCode::SUCCESS,
             (Ok(Outcome::Findings), _) => ExitCode::from(1),
             (Err(error), _) => {
-                let _ = writeln!(io::stderr(), "signalbox: cannot {error:#}");
+                let cannot = if error.is::<Statement>() { "" } else { "cannot " };
+                let _ = writeln!(io::stderr(), "signalbox: {cannot}{error:#}");
                 ExitCode::from(2)
             }
         }

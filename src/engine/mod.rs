@@ -102,7 +102,13 @@ impl Engine {
             history,
             rules: Rules::new(
                 rules,
-                RuleSettings { evaluate: config.evaluate, ..RuleSettings::new(&config.instance) },
+                RuleSettings {
+                    evaluate: config.evaluate,
+                    grid: config.grid,
+                    external_labels: config.external_labels.clone(),
+                    external_url: config.external_url.as_str().into(),
+                    ..RuleSettings::new(&config.instance)
+                },
                 now,
             ),
             watch: Watch::default(),
@@ -329,15 +335,19 @@ impl State {
         self.account.version(&mut self.store, event_type, event.version, standing, now);
         if self.phase == Phase::Live {
             self.account.lag(&mut self.store, lane, event.timestamp, now);
-            if self.store.is_touched() {
-                self.arrived(now);
+            let born = self.watch.born(&mut self.store, &self.history, now);
+            if !born.is_empty() || self.store.is_touched() {
+                self.arrived(born, now);
             }
         }
     }
 
     /// Tells the rules which series moved, and evaluates the groups that may be evaluated at once.
-    fn arrived(&mut self, now: Timestamp) {
-        let moved = self.watch.moved(&mut self.store);
+    fn arrived(&mut self, born: Vec<usize>, now: Timestamp) {
+        let mut moved = self.watch.moved(&mut self.store);
+        moved.extend(born);
+        moved.sort_unstable();
+        moved.dedup();
         self.rules.moved(&moved, now);
         if self.rules.next_due().is_some_and(|due| due <= now) {
             self.evaluate(now);

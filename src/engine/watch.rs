@@ -67,6 +67,22 @@ impl Watch {
         }
     }
 
+    /// The groups that read a family which came since the last look, sorted: its first series moved unwatched.
+    pub fn born(&mut self, store: &mut Store, history: &History, now: Timestamp) -> Vec<usize> {
+        let known = self.known;
+        if store.families_len() == known {
+            return Vec::new();
+        }
+        self.look_again(store, history, now);
+        let is_new = |family: &&FamilyId| family.0 as usize >= known;
+        let new = self.families.iter().filter(is_new);
+        let mut groups: Vec<usize> =
+            new.filter_map(|family| self.groups_of.get(family)).flatten().copied().collect();
+        groups.sort_unstable();
+        groups.dedup();
+        groups
+    }
+
     /// The groups that read a series which moved since the last call, sorted.
     pub fn moved(&self, store: &mut Store) -> Vec<usize> {
         let mut groups = Vec::new();

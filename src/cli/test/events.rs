@@ -11,7 +11,7 @@ use super::super::recording::{self, Flow, Recorded};
 use super::expect;
 use super::file::{Comparison, Events, Test};
 use super::prometheus::firing;
-use crate::engine::config::{Config, units};
+use crate::engine::config::{Config, Grid, units};
 use crate::engine::rules::{AlertEvent, RuleSet};
 use crate::engine::time::Timestamp;
 
@@ -35,6 +35,7 @@ pub(super) fn run(
         Ok(filled) => filled,
         Err(fault) => return vec![fault],
     };
+    let config = Config { grid: Grid::From(zero), ..config };
     let mut run = Run {
         playback: Playback::new(config, rules, zero),
         coming: filled.into_iter().peekable(),

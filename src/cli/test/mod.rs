@@ -64,7 +64,8 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Res
 fn run_file(path: &Path, config: &FileConfig) -> anyhow::Result<FileResult> {
     let source = sources::read(path)?;
     let mut result = FileResult { name: path.display().to_string(), fault: None, tests: Vec::new() };
-    let loaded = file::read(&source, path).and_then(|tests| rules(&tests).map(|rules| (tests, rules)));
+    let loaded =
+        file::read(&source, path).and_then(|tests| rules(&tests, config).map(|rules| (tests, rules)));
     let (file, rules) = match loaded {
         Ok(loaded) => loaded,
         Err(diagnostics) => {
@@ -92,8 +93,8 @@ fn run_file(path: &Path, config: &FileConfig) -> anyhow::Result<FileResult> {
 }
 
 /// The rules of a test file, in the order it wants; warnings are for `signalbox check`.
-fn rules(tests: &TestFile) -> Result<RuleSet, Vec<diagnostic::Diagnostic>> {
-    let mut rules = rule_files::load_for_test(&tests.rule_files)?;
+fn rules(tests: &TestFile, config: &FileConfig) -> Result<RuleSet, Vec<diagnostic::Diagnostic>> {
+    let mut rules = rule_files::load_for_test(&tests.rule_files, config)?;
     let place = |name: &str| {
         tests.group_order.iter().position(|known| known == name).unwrap_or(tests.group_order.len())
     };

@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use super::labels::Labels;
 use super::series::SeriesLimits;
+use super::time::Timestamp;
 use super::wire::Lane;
 use super::wire::payload::EventType;
 
@@ -58,6 +59,8 @@ pub struct Config {
     pub history: HistoryConfig,
     /// When rule groups are evaluated that do not say so themselves.
     pub evaluate: Evaluate,
+    /// Where the instants of rule groups lie; no key of the file, since it is the command's affair.
+    pub grid: Grid,
     /// `$externalLabels` of templates.
     pub external_labels: Labels,
     /// `externalURL` of templates.
@@ -82,6 +85,16 @@ pub enum Evaluate {
     Arrival,
     /// At its interval alone.
     Interval,
+}
+
+/// Where the instants of rule groups lie.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Grid {
+    /// Spread by file and name of the group, so that not all are evaluated at once.
+    #[default]
+    Spread,
+    /// Whole intervals after this instant: tests and replays, whose times people reckon by hand.
+    From(Timestamp),
 }
 
 /// What a message and an event may be, and which lane each type rides.
@@ -226,6 +239,7 @@ impl Config {
                 bytes_max: 64 << 20,
             },
             evaluate: Evaluate::Arrival,
+            grid: Grid::Spread,
             external_labels: Labels::empty(),
             external_url: String::new(),
             declared: Vec::new(),

@@ -15,7 +15,7 @@ use super::record;
 use super::schedule::{Due, Schedule};
 use super::set::{Alerting, Group, Kind, Rule, RuleSet};
 use super::view::{AlertView, GroupView, Health, KindView, RuleView};
-use crate::engine::config::Evaluate;
+use crate::engine::config::{Evaluate, Grid};
 use crate::engine::labels::Labels;
 use crate::engine::outbox::Outbox;
 use crate::engine::promql;
@@ -32,6 +32,8 @@ pub struct RuleSettings {
     pub instance: Arc<str>,
     /// When groups are evaluated that do not say so.
     pub evaluate: Evaluate,
+    /// Where the instants of groups lie.
+    pub grid: Grid,
     /// `$externalLabels` of templates.
     pub external_labels: Labels,
     /// `$externalURL` of templates.
@@ -60,6 +62,7 @@ impl RuleSettings {
         Self {
             instance: Arc::from(instance),
             evaluate: Evaluate::Arrival,
+            grid: Grid::Spread,
             external_labels: Labels::empty(),
             external_url: Arc::from(""),
             query: promql::Settings::default(),
@@ -149,7 +152,7 @@ impl Rules {
 
     fn group_state(&self, group: Arc<Group>, now: Timestamp) -> GroupState {
         GroupState {
-            schedule: Schedule::new(&group, self.settings.evaluate, now),
+            schedule: Schedule::new(&group, self.settings.evaluate, now).on(self.settings.grid, now),
             rules: group.rules.iter().map(|rule| RuleState::new(rule.clone())).collect(),
             group,
             last_evaluation: None,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::event::fnv1a;
 use super::set::Group;
-use crate::engine::config::Evaluate;
+use crate::engine::config::{Evaluate, Grid};
 use crate::engine::time::Timestamp;
 
 /// How long arrivals after an answered one are gathered.
@@ -49,6 +49,15 @@ impl Schedule {
             Self { interval, offset, next: now, evaluate, arrival: None, moved_at: None, answered: None };
         schedule.next = schedule.instant_after(now);
         schedule
+    }
+
+    /// The same schedule with its instants where `grid` has them.
+    pub(super) fn on(mut self, grid: Grid, now: Timestamp) -> Self {
+        if let Grid::From(start) = grid {
+            self.offset = start.micros().rem_euclid(self.interval);
+            self.next = self.instant_after(now);
+        }
+        self
     }
 
     /// Whether it is the schedule of this group too.
