@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use super::ParseError;
 use super::ast::{
-    Aggregate, Binary, Cardinality, ComparisonMode, Expr, Grouping, Matching, Node, RangeMode, Sign,
-    VectorSelector,
+    Aggregate, Binary, BinaryOp, Cardinality, ComparisonMode, Expr, Grouping, Matching, Node, RangeMode,
+    Sign, VectorSelector,
 };
 use super::functions::{Function, ValueType};
 use super::inspect::{unwrapped, value_type, walk};
@@ -113,6 +113,13 @@ pub(super) fn binary(binary: &Binary) -> Result<(), ParseError> {
             at(),
             "comparisons between scalars must use BOOL modifier",
             format!("Write {} bool, or compare a vector.", op.symbol()),
+        ));
+    }
+    if matches!(op, BinaryOp::TrimUpper | BinaryOp::TrimLower) && vectors == [false, false] {
+        return Err(advise(
+            at(),
+            format!("operator \"{}\" not allowed for Scalar operations", op.symbol()),
+            "It trims native histograms, which only vectors hold.",
         ));
     }
     if op.is_set() && vectors != [true, true] {

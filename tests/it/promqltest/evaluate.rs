@@ -142,3 +142,27 @@ fn middle(case: &Eval, found: &QueryValue, at: i64) -> Result<(), String> {
         _ => compare::vector(&case.rows, &vector, false),
     }
 }
+
+#[test]
+fn the_deepest_expressions_are_evaluated_on_the_stack_of_a_thread() {
+    use signalbox::engine::promql::parse::{HEIGHT_MAX, NESTING_MAX};
+
+    let levels = NESTING_MAX - 2;
+    let nested = |open: &str, close: &str| format!("{}a{}", open.repeat(levels), close.repeat(levels));
+    let chain = |operator: &str| vec!["a"; HEIGHT_MAX].join(operator);
+    let deep = [
+        chain(" + "),
+        chain(" or "),
+        nested("(", ")"),
+        nested("-", ""),
+        nested("abs(", ")"),
+        nested("sum(", ")"),
+        nested("max_over_time(", "[1m:1m])"),
+        format!("{}a{}", "(1 > bool ".repeat(levels / 2), ")".repeat(levels / 2)),
+    ];
+    let storage = MemoryStorage::default();
+    for text in deep {
+        let expr = parse(&text).unwrap_or_else(|wrong| panic!("{text}: {wrong}"));
+        assert!(instant(&expr, &storage, 0, &Settings::default()).is_ok(), "{text}");
+    }
+}

@@ -113,6 +113,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("abs(a,)", ",", "trailing commas not allowed in function call args"),
     ("1 > 2", ">", "comparisons between scalars must use BOOL modifier"),
     ("a + bool b", "+", "bool modifier can only be used on comparison operators"),
+    ("1 </ 2", "</", "operator \"</\" not allowed for Scalar operations"),
     ("a and 1", "and", "set operator \"and\" not allowed in binary scalar expression"),
     ("a + on(x) 1", "+", "vector matching only allowed between instant vectors"),
     ("a + fill(0) 1", "+", "filling in missing series only allowed between instant vectors"),
