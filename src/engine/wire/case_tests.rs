@@ -8,8 +8,12 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
+use proptest::prelude::*;
+use proptest::sample::Index;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
 use super::{Decoder, Element, EventType, Lane, Message, Verdict};
@@ -201,4 +205,44 @@ fn no_prefix_of_an_event_is_one() {
             decoder.decode(lane, &message, |element| assert_eq!(outcome(&element).0, "unknown malformed"));
         }
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1_500) })]
+
+    #[test]
+    fn an_event_with_changed_bytes_is_json_to_the_decoder_as_it_is_to_serde_json(
+        event in any::<Index>(), changes in prop::collection::vec((any::<Index>(), piece()), 1..4), spaced in any::<bool>(),
+    ) {
+        static LINES: LazyLock<Vec<String>> = LazyLock::new(|| events().into_values().collect());
+        let event = event.get(&LINES);
+        let event = if spaced { event.replace(",\"", ", \"").replace("\":", "\": ") } else { event.clone() };
+        let mut changed: Vec<char> = event.chars().collect();
+        for (place, piece) in changes {
+            let place = place.index(changed.len());
+            changed.splice(place..=place, piece.chars());
+        }
+        let changed: String = changed.into_iter().collect();
+        let mut found = Vec::new();
+        let mut decoder = Decoder::new(&config(), INSTANCE);
+        for payload in [&event, &changed, &event, &changed] {
+            let message = Message { subject: "", headers: &[], payload: payload.as_bytes() };
+            decoder.decode(Lane::Core, &message, |element| found.push(outcome(&element)));
+        }
+        prop_assert_eq!(found.len(), 4, "{}", changed);
+        prop_assert_eq!(&found[1], &found[3], "what came before changes nothing: {}", changed);
+        let json = serde_json::from_str::<IgnoredAny>(&changed).is_ok();
+        // A name that was changed into another's is rare, and half a surrogate pair is not made here.
+        let object = changed.starts_with('{');
+        prop_assert_eq!(found[1].0 == "unknown malformed", !(json && object), "{}", changed);
+    }
+}
+
+/// What replaces a character: none, one that means something in JSON, or any.
+fn piece() -> impl Strategy<Value = String> {
+    let pieces = [
+        "", "\"", "\\", ",", ":", "{", "}", "[", "]", " ", "\n", "0", "-", ".", "e", "null", "\u{1}", "\\n",
+        "é",
+    ];
+    prop_oneof![3 => prop::sample::select(pieces.to_vec()).prop_map(str::to_owned), 1 => any::<char>().prop_map(String::from)]
 }

@@ -21,13 +21,14 @@ pub(super) struct Headers<'a> {
     pub(super) cloud_time: Option<&'a str>,
     /// `ce-traceparent`.
     pub(super) cloud_traceparent: Option<&'a str>,
+    found: bool,
 }
 
 impl<'a> Headers<'a> {
-    /// Reads a raw block: a line `NATS/1.0` (a status may follow), then `Name: value` lines up to an empty one. A block
-    /// that cannot be read counts as none.
-    pub(super) fn read(block: &'a [u8]) -> Self {
-        if block.is_empty() { Self::default() } else { Self::read_block(block).unwrap_or_default() }
+    /// Reads a raw block: a line `NATS/1.0` (a status may follow), then `Name: value` lines up to an empty one. `None`
+    /// where none of them is looked at; a block that cannot be read counts as none.
+    pub(super) fn read(block: &'a [u8]) -> Option<Self> {
+        Self::read_block(block).filter(|headers| headers.found)
     }
 
     fn read_block(block: &'a [u8]) -> Option<Self> {
@@ -49,6 +50,12 @@ impl<'a> Headers<'a> {
     }
 
     fn keep(&mut self, name: &str, value: &'a str) {
+        // Most messages carry headers of JetStream alone, which begin with none of these letters.
+        if value.is_empty()
+            || !matches!(name.as_bytes().first(), Some(b'c' | b'C' | b'e' | b'E' | b't' | b'T'))
+        {
+            return;
+        }
         let places = [
             ("event-type", &mut self.event_type),
             ("traceparent", &mut self.traceparent),
@@ -60,15 +67,10 @@ impl<'a> Headers<'a> {
             ("ce-time", &mut self.cloud_time),
             ("ce-traceparent", &mut self.cloud_traceparent),
         ];
-        // Most messages carry headers of JetStream alone, which begin with none of these letters.
-        if value.is_empty()
-            || !matches!(name.as_bytes().first(), Some(b'c' | b'C' | b'e' | b'E' | b't' | b'T'))
-        {
-            return;
-        }
         for (known, place) in places {
             if place.is_none() && name.eq_ignore_ascii_case(known) {
                 *place = Some(value);
+                self.found = true;
             }
         }
     }
@@ -81,7 +83,7 @@ mod tests {
     #[test]
     fn names_are_found_in_any_case_and_the_first_value_holds() {
         let block = b"NATS/1.0\r\nNats-Msg-Id: 7\r\nEVENT-TYPE:  JobQueued \r\nevent-type: Other\r\nCe-Id: a:b\r\n\r\nce-type: x";
-        let headers = Headers::read(block);
+        let headers = Headers::read(block).unwrap();
         assert_eq!(
             (headers.event_type, headers.cloud_id, headers.cloud_type),
             (Some("JobQueued"), Some("a:b"), None)
@@ -100,7 +102,8 @@ mod tests {
             b"NATS/1.0\r\nEvent-Type: JobQueued\r\nx: \xff\r\n\r\n",
         ];
         for block in blocks {
-            assert_eq!(Headers::read(block).event_type, None, "{}", block.escape_ascii());
+            assert!(Headers::read(block).is_none(), "{}", block.escape_ascii());
         }
+        assert!(Headers::read(b"NATS/1.0\r\nNats-Msg-Id: 7\r\nCe-Id:\r\n\r\n").is_none());
     }
 }

@@ -248,6 +248,14 @@ fn decoded(event_type: EventType, payloads: &[&str]) -> Vec<Result<String, Refus
     found
 }
 
+#[test]
+fn durations_and_no_other_numbers_may_be_fractions() {
+    for (name, kind) in SHAPES.iter().flat_map(|(_, fields)| *fields) {
+        let duration = name.ends_with("_ms") || name.ends_with("_seconds");
+        assert_eq!(kind.ends_with("span"), duration, "{name}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1_500) })]
 

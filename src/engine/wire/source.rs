@@ -26,11 +26,11 @@ struct Beside<'a> {
 impl<'a> Source<'a> {
     #[inline]
     pub(super) fn new(lane: Lane, message: &Message<'a>) -> Self {
-        let beside = if message.headers.is_empty() { None } else { Some(Beside::read(message.headers)) };
+        let beside = if message.headers.is_empty() { None } else { Beside::read(message.headers) };
         Self { lane, subject: message.subject, beside }
     }
 
-    /// Whether there are no headers.
+    /// Whether no header says anything.
     #[inline]
     pub(super) const fn is_bare(&self) -> bool {
         self.beside.is_none()
@@ -114,9 +114,9 @@ impl<'a> Source<'a> {
 }
 
 impl<'a> Beside<'a> {
-    fn read(block: &'a [u8]) -> Self {
-        let headers = Headers::read(block);
-        Self { headers, envelope: envelope::binary(&headers) }
+    fn read(block: &'a [u8]) -> Option<Self> {
+        let headers = Headers::read(block)?;
+        Some(Self { headers, envelope: envelope::binary(&headers) })
     }
 }
 
