@@ -21,7 +21,7 @@ class Model:
         self.types = {}
         self.slow_query_ms, self.top = slow_query_ms, top
         self.jobs, self.workers, self.chunks, self.files, self.progress = {}, {}, {}, {}, {}
-        self.ended_chunks, self.ended_files = {}, {}
+        self.ended_chunks, self.ended_files, self.ended_progress = {}, {}, {}
         self.cache = {}
         self.warmers = defaultdict(int)
         self.slow = {}
@@ -95,10 +95,11 @@ class Model:
     def ProgressUpdated(self, e):
         self.count("processing_progress_updates_total", status=e["status"])
         file = e["transcript_id"]
-        if ts(e) < self.ended_files.get(file, -math.inf):
-            return
         if e["status"] == "completed":
             self.progress.pop(file, None)
+            self.ended_progress[file] = max(ts(e), self.ended_progress.get(file, -math.inf))
+        elif ts(e) < max(self.ended_files.get(file, -math.inf), self.ended_progress.get(file, -math.inf)):
+            return
         else:
             self.progress[file] = (e["status"], e["progress"])
 
@@ -150,17 +151,16 @@ class Model:
         job.update(queue=queue, job_type=job_type, priority=priority, queued=ts(e))
         if job["ended"] is not None and ts(e) < job["ended"]:
             return
-        if job["state"] == "running" and ts(e) < job["started"]:
+        if job["started"] is not None and ts(e) < job["started"]:
             return
         job["state"] = "waiting"
-        job["ended"] = None if job["ended"] is None else job["ended"]
 
     def JobStarted(self, e):
         job = self.job(e)
         job["queue"] = e["queue_name"] or "unknown"
         self.count("queue_jobs_started_total", queue=job["queue"], job_type=job["job_type"])
         if job["queued"] is not None:
-            wait = max(0.0, ts(e) - job["queued"])
+            wait = max(0.0, round(ts(e) - job["queued"], 6))
             self.observe("queue_wait_seconds", wait, queue=job["queue"], job_type=job["job_type"], priority=job["priority"])
         if job["ended"] is not None and ts(e) < job["ended"]:
             return
