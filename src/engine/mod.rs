@@ -39,10 +39,11 @@ use recent::RecentEvents;
 use rules::event::AlertEvent;
 use rules::view::{AlertView, GroupView};
 use rules::{GroupCounts, RuleSet, RuleSettings, Rules};
-use series::{Cause, Store};
+use series::{Cause, FamilySpec, Store};
 use shown::ShownAlerts;
 use time::Timestamp;
 use watch::{RuleReads, Watch};
+use wire::payload::MetricType;
 use wire::{Decoder, Element, Event, EventId, Lane, Message, Payload, Refusal, Verdict};
 
 /// The whole of signalbox' decisions. Deterministic: the same calls yield the same bytes.
@@ -134,6 +135,7 @@ impl Engine {
             });
         }
         state.account.settle(&mut state.store, lane, now);
+        state.arrived(now);
         rejected
     }
 
@@ -164,6 +166,7 @@ impl Engine {
     pub fn observe(&mut self, fact: &Fact, now: Timestamp) {
         let now = self.state.advance(now);
         self.state.account.observe(&mut self.state.store, fact, now);
+        self.state.arrived(now);
     }
 
     /// Declares the counters of a stream at zero, once it is known which one is read.
@@ -335,19 +338,19 @@ impl State {
         self.account.version(&mut self.store, event_type, event.version, standing, now);
         if self.phase == Phase::Live {
             self.account.lag(&mut self.store, lane, event.timestamp, now);
-            let born = self.watch.born(&mut self.store, &self.history, now);
-            if !born.is_empty() || self.store.is_touched() {
-                self.arrived(born, now);
+            if self.watch.is_behind(&self.store) {
+                self.watch.look_again(&mut self.store);
             }
+            self.arrived(now);
         }
     }
 
     /// Tells the rules which series moved, and evaluates the groups that may be evaluated at once.
-    fn arrived(&mut self, born: Vec<usize>, now: Timestamp) {
-        let mut moved = self.watch.moved(&mut self.store);
-        moved.extend(born);
-        moved.sort_unstable();
-        moved.dedup();
+    fn arrived(&mut self, now: Timestamp) {
+        if self.phase != Phase::Live || !self.store.is_touched() {
+            return;
+        }
+        let moved = self.watch.moved(&mut self.store);
         self.rules.moved(&moved, now);
         if self.rules.next_due().is_some_and(|due| due <= now) {
             self.evaluate(now);
@@ -357,7 +360,7 @@ impl State {
     fn evaluate(&mut self, now: Timestamp) {
         self.catalogue.refresh(&mut self.store, now);
         self.history.retire(self.store.removed());
-        self.watch.look_again(&mut self.store, &self.history, now);
+        self.watch.look_again(&mut self.store);
         let mut view =
             watch::RuleView { store: &self.store, recent: &self.recent, history: &mut self.history, now };
         let evaluated = self.rules.run_due(&mut view, now);
@@ -365,24 +368,26 @@ impl State {
         for (group, counts) in self.rules.take_counts() {
             self.account.rule_group(&mut self.store, &group, &counts, now);
         }
+        // What an evaluation itself moved is no arrival.
+        self.store.touched();
     }
 
     /// A step of the history's grid: a scrape, so to say, by the history itself.
     fn step(&mut self, now: Timestamp) {
-        self.store.expire(now);
         self.refresh(now);
         self.history.retire(self.store.removed());
-        self.watch.look_again(&mut self.store, &self.history, now);
+        self.watch.look_again(&mut self.store);
         self.history.sample_all(&self.store, now, self.watch.families());
         self.next_step = self.history.next_step(now);
     }
 
     /// Brings every gauge that time moves to this instant.
     fn refresh(&mut self, now: Timestamp) {
+        self.store.expire(now);
         self.catalogue.refresh(&mut self.store, now);
         self.shown.show(&mut self.store, &self.rules.alerts(), now);
         for overflow in self.store.overflowed() {
-            let metric = self.store.family(overflow.family).name.to_string();
+            let metric = exposed_name(self.store.family(overflow.family));
             self.account.overflowed(&mut self.store, &metric, overflow.count, now);
             self.notices.push(Notice::SeriesOverflow { metric, label: overflow.label.to_string() });
         }
@@ -397,7 +402,7 @@ impl State {
         for group in self.rules.in_force() {
             self.account.rule_group(&mut self.store, group, &GroupCounts::default(), self.now);
         }
-        self.watch.look_again(&mut self.store, &self.history, self.now);
+        self.watch.look_again(&mut self.store);
     }
 
     fn past(&mut self, now: Timestamp) -> Past<'_> {
@@ -405,6 +410,14 @@ impl State {
         self.refresh(now);
         self.history.retire(self.store.removed());
         Past { store: &self.store, history: &self.history, now }
+    }
+}
+
+/// The name that a family's samples have on `/metrics`.
+fn exposed_name(spec: &FamilySpec) -> String {
+    match spec.metric_type {
+        MetricType::Counter => format!("{}_total", spec.name),
+        MetricType::Gauge | MetricType::Histogram => spec.name.to_string(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::engine::exposition::{Scrape, negotiate};
+use crate::engine::rules::load::{INTERVAL_DEFAULT, LoadContext};
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_millis(1_764_000_000_000 + seconds * 1_000)
@@ -20,6 +21,10 @@ fn job_queued(id: u128) -> String {
 }
 
 fn apply(engine: &mut Engine, payloads: &[String]) -> Vec<Rejected> {
+    apply_at(engine, payloads, at(1))
+}
+
+fn apply_at(engine: &mut Engine, payloads: &[String], now: Timestamp) -> Vec<Rejected> {
     let messages: Vec<Message<'_>> = payloads
         .iter()
         .map(|payload| Message {
@@ -28,7 +33,7 @@ fn apply(engine: &mut Engine, payloads: &[String]) -> Vec<Rejected> {
             payload: payload.as_bytes(),
         })
         .collect();
-    engine.apply(Lane::JetStream, &messages, at(1))
+    engine.apply(Lane::JetStream, &messages, now)
 }
 
 fn text(engine: &mut Engine) -> String {
@@ -73,11 +78,8 @@ fn the_same_calls_yield_the_same_bytes() {
 fn engine_with_rules(text: &str) -> Engine {
     let source = diagnostic::Source { name: "rules.yaml".into(), text: text.into() };
     let metrics = rules::load::KnownMetrics::default();
-    let interval = rules::load::INTERVAL_DEFAULT;
-    let loaded = rules::load::load(
-        &[source],
-        &rules::load::LoadContext { interval, metrics: &metrics, previous: None },
-    );
+    let interval = INTERVAL_DEFAULT;
+    let loaded = rules::load::load(&[source], &LoadContext { interval, metrics: &metrics, previous: None });
     assert_eq!(loaded.diagnostics, []);
     Engine::new(&Config::with_defaults("test"), loaded.set, at(0))
 }
@@ -111,4 +113,74 @@ fn the_event_that_crosses_a_threshold_raises_the_alert_at_once_and_time_ends_it(
     }
     let ended: Vec<&str> = engine.outbox().map(|event| event.alert_name.as_ref()).collect();
     assert_eq!(ended, ["Burst"]);
+}
+
+const RULES: &str = "
+groups:
+  - name: queue
+    rules:
+      - alert: Backlog
+        expr: sum by (queue) (queue_depth)
+        above: 2
+        clear_below: 1
+      - alert: Recorded
+        expr: app_load
+        above: 0.5
+      - alert: Rejections
+        expr: sum(increase(signalbox_events_rejected_total[1m] anchored))
+        above: 0
+";
+
+fn with_rules() -> Engine {
+    let source = diagnostic::Source { name: "rules.yaml".into(), text: RULES.into() };
+    let metrics = rules::load::KnownMetrics::default();
+    let context = LoadContext { interval: INTERVAL_DEFAULT, metrics: &metrics, previous: None };
+    let loaded = rules::load::load(&[source], &context);
+    assert_eq!(loaded.set.rules().count(), 3, "{:?}", loaded.diagnostics);
+    Engine::new(&Config::with_defaults("test"), loaded.set, at(0))
+}
+
+fn alerts(engine: &Engine) -> Vec<String> {
+    let told = |event: &AlertEvent| format!("{} {}", event.event_type().name(), event.alert_name);
+    engine.outbox().map(told).collect()
+}
+
+#[test]
+fn an_alert_is_decided_by_the_event_that_crosses_the_threshold() {
+    let mut engine = with_rules();
+    apply(&mut engine, &[job_queued(1), job_queued(2)]);
+    assert_eq!(alerts(&engine), [""; 0]);
+    engine.tick(at(10));
+    apply_at(&mut engine, &[job_queued(3)], at(11));
+    assert_eq!(alerts(&engine), ["AlertTriggered Backlog"]);
+    let event = engine.outbox().next().unwrap();
+    assert_eq!(event.evidence, [EventId(4), EventId(3), EventId(2)]);
+}
+
+#[test]
+fn the_first_event_of_a_new_metric_is_seen_by_its_rule() {
+    let mut engine = with_rules();
+    let recorded = r#"{"event_id":"00000000000000000000000000000009","timestamp":"2025-11-24T16:00:00Z",
+        "event_type":"MetricRecorded","metric_name":"app_load","metric_value":0.9,"metric_type":"gauge","tags":{}}"#;
+    let message = Message { subject: "x", headers: &[], payload: recorded.as_bytes() };
+    engine.apply(Lane::Core, &[message], at(1));
+    assert_eq!(alerts(&engine), ["AlertTriggered Recorded"]);
+}
+
+#[test]
+fn a_rule_over_the_accounting_sees_a_rejection_at_once() {
+    let mut engine = with_rules();
+    apply(&mut engine, &["{".to_owned()]);
+    assert_eq!(alerts(&engine), ["AlertTriggered Rejections"]);
+}
+
+#[test]
+fn while_catching_up_events_count_and_rules_are_silent() {
+    let mut engine = with_rules();
+    engine.catch_up(CatchUp::Begin, at(0));
+    apply(&mut engine, &[job_queued(1), job_queued(2), job_queued(3)]);
+    engine.tick(at(20));
+    assert_eq!(alerts(&engine), [""; 0]);
+    engine.catch_up(CatchUp::End, at(21));
+    assert_eq!(alerts(&engine), ["AlertTriggered Backlog"]);
 }

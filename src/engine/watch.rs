@@ -1,17 +1,20 @@
 //! Which series the rules read, so that an arrival evaluates their groups at once and costs nothing elsewhere.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use hashbrown::HashMap;
+
 use super::history::{History, Past};
-use super::labels::Labels;
-use super::promql::storage::{Matcher, Selection};
+use super::labels::{Labels, METRIC_NAME};
+use super::promql::storage::{Condition, Matcher, Selection};
 use super::promql::{SelectedSeries, Storage};
 use super::recent::RecentEvents;
 use super::rules::RuleStorage;
 use super::series::{FamilyId, Store};
 use super::time::Timestamp;
 use super::wire::EventId;
+use super::wire::payload::MetricType;
 
 /// Events that alert events name as evidence.
 const EVIDENCE_MAX: usize = 5;
@@ -23,22 +26,39 @@ pub struct RuleReads {
     pub selectors: Vec<Vec<Matcher>>,
 }
 
-/// The families that rules read, by group.
+/// The families that rules read, by rule (its *reader* number).
 #[derive(Debug, Default)]
 pub struct Watch {
-    groups: Vec<RuleReads>,
-    /// By group: its families, sorted.
-    families_of: Vec<Arc<[FamilyId]>>,
-    groups_of: BTreeMap<FamilyId, Vec<usize>>,
+    rules: Vec<RuleReads>,
+    /// Rules by the metric names their selectors spell out.
+    by_name: HashMap<Arc<str>, Vec<usize>>,
+    /// Rules with a selector that spells out no name.
+    nameless: Vec<usize>,
+    /// By rule: its families, rising.
+    families_of: Vec<Vec<FamilyId>>,
+    readers_of: HashMap<FamilyId, Vec<usize>>,
     families: BTreeSet<FamilyId>,
     /// How many families the store had when they were last matched.
     known: usize,
 }
 
 impl Watch {
-    /// Other groups read from now on.
-    pub fn replace(&mut self, groups: Vec<RuleReads>) {
-        *self = Self { groups, ..Self::default() };
+    /// Other rules read from now on.
+    pub fn replace(&mut self, rules: Vec<RuleReads>) {
+        let mut by_name: HashMap<Arc<str>, Vec<usize>> = HashMap::new();
+        let mut nameless = Vec::new();
+        for (reader, rule) in rules.iter().enumerate() {
+            let names: BTreeSet<Option<&Arc<str>>> =
+                rule.selectors.iter().map(|selector| name_of(selector)).collect();
+            for name in names {
+                match name {
+                    Some(name) => by_name.entry(Arc::clone(name)).or_default().push(reader),
+                    None => nameless.push(reader),
+                }
+            }
+        }
+        let families_of = vec![Vec::new(); rules.len()];
+        *self = Self { rules, by_name, nameless, families_of, ..Self::default() };
     }
 
     /// Every family a rule reads.
@@ -46,65 +66,85 @@ impl Watch {
         &self.families
     }
 
-    /// Matches the families that came since the last look; says whether there were any.
-    pub fn look_again(&mut self, store: &mut Store, history: &History, now: Timestamp) {
-        if store.families_len() == self.known {
-            return;
-        }
-        let past = Past { store, history, now };
-        self.families_of = self.groups.iter().map(|group| past.families_read(&group.selectors)).collect();
-        self.known = store.families_len();
-        self.groups_of.clear();
-        for (group, families) in self.families_of.iter().enumerate() {
-            for family in families.iter() {
-                self.groups_of.entry(*family).or_default().push(group);
+    /// Whether the store has families that were not matched yet.
+    pub fn is_behind(&self, store: &Store) -> bool {
+        store.families_len() != self.known
+    }
+
+    /// Matches the families that came since the last look.
+    pub fn look_again(&mut self, store: &mut Store) {
+        let before = self.families.len();
+        for family in store.families_since(self.known) {
+            for reader in self.readers(store, family) {
+                if let Some(families) = self.families_of.get_mut(reader) {
+                    families.push(family);
+                }
+                self.readers_of.entry(family).or_default().push(reader);
+                self.families.insert(family);
             }
         }
-        let families: BTreeSet<FamilyId> = self.groups_of.keys().copied().collect();
-        if families != self.families {
-            store.watch(&mut families.iter().copied());
-            self.families = families;
+        if self.families.len() != before || self.known == 0 {
+            store.watch(&mut self.families.iter().copied());
         }
+        self.known = store.families_len();
     }
 
-    /// The groups that read a family which came since the last look, sorted: its first series moved unwatched.
-    pub fn born(&mut self, store: &mut Store, history: &History, now: Timestamp) -> Vec<usize> {
-        let known = self.known;
-        if store.families_len() == known {
-            return Vec::new();
-        }
-        self.look_again(store, history, now);
-        let is_new = |family: &&FamilyId| family.0 as usize >= known;
-        let new = self.families.iter().filter(is_new);
-        let mut groups: Vec<usize> =
-            new.filter_map(|family| self.groups_of.get(family)).flatten().copied().collect();
-        groups.sort_unstable();
-        groups.dedup();
-        groups
+    /// The rules that read a family, rising.
+    fn readers(&self, store: &Store, family: FamilyId) -> Vec<usize> {
+        let names = sample_names(store, family);
+        let spelled = names.iter().filter_map(|name| self.by_name.get(name.as_str())).flatten().copied();
+        let matched = self.nameless.iter().copied().filter(|reader| {
+            let selectors = self.rules.get(*reader).map_or(&[][..], |rule| &rule.selectors);
+            selectors.iter().filter(|selector| name_of(selector).is_none()).any(|selector| {
+                let on_name = || selector.iter().filter(|matcher| matcher.name.as_ref() == METRIC_NAME);
+                names.iter().any(|name| on_name().all(|matcher| matcher.condition.holds(name)))
+            })
+        });
+        let readers: BTreeSet<usize> = spelled.chain(matched).collect();
+        readers.into_iter().collect()
     }
 
-    /// The groups that read a series which moved since the last call, sorted.
+    /// The rules that read a series which moved since the last call, rising.
     pub fn moved(&self, store: &mut Store) -> Vec<usize> {
-        let mut groups = Vec::new();
+        let mut readers = Vec::new();
         for series in store.touched() {
-            groups.extend(self.groups_of.get(&store.family_of(series)).into_iter().flatten());
+            readers.extend(self.readers_of.get(&store.family_of(series)).into_iter().flatten());
         }
-        groups.sort_unstable();
-        groups.dedup();
-        groups
+        readers.sort_unstable();
+        readers.dedup();
+        readers
     }
 
-    /// Samples what the groups evaluated at `now` read.
-    pub fn sample(&self, groups: &[usize], store: &Store, history: &mut History, now: Timestamp) {
+    /// Samples what the rules evaluated at `now` read.
+    pub fn sample(&self, readers: &[usize], store: &Store, history: &mut History, now: Timestamp) {
         let mut families: BTreeSet<FamilyId> = BTreeSet::new();
-        for group in groups {
-            families.extend(self.families_of.get(*group).into_iter().flat_map(|families| families.iter()));
+        for reader in readers {
+            families.extend(self.families_of.get(*reader).into_iter().flatten());
         }
         if !families.is_empty() {
             let families: Arc<[FamilyId]> = families.into_iter().collect();
             history.sample_read(store, now, &families);
         }
     }
+}
+
+/// The metric name a selector spells out.
+fn name_of(selector: &[Matcher]) -> Option<&Arc<str>> {
+    selector.iter().find_map(|matcher| match &matcher.condition {
+        Condition::Equal(name) if matcher.name.as_ref() == METRIC_NAME => Some(name),
+        _ => None,
+    })
+}
+
+/// The names of a family's samples.
+fn sample_names(store: &Store, family: FamilyId) -> Vec<String> {
+    let spec = store.family(family);
+    let endings: &[&str] = match spec.metric_type {
+        MetricType::Counter => &["_total"],
+        MetricType::Gauge => &[""],
+        MetricType::Histogram => &["_bucket", "_sum", "_count"],
+    };
+    endings.iter().map(|ending| format!("{}{ending}", spec.name)).collect()
 }
 
 /// What rules read and write while they are evaluated at one instant.

@@ -99,13 +99,6 @@ impl Past<'_> {
         found
     }
 
-    /// The families whose samples the selectors can mean, sorted.
-    pub fn families_read(&self, selectors: &[Vec<Matcher>]) -> Arc<[FamilyId]> {
-        let candidates = selectors.iter().flat_map(|matchers| self.candidates(matchers));
-        let families: std::collections::BTreeSet<FamilyId> = candidates.map(|(family, _)| family).collect();
-        families.into_iter().collect()
-    }
-
     fn candidates(&self, matchers: &[Matcher]) -> Vec<(FamilyId, Part)> {
         let literal = matchers.iter().find_map(|matcher| match &matcher.condition {
             Condition::Equal(name) if matcher.name.as_ref() == METRIC_NAME => Some(name.as_ref()),
@@ -382,13 +375,5 @@ fn bounds(buckets: &[f64]) -> impl Iterator<Item = String> + '_ {
 }
 
 fn matches(matchers: &[Matcher], labels: &Labels) -> bool {
-    matchers.iter().all(|matcher| {
-        let value = labels.get(&matcher.name).unwrap_or("");
-        match &matcher.condition {
-            Condition::Equal(wanted) => value == wanted.as_ref(),
-            Condition::NotEqual(unwanted) => value != unwanted.as_ref(),
-            Condition::Match(pattern) => pattern.is_match(value),
-            Condition::NoMatch(pattern) => !pattern.is_match(value),
-        }
-    })
+    matchers.iter().all(|matcher| matcher.condition.holds(labels.get(&matcher.name).unwrap_or("")))
 }

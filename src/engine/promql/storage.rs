@@ -31,6 +31,18 @@ pub enum Condition {
     NoMatch(Regex),
 }
 
+impl Condition {
+    /// Whether a label's value meets it; a label that is not there has the value "".
+    pub fn holds(&self, value: &str) -> bool {
+        match self {
+            Self::Equal(wanted) => value == wanted.as_ref(),
+            Self::NotEqual(unwanted) => value != unwanted.as_ref(),
+            Self::Match(pattern) => pattern.is_match(value),
+            Self::NoMatch(pattern) => !pattern.is_match(value),
+        }
+    }
+}
+
 /// A float, or a native histogram.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {

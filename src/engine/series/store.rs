@@ -164,6 +164,11 @@ impl Store {
         self.by_name.values().copied()
     }
 
+    /// The families registered after the first `known` ones, in the order of their registration.
+    pub fn families_since(&self, known: usize) -> impl Iterator<Item = FamilyId> + use<> {
+        (known..self.families.len()).map(|place| FamilyId(place as u32))
+    }
+
     /// How many families were registered so far, so that readers know when to look again.
     pub fn families_len(&self) -> usize {
         self.families.len()
