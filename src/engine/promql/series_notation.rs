@@ -16,7 +16,7 @@ use crate::engine::labels::Labels;
 use scan::Scanner;
 
 /// The most points one sequence may have.
-pub const POINTS_MAX: usize = 4_000_000;
+pub const POINTS_MAX: usize = 1_000_000;
 
 /// One place of a sequence: nothing, or a value.
 pub type Point = Option<Value>;
@@ -178,26 +178,29 @@ fn starts(text: &str) -> Result<Vec<Option<i64>>, ParseError> {
     let mut found = Vec::new();
     let mut scanner = Scanner::new(text);
     while let Some(start) = scanner.next_item() {
-        let (first, step, more) = if scanner.take("_") {
+        let (first, step, count) = if scanner.take("_") {
             let count = if scanner.take("x") { scanner.count()? } else { 1 };
-            (None, 0, count.saturating_sub(1))
+            (None, 0, count)
         } else {
             let first = scanner.signed_duration()?;
             let stepped = matches!(scanner.rest().chars().next(), Some('+' | '-'));
             let step = if stepped { scanner.signed_duration()? } else { 0 };
-            (Some(first), step, if scanner.take("x") { scanner.count()? } else { 0 })
+            let more = if scanner.take("x") { scanner.count()? } else { 0 };
+            (Some(first), step, more.saturating_add(1))
         };
-        if !scanner.at_item_end() || found.len().saturating_add(more) >= POINTS_MAX {
+        if !scanner.at_item_end() || found.len().saturating_add(count) > POINTS_MAX {
             return Err(error(start..scanner.at(), "this is no sequence of durations"));
         }
         let offset = |at: i64| first.map(|first: i64| first.saturating_add(step.saturating_mul(at)));
-        found.extend((0..).map(offset).take(more.saturating_add(1)));
+        found.extend((0..).map(offset).take(count));
     }
     Ok(found)
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn floats(text: &str) -> Vec<Option<f64>> {
@@ -249,5 +252,14 @@ mod tests {
         assert_eq!(line("{} 1"), Ok(Line::Points(Labels::empty(), points)));
         assert_eq!(line("up{job!=\"a\"} 1").unwrap_err().span, 0..12);
         assert_eq!(line("up 1 a").unwrap_err().span, 5..6);
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_makes_the_notation_panic(text in "[a{}\\[\\]=\",:_x0-9+.eé st@schemabuckt-]{0,40}") {
+            if let Err(wrong) = line(&text) {
+                prop_assert!(text.get(wrong.span.clone()).is_some(), "{:?}", wrong);
+            }
+        }
     }
 }
