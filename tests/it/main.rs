@@ -9,6 +9,8 @@
 mod cli;
 mod http;
 mod lanes;
+mod outside;
+mod process;
 mod promqltest;
 mod signing_in;
 mod support;
