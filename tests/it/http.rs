@@ -4,7 +4,9 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use super::support::{Nats, Setup, Sidecar, job_queued, metric_recorded, read_answer, server_programs};
+use super::support::{
+    Nats, Setup, Sidecar, job_queued, metric_recorded, read_answer, server_programs, wait_for,
+};
 
 fn running() -> (Nats, Sidecar) {
     let nats = Nats::start(&server_programs()[0]);
@@ -91,6 +93,44 @@ fn the_api_answers_as_prometheus_does() {
     assert_eq!(sidecar.get("/api/v1/metadata").json()["data"]["queue_depth"][0]["type"], "gauge");
     assert_eq!(sidecar.get("/api/v1/status/buildinfo").json()["data"]["application"], "signalbox");
     assert_eq!(sidecar.get("/api/v1/alerts").json()["data"]["alerts"].as_array().map(Vec::len), Some(0));
+}
+
+#[test]
+fn a_bad_rule_file_keeps_the_last_good_rules_and_is_shown() {
+    let nats = Nats::start(&server_programs()[0]);
+    let folder = tempfile::tempdir().unwrap();
+    let good = "groups: [{name: g, rules: [{alert: Deep, expr: queue_depth > 10}]}]";
+    std::fs::write(folder.path().join("queue.yaml"), good).unwrap();
+    let mut setup = Setup::new(&nats.url());
+    setup.rules = vec![folder.path().to_owned()];
+    let sidecar = setup.start();
+    let rules = |sidecar: &Sidecar| {
+        let answer = sidecar.get("/api/v1/rules").json();
+        answer["data"]["groups"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|group| group["rules"].as_array().unwrap().len())
+            .sum::<usize>()
+    };
+    assert_eq!(rules(&sidecar), 1);
+    assert_eq!(sidecar.request("POST", "/-/reload", "").status, 200);
+    std::fs::write(
+        folder.path().join("queue.yaml"),
+        "groups: [{name: g, rules: [{alert: Deep, expr: sum(}]}]",
+    )
+    .unwrap();
+    let refused = sidecar.request("POST", "/-/reload", "");
+    assert_eq!(refused.status, 400);
+    assert!(refused.text().contains("queue.yaml"), "{}", refused.text());
+    assert_eq!(rules(&sidecar), 1);
+    assert!(sidecar.get("/").text().contains("queue.yaml"));
+    // A change on disk is noticed by itself.
+    let two = good.replace("]}]", ", {alert: Empty, expr: queue_depth == 0}]}]");
+    std::fs::write(folder.path().join("queue.yaml"), two).unwrap();
+    wait_for("the new rules", || (rules(&sidecar) == 2).then_some(()));
+    sidecar.wait_ready();
+    sidecar.wait_sum("signalbox_config_last_reload_successful", "", 1.0);
 }
 
 #[test]

@@ -6,6 +6,7 @@
     reason = "a test ends loudly and meets the real world"
 )]
 
+mod alerts;
 mod cli;
 mod http;
 mod lanes;

@@ -18,6 +18,9 @@ use crate::shell::status::Topic;
 /// How long it is believed that a stream covers a subject, or that none does.
 const BELIEF: Duration = Duration::from_secs(30);
 
+/// How often a missing connection is looked for.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
 /// Why an event is not with the broker yet.
 #[derive(Debug, thiserror::Error)]
 enum PublishError {
@@ -63,6 +66,7 @@ impl AlertPublisher {
     async fn insist(&mut self, event: &AlertEvent) {
         let mut failures = 0_u32;
         loop {
+            self.wait_connected(event).await;
             match self.attempt(event).await {
                 Ok(()) => {
                     if failures > 0 {
@@ -90,6 +94,18 @@ impl AlertPublisher {
         }
     }
 
+    /// Waits for the connection: an attempt without it would only wait for its own time to run out.
+    async fn wait_connected(&mut self, event: &AlertEvent) {
+        if self.is_connected() {
+            return;
+        }
+        self.context.fact(Fact::PublishFailed { kind: event.event_type() });
+        self.beliefs.clear();
+        while !self.is_connected() {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
     async fn attempt(&mut self, event: &AlertEvent) -> Result<(), PublishError> {
         let subject = event.subject();
         let mut headers = HeaderMap::new();
@@ -106,9 +122,6 @@ impl AlertPublisher {
                         .map_err(|error| PublishError::Client(error.to_string()))?;
                     self.client.flush().await.map_err(|error| PublishError::Client(error.to_string()))
                 };
-                if !self.is_connected() {
-                    return Err(PublishError::Client("not connected".to_owned()));
-                }
                 timeout(span, sent).await.map_err(|_| PublishError::Silent(span))?
             }
         }
