@@ -102,6 +102,7 @@ pub const OWN_METRICS: &[OwnMetric] = &[
     own("signalbox_rule_evaluations_missed", Counter, &["group"], "Evaluations of the group left out because the one before took too long."),
     own("signalbox_rule_limit_refused", Counter, &["group", "rule"], "Alerts refused because of the group's limit."),
     own("signalbox_template_failures", Counter, &["group"], "Alert templates that failed; the alert went out with its raw text."),
+    own("signalbox_rule_nan_values", Counter, &["group"], "Values of NaN that a threshold took for no data."),
     seconds("signalbox_rule_evaluation_duration_seconds", &["group"], EVALUATION_BUCKETS, "Time one evaluation of the group took."),
     own("signalbox_alert_events_published", Counter, &["type"], "Alert events acknowledged by NATS."),
     own("signalbox_alert_events_pending", Gauge, &["type"], "Alert events waiting to be acknowledged."),
@@ -330,6 +331,7 @@ impl Account {
             ("signalbox_rule_evaluation_failures", counts.failures),
             ("signalbox_rule_evaluations_missed", counts.missed),
             ("signalbox_template_failures", counts.template_failures),
+            ("signalbox_rule_nan_values", counts.nan_values),
         ];
         for (name, count) in counters {
             self.add(store, name, &labels, count as f64, now);

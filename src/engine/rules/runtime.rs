@@ -85,6 +85,8 @@ pub struct GroupCounts {
     pub missed: u64,
     /// Templates that went out raw.
     pub template_failures: u64,
+    /// Values of NaN that were taken for no data.
+    pub nan_values: u64,
     /// AlertTriggered events.
     pub triggered: u64,
     /// AlertCleared events.

@@ -45,7 +45,7 @@ impl Evaluation<'_, '_> {
 
     /// Samples to compare with thresholds; NaN is no data. Where no alert is open and nothing is to be remembered,
     /// those that begin nothing are left out before they cost anything.
-    fn compared(&self, samples: Vec<(Labels, f64)>) -> Result<Vec<Seen>, String> {
+    fn compared(&mut self, samples: Vec<(Labels, f64)>) -> Result<Vec<Seen>, String> {
         let named = samples.iter().any(|(labels, _)| labels.get(METRIC_NAME).is_some());
         let only_beginning = self.book.alerts.is_empty() && self.alerting.no_data != NoData::Alert;
         let mut identities = BTreeSet::new();
@@ -53,6 +53,7 @@ impl Evaluation<'_, '_> {
         for (sample, value) in samples {
             let reading = Reading::Value(value);
             let begins = || begins(&self.alerting.policy_for(&sample).levels, reading);
+            self.env.counts.nan_values += u64::from(value.is_nan());
             if value.is_nan() || (only_beginning && !begins()) {
                 continue;
             }

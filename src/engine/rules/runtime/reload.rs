@@ -1,6 +1,7 @@
 //! A reload: what keeps its state, and what ends.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::{RuleState, Rules};
 use crate::engine::config::Evaluate;
@@ -50,7 +51,8 @@ impl Rules {
                 }
             }
             if state.schedule.evaluate() == Evaluate::Arrival && state.rules.iter().any(|rule| rule.marked) {
-                state.schedule.arrive(now);
+                // Later than now, so that an episode that ended here and its successor differ in their start.
+                state.schedule.arrive(now.after(Duration::from_micros(1)));
             }
             groups.push(state);
         }

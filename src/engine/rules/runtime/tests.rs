@@ -1,6 +1,8 @@
 //! Cases from `tests/rules/evaluations.txt`, each a rule file, samples and evaluations, and the events that follow;
 //! and the promises of schedule, reload and views.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::engine::diagnostic::Source;
 use crate::engine::promql::ast::Node;
@@ -237,4 +239,77 @@ groups:
     assert_eq!((alert.active_at, alert.fired_at), (at(1.0), None));
     rules.evaluate_group(0, &mut memory, at(11.0));
     assert_eq!((rules.alerts()[0].state.name(), rules.alerts()[0].fired_at), ("firing", Some(at(11.0))));
+}
+
+/// One thing that happens to a rule set.
+#[derive(Clone, Debug)]
+enum Happening {
+    Value(usize, f64),
+    Gone(usize),
+    Evaluate,
+    Reload(usize),
+}
+
+/// The same rules in versions that a reload changes in every way.
+const VERSIONS: [&str; 4] = [
+    "groups: [{name: g, limit: 3, rules: [
+        {alert: Own, expr: 'depth > 5', for: 10s, keep_firing_for: 10s, labels: {level: '{{ $value }}'}},
+        {alert: Levels, expr: depth, severities: {warning: {above: 3, clear_below: 2}, critical: {above: 7, for: 5s}}},
+        {alert: Quiet, expr: depth, below: 1, no_data: alert, for: 5s}]}]",
+    "groups: [{name: g, rules: [
+        {alert: Own, expr: 'depth > 5', for: 1h, labels: {level: '{{ $value }}'}},
+        {alert: Levels, expr: depth, severities: {warning: {above: 4}, critical: {above: 7, for: 5s}}},
+        {alert: Quiet, expr: depth, below: 1, no_data: keep}]}]",
+    "groups: [{name: g, limit: 1, rules: [{alert: Levels, expr: 'depth * 2', above: 3, keep_firing_for: 20s}]}]",
+    "groups: []",
+];
+
+fn happenings() -> impl Strategy<Value = Vec<Happening>> {
+    let one = prop_oneof![
+        6 => (0..4_usize, 0..10_i32).prop_map(|(series, value)| Happening::Value(series, f64::from(value))),
+        2 => (0..4_usize).prop_map(Happening::Gone),
+        8 => Just(Happening::Evaluate),
+        1 => (0..4_usize).prop_map(Happening::Reload),
+    ];
+    prop::collection::vec(one, 1..120)
+}
+
+proptest! {
+    #[test]
+    fn every_alert_alternates_whatever_happens(happenings in happenings()) {
+        let mut rules = Rules::new(rule_set(VERSIONS[0]), RuleSettings::new("test"), at(0.0));
+        let mut memory = Memory::default();
+        let mut open: BTreeMap<(Arc<str>, Labels), Timestamp> = BTreeMap::new();
+        let mut ids = BTreeSet::new();
+        let names: Vec<Labels> = (0..4).map(|number| series(&format!("depth{{q=\"{number}\"}}"))).collect();
+        let last = [Happening::Evaluate, Happening::Reload(3)];
+        for (second, happening) in happenings.into_iter().chain(last).enumerate() {
+            let now = at(second as f64 * 3.0);
+            match happening {
+                Happening::Value(series, value) => memory.append(&names[series], now.millis(), Some(value)),
+                Happening::Gone(series) => memory.append(&names[series], now.millis(), None),
+                Happening::Reload(version) => rules.replace(rule_set(VERSIONS[version]), now),
+                Happening::Evaluate => {
+                    for group in 0..rules.groups.len() {
+                        rules.evaluate_group(group, &mut memory, now);
+                    }
+                }
+            }
+            let waiting: Vec<EventId> = rules.outbox().map(|event| event.id).collect();
+            for event in waiting.into_iter().filter_map(|id| rules.confirm(id)) {
+                prop_assert!(ids.insert(event.id), "an id is used once");
+                let key = (event.rule_id.clone(), event.labels.filtered(|name| name != "severity"));
+                match event.kind {
+                    event::Kind::Triggered { current_value, threshold, .. } => {
+                        prop_assert!(current_value.is_finite() && threshold.is_finite());
+                        prop_assert_eq!(open.insert(key, event.started_at), None, "triggered twice");
+                    }
+                    event::Kind::Cleared { .. } => {
+                        prop_assert_eq!(open.remove(&key), Some(event.started_at), "cleared without a trigger");
+                    }
+                }
+            }
+        }
+        prop_assert!(open.is_empty(), "a rule that is gone leaves nothing open");
+    }
 }

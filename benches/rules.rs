@@ -1,0 +1,126 @@
+//! CPU of one evaluation round: 1,000 rules over 10,000 counters that moved every 5 s for ten minutes.
+//!
+//! `cargo bench --no-default-features --bench rules`; `-- --print-rules` prints the rules as a file for Prometheus.
+#![expect(clippy::disallowed_methods, clippy::print_stdout, reason = "a bench measures the world")]
+#![allow(missing_docs)]
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use signalbox::engine::Engine;
+use signalbox::engine::config::{Config, Evaluate};
+use signalbox::engine::diagnostic::Source;
+use signalbox::engine::rules::load::{INTERVAL_DEFAULT, KnownMetrics, LoadContext, load};
+use signalbox::engine::time::Timestamp;
+use signalbox::engine::wire::{Lane, Message};
+
+const METRICS: usize = 100;
+const SERIES_EACH: usize = 100;
+const RULES_EACH: usize = 10;
+const STEPS: i64 = 120;
+const ROUNDS: i64 = 20;
+
+fn main() {
+    let text = rules();
+    if std::env::args().any(|argument| argument == "--print-rules") {
+        println!("{text}");
+        return;
+    }
+    let source = Source { name: Arc::from("rules.yaml"), text: Arc::from(text) };
+    let metrics = KnownMetrics::default();
+    let loaded =
+        load(&[source], &LoadContext { interval: INTERVAL_DEFAULT, metrics: &metrics, previous: None });
+    let mut config = Config::with_defaults("bench");
+    config.evaluate = Evaluate::Interval;
+    let start = Timestamp::from_millis(1_795_515_000_000);
+    let mut engine = Engine::new(&config, loaded.set, start);
+    let (mut round, mut figures) = (0, Vec::new());
+    for step in 0..STEPS + ROUNDS {
+        let now = start.after(Duration::from_secs(5) * u32::try_from(step).unwrap_or(0));
+        while engine.next_tick() <= now {
+            let due = engine.next_tick();
+            let before = cpu_milliseconds();
+            engine.tick(due);
+            round += 1;
+            if step >= STEPS {
+                figures.push(cpu_milliseconds() - before);
+            }
+        }
+        feed(&mut engine, step, now);
+    }
+    assert!(
+        engine
+            .groups()
+            .iter()
+            .all(|group| group.rules.iter().all(|rule| rule.health.last_error().is_empty()))
+    );
+    let total: f64 = figures.iter().sum();
+    println!(
+        "rules: {:.1} ms CPU a round of {} rules over {} series, history step included ({round} ticks)",
+        total / ROUNDS as f64,
+        METRICS * RULES_EACH,
+        METRICS * SERIES_EACH,
+    );
+}
+
+/// The rules: per metric, rates by series and by label, present values, ratios and a recording rule.
+fn rules() -> String {
+    let mut text = String::from("groups:\n- name: bench\n  interval: 5s\n  rules:\n");
+    for metric in 0..METRICS {
+        let name = format!("load_{metric}_total");
+        let expressions = [
+            format!("rate({name}[1m]) > 1e9"),
+            format!("sum by (shard) (rate({name}[5m])) > 1e9"),
+            format!("{name} > 1e12"),
+            format!("sum(increase({name}[5m])) < 0"),
+            format!("max by (pod) ({name}) - min by (pod) ({name}) > 1e12"),
+            format!("sum(rate({name}{{shard=\"1\"}}[1m])) / sum(rate({name}[1m])) > 2"),
+            format!("avg_over_time({name}[1m]) < 0"),
+            format!("count({name}) < 1"),
+            format!("topk(3, rate({name}[1m])) > 1e9"),
+        ];
+        for (number, expression) in expressions.iter().enumerate() {
+            let _ = writeln!(text, "  - {{alert: A{metric}x{number}, expr: '{expression}', for: 1m}}");
+        }
+        let _ = writeln!(
+            text,
+            "  - {{record: 'shard:load_{metric}:rate1m', expr: 'sum by (shard) (rate({name}[1m]))'}}"
+        );
+    }
+    text
+}
+
+/// Moves every series once.
+fn feed(engine: &mut Engine, step: i64, now: Timestamp) {
+    let mut payloads = Vec::with_capacity(METRICS * SERIES_EACH);
+    for metric in 0..METRICS {
+        for series in 0..SERIES_EACH {
+            let id = (step as u64) << 32 | (metric * SERIES_EACH + series) as u64;
+            payloads.push(format!(
+                r#"{{"event_id":"{id:032x}","timestamp":"2026-11-24T04:05:06Z","metric_name":"load_{metric}","metric_value":{},"metric_type":"counter","tags":{{"shard":"{}","pod":"{}"}}}}"#,
+                (step as usize * 7 + series) % 13,
+                series % 10,
+                series / 10,
+            ));
+        }
+    }
+    let messages: Vec<Message<'_>> = payloads
+        .iter()
+        .map(|payload| Message {
+            subject: "events.monitoring.MetricRecorded",
+            headers: &[],
+            payload: payload.as_bytes(),
+        })
+        .collect();
+    let rejected = engine.apply(Lane::Core, &messages, now);
+    assert!(rejected.is_empty(), "{:?}", rejected.first());
+}
+
+/// What this thread has run, by the kernel's account: other load on the machine does not count.
+fn cpu_milliseconds() -> f64 {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let nanoseconds: f64 =
+        text.split_whitespace().next().and_then(|first| first.parse().ok()).unwrap_or(f64::NAN);
+    nanoseconds / 1e6
+}
