@@ -1,9 +1,13 @@
 //! The duplicate window: which `event_id`s have been applied lately.
 //!
-//! Ids are kept as 64-bit fingerprints in generations. A generation ends with half the window's entries or half
-//! its age; it is forgotten once the younger ones hold the whole window's entries, or its youngest id is older than
-//! the window's age. So an id is known until that many others followed it or that long has passed, whichever is
-//! first. Two of a million ids share a fingerprint with a probability of 3 in 10⁸.
+//! Ids are kept as fingerprints in one table of buckets that are a cache line each, so that a look costs one miss.
+//! Every fingerprint carries the tag of its generation. A generation ends with half the window's entries or half its
+//! age; it is forgotten once the younger ones hold the whole window's entries, or its youngest id is older than the
+//! window's age. So an id is known until that many others followed it or that long has passed, whichever is first.
+//! What is forgotten is overwritten when its place is needed.
+//!
+//! Two ids are taken for one where their homes and 52 further bits agree: among a million ids the chance is 3 in
+//! 10¹⁵ for each new one.
 
 use std::collections::VecDeque;
 
@@ -14,20 +18,17 @@ use super::wire::EventId;
 /// Fingerprints in a bucket: one cache line.
 const BUCKET: usize = 8;
 
-/// Buckets that a fingerprint may overflow into before a generation counts as full.
+/// Buckets that a fingerprint may overflow into.
 const PROBES_MAX: usize = 16;
 
-/// Fingerprints per hundred places at which a generation's table is full enough.
-const LOAD_PERCENT: usize = 75;
+/// Places for every id the window must know: three half windows live at a time fill three quarters.
+const PLACES_EACH: usize = 2;
 
-/// The fingerprints of one generation.
-#[derive(Debug)]
-struct Generation {
-    buckets: Vec<[u64; BUCKET]>,
-    entries: usize,
-    first: Timestamp,
-    last: Timestamp,
-}
+/// The low bits of an entry: the tag of its generation, 0 where the place is free.
+const TAG_BITS: u32 = 12;
+const TAG_MASK: u64 = (1 << TAG_BITS) - 1;
+
+type Bucket = [u64; BUCKET];
 
 /// What the window says of an id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,27 +39,58 @@ pub enum Seen {
     Duplicate,
 }
 
+/// Ids that came in one stretch of time.
+#[derive(Clone, Copy, Debug)]
+struct Generation {
+    tag: u64,
+    entries: usize,
+    first: Timestamp,
+    last: Timestamp,
+}
+
 /// The window.
 #[derive(Debug)]
 pub struct DuplicateWindow {
     config: DedupeConfig,
-    /// The youngest last.
+    buckets: Vec<Bucket>,
+    /// By bucket: how many of the next ones may hold what belongs here.
+    overflows: Vec<u8>,
+    /// The youngest last; their tags follow one another.
     generations: VecDeque<Generation>,
+    /// The tag of the oldest generation that is known.
+    oldest_tag: u64,
+}
+
+/// Where an id lies, and what stands there for it.
+#[derive(Clone, Copy, Debug)]
+struct Fingerprint {
+    home: usize,
+    bits: u64,
 }
 
 impl DuplicateWindow {
     /// An empty window.
     pub fn new(config: DedupeConfig) -> Self {
-        Self { config, generations: VecDeque::new() }
+        let count = config.entries.saturating_mul(PLACES_EACH).div_ceil(BUCKET);
+        Self {
+            config,
+            buckets: vec![[0; BUCKET]; count],
+            overflows: vec![0; count],
+            generations: VecDeque::new(),
+            oldest_tag: 1,
+        }
     }
 
     /// Whether an event with this id was applied lately.
     pub fn seen(&self, id: EventId) -> Seen {
-        let fingerprint = fingerprint(id);
-        match self.generations.iter().rev().any(|generation| generation.holds(fingerprint)) {
-            true => Seen::Duplicate,
-            false => Seen::New,
+        let print = self.fingerprint(id);
+        let reach = self.overflows.get(print.home).copied().map_or(0, usize::from);
+        for bucket in self.places(print.home, reach + 1).filter_map(|place| self.buckets.get(place)) {
+            if bucket.iter().any(|entry| entry >> TAG_BITS == print.bits && self.is_live(*entry)) {
+                return Seen::Duplicate;
+            }
         }
+        Seen::New
     }
 
     /// Remembers the id of an applied event.
@@ -66,17 +98,23 @@ impl DuplicateWindow {
         if self.config.entries == 0 {
             return;
         }
-        let fingerprint = fingerprint(id);
         if self.generations.back().is_none_or(|generation| self.is_over(generation, now)) {
             self.begin_generation(now);
         }
-        let inserted =
-            self.generations.back_mut().is_some_and(|generation| generation.insert(fingerprint, now));
-        if !inserted {
-            self.begin_generation(now);
-            if let Some(generation) = self.generations.back_mut() {
-                generation.insert(fingerprint, now);
-            }
+        let print = self.fingerprint(id);
+        let Some(tag) = self.generations.back_mut().map(|generation| {
+            generation.entries += 1;
+            generation.last = generation.last.max(now);
+            generation.tag
+        }) else {
+            return;
+        };
+        let (place, index, distance) = self.free_place(print.home);
+        if let Some(entry) = self.buckets.get_mut(place).and_then(|bucket| bucket.get_mut(index)) {
+            *entry = print.bits << TAG_BITS | tag;
+        }
+        if let Some(reach) = self.overflows.get_mut(print.home) {
+            *reach = (*reach).max(distance);
         }
     }
 
@@ -88,6 +126,30 @@ impl DuplicateWindow {
     /// Whether no id is held.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// The nearest place that is free or forgotten, and how many buckets from home it is; the first place at home
+    /// where all are taken, which a table three quarters full does not come to.
+    fn free_place(&self, home: usize) -> (usize, usize, u8) {
+        for (distance, place) in (0_u8..).zip(self.places(home, PROBES_MAX)) {
+            let bucket = self.buckets.get(place).into_iter().flatten();
+            if let Some(index) =
+                bucket.enumerate().find_map(|(index, entry)| (!self.is_live(*entry)).then_some(index))
+            {
+                return (place, index, distance);
+            }
+        }
+        (home, 0, 0)
+    }
+
+    fn places(&self, home: usize, most: usize) -> impl Iterator<Item = usize> + use<> {
+        let count = self.buckets.len();
+        (home..home + most.min(count)).map(move |place| if place < count { place } else { place - count })
+    }
+
+    /// Tags grow from the oldest known generation to the youngest; a free place has the tag 0.
+    const fn is_live(&self, entry: u64) -> bool {
+        entry & TAG_MASK >= self.oldest_tag
     }
 
     fn half(&self) -> usize {
@@ -106,68 +168,37 @@ impl DuplicateWindow {
             needed
         });
         let kept = kept.count();
-        let forgotten = self.generations.len() - kept;
-        let recycled = self.generations.drain(..forgotten).next_back();
-        self.generations.push_back(Generation::empty(self.half(), now, recycled));
-    }
-}
-
-impl Generation {
-    /// A generation for `entries` ids; takes over the memory of a forgotten one.
-    fn empty(entries: usize, now: Timestamp, recycled: Option<Self>) -> Self {
-        let places = entries.saturating_mul(100) / LOAD_PERCENT;
-        let count = places.div_ceil(BUCKET).max(1);
-        let buckets = match recycled {
-            Some(Self { mut buckets, .. }) if buckets.len() == count => {
-                buckets.fill([0; BUCKET]);
-                buckets
-            }
-            _ => vec![[0; BUCKET]; count],
-        };
-        Self { buckets, entries: 0, first: now, last: now }
-    }
-
-    /// The buckets a fingerprint may lie in, in the order of their use.
-    fn places(&self, fingerprint: u64) -> impl Iterator<Item = usize> + use<> {
-        let count = self.buckets.len();
-        let home = ((u128::from(fingerprint) * count as u128) >> 64) as usize;
-        (home..home + PROBES_MAX.min(count)).map(move |bucket| bucket % count)
-    }
-
-    fn holds(&self, fingerprint: u64) -> bool {
-        for bucket in self.places(fingerprint).filter_map(|place| self.buckets.get(place)) {
-            if bucket.contains(&fingerprint) {
-                return true;
-            }
-            if bucket.contains(&0) {
-                return false;
-            }
+        self.generations.drain(..self.generations.len() - kept);
+        let mut tag = self.generations.back().map_or(self.oldest_tag, |youngest| youngest.tag) + 1;
+        if tag > TAG_MASK {
+            tag = self.renumber();
         }
-        false
+        self.generations.push_back(Generation { tag, entries: 0, first: now, last: now });
+        self.oldest_tag = self.generations.front().map_or(tag, |oldest| oldest.tag);
     }
 
-    /// Whether there was room.
-    fn insert(&mut self, fingerprint: u64, now: Timestamp) -> bool {
-        for place in self.places(fingerprint) {
-            let free =
-                self.buckets.get_mut(place).and_then(|bucket| bucket.iter_mut().find(|kept| **kept == 0));
-            if let Some(free) = free {
-                *free = fingerprint;
-                self.entries += 1;
-                self.last = self.last.max(now);
-                return true;
-            }
+    /// Begins the tags anew where they have run out, and frees what is forgotten; returns the next tag.
+    fn renumber(&mut self) -> u64 {
+        let oldest = self.generations.front().map_or(TAG_MASK + 1, |oldest| oldest.tag);
+        for entry in self.buckets.iter_mut().flatten() {
+            let tag = *entry & TAG_MASK;
+            *entry = if tag >= oldest { *entry - oldest + 1 } else { 0 };
         }
-        false
+        for generation in &mut self.generations {
+            generation.tag = generation.tag - oldest + 1;
+        }
+        self.generations.back().map_or(0, |youngest| youngest.tag) + 1
     }
-}
 
-/// 64 well-mixed bits of an id, never 0. Ids are often random already, but time-ordered and counted ones exist.
-fn fingerprint(id: EventId) -> u64 {
-    let (high, low) = ((id.0 >> 64) as u64, id.0 as u64);
-    let first = fold(high ^ 0x9e37_79b9_7f4a_7c15, low ^ 0xd1b5_4a32_d192_ed03);
-    let mixed = fold(first ^ low, 0xa076_1d64_78bd_642f) ^ high.rotate_left(23);
-    fold(mixed ^ 0xe703_7ed1_a0b4_28db, 0x8ebc_6af0_9c88_c6e3 ^ first).max(1)
+    /// Well-mixed bits of an id. Ids are often random already, but time-ordered and counted ones exist.
+    fn fingerprint(&self, id: EventId) -> Fingerprint {
+        let (high, low) = ((id.0 >> 64) as u64, id.0 as u64);
+        let first = fold(high ^ 0x9e37_79b9_7f4a_7c15, low ^ 0xd1b5_4a32_d192_ed03);
+        let second = fold(first ^ low, 0xa076_1d64_78bd_642f) ^ high.rotate_left(23);
+        let third = fold(second ^ 0xe703_7ed1_a0b4_28db, 0x8ebc_6af0_9c88_c6e3 ^ first);
+        let home = ((u128::from(second) * self.buckets.len() as u128) >> 64) as usize;
+        Fingerprint { home, bits: third >> TAG_BITS }
+    }
 }
 
 fn fold(left: u64, right: u64) -> u64 {
@@ -219,6 +250,16 @@ mod tests {
             window.insert(EventId(1_000 + hour), at(i64::try_from(hour).unwrap() * 3_600));
         }
         assert_eq!(window.seen(EventId(1)), Seen::New);
+    }
+
+    #[test]
+    fn what_is_known_stays_known_when_the_tags_begin_anew() {
+        let mut window = window(8);
+        for id in 0..40_000_u128 {
+            assert_eq!(window.seen(EventId(id)), Seen::New, "{id}");
+            window.insert(EventId(id), at(0));
+            assert_eq!(window.seen(EventId(id.saturating_sub(7))), Seen::Duplicate, "{id}");
+        }
     }
 
     #[test]
