@@ -181,7 +181,8 @@ impl History {
                 let before = track.as_ref().map_or(0, |track| track.bytes());
                 let track = track.get_or_insert_with(|| Box::new(Track::starting(f64::from_bits(*last))));
                 track.push(place, value);
-                self.bytes += track.bytes() - before;
+                // A full chunk gives its spare room back, so a track may shrink as it grows.
+                self.bytes = (self.bytes + track.bytes()).saturating_sub(before);
             }
             *last = value.to_bits();
         }
