@@ -45,6 +45,10 @@ pub(crate) struct Driver {
     pub(crate) rejections: Rejections,
     /// The engine's time while it reads the past; none when it lives in the present.
     pub(crate) past: Option<Timestamp>,
+    /// Whether a message of the past was applied: before the first one there is no past to tick through.
+    pub(crate) has_read: bool,
+    /// Facts whose time counts, kept until the engine lives in the present.
+    pub(crate) held: Vec<Fact>,
     /// Alert events handed to the publisher and not confirmed.
     pub(crate) in_flight: usize,
 }
@@ -105,6 +109,7 @@ impl Driver {
     fn obey(&mut self, command: Command) {
         let now = self.now();
         match command {
+            Command::Fact(fact @ Fact::Reloaded(_)) if self.past.is_some() => self.held.push(fact),
             Command::Fact(fact) => self.engine.observe(&fact, now),
             Command::Ask(question) => question(&mut self.engine, now),
             Command::Confirmed(id) => {
@@ -132,15 +137,20 @@ impl Driver {
             }
             Item::CatchUp(CatchUp::End) => {
                 self.tick_until(self.clock.now());
-                self.past = None;
                 self.engine.catch_up(CatchUp::End, self.clock.now());
-                self.status.clear(Topic::CatchUp);
+                self.arrive_in_present();
             }
-            Item::Present => {
-                self.past = None;
-                self.status.clear(Topic::CatchUp);
-            }
+            Item::Present => self.arrive_in_present(),
         }
+    }
+
+    fn arrive_in_present(&mut self) {
+        self.past = None;
+        let now = self.clock.now();
+        for fact in std::mem::take(&mut self.held) {
+            self.engine.observe(&fact, now);
+        }
+        self.status.clear(Topic::CatchUp);
     }
 
     fn apply(&mut self, batch: &Batch) {
@@ -166,7 +176,10 @@ impl Driver {
             }
             self.apply_run(batch.lane, messages.get(start..place).unwrap_or_default(), before);
             start = place;
-            self.tick_until(at);
+            if self.has_read {
+                self.tick_until(at);
+            }
+            self.has_read = true;
             self.past = Some(at);
         }
         self.apply_run(batch.lane, messages.get(start..).unwrap_or_default(), self.now());

@@ -136,6 +136,8 @@ async fn run_async(mut launch: Launch) -> anyhow::Result<()> {
         alerts,
         rejections,
         past,
+        has_read: false,
+        held: Vec::new(),
         in_flight: 0,
     };
     let (driver_ended, driver_end) = oneshot::channel();

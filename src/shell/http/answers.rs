@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use hyper::body::{Frame, SizeHint};
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 
 use super::Web;
 
@@ -63,20 +63,17 @@ pub(crate) async fn wrong_method() -> Response {
     text(StatusCode::METHOD_NOT_ALLOWED, "This path does not take that method.")
 }
 
-/// The response with a permit that lasts until its body is sent or given up.
-pub(crate) fn held_with(response: Response, permit: Option<OwnedSemaphorePermit>) -> Response {
-    if permit.is_none() {
-        return response;
-    }
-    response.map(|body| Body::new(Held { body, _permit: permit }))
+/// The response with something that lasts until its body is sent or given up: a permit, a note.
+pub(crate) fn held_with(response: Response, held: impl Send + Unpin + 'static) -> Response {
+    response.map(|body| Body::new(Held { body, _held: held }))
 }
 
-struct Held {
+struct Held<T> {
     body: Body,
-    _permit: Option<OwnedSemaphorePermit>,
+    _held: T,
 }
 
-impl HttpBody for Held {
+impl<T: Unpin> HttpBody for Held<T> {
     type Data = Bytes;
     type Error = axum::Error;
 

@@ -5,6 +5,7 @@
 
 pub(crate) mod answers;
 pub(crate) mod api;
+mod connections;
 pub(crate) mod form;
 pub(crate) mod json;
 pub(crate) mod metrics;
@@ -33,6 +34,7 @@ use super::mailbox::Mailbox;
 use super::page;
 use super::settings::HttpSettings;
 use super::status::Status;
+use connections::{Activity, Connections, Watched};
 use timed::TimedIo;
 
 /// Somebody's wish to reload, and where the outcome goes.
@@ -110,11 +112,12 @@ async fn take_turns(State(web): State<Web>, request: Request, next: Next) -> Res
     answers::held_with(response, permit)
 }
 
-/// Accepts connections until the process ends.
+/// Accepts connections until the process ends. Where there are too many, the one that has asked for nothing for
+/// longest goes: half-open requests keep no scraper out.
 pub(crate) async fn serve(listener: TcpListener, router: Router, settings: Arc<HttpSettings>) {
-    let connections = Arc::new(Semaphore::new(settings.connections_max.max(1)));
+    let mut connections = Connections::new(settings.connections_max);
     loop {
-        let Ok(permit) = Arc::clone(&connections).acquire_owned().await else { return };
+        connections.make_room().await;
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
@@ -125,9 +128,10 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, settings: Arc<H
             }
         };
         drop(stream.set_nodelay(true));
-        let service = TowerToHyperService::new(router.clone());
+        let activity = Activity::default();
+        let service = TowerToHyperService::new(Watched::new(router.clone(), activity.clone()));
         let settings = Arc::clone(&settings);
-        tokio::spawn(async move {
+        let task = tokio::spawn(async move {
             let io = TokioIo::new(TimedIo::new(stream, settings.write_timeout));
             let served = http1::Builder::new()
                 .timer(TokioTimer::new())
@@ -139,8 +143,8 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, settings: Arc<H
             if let Err(error) = served {
                 tracing::debug!(error = %error, "an HTTP connection ended early");
             }
-            drop(permit);
         });
+        connections.add(task, activity);
     }
 }
 

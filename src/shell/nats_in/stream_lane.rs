@@ -30,7 +30,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 const INACTIVE: Duration = Duration::from_secs(30);
 
 /// How long scrapes wait for the stream to be seen for the first time; without a broker there is nothing to wait for.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How far the stream was read.
 #[derive(Clone, Debug, Default)]
@@ -347,7 +347,11 @@ impl StreamLane {
 
     /// Begins catching up where the stream is seen for the first time, and goes on with it after a break.
     fn begin(&mut self, info: &StreamInfo, consumer: &Consumer) {
-        if self.phase == Phase::Unknown {
+        let is_empty = consumer.info.num_pending == 0 && consumer.info.num_ack_pending == 0;
+        if self.phase == Phase::Unknown && is_empty {
+            self.phase = Phase::Live;
+            self.context.hand_over(Slot::Stream, Item::Present);
+        } else if self.phase == Phase::Unknown {
             self.phase = Phase::CatchingUp { until: info.state.last_seq };
             let count = consumer.info.num_pending;
             self.context.status.set(
@@ -356,7 +360,7 @@ impl StreamLane {
             );
             self.context.hand_over(Slot::Stream, Item::CatchUp(CatchUp::Begin));
         }
-        if consumer.info.num_pending == 0 && consumer.info.num_ack_pending == 0 {
+        if is_empty {
             self.end_catch_up();
         }
         self.tell_pending(consumer.info.num_pending);
