@@ -59,6 +59,10 @@ pub struct DuplicateWindow {
     generations: VecDeque<Generation>,
     /// The tag of the oldest generation that is known.
     oldest_tag: u64,
+    /// What [`DuplicateWindow::fetch`] works with.
+    homes: Vec<usize>,
+    /// What it read, so that reading it is not left out as useless.
+    fetched: u64,
 }
 
 /// Where an id lies, and what stands there for it.
@@ -78,6 +82,8 @@ impl DuplicateWindow {
             overflows: vec![0; count],
             generations: VecDeque::new(),
             oldest_tag: 1,
+            homes: Vec::new(),
+            fetched: 0,
         }
     }
 
@@ -91,6 +97,19 @@ impl DuplicateWindow {
             }
         }
         Seen::New
+    }
+
+    /// Fetches the places of ids that will be looked up soon. One look waits for memory; a batch of them, made one
+    /// after the other with nothing between, waits about once.
+    pub fn fetch(&mut self, ids: impl Iterator<Item = EventId>) {
+        let mut homes = std::mem::take(&mut self.homes);
+        homes.clear();
+        homes.extend(ids.map(|id| self.fingerprint(id).home));
+        for home in &homes {
+            let first = self.buckets.get(*home).map_or(0, |bucket| bucket[0]);
+            self.fetched ^= first ^ u64::from(self.overflows.get(*home).copied().unwrap_or(0));
+        }
+        self.homes = homes;
     }
 
     /// Remembers the id of an applied event.

@@ -124,6 +124,7 @@ impl Engine {
     pub fn apply(&mut self, lane: Lane, messages: &[Message<'_>], now: Timestamp) -> Vec<Rejected> {
         let Self { decoder, state } = self;
         let now = state.advance(now);
+        state.window.fetch(messages.iter().filter_map(|message| wire::likely_id(message.payload)));
         let mut rejected = Vec::new();
         for (place, message) in messages.iter().enumerate() {
             let mut element = 0;
