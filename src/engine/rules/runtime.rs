@@ -424,4 +424,6 @@ impl RuleState {
 }
 
 #[cfg(test)]
+mod promtool_tests;
+#[cfg(test)]
 mod tests;

@@ -15,7 +15,7 @@ const CASES: &str = include_str!("../../../../tests/rules/evaluations.txt");
 
 /// Samples by series; every sample was moved by the event whose id is its second.
 #[derive(Default)]
-struct Memory(BTreeMap<Labels, Vec<(i64, f64)>>);
+pub(super) struct Memory(BTreeMap<Labels, Vec<(i64, f64)>>);
 
 impl Storage for Memory {
     fn select(&self, selection: Selection<'_>) -> Vec<SelectedSeries> {
@@ -64,7 +64,7 @@ fn matches(matchers: &[Matcher], labels: &Labels) -> bool {
     })
 }
 
-fn rule_set(text: &str) -> RuleSet {
+pub(super) fn rule_set(text: &str) -> RuleSet {
     let source = Source { name: Arc::from("rules.yaml"), text: Arc::from(text) };
     let metrics = KnownMetrics::default();
     let context = LoadContext { interval: INTERVAL_DEFAULT, metrics: &metrics, previous: None };
@@ -73,7 +73,7 @@ fn rule_set(text: &str) -> RuleSet {
     loaded.set
 }
 
-fn at(seconds: f64) -> Timestamp {
+pub(super) fn at(seconds: f64) -> Timestamp {
     Timestamp::from_millis((seconds * 1e3) as i64)
 }
 
