@@ -151,9 +151,14 @@ pub(in crate::engine::promql) struct Evaluator<'a> {
     pub(in crate::engine::promql) notes: Annotations,
     /// Samples held by results that are still needed.
     live: usize,
+    /// Samples that windows have shown to functions.
+    shown: usize,
     /// How the histograms of selectors are read.
     pub(in crate::engine::promql) reading: Reading,
 }
+
+/// How often a query may read each of the samples it may hold: windows of subqueries within subqueries multiply.
+const READS_MAX: usize = 100;
 
 /// How the histograms of selectors are read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -169,7 +174,15 @@ pub(in crate::engine::promql) enum Reading {
 
 impl<'a> Evaluator<'a> {
     fn new(storage: &'a dyn Storage, settings: &'a Settings, query: QueryTimes) -> Self {
-        Self { storage, settings, query, notes: Annotations::default(), live: 0, reading: Reading::Whole }
+        Self {
+            storage,
+            settings,
+            query,
+            notes: Annotations::default(),
+            live: 0,
+            shown: 0,
+            reading: Reading::Whole,
+        }
     }
 
     fn outcome(self, value: QueryValue) -> Outcome {
@@ -305,6 +318,18 @@ impl<'a> Evaluator<'a> {
         if self.live.saturating_add(samples) > self.settings.samples_max {
             let message = "query processing would load too many samples into memory in query execution";
             return Err(fail(span, message.to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Counts samples that a window shows to a function.
+    fn show(&mut self, samples: usize, span: &Range<usize>) -> Result<(), EvalError> {
+        self.shown = self.shown.saturating_add(samples);
+        if self.shown > self.settings.samples_max.saturating_mul(READS_MAX) {
+            return Err(fail(
+                span,
+                "query processing would read too many samples in query execution".to_owned(),
+            ));
         }
         Ok(())
     }

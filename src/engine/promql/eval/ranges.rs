@@ -160,6 +160,7 @@ impl Evaluator<'_> {
         let mut scalars = Vec::with_capacity(call.scalars.len());
         for RangeSeries { mut row, floats, histograms } in series {
             let metric = row.metric();
+            let heaviest = histograms.iter().map(|point| point.value.weight()).max().unwrap_or(0);
             let (mut float_window, mut histogram_window) = (0..0, 0..0);
             let (mut any, mut any_float) = (false, false);
             let mut cells = Vec::with_capacity(grid.steps());
@@ -174,6 +175,8 @@ impl Evaluator<'_> {
                     cells.push(None);
                     continue;
                 }
+                let weight = histogram_window.len().saturating_mul(heaviest);
+                self.show(float_window.len().saturating_add(weight), &span)?;
                 scalars.clear();
                 scalars
                     .extend(call.scalars.iter().map(|values| values.get(step).copied().unwrap_or(f64::NAN)));

@@ -200,3 +200,12 @@ fn times_at_the_ends_of_what_can_be_counted_do_no_harm() {
         assert!(instant(&expr, &storage, at_ms, &Settings::default()).is_ok());
     }
 }
+
+#[test]
+fn windows_within_windows_are_bounded() {
+    let expr = parse("max_over_time(max_over_time(vector(1)[100m:1s])[100m:1s])").unwrap();
+    let settings = Settings { samples_max: 40_000, ..Settings::default() };
+    let error = instant(&expr, &Minutes::new(&[]), 0, &settings).unwrap_err().message;
+    assert_eq!(error, "query processing would read too many samples in query execution");
+    assert!(instant(&expr, &Minutes::new(&[]), 0, &Settings::default()).is_ok());
+}
