@@ -7,6 +7,7 @@
 )]
 
 mod alerts;
+mod bad_input;
 mod cli;
 mod http;
 mod lanes;

@@ -159,6 +159,16 @@ impl Client {
         self.stream.write_all(&message).unwrap();
     }
 
+    /// Publishes bytes, with a header block where there is one.
+    pub(crate) fn publish_bytes(&mut self, subject: &str, headers: &[u8], payload: &[u8]) {
+        let whole = headers.len() + payload.len();
+        let head = match headers.len() {
+            0 => format!("PUB {subject} {whole}\r\n"),
+            length => format!("HPUB {subject} {length} {whole}\r\n"),
+        };
+        self.stream.write_all(&[head.as_bytes(), headers, payload, b"\r\n"].concat()).unwrap();
+    }
+
     /// Subscribes.
     pub(crate) fn subscribe(&mut self, subject: &str) {
         self.stream.write_all(format!("SUB {subject} 1\r\n").as_bytes()).unwrap();

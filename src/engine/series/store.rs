@@ -25,6 +25,9 @@ use crate::engine::wire::payload::MetricType;
 /// of others and are never parked, so that its accounting holds whatever events bring.
 const OWN_PREFIX: &str = "signalbox_";
 
+/// Series that each of them may have, however low the limit of series is.
+const OWN_SERIES_MIN: usize = 4_096;
+
 /// An id no series has.
 const NOWHERE: SeriesId = SeriesId { slot: u32::MAX, generation: u32::MAX };
 
@@ -330,8 +333,10 @@ impl Store {
     /// Gives birth to the series whose text was just rendered, or finds the one that stands for it.
     fn birth(&mut self, id: FamilyId, hash: u32, labels: &[(&str, &str)], now: Timestamp) -> SeriesId {
         let Some(family) = self.families.get(id.0 as usize) else { return NOWHERE };
-        let full = family.live >= self.limits.series_per_metric
-            || (self.live >= self.limits.series && !family.spec.name.starts_with(OWN_PREFIX));
+        // What counts the folding must not be folded; its label sets are bounded by themselves.
+        let is_own = family.spec.name.starts_with(OWN_PREFIX);
+        let family_max = self.limits.series_per_metric.max(if is_own { OWN_SERIES_MIN } else { 0 });
+        let full = family.live >= family_max || (self.live >= self.limits.series && !is_own);
         if full && !self.text.identity().is_empty() {
             return self.overflow(id, labels, now);
         }

@@ -1,0 +1,132 @@
+//! The real program as a child process.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::{Duration, Instant};
+
+use super::super::support::{Answer, read_answer, wait_for};
+use super::scrape::Series;
+
+/// The longest anything may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running `signalbox run`; killed when dropped.
+pub(crate) struct Process {
+    child: Child,
+    /// Where it serves HTTP.
+    pub(crate) address: SocketAddr,
+    lines: Arc<Mutex<Vec<String>>>,
+    _folder: tempfile::TempDir,
+}
+
+impl Process {
+    /// Starts one with this configuration file.
+    pub(crate) fn start(url: &str, config: &str) -> Self {
+        Self::start_with(url, config, &[])
+    }
+
+    /// Starts one with more arguments.
+    pub(crate) fn start_with(url: &str, config: &str, more: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("signalbox.yaml"), config).unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_signalbox"))
+            .args(["run", "--listen", "127.0.0.1:0", "--log-format", "json", "--nats-url", url])
+            .args(more)
+            .current_dir(folder.path())
+            .env_clear()
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let (tell, told) = mpsc::channel();
+        let reader = BufReader::new(child.stderr.take().unwrap());
+        let kept = Arc::clone(&lines);
+        std::thread::spawn(move || {
+            for line in reader.lines().map_while(Result::ok) {
+                let fields: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
+                if fields["message"] == "listening for HTTP" {
+                    let _ = tell.send(fields["address"].as_str().unwrap_or_default().to_owned());
+                }
+                kept.lock().unwrap().push(line);
+            }
+        });
+        let address = told
+            .recv_timeout(PATIENCE)
+            .unwrap_or_else(|_| panic!("it does not listen: {}", lines.lock().unwrap().join("\n")));
+        Self { child, address: address.parse().unwrap(), lines, _folder: folder }
+    }
+
+    /// GET.
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream
+            .write_all(format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").as_bytes())
+            .unwrap();
+        read_answer(&mut stream)
+    }
+
+    /// Waits until it is ready.
+    pub(crate) fn wait_ready(&self) {
+        wait_for("readiness", || (self.get("/-/ready").status == 200).then_some(()));
+    }
+
+    /// All samples now.
+    pub(crate) fn scrape(&self) -> Series {
+        let answer = self.get("/metrics");
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        Series::parse(&answer.body)
+    }
+
+    /// Waits until the lane has received exactly so many events; the scrape that shows it.
+    pub(crate) fn wait_received(&mut self, lane: &str, wanted: f64) -> Result<Series, String> {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return Err(format!("it ended with {status}: {}", self.panic().unwrap_or_default()));
+            }
+            let series = self.scrape();
+            let received = series.total("signalbox_events_received_total", lane);
+            if received >= wanted {
+                return Ok(series);
+            }
+            if Instant::now() > end {
+                return Err(format!("{received} events received, not {wanted}"));
+            }
+            std::thread::park_timeout(Duration::from_millis(10));
+        }
+    }
+
+    /// Whether one log line holds all of these words.
+    pub(crate) fn has_logged(&self, words: &[String]) -> bool {
+        self.lines.lock().unwrap().iter().any(|line| words.iter().all(|word| line.contains(word.as_str())))
+    }
+
+    /// All log lines.
+    pub(crate) fn log(&self) -> String {
+        self.lines.lock().unwrap().join("\n")
+    }
+
+    /// What a thread said at its end, if one panicked.
+    pub(crate) fn panic(&self) -> Option<String> {
+        self.lines.lock().unwrap().iter().find(|line| line.contains("panicked at")).cloned()
+    }
+
+    /// Asks it to end, and waits until it has ended well.
+    pub(crate) fn terminate(mut self) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        let status = wait_for("its end", || self.child.try_wait().unwrap());
+        assert!(status.success(), "{status}: {}", self.log());
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
