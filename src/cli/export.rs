@@ -17,7 +17,7 @@ use clap::Args;
 use super::terminal::Terminal;
 use super::{Outcome, rule_files, settings};
 use crate::engine::config::units::duration_text;
-use crate::engine::rules::set::{Alerting, Group, Kind, Level, NoData, Policy, Rule};
+use crate::engine::rules::set::{Alerting, Condition, Group, Kind, Level, NoData, Policy, Rule};
 use crate::engine::rules::template::Template;
 use expression::{Alert, Place, plain};
 
@@ -97,7 +97,7 @@ fn write_group(text: &mut String, group: &Group, name: &str) {
     for rule in &group.rules {
         match &rule.kind {
             Kind::Recording => write_recording(text, rule),
-            Kind::Alerting(alerting) => write_alerting(text, rule, alerting),
+            Kind::Alerting(alerting) => write_alerting(text, rule, alerting, group.interval),
         }
     }
 }
@@ -126,15 +126,15 @@ struct Draft {
     level: Level,
 }
 
-fn write_alerting(text: &mut String, rule: &Rule, alerting: &Alerting) {
+fn write_alerting(text: &mut String, rule: &Rule, alerting: &Alerting, interval: Duration) {
     let mut drafts = Vec::new();
     for (index, exception) in alerting.overrides.iter().enumerate() {
         let not = alerting.overrides.get(..index).unwrap_or_default();
         let place = Place { of: Some(exception), not };
-        draft(&Alert { rule, alerting, place: &place }, &exception.policy, &mut drafts);
+        draft(&Alert { rule, alerting, place: &place, interval }, &exception.policy, &mut drafts);
     }
     let place = Place { of: None, not: &alerting.overrides };
-    draft(&Alert { rule, alerting, place: &place }, &alerting.policy, &mut drafts);
+    draft(&Alert { rule, alerting, place: &place, interval }, &alerting.policy, &mut drafts);
     // The highest first, so that lower ones see whether it fires.
     drafts.sort_by_key(|draft| std::cmp::Reverse(draft.level.severity));
     for draft in drafts {
@@ -175,6 +175,15 @@ fn draft(alert: &Alert<'_>, policy: &Policy, drafts: &mut Vec<Draft>) {
                 "`for` begins again when a higher severity ends; here each level waits on its own condition."
                     .to_owned(),
             );
+        }
+        let band = match level.condition {
+            Condition::Expression => false,
+            Condition::Above { threshold, clear } | Condition::Below { threshold, clear } => {
+                threshold != clear
+            }
+        };
+        if band && alert.alerting.keep_firing_for > Duration::ZERO {
+            comments.push("While keep_firing_for holds an alert, a value short of the clear value holds it on; here it does not.".to_owned());
         }
         match alert.alerting.no_data {
             NoData::Alert if higher.is_empty() => {

@@ -18,8 +18,8 @@ const ANSWER_BYTES_MAX: u64 = 64 << 10;
 /// What to ask.
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// What to ask for, for example http://127.0.0.1:9469/-/ready [default: /-/healthy at `--listen`].
-    #[arg(long)]
+    /// What to ask for [default: /-/healthy at `--listen`].
+    #[arg(long, value_name = "http://HOST:PORT/PATH")]
     url: Option<String>,
     /// The address `signalbox run` listens at; an address of all interfaces is asked at the loopback one.
     #[arg(long, env = "SIGNALBOX_LISTEN", default_value = "127.0.0.1:9469")]
@@ -28,19 +28,15 @@ pub(super) struct Arguments {
 
 /// Exit 0 where the answer is 200, else 1; 2 where the address makes no sense.
 pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Result<Outcome> {
-    let (authority, path) = match &arguments.url {
-        Some(url) => {
-            let Some(rest) = url.strip_prefix("http://") else {
-                bail!("ask `{url}`: write it as http://HOST:PORT/PATH");
-            };
-            let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-            (authority.to_owned(), if path.is_empty() { "/-/healthy" } else { path })
-        }
-        None => {
-            let listen = super::settings::address_text(&arguments.listen);
-            let loopback = listen.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:");
-            (loopback, "/-/healthy")
-        }
+    let (authority, path) = if let Some(url) = &arguments.url {
+        let Some(rest) = url.strip_prefix("http://") else {
+            bail!("ask `{url}`: write it as http://HOST:PORT/PATH");
+        };
+        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        (authority.to_owned(), if path.is_empty() { "/-/healthy" } else { path })
+    } else {
+        let listen = super::settings::address_text(&arguments.listen);
+        (listen.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:"), "/-/healthy")
     };
     match ask(&authority, path) {
         Ok(status) if status.contains(" 200") => Ok(Outcome::Fine),

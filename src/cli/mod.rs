@@ -102,7 +102,7 @@ pub fn main() -> ExitCode {
         Command::Replay(arguments) => replay::run(&arguments, &mut terminal),
         Command::Query(arguments) => query::run(&arguments, &mut terminal),
         Command::Rules(RulesCommand::Export(arguments)) => export::run(&arguments, &mut terminal),
-        Command::Schema(arguments) => schema::run(&arguments, &mut terminal),
+        Command::Schema(arguments) => Ok(schema::run(&arguments, &mut terminal)),
         Command::Health(arguments) => health::run(&arguments, &mut terminal),
     };
     terminal.exit(result)

@@ -42,9 +42,9 @@ pub(super) struct Counts {
 
 impl Playback {
     /// An engine that begins at `start`.
-    pub(super) fn new(config: Config, rules: RuleSet, start: Timestamp) -> Self {
+    pub(super) fn new(config: &Config, rules: RuleSet, start: Timestamp) -> Self {
         let lanes = config.wire.lanes.clone();
-        let engine = Engine::new(&config, rules, start);
+        let engine = Engine::new(config, rules, start);
         Self { engine, now: start, lanes, decided: Vec::new(), counts: Counts::default() }
     }
 
@@ -56,6 +56,15 @@ impl Playback {
     /// What went in so far.
     pub(super) const fn counts(&self) -> &Counts {
         &self.counts
+    }
+
+    /// How many events counted as duplicates.
+    pub(super) fn duplicates(&mut self) -> f64 {
+        // What was counted for whole batches is in the store from here on.
+        self.engine.freeze(self.now);
+        let store = self.engine.store();
+        let series = store.find("signalbox_events_duplicate").into_iter().flat_map(|id| store.series_of(id));
+        series.flat_map(|id| store.cells(id)).map(|cell| store.cell(cell)).sum()
     }
 
     /// The engine, to ask it something.

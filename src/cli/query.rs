@@ -78,7 +78,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Res
             return Flow::Stop;
         }
         if let Some((config, rules)) = parts.take() {
-            playback = Some(Playback::new(config, rules, recorded.time.unwrap_or_default()));
+            playback = Some(Playback::new(&config, rules, recorded.time.unwrap_or_default()));
         }
         if let Some(playback) = &mut playback {
             playback.apply(&recorded);
@@ -87,7 +87,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Res
         Flow::Continue
     })?;
     if let Some((config, rules)) = parts.take() {
-        playback = Some(Playback::new(config, rules, at.unwrap_or_default()));
+        playback = Some(Playback::new(&config, rules, at.unwrap_or_default()));
     }
     let Some(mut playback) = playback else { return Ok(Outcome::Fine) };
     match at {
@@ -129,13 +129,15 @@ fn text(value: &QueryValue) -> String {
         return "no samples\n".to_owned();
     }
     let width = rows.iter().map(|(labels, _)| labels.chars().count()).max().unwrap_or(0);
-    rows.iter().map(|(labels, value)| format!("{labels:<width$}  {value}\n")).collect()
+    let lines: Vec<String> =
+        rows.iter().map(|(labels, value)| format!("{labels:<width$}  {value}\n")).collect();
+    lines.concat()
 }
 
 fn value_text(value: &Value) -> String {
     match value {
         Value::Float(number) => number_text(*number),
-        Value::Histogram(histogram) => format!("{histogram:?}"),
+        Value::Histogram(histogram) => histogram.to_string(),
     }
 }
 
@@ -151,7 +153,10 @@ fn number_text(number: f64) -> String {
 }
 
 fn json_answer(outcome: &promql::Outcome, at: Timestamp) -> Json {
-    let seconds = |time_ms: i64| json!(time_ms as f64 / 1e3);
+    let seconds = |time_ms: i64| match time_ms % 1_000 {
+        0 => json!(time_ms / 1_000),
+        _ => json!(time_ms as f64 / 1e3),
+    };
     let metric = |labels: &crate::engine::labels::Labels| -> Json {
         let pairs = labels.iter().map(|(name, value)| (name.to_string(), json!(value.as_ref())));
         Json::Object(pairs.collect())

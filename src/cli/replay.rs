@@ -117,7 +117,7 @@ impl Replay {
         if let Some((config, rules)) = construct.take() {
             let start = time.unwrap_or_default();
             self.start = Some(start);
-            self.playback = Some(Playback::new(config, rules, start));
+            self.playback = Some(Playback::new(&config, rules, start));
         }
     }
 
@@ -162,7 +162,8 @@ impl Replay {
             terminal.say("a silence of more than 60 days was cut short; is a timestamp wrong?");
         }
         let span = last.since(self.start.unwrap_or_default());
-        self.summary(playback.counts(), span, arguments.format, terminal);
+        let duplicates = playback.duplicates();
+        self.summary((playback.counts(), duplicates), span, arguments.format, terminal);
         if let Some(path) = &arguments.metrics {
             let now = playback.now();
             let scrape = Scrape { format: negotiate(""), names: Vec::new(), extra: Vec::new() };
@@ -172,11 +173,17 @@ impl Replay {
         Ok(())
     }
 
-    fn summary(&self, counts: &Counts, span: Duration, format: Format, terminal: &mut Terminal) {
+    fn summary(
+        &self,
+        (counts, duplicates): (&Counts, f64),
+        span: Duration,
+        format: Format,
+        terminal: &mut Terminal,
+    ) {
         let open = self.triggered.saturating_sub(self.cleared);
         if format == Format::Json {
             let summary = json!({"summary": {
-                "events": counts.read, "rejected": counts.rejected, "span_seconds": span.as_secs_f64(),
+                "events": counts.read, "duplicates": duplicates, "rejected": counts.rejected, "span_seconds": span.as_secs_f64(),
                 "triggered": self.triggered, "cleared": self.cleared, "open": open,
             }});
             terminal.line(summary);
@@ -187,7 +194,7 @@ impl Replay {
             counts.rejected.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
         let reasons = if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join(", ")) };
         terminal.line(format_args!(
-            "{} over {}, {rejected} refused{reasons}; {} triggered, {} cleared, {open} open",
+            "{} over {}, {duplicates} duplicate, {rejected} refused{reasons}; {} triggered, {} cleared, {open} open",
             counted(usize::try_from(counts.read).unwrap_or(usize::MAX), "event"),
             units::duration_text(span),
             counted(usize::try_from(self.triggered).unwrap_or(usize::MAX), "alert"),
@@ -200,8 +207,8 @@ impl Replay {
 fn transition_text(event: &AlertEvent) -> String {
     let labels = event.labels.filtered(|name| name != "alertname" && name != "severity");
     let head = format!(
-        "{} {:<14} {:<8} {}{labels}",
-        event.timestamp,
+        "{:<24} {:<14} {:<8} {}{labels}",
+        event.timestamp.to_string(),
         event.event_type().name(),
         event.severity.name(),
         event.alert_name,

@@ -31,7 +31,7 @@ pub(super) struct Flags {
     /// The name of this instance, the `source` of its alert events [default: the host name].
     #[arg(long, value_name = "NAME", env = "SIGNALBOX_INSTANCE")]
     instance: Option<String>,
-    /// NATS servers, separated by commas [default: nats://127.0.0.1:4222].
+    /// NATS servers, separated by commas [default: port 4222 of 127.0.0.1].
     #[arg(long, value_name = "URL[,URL…]", env = "SIGNALBOX_NATS_URL", hide_env_values = true)]
     nats_url: Option<String>,
     /// Where HTTP is served; port 0 picks a free one [default: 127.0.0.1:9469].

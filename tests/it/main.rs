@@ -9,6 +9,7 @@
 mod alerts;
 mod bad_input;
 mod cli;
+mod cli_export;
 mod http;
 mod lanes;
 mod outside;

@@ -1,8 +1,11 @@
 //! Conditions as PromQL that every Prometheus knows.
 
+use std::time::Duration;
+
+use crate::engine::config::units::duration_text;
 use crate::engine::promql::Expr;
 use crate::engine::promql::ast::{Node, RangeMode};
-use crate::engine::rules::set::{Alerting, Condition, Level, NoData, Override, Rule};
+use crate::engine::rules::set::{Alerting, Condition, Level, NoData, Override, Rule, Severity};
 
 /// The query as Prometheus before 3 knows it, and whether exact windows were given up for that.
 pub(super) fn plain(expr: &Expr) -> (String, bool) {
@@ -27,7 +30,9 @@ fn extrapolate(expr: &mut Expr) -> bool {
             let param = aggregate.param.as_mut().is_some_and(extrapolate);
             extrapolate(&mut aggregate.expr) || param
         }
-        Node::Call { args, .. } => args.iter_mut().map(extrapolate).fold(false, |any, one| any || one),
+        Node::Call { args, .. } => {
+            args.iter_mut().filter_map(|arg| extrapolate(arg).then_some(())).count() > 0
+        }
     }
 }
 
@@ -47,6 +52,8 @@ pub(super) struct Alert<'a> {
     pub(super) alerting: &'a Alerting,
     /// Which series it is for.
     pub(super) place: &'a Place<'a>,
+    /// The interval of its group.
+    pub(super) interval: Duration,
 }
 
 impl Alert<'_> {
@@ -56,11 +63,15 @@ impl Alert<'_> {
         let query = self.placed(&query);
         let mut condition = match level.condition {
             Condition::Expression => query.clone(),
-            Condition::Above { threshold, clear } => self.compared(&query, '>', (threshold, clear), level),
-            Condition::Below { threshold, clear } => self.compared(&query, '<', (threshold, clear), level),
+            Condition::Above { threshold, clear } => {
+                self.compared(&query, '>', (threshold, clear), (level, higher))
+            }
+            Condition::Below { threshold, clear } => {
+                self.compared(&query, '<', (threshold, clear), (level, higher))
+            }
         };
         let severities: Vec<&str> =
-            higher.iter().filter_map(|level| level.severity).map(|severity| severity.name()).collect();
+            higher.iter().filter_map(|level| level.severity).map(Severity::name).collect();
         if !severities.is_empty() {
             let severities = severities.join("|");
             let firing = self.firing(&format!(", severity=~\"{severities}\""));
@@ -74,14 +85,28 @@ impl Alert<'_> {
     }
 
     /// Beyond the threshold, or beyond the clear value while it fires.
-    fn compared(&self, query: &str, sign: char, (threshold, clear): (f64, f64), level: &Level) -> String {
+    fn compared(
+        &self,
+        query: &str,
+        sign: char,
+        (threshold, clear): (f64, f64),
+        (level, higher): (&Level, &[Level]),
+    ) -> String {
         let beyond = format!("({query}) {sign} {threshold}");
         if clear == threshold {
             return beyond;
         }
-        let severity =
-            level.severity.map_or(String::new(), |severity| format!(", severity=\"{}\"", severity.name()));
-        let firing = self.firing(&severity);
+        let levels = std::iter::once(level).chain(higher).filter_map(|level| level.severity);
+        let severities: Vec<&str> = levels.map(Severity::name).collect();
+        let firing = match severities.as_slice() {
+            [] => self.firing(""),
+            [severity] => self.firing(&format!(", severity=\"{severity}\"")),
+            // Where a higher one fired, this one held as well; it has ended just now, so that the past is asked.
+            several => {
+                let firing = self.firing(&format!(", severity=~\"{}\"", several.join("|")));
+                format!("{firing} offset {}", duration_text(self.interval))
+            }
+        };
         format!("({beyond}) or (({query}) {sign} {clear} and {firing})")
     }
 

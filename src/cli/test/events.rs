@@ -37,7 +37,7 @@ pub(super) fn run(
     };
     let config = Config { grid: Grid::From(zero), ..config };
     let mut run = Run {
-        playback: Playback::new(config, rules, zero),
+        playback: Playback::new(&config, rules, zero),
         coming: filled.into_iter().peekable(),
         decided: Vec::new(),
         faults: Vec::new(),

@@ -76,7 +76,7 @@ pub(super) fn samples(test: &ExprTest, got: QueryValue, comparison: Comparison) 
 fn sample_text(labels: &Labels, value: &Value) -> String {
     match value {
         Value::Float(number) => format!("{labels} {number:?}"),
-        Value::Histogram(histogram) => format!("{labels} {histogram:?}"),
+        Value::Histogram(histogram) => format!("{labels} {histogram}"),
     }
 }
 
@@ -177,7 +177,8 @@ fn is_part(wanted: &Json, there: &Json) -> bool {
             (wanted - there).abs() <= TOLERANCE * wanted.abs().max(there.abs())
         }
         // A label `code: 500` is a number in YAML and a text in the event.
-        (Json::Number(_) | Json::Bool(_), Json::String(there)) => wanted.to_string() == *there,
+        (Json::Number(wanted), Json::String(there)) => *there == wanted.to_string(),
+        (Json::Bool(wanted), Json::String(there)) => there == if *wanted { "true" } else { "false" },
         _ => wanted == there,
     }
 }

@@ -294,13 +294,11 @@ impl Reading<'_, '_> {
     fn histogram(&mut self, text: &str, values: &Values) -> Option<Value> {
         let span = values.find("histogram").map_or(0..0, |read| read.span.clone());
         let points = series_notation::points(text).map_err(|error| self.refuse(error, &span, text)).ok()?;
-        match <[Point; 1]>::try_from(points) {
-            Ok([Some(value @ Value::Histogram(_))]) => Some(value),
-            _ => {
-                self.reader.error("wrong-kind", span, format!("`{text}` is no histogram"), None);
-                None
-            }
+        if let Ok([Some(value @ Value::Histogram(_))]) = <[Point; 1]>::try_from(points) {
+            return Some(value);
         }
+        self.reader.error("wrong-kind", span, format!("`{text}` is no histogram"), None);
+        None
     }
 
     fn events(&mut self, read: &Read) -> Option<Events> {
@@ -327,12 +325,11 @@ impl Reading<'_, '_> {
             }
         };
         for (index, element) in elements.into_iter().enumerate() {
-            match element {
-                serde_json::Value::Object(fields) => transitions.push(fields),
-                _ => {
-                    let message = format!("transition {} is no mapping", index + 1);
-                    self.reader.error("wrong-kind", read.span.clone(), message, None);
-                }
+            if let serde_json::Value::Object(fields) = element {
+                transitions.push(fields);
+            } else {
+                let message = format!("transition {} is no mapping", index + 1);
+                self.reader.error("wrong-kind", read.span.clone(), message, None);
             }
         }
         transitions

@@ -39,7 +39,7 @@ pub(super) struct Arguments {
 enum Format {
     /// For people.
     Text,
-    /// JUnit XML, for build servers.
+    /// XML of the `JUnit` kind, for build servers.
     Junit,
 }
 

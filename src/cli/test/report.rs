@@ -1,4 +1,4 @@
-//! Results as text for people and as JUnit XML for build servers.
+//! Results as text for people and as `JUnit` XML for build servers.
 
 use std::fmt::Write;
 
@@ -41,7 +41,9 @@ pub(super) fn text(results: &[FileResult]) -> String {
             }
             failed += 1;
             let _ = writeln!(text, "  FAILED  {name}");
-            faults.iter().for_each(|fault| indented(&mut text, fault));
+            for fault in faults {
+                indented(&mut text, fault);
+            }
         }
     }
     let _ = writeln!(text, "{passed} passed, {failed} failed in {}", counted(results.len(), "file"));
@@ -54,7 +56,7 @@ fn indented(text: &mut String, lines: &str) {
     }
 }
 
-/// The results as JUnit XML.
+/// The results as `JUnit` XML.
 pub(super) fn junit(results: &[FileResult]) -> String {
     let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n");
     for result in results {

@@ -127,29 +127,29 @@ impl<'a> Reader<'a> {
                 _ => self.duration(node, place, Zero::Refused).map(ReadValue::Duration),
             },
             Kind::Word(words) => self.word(node, place, words),
-            Kind::List(element) => match &node.value {
-                Value::List(elements) => Some(self.list(elements, *element, place)),
-                _ => {
+            Kind::List(element) => {
+                if let Value::List(elements) = &node.value {
+                    Some(self.list(elements, *element, place))
+                } else {
                     self.wrong_kind(node, place, "a list", None);
                     None
                 }
-            },
+            }
             Kind::OneOrMany(element) => match &node.value {
                 Value::List(elements) => Some(self.list(elements, *element, place)),
                 _ => Some(self.list(std::slice::from_ref(node), *element, place)),
             },
-            Kind::Map(element) | Kind::ByEventType(element) => match node.value {
-                Value::Map(_) => {
+            Kind::Map(element) | Kind::ByEventType(element) => {
+                if matches!(node.value, Value::Map(_)) {
                     if matches!(kind, Kind::ByEventType(_)) {
-                        self.event_type_keys(node, place);
+                        self.event_type_keys(node);
                     }
                     Some(self.map(node, element, place))
-                }
-                _ => {
+                } else {
                     self.wrong_kind(node, place, "a mapping", None);
                     None
                 }
-            },
+            }
             Kind::EventType => {
                 let name = self.scalar(node, place, "the name of an event type")?;
                 self.event_type(&name, node.span.clone()).then_some(ReadValue::Text(name))
@@ -279,7 +279,7 @@ impl<'a> Reader<'a> {
         ReadValue::Map(read)
     }
 
-    fn event_type_keys(&mut self, node: &Node, _place: &str) {
+    fn event_type_keys(&mut self, node: &Node) {
         for entry in node.entries() {
             self.event_type(&entry.key, entry.span.clone());
         }
@@ -360,6 +360,7 @@ impl Values {
     }
 
     /// The values of a section, none where it is left out.
+    #[must_use]
     pub fn section(&self, name: &str) -> Self {
         self.find(name).map_or_else(|| Self(Vec::new()), Self::of)
     }

@@ -67,7 +67,8 @@ pub fn duration_text(span: Duration) -> String {
         }
         let count = millis / factor;
         if count > 0 {
-            text.push_str(&format!("{count}{unit}"));
+            text.push_str(&count.to_string());
+            text.push_str(unit);
             millis -= count * factor;
         }
     }

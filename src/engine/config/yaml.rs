@@ -380,7 +380,8 @@ mod tests {
         let mut bomb = String::from("a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n");
         for level in 1..12 {
             let previous = format!("*a{}", level - 1);
-            bomb.push_str(&format!("a{level}: &a{level} [{}]\n", vec![previous; 10].join(",")));
+            let line = format!("a{level}: &a{level} [{}]\n", vec![previous; 10].join(","));
+            bomb.push_str(&line);
         }
         assert!(parse(&source(&bomb)).is_err());
         assert!(parse(&source(&"[".repeat(100_000))).is_err());
