@@ -262,6 +262,7 @@ fn serve(
         clock,
         reload: reload.clone(),
         requests: Arc::new(Semaphore::new(settings.requests_max.max(1))),
+        live: Arc::default(),
         pages: Arc::new(Semaphore::new(PAGES_MAX)),
         body_bytes_max: settings.body_bytes_max,
     };

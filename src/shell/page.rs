@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
 use axum::extract::State;
@@ -76,7 +76,25 @@ async fn next_event((web, permit): Watching) -> Option<(Result<Bytes, std::conve
     Some((Ok(event.into()), (web, permit)))
 }
 
+/// The page's middle, written once for all who look at the same time.
+#[derive(Debug, Default)]
+pub(crate) struct Live {
+    written: Option<(Instant, String)>,
+}
+
 async fn live(web: &Web) -> Option<String> {
+    let mut shared = web.live.lock().await;
+    if let Some((when, html)) = &shared.written
+        && when.elapsed() < EVERY / 2
+    {
+        return Some(html.clone());
+    }
+    let html = write_live(web).await?;
+    shared.written = Some((Instant::now(), html.clone()));
+    Some(html)
+}
+
+async fn write_live(web: &Web) -> Option<String> {
     let seen = web.mailbox.ask(look).await?;
     let mut html = String::new();
     let reasons = web.status.reasons();

@@ -23,6 +23,8 @@ pub(crate) enum Topic {
     Lag,
     /// Publishing alert events.
     Publishing,
+    /// The stream that takes alert events.
+    AlertStream,
     /// Rule files.
     Rules,
 }
@@ -38,6 +40,7 @@ impl fmt::Display for Topic {
             Self::CatchUp => "catching up",
             Self::Lag => "lag",
             Self::Publishing => "alert publishing",
+            Self::AlertStream => "stream of alert events",
             Self::Rules => "rules",
         })
     }

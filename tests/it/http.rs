@@ -124,7 +124,7 @@ fn a_bad_rule_file_keeps_the_last_good_rules_and_is_shown() {
     assert_eq!(refused.status, 400);
     assert!(refused.text().contains("queue.yaml"), "{}", refused.text());
     assert_eq!(rules(&sidecar), 1);
-    assert!(sidecar.get("/").text().contains("queue.yaml"));
+    wait_for("the page", || sidecar.get("/").text().contains("queue.yaml").then_some(()));
     // A change on disk is noticed by itself.
     let two = good.replace("]}]", ", {alert: Empty, expr: queue_depth == 0}]}]");
     std::fs::write(folder.path().join("queue.yaml"), two).unwrap();

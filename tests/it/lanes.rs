@@ -3,7 +3,7 @@
 use serde_json::json;
 use signalbox::shell::settings::{MissingStream, Start, UseLane};
 
-use super::support::{Nats, Setup, job_queued, metric_recorded, server_programs};
+use super::support::{Nats, Setup, job_queued, metric_recorded, server_programs, wait_for};
 
 const RECEIVED: &str = "signalbox_events_received_total";
 const APPLIED: &str = "signalbox_events_applied_total";
@@ -92,6 +92,7 @@ fn a_missing_stream_is_said_with_the_command_that_makes_it() {
         setup.settings.jetstream.missing_stream = MissingStream::Wait;
         let sidecar = setup.start();
         sidecar.wait_unready("nats stream add EVENTS");
+        wait_for("the core lane", || (!sidecar.get("/-/ready").text().contains("core lane")).then_some(()));
         let mut client = nats.client();
         client.publish("events.monitoring.MetricRecorded", &metric_recorded(1));
         client.flush();

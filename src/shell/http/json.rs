@@ -89,7 +89,28 @@ fn put_samples(entry: &mut Map<String, Value>, samples: &[Sample]) {
 }
 
 fn native(histogram: &crate::engine::promql::histogram::FloatHistogram) -> Value {
-    json!({ "sum": float(histogram.sum) })
+    let buckets: Vec<Value> = histogram
+        .buckets()
+        .iter()
+        .filter(|bucket| bucket.count != 0.0)
+        .map(|bucket| {
+            // Which of the two bounds belong to the bucket, in Prometheus' numbering.
+            let boundaries = match (bucket.lower_inclusive, bucket.upper_inclusive) {
+                (false, true) => 0,
+                (true, false) => 1,
+                (false, false) => 2,
+                (true, true) => 3,
+            };
+            json!([boundaries, float(bucket.lower), float(bucket.upper), float(bucket.count)])
+        })
+        .collect();
+    let mut entry = Map::new();
+    entry.insert("count".to_owned(), json!(float(histogram.count)));
+    entry.insert("sum".to_owned(), json!(float(histogram.sum)));
+    if !buckets.is_empty() {
+        entry.insert("buckets".to_owned(), Value::Array(buckets));
+    }
+    Value::Object(entry)
 }
 
 /// Milliseconds as seconds with as many decimals as are needed.

@@ -53,6 +53,8 @@ pub(crate) struct Web {
     pub(crate) reload: mpsc::Sender<ReloadWish>,
     /// Permits to be answered.
     pub(crate) requests: Arc<Semaphore>,
+    /// The page's middle as it was last written, which open pages share.
+    pub(crate) live: Arc<tokio::sync::Mutex<page::Live>>,
     /// Permits of open pages.
     pub(crate) pages: Arc<Semaphore>,
     /// Bytes of a body that are read.

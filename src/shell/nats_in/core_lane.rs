@@ -83,8 +83,9 @@ impl CoreLane {
                     self.flush();
                     if link.info.leaving {
                         self.servers.pass_over();
+                    } else {
+                        cut_by = Some(link.info.server_id.clone());
                     }
-                    cut_by = Some(link.info.server_id.clone());
                     self.context.link_is_down(Topic::CoreLink, error.to_string());
                 }
                 Err(error) => self.context.link_is_down(Topic::CoreLink, error.to_string()),

@@ -15,6 +15,8 @@ use crate::shell::nats_in::servers::backoff;
 use crate::shell::settings::Delivery;
 use crate::shell::status::Topic;
 
+use super::alert_stream::{self, Covering};
+
 /// How long it is believed that a stream covers a subject, or that none does.
 const BELIEF: Duration = Duration::from_secs(30);
 
@@ -56,6 +58,7 @@ impl AlertPublisher {
 
     /// Publishes until the driver is gone.
     pub(crate) async fn publish(mut self, mut events: UnboundedReceiver<AlertEvent>) {
+        tokio::spawn(alert_stream::check(self.client.clone(), self.context.clone()));
         while let Some(event) = events.recv().await {
             self.insist(&event).await;
             self.context.mailbox.command(Command::Confirmed(event.id));
@@ -181,30 +184,12 @@ impl AlertPublisher {
     }
 
     async fn look_for_stream(&self, subject: &str) -> Result<Way, PublishError> {
-        #[derive(Deserialize)]
-        struct Names {
-            streams: Option<Vec<String>>,
-        }
-        let prefix = match &self.context.settings.jetstream.domain {
-            Some(domain) => format!("$JS.{domain}.API"),
-            None => "$JS.API".to_owned(),
-        };
-        let span = self.context.settings.nats.request_timeout;
-        let body = serde_json::json!({ "subject": subject }).to_string();
-        let request = self.client.request(format!("{prefix}.STREAM.NAMES"), body.into());
-        let answer = match timeout(span, request).await {
+        match alert_stream::covering(&self.client, &self.context.settings, subject).await {
+            Covering::Stream(_) => Ok(Way::Acknowledged),
+            Covering::None => Ok(Way::Core),
             // Forbidden requests are not answered; what is not known to be covered goes by core NATS.
-            Err(_) if self.is_connected() => return Ok(Way::Core),
-            Err(_) => return Err(PublishError::Silent(span)),
-            Ok(Ok(answer)) => answer,
-            // Nobody serves the API: JetStream is off here.
-            Ok(Err(error)) if error.kind() == async_nats::RequestErrorKind::NoResponders => {
-                return Ok(Way::Core);
-            }
-            Ok(Err(error)) => return Err(PublishError::Client(error.to_string())),
-        };
-        let names: Option<Names> = serde_json::from_slice(&answer.payload).ok();
-        let covered = names.and_then(|names| names.streams).is_some_and(|streams| !streams.is_empty());
-        Ok(if covered { Way::Acknowledged } else { Way::Core })
+            Covering::Unknown if self.is_connected() => Ok(Way::Core),
+            Covering::Unknown => Err(PublishError::Client("not connected".to_owned())),
+        }
     }
 }
