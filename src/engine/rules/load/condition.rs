@@ -4,9 +4,10 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::duration::parse_duration;
 use super::findings::{Fields, Findings};
 use crate::engine::rules::set::{Condition, Level, Override, Policy, Severity};
-use crate::engine::rules::yaml::{Node, name_of};
+use crate::engine::rules::yaml::{Node, Value, name_of};
 
 /// The keys of a threshold.
 const THRESHOLD_KEYS: [&str; 4] = ["above", "below", "clear_below", "clear_above"];
@@ -192,26 +193,39 @@ fn overrides(
     findings: &mut Findings<'_>,
 ) -> Vec<Override> {
     let Some(node) = fields.get("overrides") else { return Vec::new() };
-    let base_wait = wait_of(fields);
-    findings
-        .items(node, "`overrides`")
-        .iter()
-        .filter_map(|node| one_override(node, base, (base_wait, thresholds), findings))
-        .collect()
+    let rule = Overridden { policy: base, thresholds, wait: wait_of(fields), own_waits: own_waits(fields) };
+    let items = findings.items(node, "`overrides`");
+    items.iter().filter_map(|node| one_override(node, &rule, findings)).collect()
 }
 
-/// Whether the rule has a `for` of its own, which an override's replaces.
-fn wait_of(fields: &Fields<'_>) -> Option<Duration> {
-    let text = fields.get("for")?.scalar()?.text.clone();
-    super::duration::parse_duration(&text).ok()
+/// What overrides start from.
+struct Overridden<'a> {
+    policy: &'a Policy,
+    /// Whether the rule has thresholds at all.
+    thresholds: bool,
+    /// The rule's `for`.
+    wait: Duration,
+    /// The levels with a `for` of their own, which no override's `for` replaces.
+    own_waits: Vec<Severity>,
 }
 
-fn one_override(
-    node: &Node,
-    base: &Policy,
-    (base_wait, thresholds): (Option<Duration>, bool),
-    findings: &mut Findings<'_>,
-) -> Option<Override> {
+fn wait_of(fields: &Fields<'_>) -> Duration {
+    let scalar = fields.get("for").and_then(Node::scalar);
+    scalar.and_then(|scalar| parse_duration(&scalar.text).ok()).unwrap_or_default()
+}
+
+fn own_waits(fields: &Fields<'_>) -> Vec<Severity> {
+    let entries = |node: &Node| match &node.value {
+        Value::Mapping(entries) => entries.clone(),
+        Value::Scalar(_) | Value::Sequence(_) => Vec::new(),
+    };
+    let levels = fields.get("severities").map(entries).unwrap_or_default();
+    let waits =
+        levels.iter().filter(|(_, level)| entries(level).iter().any(|(key, _)| name_of(key) == "for"));
+    waits.filter_map(|(name, _)| Severity::from_name(name_of(name))).collect()
+}
+
+fn one_override(node: &Node, rule: &Overridden<'_>, findings: &mut Findings<'_>) -> Option<Override> {
     let known = ["where", "above", "below", "clear_below", "clear_above", "for", "severities"];
     let fields = findings.fields(node, "an override", &known);
     let Some(wanted) = fields.get("where") else {
@@ -222,12 +236,12 @@ fn one_override(
     };
     let wanted = findings.texts(wanted, "`where`");
     let own_wait = wait(&fields, findings);
-    let single = match base.levels.as_slice() {
+    let single = match rule.policy.levels.as_slice() {
         [level] if level.severity.is_none() => Some(*level),
         _ => None,
     };
     let key = threshold_key(&fields).or_else(|| fields.key("severities"));
-    if let Some(key) = key.filter(|_| !thresholds) {
+    if let Some(key) = key.filter(|_| !rule.thresholds) {
         let message = format!("`expr` compares itself, so no override can set `{}`", name_of(key));
         findings
             .error("two-comparisons", &key.span, message)
@@ -239,19 +253,17 @@ fn one_override(
         findings.error("threshold-and-severities", &key.span, message);
         return None;
     }
-    let inherited = single.map_or_else(|| base_wait.unwrap_or_default(), |level| level.wait);
+    let inherited = single.map_or(rule.wait, |level| level.wait);
     let condition = condition(&fields, single.map(|level| level.condition), findings);
     let replacing = Base { wait: own_wait.unwrap_or(inherited), condition };
     let policy = policy(&fields, replacing, findings).unwrap_or_else(|| Policy {
-        levels: base
+        levels: rule
+            .policy
             .levels
             .iter()
             .map(|level| {
-                let default = Some(level.wait) == base_wait || single.is_some();
-                Level {
-                    wait: own_wait.filter(|_| default || base_wait.is_none()).unwrap_or(level.wait),
-                    ..*level
-                }
+                let own = level.severity.is_some_and(|severity| rule.own_waits.contains(&severity));
+                Level { wait: own_wait.filter(|_| !own).unwrap_or(level.wait), ..*level }
             })
             .collect(),
     });

@@ -34,9 +34,9 @@ fn memory(case: &Case) -> Memory {
         let Line::Points(labels, points) = line(&format!("{series} {values}")).unwrap() else {
             panic!("{series}")
         };
-        for (minute, point) in points.into_iter().enumerate() {
+        for (minute, point) in (0_i64..).zip(points) {
             if let Some(Value::Float(value)) = point {
-                memory.append(&labels, minute as i64 * 60_000, Some(value));
+                memory.append(&labels, minute * 60_000, Some(value));
             }
         }
     }
