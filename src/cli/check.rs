@@ -9,7 +9,7 @@ use super::sources::{self, listed};
 use super::terminal::{Terminal, counted};
 use super::{Outcome, dashboards, rule_files, settings};
 use crate::engine::config::file::FileConfig;
-use crate::engine::config::yaml;
+use crate::engine::config::{known_metrics, yaml};
 use crate::engine::diagnostic::{Diagnostic, Severity, Source};
 use crate::shell::files::read_rules;
 
@@ -52,7 +52,8 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Res
         config = parsed.unwrap_or(config);
     }
     diagnostics.extend(rule_files::loaded(&found.rules, &config).diagnostics);
-    diagnostics.extend(found.dashboards.iter().flat_map(dashboards::check));
+    let metrics = known_metrics(&config.engine);
+    diagnostics.extend(found.dashboards.iter().flat_map(|source| dashboards::check(source, &metrics)));
     terminal.diagnostics(&diagnostics);
     let looked_at = format!(
         "checked {}, {}, {}",

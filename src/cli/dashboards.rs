@@ -6,14 +6,16 @@ use super::json;
 use crate::engine::config::yaml::Node;
 use crate::engine::diagnostic::{Diagnostic, Severity, Source};
 use crate::engine::promql;
+use crate::engine::promql::inspect::{self, Selector};
+use crate::engine::rules::load::KnownMetrics;
 
 /// Everything wrong with a dashboard.
-pub(super) fn check(source: &Source) -> Vec<Diagnostic> {
+pub(super) fn check(source: &Source, metrics: &KnownMetrics) -> Vec<Diagnostic> {
     let dashboard = match json::parse(source) {
         Ok(dashboard) => dashboard,
         Err(diagnostic) => return vec![diagnostic],
     };
-    let mut findings = Findings { source, diagnostics: Vec::new() };
+    let mut findings = Findings { source, metrics, diagnostics: Vec::new() };
     // The HTTP API wraps a dashboard in one more object.
     let inner = dashboard.get("dashboard").unwrap_or(&dashboard);
     findings.shape(inner);
@@ -34,6 +36,7 @@ pub(super) fn check(source: &Source) -> Vec<Diagnostic> {
 
 struct Findings<'a> {
     source: &'a Source,
+    metrics: &'a KnownMetrics,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -118,12 +121,33 @@ impl Findings<'_> {
 
     /// Parses a part of a JSON string that begins at the byte `start` of its decoded text.
     fn parse(&mut self, node: &Node, start: usize, expr: &str) {
-        let Err(error) = promql::parse(&substituted(expr)) else { return };
         let written = self.source.text.get(node.span.clone()).unwrap_or_default();
         let places = json::places(written, node.span.start);
         let place = |at: usize| places.get(start + at).or(places.last()).copied().unwrap_or(node.span.start);
-        let span = place(error.span.start)..place(error.span.end);
-        self.note(Severity::Error, "promql", span, error.message, error.advice);
+        match promql::parse(&substituted(expr)) {
+            Ok(parsed) => {
+                for found in inspect::selectors(&parsed) {
+                    self.metric(&found, place(found.span.start));
+                }
+            }
+            Err(error) => {
+                let span = place(error.span.start)..place(error.span.end);
+                self.note(Severity::Error, "promql", span, error.message, error.advice);
+            }
+        }
+    }
+
+    /// A dashboard may show metrics of others, so that only what looks like a slip is one.
+    fn metric(&mut self, selector: &Selector<'_>, start: usize) {
+        let Some(name) = inspect::literal_name(selector.selector) else { return };
+        if !self.metrics.checks(name) || self.metrics.find(name).is_some() {
+            return;
+        }
+        if let Some(near) = self.metrics.closest(name) {
+            let message = format!("unknown metric `{name}`");
+            let advice = format!("Did you mean `{near}`?");
+            self.note(Severity::Warning, "unknown-metric", start..start + name.len(), message, Some(advice));
+        }
     }
 }
 
