@@ -2,6 +2,7 @@
 //!
 //! It waits for nothing but its mailbox: no broker, no disk, no client. What it has to say goes into queues.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use crate::engine::time::Timestamp;
 use crate::engine::wire::{Lane, Message};
 
 use super::clock::Clock;
-use super::command::Command;
+use super::command::{Command, Question};
 use super::mailbox::{Item, Mailbox};
 use super::nats_in::batch::Batch;
 use super::nats_out::rejected::Rejections;
@@ -111,12 +112,22 @@ impl Driver {
         match command {
             Command::Fact(fact @ Fact::Reloaded(_)) if self.past.is_some() => self.held.push(fact),
             Command::Fact(fact) => self.engine.observe(&fact, now),
-            Command::Ask(question) => question(&mut self.engine, now),
+            Command::Ask(question) => self.answer(question, now),
             Command::Confirmed(id) => {
                 self.engine.confirm(id, now);
                 self.in_flight = self.in_flight.saturating_sub(1);
             }
             Command::Finish => {}
+        }
+    }
+
+    /// Answers a question. What a client asks must not end the engine: a panic over it is a line in the log, and the
+    /// client hears that there is no answer.
+    fn answer(&mut self, question: Question, now: Timestamp) {
+        let engine = &mut self.engine;
+        let answered = std::panic::catch_unwind(AssertUnwindSafe(|| question(engine, now)));
+        if answered.is_err() {
+            tracing::error!("a question could not be answered, which is a bug");
         }
     }
 
@@ -138,6 +149,7 @@ impl Driver {
             Item::CatchUp(CatchUp::End) => {
                 self.tick_until(self.clock.now());
                 self.engine.catch_up(CatchUp::End, self.clock.now());
+                tracing::info!("caught up with the stream");
                 self.arrive_in_present();
             }
             Item::Present => self.arrive_in_present(),

@@ -154,7 +154,12 @@ async fn run_async(mut launch: Launch) -> anyhow::Result<()> {
     let reloader = Reloader { files, reread_config: launch.reread_config, context: context.clone() };
     tokio::spawn(reloader.run(wishes));
     serve(&context, clock, &reload, Listeners { listener, admin, on_listening })?;
-    wait_for_the_end(told_to_stop, &reload).await?;
+    let mut driver_end = driver_end;
+    tokio::select! {
+        told = wait_for_the_end(told_to_stop, &reload) => told?,
+        // It ends by itself only where it panicked; another process can do better than one without an engine.
+        _ = &mut driver_end => anyhow::bail!("cannot go on: the engine ended, which is a bug; see the log above"),
+    }
     finish(&context, lanes, driver_end).await;
     Ok(())
 }
@@ -185,24 +190,24 @@ impl Types {
 
 /// Everything that must be seen once before the sidecar is ready.
 fn mark_unready(context: &LaneContext, types: &Types) {
-    let not_yet = "not connected yet";
     if !types.core.is_empty() {
-        context.status.set(Topic::CoreLink, not_yet);
+        context.status.expect(&[Topic::CoreLink]);
     }
     if !types.stream.is_empty() {
-        context.status.set(Topic::StreamLink, not_yet);
-        context.status.set(Topic::Stream, "not seen yet");
-        context.status.set(Topic::CatchUp, "the stream has not been seen yet");
+        context.status.expect(&[Topic::StreamLink, Topic::Stream, Topic::CatchUp]);
     }
-    context.status.set(Topic::PublishLink, not_yet);
+    context.status.expect(&[Topic::PublishLink]);
 }
 
 fn first_load(files: &mut RuleFiles) -> anyhow::Result<Load> {
     let load = files.load();
     if !load.is_good && load.rules.groups.is_empty() {
+        for finding in &load.lines {
+            tracing::error!(finding, "rules");
+        }
         anyhow::bail!(
-            "no rule file is good; mend them (signalbox check shows where) and start again:\n{}",
-            load.text
+            "no rule file is good ({}); signalbox check shows every place: mend them and start again",
+            load.lines.first().map_or("", String::as_str)
         );
     }
     Ok(load)

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
+/// The reason of what was not seen yet.
+const NOT_YET: &str = "not seen yet";
+
 /// What a reason for not being ready is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Topic {
@@ -27,6 +30,13 @@ pub(crate) enum Topic {
     AlertStream,
     /// Rule files.
     Rules,
+}
+
+impl Topic {
+    /// Whether its reason changes without anything having changed that a person would want to read of.
+    const fn is_restless(self) -> bool {
+        matches!(self, Self::CoreLink | Self::StreamLink | Self::PublishLink | Self::Lag | Self::Publishing)
+    }
 }
 
 impl fmt::Display for Topic {
@@ -65,6 +75,14 @@ pub(crate) enum Connectivity {
 }
 
 impl Status {
+    /// Notes what has to be seen once before the sidecar is ready.
+    pub(crate) fn expect(&self, topics: &[Topic]) {
+        let mut reasons = self.locked();
+        for topic in topics {
+            reasons.insert(*topic, NOT_YET.to_owned());
+        }
+    }
+
     /// Notes why something is not ready.
     pub(crate) fn set(&self, topic: Topic, reason: impl Into<String>) -> Connectivity {
         self.change(topic, Some(reason.into()))
@@ -108,14 +126,20 @@ impl Status {
             return Connectivity::Same;
         }
         if let Some(reason) = reason {
-            // A pending count moves all the time: only its beginning and its end are news.
-            if known.is_none() || topic != Topic::Lag {
+            // A pending count and the errors of attempts in turn change all the time: their beginning is the news.
+            let is_news = known.is_none_or(|known| known == NOT_YET) || !topic.is_restless();
+            if is_news && topic != Topic::CatchUp {
                 tracing::warn!(about = %topic, reason, "not ready");
             }
             reasons.insert(topic, reason);
         } else {
-            tracing::info!(about = %topic, "ready");
             reasons.remove(&topic);
+            if topic != Topic::CatchUp {
+                tracing::info!(about = %topic, "ready");
+            }
+            if reasons.is_empty() {
+                tracing::info!("everything is ready");
+            }
         }
         match (before, connected(&reasons)) {
             (false, true) => Connectivity::Gained,

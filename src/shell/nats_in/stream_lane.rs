@@ -354,6 +354,7 @@ impl StreamLane {
         } else if self.phase == Phase::Unknown {
             self.phase = Phase::CatchingUp { until: info.state.last_seq };
             let count = consumer.info.num_pending;
+            tracing::info!(count, "reading what the stream stored before the start");
             self.context.status.set(
                 Topic::CatchUp,
                 format!("reading {count} messages that the stream stored before the start"),
