@@ -158,7 +158,7 @@ pub(in crate::engine::promql) struct Evaluator<'a> {
 }
 
 /// How often a query may read each of the samples it may hold: windows of subqueries within subqueries multiply.
-const READS_MAX: usize = 100;
+const READS_MAX: usize = 20;
 
 /// How the histograms of selectors are read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
