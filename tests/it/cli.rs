@@ -1,7 +1,7 @@
 //! The commands as people meet them: each `tests/cli/*.txt` is a command, its files, and all it must say.
 //!
-//! A case is a text of sections `-- name --`: first a sentence and a line `$ signalbox …`, then the files it runs
-//! beside, `-- stdin --` where it reads one, and `-- stdout --`, `-- stderr --`, `-- exit --`.
+//! A case is a text of sections `-- name --`: first a sentence and a line `$ [NAME=VALUE] signalbox …`, then the files it
+//! runs beside, `-- stdin --` where it reads one, and `-- stdout --`, `-- stderr --`, `-- exit --`.
 //! `UPDATE_CLI_CASES=1` writes what the command says now into the cases; read the difference before you keep it.
 
 use std::fmt::Write as _;
@@ -63,9 +63,12 @@ impl Case {
                 fs::write(path, body).unwrap();
             }
         }
-        let line = self.head.lines().find_map(|line| line.strip_prefix("$ signalbox")).unwrap();
+        let line = self.head.lines().find_map(|line| line.strip_prefix("$ ")).unwrap();
+        let words = words(line);
+        let name = words.iter().position(|word| word == "signalbox").unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_signalbox"));
-        command.args(words(line)).current_dir(folder.path()).env_clear();
+        command.args(&words[name + 1..]).current_dir(folder.path()).env_clear();
+        command.envs(words[..name].iter().map(|word| word.split_once('=').unwrap()));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         // A command that reads no input may end before it is written.

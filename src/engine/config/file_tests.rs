@@ -140,3 +140,32 @@ fn no_diagnostic_and_no_debug_text_holds_a_secret() {
     assert!(matches!(&nats.password, Some(SecretSource::Inline(secret)) if secret.0 == "hunter2"));
     assert!(!format!("{nats:?}").contains("hunter2"));
 }
+
+/// A file that uses most of the notation, to be damaged.
+const SAMPLE: &str = "instance: \"ä b\"\nnats: {url: [nats://u:p@h, 'tls://h:1'], user: a, password: &p |\n    x\n  }\n\
+    lanes: {JobQueued: core}\nmetrics:\n  - {match: \"d_*\", buckets: [.1, 1, .inf]}\n  - <<: {help: *p}\nhistory: {step: 5s}\n\
+    transforms: [{event_type: JobQueued, major: 2, steps: [{map: {a: {b: c}}, default: {x: [1, {y: ~}]}}]}]\n";
+
+proptest::proptest! {
+    #[test]
+    fn no_damage_to_a_file_panics_and_every_finding_can_be_shown(
+        cuts in proptest::collection::vec((0_usize..700, 0_usize..40, 0_usize..700), 0..6),
+        put in "[\\PC\t\n]{0,12}",
+    ) {
+        let mut text = SAMPLE.to_owned();
+        for (from, len, to) in cuts {
+            let characters: Vec<char> = text.chars().collect();
+            let moved: String = characters.iter().skip(from).take(len).collect();
+            let mut kept: Vec<char> = characters.iter().take(from).chain(characters.iter().skip(from + len)).copied().collect();
+            let at = to.min(kept.len());
+            kept.splice(at..at, moved.chars().chain(put.chars()));
+            text = kept.into_iter().collect();
+        }
+        let (config, diagnostics) = parse(&text);
+        proptest::prop_assert!(config.is_some() || !diagnostics.is_empty());
+        for found in &diagnostics {
+            proptest::prop_assert!(found.source.text.get(found.span.clone()).is_some(), "{found:?}");
+        }
+        crate::engine::diagnostic::render(&diagnostics, crate::engine::diagnostic::Style::Plain);
+    }
+}
