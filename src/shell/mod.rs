@@ -1,7 +1,7 @@
 //! The thin shell: NATS, HTTP, clock and disk around the engine.
 //!
-//! Threads: one owns the engine ([`driver`]), each lane has one ([`nats_in`]), and a small tokio runtime serves
-//! HTTP, publishes and reloads. They meet in the driver's [`mailbox`] and in [`status`], nowhere else.
+//! Threads: one owns the engine (`driver`), each lane has one (`nats_in`), and a small tokio runtime serves
+//! HTTP, publishes and reloads. They meet in the driver's `mailbox` and in `status`, nowhere else.
 
 #![expect(clippy::disallowed_methods, reason = "the shell is where clocks and files are read")]
 

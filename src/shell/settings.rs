@@ -309,7 +309,7 @@ impl Default for HttpSettings {
             body_bytes_max: 1 << 20,
             connections_max: 512,
             requests_max: 64,
-            write_timeout: Duration::from_secs(60),
+            write_timeout: Duration::from_mins(1),
         }
     }
 }

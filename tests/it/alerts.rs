@@ -1,5 +1,7 @@
 //! Alerts on the bus: one AlertTriggered and one AlertCleared for an episode, whatever the broker does meanwhile.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 use signalbox::shell::settings::Delivery;
 
@@ -111,4 +113,24 @@ fn what_is_pending_is_published_before_the_end() {
     sidecar.stop();
     let stored = nats.client().api("STREAM.INFO.EVENTS", &json!({"subjects_filter": ">"}).to_string());
     assert_eq!(stored["state"]["messages"], 1, "{stored}");
+}
+
+#[test]
+fn a_broker_that_stays_away_does_not_hold_up_the_end() {
+    let mut nats = Nats::start(&server_programs()[0]);
+    let folder = tempfile::tempdir().unwrap();
+    let rules = "groups: [{name: g, interval: 200ms, rules: [{alert: Always, expr: vector(1)}]}]";
+    let mut setup = Setup::new(&nats.url());
+    setup.rules = vec![folder.path().to_owned()];
+    setup.settings.shutdown.grace = Duration::from_millis(300);
+    let sidecar = setup.start();
+    sidecar.wait_ready();
+    nats.kill();
+    std::fs::write(folder.path().join("rules.yaml"), rules).unwrap();
+    assert_eq!(sidecar.request("POST", "/-/reload", "").status, 200);
+    sidecar.wait_sum("signalbox_alert_events_pending", "", 1.0);
+    let stopping = Instant::now();
+    sidecar.stop();
+    // The grace, the lanes' own ends and a slow machine; the broker would have had to answer for ever.
+    assert!(stopping.elapsed() < Duration::from_secs(8));
 }

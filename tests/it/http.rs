@@ -159,7 +159,7 @@ fn headers_are_bounded_in_size_and_time() {
 fn a_thousand_half_open_requests_do_not_stop_a_scrape() {
     let nats = Nats::start(&server_programs()[0]);
     let mut setup = Setup::new(&nats.url());
-    setup.settings.http.header_timeout = Duration::from_secs(60);
+    setup.settings.http.header_timeout = Duration::from_mins(1);
     let sidecar = setup.start();
     sidecar.wait_ready();
     let held: Vec<TcpStream> = (0..1_000)

@@ -209,6 +209,29 @@ fn a_work_queue_is_acknowledged_after_applying_and_read_on() {
 }
 
 #[test]
+fn resume_goes_on_where_the_last_run_stopped() {
+    for program in server_programs() {
+        let nats = Nats::start(&program);
+        let mut client = nats.client();
+        for (run, expected) in [(0_u64, 100.0), (1, 100.0)] {
+            let mut setup = Setup::new(&nats.url());
+            setup.settings.jetstream.start = Start::Resume;
+            let sidecar = setup.start();
+            sidecar.wait_ready();
+            for number in 0..100 {
+                client.publish("events.queue.JobQueued", &job_queued(run * 100 + number));
+            }
+            client.flush();
+            sidecar.wait_sum(RECEIVED, r#"lane="jetstream""#, expected);
+            sidecar.stop();
+        }
+        let consumer = client.api("CONSUMER.INFO.EVENTS.signalbox", "");
+        assert_eq!(consumer["num_pending"], 0, "{consumer}");
+        assert_eq!(consumer["ack_floor"]["stream_seq"], 200, "{consumer}");
+    }
+}
+
+#[test]
 fn a_forbidden_subscription_is_named() {
     for program in server_programs() {
         let nats = Nats::start_with(

@@ -26,7 +26,7 @@ use super::json::{self, RuleFilter, ShowAlerts};
 const POINTS_MAX: u128 = 11_000;
 
 /// The furthest back `series` and `labels` look.
-const LOOK_BACK_MAX: Duration = Duration::from_secs(7 * 86_400);
+const LOOK_BACK_MAX: Duration = Duration::from_hours(24 * 7);
 
 /// Why a request fails, as Prometheus tells it.
 #[derive(Debug, thiserror::Error)]
