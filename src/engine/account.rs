@@ -114,6 +114,7 @@ pub const OWN_METRICS: &[OwnMetric] = &[
     own("signalbox_config_reloads", Counter, &["result"], "Reloads of configuration and rules."),
     OwnMetric { unit: Some("bytes"), ..own("signalbox_history_bytes", Gauge, &[], "Memory that the recent past of the series takes.") },
     own("signalbox_history_families_left_out", Gauge, &[], "Metrics without a past because history.bytes_max was reached."),
+    own("signalbox_recorded_samples_refused", Counter, &[], "Samples of recording rules refused because rules write too many series."),
     own("signalbox_duplicate_window_entries", Gauge, &[], "Event ids in the duplicate window."),
     own("signalbox_build_info", Gauge, &["version", "revision"], "The build; always 1."),
 ];
@@ -326,6 +327,16 @@ impl Account {
     /// Counts what a group of rules did; its counters are there from the first call.
     pub fn rule_group(&self, store: &mut Store, group: &Group, counts: &GroupCounts, now: Timestamp) {
         let labels = [("group", group.name.as_ref())];
+        for round in &counts.rounds {
+            let cause = Cause { now, event: None };
+            self.observe_seconds(
+                store,
+                "signalbox_rule_evaluation_duration_seconds",
+                &labels,
+                round.as_secs_f64(),
+                cause,
+            );
+        }
         let counters = [
             ("signalbox_rule_evaluations", counts.evaluations),
             ("signalbox_rule_evaluation_failures", counts.failures),

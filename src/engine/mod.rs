@@ -21,6 +21,7 @@ pub mod recent;
 pub mod rules;
 pub mod series;
 pub mod shown;
+pub mod stopwatch;
 pub mod time;
 pub mod trackers;
 pub mod watch;
@@ -41,6 +42,8 @@ use rules::view::{AlertView, GroupView};
 use rules::{GroupCounts, RuleSet, RuleSettings, Rules};
 use series::{Cause, FamilySpec, Store};
 use shown::ShownAlerts;
+use std::sync::Arc;
+use stopwatch::Stopwatch;
 use time::Timestamp;
 use watch::{RuleReads, Watch};
 use wire::payload::MetricType;
@@ -118,6 +121,11 @@ impl Engine {
         };
         state.rules_changed();
         Self { decoder: Decoder::new(&config.wire, &config.instance), state }
+    }
+
+    /// Measures the evaluation of rules with `stopwatch` from now on.
+    pub fn time_with(&mut self, stopwatch: Arc<dyn Stopwatch>) {
+        self.state.rules.time_with(stopwatch);
     }
 
     /// Applies a batch of one lane in its order; what is refused is counted and returned.
@@ -392,6 +400,8 @@ impl State {
             self.account.overflowed(&mut self.store, &metric, overflow.count, now);
             self.notices.push(Notice::SeriesOverflow { metric, label: overflow.label.to_string() });
         }
+        let refused = self.history.written_mut().take_refused();
+        self.account.add(&mut self.store, "signalbox_recorded_samples_refused", &[], refused as f64, now);
         self.account.gauges(&mut self.store, &self.history, self.window.len(), now);
         self.account.pending(&mut self.store, self.rules.outbox(), now);
     }

@@ -1,7 +1,8 @@
 //! The one clock: wall time at the start and what has passed since, so that it never jumps while running.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use crate::engine::stopwatch::Stopwatch;
 use crate::engine::time::Timestamp;
 
 /// A clock that only goes forward.
@@ -9,6 +10,12 @@ use crate::engine::time::Timestamp;
 pub(crate) struct Clock {
     wall: Timestamp,
     start: Instant,
+}
+
+impl Stopwatch for Clock {
+    fn elapsed(&self) -> Duration {
+        self.start.elapsed()
+    }
 }
 
 impl Clock {

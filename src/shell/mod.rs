@@ -125,6 +125,7 @@ async fn run_async(mut launch: Launch) -> anyhow::Result<()> {
     let past = (!types.stream.is_empty()).then(|| clock.now().before(launch.config.history.window));
     let begin = past.unwrap_or_else(|| clock.now());
     let mut engine = Engine::new(&types.config(launch.config), load.rules, begin);
+    engine.time_with(Arc::new(clock));
     if past.is_some() {
         engine.declare_stream(&settings.jetstream.stream, begin);
     }

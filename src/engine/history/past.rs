@@ -236,7 +236,7 @@ impl Past<'_> {
             Condition::Equal(name) if matcher.name.as_ref() == METRIC_NAME => Some(name.as_ref()),
             _ => None,
         });
-        let mut take = |labels: &Labels, samples: &std::collections::VecDeque<(i64, f64)>| {
+        let mut take = |labels: &Labels, samples: &super::written::Samples| {
             if !matches(selection.matchers, labels) {
                 return;
             }

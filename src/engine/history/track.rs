@@ -47,6 +47,8 @@ struct Chunk {
 struct Codec {
     place: Place,
     value: f64,
+    /// The value at `scale`, once it was needed.
+    whole: Option<i64>,
     step: i64,
     scale: u8,
 }
@@ -106,7 +108,7 @@ impl Track {
 
 impl Chunk {
     fn starting(start: Place, base: f64) -> Self {
-        let state = Codec { place: start, value: base, step: 0, scale: 0 };
+        let state = Codec::starting(start, base);
         Self { base, start, changes: 0, bytes: Vec::new(), state }
     }
 
@@ -116,13 +118,17 @@ impl Chunk {
     }
 
     fn iter(&self) -> impl Iterator<Item = (Place, f64)> + '_ {
-        let mut state = Codec { place: self.start, value: self.base, step: 0, scale: 0 };
+        let mut state = Codec::starting(self.start, self.base);
         let mut rest = self.bytes.as_slice();
         std::iter::from_fn(move || state.decode(&mut rest))
     }
 }
 
 impl Codec {
+    const fn starting(place: Place, value: f64) -> Self {
+        Self { place, value, whole: None, step: 0, scale: 0 }
+    }
+
     fn encode(&mut self, place: Place, value: f64, out: &mut Vec<u8>) {
         let gap = place.saturating_sub(self.place);
         match self.difference(value) {
@@ -148,6 +154,7 @@ impl Codec {
         }
         self.place = place;
         self.value = value;
+        self.whole = None;
     }
 
     fn decode(&mut self, rest: &mut &[u8]) -> Option<(Place, f64)> {
@@ -161,6 +168,7 @@ impl Codec {
             if scale != self.scale {
                 self.step = 0;
                 self.scale = scale;
+                self.whole = None;
             }
             self.move_by(unzigzag(take_varint(rest)?));
         } else {
@@ -168,6 +176,7 @@ impl Codec {
             let (bits, after) = rest.split_first_chunk::<8>()?;
             *rest = after;
             self.value = f64::from_bits(u64::from_be_bytes(*bits));
+            self.whole = None;
             self.step = 0;
         }
         Some((self.place, self.value))
@@ -175,8 +184,9 @@ impl Codec {
 
     fn move_by(&mut self, difference: i64) {
         self.step += difference;
-        let whole = whole(self.value, self.scale).unwrap_or(0) + self.step;
-        self.value = fraction(whole, self.scale);
+        let before = self.whole.or_else(|| whole(self.value, self.scale)).unwrap_or(0);
+        self.whole = Some(before + self.step);
+        self.value = fraction(before + self.step, self.scale);
     }
 
     /// How far the step from the present value to `value` differs from the step before, where both are whole

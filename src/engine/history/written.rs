@@ -1,30 +1,39 @@
 //! Series that rules write themselves: recording rules, `ALERTS` and `ALERTS_FOR_STATE`.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
-use crate::engine::labels::Labels;
+use crate::engine::labels::{Labels, METRIC_NAME};
 use crate::engine::promql::storage::STALE_BITS;
 
 /// Series rules may write at the most.
 const SERIES_MAX: usize = 200_000;
 
-/// What rules wrote, by labels.
+/// Samples in rising time: milliseconds since the Unix epoch, and the value.
+pub(super) type Samples = VecDeque<(i64, f64)>;
+
+/// What rules wrote, by metric name and labels.
 #[derive(Debug, Default)]
 pub struct Written {
-    series: BTreeMap<Labels, VecDeque<(i64, f64)>>,
+    names: BTreeMap<Arc<str>, BTreeMap<Labels, Samples>>,
+    series: usize,
     samples: usize,
     refused: u64,
 }
 
 impl Written {
     /// Adds a sample; none ends the series with a stale marker. Of two samples at one time the later call holds.
+    /// A sample of one series too many is refused and counted.
     pub fn append(&mut self, labels: &Labels, time_ms: i64, value: Option<f64>) {
         let value = value.unwrap_or(f64::from_bits(STALE_BITS));
-        if !self.series.contains_key(labels) && self.series.len() >= SERIES_MAX {
+        let name = labels.shared(METRIC_NAME).map_or_else(|| Arc::from(""), Arc::clone);
+        let known = self.names.get(&name).is_some_and(|named| named.contains_key(labels));
+        if !known && self.series >= SERIES_MAX {
             self.refused += 1;
             return;
         }
-        let samples = self.series.entry(labels.clone()).or_default();
+        self.series += usize::from(!known);
+        let samples = self.names.entry(name).or_default().entry(labels.clone()).or_default();
         match samples.back_mut() {
             Some((last, kept)) if *last >= time_ms => *kept = value,
             _ => {
@@ -34,35 +43,34 @@ impl Written {
         }
     }
 
-    /// How many samples were refused because there were too many series.
-    pub fn refused(&self) -> u64 {
-        self.refused
+    /// How many samples were refused since the last call because there were too many series.
+    pub fn take_refused(&mut self) -> u64 {
+        std::mem::take(&mut self.refused)
     }
 
     pub(super) fn forget_before(&mut self, time_ms: i64) {
-        for samples in self.series.values_mut() {
-            while samples.front().is_some_and(|(time, _)| *time < time_ms) {
-                samples.pop_front();
-                self.samples -= 1;
-            }
+        for samples in self.names.values_mut().flat_map(BTreeMap::values_mut) {
+            let old = samples.partition_point(|(time, _)| *time < time_ms);
+            samples.drain(..old);
+            self.samples -= old;
         }
-        self.series.retain(|_, samples| !samples.is_empty());
+        for named in self.names.values_mut() {
+            named.retain(|_, samples| !samples.is_empty());
+        }
+        self.names.retain(|_, named| !named.is_empty());
+        self.series = self.names.values().map(BTreeMap::len).sum();
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&Labels, &VecDeque<(i64, f64)>)> {
-        self.series.iter()
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Labels, &Samples)> {
+        self.names.values().flatten()
     }
 
     /// The series whose metric name is `name`.
-    pub(super) fn named<'a>(
-        &'a self,
-        name: &'a str,
-    ) -> impl Iterator<Item = (&'a Labels, &'a VecDeque<(i64, f64)>)> {
-        self.series.iter().filter(move |(labels, _)| labels.metric_name() == name)
+    pub(super) fn named(&self, name: &str) -> impl Iterator<Item = (&Labels, &Samples)> {
+        self.names.get(name).into_iter().flatten()
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.samples * size_of::<(i64, f64)>()
-            + self.series.len() * size_of::<(Labels, VecDeque<(i64, f64)>)>()
+        self.samples * size_of::<(i64, f64)>() + self.series * size_of::<(Labels, Samples)>()
     }
 }

@@ -21,6 +21,7 @@ use crate::engine::outbox::Outbox;
 use crate::engine::promql;
 use crate::engine::promql::inspect::reach;
 use crate::engine::promql::storage::Matcher;
+use crate::engine::stopwatch::{Stopped, Stopwatch};
 use crate::engine::time::Timestamp;
 use crate::engine::wire::EventId;
 use reading::reads_name;
@@ -44,6 +45,8 @@ pub struct RuleSettings {
     pub semantics: Semantics,
     /// How many events wait in the outbox before new alerts are refused.
     pub outbox_max: usize,
+    /// Measures evaluations, for metrics and views alone.
+    pub stopwatch: Arc<dyn Stopwatch>,
 }
 
 /// Whose semantics hold where ours and Prometheus' differ in one evaluation.
@@ -68,6 +71,7 @@ impl RuleSettings {
             query: promql::Settings::default(),
             semantics: Semantics::Own,
             outbox_max: 100_000,
+            stopwatch: Arc::new(Stopped),
         }
     }
 }
@@ -75,8 +79,8 @@ impl RuleSettings {
 /// What a group did since it was last asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GroupCounts {
-    /// Evaluations of the group.
-    pub rounds: u64,
+    /// How long each evaluation of the group took.
+    pub rounds: Vec<Duration>,
     /// Evaluations of its rules.
     pub evaluations: u64,
     /// Those that failed.
@@ -112,6 +116,7 @@ struct GroupState {
     schedule: Schedule,
     rules: Vec<RuleState>,
     last_evaluation: Option<Timestamp>,
+    evaluation_time: Duration,
     counts: GroupCounts,
 }
 
@@ -124,6 +129,7 @@ struct RuleState {
     exposed: BTreeSet<Labels>,
     health: Health,
     last_evaluation: Option<Timestamp>,
+    evaluation_time: Duration,
     /// Whether an arrival moved what it reads.
     marked: bool,
 }
@@ -144,6 +150,11 @@ struct Instants {
 }
 
 impl Rules {
+    /// Measures evaluations with `stopwatch` from now on.
+    pub fn time_with(&mut self, stopwatch: Arc<dyn Stopwatch>) {
+        self.settings.stopwatch = stopwatch;
+    }
+
     /// Puts rules in force; the first evaluation of each group is at its next instant.
     pub fn new(set: RuleSet, settings: RuleSettings, now: Timestamp) -> Self {
         let outbox = Outbox::new(settings.outbox_max);
@@ -158,6 +169,7 @@ impl Rules {
             rules: group.rules.iter().map(|rule| RuleState::new(rule.clone())).collect(),
             group,
             last_evaluation: None,
+            evaluation_time: Duration::ZERO,
             counts: GroupCounts::default(),
         }
     }
@@ -260,7 +272,7 @@ impl Rules {
     ) -> Vec<usize> {
         let Some(state) = self.groups.get_mut(place) else { return Vec::new() };
         let group = state.group.clone();
-        state.counts.rounds += 1;
+        let begun = self.settings.stopwatch.elapsed();
         state.last_evaluation = Some(instants.at);
         let mut evaluated = Vec::new();
         for at in 0..state.rules.len() {
@@ -280,13 +292,17 @@ impl Rules {
                 outbox: &mut self.outbox,
                 counts: &mut state.counts,
             };
+            let rule_begun = self.settings.stopwatch.elapsed();
             rule.evaluate(&mut env, extent);
+            rule.evaluation_time = self.settings.stopwatch.elapsed().saturating_sub(rule_begun);
             let recorded = matches!(rule.rule.kind, Kind::Recording).then(|| rule.rule.name.clone());
             if let (Extent::Marked, Some(name)) = (extent, recorded) {
                 let later = state.rules.iter_mut().skip(at + 1);
                 later.filter(|later| reads_name(&later.rule, &name)).for_each(|later| later.marked = true);
             }
         }
+        state.evaluation_time = self.settings.stopwatch.elapsed().saturating_sub(begun);
+        state.counts.rounds.push(state.evaluation_time);
         evaluated
     }
 
@@ -339,6 +355,7 @@ impl GroupState {
             query_offset: self.group.query_offset,
             evaluate: self.schedule.evaluate(),
             last_evaluation: self.last_evaluation,
+            evaluation_time: self.evaluation_time,
             rules: self.rules.iter().map(|rule| rule.view(&self.group)).collect(),
         }
     }
@@ -347,7 +364,9 @@ impl GroupState {
 impl RuleState {
     fn new(rule: Arc<Rule>) -> Self {
         let (book, exposed) = (Book::default(), BTreeSet::new());
-        Self { rule, book, exposed, health: Health::Unknown, last_evaluation: None, marked: false }
+        let evaluation_time = Duration::ZERO;
+        let health = Health::Unknown;
+        Self { rule, book, exposed, health, last_evaluation: None, evaluation_time, marked: false }
     }
 
     fn evaluate(&mut self, env: &mut Env<'_>, extent: Extent) {
@@ -418,6 +437,7 @@ impl RuleState {
             labels: texts(&self.rule.labels),
             health: self.health.clone(),
             last_evaluation: self.last_evaluation,
+            evaluation_time: self.evaluation_time,
             kind,
         }
     }

@@ -28,6 +28,8 @@ pub struct GroupView {
     pub evaluate: Evaluate,
     /// When it was last evaluated.
     pub last_evaluation: Option<Timestamp>,
+    /// How long that took; 0 where nobody measures.
+    pub evaluation_time: Duration,
     /// Its rules in order.
     pub rules: Vec<RuleView>,
 }
@@ -47,6 +49,8 @@ pub struct RuleView {
     pub health: Health,
     /// When it was last evaluated.
     pub last_evaluation: Option<Timestamp>,
+    /// How long that took; 0 where nobody measures.
+    pub evaluation_time: Duration,
     /// What only its kind shows.
     pub kind: KindView,
 }

@@ -203,7 +203,7 @@ pub(crate) fn rules(groups: &[GroupView], filter: &RuleFilter) -> Value {
                 "rules": rules,
                 "interval": group.interval.as_secs_f64(),
                 "limit": group.limit,
-                "evaluationTime": 0,
+                "evaluationTime": group.evaluation_time.as_secs_f64(),
                 "lastEvaluation": group.last_evaluation.map_or_else(|| NEVER.to_owned(), |at| at.to_string()),
             })
         })
@@ -220,7 +220,7 @@ fn rule(rule: &RuleView, show: ShowAlerts) -> Value {
     put("query", json!(rule.query.as_ref()));
     put("labels", Value::Object(pairs));
     put("health", json!(rule.health.name()));
-    put("evaluationTime", json!(0));
+    put("evaluationTime", json!(rule.evaluation_time.as_secs_f64()));
     put("lastEvaluation", json!(rule.last_evaluation.map_or_else(|| NEVER.to_owned(), |at| at.to_string())));
     if let Health::Err(error) = &rule.health {
         put("lastError", json!(error));
