@@ -16,7 +16,7 @@ use crate::engine::wire::{Lane, Message};
 
 use super::clock::Clock;
 use super::command::{Command, Question};
-use super::mailbox::{Item, Mailbox};
+use super::mailbox::{CoreGate, Item, Mailbox};
 use super::nats_in::batch::Batch;
 use super::nats_out::rejected::Rejections;
 use super::status::{Status, Topic};
@@ -66,7 +66,7 @@ impl Driver {
     pub(crate) fn run(mut self) {
         let mut stage = Stage::Running;
         loop {
-            let taken = self.mailbox.take(self.patience());
+            let taken = self.mailbox.take(self.patience(), self.gate(stage));
             let idle = taken.item.is_none();
             for command in taken.commands {
                 if matches!(command, Command::Finish) {
@@ -98,6 +98,11 @@ impl Driver {
             return SLEEP_MAX;
         }
         self.engine.next_tick().since(self.clock.now()).min(SLEEP_MAX)
+    }
+
+    /// What the core lane brings happens now: while the engine lives in the past it would be given a wrong time.
+    fn gate(&self, stage: Stage) -> CoreGate {
+        if self.past.is_some() && stage == Stage::Running { CoreGate::Shut } else { CoreGate::Open }
     }
 
     fn tick(&mut self) {

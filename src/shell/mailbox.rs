@@ -46,6 +46,15 @@ pub(crate) enum Slot {
     Stream,
 }
 
+/// Whether the driver takes batches of the core lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CoreGate {
+    /// It does.
+    Open,
+    /// Only where the queue is full: what happens now waits until the engine lives in the present.
+    Shut,
+}
+
 /// What the driver takes out at a time.
 #[derive(Debug, Default)]
 pub(crate) struct Taken {
@@ -125,9 +134,9 @@ impl Mailbox {
     }
 
     /// Takes what is there, waiting up to `patience` for anything.
-    pub(crate) fn take(&self, patience: Duration) -> Taken {
+    pub(crate) fn take(&self, patience: Duration, gate: CoreGate) -> Taken {
         let mut inside = self.locked();
-        if inside.is_empty() && !patience.is_zero() {
+        if inside.is_empty(gate, self.bytes_max) && !patience.is_zero() {
             inside = self.filled.wait_timeout(inside, patience).unwrap_or_else(PoisonError::into_inner).0;
         }
         let commands = std::mem::take(&mut inside.commands);
@@ -137,7 +146,10 @@ impl Mailbox {
         } else {
             [Slot::Stream, Slot::Core]
         };
-        let item = order.into_iter().find_map(|slot| inside.queue(slot).pop());
+        let passes = |inside: &Inside, slot| slot == Slot::Stream || inside.lets_core(gate, self.bytes_max);
+        let item = order
+            .into_iter()
+            .find_map(|slot| if passes(&inside, slot) { inside.queue(slot).pop() } else { None });
         drop(inside);
         if item.is_some() {
             self.emptied.notify_all();
@@ -165,8 +177,13 @@ impl Inside {
         }
     }
 
-    fn is_empty(&self) -> bool {
-        self.commands.is_empty() && self.core.items.is_empty() && self.stream.items.is_empty()
+    fn lets_core(&self, gate: CoreGate, bytes_max: usize) -> bool {
+        gate == CoreGate::Open || self.core.bytes >= bytes_max
+    }
+
+    fn is_empty(&self, gate: CoreGate, bytes_max: usize) -> bool {
+        let no_core = self.core.items.is_empty() || !self.lets_core(gate, bytes_max);
+        self.commands.is_empty() && no_core && self.stream.items.is_empty()
     }
 }
 
@@ -198,8 +215,8 @@ mod tests {
         assert!(mailbox.push(Slot::Core, batch(b"12345"), Duration::ZERO).is_ok());
         assert!(mailbox.push(Slot::Core, batch(b"6"), Duration::ZERO).is_err());
         assert!(mailbox.push(Slot::Stream, batch(b"6"), Duration::ZERO).is_ok());
-        assert!(mailbox.take(Duration::ZERO).item.is_some());
-        assert!(mailbox.take(Duration::ZERO).item.is_some());
+        assert!(mailbox.take(Duration::ZERO, CoreGate::Open).item.is_some());
+        assert!(mailbox.take(Duration::ZERO, CoreGate::Open).item.is_some());
         assert!(mailbox.push(Slot::Core, batch(b"6"), Duration::ZERO).is_ok());
     }
 
@@ -211,11 +228,25 @@ mod tests {
             mailbox.push(Slot::Stream, Item::CatchUp(CatchUp::Begin), Duration::ZERO).unwrap();
         }
         mailbox.command(Command::Fact(Fact::Connected));
-        let first = mailbox.take(Duration::ZERO);
+        let first = mailbox.take(Duration::ZERO, CoreGate::Open);
         assert_eq!(first.commands.len(), 1);
         let mut kinds = vec![matches!(first.item, Some(Item::Batch(_)))];
-        kinds.extend((0..3).map(|_| matches!(mailbox.take(Duration::ZERO).item, Some(Item::Batch(_)))));
+        kinds.extend(
+            (0..3).map(|_| matches!(mailbox.take(Duration::ZERO, CoreGate::Open).item, Some(Item::Batch(_)))),
+        );
         assert!(kinds == [false, true, false, true] || kinds == [true, false, true, false], "{kinds:?}");
+    }
+
+    #[test]
+    fn a_shut_gate_keeps_core_batches_until_their_queue_is_full() {
+        let mailbox = Mailbox::new(4);
+        mailbox.push(Slot::Core, batch(b"1"), Duration::ZERO).unwrap();
+        mailbox.push(Slot::Stream, batch(b"2"), Duration::ZERO).unwrap();
+        assert!(mailbox.take(Duration::ZERO, CoreGate::Shut).item.is_some());
+        assert!(mailbox.take(Duration::ZERO, CoreGate::Shut).item.is_none());
+        mailbox.push(Slot::Core, batch(b"345"), Duration::ZERO).unwrap();
+        assert!(mailbox.take(Duration::ZERO, CoreGate::Shut).item.is_some());
+        assert!(mailbox.take(Duration::ZERO, CoreGate::Open).item.is_some());
     }
 
     #[test]
@@ -224,6 +255,6 @@ mod tests {
         mailbox.push(Slot::Core, batch(b"c"), Duration::ZERO).unwrap();
         mailbox.close();
         assert!(mailbox.push(Slot::Core, batch(b"c"), Duration::MAX).is_err());
-        assert!(mailbox.take(Duration::ZERO).item.is_some());
+        assert!(mailbox.take(Duration::ZERO, CoreGate::Open).item.is_some());
     }
 }

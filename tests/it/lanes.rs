@@ -1,5 +1,7 @@
 //! Both lanes against real servers: everything counts once, whatever happens to the server in between.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use serde_json::json;
 use signalbox::shell::settings::{MissingStream, Start, UseLane};
 
@@ -127,6 +129,35 @@ fn what_was_stored_before_the_start_counts() {
             assert_eq!(sidecar.sum("signalbox_events_rejected_total", ""), 0.0);
         }
     }
+}
+
+#[test]
+fn what_core_nats_brings_before_the_stream_is_read_counts_in_the_present() {
+    let nats = Nats::start(&server_programs()[0]);
+    let mut client = nats.client();
+    client.create_stream(&json!({"name": "EVENTS", "subjects": ["events.queue.>"], "storage": "file"}));
+    for number in 0..20_000 {
+        client.publish("events.queue.JobQueued", &job_queued(number));
+    }
+    client.flush();
+    let sidecar = Setup::new(&nats.url()).start();
+    // Until the subscription stands nobody hears; then each one counts, whatever the stream lane is at.
+    let mut sent = 0;
+    wait_for("readiness", || {
+        sent += 1;
+        client.publish("events.monitoring.MetricRecorded", &metric_recorded(1_000_000 + sent));
+        client.flush();
+        (sidecar.get("/-/ready").status == 200).then_some(())
+    });
+    sidecar.wait_sum(APPLIED, r#"lane="jetstream""#, 20_000.0);
+    client.publish("events.monitoring.MetricRecorded", &metric_recorded(2_000_000));
+    client.flush();
+    wait_for("the counter", || (sidecar.sum("clicks_total", "") > 0.0).then_some(()));
+    let text = sidecar.request("GET", "/metrics", "Accept: application/openmetrics-text\r\n").text();
+    let born =
+        text.lines().find_map(|line| line.strip_prefix("clicks_created ")).unwrap().parse::<f64>().unwrap();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
+    assert!(now - born < 600.0, "born {} s ago", now - born);
 }
 
 #[test]
