@@ -37,7 +37,7 @@ use terminal::{Statement, Terminal};
 
 /// The version with the revision it was built from, where the build knows it.
 static VERSION: LazyLock<String> = LazyLock::new(|| {
-    let revision = option_env!("SIGNALBOX_REVISION").unwrap_or("unknown");
+    let revision = crate::shell::REVISION;
     format!("{} (revision {revision})", env!("CARGO_PKG_VERSION"))
 });
 

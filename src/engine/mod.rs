@@ -123,6 +123,12 @@ impl Engine {
         Self { decoder: Decoder::new(&config.wire, &config.instance), state }
     }
 
+    /// Shows which build runs, as `signalbox_build_info`.
+    pub fn name_build(&mut self, version: &str, revision: &str, now: Timestamp) {
+        let now = self.state.advance(now);
+        self.state.account.build(&mut self.state.store, version, revision, now);
+    }
+
     /// Measures the evaluation of rules with `stopwatch` from now on.
     pub fn time_with(&mut self, stopwatch: Arc<dyn Stopwatch>) {
         self.state.rules.time_with(stopwatch);
@@ -215,6 +221,7 @@ impl Engine {
             CatchUp::End => Phase::Live,
         };
         if phase == CatchUp::End {
+            state.store.begin_unmoved(now);
             state.rules.resume(now);
             state.step(now);
             state.evaluate(now);

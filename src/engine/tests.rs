@@ -175,6 +175,29 @@ fn a_rule_over_the_accounting_sees_a_rejection_at_once() {
 }
 
 #[test]
+fn what_no_stored_event_moved_counts_from_the_end_of_the_catching_up() {
+    let mut engine = engine();
+    engine.catch_up(CatchUp::Begin, at(0));
+    apply(&mut engine, &[job_queued(1)]);
+    engine.catch_up(CatchUp::End, at(600));
+    let scrape = Scrape {
+        format: negotiate("application/openmetrics-text;version=1.0.0"),
+        names: Vec::new(),
+        extra: Vec::new(),
+    };
+    let text = String::from_utf8(engine.freeze(at(601)).to_bytes(scrape)).unwrap();
+    let created = |name: &str| {
+        let line = text
+            .lines()
+            .find(|line| line.starts_with(name))
+            .unwrap_or_else(|| panic!("{name} is missing in\n{text}"));
+        line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()
+    };
+    assert_eq!(created("queue_jobs_queued_created"), at(1).seconds());
+    assert_eq!(created("dashboards_generated_created"), at(600).seconds());
+}
+
+#[test]
 fn while_catching_up_events_count_and_rules_are_silent() {
     let mut engine = with_rules();
     engine.catch_up(CatchUp::Begin, at(0));

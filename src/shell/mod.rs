@@ -61,6 +61,12 @@ const PAGES_MAX: usize = 32;
 /// How long lanes may take to notice that the process stops.
 const LANES_WAIT: Duration = Duration::from_secs(3);
 
+/// The revision it was built from, where the build was told.
+pub const REVISION: &str = match option_env!("SIGNALBOX_REVISION") {
+    Some(revision) => revision,
+    None => "unknown",
+};
+
 /// What a run begins with.
 pub struct Launch {
     /// The shell's settings.
@@ -126,6 +132,7 @@ async fn run_async(mut launch: Launch) -> anyhow::Result<()> {
     let begin = past.unwrap_or_else(|| clock.now());
     let mut engine = Engine::new(&types.config(launch.config), load.rules, begin);
     engine.time_with(Arc::new(clock));
+    engine.name_build(env!("CARGO_PKG_VERSION"), REVISION, begin);
     if past.is_some() {
         engine.declare_stream(&settings.jetstream.stream, begin);
     }

@@ -30,6 +30,22 @@ struct ParkedSeries {
 }
 
 impl Store {
+    /// Lets every series that stands at zero count from `now` on: it saw nothing of what came before.
+    pub fn begin_unmoved(&mut self, now: Timestamp) {
+        for family in &mut self.families {
+            let count = family.cells();
+            let at_zero = |slot: &&super::store::Slot| {
+                (slot.cell..slot.cell + count).all(|cell| self.cells.get(cell) == 0.0)
+            };
+            let slots = family.rows().filter_map(|(row, _)| self.slots.get(row.slot()? as usize));
+            let unmoved: Vec<u32> = slots.filter(at_zero).map(|slot| slot.row).collect();
+            for row in unmoved {
+                family.set_born(row, now);
+            }
+        }
+        self.frozen_families = None;
+    }
+
     /// Takes away gauges without an event for their family's `stale_after`, and parks what is idle.
     pub fn expire(&mut self, now: Timestamp) {
         let list = now.micros().div_euclid(LIST_MICROS);

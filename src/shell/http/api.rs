@@ -172,7 +172,7 @@ async fn build_info() -> Response {
     answer(&json::success(json!({
         "application": "signalbox",
         "version": env!("CARGO_PKG_VERSION"),
-        "revision": option_env!("SIGNALBOX_REVISION").unwrap_or("unknown"),
+        "revision": crate::shell::REVISION,
         "branch": "", "buildUser": "", "buildDate": "", "goVersion": "",
     })))
 }
