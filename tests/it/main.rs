@@ -2,6 +2,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::print_stderr,
     clippy::disallowed_methods,
     reason = "a test ends loudly and meets the real world"
 )]
@@ -10,6 +11,7 @@ mod alerts;
 mod bad_input;
 mod cli;
 mod cli_export;
+mod demo;
 mod http;
 mod lanes;
 mod outside;

@@ -3,23 +3,25 @@
 //! Without `--print` it is everything at once: a private nats-server where none is reachable and one is installed,
 //! the sidecar with the shipped rules, and the workload. Ctrl-C ends all of it.
 
+mod ending;
 mod random;
 mod server;
 mod workload;
 
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow};
 use clap::Args;
 
-use crate::engine::config::Config;
+use crate::engine::config::{Config, units};
 use crate::engine::time::Timestamp;
 use crate::engine::wire::Event;
 use crate::shell::settings::{MissingStream, Secret, Settings};
 use crate::shell::{self, Launch};
-use server::NatsServer;
+use ending::Ending;
 use workload::Workload;
 
 /// Seconds of the story that `--print` writes where no `--duration` is given.
@@ -40,18 +42,26 @@ pub(super) struct Arguments {
     /// Events a second, about
     #[arg(long, default_value_t = 300.0, value_parser = positive)]
     rate: f64,
-    /// How long to play, e.g. 90s or 5m [default: until Ctrl-C; 5m with --print]
+    /// How long to play, e.g. 90s or 5m30s [default: until Ctrl-C; 5m with --print]
     #[arg(long, value_parser = duration)]
     duration: Option<Duration>,
     /// The same seed tells the same story [default: another each time]
     #[arg(long)]
     seed: Option<u64>,
+    /// When the story begins, with --print: RFC 3339 or seconds since the epoch [default: now]
+    #[arg(long, value_name = "TIME", requires = "print", value_parser = instant)]
+    start: Option<Timestamp>,
     /// Write the events as JSON lines to stdout instead of playing them
     #[arg(long)]
     print: bool,
     /// Only publish the events; for a sidecar that runs already
-    #[arg(long)]
+    #[arg(long, conflicts_with = "print")]
     events_only: bool,
+}
+
+fn instant(text: &str) -> Result<Timestamp, String> {
+    super::instant::parse(text)
+        .ok_or_else(|| "expected RFC 3339, e.g. 2026-02-03T04:05:06Z, or seconds since the epoch".to_owned())
 }
 
 fn positive(text: &str) -> Result<f64, String> {
@@ -60,19 +70,7 @@ fn positive(text: &str) -> Result<f64, String> {
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    let split =
-        text.find(|character: char| !character.is_ascii_digit() && character != '.').unwrap_or(text.len());
-    let (number, unit) = text.split_at(split);
-    let seconds = match unit {
-        "ms" => 0.001,
-        "" | "s" => 1.0,
-        "m" => 60.0,
-        "h" => 3_600.0,
-        _ => return Err(format!("unknown unit {unit:?}: use ms, s, m or h")),
-    };
-    let number =
-        number.parse::<f64>().map_err(|_| "expected a number with a unit, as in 90s or 5m".to_owned())?;
-    Duration::try_from_secs_f64(number * seconds).map_err(|error| error.to_string())
+    units::duration(text).ok_or_else(|| "expected a duration such as 90s or 5m30s".to_owned())
 }
 
 /// Plays or prints the workload.
@@ -80,21 +78,23 @@ fn duration(text: &str) -> Result<Duration, String> {
 /// # Errors
 /// NATS cannot be reached or started, an address is in use, or stdout is gone.
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
-    let start = now();
+    let start = arguments.start.unwrap_or_else(now);
     let seed = arguments.seed.unwrap_or_else(|| start.micros().unsigned_abs());
     let workload = Workload::new(seed, arguments.rate, start);
     if arguments.print {
         return print(workload, arguments.duration.unwrap_or(PRINTED_STORY));
     }
+    let ending = Ending::on_signals()?;
     let (address, server) = server::reach_or_start(&arguments.nats_url)?;
     say(&match &server {
         Some(_) => format!("started a private nats-server on {address}; it ends with the demo"),
         None => format!("playing to the NATS server on {address}"),
     });
+    say(&format!("seed {seed}; --seed {seed} tells the same story again"));
     let played = if arguments.events_only {
-        play(arguments, workload)
+        play(arguments, workload, &ending)
     } else {
-        play_beside_sidecar(arguments, workload)
+        play_beside_sidecar(arguments, workload, &ending)
     };
     drop(server);
     played
@@ -119,22 +119,22 @@ fn print(workload: Workload, length: Duration) -> Result<()> {
 }
 
 /// The sidecar on this thread, the workload on another; either one's end ends both.
-fn play_beside_sidecar(arguments: &Arguments, workload: Workload) -> Result<()> {
+fn play_beside_sidecar(arguments: &Arguments, workload: Workload, ending: &Ending) -> Result<()> {
     let (stop, stopped) = tokio::sync::oneshot::channel();
-    let player = {
-        let arguments = arguments.clone();
-        std::thread::Builder::new().name("demo".to_owned()).spawn(move || {
-            let played = play(&arguments, workload);
+    let player: JoinHandle<Result<()>> = {
+        let (arguments, ending) = (arguments.clone(), ending.clone());
+        let play = move || {
+            let played = play(&arguments, workload, &ending);
+            // Nobody listens where the sidecar has ended before.
             let _ = stop.send(());
             played
-        })
+        };
+        std::thread::Builder::new().name("demo".to_owned()).spawn(play).context("cannot start a thread")?
     };
-    let player = player.context("cannot start a thread")?;
-    let listen = arguments.listen;
     let mut settings = Settings::default();
     settings.nats.urls = vec![Secret::new(arguments.nats_url.clone())];
     settings.jetstream.missing_stream = MissingStream::Create;
-    settings.http.listen = listen;
+    settings.http.listen = arguments.listen;
     let ran = shell::run(Launch {
         settings,
         config: Config::with_defaults("signalbox-demo"),
@@ -143,13 +143,9 @@ fn play_beside_sidecar(arguments: &Arguments, workload: Workload) -> Result<()> 
         stop: Some(stopped),
         reread_config: None,
     });
-    ran?;
-    // The sidecar ends first only when a signal told it to; the player then dies with the process.
-    if player.is_finished() {
-        player.join().unwrap_or_else(|_| bail!("the workload stopped unexpectedly"))
-    } else {
-        Ok(())
-    }
+    ending.begin();
+    let played = player.join().unwrap_or_else(|_| Err(anyhow!("the workload stopped unexpectedly")));
+    ran.and(played)
 }
 
 fn rule_paths(given: &[PathBuf]) -> Vec<PathBuf> {
@@ -172,40 +168,43 @@ fn addresses(address: std::net::SocketAddr) -> String {
 }
 
 /// Publishes the workload in its own time.
-fn play(arguments: &Arguments, workload: Workload) -> Result<()> {
+fn play(arguments: &Arguments, workload: Workload, ending: &Ending) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start a runtime")?;
     runtime.block_on(async {
-        let client =
-            async_nats::connect(arguments.nats_url.as_str()).await.context("cannot connect to NATS")?;
-        await_stream(&client, arguments).await;
-        let begin = Instant::now();
-        let length = arguments.duration.unwrap_or(Duration::MAX);
-        let mut last_flush = Duration::ZERO;
-        for (offset, event) in workload.timed() {
-            if offset > length {
-                break;
-            }
-            if let Some(wait) = offset.checked_sub(begin.elapsed()) {
-                tokio::time::sleep(wait).await;
-            }
-            publish(&client, &event).await?;
-            if offset.saturating_sub(last_flush) > Duration::from_millis(500) {
-                client.flush().await.context("cannot publish to NATS")?;
-                last_flush = offset;
-            }
+        let playing = publish_all(arguments, workload);
+        tokio::select! {
+            played = playing => played,
+            () = ending.begun() => Ok(()),
         }
-        client.flush().await.context("cannot publish to NATS")
     })
 }
 
-/// Waits for the stream that the sidecar makes, so that the first events are in it.
-async fn await_stream(client: &async_nats::Client, arguments: &Arguments) {
-    if arguments.events_only {
-        return;
+async fn publish_all(arguments: &Arguments, workload: Workload) -> Result<()> {
+    let client = async_nats::connect(arguments.nats_url.as_str()).await.context("cannot connect to NATS")?;
+    if !arguments.events_only {
+        await_stream(&client).await;
     }
+    let begin = Instant::now();
+    let length = arguments.duration.unwrap_or(Duration::MAX);
+    let mut last_flush = Duration::ZERO;
+    for (offset, event) in workload.timed().take_while(|(offset, _)| *offset <= length) {
+        if let Some(wait) = offset.checked_sub(begin.elapsed()) {
+            tokio::time::sleep(wait).await;
+        }
+        publish(&client, &event).await?;
+        if offset.saturating_sub(last_flush) > Duration::from_millis(500) {
+            client.flush().await.context("cannot publish to NATS")?;
+            last_flush = offset;
+        }
+    }
+    client.flush().await.context("cannot publish to NATS")
+}
+
+/// Waits until the sidecar has made the stream, so that the first events are in it.
+async fn await_stream(client: &async_nats::Client) {
     let jetstream = async_nats::jetstream::new(client.clone());
     for _ in 0..50 {
         if jetstream.get_stream("EVENTS").await.is_ok() {

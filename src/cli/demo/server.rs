@@ -1,6 +1,7 @@
 //! A private nats-server for the demo.
 
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -63,6 +64,8 @@ fn start(address: SocketAddr) -> Result<NatsServer> {
         .args(["--jetstream", "--addr", &address.ip().to_string(), "--port", &address.port().to_string()])
         .arg("--store_dir")
         .arg(&folder)
+        // Ctrl-C goes to the foreground group; the server is to end after the sidecar, not with it.
+        .process_group(0)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()

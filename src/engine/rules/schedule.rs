@@ -19,6 +19,8 @@ pub(super) struct Schedule {
     interval: i64,
     offset: i64,
     next: Timestamp,
+    /// Whether it was taken before: what passed until then was nobody's to evaluate.
+    begun: bool,
     evaluate: Evaluate,
     arrival: Option<Timestamp>,
     moved_at: Option<Timestamp>,
@@ -45,8 +47,16 @@ impl Schedule {
         let key = format!("{};{}", group.file, group.name);
         let offset = (fnv1a(key.as_bytes()) % interval.unsigned_abs()).cast_signed();
         let evaluate = group.evaluate.unwrap_or(default);
-        let mut schedule =
-            Self { interval, offset, next: now, evaluate, arrival: None, moved_at: None, answered: None };
+        let mut schedule = Self {
+            interval,
+            offset,
+            next: now,
+            begun: false,
+            evaluate,
+            arrival: None,
+            moved_at: None,
+            answered: None,
+        };
         schedule.next = schedule.instant_after(now);
         schedule
     }
@@ -88,10 +98,12 @@ impl Schedule {
     pub(super) fn take(&mut self, now: Timestamp) -> Option<(Due, Option<Timestamp>)> {
         if now >= self.next {
             let last = self.instant_after(now).micros().saturating_sub(self.interval);
-            let missed = last.saturating_sub(self.next.micros()) / self.interval;
+            let passed = last.saturating_sub(self.next.micros()) / self.interval;
+            let missed = if self.begun { passed.unsigned_abs() } else { 0 };
+            self.begun = true;
             self.next = Timestamp::from_micros(last.saturating_add(self.interval));
             self.arrival = None;
-            let due = Due::Interval { at: Timestamp::from_micros(last), missed: missed.unsigned_abs() };
+            let due = Due::Interval { at: Timestamp::from_micros(last), missed };
             return Some((due, self.moved_at.take()));
         }
         if self.arrival.is_some_and(|arrival| now >= arrival) {
@@ -149,12 +161,20 @@ mod tests {
     #[test]
     fn instants_that_passed_are_missed() {
         let mut schedule = schedule(Evaluate::Interval, at(0));
+        schedule.take(schedule.next());
         let first = schedule.next();
         let late = first.after(Duration::from_millis(12_001));
         let due = Due::Interval { at: first.after(Duration::from_secs(10)), missed: 2 };
         assert_eq!(schedule.take(late), Some((due, None)));
         assert_eq!(schedule.take(late), None);
         assert_eq!(schedule.next(), first.after(Duration::from_secs(15)));
+    }
+
+    #[test]
+    fn what_passed_before_the_first_evaluation_is_not_missed() {
+        let mut schedule = schedule(Evaluate::Interval, at(0));
+        let hour_later = schedule.next().after(Duration::from_hours(1));
+        assert_eq!(schedule.take(hour_later), Some((Due::Interval { at: hour_later, missed: 0 }, None)));
     }
 
     #[test]

@@ -1,0 +1,133 @@
+//! The demo as a person meets it: the story it prints, what shipped rules make of the story, and what it leaves behind.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use super::process::{Process, get, signalbox};
+use super::support::{free_port, server_programs, wait_for};
+
+/// The printed story of these arguments, from a fixed start.
+fn story(arguments: &[&str]) -> String {
+    let mut command = signalbox();
+    command.args(["demo", "--print", "--start", "2026-11-24T00:00:00Z"]).args(arguments);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn the_same_seed_and_start_tell_the_same_story() {
+    let arguments = ["--duration", "20s", "--seed", "1"];
+    let first = story(&arguments);
+    assert_eq!(first, story(&arguments));
+    assert_ne!(first, story(&["--duration", "20s", "--seed", "2"]));
+    let last: Value = serde_json::from_str(first.lines().last().unwrap()).unwrap();
+    assert!(last["timestamp"].as_str().unwrap().starts_with("2026-11-24T00:00:20"), "{last}");
+}
+
+#[test]
+fn the_story_has_every_type_of_event_but_alerts_of_others() {
+    let told = story(&["--duration", "2m", "--seed", "1"]);
+    let types: BTreeSet<String> = told
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["event_type"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(types.len(), 26, "{types:?}");
+    assert!(!types.contains("AlertTriggered") && !types.contains("AlertCleared"));
+}
+
+/// How often each alert was triggered and cleared when shipped rules met this story.
+fn episodes(story: &str) -> BTreeMap<String, [usize; 2]> {
+    let folder = tempfile::tempdir().unwrap();
+    let events = folder.path().join("story.jsonl");
+    std::fs::write(&events, story).unwrap();
+    // At the interval alone: the story is long and a debug build slow.
+    let config = folder.path().join("signalbox.yaml");
+    std::fs::write(&config, "evaluate: interval\n").unwrap();
+    let mut command = signalbox();
+    command.arg("replay").arg(&events).args(["--format", "json", "--rules"]).arg(shipped_rules());
+    let output = command.arg("--config").arg(&config).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut episodes = BTreeMap::<String, [usize; 2]>::new();
+    for line in String::from_utf8(output.stdout).unwrap().lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        if let Some(name) = line["alert_name"].as_str() {
+            let place = usize::from(line["event_type"] == "AlertCleared");
+            episodes.entry(name.to_owned()).or_default()[place] += 1;
+        }
+    }
+    episodes
+}
+
+fn shipped_rules() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/rules"))
+}
+
+#[test]
+fn each_incident_makes_shipped_rules_fire_and_clear_and_no_others() {
+    for (seed, rate) in [("1", "100"), ("2", "300")] {
+        let told = story(&["--duration", "5m10s", "--seed", seed, "--rate", rate]);
+        let episodes = episodes(&told);
+        let expected = [
+            "CacheHitRateLow",
+            "ChunksFailing",
+            "ConnectionPoolExhausted",
+            "JobsFailing",
+            "QueueBacklog",
+            "SlowQueries",
+            "WorkerLost",
+        ];
+        assert!(episodes.keys().eq(expected), "with seed {seed} and rate {rate}: {episodes:?}");
+        assert!(
+            episodes.values().all(|[triggered, cleared]| *triggered > 0 && *cleared > 0),
+            "with seed {seed} and rate {rate}: {episodes:?}"
+        );
+    }
+}
+
+#[test]
+fn an_interrupted_demo_ends_well_and_leaves_nothing() {
+    for program in server_programs() {
+        let folder = tempfile::tempdir().unwrap();
+        let logs = tempfile::tempdir().unwrap();
+        let (nats, http) = (free_port(), free_port());
+        let mut command = signalbox();
+        command.args(["demo", "--nats-url", &format!("nats://127.0.0.1:{nats}")]);
+        command.args(["--listen", &format!("127.0.0.1:{http}"), "--rules"]).arg(shipped_rules());
+        command.env("TMPDIR", folder.path()).env("SIGNALBOX_NATS_SERVER", &program);
+        let mut demo = Process::start(&mut command, logs.path());
+        wait_for("events of the demo", || {
+            let text = get(http, "/metrics").map(|answer| answer.text()).unwrap_or_default();
+            text.lines()
+                .any(|line| line.starts_with("processing_uploads_total") && !line.ends_with(" 0"))
+                .then_some(())
+        });
+        assert!(
+            std::fs::read_dir(folder.path()).unwrap().count() > 0,
+            "the server keeps its stream elsewhere"
+        );
+        let interrupt = Command::new("kill").args(["-INT", &demo.id().to_string()]).status().unwrap();
+        assert!(interrupt.success());
+        assert_eq!(demo.wait(), Some(0), "{}", demo.said());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "{}", demo.said());
+        assert!(std::net::TcpStream::connect(("127.0.0.1", nats)).is_err(), "nats-server still answers");
+    }
+}
+
+#[test]
+fn a_demo_whose_address_is_in_use_says_so_and_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (nats, http) = (free_port(), taken.local_addr().unwrap());
+    let mut command = signalbox();
+    command.args(["demo", "--nats-url", &format!("nats://127.0.0.1:{nats}"), "--listen", &http.to_string()]);
+    command.env("TMPDIR", folder.path()).env("SIGNALBOX_NATS_SERVER", &server_programs()[0]);
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains(&http.to_string()) && said.contains("in use"), "{said}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "{said}");
+}
