@@ -11,6 +11,7 @@ use std::time::Duration;
 use signalbox::engine::Engine;
 use signalbox::engine::config::{Config, Evaluate};
 use signalbox::engine::diagnostic::Source;
+use signalbox::engine::exposition::{Scrape, negotiate};
 use signalbox::engine::rules::load::{INTERVAL_DEFAULT, KnownMetrics, LoadContext, load};
 use signalbox::engine::time::Timestamp;
 use signalbox::engine::wire::{Lane, Message};
@@ -54,6 +55,11 @@ fn main() {
             .groups()
             .iter()
             .all(|group| group.rules.iter().all(|rule| rule.health.last_error().is_empty()))
+    );
+    let end = start.after(Duration::from_secs(5) * u32::try_from(STEPS + ROUNDS).unwrap_or(0));
+    println!(
+        "history: {:.2} bytes a sample (rules' own series included)",
+        history_bytes_a_sample(&mut engine, end)
     );
     let total: f64 = figures.iter().sum();
     println!(
@@ -115,6 +121,20 @@ fn feed(engine: &mut Engine, step: i64, now: Timestamp) {
         .collect();
     let rejected = engine.apply(Lane::Core, &messages, now);
     assert!(rejected.is_empty(), "{:?}", rejected.first());
+}
+
+/// Memory that the past takes, spread over every sample the series had.
+fn history_bytes_a_sample(engine: &mut Engine, now: Timestamp) -> f64 {
+    let scrape = Scrape {
+        format: negotiate(""),
+        names: vec!["signalbox_history_bytes".to_owned()],
+        extra: Vec::new(),
+    };
+    let text = String::from_utf8(engine.freeze(now).to_bytes(scrape)).unwrap_or_default();
+    let value =
+        text.lines().find_map(|line| line.strip_prefix("signalbox_history_bytes ")?.parse::<f64>().ok());
+    let samples = METRICS as f64 * SERIES_EACH as f64 * (STEPS + ROUNDS) as f64;
+    value.unwrap_or(f64::NAN) / samples
 }
 
 /// What this thread has run, by the kernel's account: other load on the machine does not count.

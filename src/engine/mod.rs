@@ -394,6 +394,9 @@ impl State {
         self.history.retire(self.store.removed());
         self.watch.look_again(&mut self.store);
         self.history.sample_all(&self.store, now, self.watch.families());
+        for family in self.history.take_newly_left_out() {
+            self.notices.push(Notice::HistoryFull { metric: exposed_name(self.store.family(family)) });
+        }
         self.next_step = self.history.next_step(now);
     }
 

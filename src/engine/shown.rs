@@ -1,7 +1,7 @@
 //! `signalbox_alerts`: the pending and firing alerts as series of the store.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::labels::{Labels, METRIC_NAME};
@@ -34,18 +34,16 @@ impl ShownAlerts {
     /// Shows exactly `alerts`.
     pub fn show(&mut self, store: &mut Store, alerts: &[AlertView], now: Timestamp) {
         let Some(family) = self.family else { return };
-        let mut wanted: BTreeMap<Labels, ()> = BTreeMap::new();
-        for alert in alerts {
-            wanted.insert(alert.labels.without_name().with("alertstate", alert.state.name()), ());
-        }
+        let state = |alert: &AlertView| alert.labels.without_name().with("alertstate", alert.state.name());
+        let wanted: BTreeSet<Labels> = alerts.iter().map(state).collect();
         self.shown.retain(|labels, series| {
-            let keep = wanted.contains_key(labels) && store.is_live(*series);
+            let keep = wanted.contains(labels) && store.is_live(*series);
             if !keep {
                 store.remove(*series, now);
             }
             keep
         });
-        for labels in wanted.into_keys().filter(|labels| !labels.is_empty()) {
+        for labels in wanted {
             if self.shown.contains_key(&labels) {
                 continue;
             }

@@ -45,6 +45,8 @@ pub struct History {
     gone: VecDeque<Gone>,
     /// Families whose past does not fit.
     left_out: BTreeSet<FamilyId>,
+    /// Those of them nobody was told of yet.
+    unsaid: Vec<FamilyId>,
     written: Written,
     labels: past::LabelCache,
 }
@@ -73,6 +75,7 @@ impl History {
             tracks: Vec::new(),
             gone: VecDeque::new(),
             left_out: BTreeSet::new(),
+            unsaid: Vec::new(),
             written: Written::default(),
             labels: past::LabelCache::default(),
         }
@@ -146,6 +149,11 @@ impl History {
     /// Families whose past did not fit, for `signalbox_history_left_out_series`.
     pub fn left_out(&self) -> &BTreeSet<FamilyId> {
         &self.left_out
+    }
+
+    /// Families left out since the last call.
+    pub fn take_newly_left_out(&mut self) -> Vec<FamilyId> {
+        std::mem::take(&mut self.unsaid)
     }
 
     /// Bytes held, about.
@@ -238,19 +246,20 @@ impl History {
                 *last = UNSAMPLED;
             }
         }
-        self.left_out.insert(family);
+        if self.left_out.insert(family) {
+            self.unsaid.push(family);
+        }
     }
 
     /// The values of one cell at `places`; `present` where it was never sampled.
     fn cell_values(&self, cell: u32, present: f64, places: &[Place], out: &mut Vec<f64>) {
-        match self.tracks.get(cell as usize) {
-            Some(Some(track)) => track.values(places, out),
-            _ => {
-                let last = self.last.get(cell as usize).copied().unwrap_or(UNSAMPLED);
-                let value = if last == UNSAMPLED { present } else { f64::from_bits(last) };
-                out.extend(places.iter().map(|_| value));
-            }
+        if let Some(Some(track)) = self.tracks.get(cell as usize) {
+            track.values(places, out);
+            return;
         }
+        let last = self.last.get(cell as usize).copied().unwrap_or(UNSAMPLED);
+        let value = if last == UNSAMPLED { present } else { f64::from_bits(last) };
+        out.extend(places.iter().map(|_| value));
     }
 
     /// Whether the past of this series is kept.
@@ -258,3 +267,6 @@ impl History {
         !self.left_out.contains(&store.family_of(series))
     }
 }
+
+#[cfg(test)]
+mod tests;

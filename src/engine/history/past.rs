@@ -66,7 +66,10 @@ struct Entry {
 
 /// Entries of families, rebuilt when series were born or left.
 #[derive(Debug, Default)]
-pub(super) struct LabelCache(RefCell<HashMap<(FamilyId, Part), (u64, Arc<[Entry]>)>>);
+pub(super) struct LabelCache(RefCell<HashMap<(FamilyId, Part), Cached>>);
+
+/// The entries of one family, and the store's epoch of it that they are of.
+type Cached = (u64, Arc<[Entry]>);
 
 /// Families whose labels are kept at a time.
 const CACHED_FAMILIES_MAX: usize = 4_096;
@@ -134,8 +137,7 @@ impl Past<'_> {
     fn entries(&self, family: FamilyId, part: Part) -> Arc<[Entry]> {
         let epoch = self.store.epoch(family);
         let mut cache = self.history.labels.0.borrow_mut();
-        if let Some((known, entries)) = cache.get(&(family, part)).filter(|(known, _)| *known == epoch) {
-            debug_assert_eq!(*known, epoch);
+        if let Some((_, entries)) = cache.get(&(family, part)).filter(|(known, _)| *known == epoch) {
             return Arc::clone(entries);
         }
         let entries: Arc<[Entry]> = self.build_entries(family, part).into();
@@ -158,7 +160,7 @@ impl Past<'_> {
                         series,
                         bucket,
                         labels: labels.with("le", &bound),
-                    }))
+                    }));
                 }
                 Part::Value | Part::Sum | Part::Count => entries.push(Entry { series, bucket: 0, labels }),
             }
@@ -250,7 +252,7 @@ impl Past<'_> {
         };
         match literal {
             Some(name) => {
-                self.history.written.named(name).for_each(|(labels, samples)| take(labels, samples))
+                self.history.written.named(name).for_each(|(labels, samples)| take(labels, samples));
             }
             None => self.history.written.iter().for_each(|(labels, samples)| take(labels, samples)),
         }

@@ -214,11 +214,11 @@ fn fraction(whole: i64, scale: u8) -> f64 {
 const POWERS: [f64; SCALE_MAX as usize + 1] = [1.0, 10.0, 100.0, 1_000.0, 10_000.0];
 
 const fn zigzag(value: i64) -> u64 {
-    ((value << 1) ^ (value >> 63)) as u64
+    ((value << 1) ^ (value >> 63)).cast_unsigned()
 }
 
 const fn unzigzag(value: u64) -> i64 {
-    (value >> 1) as i64 ^ -((value & 1) as i64)
+    (value >> 1).cast_signed() ^ -(value & 1).cast_signed()
 }
 
 fn varint(mut value: u64, out: &mut Vec<u8>) {

@@ -76,8 +76,8 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            lookback: Duration::from_secs(300),
-            subquery_step: Duration::from_secs(60),
+            lookback: Duration::from_mins(5),
+            subquery_step: Duration::from_mins(1),
             name_removal: NameRemoval::Immediate,
             start_timestamps: StartTimestamps::Ignored,
             type_and_unit: TypeAndUnit::Labels,
