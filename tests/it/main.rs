@@ -11,6 +11,7 @@ mod alerts;
 mod bad_input;
 mod cli;
 mod cli_export;
+mod dashboards;
 mod demo;
 mod http;
 mod lanes;
