@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Installs what is missing, for scripts/quickstart and scripts/test. Sourced, not run.
 #
 # Tools that a package manager would also start as a service (nats-server, prometheus, alertmanager) are unpacked

@@ -36,7 +36,7 @@ fn prometheus(folder: &Path, target: u16, features: &str) -> (Process, u16) {
 
 /// A query as part of a URL.
 fn escaped(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    text.bytes().fold(String::new(), |url, byte| url + &format!("%{byte:02X}"))
 }
 
 /// What a Prometheus API answers: its `data`.
