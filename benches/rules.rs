@@ -12,6 +12,7 @@ use signalbox::engine::Engine;
 use signalbox::engine::config::{Config, Evaluate};
 use signalbox::engine::diagnostic::Source;
 use signalbox::engine::exposition::{Scrape, negotiate};
+use signalbox::engine::rules::RuleSet;
 use signalbox::engine::rules::load::{INTERVAL_DEFAULT, KnownMetrics, LoadContext, load};
 use signalbox::engine::time::Timestamp;
 use signalbox::engine::wire::{Lane, Message};
@@ -21,6 +22,7 @@ const SERIES_EACH: usize = 100;
 const RULES_EACH: usize = 10;
 const STEPS: i64 = 120;
 const ROUNDS: i64 = 20;
+const HOUR_STEPS: i64 = 720;
 
 fn main() {
     let text = rules();
@@ -56,10 +58,9 @@ fn main() {
             .iter()
             .all(|group| group.rules.iter().all(|rule| rule.health.last_error().is_empty()))
     );
-    let end = start.after(Duration::from_secs(5) * u32::try_from(STEPS + ROUNDS).unwrap_or(0));
     println!(
-        "history: {:.2} bytes a sample (rules' own series included)",
-        history_bytes_a_sample(&mut engine, end)
+        "history: {:.2} bytes a sample of an hour of counters that move at each step",
+        history_bytes_a_sample()
     );
     let total: f64 = figures.iter().sum();
     println!(
@@ -123,8 +124,16 @@ fn feed(engine: &mut Engine, step: i64, now: Timestamp) {
     assert!(rejected.is_empty(), "{:?}", rejected.first());
 }
 
-/// Memory that the past takes, spread over every sample the series had.
-fn history_bytes_a_sample(engine: &mut Engine, now: Timestamp) -> f64 {
+/// Memory that an hour's past of the counters takes, spread over its samples, without any rule.
+fn history_bytes_a_sample() -> f64 {
+    let start = Timestamp::from_millis(1_795_515_000_000);
+    let mut engine = Engine::new(&Config::with_defaults("bench"), RuleSet::default(), start);
+    let mut now = start;
+    for step in 0..HOUR_STEPS {
+        now = start.after(Duration::from_secs(5) * u32::try_from(step).unwrap_or(0));
+        engine.tick(now);
+        feed(&mut engine, step, now);
+    }
     let scrape = Scrape {
         format: negotiate(""),
         names: vec!["signalbox_history_bytes".to_owned()],
@@ -133,8 +142,7 @@ fn history_bytes_a_sample(engine: &mut Engine, now: Timestamp) -> f64 {
     let text = String::from_utf8(engine.freeze(now).to_bytes(scrape)).unwrap_or_default();
     let value =
         text.lines().find_map(|line| line.strip_prefix("signalbox_history_bytes ")?.parse::<f64>().ok());
-    let samples = METRICS as f64 * SERIES_EACH as f64 * (STEPS + ROUNDS) as f64;
-    value.unwrap_or(f64::NAN) / samples
+    value.unwrap_or(f64::NAN) / (METRICS * SERIES_EACH) as f64 / HOUR_STEPS as f64
 }
 
 /// What this thread has run, by the kernel's account: other load on the machine does not count.
