@@ -20,7 +20,7 @@ class Model:
         self.types = {}
         self.slow_query_ms, self.top = slow_query_ms, top
         self.jobs, self.workers, self.chunks, self.files, self.progress = {}, {}, {}, {}, {}
-        self.ended_chunks, self.ended_files, self.ended_progress = {}, {}, {}
+        self.ended_chunks, self.ended_files = {}, {}
         self.cache = {}
         self.warmers = defaultdict(int)
         self.slow = {}
@@ -94,11 +94,10 @@ class Model:
     def ProgressUpdated(self, e):
         self.count("processing_progress_updates_total", status=e["status"])
         file = e["transcript_id"]
+        if ts(e) < self.ended_files.get(file, -math.inf):
+            return
         if e["status"] == "completed":
             self.progress.pop(file, None)
-            self.ended_progress[file] = max(ts(e), self.ended_progress.get(file, -math.inf))
-        elif ts(e) < max(self.ended_files.get(file, -math.inf), self.ended_progress.get(file, -math.inf)):
-            return
         else:
             self.progress[file] = (e["status"], e["progress"])
 
