@@ -269,12 +269,14 @@ fn serve(
     listeners: Listeners,
 ) -> anyhow::Result<()> {
     let settings = Arc::new(context.settings.http.clone());
+    let posts = (settings.requests_max / 4).max(1);
     let web = Web {
         mailbox: Arc::clone(&context.mailbox),
         status: Arc::clone(&context.status),
         clock,
         reload: reload.clone(),
-        requests: Arc::new(Semaphore::new(settings.requests_max.max(1))),
+        requests: Arc::new(Semaphore::new(settings.requests_max.saturating_sub(posts).max(1))),
+        posts: Arc::new(Semaphore::new(posts)),
         live: Arc::default(),
         pages: Arc::new(Semaphore::new(PAGES_MAX)),
         body_bytes_max: settings.body_bytes_max,

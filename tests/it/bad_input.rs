@@ -8,8 +8,8 @@
 //! expectation, its type), each but `${now}` with a tag (`${id:other}`) for more than one, and `${n}` in a repetition.
 
 mod case;
-mod process;
-mod scrape;
+pub(crate) mod process;
+pub(crate) mod scrape;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

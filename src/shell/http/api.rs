@@ -48,6 +48,8 @@ enum ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let (status, kind) = match &self {
+            Self::Form(FormError::TooLarge(_)) => (StatusCode::PAYLOAD_TOO_LARGE, "bad_data"),
+            Self::Form(FormError::TooSlow(_)) => (StatusCode::REQUEST_TIMEOUT, "timeout"),
             Self::Form(_) | Self::Parse { .. } | Self::NoSelector(_) | Self::Bad(_) => {
                 (StatusCode::BAD_REQUEST, "bad_data")
             }

@@ -4,9 +4,13 @@ use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::http::{Method, Request, header};
+use tokio::time::timeout;
 
 use crate::engine::time::Timestamp;
 use crate::shell::percent::decoded;
+
+/// The longest a client may take for its body: a request that waits for one keeps a place others may need.
+const BODY_WAIT: Duration = Duration::from_secs(10);
 
 /// Parameters in the order they came, the form's first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,6 +24,9 @@ pub(crate) enum FormError {
     /// More than is read.
     #[error("the request's body has more than {0} bytes")]
     TooLarge(usize),
+    /// It does not come.
+    #[error("the request's body did not come within {0:?}")]
+    TooSlow(Duration),
     /// A parameter that must be there.
     #[error("missing parameter {0:?}")]
     Missing(&'static str),
@@ -46,8 +53,10 @@ impl Form {
             .is_some_and(|value| value.starts_with("application/x-www-form-urlencoded"));
         let mut form = Self::default();
         if request.method() == Method::POST && is_form {
-            let body =
-                to_bytes(request.into_body(), bytes_max).await.map_err(|_| FormError::TooLarge(bytes_max))?;
+            let body = timeout(BODY_WAIT, to_bytes(request.into_body(), bytes_max))
+                .await
+                .map_err(|_| FormError::TooSlow(BODY_WAIT))?
+                .map_err(|_| FormError::TooLarge(bytes_max))?;
             form.add(&body);
         }
         form.add(query.as_bytes());

@@ -53,6 +53,8 @@ pub(crate) struct Web {
     pub(crate) reload: mpsc::Sender<ReloadWish>,
     /// Permits to be answered.
     pub(crate) requests: Arc<Semaphore>,
+    /// Permits of requests with a body: one that never comes must not keep a scrape waiting.
+    pub(crate) posts: Arc<Semaphore>,
     /// The page's middle as it was last written, which open pages share.
     pub(crate) live: Arc<tokio::sync::Mutex<page::Live>>,
     /// Permits of open pages.
@@ -108,7 +110,8 @@ async fn take_turns(State(web): State<Web>, request: Request, next: Next) -> Res
     let path = request.uri().path();
     // Health tells of the process alone, and a page stays open: neither waits nor keeps others waiting.
     let free = request.method() == Method::GET && ["/-/healthy", "/healthz", "/events"].contains(&path);
-    let permit = if free { None } else { web.requests.clone().acquire_owned().await.ok() };
+    let turns = if request.method() == Method::POST { &web.posts } else { &web.requests };
+    let permit = if free { None } else { Arc::clone(turns).acquire_owned().await.ok() };
     let response = next.run(request).await;
     // A body that is still being sent keeps the place.
     answers::held_with(response, permit)

@@ -14,6 +14,7 @@ pub(crate) mod pace;
 pub(crate) mod servers;
 pub(crate) mod stream_api;
 pub(crate) mod stream_durable;
+mod stream_gaps;
 pub(crate) mod stream_lane;
 pub(crate) mod stream_pull;
 pub(crate) mod stream_reader;

@@ -161,6 +161,18 @@ impl Api {
         self.request(link, &format!("STREAM.INFO.{stream}"), b"")
     }
 
+    /// Asks what a stream holds without waiting; the answer is for [`Api::asked_stream`].
+    pub(crate) fn ask_stream(&self, link: &mut Link, stream: &str) {
+        let subject = format!("{}.STREAM.INFO.{stream}", self.prefix);
+        link.publish(&subject, Some(&format!("{}.a.asked", self.inbox)), b"");
+    }
+
+    /// The answer to [`Api::ask_stream`], where this is it.
+    pub(crate) fn asked_stream(&self, delivery: &Delivery<'_>) -> Option<StreamInfo> {
+        let is_it = delivery.subject.strip_prefix(self.inbox.as_bytes()) == Some(b".a.asked");
+        if is_it { answer(delivery).ok() } else { None }
+    }
+
     /// Creates a stream with file storage and limits retention.
     pub(crate) fn create_stream(
         &mut self,

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::engine::fact::{CatchUp, EpochReason, Fact};
 use crate::engine::wire::{EventType, Lane};
+use crate::shell::limited_log::LimitedLog;
 use crate::shell::mailbox::{Item, Slot};
 use crate::shell::settings::{JetStreamSettings, MissingStream, Start};
 use crate::shell::status::Topic;
@@ -22,6 +23,7 @@ use super::link::{Link, LinkError};
 use super::servers::Servers;
 use super::stream_api::{Api, ApiError, ConsumerInfo, StreamInfo};
 use super::stream_durable::Durable;
+use super::stream_gaps::{GapMeans, Gaps};
 
 /// How long to wait before looking again at a stream that cannot be read.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -60,6 +62,8 @@ pub(super) struct Consumer {
     pub(super) info: ConsumerInfo,
     /// Whether subjects are told apart here, because the server does not.
     pub(super) filter: Filter,
+    /// What a gap in what it delivers means.
+    pub(super) gap_means: GapMeans,
     /// What a consumer with acknowledgements needs beside.
     pub(super) durable: Option<Durable>,
 }
@@ -92,6 +96,8 @@ pub(crate) struct StreamLane {
     pub(super) phase: Phase,
     pub(super) batch: Batch,
     pub(super) told_pending: Option<(Instant, u64)>,
+    pub(super) gaps: Gaps,
+    pub(super) log: LimitedLog,
     started: Instant,
     gave_up: bool,
 }
@@ -107,6 +113,8 @@ impl StreamLane {
             phase: Phase::Unknown,
             batch: Batch::new(Lane::JetStream),
             told_pending: None,
+            gaps: Gaps::default(),
+            log: LimitedLog::default(),
             started: Instant::now(),
             gave_up: false,
         }
@@ -175,7 +183,7 @@ impl StreamLane {
                 MissingStream::Wait => {
                     let reason = format!(
                         "the stream {stream} does not exist; create it: nats stream add {stream} --subjects '{}' \
-                         --defaults, or start signalbox with --jetstream-create-stream",
+                         --defaults, or set jetstream.create_stream: true in the configuration",
                         self.subjects.join(",")
                     );
                     self.context.status.set(Topic::Stream, reason);
@@ -271,7 +279,12 @@ impl StreamLane {
             other => other?,
         };
         let filter = if self.is_filtered(&made, info) { Filter::AtServer } else { Filter::Here };
-        Ok(Some(Consumer { info: made, filter, durable: None }))
+        let gap_means = if filter == Filter::Here || self.covers_stream(info) {
+            GapMeans::Loss
+        } else {
+            GapMeans::LossOrOthers
+        };
+        Ok(Some(Consumer { info: made, filter, gap_means, durable: None }))
     }
 
     /// A durable consumer with acknowledgements, where it stopped.
@@ -302,7 +315,7 @@ impl StreamLane {
             return Ok(None);
         }
         let durable = Durable::new(&made, Instant::now());
-        Ok(Some(Consumer { info: made, filter, durable: Some(durable) }))
+        Ok(Some(Consumer { info: made, filter, gap_means: GapMeans::Nothing, durable: Some(durable) }))
     }
 
     /// Asks the server to leave other types out, where the stream takes any; whether it was asked.

@@ -53,7 +53,11 @@ impl StreamLane {
         while !self.context.stop.is_stopping() {
             pulls.ask(link, api);
             let bytes = link.read()?;
-            let taken = self.take(link, &mut pulls, &mut consumer)?;
+            if self.gaps.should_ask(Instant::now()) {
+                api.ask_stream(link, &stream);
+            }
+            let taken = self.take(link, api, &mut pulls, &mut consumer)?;
+            self.tell_lost();
             self.hand_over(link, &mut consumer, &mut pulls);
             if taken.messages > 0 {
                 compared = Instant::now();
@@ -98,6 +102,7 @@ impl StreamLane {
     fn take(
         &mut self,
         link: &mut Link,
+        api: &Api,
         pulls: &mut Pulls,
         consumer: &mut Consumer,
     ) -> Result<Taken, LinkError> {
@@ -105,6 +110,12 @@ impl StreamLane {
         loop {
             let delivery = match link.next()? {
                 Some(Frame::Message(delivery)) if delivery.subscription == PULLED => delivery,
+                Some(Frame::Message(delivery)) => {
+                    if let Some(info) = api.asked_stream(&delivery) {
+                        self.gaps.answered(info.state.first_seq);
+                    }
+                    continue;
+                }
                 Some(Frame::Error(text)) => {
                     let text = String::from_utf8_lossy(text).into_owned();
                     if !text.to_lowercase().starts_with("permissions violation") {
@@ -149,6 +160,10 @@ impl StreamLane {
             }
             consumer.info.delivered.consumer_seq = place.consumer_sequence;
             if place.stream_sequence > self.position.sequence {
+                // Holes of what was stored before the start are none of ours.
+                if self.phase == Phase::Live && self.position.sequence > 0 {
+                    self.gaps.note(self.position.sequence + 1..place.stream_sequence, consumer.gap_means);
+                }
                 self.position.sequence = place.stream_sequence;
                 self.position.stored_nanos = Some(place.stored_nanos);
                 if ours {
@@ -172,6 +187,18 @@ impl StreamLane {
             self.hand_batch();
         }
         true
+    }
+
+    /// Counts what was found to have left the stream unread.
+    fn tell_lost(&mut self) {
+        let count = self.gaps.take_lost();
+        if count > 0 {
+            let stream = self.jetstream().stream.clone();
+            if let Some(unsaid) = self.log.may_say("lost") {
+                tracing::warn!(stream = %stream, count, unsaid, "messages left the stream before they were read");
+            }
+            self.context.hand_over(Slot::Stream, Item::Fact(Fact::StreamLost { stream, count }));
+        }
     }
 
     /// Hands the batch over and, where the consumer wants it, acknowledges it once it is applied.

@@ -115,6 +115,12 @@ impl Process {
         self.lines.lock().unwrap().iter().find(|line| line.contains("panicked at")).cloned()
     }
 
+    /// Ends it as `kill -9` does.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// Asks it to end, and waits until it has ended well.
     pub(crate) fn terminate(mut self) {
         let id = self.child.id().to_string();
