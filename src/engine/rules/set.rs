@@ -146,8 +146,8 @@ impl Override {
     }
 }
 
-/// The levels of a rule, rising; never empty.
-#[derive(Clone, Debug, PartialEq)]
+/// The levels of a rule, rising; never empty in a rule that loaded.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Policy {
     /// One without `severities`, up to three with.
     pub levels: Vec<Level>,

@@ -12,7 +12,8 @@ use crate::engine::rules::yaml::{Node, Value, name_of};
 /// The keys of a threshold.
 const THRESHOLD_KEYS: [&str; 4] = ["above", "below", "clear_below", "clear_above"];
 
-/// What stands in the file for all and for some series.
+/// What stands in the file for all and for some series; empty where that was found wrong.
+#[derive(Default)]
 pub(super) struct Policies {
     pub(super) policy: Policy,
     pub(super) overrides: Vec<Override>,

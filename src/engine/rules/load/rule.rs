@@ -266,7 +266,8 @@ fn alerting(fields: &Fields<'_>, query: Option<&Query>, findings: &mut Findings<
             Some((Arc::from(name.content.as_str()), template(text, findings)?))
         })
         .collect();
-    let Policies { policy, overrides } = policies?;
+    // What has no policy was found wrong, so the file is refused; the checks still have a rule to look at.
+    let Policies { policy, overrides } = policies.unwrap_or_default();
     let query = query?;
     let metric = match fields.get("metric").and_then(Node::scalar) {
         Some(metric) => Some(Arc::from(metric.text.trim())),
@@ -277,7 +278,7 @@ fn alerting(fields: &Fields<'_>, query: Option<&Query>, findings: &mut Findings<
     Some(Alerting {
         annotations: sorted(annotations),
         keep_firing_for: keep_firing_for.unwrap_or_default(),
-        no_data: no_data?,
+        no_data: no_data.unwrap_or(NoData::Ok),
         metric: metric.unwrap_or_else(|| Arc::from("")),
         data: filter::data(&query.expr),
         policy,
