@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, HeaderName, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::engine::Engine;
@@ -29,6 +30,18 @@ const GATHERED_BYTES: usize = 32 << 10;
 enum Encoding {
     Identity,
     Gzip,
+    Zstd,
+}
+
+impl Encoding {
+    /// The value of `Content-Encoding`, where there is one.
+    const fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Identity => None,
+            Self::Gzip => Some("gzip"),
+            Self::Zstd => Some("zstd"),
+        }
+    }
 }
 
 /// Answers a scrape.
@@ -57,8 +70,8 @@ pub(crate) async fn scrape(State(web): State<Web>, uri: Uri, headers: HeaderMap)
         Body::from_stream(stream(receiver)),
     )
         .into_response();
-    if encoding == Encoding::Gzip {
-        response.headers_mut().insert(header::CONTENT_ENCODING, header::HeaderValue::from_static("gzip"));
+    if let Some(name) = encoding.name() {
+        response.headers_mut().insert(header::CONTENT_ENCODING, header::HeaderValue::from_static(name));
     }
     response
 }
@@ -69,23 +82,30 @@ fn joined(headers: &HeaderMap, name: &HeaderName) -> String {
     values.join(",")
 }
 
-/// Gzip where the client takes it (RFC 9110, section 12.5.3), else nothing.
+/// The encoding the client likes best, gzip where it likes both alike (RFC 9110, section 12.5.3).
 fn encoding(accepted: &str) -> Encoding {
-    let mut any = None;
+    let (mut gzip, mut zstd, mut any) = (None, None, None);
     for part in accepted.split(',') {
         let mut sides = part.split(';').map(str::trim);
         let coding = sides.next().unwrap_or("");
         let quality = sides
             .find_map(|side| side.strip_prefix("q=").or_else(|| side.strip_prefix("Q=")))
             .map_or(1.0, |text| text.trim().parse::<f32>().unwrap_or(0.0));
-        if coding.eq_ignore_ascii_case("gzip") || coding.eq_ignore_ascii_case("x-gzip") {
-            return if quality > 0.0 { Encoding::Gzip } else { Encoding::Identity };
-        }
-        if coding == "*" {
-            any = Some(quality > 0.0);
+        match coding.to_ascii_lowercase().as_str() {
+            "gzip" | "x-gzip" => gzip = Some(quality),
+            "zstd" => zstd = Some(quality),
+            "*" => any = Some(quality),
+            _ => {}
         }
     }
-    if any == Some(true) { Encoding::Gzip } else { Encoding::Identity }
+    let (gzip, zstd) = (gzip.or(any).unwrap_or(0.0), zstd.or(any).unwrap_or(0.0));
+    if gzip > 0.0 && gzip >= zstd {
+        Encoding::Gzip
+    } else if zstd > 0.0 {
+        Encoding::Zstd
+    } else {
+        Encoding::Identity
+    }
 }
 
 /// Writes the chunks into the channel until they end or the client is gone.
@@ -94,6 +114,15 @@ fn write(chunks: Chunks, encoding: Encoding, sender: &Sender<Bytes>) {
         Encoding::Identity => {
             for chunk in chunks {
                 if sender.blocking_send(chunk.into()).is_err() {
+                    return;
+                }
+            }
+        }
+        Encoding::Zstd => {
+            // Each chunk is a frame of its own, which RFC 8878 lets follow one another.
+            for chunk in chunks {
+                let frame = compress_to_vec(chunk.as_slice(), CompressionLevel::Fastest);
+                if sender.blocking_send(frame.into()).is_err() {
                     return;
                 }
             }
@@ -130,19 +159,60 @@ fn stream(
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+
     use super::*;
+    use crate::engine::config::Config;
+    use crate::engine::rules::RuleSet;
+    use crate::engine::time::Timestamp;
+
+    /// A scrape of a new engine under an encoding, and the same in the clear.
+    fn encoded(encoding: Encoding) -> (Vec<u8>, Vec<u8>) {
+        let mut engine = Engine::new(&Config::with_defaults("test"), RuleSet::default(), Timestamp::EPOCH);
+        let mut scrape = |encoding| {
+            let scrape = Scrape { format: negotiate(""), names: Vec::new(), extra: Vec::new() };
+            let chunks = engine.freeze(Timestamp::EPOCH).write(scrape);
+            let (sender, mut receiver) = channel(1_024);
+            write(chunks, encoding, &sender);
+            drop(sender);
+            let mut bytes = Vec::new();
+            while let Some(chunk) = receiver.blocking_recv() {
+                bytes.extend_from_slice(&chunk);
+            }
+            bytes
+        };
+        (scrape(encoding), scrape(Encoding::Identity))
+    }
 
     #[test]
-    fn gzip_is_used_where_it_is_accepted() {
+    fn zstd_and_gzip_decode_to_what_is_sent_in_the_clear() {
+        let (zstd, clear) = encoded(Encoding::Zstd);
+        let (mut rest, mut decoded) = (zstd.as_slice(), Vec::new());
+        while !rest.is_empty() {
+            let mut decoder = ruzstd::decoding::StreamingDecoder::new(&mut rest).unwrap();
+            decoder.read_to_end(&mut decoded).unwrap();
+        }
+        assert!(decoded == clear && zstd.len() < clear.len());
+        let (gzip, clear) = encoded(Encoding::Gzip);
+        let mut decoded = Vec::new();
+        flate2::read::GzDecoder::new(gzip.as_slice()).read_to_end(&mut decoded).unwrap();
+        assert!(decoded == clear && gzip.len() < clear.len());
+    }
+
+    #[test]
+    fn the_encoding_liked_best_is_used() {
         let cases = [
             ("gzip", Encoding::Gzip),
             ("deflate, gzip;q=0.5", Encoding::Gzip),
             ("gzip;q=0", Encoding::Identity),
-            ("gzip;q=0, *", Encoding::Identity),
             ("*", Encoding::Gzip),
             ("identity", Encoding::Identity),
             ("", Encoding::Identity),
             ("zstd;q=x,,;", Encoding::Identity),
+            ("zstd", Encoding::Zstd),
+            ("deflate, gzip, br, zstd", Encoding::Gzip),
+            ("gzip;q=0.5, zstd", Encoding::Zstd),
+            ("gzip;q=0, *", Encoding::Zstd),
         ];
         for (header, expected) in cases {
             assert_eq!(encoding(header), expected, "{header}");
