@@ -8,7 +8,7 @@ use hashbrown::HashMap;
 use super::history::{History, Past};
 use super::labels::{Labels, METRIC_NAME};
 use super::promql::storage::{Condition, Matcher, Selection};
-use super::promql::{SelectedSeries, Storage};
+use super::promql::{SelectedSeries, Storage, Value};
 use super::recent::RecentEvents;
 use super::rules::RuleStorage;
 use super::series::{FamilyId, Store};
@@ -173,7 +173,7 @@ impl Storage for RuleView<'_> {
 }
 
 impl RuleStorage for RuleView<'_> {
-    fn append(&mut self, labels: &Labels, time_ms: i64, value: Option<f64>) {
+    fn append(&mut self, labels: &Labels, time_ms: i64, value: Option<Value>) {
         self.history.written_mut().append(labels, time_ms, value);
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::file::InputSeries;
 use crate::engine::labels::Labels;
 use crate::engine::promql::series_notation::Point;
-use crate::engine::promql::storage::{Condition, Extent, Matcher, STALE_BITS, Selection};
+use crate::engine::promql::storage::{Extent, Matcher, STALE_BITS, Selection};
 use crate::engine::promql::{Sample, SelectedSeries, Storage, Value};
 use crate::engine::rules::RuleStorage;
 use crate::engine::wire::EventId;
@@ -74,7 +74,11 @@ impl Storage for Series {
     fn select(&self, selection: Selection<'_>) -> Vec<SelectedSeries> {
         let mut found = Vec::new();
         for (labels, samples) in &self.samples {
-            if !selection.matchers.iter().all(|matcher| holds(matcher, labels)) {
+            if !selection
+                .matchers
+                .iter()
+                .all(|matcher| matcher.condition.holds(labels.get(&matcher.name).unwrap_or_default()))
+            {
                 continue;
             }
             let from = samples.partition_point(|sample| sample.time_ms < selection.start_ms);
@@ -94,23 +98,13 @@ impl Storage for Series {
 }
 
 impl RuleStorage for Series {
-    fn append(&mut self, labels: &Labels, time_ms: i64, value: Option<f64>) {
-        let value = value.unwrap_or(f64::from_bits(STALE_BITS));
-        let sample = Sample { time_ms, value: Value::Float(value), start_ms: None };
+    fn append(&mut self, labels: &Labels, time_ms: i64, value: Option<Value>) {
+        let value = value.unwrap_or(Value::Float(f64::from_bits(STALE_BITS)));
+        let sample = Sample { time_ms, value, start_ms: None };
         insert(self.samples.entry(labels.clone()).or_default(), sample);
     }
 
     fn evidence(&self, _selectors: &[Vec<Matcher>], _labels: &Labels) -> Vec<EventId> {
         Vec::new()
-    }
-}
-
-fn holds(matcher: &Matcher, labels: &Labels) -> bool {
-    let value = labels.get(&matcher.name).unwrap_or_default();
-    match &matcher.condition {
-        Condition::Equal(wanted) => value == wanted.as_ref(),
-        Condition::NotEqual(unwanted) => value != unwanted.as_ref(),
-        Condition::Match(pattern) => pattern.is_match(value),
-        Condition::NoMatch(pattern) => !pattern.is_match(value),
     }
 }

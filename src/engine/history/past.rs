@@ -244,8 +244,12 @@ impl Past<'_> {
             }
             let from = samples.partition_point(|(time, _)| *time < selection.start_ms);
             let inside = samples.range(from..).take_while(|(time, _)| *time <= selection.end_ms);
-            let samples =
-                last_only(inside.map(|(time, value)| float(*time, *value)).collect(), selection.extent);
+            let samples = last_only(
+                inside
+                    .map(|(time, value)| Sample { time_ms: *time, start_ms: None, value: value.clone() })
+                    .collect(),
+                selection.extent,
+            );
             if !samples.is_empty() {
                 merge(found, SelectedSeries { labels: labels.clone(), samples });
             }

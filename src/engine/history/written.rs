@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use crate::engine::labels::{Labels, METRIC_NAME};
-use crate::engine::promql::storage::STALE_BITS;
+use crate::engine::promql::storage::{STALE_BITS, Value};
 
 /// Series rules may write at the most.
 const SERIES_MAX: usize = 200_000;
 
 /// Samples in rising time: milliseconds since the Unix epoch, and the value.
-pub(super) type Samples = VecDeque<(i64, f64)>;
+pub(super) type Samples = VecDeque<(i64, Value)>;
 
 /// What rules wrote, by metric name and labels.
 #[derive(Debug, Default)]
@@ -24,8 +24,8 @@ pub struct Written {
 impl Written {
     /// Adds a sample; none ends the series with a stale marker. Of two samples at one time the later call holds.
     /// A sample of one series too many is refused and counted.
-    pub fn append(&mut self, labels: &Labels, time_ms: i64, value: Option<f64>) {
-        let value = value.unwrap_or(f64::from_bits(STALE_BITS));
+    pub fn append(&mut self, labels: &Labels, time_ms: i64, value: Option<Value>) {
+        let value = value.unwrap_or(Value::Float(f64::from_bits(STALE_BITS)));
         let name = labels.shared(METRIC_NAME).map_or_else(|| Arc::from(""), Arc::clone);
         let known = self.names.get(&name).is_some_and(|named| named.contains_key(labels));
         if !known && self.series >= SERIES_MAX {
@@ -71,6 +71,6 @@ impl Written {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.samples * size_of::<(i64, f64)>() + self.series * size_of::<(Labels, Samples)>()
+        self.samples * size_of::<(i64, Value)>() + self.series * size_of::<(Labels, Samples)>()
     }
 }

@@ -37,6 +37,11 @@ pub(super) struct Env<'a> {
 impl Env<'_> {
     /// The result of an expression as a vector; a number is one sample without labels.
     pub(super) fn query(&self, expr: &Expr) -> Result<Vec<(Labels, f64)>, String> {
+        query(self.storage, expr, self.query_at, self.settings).map(floats)
+    }
+
+    /// The same with native histograms as they are.
+    pub(super) fn query_values(&self, expr: &Expr) -> Result<Vec<(Labels, Value)>, String> {
         query(self.storage, expr, self.query_at, self.settings)
     }
 
@@ -60,7 +65,7 @@ impl Env<'_> {
         let (storage, at, settings) = (&*self.storage, self.query_at, self.settings);
         let mut ask = |text: &str| {
             let expr = promql::parse(text).map_err(|error| error.to_string())?;
-            query(storage, &expr, at, settings)
+            query(storage, &expr, at, settings).map(floats)
         };
         template.expand(scope, &mut ask).unwrap_or_else(|_| {
             self.counts.template_failures += 1;
@@ -74,23 +79,26 @@ fn query(
     expr: &Expr,
     at: Timestamp,
     settings: &RuleSettings,
-) -> Result<Vec<(Labels, f64)>, String> {
+) -> Result<Vec<(Labels, Value)>, String> {
     let storage: &dyn Storage = storage;
     let outcome =
         promql::instant(expr, storage, at.millis(), &settings.query).map_err(|error| error.to_string())?;
     match outcome.value {
-        QueryValue::Scalar(value) => Ok(vec![(Labels::empty(), value)]),
-        QueryValue::Vector(samples) => Ok(samples
-            .into_iter()
-            .map(|(labels, value)| match value {
-                Value::Float(value) => (labels, value),
-                Value::Histogram(_) => (labels, f64::NAN),
-            })
-            .collect()),
+        QueryValue::Scalar(value) => Ok(vec![(Labels::empty(), Value::Float(value))]),
+        QueryValue::Vector(samples) => Ok(samples),
         QueryValue::String(_) | QueryValue::Matrix(_) => {
             Err("the result of a rule must be a vector or a number".to_owned())
         }
     }
+}
+
+/// A native histogram is no number: NaN, which is no data.
+fn floats(samples: Vec<(Labels, Value)>) -> Vec<(Labels, f64)> {
+    let float = |value| match value {
+        Value::Float(value) => value,
+        Value::Histogram(_) => f64::NAN,
+    };
+    samples.into_iter().map(|(labels, value)| (labels, float(value))).collect()
 }
 
 /// An alerting rule under evaluation.
@@ -304,7 +312,7 @@ impl Evaluation<'_, '_> {
             let since = active.state.active_at.micros().div_euclid(1_000_000) as f64;
             for (labels, value) in [(alerts, 1.0), (for_state, since)] {
                 if extent == Extent::All || !exposed.contains(&labels) {
-                    self.env.storage.append(&labels, at, Some(value));
+                    self.env.storage.append(&labels, at, Some(Value::Float(value)));
                 }
                 now.insert(labels);
             }

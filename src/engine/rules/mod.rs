@@ -19,8 +19,8 @@ pub mod view;
 pub mod yaml;
 
 use crate::engine::labels::Labels;
-use crate::engine::promql::Storage;
 use crate::engine::promql::storage::Matcher;
+use crate::engine::promql::{Storage, Value};
 use crate::engine::wire::EventId;
 
 pub use event::AlertEvent;
@@ -31,7 +31,7 @@ pub use view::{AlertView, GroupView, RuleView};
 /// What rules read and write while they are evaluated.
 pub trait RuleStorage: Storage {
     /// Adds a sample of a recording rule, of `ALERTS` or of `ALERTS_FOR_STATE`; none ends the series.
-    fn append(&mut self, labels: &Labels, time_ms: i64, value: Option<f64>);
+    fn append(&mut self, labels: &Labels, time_ms: i64, value: Option<Value>);
     /// Up to five of the last applied events that moved a series any of the selectors (each a list of matchers)
     /// matches and whose labels agree with `labels` wherever both have one, newest first.
     fn evidence(&self, selectors: &[Vec<Matcher>], labels: &Labels) -> Vec<EventId>;

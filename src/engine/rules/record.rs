@@ -9,7 +9,7 @@ use crate::engine::labels::{Labels, METRIC_NAME};
 
 /// Records the result; `exposed` are the series of the last time, of which those that are missing now end.
 pub(super) fn record(env: &mut Env<'_>, rule: &Rule, exposed: &mut BTreeSet<Labels>) -> Result<(), String> {
-    let samples = env.query(&rule.expr)?;
+    let samples = env.query_values(&rule.expr)?;
     let mut now = BTreeSet::new();
     let mut written = Vec::with_capacity(samples.len());
     for (sample, value) in samples {
@@ -25,8 +25,8 @@ pub(super) fn record(env: &mut Env<'_>, rule: &Rule, exposed: &mut BTreeSet<Labe
         return Err(format!("exceeded limit of {limit} with {} series", written.len()));
     }
     let at = env.sample_millis();
-    for (labels, value) in &written {
-        env.storage.append(labels, at, Some(*value));
+    for (labels, value) in written {
+        env.storage.append(&labels, at, Some(value));
     }
     for gone in exposed.difference(&now) {
         env.storage.append(gone, at, None);

@@ -43,7 +43,8 @@ impl Evaluator<'_> {
         };
         let matrix = self.vector(described, grid)?;
         let request = Request::new(args.get(1));
-        let is_info = |row: &Row| request.names.iter().all(|matcher| matches(matcher, row.get(METRIC_NAME)));
+        let is_info =
+            |row: &Row| request.names.iter().all(|matcher| matcher.condition.holds(row.get(METRIC_NAME)));
         let infos: Vec<bool> = matrix.rows().iter().map(is_info).collect();
         let identified = matrix
             .rows()
@@ -155,7 +156,7 @@ impl Request {
 
     /// Whether a series that no info metric describes may stay.
     fn allows_none(&self) -> bool {
-        self.data.iter().all(|matcher| matches(matcher, ""))
+        self.data.iter().all(|matcher| matcher.condition.holds(""))
     }
 }
 
@@ -167,15 +168,6 @@ fn is_selecting(expr: &Expr) -> bool {
         Node::Binary(binary) => is_selecting(&binary.left) || is_selecting(&binary.right),
         Node::Call { args, .. } => args.iter().any(is_selecting),
         Node::Number(_) | Node::String(_) => false,
-    }
-}
-
-fn matches(matcher: &Matcher, value: &str) -> bool {
-    match &matcher.condition {
-        Condition::Equal(expected) => expected.as_ref() == value,
-        Condition::NotEqual(expected) => expected.as_ref() != value,
-        Condition::Match(regex) => regex.is_match(value),
-        Condition::NoMatch(regex) => !regex.is_match(value),
     }
 }
 

@@ -36,7 +36,7 @@ fn memory(case: &Case) -> Memory {
         };
         for (minute, point) in (0_i64..).zip(points) {
             if let Some(Value::Float(value)) = point {
-                memory.append(&labels, minute * 60_000, Some(value));
+                memory.append(&labels, minute * 60_000, Some(Value::Float(value)));
             }
         }
     }

@@ -40,8 +40,12 @@ impl Storage for Memory {
 }
 
 impl RuleStorage for Memory {
-    fn append(&mut self, labels: &Labels, time_ms: i64, value: Option<f64>) {
-        let value = value.unwrap_or(f64::from_bits(STALE_BITS));
+    fn append(&mut self, labels: &Labels, time_ms: i64, value: Option<Value>) {
+        let value = match value {
+            Some(Value::Float(value)) => value,
+            Some(Value::Histogram(_)) => f64::NAN,
+            None => f64::from_bits(STALE_BITS),
+        };
         self.0.entry(labels.clone()).or_default().push((time_ms, value));
     }
 
@@ -53,15 +57,7 @@ impl RuleStorage for Memory {
 }
 
 fn matches(matchers: &[Matcher], labels: &Labels) -> bool {
-    matchers.iter().all(|matcher| {
-        let value = labels.get(&matcher.name).unwrap_or("");
-        match &matcher.condition {
-            Condition::Equal(wanted) => value == wanted.as_ref(),
-            Condition::NotEqual(other) => value != other.as_ref(),
-            Condition::Match(pattern) => pattern.is_match(value),
-            Condition::NoMatch(pattern) => !pattern.is_match(value),
-        }
-    })
+    matchers.iter().all(|matcher| matcher.condition.holds(labels.get(&matcher.name).unwrap_or("")))
 }
 
 pub(super) fn rule_set(text: &str) -> RuleSet {
@@ -128,7 +124,9 @@ fn run(rules_text: &str, script: &str) -> String {
                 rules.replace(rule_set(&text), now);
             }
             Some((name, "gone")) => memory.append(&series(name), now.millis(), None),
-            Some((name, value)) => memory.append(&series(name), now.millis(), Some(value.parse().unwrap())),
+            Some((name, value)) => {
+                memory.append(&series(name), now.millis(), Some(Value::Float(value.parse().unwrap())));
+            }
             None if step == "eval" => {
                 for group in 0..rules.groups.len() {
                     rules.evaluate_group(group, &mut memory, now);
@@ -175,7 +173,7 @@ fn an_arrival_evaluates_what_reads_it_and_what_reads_that() {
     let start = at(100.0);
     rules.run_due(&mut memory, start);
     assert_eq!(rules.reads().count(), 4);
-    memory.append(&series("depth"), start.millis(), Some(9.0));
+    memory.append(&series("depth"), start.millis(), Some(Value::Float(9.0)));
     rules.moved(&[0, 3], start);
     assert_eq!(rules.next_due(), Some(start));
     assert_eq!(rules.run_due(&mut memory, start), [0, 1]);
@@ -189,7 +187,7 @@ fn the_recorded_and_the_alert_series_are_written_and_end() {
     let mut rules = Rules::new(rule_set(DEPTH), RuleSettings::new("test"), at(0.0));
     let mut memory = Memory::default();
     for (second, value) in [(10, Some(9.0)), (20, Some(1.0)), (30, None)] {
-        memory.append(&series("depth"), second * 1_000, value);
+        memory.append(&series("depth"), second * 1_000, value.map(Value::Float));
         rules.evaluate_group(0, &mut memory, at(second as f64));
     }
     let samples = |name: &str| {
@@ -210,10 +208,10 @@ fn prometheus_limits_end_every_alert_of_the_rule() {
     let settings = RuleSettings { semantics: Semantics::Prometheus, ..RuleSettings::new("test") };
     let mut rules = Rules::new(rule_set(text), settings, at(0.0));
     let mut memory = Memory::default();
-    memory.append(&series("depth{q=\"a\"}"), 1_000, Some(9.0));
+    memory.append(&series("depth{q=\"a\"}"), 1_000, Some(Value::Float(9.0)));
     rules.evaluate_group(0, &mut memory, at(1.0));
     assert_eq!(rules.alerts().len(), 1);
-    memory.append(&series("depth{q=\"b\"}"), 2_000, Some(9.0));
+    memory.append(&series("depth{q=\"b\"}"), 2_000, Some(Value::Float(9.0)));
     rules.evaluate_group(0, &mut memory, at(2.0));
     assert_eq!(rules.alerts().len(), 0);
     assert_eq!(rules.groups()[0].rules[0].health.last_error(), "exceeded limit of 1 with 2 alerts");
@@ -229,7 +227,7 @@ groups:
 ";
     let mut rules = Rules::new(rule_set(text), RuleSettings::new("test"), at(0.0));
     let mut memory = Memory::default();
-    memory.append(&series("depth{q=\"a\"}"), 1_000, Some(9.0));
+    memory.append(&series("depth{q=\"a\"}"), 1_000, Some(Value::Float(9.0)));
     rules.evaluate_group(0, &mut memory, at(1.0));
     let alerts = rules.alerts();
     let alert = &alerts[0];
@@ -286,7 +284,7 @@ proptest! {
         for (second, happening) in happenings.into_iter().chain(last).enumerate() {
             let now = at(second as f64 * 3.0);
             match happening {
-                Happening::Value(series, value) => memory.append(&names[series], now.millis(), Some(value)),
+                Happening::Value(series, value) => memory.append(&names[series], now.millis(), Some(Value::Float(value))),
                 Happening::Gone(series) => memory.append(&names[series], now.millis(), None),
                 Happening::Reload(version) => rules.replace(rule_set(VERSIONS[version]), now),
                 Happening::Evaluate => {
