@@ -12,7 +12,8 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::engine::Engine;
 use crate::engine::promql::{QueryValue, Value, parse};
-use crate::engine::rules::view::{AlertView, GroupView, KindView, RuleView};
+use crate::engine::rules::set::Condition;
+use crate::engine::rules::view::{AlertView, GroupView, KindView, LevelView, RuleView};
 use crate::engine::time::Timestamp;
 
 use super::http::Web;
@@ -161,13 +162,17 @@ fn alerts_table(html: &mut String, alerts: &[AlertView], now: Timestamp) {
         html.push_str("<p>none</p>");
         return;
     }
-    html.push_str("<table><tr><th>alert<th>state<th>severity<th>value<th>threshold<th>since<th>labels</tr>");
-    for alert in alerts {
+    html.push_str(
+        "<table><tr><th>alert<th>state<th>severity<th>value<th>threshold<th>since<th>labels<th>summary</tr>",
+    );
+    let mut worst_first: Vec<&AlertView> = alerts.iter().collect();
+    worst_first.sort_by_key(|alert| (alert.fired_at.is_none(), std::cmp::Reverse(alert.severity)));
+    for alert in worst_first {
         put(
             html,
             format_args!(
                 "<tr class={state}><td>{name}<td>{state}<td>{severity}<td>{value}<td>{threshold}\
-                 <td title='{at}'>{since} s<td>{labels}</tr>",
+                 <td title='{at}'>{since} s<td>{labels}<td>{summary}</tr>",
                 state = alert.state.name(),
                 name = escaped(&alert.alert_name),
                 severity = alert.severity.name(),
@@ -175,11 +180,35 @@ fn alerts_table(html: &mut String, alerts: &[AlertView], now: Timestamp) {
                 threshold = alert.threshold.map(short).unwrap_or_default(),
                 at = alert.active_at,
                 since = now.since(alert.active_at).as_secs(),
-                labels = escaped(&alert.labels.to_string()),
+                labels = escaped(&own_labels(alert)),
+                summary = escaped(summary(alert)),
             ),
         );
     }
     html.push_str("</table>");
+}
+
+/// The labels that tell this alert from others of its rule.
+fn own_labels(alert: &AlertView) -> String {
+    let own = alert.labels.filtered(|name| name != "alertname" && name != "severity");
+    if own.is_empty() { String::new() } else { own.to_string() }
+}
+
+fn summary(alert: &AlertView) -> &str {
+    let text = |wanted: &str| alert.annotations.iter().find(|(name, _)| name.as_ref() == wanted);
+    text("summary").or_else(|| text("description")).map_or("", |(_, text)| text)
+}
+
+/// When a level begins, and when it ends where that differs.
+fn level_text(level: &LevelView) -> String {
+    let (sign, threshold, clear) = match level.condition {
+        Condition::Expression => return String::from("where the expression holds"),
+        Condition::Above { threshold, clear } => ('>', threshold, clear),
+        Condition::Below { threshold, clear } => ('<', threshold, clear),
+    };
+    let severity = level.severity.map(|severity| format!("{} ", severity.name())).unwrap_or_default();
+    let until = if clear == threshold { String::new() } else { format!(", clears at {}", short(clear)) };
+    format!("{severity}{sign} {}{until}", short(threshold))
 }
 
 fn rates_table(html: &mut String, rates: &[(String, String)]) {
@@ -200,17 +229,19 @@ fn rules_table(html: &mut String, seen: &Seen) {
     );
     let mut values = seen.values.iter();
     for (group, rule) in alerting(&seen.groups) {
-        let KindView::Alerting { thresholds, state, .. } = &rule.kind else { continue };
-        let thresholds: Vec<String> = thresholds.iter().map(|threshold| short(*threshold)).collect();
+        let KindView::Alerting { levels, state, .. } = &rule.kind else { continue };
+        let levels: Vec<String> = levels.iter().map(|level| escaped(&level_text(level))).collect();
+        let value = values.next().map(|value| if value.is_empty() { "no data" } else { value.as_str() });
         put(
             html,
             format_args!(
-                "<tr class={state}><td>{group}<td>{rule}<td>{state}<td>{value}<td>{thresholds}<td><code>{query}</code>{error}</tr>",
+                "<tr class={state}><td>{group}<td>{rule}<td>{state}<td>{value}<td>{levels}\
+                 <td><details><summary>show</summary><code>{query}</code></details>{error}</tr>",
                 state = state.name(),
                 group = escaped(&group.name),
                 rule = escaped(&rule.name),
-                value = values.next().map_or("", String::as_str),
-                thresholds = thresholds.join(", "),
+                value = value.unwrap_or(""),
+                levels = levels.join("<br>"),
                 query = escaped(&rule.query),
                 error = escaped(rule.health.last_error()),
             ),
@@ -259,16 +290,24 @@ border-bottom:1px solid #ddd;vertical-align:top}code,pre{font-size:13px;overflow
 @media(prefers-color-scheme:dark){body{color:#ddd;background:#161616}th,td{border-color:#333}\
 .good{color:#6fce86}.bad,.firing td{color:#ff8a80}.pending td{color:#ffcf70}a{color:#8ab4f8}}";
 
-const SCRIPT: &str =
-    "new EventSource('events').onmessage=e=>{document.getElementById('live').innerHTML=e.data}";
+const SCRIPT: &str = "new EventSource('events').onmessage=e=>{if(!document.querySelector('details[open]'))document.getElementById('live').innerHTML=e.data}";
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::rules::set::Severity;
 
     #[test]
     fn what_people_wrote_cannot_become_markup() {
         assert_eq!(escaped("<a href='x'>&\""), "&lt;a href=&#39;x&#39;&gt;&amp;&quot;");
+    }
+
+    #[test]
+    fn a_level_says_which_way_it_looks_and_where_it_clears() {
+        let level = |severity, condition| level_text(&LevelView { severity, condition });
+        let above = Condition::Above { threshold: 0.25, clear: 0.2 };
+        assert_eq!(level(Some(Severity::Critical), above), "critical > 0.25, clears at 0.2");
+        assert_eq!(level(None, Condition::Below { threshold: 1.0, clear: 1.0 }), "< 1");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::event::AlertEvent;
 use super::record;
 use super::schedule::{Due, Schedule};
 use super::set::{Alerting, Group, Kind, Rule, RuleSet};
-use super::view::{AlertView, GroupView, Health, KindView, RuleView};
+use super::view::{AlertView, GroupView, Health, KindView, LevelView, RuleView};
 use crate::engine::config::{Evaluate, Grid};
 use crate::engine::labels::Labels;
 use crate::engine::outbox::Outbox;
@@ -420,11 +420,11 @@ impl RuleState {
                 wait: alerting.policy.levels.first().map(|level| level.wait).unwrap_or_default(),
                 keep_firing_for: alerting.keep_firing_for,
                 annotations: texts(&alerting.annotations),
-                thresholds: alerting
+                levels: alerting
                     .policy
                     .levels
                     .iter()
-                    .filter_map(|level| level.condition.threshold())
+                    .map(|level| LevelView { severity: level.severity, condition: level.condition })
                     .collect(),
                 state: self.book.state(),
                 alerts: self.alerts(group),

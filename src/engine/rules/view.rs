@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::book::Episode;
 use super::evaluate::LIMIT_ALERT;
 use super::event;
-use super::set::{Group, Severity};
+use super::set::{Condition, Group, Severity};
 use crate::engine::config::Evaluate;
 use crate::engine::labels::Labels;
 use crate::engine::time::Timestamp;
@@ -32,6 +32,15 @@ pub struct GroupView {
     pub evaluation_time: Duration,
     /// Its rules in order.
     pub rules: Vec<RuleView>,
+}
+
+/// A level of an alerting rule as readers see it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LevelView {
+    /// Its severity, where the rule has `severities`.
+    pub severity: Option<Severity>,
+    /// When it holds.
+    pub condition: Condition,
 }
 
 /// A rule as readers see it.
@@ -68,8 +77,8 @@ pub enum KindView {
         keep_firing_for: Duration,
         /// Its annotations as they stand in the file.
         annotations: Vec<(Arc<str>, Arc<str>)>,
-        /// The thresholds of its levels, rising, where no override matches; empty for an own comparison.
-        thresholds: Vec<f64>,
+        /// Its levels, rising, where no override matches.
+        levels: Vec<LevelView>,
         /// The worst state of its alerts; inactive without any.
         state: State,
         /// Its alerts, pending and firing, in the order of their labels.
