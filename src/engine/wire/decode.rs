@@ -153,10 +153,10 @@ impl Decoder {
         if payload.len() > self.rules.message_bytes_max {
             return Err(Refusal::new(Reason::TooLarge, format!("{} bytes", payload.len())));
         }
-        let fault = |error: std::str::Utf8Error| {
+        let fault = |error: simdutf8::compat::Utf8Error| {
             Refusal::new(Reason::Malformed, format!("not UTF-8 after {} bytes", error.valid_up_to()))
         };
-        std::str::from_utf8(payload).map_err(fault)
+        simdutf8::compat::from_utf8(payload).map_err(fault)
     }
 
     /// Finds the elements of the array at `start`, all of the message checked to be JSON.

@@ -137,10 +137,15 @@ const LIKELY_WITHIN: usize = 128;
 /// The id that a message most likely has, found without reading the message: good for fetching ahead, for nothing else.
 pub fn likely_id(payload: &[u8]) -> Option<EventId> {
     const KEY: &[u8] = b"\"event_id\"";
-    let head = payload.get(..LIKELY_WITHIN).unwrap_or(payload);
-    let after = head.get(memchr::memmem::find(head, KEY)? + KEY.len()..)?;
-    let open = memchr::memchr(b'"', after)? + 1;
-    std::str::from_utf8(after.get(open..open + 36)?).ok()?.parse().ok()
+    const FIRST: &[u8] = b"{\"event_id\":\"";
+    let id = if let Some(id) = payload.strip_prefix(FIRST) {
+        id
+    } else {
+        let head = payload.get(..LIKELY_WITHIN).unwrap_or(payload);
+        let after = head.get(memchr::memmem::find(head, KEY)? + KEY.len()..)?;
+        after.get(memchr::memchr(b'"', after)? + 1..)?
+    };
+    std::str::from_utf8(id.get(..36)?).ok()?.parse().ok()
 }
 
 /// One message as a lane delivers it.
