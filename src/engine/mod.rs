@@ -11,6 +11,7 @@ pub mod config;
 pub mod dedupe;
 pub mod deprecation;
 pub mod diagnostic;
+pub mod duration;
 pub mod exposition;
 pub mod fact;
 pub mod history;

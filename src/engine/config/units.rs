@@ -2,16 +2,7 @@
 
 use std::time::Duration;
 
-/// The units of a duration, largest first, in milliseconds.
-const DURATION_UNITS: [(&str, u64); 7] = [
-    ("y", 365 * 86_400_000),
-    ("w", 7 * 86_400_000),
-    ("d", 86_400_000),
-    ("h", 3_600_000),
-    ("m", 60_000),
-    ("s", 1_000),
-    ("ms", 1),
-];
+use crate::engine::duration::{UNITS, literal_millis};
 
 /// The units of a size, in bytes.
 const SIZE_UNITS: [(&str, u64); 8] = [
@@ -30,18 +21,7 @@ pub fn duration(text: &str) -> Option<Duration> {
     if text == "0" {
         return Some(Duration::ZERO);
     }
-    let mut rest = text;
-    let mut millis = 0_u64;
-    let mut units = DURATION_UNITS.iter();
-    while !rest.is_empty() {
-        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-        let (number, after) = rest.split_at_checked(digits)?;
-        let letters = after.bytes().take_while(u8::is_ascii_alphabetic).count();
-        let (unit, following) = after.split_at_checked(letters)?;
-        let (_, factor) = units.find(|(name, _)| *name == unit)?;
-        millis = millis.checked_add(number.parse::<u64>().ok()?.checked_mul(*factor)?)?;
-        rest = following;
-    }
+    let millis = literal_millis(text).ok()?;
     (!text.is_empty()).then(|| Duration::from_millis(millis))
 }
 
@@ -60,7 +40,7 @@ pub fn duration_text(span: Duration) -> String {
         return "0s".to_owned();
     }
     let mut text = String::new();
-    for (unit, factor) in DURATION_UNITS {
+    for (unit, factor) in UNITS {
         // Years and weeks are exact here but read badly: 30d is not 4w2d.
         if matches!(unit, "y" | "w") {
             continue;

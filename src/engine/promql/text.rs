@@ -1,6 +1,9 @@
 //! Literals of the query language as values, and values as literals.
 
 use std::fmt;
+use std::time::Duration;
+
+use crate::engine::duration::{format_duration, literal_millis};
 
 /// Why the text between quotes is no string.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -168,28 +171,7 @@ fn hexadecimal_float(digits: &str) -> Option<f64> {
 
 /// The seconds in a duration literal: `1y2w3d4h5m6s7ms`, each unit at most once and in this order.
 pub(super) fn duration_seconds(literal: &str) -> Option<f64> {
-    const UNITS: [(&str, u64); 7] = [
-        ("y", 365 * 86_400_000),
-        ("w", 7 * 86_400_000),
-        ("d", 86_400_000),
-        ("h", 3_600_000),
-        ("m", 60_000),
-        ("s", 1_000),
-        ("ms", 1),
-    ];
-    let mut units = UNITS.iter();
-    let mut rest = literal;
-    let mut millis = 0_u64;
-    while !rest.is_empty() {
-        let digits = rest.find(|symbol: char| !symbol.is_ascii_digit())?;
-        let (count, tail) = rest.split_at_checked(digits)?;
-        let letters = tail.find(|symbol: char| symbol.is_ascii_digit()).unwrap_or(tail.len());
-        let (unit, tail) = tail.split_at_checked(letters)?;
-        let (_, length) = units.by_ref().find(|(name, _)| *name == unit)?;
-        millis = millis.checked_add(count.parse::<u64>().ok()?.checked_mul(*length)?)?;
-        rest = tail;
-    }
-    Some(millis as f64 / 1e3)
+    literal_millis(literal).ok().map(|millis| millis as f64 / 1e3)
 }
 
 /// A number of seconds as a duration literal, or as a plain number where no whole milliseconds make it up.
@@ -201,27 +183,7 @@ impl fmt::Display for Span {
         if !(0.0..=9e15).contains(&millis) || millis / 1e3 != self.0 {
             return write!(out, "{}", Decimal(self.0));
         }
-        let mut left = millis as u64;
-        if left == 0 {
-            return out.write_str("0s");
-        }
-        // Years and weeks only where nothing else is left over, as Prometheus writes them.
-        for (unit, length, exact) in [
-            ("y", 365 * 86_400_000, true),
-            ("w", 7 * 86_400_000, true),
-            ("d", 86_400_000, false),
-            ("h", 3_600_000, false),
-            ("m", 60_000, false),
-            ("s", 1_000, false),
-            ("ms", 1, false),
-        ] {
-            if exact && !left.is_multiple_of(length) || left < length {
-                continue;
-            }
-            write!(out, "{}{unit}", left / length)?;
-            left %= length;
-        }
-        Ok(())
+        out.write_str(&format_duration(Duration::from_millis(millis as u64)))
     }
 }
 

@@ -4,7 +4,6 @@
 //! whose last good groups stay; warnings refuse nothing.
 
 mod condition;
-pub mod duration;
 mod filter;
 pub(super) mod findings;
 mod group;

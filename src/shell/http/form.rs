@@ -6,6 +6,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::{Method, Request, header};
 use tokio::time::timeout;
 
+use crate::engine::duration::parse_duration;
 use crate::engine::time::Timestamp;
 use crate::shell::percent::decoded;
 
@@ -115,37 +116,11 @@ impl Form {
     pub(crate) fn span(&self, name: &'static str) -> Result<Option<Duration>, FormError> {
         let Some(value) = self.get(name) else { return Ok(None) };
         let invalid = || FormError::Invalid { name, value: value.to_owned(), what: "duration" };
-        let seconds = match value.parse::<f64>() {
-            Ok(seconds) => seconds,
-            Err(_) => duration_seconds(value).ok_or_else(invalid)?,
-        };
-        Duration::try_from_secs_f64(seconds).map(Some).map_err(|_| invalid())
+        match value.parse::<f64>() {
+            Ok(seconds) => Duration::try_from_secs_f64(seconds).map(Some).map_err(|_| invalid()),
+            Err(_) => parse_duration(value).map(Some).map_err(|_| invalid()),
+        }
     }
-}
-
-/// `1h30m` and the like in seconds.
-fn duration_seconds(text: &str) -> Option<f64> {
-    let mut total = 0.0;
-    let mut rest = text;
-    while !rest.is_empty() {
-        let digits = rest.find(|character: char| !character.is_ascii_digit())?;
-        let (number, after) = rest.split_at_checked(digits)?;
-        let letters = after.find(|character: char| character.is_ascii_digit()).unwrap_or(after.len());
-        let (unit, next) = after.split_at_checked(letters)?;
-        let seconds = match unit {
-            "ms" => 0.001,
-            "s" => 1.0,
-            "m" => 60.0,
-            "h" => 3_600.0,
-            "d" => 86_400.0,
-            "w" => 604_800.0,
-            "y" => 31_536_000.0,
-            _ => return None,
-        };
-        total += number.parse::<f64>().ok()? * seconds;
-        rest = next;
-    }
-    Some(total)
 }
 
 /// The text of a form's name or value, in which a plus stands for a blank.

@@ -1,11 +1,11 @@
 //! A threshold that the unit of the metric makes implausible: percents for a ratio, milliseconds for seconds.
 
 use super::Subject;
+use crate::engine::duration::format_duration;
 use crate::engine::promql::Expr;
 use crate::engine::promql::ast::{AggregateOp, BinaryOp, Node};
 use crate::engine::promql::inspect::{comparison, literal_name, number, selectors, unwrapped};
 use crate::engine::rules::load::SampleKind;
-use crate::engine::rules::load::duration::format_duration;
 use crate::engine::rules::load::findings::Findings;
 use crate::engine::rules::set::{Condition, Kind};
 use crate::engine::rules::yaml::{Node as YamlNode, Value, name_of};

@@ -1,7 +1,7 @@
 //! A `for` shorter than the interval: nothing is looked at in between.
 
 use super::Subject;
-use crate::engine::rules::load::duration::{format_duration, parse_duration};
+use crate::engine::duration::{format_duration, parse_duration};
 use crate::engine::rules::load::findings::Findings;
 use crate::engine::rules::yaml::{Node, Value, name_of};
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::Subject;
+use crate::engine::duration::format_duration;
 use crate::engine::promql::inspect::{seconds, selectors};
-use crate::engine::rules::load::duration::format_duration;
 use crate::engine::rules::load::findings::Findings;
 
 pub(super) fn check(subject: &Subject<'_>, findings: &mut Findings<'_>) {

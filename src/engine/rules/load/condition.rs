@@ -4,8 +4,8 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::duration::parse_duration;
 use super::findings::{Fields, Findings};
+use crate::engine::duration::parse_duration;
 use crate::engine::rules::set::{Condition, Level, Override, Policy, Severity};
 use crate::engine::rules::yaml::{Node, Value, name_of};
 

@@ -3,8 +3,8 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use super::duration::{DurationError, parse_duration};
 use crate::engine::diagnostic::{Diagnostic, Severity, Source, closest};
+use crate::engine::duration::{DurationError, parse_duration};
 use crate::engine::rules::yaml::{Node, Notation, Offsets, Scalar, Value, name_of};
 
 /// Findings that are kept of one file; a person mends some and looks again.

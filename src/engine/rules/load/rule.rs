@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::condition::{self, Policies};
-use super::duration::parse_duration;
 use super::findings::{Fields, Findings, Text};
 use super::group::{check_labels, is_plain_label, is_plain_metric};
 use super::stat;
 use super::{KnownMetrics, RuleDraft, filter};
+use crate::engine::duration::parse_duration;
 use crate::engine::promql::inspect::{self, selectors};
 use crate::engine::promql::{self, Expr};
 use crate::engine::rules::checks::{self, Subject, Written};

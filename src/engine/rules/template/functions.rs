@@ -10,8 +10,8 @@ use gtmpl_ng::{Func, FuncError, Number, NumberKind, Value};
 use regex::RegexBuilder;
 
 use super::{OUTPUT_BYTES_MAX, Scope, humanize};
+use crate::engine::duration::parse_duration;
 use crate::engine::labels::Labels;
-use crate::engine::rules::load::duration::parse_duration;
 
 type Result<T> = std::result::Result<T, FuncError>;
 

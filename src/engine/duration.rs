@@ -1,4 +1,4 @@
-//! Durations in Prometheus' notation: `5s`, `1h30m`, `0`.
+//! Durations in Prometheus' notation: `5s`, `1h30m`, `0`. Rules, queries, the configuration and the API read them here.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub enum DurationError {
 }
 
 /// The units, largest first, with their milliseconds.
-const UNITS: [(&str, u64); 7] = [
+pub const UNITS: [(&str, u64); 7] = [
     ("y", 31_536_000_000),
     ("w", 604_800_000),
     ("d", 86_400_000),
@@ -38,6 +38,21 @@ pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
         "0" => return Ok(Duration::ZERO),
         _ => {}
     }
+    let millis = literal_millis(text)?;
+    // Prometheus keeps a duration as nanoseconds in 64 bits.
+    if millis > i64::MAX as u64 / 1_000_000 {
+        return Err(DurationError::TooLong);
+    }
+    Ok(Duration::from_millis(millis))
+}
+
+/// The milliseconds of a literal without Prometheus' bound: whole numbers with units, each once, largest first. Of no
+/// text at all it is 0, which callers that must not take it refuse.
+///
+/// # Errors
+///
+/// Any other text, or more than 64 bits hold.
+pub fn literal_millis(text: &str) -> Result<u64, DurationError> {
     let (mut rest, mut millis, mut units) = (text, 0_u64, UNITS.as_slice());
     while !rest.is_empty() {
         let digits = rest.find(|character: char| !character.is_ascii_digit()).unwrap_or(rest.len());
@@ -55,14 +70,10 @@ pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
         units = units.get(place + 1..).unwrap_or(&[]);
         rest = behind;
     }
-    // Prometheus keeps a duration as nanoseconds in 64 bits.
-    if millis > i64::MAX as u64 / 1_000_000 {
-        return Err(DurationError::TooLong);
-    }
-    Ok(Duration::from_millis(millis))
+    Ok(millis)
 }
 
-/// Writes a duration in the same notation.
+/// Writes a duration in the same notation, years and weeks only where nothing is left over, as Prometheus does.
 pub fn format_duration(span: Duration) -> String {
     let mut millis = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
     if millis == 0 {
