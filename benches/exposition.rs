@@ -13,11 +13,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use signalbox::engine::exposition::{Escaping, Filled, Format, Scrape, Snapshot, Syntax};
-use signalbox::engine::recent::RecentEvents;
+use signalbox::engine::metric::MetricType;
+use signalbox::engine::series::recent::RecentEvents;
 use signalbox::engine::series::{Cause, FamilyId, FamilySpec, Ordinal, SeriesId, SeriesLimits, Store};
 use signalbox::engine::time::Timestamp;
 use signalbox::engine::wire::EventId;
-use signalbox::engine::wire::payload::MetricType;
 
 const OPERATIONS: usize = 1_000_000;
 const RUNS: usize = 5;

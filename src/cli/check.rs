@@ -11,7 +11,7 @@ use super::{Outcome, dashboards, rule_files, settings};
 use crate::engine::config::file::FileConfig;
 use crate::engine::config::{known_metrics, yaml};
 use crate::engine::diagnostic::{Diagnostic, Severity, Source};
-use crate::shell::files::read_rules;
+use crate::shell::rule_files::read_rules;
 
 /// The folder of dashboards that is checked where nothing is named.
 const DEFAULT_DASHBOARDS: &str = "dashboards";

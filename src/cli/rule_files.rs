@@ -10,7 +10,7 @@ use crate::engine::config::known_metrics;
 use crate::engine::diagnostic::{Diagnostic, Severity, Source};
 use crate::engine::rules::RuleSet;
 use crate::engine::rules::load::{INTERVAL_DEFAULT, LoadContext, Loaded, load};
-use crate::shell::files::read_rules;
+use crate::shell::rule_files::read_rules;
 
 /// Endings of rule tests, which lie beside rule files and are none.
 const TEST_ENDINGS: [&str; 2] = [".test.yaml", ".test.yml"];

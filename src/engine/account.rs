@@ -8,15 +8,15 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use super::deprecation::Standing;
+use super::admission::majors::Standing;
 use super::fact::{DropReason, EpochReason, Fact, ReloadResult};
 use super::history::History;
+use super::metric::MetricType;
 use super::rules::GroupCounts;
 use super::rules::event::AlertEvent;
 use super::rules::set::Group;
 use super::series::{Cause, FamilyId, FamilySpec, SeriesId, Store};
 use super::time::Timestamp;
-use super::wire::payload::MetricType;
 use super::wire::{EventType, Lane, Reason, Version};
 
 /// Versions of one type that are told apart; further ones are `other`.

@@ -6,48 +6,44 @@
 //! returned.
 
 pub mod account;
+pub mod admission;
 pub mod catalogue;
 pub mod config;
-pub mod dedupe;
-pub mod deprecation;
 pub mod diagnostic;
 pub mod duration;
 pub mod exposition;
 pub mod fact;
 pub mod history;
 pub mod labels;
-pub mod outbox;
+pub mod metric;
 pub mod promql;
-pub mod recent;
 pub mod rules;
 pub mod series;
-pub mod shown;
 pub mod stopwatch;
 pub mod time;
 pub mod trackers;
-pub mod watch;
 pub mod wire;
 
 use account::Account;
+use admission::duplicates::{DuplicateWindow, Seen};
+use admission::majors::Majors;
 use catalogue::Catalogue;
 use config::Config;
-use dedupe::{DuplicateWindow, Seen};
-use deprecation::Majors;
 use exposition::Snapshot;
 use fact::{CatchUp, Fact, Notice, Rejected};
 use history::{History, Past};
+use metric::MetricType;
 use promql::{EvalError, Expr, Outcome, Settings};
-use recent::RecentEvents;
 use rules::event::AlertEvent;
+use rules::reads::{self, RuleReads, Watch};
+use rules::shown::ShownAlerts;
 use rules::view::{AlertView, GroupView};
 use rules::{GroupCounts, RuleSet, RuleSettings, Rules};
+use series::recent::RecentEvents;
 use series::{Cause, FamilySpec, Store};
-use shown::ShownAlerts;
 use std::sync::Arc;
 use stopwatch::Stopwatch;
 use time::Timestamp;
-use watch::{RuleReads, Watch};
-use wire::payload::MetricType;
 use wire::{Decoder, Element, Event, EventId, Lane, Message, Payload, Refusal, Verdict};
 
 /// The whole of signalbox' decisions. Deterministic: the same calls yield the same bytes.
@@ -386,7 +382,7 @@ impl State {
         self.history.retire(self.store.removed());
         self.watch.look_again(&mut self.store);
         let mut view =
-            watch::RuleView { store: &self.store, recent: &self.recent, history: &mut self.history, now };
+            reads::RuleView { store: &self.store, recent: &self.recent, history: &mut self.history, now };
         let evaluated = self.rules.run_due(&mut view, now);
         self.watch.sample(&evaluated, &self.store, &mut self.history, now);
         for (group, counts) in self.rules.take_counts() {

@@ -1,22 +1,18 @@
 //! The thin shell: NATS, HTTP, clock and disk around the engine.
 //!
-//! Threads: one owns the engine (`driver`), each lane has one (`nats_in`), and a small tokio runtime serves
+//! Threads: one owns the engine (`driver`), each lane has one (`nats`), and a small tokio runtime serves
 //! HTTP, publishes and reloads. They meet in the driver's `mailbox` and in `status`, nowhere else.
 
 #![expect(clippy::disallowed_methods, reason = "the shell is where clocks and files are read")]
 
 mod clock;
-mod command;
+mod context;
 mod driver;
-pub mod files;
 mod http;
 mod limited_log;
-mod mailbox;
-mod nats_in;
-mod nats_out;
-mod page;
-mod percent;
+mod nats;
 mod process;
+pub mod rule_files;
 pub mod settings;
 mod status;
 mod stop;
@@ -38,17 +34,17 @@ use crate::engine::fact::{Fact, ReloadResult};
 use crate::engine::wire::{EventType, Lane};
 
 use clock::Clock;
-use command::Command;
+use context::ShellContext;
 use driver::Driver;
-use files::{Load, Reloader, RuleFiles};
+use driver::command::Command;
+use driver::mailbox::Mailbox;
 use http::{ReloadWish, Routes, Web};
-use mailbox::Mailbox;
-use nats_in::LaneContext;
-use nats_in::core_lane::CoreLane;
-use nats_in::servers::Servers;
-use nats_in::stream_lane::StreamLane;
-use nats_out::alerts::AlertPublisher;
-use nats_out::rejected;
+use nats::lanes::core::CoreLane;
+use nats::lanes::stream_lane::StreamLane;
+use nats::out::alerts::AlertPublisher;
+use nats::out::rejected;
+use nats::servers::Servers;
+use rule_files::{Load, Reloader, RuleFiles};
 use settings::UseLane;
 use status::{Status, Topic};
 use stop::Stop;
@@ -107,7 +103,7 @@ async fn run_async(mut launch: Launch) -> anyhow::Result<()> {
     let told_to_stop = launch.stop.take();
     let settings = Arc::new(std::mem::take(&mut launch.settings));
     let servers = Servers::new(&settings.nats)?;
-    nats_in::tls::check(&settings.nats.tls)?;
+    nats::tls::check(&settings.nats.tls)?;
     let mut files = RuleFiles::new(std::mem::take(&mut launch.rule_paths), known_metrics(&launch.config));
     let load = first_load(&mut files)?;
     let listener = TcpListener::from_std(http::bind(settings.http.listen)?)?;
@@ -115,7 +111,7 @@ async fn run_async(mut launch: Launch) -> anyhow::Result<()> {
         Some(address) => Some(TcpListener::from_std(http::bind(address)?)?),
         None => None,
     };
-    let context = LaneContext {
+    let context = ShellContext {
         mailbox: Arc::new(Mailbox::new(settings.flow.queue_bytes_max)),
         status: Arc::new(Status::default()),
         stop: Arc::new(Stop::default()),
@@ -123,7 +119,7 @@ async fn run_async(mut launch: Launch) -> anyhow::Result<()> {
     };
     let types = Types::of(&launch.config, settings.jetstream.use_lane);
     mark_unready(&context, &types);
-    let client = nats_out::client::connect(&context, &servers).await?;
+    let client = nats::out::client::connect(&context, &servers).await?;
     let (alerts, alert_events) = mpsc::unbounded_channel();
     let (rejections, copies) = rejected::queue(&settings.rejected);
     announce(&context, &load);
@@ -197,7 +193,7 @@ impl Types {
 }
 
 /// Everything that must be seen once before the sidecar is ready.
-fn mark_unready(context: &LaneContext, types: &Types) {
+fn mark_unready(context: &ShellContext, types: &Types) {
     if !types.core.is_empty() {
         context.status.expect(&[Topic::CoreLink]);
     }
@@ -221,14 +217,14 @@ fn first_load(files: &mut RuleFiles) -> anyhow::Result<Load> {
     Ok(load)
 }
 
-fn announce(context: &LaneContext, load: &Load) {
+fn announce(context: &ShellContext, load: &Load) {
     if context.settings.state_dir.is_none() {
         tracing::info!("no state folder: the state is kept in memory and starts anew with the process");
     } else {
         tracing::warn!("this release keeps no state on disk yet; the state starts anew with the process");
     }
     let rules = load.rules.groups.iter().map(|group| group.rules.len()).sum();
-    files::tell(context, load, rules);
+    rule_files::tell(context, load, rules);
     context.status.note_diagnostics(&load.text);
     let result = if load.is_good { ReloadResult::Success } else { ReloadResult::Failure };
     context.fact(Fact::Reloaded(result));
@@ -239,7 +235,7 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> anyhow::Result<Joi
 }
 
 fn spawn_lanes(
-    context: &LaneContext,
+    context: &ShellContext,
     servers: &Servers,
     types: &Types,
 ) -> anyhow::Result<Vec<JoinHandle<()>>> {
@@ -263,7 +259,7 @@ struct Listeners {
 }
 
 fn serve(
-    context: &LaneContext,
+    context: &ShellContext,
     clock: Clock,
     reload: &mpsc::Sender<ReloadWish>,
     listeners: Listeners,
@@ -329,7 +325,7 @@ async fn wait_for_the_end(
 }
 
 /// Ends in order: no more events in, what is queued applied, what is pending published, within the grace.
-async fn finish(context: &LaneContext, lanes: Vec<JoinHandle<()>>, driver_end: oneshot::Receiver<()>) {
+async fn finish(context: &ShellContext, lanes: Vec<JoinHandle<()>>, driver_end: oneshot::Receiver<()>) {
     tracing::info!("stopping");
     context.stop.stop();
     let joined = tokio::task::spawn_blocking(move || {

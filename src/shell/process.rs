@@ -5,8 +5,8 @@ use prometheus::process_collector::ProcessCollector;
 use prometheus::proto::MetricType as CollectedType;
 
 use crate::engine::exposition::{ExtraFamily, ExtraSample};
+use crate::engine::metric::MetricType;
 use crate::engine::time::Timestamp;
-use crate::engine::wire::payload::MetricType;
 
 /// The `process_*` families as they are now; `started` is since when their counters count.
 pub(crate) fn families(started: Timestamp) -> Vec<ExtraFamily> {

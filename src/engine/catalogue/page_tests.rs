@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::{CATALOGUE, CatalogueRow, Source};
 use crate::engine::account::OWN_METRICS;
-use crate::engine::wire::payload::MetricType;
+use crate::engine::metric::MetricType;
 
 const PAGE: &str = include_str!("../../../docs/metrics.md");
 

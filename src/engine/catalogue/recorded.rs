@@ -14,9 +14,10 @@ use super::known::Known;
 use super::settings::{choose, unit_of};
 use super::table::{BYTES, LATENCY_SECONDS};
 use crate::engine::config::{Config, NameScheme};
+use crate::engine::metric::MetricType;
 use crate::engine::series::{FamilyId, FamilySpec, SeriesId, Store, underscored_label, underscored_metric};
 use crate::engine::trackers::gauges::Board;
-use crate::engine::wire::payload::{MetricRecorded, MetricType};
+use crate::engine::wire::payload::MetricRecorded;
 use crate::engine::wire::{Reason, Refusal, Text};
 
 /// Units that a metric has without being told, where its name ends in one.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::config::{MetricSettings, glob_matches};
-use crate::engine::wire::payload::MetricType;
+use crate::engine::metric::MetricType;
 
 /// Settings of one metric: for each field the first whose glob matches a name of it.
 #[derive(Clone, Debug, Default, PartialEq)]

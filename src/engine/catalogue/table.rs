@@ -3,7 +3,8 @@
 //! Families are registered from it, rules are checked against it, and the HTTP metadata and the metrics page of the
 //! documentation are written from it.
 
-use crate::engine::wire::payload::{EventType, MetricType};
+use crate::engine::metric::MetricType;
+use crate::engine::wire::payload::EventType;
 
 /// A metric of the catalogue.
 #[derive(Clone, Copy, Debug, PartialEq)]

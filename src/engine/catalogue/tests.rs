@@ -9,9 +9,9 @@ use serde_json::{Map, Value};
 use super::Catalogue;
 use crate::engine::config::{Config, MetricSettings, NameScheme};
 use crate::engine::labels::Labels;
+use crate::engine::metric::MetricType;
 use crate::engine::series::{Cause, Ordinal, Store};
 use crate::engine::time::Timestamp;
-use crate::engine::wire::payload::MetricType;
 use crate::engine::wire::{Decoder, Lane, Message, Refusal, Verdict};
 
 const DEFAULTS: &str = include_str!("../../../tests/catalogue/defaults.yaml");

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::Config;
 use crate::engine::catalogue::CATALOGUE;
+use crate::engine::metric::MetricType;
 use crate::engine::rules::load::{KnownMetric, KnownMetrics, guessed_type};
-use crate::engine::wire::payload::MetricType;
 
 /// A metric the configuration names in `metrics`, so that rules may read it.
 #[derive(Clone, Debug, PartialEq, Eq)]

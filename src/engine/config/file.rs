@@ -11,7 +11,7 @@ use super::reader::{Read, ReadValue, Reader, Values};
 use super::{Config, DeclaredMetric, secrets, values, yaml};
 use crate::engine::diagnostic::{Diagnostic, Severity, Source};
 use crate::engine::labels::Labels;
-use crate::engine::wire::payload::MetricType;
+use crate::engine::metric::MetricType;
 
 /// What a configuration file says, defaults filled in where a flag cannot.
 #[derive(Clone, Debug, PartialEq)]

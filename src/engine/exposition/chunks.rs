@@ -8,7 +8,7 @@ use super::plan::{Planned, plan};
 use super::protobuf::{Messages, push_varint};
 use super::text::Lines;
 use super::{Scrape, Source, extra};
-use crate::engine::recent::FrozenEvents;
+use crate::engine::series::recent::FrozenEvents;
 use crate::engine::series::{Frozen, FrozenFamily};
 use crate::engine::time::Timestamp;
 

@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 
 use super::format::Escaping;
+use crate::engine::metric::MetricType;
 use crate::engine::series::{
     FamilySpec, is_legacy_label, is_legacy_metric, pairs, push_escaped, underscored_label, underscored_metric,
 };
-use crate::engine::wire::payload::MetricType;
 
 /// What a name is the name of: a metric's may hold colons.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

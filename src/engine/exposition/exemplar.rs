@@ -1,8 +1,8 @@
 //! Exemplars as OpenMetrics and protobuf show them: `event_id`, `trace_id` and `query_hash` of the event.
 
 use super::number::{push_seconds, push_value};
-use crate::engine::recent::RecentEvents;
 use crate::engine::series::Exemplar;
+use crate::engine::series::recent::RecentEvents;
 use crate::engine::time::Timestamp;
 
 /// Characters of all label names and values of an exemplar together (OpenMetrics 1.0).

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::engine::metric::MetricType;
 use crate::engine::series::{Cause, FamilySpec, Frozen, SeriesLimits, Store};
 use crate::engine::time::Timestamp;
-use crate::engine::wire::payload::MetricType;
 
 /// A family that is not in the store.
 #[derive(Clone, Debug, PartialEq)]

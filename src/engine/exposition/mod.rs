@@ -20,8 +20,8 @@ pub use extra::{ExtraFamily, ExtraSample};
 pub use format::{Escaping, Format, Syntax, negotiate};
 pub use number::{bound_openmetrics, bound_text};
 
-use crate::engine::recent::{FrozenEvents, RecentEvents};
 use crate::engine::series::Frozen;
+use crate::engine::series::recent::{FrozenEvents, RecentEvents};
 
 /// Everything a scrape shows, at one instant. A clone is cheap and shows the same.
 #[derive(Clone, Debug)]

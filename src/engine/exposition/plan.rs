@@ -1,7 +1,7 @@
 //! Which families and which of their samples a scrape shows: all of them, or what `name[]` keeps.
 
+use crate::engine::metric::MetricType;
 use crate::engine::series::{FamilySpec, Frozen, underscored_metric};
-use crate::engine::wire::payload::MetricType;
 
 use super::format::Syntax;
 

@@ -8,9 +8,9 @@ use super::escape::family_name;
 use super::exemplar::Shown;
 use super::format::Escaping;
 use super::plan::{Header, Parts};
+use crate::engine::metric::MetricType;
 use crate::engine::series::{FamilySpec, pairs};
 use crate::engine::time::Timestamp;
-use crate::engine::wire::payload::MetricType;
 
 const TYPE_COUNTER: u64 = 0;
 const TYPE_GAUGE: u64 = 1;

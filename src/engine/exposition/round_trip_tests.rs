@@ -6,10 +6,10 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
+use crate::engine::metric::MetricType;
 use crate::engine::series::{Cause, FamilySpec, SeriesLimits, Store, underscored_label};
 use crate::engine::time::Timestamp;
 use crate::engine::wire::EventId;
-use crate::engine::wire::payload::MetricType;
 
 type Labels = BTreeMap<String, String>;
 /// Samples by name and labels; values as bits, so that NaN equals itself.

@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 
 use super::*;
+use crate::engine::metric::MetricType;
 use crate::engine::series::{Cause, FamilySpec, Ordinal, SeriesLimits, Store};
 use crate::engine::time::Timestamp;
 use crate::engine::wire::EventId;
-use crate::engine::wire::payload::MetricType;
 
 use MetricType::{Counter, Gauge, Histogram};
 

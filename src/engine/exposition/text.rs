@@ -6,9 +6,9 @@ use super::exemplar::Shown;
 use super::format::{Format, Syntax};
 use super::number::{bound_openmetrics, bound_text, push_seconds, push_value};
 use super::plan::{Header, Parts};
+use crate::engine::metric::MetricType;
 use crate::engine::series::{FamilySpec, push_escaped};
 use crate::engine::time::Timestamp;
-use crate::engine::wire::payload::MetricType;
 
 /// How a sample's line begins: without labels, and before them.
 #[derive(Debug)]

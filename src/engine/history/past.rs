@@ -7,11 +7,11 @@ use hashbrown::HashMap;
 
 use super::{Gone, History};
 use crate::engine::labels::{Labels, METRIC_NAME};
+use crate::engine::metric::MetricType;
 use crate::engine::promql::storage::{Condition, Extent, Matcher, STALE_BITS, Selection};
 use crate::engine::promql::{Sample, SelectedSeries, Storage, Value};
 use crate::engine::series::{FamilyId, SeriesId, Store};
 use crate::engine::time::Timestamp;
-use crate::engine::wire::payload::MetricType;
 
 /// Every series at `now`, with its past.
 #[derive(Debug)]

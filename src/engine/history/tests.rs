@@ -2,10 +2,10 @@
 
 use super::*;
 use crate::engine::config::Config;
+use crate::engine::metric::MetricType;
 use crate::engine::promql::storage::{Condition, Extent, Matcher, Selection};
 use crate::engine::promql::{Storage, Value};
 use crate::engine::series::{Cause, FamilySpec, SeriesLimits};
-use crate::engine::wire::payload::MetricType;
 
 /// A store with one metric, and its history.
 struct World {

@@ -16,8 +16,8 @@ use super::runtime::{Extent, GroupCounts, RuleSettings, Semantics};
 use super::set::{Alerting, Condition, Group, Policy, Rule};
 use super::template::{Scope, Template};
 use crate::engine::labels::{Labels, METRIC_NAME};
-use crate::engine::outbox::Outbox;
 use crate::engine::promql::{self, Expr, QueryValue, Storage, Value};
+use crate::engine::rules::outbox::Outbox;
 use crate::engine::time::Timestamp;
 
 /// What an evaluation works with.

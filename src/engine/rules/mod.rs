@@ -2,7 +2,7 @@
 //!
 //! [`load`] turns files into a [`RuleSet`] or says what is wrong with them; [`Rules`] evaluates a set against a
 //! [`RuleStorage`]; [`alert::step`] alone decides when an alert begins, moves and ends; what it decides leaves as
-//! [`AlertEvent`]s through an [`crate::engine::outbox::Outbox`].
+//! [`AlertEvent`]s through an [`crate::engine::rules::outbox::Outbox`].
 
 pub mod alert;
 mod book;
@@ -10,10 +10,13 @@ mod checks;
 mod evaluate;
 pub mod event;
 pub mod load;
+pub mod outbox;
+pub mod reads;
 mod record;
 mod runtime;
 pub mod schedule;
 pub mod set;
+pub mod shown;
 pub mod template;
 pub mod view;
 pub mod yaml;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::page::Page;
 use super::{FamilySpec, Timestamp};
-use crate::engine::wire::payload::MetricType;
+use crate::engine::metric::MetricType;
 
 /// Rows of a page.
 const PAGE_ROWS: u32 = 512;

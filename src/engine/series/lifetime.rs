@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::label_text::identity_of;
 use super::{FamilyId, SeriesId, Store, Timestamp};
-use crate::engine::wire::payload::MetricType;
+use crate::engine::metric::MetricType;
 
 /// Microseconds of one list.
 const LIST_MICROS: i64 = 250_000;

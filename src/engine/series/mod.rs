@@ -19,6 +19,7 @@ mod lifetime;
 mod names;
 mod overflow;
 mod page;
+pub mod recent;
 mod store;
 mod touch;
 mod values;
@@ -26,8 +27,8 @@ mod values;
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use crate::engine::metric::MetricType;
 use crate::engine::time::Timestamp;
-use crate::engine::wire::payload::MetricType;
 
 pub use cells::Exemplar;
 pub use frozen::{Frozen, FrozenFamily};
@@ -48,7 +49,7 @@ pub struct SeriesId {
     pub(crate) generation: u32,
 }
 
-/// The place of an applied event in the ring of recent events ([`crate::engine::recent`]); wraps.
+/// The place of an applied event in the ring of recent events ([`crate::engine::series::recent`]); wraps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Ordinal(pub u32);
 

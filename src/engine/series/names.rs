@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::family::{Family, Owner};
 use super::label_text::underscored_metric;
 use super::{Conflict, FamilyId, FamilySpec, Store};
-use crate::engine::wire::payload::MetricType;
+use crate::engine::metric::MetricType;
 
 /// Families are never refused below this many, however low the limit of series is.
 const FAMILIES_MIN: usize = 1_000;

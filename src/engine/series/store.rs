@@ -19,7 +19,7 @@ use super::overflow::Overflows;
 use super::touch::Moves;
 use super::{FamilyId, FamilySpec, Removed, SeriesId, SeriesLimits, Timestamp};
 use crate::engine::labels::Labels;
-use crate::engine::wire::payload::MetricType;
+use crate::engine::metric::MetricType;
 
 /// Families whose names begin so are the sidecar's own: they are bounded by construction, never overflow because
 /// of others and are never parked, so that its accounting holds whatever events bring.

@@ -2,7 +2,7 @@
 
 use super::store::Marks;
 use super::{Cause, Exemplar, FamilyId, Ordinal, SeriesId, Store};
-use crate::engine::wire::payload::MetricType;
+use crate::engine::metric::MetricType;
 
 impl Store {
     /// Adds to a counter (finite, not negative, else nothing happens; a total saturates at `f64::MAX`).

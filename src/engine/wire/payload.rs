@@ -3,6 +3,7 @@
 
 use super::table::event_table;
 use super::{Tags, Text};
+use crate::engine::metric::MetricType;
 
 /// A non-negative whole number or duration as it stood on the wire.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -25,29 +26,6 @@ impl Quantity {
         match self {
             Self::Whole(whole) => whole as f64,
             Self::Real(real) => real,
-        }
-    }
-}
-
-/// The `metric_type` of a MetricRecorded event, and the type of every metric family.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum MetricType {
-    /// Adds up.
-    #[default]
-    Counter,
-    /// Is set.
-    Gauge,
-    /// Observes.
-    Histogram,
-}
-
-impl MetricType {
-    /// The word on the wire.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Counter => "counter",
-            Self::Gauge => "gauge",
-            Self::Histogram => "histogram",
         }
     }
 }

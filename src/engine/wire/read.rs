@@ -5,11 +5,12 @@ use std::num::NonZero;
 
 use super::field::Field;
 use super::fields::{Fields, TagsForm};
-use super::payload::{EventType, MetricType, Payload, Quantity};
+use super::payload::{EventType, Payload, Quantity};
 use super::scan::{Spelling, blank, string, unescape};
 use super::table::event_table;
 use super::value::{Kind, Value, long_real};
 use super::{Event, EventId, Reason, Refusal, Tags, Text, Version, payload};
+use crate::engine::metric::MetricType;
 use crate::engine::time::Timestamp;
 
 /// A field that is not as it must be.

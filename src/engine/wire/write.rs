@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::payload::{MetricType, Payload, Quantity};
+use super::payload::{Payload, Quantity};
 use super::table::event_table;
 use super::{Event, Tags, Text, json};
+use crate::engine::metric::MetricType;
 
 impl Event<'_> {
     /// The event as one JSON object: `event_id`, `timestamp`, `event_type`, `event_version`, then the fields of its

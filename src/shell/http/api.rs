@@ -12,10 +12,10 @@ use axum::routing::get;
 use serde_json::{Value, json};
 
 use crate::engine::labels::{Labels, METRIC_NAME};
+use crate::engine::metric::MetricType;
 use crate::engine::promql::ast::Node;
 use crate::engine::promql::{EvalError, Expr, Outcome, ParseError, QueryValue, parse};
 use crate::engine::time::Timestamp;
-use crate::engine::wire::payload::MetricType;
 use crate::engine::{Engine, QuerySpan};
 
 use super::Web;

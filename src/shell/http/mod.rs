@@ -9,6 +9,7 @@ mod connections;
 pub(crate) mod form;
 pub(crate) mod json;
 pub(crate) mod metrics;
+mod page;
 pub(crate) mod timed;
 
 use std::net::SocketAddr;
@@ -29,9 +30,9 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use crate::engine::time::Timestamp;
 
 use super::clock::Clock;
-use super::files::ReloadReport;
-use super::mailbox::Mailbox;
-use super::page;
+use super::driver::mailbox::Mailbox;
+use super::rule_files::ReloadReport;
+
 use super::settings::HttpSettings;
 use super::status::Status;
 use connections::{Activity, Connections, Watched};

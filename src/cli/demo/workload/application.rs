@@ -1,10 +1,11 @@
 //! What the application does beside its jobs: it records metrics of itself, warms its cache, keeps house.
 
 use super::{Action, Workload};
+use crate::engine::metric::MetricType;
 use crate::engine::wire::Tags;
 use crate::engine::wire::payload::{
-    CacheWarmerCompleted, CacheWarmerStarted, DashboardGenerated, IndexCreated, MetricRecorded, MetricType,
-    Payload, Quantity,
+    CacheWarmerCompleted, CacheWarmerStarted, DashboardGenerated, IndexCreated, MetricRecorded, Payload,
+    Quantity,
 };
 
 impl Workload {

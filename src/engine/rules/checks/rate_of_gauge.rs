@@ -1,10 +1,10 @@
 //! A rate of a gauge: every fall of the value counts as a restart of a counter.
 
 use super::Subject;
+use crate::engine::metric::MetricType;
 use crate::engine::promql::ast::Node;
 use crate::engine::promql::inspect::{literal_name, walk};
 use crate::engine::rules::load::findings::Findings;
-use crate::engine::wire::payload::MetricType;
 
 pub(super) fn check(subject: &Subject<'_>, findings: &mut Findings<'_>) {
     let mut found = Vec::new();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::engine::config::glob_matches;
 use crate::engine::diagnostic::closest;
-use crate::engine::wire::payload::MetricType;
+use crate::engine::metric::MetricType;
 
 /// What is known of a metric.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,10 +6,10 @@ use super::rule::Query;
 use super::{KnownMetrics, guessed_type};
 use crate::engine::catalogue;
 use crate::engine::diagnostic::closest;
+use crate::engine::metric::MetricType;
 use crate::engine::promql;
 use crate::engine::rules::checks::Written;
 use crate::engine::rules::yaml::{Node, Value};
-use crate::engine::wire::payload::MetricType;
 
 /// The keys that go with `metric` alone.
 const KEYS: [&str; 4] = ["stat", "window", "where", "by"];

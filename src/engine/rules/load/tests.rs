@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::engine::diagnostic::{self, Style};
-use crate::engine::wire::payload::MetricType;
+use crate::engine::metric::MetricType;
 
 const BROKEN: &str = include_str!("../../../../tests/rules/broken.txt");
 const COMPILED: &str = include_str!("../../../../tests/rules/compiled.txt");

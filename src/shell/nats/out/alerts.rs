@@ -9,9 +9,9 @@ use tokio::time::{Instant, timeout};
 
 use crate::engine::fact::Fact;
 use crate::engine::rules::AlertEvent;
-use crate::shell::command::Command;
-use crate::shell::nats_in::LaneContext;
-use crate::shell::nats_in::servers::backoff;
+use crate::shell::context::ShellContext;
+use crate::shell::driver::command::Command;
+use crate::shell::nats::servers::backoff;
 use crate::shell::settings::Delivery;
 use crate::shell::status::Topic;
 
@@ -46,13 +46,13 @@ enum Way {
 /// Publishes alert events.
 pub(crate) struct AlertPublisher {
     client: Client,
-    context: LaneContext,
+    context: ShellContext,
     beliefs: Vec<(&'static str, Way, Instant)>,
 }
 
 impl AlertPublisher {
     /// A publisher over this connection.
-    pub(crate) fn new(client: Client, context: LaneContext) -> Self {
+    pub(crate) fn new(client: Client, context: ShellContext) -> Self {
         Self { client, context, beliefs: Vec::new() }
     }
 

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use async_nats::{Client, ConnectOptions, Event};
 
-use crate::shell::nats_in::LaneContext;
-use crate::shell::nats_in::address::UserInfo;
-use crate::shell::nats_in::login::{read_credentials, read_seed};
-use crate::shell::nats_in::servers::{Servers, backoff};
+use crate::shell::context::ShellContext;
+use crate::shell::nats::address::UserInfo;
+use crate::shell::nats::login::{read_credentials, read_seed};
+use crate::shell::nats::servers::{Servers, backoff};
 use crate::shell::settings::{Auth, NatsSettings, TlsMode};
 use crate::shell::status::Topic;
 
@@ -15,7 +15,7 @@ use crate::shell::status::Topic;
 ///
 /// # Errors
 /// Credentials that cannot be read and URLs that are none.
-pub(crate) async fn connect(context: &LaneContext, servers: &Servers) -> anyhow::Result<Client> {
+pub(crate) async fn connect(context: &ShellContext, servers: &Servers) -> anyhow::Result<Client> {
     let settings = &context.settings.nats;
     let options = authenticated(ConnectOptions::new(), settings, servers.userinfo())?;
     let told = context.clone();
@@ -81,7 +81,7 @@ fn authenticated(
     })
 }
 
-fn hear(context: &LaneContext, event: &Event) {
+fn hear(context: &ShellContext, event: &Event) {
     match event {
         Event::Connected => context.link_is_up(Topic::PublishLink),
         Event::Disconnected | Event::Closed => context.link_is_down(Topic::PublishLink, "disconnected"),

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::engine::fact::{CatchUp, Fact};
 
 use super::command::Command;
-use super::nats_in::batch::Batch;
+use crate::shell::nats::lanes::batch::Batch;
 
 /// What a lane hands over, in order.
 #[derive(Debug)]
@@ -200,7 +200,7 @@ mod tests {
     use super::*;
     use crate::engine::time::Timestamp;
     use crate::engine::wire::Lane;
-    use crate::shell::nats_in::frames::Delivery;
+    use crate::shell::nats::frames::Delivery;
 
     fn batch(payload: &[u8]) -> Item {
         let mut batch = Batch::new(Lane::Core);

@@ -2,6 +2,9 @@
 //!
 //! It waits for nothing but its mailbox: no broker, no disk, no client. What it has to say goes into queues.
 
+pub(crate) mod command;
+pub(crate) mod mailbox;
+
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,10 +18,10 @@ use crate::engine::time::Timestamp;
 use crate::engine::wire::{Lane, Message};
 
 use super::clock::Clock;
-use super::command::{Command, Question};
-use super::mailbox::{CoreGate, Item, Mailbox};
-use super::nats_in::batch::Batch;
-use super::nats_out::rejected::Rejections;
+use super::driver::command::{Command, Question};
+use super::driver::mailbox::{CoreGate, Item, Mailbox};
+use super::nats::lanes::batch::Batch;
+use super::nats::out::rejected::Rejections;
 use super::status::{Status, Topic};
 
 /// The longest the driver sleeps.

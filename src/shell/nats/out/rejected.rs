@@ -10,8 +10,8 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::engine::fact::Fact;
 use crate::engine::wire::{Lane, Message, Reason, Refusal};
+use crate::shell::context::ShellContext;
 use crate::shell::limited_log::LimitedLog;
-use crate::shell::nats_in::LaneContext;
 use crate::shell::settings::{RejectedLanes, RejectedSettings};
 
 /// Bytes of all copies that wait.
@@ -104,7 +104,7 @@ impl Rejections {
 
 impl RejectedCopies {
     /// Publishes copies until the driver is gone.
-    pub(crate) async fn publish(mut self, client: Client, context: LaneContext) {
+    pub(crate) async fn publish(mut self, client: Client, context: ShellContext) {
         let subject = context.settings.rejected.subject.clone();
         while let Some(copy) = self.queue.recv().await {
             self.waiting_bytes.fetch_sub(copy.payload.len(), Ordering::Relaxed);

@@ -9,8 +9,8 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use crate::engine::wire::EventType;
-use crate::shell::nats_in::LaneContext;
-use crate::shell::nats_in::core_lane::subject_of;
+use crate::shell::context::ShellContext;
+use crate::shell::nats::lanes::core::subject_of;
 use crate::shell::settings::{Delivery, Settings};
 use crate::shell::status::Topic;
 
@@ -47,7 +47,7 @@ pub(super) async fn covering(client: &Client, settings: &Settings, subject: &str
 
 /// Looks, now and then, whether the stream keeps what it acknowledges, and says so where it may not: a stream with
 /// interest retention and without consumers acknowledges and stores nothing.
-pub(super) async fn check(client: Client, context: LaneContext) {
+pub(super) async fn check(client: Client, context: ShellContext) {
     if context.settings.alerts.delivery == Delivery::Core {
         return;
     }
@@ -57,7 +57,7 @@ pub(super) async fn check(client: Client, context: LaneContext) {
     }
 }
 
-async fn look(client: &Client, context: &LaneContext) {
+async fn look(client: &Client, context: &ShellContext) {
     #[derive(Deserialize)]
     struct Info {
         config: Config,

@@ -6,9 +6,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::series::Ordinal;
-use super::time::Timestamp;
-use super::wire::EventId;
+use crate::engine::series::Ordinal;
+use crate::engine::time::Timestamp;
+use crate::engine::wire::EventId;
 
 /// How many events are kept; a power of two.
 pub const RECENT_EVENTS: usize = 65_536;

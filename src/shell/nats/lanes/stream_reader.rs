@@ -6,16 +6,16 @@ use std::time::{Duration, Instant};
 use crate::engine::fact::Fact;
 use crate::engine::time::Timestamp;
 use crate::engine::wire::Lane;
-use crate::shell::mailbox::{Item, Slot};
+use crate::shell::driver::mailbox::{Item, Slot};
 use crate::shell::status::Topic;
 
 use super::batch::Batch;
-use super::frames::{Delivery, Frame};
-use super::link::{Link, LinkError};
 use super::pace::Pace;
-use super::stream_api::{Api, ApiError, PULLED};
 use super::stream_lane::{Consumer, Filter, Next, Phase, StreamLane};
 use super::stream_pull::{Drained, Place, Pulled, Pulls, Request, judge};
+use crate::shell::nats::api::{Api, ApiError, PULLED};
+use crate::shell::nats::frames::{Delivery, Frame};
+use crate::shell::nats::link::{Link, LinkError};
 
 /// How long a quiet consumer's place is trusted before it is compared with the stream's end.
 const COMPARE_EVERY: Duration = Duration::from_secs(10);

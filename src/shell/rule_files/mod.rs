@@ -16,8 +16,8 @@ use crate::engine::fact::{Fact, ReloadResult};
 use crate::engine::rules::RuleSet;
 use crate::engine::rules::load::{INTERVAL_DEFAULT, KnownMetrics, LoadContext, load};
 
+use super::context::ShellContext;
 use super::http::ReloadWish;
-use super::nats_in::LaneContext;
 use super::status::Topic;
 
 /// Bytes of a rule file.
@@ -237,7 +237,7 @@ pub(crate) struct Reloader {
     /// How the configuration is checked again.
     pub(crate) reread_config: Option<RereadConfig>,
     /// What lanes work with, too.
-    pub(crate) context: LaneContext,
+    pub(crate) context: ShellContext,
 }
 
 impl Reloader {
@@ -291,7 +291,7 @@ impl Reloader {
 }
 
 /// Says in the log and in readiness what a load came to.
-pub(crate) fn tell(context: &LaneContext, load: &Load, rules: usize) {
+pub(crate) fn tell(context: &ShellContext, load: &Load, rules: usize) {
     for line in &load.lines {
         tracing::warn!(finding = line, "rules");
     }

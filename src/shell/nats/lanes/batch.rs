@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::engine::time::Timestamp;
 use crate::engine::wire::{Lane, Message};
 
-use super::frames::Delivery;
+use crate::shell::nats::frames::Delivery;
 
 /// A batch of messages of one lane, in the order they arrived.
 #[derive(Debug)]

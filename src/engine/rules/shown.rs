@@ -4,11 +4,11 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::labels::{Labels, METRIC_NAME};
-use super::rules::view::AlertView;
-use super::series::{Cause, FamilyId, FamilySpec, SeriesId, Store};
-use super::time::Timestamp;
-use super::wire::payload::MetricType;
+use super::view::AlertView;
+use crate::engine::labels::{Labels, METRIC_NAME};
+use crate::engine::metric::MetricType;
+use crate::engine::series::{Cause, FamilyId, FamilySpec, SeriesId, Store};
+use crate::engine::time::Timestamp;
 
 /// The alerts that are shown.
 #[derive(Debug)]

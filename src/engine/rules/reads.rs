@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use super::history::{History, Past};
-use super::labels::{Labels, METRIC_NAME};
-use super::promql::storage::{Condition, Matcher, Selection};
-use super::promql::{SelectedSeries, Storage, Value};
-use super::recent::RecentEvents;
-use super::rules::RuleStorage;
-use super::series::{FamilyId, Store};
-use super::time::Timestamp;
-use super::wire::EventId;
-use super::wire::payload::MetricType;
+use crate::engine::history::{History, Past};
+use crate::engine::labels::{Labels, METRIC_NAME};
+use crate::engine::metric::MetricType;
+use crate::engine::promql::storage::{Condition, Matcher, Selection};
+use crate::engine::promql::{SelectedSeries, Storage, Value};
+use crate::engine::rules::RuleStorage;
+use crate::engine::series::recent::RecentEvents;
+use crate::engine::series::{FamilyId, Store};
+use crate::engine::time::Timestamp;
+use crate::engine::wire::EventId;
 
 /// Events that alert events name as evidence.
 const EVIDENCE_MAX: usize = 5;

@@ -16,9 +16,9 @@ use crate::engine::rules::set::Condition;
 use crate::engine::rules::view::{AlertView, GroupView, KindView, LevelView, RuleView};
 use crate::engine::time::Timestamp;
 
-use super::http::Web;
-use super::http::answers::text;
-use super::http::json::float;
+use super::answers::text;
+use super::json::float;
+use crate::shell::http::Web;
 
 /// How often an open page is brought up to date.
 const EVERY: Duration = Duration::from_secs(2);

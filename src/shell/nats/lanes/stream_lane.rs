@@ -11,19 +11,19 @@ use serde_json::{Value, json};
 
 use crate::engine::fact::{CatchUp, EpochReason, Fact};
 use crate::engine::wire::{EventType, Lane};
+use crate::shell::driver::mailbox::{Item, Slot};
 use crate::shell::limited_log::LimitedLog;
-use crate::shell::mailbox::{Item, Slot};
 use crate::shell::settings::{JetStreamSettings, MissingStream, Start};
 use crate::shell::status::Topic;
 
-use super::LaneContext;
 use super::batch::Batch;
-use super::core_lane::subject_of;
-use super::link::{Link, LinkError};
-use super::servers::Servers;
-use super::stream_api::{Api, ApiError, ConsumerInfo, StreamInfo};
+use super::core::subject_of;
 use super::stream_durable::Durable;
 use super::stream_gaps::{GapMeans, Gaps};
+use crate::shell::context::ShellContext;
+use crate::shell::nats::api::{Api, ApiError, ConsumerInfo, StreamInfo};
+use crate::shell::nats::link::{Link, LinkError};
+use crate::shell::nats::servers::Servers;
 
 /// How long to wait before looking again at a stream that cannot be read.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -89,7 +89,7 @@ pub(super) enum Next {
 
 /// The JetStream lane.
 pub(crate) struct StreamLane {
-    pub(super) context: LaneContext,
+    pub(super) context: ShellContext,
     servers: Servers,
     pub(super) subjects: Vec<String>,
     pub(super) position: Position,
@@ -104,7 +104,7 @@ pub(crate) struct StreamLane {
 
 impl StreamLane {
     /// The lane of these types.
-    pub(crate) fn new(context: LaneContext, servers: Servers, types: &[EventType]) -> Self {
+    pub(crate) fn new(context: ShellContext, servers: Servers, types: &[EventType]) -> Self {
         Self {
             context,
             servers,
@@ -399,7 +399,7 @@ impl StreamLane {
 }
 
 /// Keeps the connection alive for a while without reading the stream.
-fn idle(context: &LaneContext, link: &mut Link) -> Result<(), LinkError> {
+fn idle(context: &ShellContext, link: &mut Link) -> Result<(), LinkError> {
     let until = Instant::now() + LOOK_AGAIN;
     while Instant::now() < until && !context.stop.is_stopping() {
         link.read()?;

@@ -9,15 +9,15 @@ use std::time::{Duration, Instant};
 use crate::engine::fact::{DropReason, Fact};
 use crate::engine::time::Timestamp;
 use crate::engine::wire::{EventType, Lane};
-use crate::shell::mailbox::{Item, Slot};
+use crate::shell::driver::mailbox::{Item, Slot};
 use crate::shell::status::Topic;
 
-use super::LaneContext;
 use super::batch::Batch;
-use super::frames::Frame;
-use super::link::{Link, LinkError};
 use super::pace::Pace;
-use super::servers::Servers;
+use crate::shell::context::ShellContext;
+use crate::shell::nats::frames::Frame;
+use crate::shell::nats::link::{Link, LinkError};
+use crate::shell::nats::servers::Servers;
 
 /// How often a forbidden subscription is asked for again.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
@@ -25,7 +25,7 @@ const ASK_AGAIN: Duration = Duration::from_secs(5);
 /// The core lane.
 #[derive(Debug)]
 pub(crate) struct CoreLane {
-    context: LaneContext,
+    context: ShellContext,
     servers: Servers,
     subjects: Vec<String>,
     batch: Batch,
@@ -57,7 +57,7 @@ pub(crate) fn subject_of(event_type: EventType) -> String {
 
 impl CoreLane {
     /// The lane of these types.
-    pub(crate) fn new(context: LaneContext, servers: Servers, types: &[EventType]) -> Self {
+    pub(crate) fn new(context: ShellContext, servers: Servers, types: &[EventType]) -> Self {
         Self {
             context,
             servers,

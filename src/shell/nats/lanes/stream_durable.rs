@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 use crate::engine::time::Timestamp;
 
 use super::batch::Batch;
-use super::frames::Delivery;
-use super::link::Link;
-use super::stream_api::ConsumerInfo;
 use super::stream_pull::Place;
+use crate::shell::nats::api::ConsumerInfo;
+use crate::shell::nats::frames::Delivery;
+use crate::shell::nats::link::Link;
 
 /// How long the server waits for an acknowledgement.
 const ACK_WAIT: Duration = Duration::from_secs(5);

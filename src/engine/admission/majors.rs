@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::fact::Notice;
-use super::time::Timestamp;
-use super::wire::{EventType, Version};
+use crate::engine::fact::Notice;
+use crate::engine::time::Timestamp;
+use crate::engine::wire::{EventType, Version};
 
 /// How often a person is told of one deprecated major of a type.
 const NOTICE_EVERY: Duration = Duration::from_hours(1);

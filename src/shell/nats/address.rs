@@ -1,6 +1,6 @@
 //! Server addresses as they are written in a URL list, and what of them may be shown.
 
-use crate::shell::percent::decoded;
+use crate::shell::nats::percent::decoded;
 use crate::shell::settings::Secret;
 
 /// The port of a URL that names none.

@@ -11,9 +11,9 @@
 
 use std::collections::VecDeque;
 
-use super::config::DedupeConfig;
-use super::time::Timestamp;
-use super::wire::EventId;
+use crate::engine::config::DedupeConfig;
+use crate::engine::time::Timestamp;
+use crate::engine::wire::EventId;
 
 /// Fingerprints in a bucket: one cache line.
 const BUCKET: usize = 8;

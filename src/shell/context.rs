@@ -1,39 +1,19 @@
-//! The lanes: messages from NATS, in batches, to the driver's mailbox.
-//!
-//! Each lane has a connection and a thread of its own and speaks the NATS protocol itself ([`link`], [`frames`]).
-//! A client library would drop messages its reader has no room for, would end the connection over a header block
-//! it cannot read, and would cost more for each message than all that follows.
-
-pub(crate) mod address;
-pub(crate) mod batch;
-pub(crate) mod core_lane;
-pub(crate) mod frames;
-pub(crate) mod link;
-pub(crate) mod login;
-pub(crate) mod pace;
-pub(crate) mod servers;
-pub(crate) mod stream_api;
-pub(crate) mod stream_durable;
-mod stream_gaps;
-pub(crate) mod stream_lane;
-pub(crate) mod stream_pull;
-pub(crate) mod stream_reader;
-pub(crate) mod tls;
+//! What the parts of the shell share: the way to the driver, the condition, the settings.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::fact::Fact;
 
-use super::command::Command;
-use super::mailbox::{Item, Mailbox, Slot};
+use super::driver::command::Command;
+use super::driver::mailbox::{Item, Mailbox, Slot};
 use super::settings::Settings;
 use super::status::{Connectivity, Status, Topic};
 use super::stop::Stop;
 
-/// What every lane works with.
+/// What every part of the shell works with.
 #[derive(Clone, Debug)]
-pub(crate) struct LaneContext {
+pub(crate) struct ShellContext {
     /// Where batches go.
     pub(crate) mailbox: Arc<Mailbox>,
     /// Where the condition is noted.
@@ -44,7 +24,7 @@ pub(crate) struct LaneContext {
     pub(crate) settings: Arc<Settings>,
 }
 
-impl LaneContext {
+impl ShellContext {
     /// Notes that a connection stands.
     pub(crate) fn link_is_up(&self, topic: Topic) {
         self.tell(self.status.clear(topic));

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::frames::{Delivery, number};
-use super::link::Link;
-use super::stream_api::Api;
+use crate::shell::nats::api::Api;
+use crate::shell::nats::frames::{Delivery, number};
+use crate::shell::nats::link::Link;
 
 /// Requests kept open at a time.
 const OPEN_MAX: usize = 2;

@@ -1,0 +1,12 @@
+//! NATS: addresses, signing in, connections and frames, which the [`lanes`] in and what goes [`out`] share.
+
+pub(crate) mod address;
+pub(crate) mod api;
+pub(crate) mod frames;
+pub(crate) mod lanes;
+pub(crate) mod link;
+pub(crate) mod login;
+pub(crate) mod out;
+pub(crate) mod percent;
+pub(crate) mod servers;
+pub(crate) mod tls;
