@@ -56,7 +56,8 @@ apt_unpack() {
     folder=$(mktemp -d)
     (cd "$folder" && apt-get download -qq "$package" >/dev/null 2>&1 && dpkg -x ./*.deb unpacked) ||
         fail "cannot download the package $package; install $command by hand and start this again"
-    binary=$(find "$folder/unpacked" -type f -name "$command" -perm -u+x | head -n 1)
+    # Not just any file of that name: the init script is called so as well.
+    binary=$(find "$folder"/unpacked/usr/bin "$folder"/unpacked/usr/sbin -type f -name "$command" 2>/dev/null | head -n 1 || true)
     [ -n "$binary" ] || fail "the package $package holds no $command"
     install -m 755 "$binary" "$tools/bin/$command"
     rm -rf "$folder"
@@ -95,7 +96,9 @@ need_nats_server() {
     if [ -n "$have" ] && version_at_least "$have" 2.9.10; then
         return 0
     fi
-    if [ -z "$have" ] && apt-cache policy nats-server 2>/dev/null | grep -q 'Candidate: [0-9]'; then
+    # A machine that never updated its package lists knows of no candidate.
+    [ -n "$have" ] || ! command -v apt-get >/dev/null || apt_update_once nats-server
+    if [ -z "$have" ] && apt-cache policy nats-server 2>/dev/null | grep 'Candidate: [0-9]' >/dev/null; then
         apt_unpack nats-server nats-server
         version_at_least "$(nats-server --version | sed 's/.*v//')" 2.9.10 && return 0
         rm -f "$tools/bin/nats-server"
