@@ -12,6 +12,7 @@ mod http;
 mod limited_log;
 mod nats;
 mod process;
+pub(crate) mod prometheus_json;
 pub mod rule_files;
 pub mod settings;
 mod status;

@@ -17,10 +17,10 @@ use crate::engine::promql::ast::Node;
 use crate::engine::promql::{EvalError, Expr, Outcome, ParseError, QueryValue, parse};
 use crate::engine::time::Timestamp;
 use crate::engine::{Engine, QuerySpan};
+use crate::shell::prometheus_json::{self as json, RuleFilter, ShowAlerts};
 
 use super::Web;
 use super::form::{Form, FormError};
-use super::json::{self, RuleFilter, ShowAlerts};
 
 /// Points of one series a range query may ask for, as in Prometheus.
 const POINTS_MAX: u128 = 11_000;

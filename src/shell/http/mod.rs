@@ -7,7 +7,6 @@ pub(crate) mod answers;
 pub(crate) mod api;
 mod connections;
 pub(crate) mod form;
-pub(crate) mod json;
 pub(crate) mod metrics;
 mod page;
 pub(crate) mod timed;

@@ -17,8 +17,8 @@ use crate::engine::rules::view::{AlertView, GroupView, KindView, LevelView, Rule
 use crate::engine::time::Timestamp;
 
 use super::answers::text;
-use super::json::float;
 use crate::shell::http::Web;
+use crate::shell::prometheus_json::float;
 
 /// How often an open page is brought up to date.
 const EVERY: Duration = Duration::from_secs(2);

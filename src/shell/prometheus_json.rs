@@ -1,4 +1,4 @@
-//! Prometheus' JSON: results of queries, rules and alerts, numbers as Go writes them.
+//! Prometheus' JSON, for the HTTP API and the commands: results of queries, rules and alerts, numbers as Go writes them.
 
 use std::time::Duration;
 
