@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use anyhow::{anyhow, bail};
 use clap::{Args, ValueEnum};
-use serde_json::{Value as Json, json};
 
 use super::playback::Playback;
 use super::recording::Flow;
@@ -13,6 +12,7 @@ use super::{Outcome, instant, replay, settings};
 use crate::engine::diagnostic::{Diagnostic, Severity, Source};
 use crate::engine::promql::{self, QueryValue, Sample, Value};
 use crate::engine::time::Timestamp;
+use crate::shell::prometheus_json::{self, float};
 
 /// What to ask of which events.
 #[derive(Args)]
@@ -101,7 +101,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Res
     }
     match arguments.format {
         Format::Text => terminal.text(text(&outcome.value)),
-        Format::Json => terminal.line(json_answer(&outcome, at)),
+        Format::Json => terminal.line(prometheus_json::outcome(&outcome, at)),
     }
     Ok(Outcome::Fine)
 }
@@ -109,7 +109,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Res
 /// One line a sample: labels, then the value.
 fn text(value: &QueryValue) -> String {
     let rows: Vec<(String, String)> = match value {
-        QueryValue::Scalar(number) => return format!("{}\n", number_text(*number)),
+        QueryValue::Scalar(number) => return format!("{}\n", float(*number)),
         QueryValue::String(text) => return format!("{text}\n"),
         QueryValue::Vector(samples) => {
             samples.iter().map(|(labels, value)| (labels.to_string(), value_text(value))).collect()
@@ -136,60 +136,7 @@ fn text(value: &QueryValue) -> String {
 
 fn value_text(value: &Value) -> String {
     match value {
-        Value::Float(number) => number_text(*number),
+        Value::Float(number) => float(*number),
         Value::Histogram(histogram) => histogram.to_string(),
     }
-}
-
-/// A number as Prometheus writes it.
-fn number_text(number: f64) -> String {
-    if number.is_nan() {
-        "NaN".to_owned()
-    } else if number.is_infinite() {
-        (if number > 0.0 { "+Inf" } else { "-Inf" }).to_owned()
-    } else {
-        number.to_string()
-    }
-}
-
-fn json_answer(outcome: &promql::Outcome, at: Timestamp) -> Json {
-    let seconds = |time_ms: i64| match time_ms % 1_000 {
-        0 => json!(time_ms / 1_000),
-        _ => json!(time_ms as f64 / 1e3),
-    };
-    let metric = |labels: &crate::engine::labels::Labels| -> Json {
-        let pairs = labels.iter().map(|(name, value)| (name.to_string(), json!(value.as_ref())));
-        Json::Object(pairs.collect())
-    };
-    let now = seconds(at.millis());
-    let (kind, result) = match &outcome.value {
-        QueryValue::Scalar(number) => ("scalar", json!([now, number_text(*number)])),
-        QueryValue::String(text) => ("string", json!([now, text])),
-        QueryValue::Vector(samples) => {
-            let samples = samples
-                .iter()
-                .map(|(labels, value)| json!({"metric": metric(labels), "value": [now, value_text(value)]}));
-            ("vector", samples.collect())
-        }
-        QueryValue::Matrix(series) => {
-            let series = series.iter().map(|series| {
-                let values: Vec<Json> = series
-                    .samples
-                    .iter()
-                    .map(|sample| json!([seconds(sample.time_ms), value_text(&sample.value)]))
-                    .collect();
-                json!({"metric": metric(&series.labels), "values": values})
-            });
-            ("matrix", series.collect())
-        }
-    };
-    let mut answer = json!({"status": "success", "data": {"resultType": kind, "result": result}});
-    if let Json::Object(fields) = &mut answer {
-        for (name, notes) in [("warnings", &outcome.warnings), ("infos", &outcome.infos)] {
-            if !notes.is_empty() {
-                fields.insert(name.to_owned(), json!(notes));
-            }
-        }
-    }
-    answer
 }

@@ -274,6 +274,7 @@ fn seconds_of(span: Duration) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::promql::{SelectedSeries, series_notation};
 
     #[test]
     fn numbers_are_written_as_go_writes_them() {
@@ -292,17 +293,51 @@ mod tests {
         }
     }
 
+    fn sample(written: &str) -> SampleValue {
+        match series_notation::points(written).unwrap().as_slice() {
+            [Some(value)] => value.clone(),
+            other => panic!("{written} is {other:?}"),
+        }
+    }
+
     #[test]
-    fn a_vector_is_written_as_prometheus_does() {
-        let result = Outcome {
-            value: QueryValue::Vector(vec![(Labels::collect([("a", "b")]), SampleValue::Float(2.5))]),
-            warnings: Vec::new(),
-            infos: vec!["hm".to_owned()],
+    fn results_are_written_as_prometheus_does() {
+        let histogram = "{{schema:0 sum:5 count:4 buckets:[1 0 3]}}";
+        let set = || Labels::collect([("a", "b")]);
+        let series = |values: &[&str]| {
+            let at = |(second, value): (i64, &&str)| Sample {
+                time_ms: second * 1_000,
+                value: sample(value),
+                start_ms: None,
+            };
+            let samples = (1..).zip(values).map(at).collect();
+            QueryValue::Matrix(vec![SelectedSeries { labels: set(), samples }])
         };
-        let text = outcome(&result, Timestamp::from_millis(1_500)).to_string();
-        let expected = r#"{"status":"success","data":{"resultType":"vector","result":[{"metric":{"a":"b"},"value":[1.5,"2.5"]}]},"infos":["hm"]}"#;
-        let (read, wanted): (Value, Value) =
-            (serde_json::from_str(&text).unwrap(), serde_json::from_str(expected).unwrap());
-        assert_eq!(read, wanted);
+        let native = r#"{"count":"4","sum":"5","buckets":[[0,"0.5","1","1"],[0,"2","4","3"]]}"#;
+        let cases = [
+            (QueryValue::Scalar(2.5), r#"{"resultType":"scalar","result":[1.5,"2.5"]}"#.to_owned()),
+            (
+                QueryValue::Vector(vec![(set(), sample("2.5"))]),
+                r#"{"resultType":"vector","result":[{"metric":{"a":"b"},"value":[1.5,"2.5"]}]}"#.to_owned(),
+            ),
+            (
+                QueryValue::Vector(vec![(set(), sample(histogram))]),
+                format!(
+                    r#"{{"resultType":"vector","result":[{{"metric":{{"a":"b"}},"histogram":[1.5,{native}]}}]}}"#
+                ),
+            ),
+            (
+                series(&["3", histogram]),
+                format!(
+                    r#"{{"resultType":"matrix","result":[{{"metric":{{"a":"b"}},"values":[[1,"3"]],"histograms":[[2,{native}]]}}]}}"#
+                ),
+            ),
+        ];
+        for (value, data) in cases {
+            let result = Outcome { value, warnings: Vec::new(), infos: vec!["hm".to_owned()] };
+            let said = outcome(&result, Timestamp::from_millis(1_500));
+            let expected = format!(r#"{{"status":"success","data":{data},"infos":["hm"]}}"#);
+            assert_eq!(said, serde_json::from_str::<Value>(&expected).unwrap());
+        }
     }
 }
