@@ -16,6 +16,7 @@ pub mod fact;
 pub mod history;
 pub mod labels;
 pub mod metric;
+pub mod pattern;
 pub mod promql;
 pub mod rules;
 pub mod series;

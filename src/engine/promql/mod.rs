@@ -10,7 +10,6 @@ pub mod inspect;
 mod lexer;
 mod operators;
 pub mod parse;
-pub mod pattern;
 mod print;
 pub mod series_notation;
 pub mod storage;

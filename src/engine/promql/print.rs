@@ -7,10 +7,10 @@ use super::ast::{
     Node, RangeMode, Shift, Sign, VectorSelector,
 };
 use super::inspect::UNARY_PRECEDENCE;
-use super::pattern;
 use super::storage::{Condition, Matcher};
 use super::text::{Decimal, Quoted, Span};
 use crate::engine::labels::METRIC_NAME;
+use crate::engine::pattern;
 
 type Out<'a> = fmt::Formatter<'a>;
 

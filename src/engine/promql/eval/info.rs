@@ -5,14 +5,15 @@
 
 use std::sync::Arc;
 
+use super::super::EvalError;
 use super::super::ast::{Expr, Node, Shift};
 use super::super::storage::{Condition, Extent, Matcher, Selection, Value};
-use super::super::{EvalError, pattern};
 use super::row::NameState;
 use super::{
     Cell, Evaluator, Grid, Matrix, Novelty, Numbering, Row, Times, duplicate_labels, fail, select, unwrapped,
 };
 use crate::engine::labels::{Label, Labels, METRIC_NAME};
+use crate::engine::pattern;
 
 /// The info metric that is meant where none is named.
 const DEFAULT: &str = "target_info";

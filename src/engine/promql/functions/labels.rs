@@ -1,18 +1,19 @@
 //! `label_replace` and `label_join`.
 
+use super::super::EvalError;
 use super::super::ast::Expr;
 use super::super::eval::{Evaluator, Grid, Matrix, Row, fail};
-use super::super::{EvalError, pattern as regex};
 use super::call::{argument, joined, string};
 use crate::engine::labels::METRIC_NAME;
+use crate::engine::pattern;
 
 /// Sets a label where a regular expression matches another.
 pub(super) fn replace(evaluator: &mut Evaluator<'_>, args: &[Expr], grid: Grid) -> Result<Matrix, EvalError> {
     let vector = argument(args, 0)?;
     let (target, replacement) = (string(args, 1)?, string(args, 2)?);
-    let (source, pattern) = (string(args, 3)?, string(args, 4)?);
-    let regex = regex::anchored(pattern).map_err(|_| {
-        let message = format!("invalid regular expression in label_replace(): {pattern}");
+    let (source, expression) = (string(args, 3)?, string(args, 4)?);
+    let regex = pattern::anchored(expression).map_err(|_| {
+        let message = format!("invalid regular expression in label_replace(): {expression}");
         fail(&args.get(4).map_or(0..0, |arg| arg.span.clone()), message)
     })?;
     if target.is_empty() {

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use super::{Parsed, Parser, grown};
 use crate::engine::labels::METRIC_NAME;
+use crate::engine::pattern;
 use crate::engine::promql::ParseError;
 use crate::engine::promql::ast::{At, Node, RangeMode, Shift, Sign, VectorSelector};
 use crate::engine::promql::check::{self, advise, error};
 use crate::engine::promql::lexer::{Token, TokenKind};
-use crate::engine::promql::pattern;
 use crate::engine::promql::storage::{Condition, Matcher};
 use crate::engine::promql::text;
 
