@@ -12,7 +12,6 @@ use super::inspect::{unwrapped, value_type, walk};
 use super::storage::{Condition, Matcher};
 use super::text::Quoted;
 use crate::engine::labels::METRIC_NAME;
-use crate::engine::pattern;
 
 /// The functions that know what to do with `anchored`; the first three know `smoothed` as well.
 const RANGE_MODE_FUNCTIONS: [&str; 5] = ["delta", "increase", "rate", "changes", "resets"];
@@ -249,7 +248,7 @@ pub(super) fn name_once(selector: &VectorSelector, span: &Range<usize>) -> Resul
 fn value_text(matcher: &Matcher) -> &str {
     match &matcher.condition {
         Condition::Equal(value) | Condition::NotEqual(value) => value,
-        Condition::Match(regex) | Condition::NoMatch(regex) => pattern::source(regex),
+        Condition::Match(regex) | Condition::NoMatch(regex) => regex.text(),
     }
 }
 

@@ -10,7 +10,6 @@ use super::inspect::UNARY_PRECEDENCE;
 use super::storage::{Condition, Matcher};
 use super::text::{Decimal, Quoted, Span};
 use crate::engine::labels::METRIC_NAME;
-use crate::engine::pattern;
 
 type Out<'a> = fmt::Formatter<'a>;
 
@@ -210,8 +209,8 @@ impl fmt::Display for Matcher {
         let (operator, value) = match &self.condition {
             Condition::Equal(value) => ("=", value.as_ref()),
             Condition::NotEqual(value) => ("!=", value.as_ref()),
-            Condition::Match(regex) => ("=~", pattern::source(regex)),
-            Condition::NoMatch(regex) => ("!~", pattern::source(regex)),
+            Condition::Match(regex) => ("=~", regex.text()),
+            Condition::NoMatch(regex) => ("!~", regex.text()),
         };
         write!(out, "{}{operator}{}", Name(&self.name), Quoted(value))
     }

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use regex::Regex;
-
 use crate::engine::labels::Labels;
+use crate::engine::pattern::Pattern;
 
 /// The value that marks a series as gone, by its bits, as in Prometheus' storage.
 pub const STALE_BITS: u64 = 0x7ff0_0000_0000_0002;
@@ -25,10 +24,10 @@ pub enum Condition {
     Equal(Arc<str>),
     /// `!=`
     NotEqual(Arc<str>),
-    /// `=~`, fully anchored; dot matches a newline, as in Prometheus
-    Match(Regex),
-    /// `!~`, fully anchored
-    NoMatch(Regex),
+    /// `=~`, made by [`Pattern::anchored`]
+    Match(Pattern),
+    /// `!~`, made by [`Pattern::anchored`]
+    NoMatch(Pattern),
 }
 
 impl Condition {

@@ -13,7 +13,7 @@ use super::{
     Cell, Evaluator, Grid, Matrix, Novelty, Numbering, Row, Times, duplicate_labels, fail, select, unwrapped,
 };
 use crate::engine::labels::{Label, Labels, METRIC_NAME};
-use crate::engine::pattern;
+use crate::engine::pattern::Pattern;
 
 /// The info metric that is meant where none is named.
 const DEFAULT: &str = "target_info";
@@ -143,7 +143,7 @@ impl Request {
             [] => Some(Condition::Equal(Arc::from(DEFAULT))),
             // Naming only what is not meant would mean every other metric.
             names if !names.iter().any(positive) => {
-                pattern::anchored(CONVENTIONAL).ok().map(Condition::Match)
+                Pattern::anchored(CONVENTIONAL).ok().map(Condition::Match)
             }
             _ => None,
         };

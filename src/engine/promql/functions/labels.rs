@@ -5,14 +5,14 @@ use super::super::ast::Expr;
 use super::super::eval::{Evaluator, Grid, Matrix, Row, fail};
 use super::call::{argument, joined, string};
 use crate::engine::labels::METRIC_NAME;
-use crate::engine::pattern;
+use crate::engine::pattern::Pattern;
 
 /// Sets a label where a regular expression matches another.
 pub(super) fn replace(evaluator: &mut Evaluator<'_>, args: &[Expr], grid: Grid) -> Result<Matrix, EvalError> {
     let vector = argument(args, 0)?;
     let (target, replacement) = (string(args, 1)?, string(args, 2)?);
     let (source, expression) = (string(args, 3)?, string(args, 4)?);
-    let regex = pattern::anchored(expression).map_err(|_| {
+    let pattern = Pattern::anchored(expression).map_err(|_| {
         let message = format!("invalid regular expression in label_replace(): {expression}");
         fail(&args.get(4).map_or(0..0, |arg| arg.span.clone()), message)
     })?;
@@ -22,9 +22,7 @@ pub(super) fn replace(evaluator: &mut Evaluator<'_>, args: &[Expr], grid: Grid) 
     }
     let mut matrix = evaluator.vector(vector, grid)?;
     for row in matrix.rows_mut() {
-        if let Some(captures) = regex.captures(row.get(source)) {
-            let mut value = String::new();
-            captures.expand(replacement, &mut value);
+        if let Some(value) = pattern.expanded(row.get(source), replacement) {
             set(row, target, &value);
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Parsed, Parser, grown};
 use crate::engine::labels::METRIC_NAME;
-use crate::engine::pattern;
+use crate::engine::pattern::Pattern;
 use crate::engine::promql::ParseError;
 use crate::engine::promql::ast::{At, Node, RangeMode, Shift, Sign, VectorSelector};
 use crate::engine::promql::check::{self, advise, error};
@@ -100,7 +100,7 @@ impl Parser<'_> {
         let token = self.take();
         let value = self.string(&token)?;
         let regex = || {
-            pattern::anchored(&value).map_err(|wrong| {
+            Pattern::anchored(&value).map_err(|wrong| {
                 advise(
                     token.span.clone(),
                     wrong.to_string(),
