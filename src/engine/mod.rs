@@ -33,7 +33,6 @@ use config::Config;
 use exposition::Snapshot;
 use fact::{CatchUp, Fact, Notice, Rejected};
 use history::{History, Past};
-use metric::MetricType;
 use promql::{EvalError, Expr, Outcome, Settings};
 use rules::event::AlertEvent;
 use rules::reads::{self, RuleReads, Watch};
@@ -41,7 +40,7 @@ use rules::shown::ShownAlerts;
 use rules::view::{AlertView, GroupView};
 use rules::{GroupCounts, RuleSet, RuleSettings, Rules};
 use series::recent::RecentEvents;
-use series::{Cause, FamilySpec, Store};
+use series::{Cause, Store};
 use std::sync::Arc;
 use stopwatch::Stopwatch;
 use time::Timestamp;
@@ -400,7 +399,8 @@ impl State {
         self.watch.look_again(&mut self.store);
         self.history.sample_all(&self.store, now, self.watch.families());
         for family in self.history.take_newly_left_out() {
-            self.notices.push(Notice::HistoryFull { metric: exposed_name(self.store.family(family)) });
+            self.notices
+                .push(Notice::HistoryFull { metric: self.store.family(family).exposed_name().into_owned() });
         }
         self.next_step = self.history.next_step(now);
     }
@@ -411,7 +411,7 @@ impl State {
         self.catalogue.refresh(&mut self.store, now);
         self.shown.show(&mut self.store, &self.rules.alerts(), now);
         for overflow in self.store.overflowed() {
-            let metric = exposed_name(self.store.family(overflow.family));
+            let metric = self.store.family(overflow.family).exposed_name().into_owned();
             self.account.overflowed(&mut self.store, &metric, overflow.count, now);
             self.notices.push(Notice::SeriesOverflow { metric, label: overflow.label.to_string() });
         }
@@ -436,14 +436,6 @@ impl State {
         self.refresh(now);
         self.history.retire(self.store.removed());
         Past { store: &self.store, history: &self.history, now }
-    }
-}
-
-/// The name that a family's samples have on `/metrics`.
-fn exposed_name(spec: &FamilySpec) -> String {
-    match spec.metric_type {
-        MetricType::Counter => format!("{}_total", spec.name),
-        MetricType::Gauge | MetricType::Histogram => spec.name.to_string(),
     }
 }
 

@@ -19,10 +19,7 @@ pub(crate) fn families(started: Timestamp) -> Vec<ExtraFamily> {
                 CollectedType::GAUGE => MetricType::Gauge,
                 _ => return None,
             };
-            let name = match metric_type {
-                MetricType::Counter => family.name().strip_suffix("_total").unwrap_or(family.name()),
-                MetricType::Gauge | MetricType::Histogram => family.name(),
-            };
+            let name = metric_type.family_name(family.name());
             let samples = family.get_metric().iter().map(|metric| ExtraSample {
                 labels: Vec::new(),
                 value: match metric_type {

@@ -4,7 +4,6 @@ use std::fmt::Write;
 
 use super::{CATALOGUE, CatalogueRow, Source};
 use crate::engine::account::OWN_METRICS;
-use crate::engine::metric::MetricType;
 
 const PAGE: &str = include_str!("../../../docs/metrics.md");
 
@@ -24,14 +23,6 @@ MetricRecorded events bring metrics of their own: names get `_` for every charac
 a leading digit, counters end in `_total`, and a name that coincides with one of these, or begins with `signalbox_` or
 `process_`, is refused as `conflict`.
 ";
-
-fn type_word(metric_type: MetricType) -> &'static str {
-    match metric_type {
-        MetricType::Counter => "counter",
-        MetricType::Gauge => "gauge",
-        MetricType::Histogram => "histogram",
-    }
-}
 
 fn code_list(words: &[&str]) -> String {
     words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
@@ -64,16 +55,16 @@ fn page() -> String {
             page,
             "| {shown} | `{}` | {tracked}{} | {} | {} | {} |",
             row.name,
-            type_word(row.metric_type),
+            row.metric_type.name(),
             code_list(row.labels),
             from_the_start(row),
             row.help
         );
     }
     for own in OWN_METRICS {
-        let total = if own.metric_type == MetricType::Counter { "_total" } else { "" };
-        let (kind, labels) = (type_word(own.metric_type), code_list(own.labels));
-        let _ = writeln!(page, "|  | `{}{total}` | {kind} | {labels} |  | {} |", own.name, own.help);
+        let name = own.metric_type.exposed_name(own.name);
+        let (kind, labels) = (own.metric_type.name(), code_list(own.labels));
+        let _ = writeln!(page, "|  | `{name}` | {kind} | {labels} |  | {} |", own.help);
     }
     page
 }

@@ -124,19 +124,10 @@ impl Recorded {
             NameScheme::Underscores => underscored_metric(name),
             NameScheme::Utf8 => Cow::Borrowed(name),
         };
-        if event.metric_type != MetricType::Counter {
-            return Ok(name);
-        }
-        // `_total` alone leaves no name: it is that of a counter `_total_total`.
-        let without = |name: &str| name.len().checked_sub("_total".len()).filter(|len| *len > 0);
         Ok(match name {
-            Cow::Borrowed(name) => {
-                Cow::Borrowed(without(name).and(name.strip_suffix("_total")).unwrap_or(name))
-            }
+            Cow::Borrowed(name) => Cow::Borrowed(event.metric_type.family_name(name)),
             Cow::Owned(mut name) => {
-                if let Some(len) = without(&name).filter(|_| name.ends_with("_total")) {
-                    name.truncate(len);
-                }
+                name.truncate(event.metric_type.family_name(&name).len());
                 Cow::Owned(name)
             }
         })
@@ -196,11 +187,8 @@ impl Recorded {
             reason: Reason::Conflict,
             detail: Cow::Owned(format!("metric_name {conflict}")),
         })?;
-        let exposed = match metric_type {
-            MetricType::Counter => Arc::from(format!("{name}_total")),
-            MetricType::Gauge | MetricType::Histogram => Arc::from(name),
-        };
-        let family = RecordedFamily { id, metric_type, name: exposed, dropped };
+        let exposed = metric_type.exposed_name(name);
+        let family = RecordedFamily { id, metric_type, name: Arc::from(exposed), dropped };
         self.families.insert(Arc::from(name), family.clone());
         Ok(family)
     }

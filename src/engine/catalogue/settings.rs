@@ -25,13 +25,10 @@ impl Chosen {
 
 /// The settings of the family `name` (without `_total`). Globs match it or, for a counter, its sample name.
 pub(super) fn choose(settings: &[MetricSettings], name: &str, metric_type: MetricType) -> Chosen {
-    let sample = match metric_type {
-        MetricType::Counter => format!("{name}_total"),
-        MetricType::Gauge | MetricType::Histogram => name.to_owned(),
-    };
+    let exposed = metric_type.exposed_name(name);
     let mut chosen = Chosen::default();
     let matches =
-        |setting: &&MetricSettings| [name, &sample].iter().any(|name| glob_matches(&setting.pattern, name));
+        |setting: &&MetricSettings| [name, &exposed].iter().any(|name| glob_matches(&setting.pattern, name));
     for setting in settings.iter().filter(matches) {
         if chosen.buckets.is_none() {
             chosen.buckets = setting.buckets.as_deref().map(rising);

@@ -3,7 +3,7 @@
 //! Families are registered from it, rules are checked against it, and the HTTP metadata and the metrics page of the
 //! documentation are written from it.
 
-use crate::engine::metric::MetricType;
+use crate::engine::metric::{MetricType, sample_names};
 use crate::engine::wire::payload::EventType;
 
 /// A metric of the catalogue.
@@ -51,10 +51,7 @@ impl CatalogueRow {
 
     /// The name of the family: without a counter's `_total`.
     pub fn family(&self) -> &'static str {
-        match self.metric_type {
-            MetricType::Counter => self.name.strip_suffix("_total").unwrap_or(self.name),
-            MetricType::Gauge | MetricType::Histogram => self.name,
-        }
+        self.metric_type.family_name(self.name)
     }
 
     /// `name` as it is exposed under a namespace.
@@ -361,14 +358,11 @@ rows! {
 
 /// The row of a metric, by its family name or by the name of any of its samples, without a namespace.
 pub fn find(name: &str) -> Option<&'static CatalogueRow> {
-    CATALOGUE.iter().copied().find(|row| {
-        let rest = name.strip_prefix(row.family());
-        match row.metric_type {
-            MetricType::Counter => matches!(rest, Some("" | "_total" | "_created")),
-            MetricType::Gauge => rest == Some(""),
-            MetricType::Histogram => matches!(rest, Some("" | "_bucket" | "_count" | "_sum" | "_created")),
-        }
-    })
+    let of_sample = |row: &&CatalogueRow| {
+        let mut names = sample_names(name);
+        names.any(|sample| sample.family == row.family() && sample.metric_type == row.metric_type)
+    };
+    CATALOGUE.iter().copied().find(|row| name == row.family() || of_sample(row))
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::Config;
 use crate::engine::catalogue::CATALOGUE;
-use crate::engine::metric::MetricType;
-use crate::engine::rules::load::{KnownMetric, KnownMetrics, guessed_type};
+use crate::engine::metric::{MetricType, likely_type};
+use crate::engine::rules::load::{KnownMetric, KnownMetrics};
 
 /// A metric the configuration names in `metrics`, so that rules may read it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub fn known_metrics(config: &Config) -> KnownMetrics {
     }
     for declared in &config.declared {
         // A histogram's glob may have been written for its samples; its family is what is known.
-        let metric_type = declared.metric_type.unwrap_or_else(|| guessed_type(&declared.pattern));
+        let metric_type = declared.metric_type.unwrap_or_else(|| likely_type(&declared.pattern));
         let metric = KnownMetric { metric_type, labels: None, unit: Arc::from("") };
         if declared.pattern.contains(['*', '?']) {
             known.add_glob(&declared.pattern, metric);
@@ -43,7 +43,7 @@ pub fn known_metrics(config: &Config) -> KnownMetrics {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::rules::load::SampleKind;
+    use crate::engine::metric::Part;
 
     #[test]
     fn rules_may_read_the_catalogue_under_its_namespace_and_what_is_declared() {
@@ -57,6 +57,6 @@ mod tests {
         assert!(known.find("shop_queue_depth").is_some());
         assert!(known.find("queue_depth").is_none());
         assert!(known.find("cart_items").is_some());
-        assert_eq!(known.find("wait_seconds_bucket").map(|found| found.sample), Some(SampleKind::Bucket));
+        assert_eq!(known.find("wait_seconds_bucket").map(|found| found.part), Some(Some(Part::Bucket)));
     }
 }

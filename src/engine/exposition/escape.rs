@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use super::format::Escaping;
-use crate::engine::metric::MetricType;
 use crate::engine::series::{
     FamilySpec, is_legacy_label, is_legacy_metric, pairs, push_escaped, underscored_label, underscored_metric,
 };
@@ -32,11 +31,8 @@ pub(super) fn escaped(name: &str, of: NameOf, escaping: Escaping) -> Cow<'_, str
 /// A family's name as the scraper gets it, without a counter's `_total`. As in Prometheus' client library what its
 /// type adds to the names of its samples is not escaped, but `_total` is, being part of a counter's name.
 pub(super) fn family_name(spec: &FamilySpec, escaping: Escaping) -> String {
-    if spec.metric_type != MetricType::Counter {
-        return escaped(&spec.name, NameOf::Metric, escaping).into_owned();
-    }
-    let mut name = escaped(&format!("{}_total", spec.name), NameOf::Metric, escaping).into_owned();
-    name.truncate(name.len() - "_total".len());
+    let mut name = escaped(&spec.exposed_name(), NameOf::Metric, escaping).into_owned();
+    name.truncate(spec.metric_type.family_name(&name).len());
     name
 }
 

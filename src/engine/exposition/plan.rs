@@ -1,46 +1,35 @@
 //! Which families and which of their samples a scrape shows: all of them, or what `name[]` keeps.
 
-use crate::engine::metric::MetricType;
+use crate::engine::metric::Part;
 use crate::engine::series::{FamilySpec, Frozen, underscored_metric};
 
 use super::format::Syntax;
 
-/// A set of the samples a series has.
+/// A set of the parts of a series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Parts(u8);
 
 impl Parts {
-    /// A counter's total, a gauge's value.
-    pub(super) const VALUE: Self = Self(1);
-    /// When a counter or histogram was born.
-    pub(super) const CREATED: Self = Self(2);
-    /// A histogram's buckets.
-    pub(super) const BUCKET: Self = Self(4);
-    /// A histogram's sum.
-    pub(super) const SUM: Self = Self(8);
-    /// A histogram's count.
-    pub(super) const COUNT: Self = Self(16);
     const NONE: Self = Self(0);
-    const ALL: Self = Self(31);
+    const ALL: Self = Self(u8::MAX);
 
-    /// Whether any of `parts` is among them.
-    pub(super) fn has(self, parts: Self) -> bool {
-        self.0 & parts.0 != 0
+    /// Whether this part is among them.
+    pub(super) const fn has(self, part: Part) -> bool {
+        self.0 & Self::only(part).0 != 0
     }
 
-    fn and(self, parts: Self) -> Self {
-        Self(self.0 | parts.0)
+    const fn only(part: Part) -> Self {
+        Self(1 << part as u8)
+    }
+
+    const fn and(self, part: Part) -> Self {
+        Self(self.0 | Self::only(part).0)
+    }
+
+    const fn without(self, part: Part) -> Self {
+        Self(self.0 & !Self::only(part).0)
     }
 }
-
-/// What a sample adds to its family's name, and whose samples do.
-const SAMPLES: [(&str, Parts, &[MetricType]); 5] = [
-    ("_total", Parts::VALUE, &[MetricType::Counter]),
-    ("_created", Parts::CREATED, &[MetricType::Counter, MetricType::Histogram]),
-    ("_bucket", Parts::BUCKET, &[MetricType::Histogram]),
-    ("_sum", Parts::SUM, &[MetricType::Histogram]),
-    ("_count", Parts::COUNT, &[MetricType::Histogram]),
-];
 
 /// A family to show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,9 +49,9 @@ pub(super) struct Planned {
 pub(super) enum Header {
     /// As their family.
     Family,
-    /// One kind of a histogram's or counter's samples alone, as a metric of unknown type: without its buckets it
-    /// would be no valid histogram.
-    Sample,
+    /// One part of a histogram or counter alone, as a metric of unknown type: without its buckets it would be no valid
+    /// histogram.
+    Sample(Part),
 }
 
 /// What to show of `sources`, in the order of names; all of it where `names` is empty.
@@ -71,12 +60,17 @@ pub(super) fn plan(sources: &[&Frozen], names: &[String], syntax: Syntax) -> Vec
     for (source, frozen) in sources.iter().enumerate() {
         for (family, shown) in frozen.families().iter().enumerate().filter(|(_, shown)| !shown.is_empty()) {
             let parts = if names.is_empty() { Parts::ALL } else { kept(shown.spec(), names, syntax) };
-            if parts.has(Parts(Parts::VALUE.0 | Parts::BUCKET.0)) {
+            if parts.has(Part::Value) || parts.has(Part::Bucket) {
                 planned.push(Planned { source, family, parts, header: Header::Family });
-            } else if parts != Parts::NONE {
-                let alone = SAMPLES.iter().map(|(_, part, _)| *part).filter(|part| parts.has(*part));
-                planned.extend(alone.map(|parts| Planned { source, family, parts, header: Header::Sample }));
+                continue;
             }
+            let shown = shown.spec().metric_type.exposed_parts();
+            planned.extend(shown.iter().filter(|part| parts.has(**part)).map(|part| Planned {
+                source,
+                family,
+                parts: Parts::only(*part),
+                header: Header::Sample(*part),
+            }));
         }
     }
     if sources.len() > 1 {
@@ -98,16 +92,14 @@ fn kept(spec: &FamilySpec, names: &[String], syntax: Syntax) -> Parts {
             return Parts::ALL;
         }
         let rest = name.strip_prefix(spec.name.as_ref()).or_else(|| name.strip_prefix(shown.as_ref()));
-        for (suffix, part, types) in &SAMPLES {
-            if rest == Some(suffix) && types.contains(&spec.metric_type) {
-                parts = parts.and(*part);
-            }
-        }
+        let named =
+            spec.metric_type.exposed_parts().iter().find(|part| rest == Some(part.suffix(spec.metric_type)));
+        parts = named.map_or(parts, |part| parts.and(*part));
     }
     match syntax {
         // Here a counter's family has the name of its only sample.
-        Syntax::Text | Syntax::Text1 | Syntax::Protobuf if parts == Parts::VALUE => Parts::ALL,
-        Syntax::Text | Syntax::Text1 | Syntax::Protobuf => Parts(parts.0 & !Parts::CREATED.0),
+        Syntax::Text | Syntax::Text1 | Syntax::Protobuf if parts == Parts::only(Part::Value) => Parts::ALL,
+        Syntax::Text | Syntax::Text1 | Syntax::Protobuf => parts.without(Part::Created),
         Syntax::OpenMetrics | Syntax::OpenMetrics0 => parts,
     }
 }

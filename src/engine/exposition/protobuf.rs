@@ -3,12 +3,14 @@
 //! The length of a family stands before it, so a large family is encoded twice, once to be measured: that costs time
 //! where holding it would cost memory without bound.
 
+use std::borrow::Cow;
+
 use super::Source;
 use super::escape::family_name;
 use super::exemplar::Shown;
 use super::format::Escaping;
 use super::plan::{Header, Parts};
-use crate::engine::metric::MetricType;
+use crate::engine::metric::{MetricType, Part};
 use crate::engine::series::{FamilySpec, pairs};
 use crate::engine::time::Timestamp;
 
@@ -47,19 +49,17 @@ impl Messages {
 
     /// Appends the fields a family has beside its series.
     pub(super) fn push_family(&self, spec: &FamilySpec, escaping: Escaping, out: &mut Vec<u8>) {
-        let suffix = match self.header {
-            Header::Sample if self.parts.has(Parts::SUM) => "_sum",
-            Header::Sample => "_count",
-            Header::Family if self.metric_type == MetricType::Counter => "_total",
-            Header::Family => "",
+        let family = family_name(spec, escaping);
+        let name = match self.header {
+            Header::Sample(part) => Cow::Owned(part.sample_name(self.metric_type, &family)),
+            Header::Family => self.metric_type.exposed_name(&family),
         };
-        let name = family_name(spec, escaping);
-        push_bytes(1, format!("{name}{suffix}").as_bytes(), out);
+        push_bytes(1, name.as_bytes(), out);
         if !spec.help.is_empty() {
             push_bytes(2, spec.help.as_bytes(), out);
         }
         let kind = match (self.header, self.metric_type) {
-            (Header::Sample, _) => TYPE_UNTYPED,
+            (Header::Sample(_), _) => TYPE_UNTYPED,
             (Header::Family, MetricType::Counter) => TYPE_COUNTER,
             (Header::Family, MetricType::Gauge) => TYPE_GAUGE,
             (Header::Family, MetricType::Histogram) => TYPE_HISTOGRAM,
@@ -92,23 +92,25 @@ impl Messages {
                 self.push_created(3, born);
                 3
             }
-            MetricType::Histogram if self.header == Header::Sample => {
-                self.push_alone(source, cell);
-                5
-            }
-            MetricType::Histogram => {
-                self.push_histogram(source, cell, born);
-                7
-            }
+            MetricType::Histogram => match self.header {
+                Header::Sample(part) => {
+                    self.push_alone(part, source, cell);
+                    5
+                }
+                Header::Family => {
+                    self.push_histogram(source, cell, born);
+                    7
+                }
+            },
         };
         push_bytes(field, &self.inner, &mut self.metric);
         push_bytes(4, &self.metric, out);
     }
 
     /// A histogram's sum or count as a value of its own.
-    fn push_alone(&mut self, source: &Source<'_>, first: u32) {
+    fn push_alone(&mut self, part: Part, source: &Source<'_>, first: u32) {
         let end = first + self.bounds.len() as u32;
-        let value = if self.parts.has(Parts::SUM) {
+        let value = if part == Part::Sum {
             source.frozen.cell(end)
         } else {
             (first..end).map(|cell| source.frozen.cell(cell)).sum()
@@ -119,10 +121,10 @@ impl Messages {
     fn push_histogram(&mut self, source: &Source<'_>, first: u32, born: Timestamp) {
         let end = first + self.bounds.len() as u32;
         let count: f64 = (first..end).map(|cell| source.frozen.cell(cell)).sum();
-        if self.parts.has(Parts::COUNT) {
+        if self.parts.has(Part::Count) {
             push_varint_field(1, count as u64, &mut self.inner);
         }
-        if self.parts.has(Parts::SUM) {
+        if self.parts.has(Part::Sum) {
             push_double(2, source.frozen.cell(end), &mut self.inner);
         }
         let mut below = 0.0;
@@ -135,7 +137,7 @@ impl Messages {
             push_exemplar(3, source, cell, &mut self.innermost, &mut bucket);
             push_bytes(3, &bucket, &mut self.inner);
         }
-        if self.parts.has(Parts::CREATED) {
+        if self.parts.has(Part::Created) {
             self.push_created(15, born);
         }
     }

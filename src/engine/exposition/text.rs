@@ -1,12 +1,14 @@
 //! Text 0.0.4 and OpenMetrics: a family's lines, with everything that is the same in each made once.
 
+use std::borrow::Cow;
+
 use super::Source;
 use super::escape::{NameOf, family_name, is_legacy};
 use super::exemplar::Shown;
 use super::format::{Format, Syntax};
 use super::number::{bound_openmetrics, bound_text, push_seconds, push_value};
 use super::plan::{Header, Parts};
-use crate::engine::metric::MetricType;
+use crate::engine::metric::{MetricType, Part};
 use crate::engine::series::{FamilySpec, push_escaped};
 use crate::engine::time::Timestamp;
 
@@ -85,9 +87,9 @@ impl Lines {
         };
         let name = family_name(spec, format.escaping());
         let opening =
-            |part: Parts, suffix: &str| parts.has(part).then(|| Opening::new(&format!("{name}{suffix}")));
-        push_header(spec, style, &name, (parts, header), out);
-        let created = if style == Style::OpenMetrics { opening(Parts::CREATED, "_created") } else { None };
+            |part: Part| parts.has(part).then(|| Opening::new(&part.sample_name(spec.metric_type, &name)));
+        push_header(spec, style, (&name, header), out);
+        let created = if style == Style::OpenMetrics { opening(Part::Created) } else { None };
         let mut lines = Self {
             metric_type: spec.metric_type,
             style,
@@ -101,15 +103,15 @@ impl Lines {
             last_created: (Timestamp::EPOCH, b"0".to_vec()),
         };
         match spec.metric_type {
-            MetricType::Counter => lines.value = opening(Parts::VALUE, "_total"),
+            MetricType::Counter => lines.value = opening(Part::Value),
             MetricType::Gauge => {
-                lines.value = opening(Parts::VALUE, "");
+                lines.value = opening(Part::Value);
                 lines.created = None;
             }
             MetricType::Histogram => {
-                lines.bucket = opening(Parts::BUCKET, "_bucket");
-                lines.sum = opening(Parts::SUM, "_sum");
-                lines.count = opening(Parts::COUNT, "_count");
+                lines.bucket = opening(Part::Bucket);
+                lines.sum = opening(Part::Sum);
+                lines.count = opening(Part::Count);
                 let bound = if style == Style::OpenMetrics { bound_openmetrics } else { bound_text };
                 let bounds = spec.buckets.iter().chain(&[f64::INFINITY]);
                 lines.bounds = bounds.map(|limit| bound(*limit).into_bytes()).collect();
@@ -190,29 +192,18 @@ impl Lines {
     }
 }
 
-fn push_header(
-    spec: &FamilySpec,
-    style: Style,
-    family: &str,
-    (parts, header): (Parts, Header),
-    out: &mut Vec<u8>,
-) {
-    let suffix = match header {
-        Header::Sample if parts.has(Parts::SUM) => "_sum",
-        Header::Sample if parts.has(Parts::COUNT) => "_count",
-        Header::Sample => "_created",
-        Header::Family if style == Style::Text && spec.metric_type == MetricType::Counter => "_total",
-        Header::Family => "",
+fn push_header(spec: &FamilySpec, style: Style, (family, header): (&str, Header), out: &mut Vec<u8>) {
+    let name = match (header, style) {
+        (Header::Sample(part), _) => Cow::Owned(part.sample_name(spec.metric_type, family)),
+        (Header::Family, Style::Text) => spec.metric_type.exposed_name(family),
+        (Header::Family, Style::OpenMetrics) => Cow::Borrowed(family),
     };
-    let kind = match (header, style, spec.metric_type) {
-        (Header::Sample, Style::Text, _) => "untyped",
-        (Header::Sample, Style::OpenMetrics, _) => "unknown",
-        (Header::Family, _, MetricType::Counter) => "counter",
-        (Header::Family, _, MetricType::Gauge) => "gauge",
-        (Header::Family, _, MetricType::Histogram) => "histogram",
+    let kind = match (header, style) {
+        (Header::Sample(_), Style::Text) => "untyped",
+        (Header::Sample(_), Style::OpenMetrics) => "unknown",
+        (Header::Family, _) => spec.metric_type.name(),
     };
-    let name = format!("{family}{suffix}");
-    let mut shown = name.clone();
+    let mut shown = name.to_string();
     if !is_legacy(&name, NameOf::Metric) {
         shown = String::from("\"");
         push_escaped(&name, &mut shown);

@@ -7,7 +7,7 @@ use hashbrown::HashMap;
 
 use super::{Gone, History};
 use crate::engine::labels::{Labels, METRIC_NAME};
-use crate::engine::metric::MetricType;
+use crate::engine::metric::{MetricType, Part, sample_names};
 use crate::engine::promql::storage::{Condition, Extent, Matcher, STALE_BITS, Selection};
 use crate::engine::promql::{Sample, SelectedSeries, Storage, Value};
 use crate::engine::series::{FamilyId, SeriesId, Store};
@@ -22,38 +22,6 @@ pub struct Past<'a> {
     pub history: &'a History,
     /// The present instant.
     pub now: Timestamp,
-}
-
-/// Which samples of a family a name means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Part {
-    /// A counter's total or a gauge.
-    Value,
-    /// The cumulative buckets of a histogram.
-    Buckets,
-    /// The sum of a histogram.
-    Sum,
-    /// The count of a histogram.
-    Count,
-}
-
-impl Part {
-    const fn of(metric_type: MetricType) -> &'static [Self] {
-        match metric_type {
-            MetricType::Counter | MetricType::Gauge => &[Self::Value],
-            MetricType::Histogram => &[Self::Buckets, Self::Sum, Self::Count],
-        }
-    }
-
-    const fn suffix(self, metric_type: MetricType) -> &'static str {
-        match (self, metric_type) {
-            (Self::Value, MetricType::Counter) => "_total",
-            (Self::Value, MetricType::Gauge | MetricType::Histogram) => "",
-            (Self::Buckets, _) => "_bucket",
-            (Self::Sum, _) => "_sum",
-            (Self::Count, _) => "_count",
-        }
-    }
 }
 
 /// One sample series of the store: a series, and the bucket where it is one of those.
@@ -113,23 +81,20 @@ impl Past<'_> {
                 .store
                 .families()
                 .flat_map(|family| {
-                    Part::of(self.store.family(family).metric_type).iter().map(move |part| (family, *part))
+                    let parts = self.store.family(family).metric_type.parts();
+                    parts.iter().map(move |part| (family, *part))
                 })
                 .collect(),
         }
     }
 
     fn named(&self, name: &str) -> Vec<(FamilyId, Part)> {
-        let endings = [
-            ("", MetricType::Gauge, Part::Value),
-            ("_total", MetricType::Counter, Part::Value),
-            ("_bucket", MetricType::Histogram, Part::Buckets),
-            ("_sum", MetricType::Histogram, Part::Sum),
-            ("_count", MetricType::Histogram, Part::Count),
-        ];
-        let found = endings.into_iter().filter_map(|(ending, metric_type, part)| {
-            let family = self.store.find(name.strip_suffix(ending)?)?;
-            (self.store.family(family).metric_type == metric_type).then_some((family, part))
+        let found = sample_names(name).filter_map(|sample| {
+            let family = self.store.find(sample.family)?;
+            let spec = self.store.family(family);
+            let has =
+                spec.metric_type == sample.metric_type && spec.metric_type.parts().contains(&sample.part);
+            has.then_some((family, sample.part))
         });
         found.collect()
     }
@@ -150,19 +115,21 @@ impl Past<'_> {
 
     fn build_entries(&self, family: FamilyId, part: Part) -> Vec<Entry> {
         let spec = self.store.family(family);
-        let name: Arc<str> = format!("{}{}", spec.name, part.suffix(spec.metric_type)).into();
+        let name: Arc<str> = part.sample_name(spec.metric_type, &spec.name).into();
         let mut entries = Vec::new();
         for series in self.store.series_of(family) {
             let labels = self.store.labels(series).with(METRIC_NAME, &name);
             match part {
-                Part::Buckets => {
+                Part::Bucket => {
                     entries.extend(bounds(&spec.buckets).enumerate().map(|(bucket, bound)| Entry {
                         series,
                         bucket,
                         labels: labels.with("le", &bound),
                     }));
                 }
-                Part::Value | Part::Sum | Part::Count => entries.push(Entry { series, bucket: 0, labels }),
+                Part::Value | Part::Sum | Part::Count | Part::Created => {
+                    entries.push(Entry { series, bucket: 0, labels });
+                }
             }
         }
         entries
@@ -193,13 +160,15 @@ impl Past<'_> {
         found: &mut Vec<SelectedSeries>,
     ) {
         let spec = self.store.family(gone.family);
-        let name = format!("{}{}", spec.name, part.suffix(spec.metric_type));
+        let name = part.sample_name(spec.metric_type, &spec.name);
         let bucket_labels: Vec<(usize, Labels)> = match part {
-            Part::Buckets => bounds(&spec.buckets)
+            Part::Bucket => bounds(&spec.buckets)
                 .enumerate()
                 .map(|(bucket, bound)| (bucket, gone.labels.with(METRIC_NAME, &name).with("le", &bound)))
                 .collect(),
-            Part::Value | Part::Sum | Part::Count => vec![(0, gone.labels.with(METRIC_NAME, &name))],
+            Part::Value | Part::Sum | Part::Count | Part::Created => {
+                vec![(0, gone.labels.with(METRIC_NAME, &name))]
+            }
         };
         for (bucket, labels) in
             bucket_labels.into_iter().filter(|(_, labels)| matches(selection.matchers, labels))
@@ -341,9 +310,11 @@ impl<'a> Rows<'a> {
 fn wanted_cells(part: Part, bucket: usize, cells: usize) -> std::ops::Range<usize> {
     match part {
         Part::Value => 0..1,
-        Part::Buckets => 0..bucket + 1,
+        Part::Bucket => 0..bucket + 1,
         Part::Count => 0..cells.saturating_sub(1),
         Part::Sum => cells.saturating_sub(1)..cells,
+        // No cell holds it.
+        Part::Created => 0..0,
     }
 }
 

@@ -22,7 +22,7 @@ use crate::engine::diagnostic::{Diagnostic, Severity, Source};
 use findings::{Findings, Text};
 
 pub use group::KEYS as GROUP_KEYS;
-pub use metrics::{Found, KnownMetric, KnownMetrics, SampleKind, guessed_type};
+pub use metrics::{Found, KnownMetric, KnownMetrics};
 pub use rule::KEYS as RULE_KEYS;
 
 /// What a load needs beside the texts.

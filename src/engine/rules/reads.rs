@@ -7,7 +7,6 @@ use hashbrown::HashMap;
 
 use crate::engine::history::{History, Past};
 use crate::engine::labels::{Labels, METRIC_NAME};
-use crate::engine::metric::MetricType;
 use crate::engine::promql::storage::{Condition, Matcher, Selection};
 use crate::engine::promql::{SelectedSeries, Storage, Value};
 use crate::engine::rules::RuleStorage;
@@ -139,12 +138,7 @@ fn name_of(selector: &[Matcher]) -> Option<&Arc<str>> {
 /// The names of a family's samples.
 fn sample_names(store: &Store, family: FamilyId) -> Vec<String> {
     let spec = store.family(family);
-    let endings: &[&str] = match spec.metric_type {
-        MetricType::Counter => &["_total"],
-        MetricType::Gauge => &[""],
-        MetricType::Histogram => &["_bucket", "_sum", "_count"],
-    };
-    endings.iter().map(|ending| format!("{}{ending}", spec.name)).collect()
+    spec.metric_type.parts().iter().map(|part| part.sample_name(spec.metric_type, &spec.name)).collect()
 }
 
 /// What rules read and write while they are evaluated at one instant.

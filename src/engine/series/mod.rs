@@ -79,6 +79,13 @@ pub struct FamilySpec {
     pub stale_after: Option<std::time::Duration>,
 }
 
+impl FamilySpec {
+    /// The name under which the metric is exposed: a counter's with `_total`.
+    pub fn exposed_name(&self) -> Cow<'_, str> {
+        self.metric_type.exposed_name(&self.name)
+    }
+}
+
 /// How many series there may be (`METRICS.md`, default limits).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SeriesLimits {

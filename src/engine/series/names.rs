@@ -9,19 +9,10 @@ use std::sync::Arc;
 use super::family::{Family, Owner};
 use super::label_text::underscored_metric;
 use super::{Conflict, FamilyId, FamilySpec, Store};
-use crate::engine::metric::MetricType;
+use crate::engine::metric::{SampleName, sample_names};
 
 /// Families are never refused below this many, however low the limit of series is.
 const FAMILIES_MIN: usize = 1_000;
-
-/// What a type's samples add to the family's name; the name itself is always taken as well.
-fn suffixes(metric_type: MetricType) -> &'static [&'static str] {
-    match metric_type {
-        MetricType::Counter => &["_total", "_created"],
-        MetricType::Gauge => &[],
-        MetricType::Histogram => &["_bucket", "_sum", "_count", "_created"],
-    }
-}
 
 impl Store {
     /// Registers a family of the catalogue or of the sidecar itself; the same name and type again is the same
@@ -97,14 +88,11 @@ impl Store {
     /// The family that has one of the names `spec` would take.
     fn taken(&self, spec: &FamilySpec) -> Option<FamilyId> {
         claims(spec).iter().find_map(|claim| {
-            self.find_alike(claim).or_else(|| {
-                [MetricType::Counter, MetricType::Histogram].into_iter().find_map(|metric_type| {
-                    suffixes(metric_type).iter().find_map(|suffix| {
-                        let id = self.find_alike(claim.strip_suffix(suffix)?)?;
-                        (self.family(id).metric_type == metric_type).then_some(id)
-                    })
-                })
-            })
+            let of_sample = |sample: SampleName<'_>| {
+                let id = self.find_alike(sample.family)?;
+                (self.family(id).metric_type == sample.metric_type).then_some(id)
+            };
+            self.find_alike(claim).or_else(|| sample_names(claim).find_map(of_sample))
         })
     }
 
@@ -124,6 +112,7 @@ impl Store {
 /// Every name a family takes, as a scraper without UTF-8 sees it.
 fn claims(spec: &FamilySpec) -> Vec<String> {
     let name = underscored_metric(&spec.name);
-    let samples = suffixes(spec.metric_type).iter().map(|suffix| format!("{name}{suffix}"));
+    let parts = spec.metric_type.exposed_parts().iter();
+    let samples = parts.map(|part| part.sample_name(spec.metric_type, &name));
     std::iter::once(name.to_string()).chain(samples).collect()
 }

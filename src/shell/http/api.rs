@@ -12,7 +12,6 @@ use axum::routing::get;
 use serde_json::{Value, json};
 
 use crate::engine::labels::{Labels, METRIC_NAME};
-use crate::engine::metric::MetricType;
 use crate::engine::promql::ast::Node;
 use crate::engine::promql::{EvalError, Expr, Outcome, ParseError, QueryValue, parse};
 use crate::engine::time::Timestamp;
@@ -159,13 +158,9 @@ fn families(engine: &Engine) -> Vec<(String, Value)> {
         .families()
         .map(|id| {
             let spec = store.family(id);
-            let (name, kind) = match spec.metric_type {
-                MetricType::Counter => (format!("{}_total", spec.name), "counter"),
-                MetricType::Gauge => (spec.name.to_string(), "gauge"),
-                MetricType::Histogram => (spec.name.to_string(), "histogram"),
-            };
-            let unit = spec.unit.as_deref().unwrap_or("");
-            (name, json!([{ "type": kind, "help": spec.help, "unit": unit }]))
+            let (kind, unit) = (spec.metric_type.name(), spec.unit.as_deref().unwrap_or(""));
+            let metadata = json!([{ "type": kind, "help": spec.help, "unit": unit }]);
+            (spec.exposed_name().into_owned(), metadata)
         })
         .collect()
 }

@@ -11,6 +11,7 @@ use super::super::{EvalError, NameRemoval, StartTimestamps, TypeAndUnit};
 use super::{
     Evaluator, Grid, Matrix, Note, Row, TYPE, Times, duplicate_labels, fail, position, select, unwrapped,
 };
+use crate::engine::metric::{MetricType, likely_type};
 
 /// A float sample of a range.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -227,9 +228,7 @@ impl Evaluator<'_> {
                 }
             }
             TypeAndUnit::Labels => {
-                let is_counter =
-                    ["_total", "_sum", "_count", "_bucket"].iter().any(|end| metric.ends_with(end));
-                if !is_counter {
+                if likely_type(&metric) == MetricType::Gauge {
                     self.notes.add(Note::PossibleNonCounter(metric), position);
                 }
             }

@@ -2,10 +2,10 @@
 
 use super::Subject;
 use crate::engine::duration::format_duration;
+use crate::engine::metric::{Part, sample_names};
 use crate::engine::promql::Expr;
 use crate::engine::promql::ast::{AggregateOp, BinaryOp, Node};
 use crate::engine::promql::inspect::{comparison, literal_name, number, selectors, unwrapped};
-use crate::engine::rules::load::SampleKind;
 use crate::engine::rules::load::findings::Findings;
 use crate::engine::rules::set::{Condition, Kind};
 use crate::engine::rules::yaml::{Node as YamlNode, Value, name_of};
@@ -87,9 +87,9 @@ fn quantity(subject: &Subject<'_>, expr: &Expr) -> Quantity {
         Node::Vector(selector) | Node::Matrix { selector, .. } => {
             let Some(name) = literal_name(selector) else { return Quantity::Unknown };
             let Some(found) = subject.metrics.find(name) else { return Quantity::Unknown };
-            match (found.metric.unit.as_ref(), found.sample) {
-                ("ratio", SampleKind::Only) => Quantity::Ratio,
-                ("seconds", SampleKind::Only | SampleKind::Bucket) if name.contains("duration") => {
+            match (found.metric.unit.as_ref(), found.part) {
+                ("ratio", Some(Part::Value)) => Quantity::Ratio,
+                ("seconds", Some(Part::Value | Part::Bucket)) if name.contains("duration") => {
                     Quantity::Duration
                 }
                 _ => Quantity::Unknown,
@@ -128,9 +128,8 @@ fn part_of_whole(part: &Expr, whole: &Expr) -> Quantity {
 }
 
 fn is_bucket(expr: &Expr) -> bool {
-    selectors(expr)
-        .iter()
-        .all(|found| literal_name(found.selector).is_some_and(|name| name.ends_with("_bucket")))
+    let names_buckets = |name| sample_names(name).any(|sample| sample.part == Part::Bucket);
+    selectors(expr).iter().all(|found| literal_name(found.selector).is_some_and(names_buckets))
 }
 
 /// The node that holds a threshold of this value.

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use super::Subject;
 use crate::engine::diagnostic::closest;
 use crate::engine::labels::METRIC_NAME;
+use crate::engine::metric::Part;
 use crate::engine::promql::ast::{Grouping, Node};
 use crate::engine::promql::inspect::{literal_name, selectors, walk};
 use crate::engine::promql::{Expr, ast::VectorSelector};
-use crate::engine::rules::load::SampleKind;
 use crate::engine::rules::load::findings::Findings;
 use crate::engine::rules::yaml::{Node as YamlNode, Value, name_of};
 
@@ -67,7 +67,7 @@ fn known(subject: &Subject<'_>, selector: &VectorSelector) -> Option<Known> {
     let metric = literal_name(selector)?;
     let found = subject.metrics.find(metric)?;
     let labels = found.metric.labels.clone()?;
-    Some(Known { metric: metric.to_owned(), labels, bucket: found.sample == SampleKind::Bucket })
+    Some(Known { metric: metric.to_owned(), labels, bucket: found.part == Some(Part::Bucket) })
 }
 
 /// The metric whose labels an expression has, where that is plain to see.

@@ -6,7 +6,6 @@ use super::Subject;
 use crate::engine::diagnostic::closest;
 use crate::engine::promql::inspect::{literal_name, selectors};
 use crate::engine::rules::load::KnownMetrics;
-use crate::engine::rules::load::SampleKind;
 use crate::engine::rules::load::findings::Findings;
 
 /// Notes every name nothing is known of; [`report`] tells them once all recording rules are known.
@@ -17,16 +16,16 @@ pub(super) fn check(subject: &Subject<'_>, findings: &mut Findings<'_>) {
             continue;
         }
         let place = subject.written.word(name, &found.span);
-        match subject.metrics.find(name).map(|found| found.sample) {
+        match subject.metrics.find(name).map(|found| found.part) {
             None => findings.unknown_metrics.push((name.to_owned(), place)),
-            Some(SampleKind::Family) => findings
+            Some(None) => findings
                 .warning(
                     "unknown-metric",
                     &place,
                     format!("`{name}` is a histogram and has no sample of this name"),
                 )
                 .advise(format!("Its samples are `{name}_bucket`, `{name}_sum` and `{name}_count`.")),
-            Some(SampleKind::Only | SampleKind::Bucket | SampleKind::Count | SampleKind::Sum) => {}
+            Some(Some(_)) => {}
         }
     }
 }

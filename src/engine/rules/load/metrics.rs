@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::engine::config::glob_matches;
 use crate::engine::diagnostic::closest;
-use crate::engine::metric::MetricType;
+use crate::engine::metric::{MetricType, Part, SampleName, sample_names};
 
 /// What is known of a metric.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,28 +25,13 @@ pub struct KnownMetrics {
     globs: Vec<(String, KnownMetric)>,
 }
 
-/// A sample name's metric.
+/// The metric that a name belongs to.
 #[derive(Clone, Copy, Debug)]
 pub struct Found<'a> {
     /// The metric.
     pub metric: &'a KnownMetric,
-    /// Which of its samples the name is.
-    pub sample: SampleKind,
-}
-
-/// Which of a metric's samples a name is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SampleKind {
-    /// The only one of a counter or gauge.
-    Only,
-    /// A histogram's own name, which no sample has.
-    Family,
-    /// `_bucket`.
-    Bucket,
-    /// `_count`.
-    Count,
-    /// `_sum`.
-    Sum,
+    /// Which of its samples the name is; none where it is a histogram's own, which no sample has.
+    pub part: Option<Part>,
 }
 
 /// Names that are always there and of which nothing else is known.
@@ -55,9 +40,8 @@ const UNCHECKED: [&str; 5] = ["ALERTS", "ALERTS_FOR_STATE", "signalbox_", "proce
 impl KnownMetrics {
     /// Adds a metric under its family name; the first of a name holds.
     pub fn add(&mut self, name: &str, metric: KnownMetric) {
-        let counter = metric.metric_type == MetricType::Counter;
-        let name =
-            if counter && !name.ends_with("_total") { format!("{name}_total") } else { name.to_owned() };
+        let metric_type = metric.metric_type;
+        let name = metric_type.exposed_name(metric_type.family_name(name)).into_owned();
         self.families.entry(name).or_insert(metric);
     }
 
@@ -80,15 +64,16 @@ impl KnownMetrics {
     /// The metric of a sample or family name.
     pub fn find(&self, name: &str) -> Option<Found<'_>> {
         if let Some(metric) = self.family(name) {
-            let histogram = metric.metric_type == MetricType::Histogram;
-            let sample = if histogram { SampleKind::Family } else { SampleKind::Only };
-            return Some(Found { metric, sample });
+            let part = match metric.metric_type {
+                MetricType::Counter | MetricType::Gauge => Some(Part::Value),
+                MetricType::Histogram => None,
+            };
+            return Some(Found { metric, part });
         }
-        let parts =
-            [("_bucket", SampleKind::Bucket), ("_count", SampleKind::Count), ("_sum", SampleKind::Sum)];
-        parts.into_iter().find_map(|(suffix, sample)| {
-            let metric = self.family(name.strip_suffix(suffix)?)?;
-            (metric.metric_type == MetricType::Histogram).then_some(Found { metric, sample })
+        histogram_samples(name).find_map(|sample| {
+            let metric = self.family(sample.family)?;
+            let is_histogram = metric.metric_type == MetricType::Histogram;
+            is_histogram.then_some(Found { metric, part: Some(sample.part) })
         })
     }
 
@@ -101,32 +86,26 @@ impl KnownMetrics {
 
     /// The known name (of a sample where `name` ends like one) nearest to an unknown one.
     pub fn closest(&self, name: &str) -> Option<String> {
-        let suffix = ["_bucket", "_count", "_sum"].into_iter().find(|suffix| name.ends_with(suffix));
         let histograms =
             self.families.iter().filter(|(_, metric)| metric.metric_type == MetricType::Histogram);
-        let with_suffix = suffix.and_then(|suffix| {
-            let base = name.strip_suffix(suffix)?;
-            let near = closest(base, histograms.map(|(name, _)| name.as_str()))?;
-            Some(format!("{near}{suffix}"))
+        let of_histogram = histogram_samples(name).next().and_then(|sample| {
+            let near = closest(sample.family, histograms.map(|(name, _)| name.as_str()))?;
+            Some(sample.part.sample_name(MetricType::Histogram, near))
         });
-        with_suffix.or_else(|| {
-            let near = closest(name, self.families.keys().map(String::as_str)).map(str::to_owned);
-            near.or_else(|| {
-                self.families.contains_key(&format!("{name}_total")).then(|| format!("{name}_total"))
-            })
-        })
+        let near = || closest(name, self.families.keys().map(String::as_str)).map(str::to_owned);
+        let counter = || {
+            let exposed = MetricType::Counter.exposed_name(name);
+            self.families.contains_key(exposed.as_ref()).then(|| exposed.into_owned())
+        };
+        of_histogram.or_else(near).or_else(counter)
     }
 }
 
-/// The type a metric of this name most likely has.
-pub fn guessed_type(name: &str) -> MetricType {
-    if name.ends_with("_total") {
-        MetricType::Counter
-    } else if ["_bucket", "_sum", "_count"].iter().any(|suffix| name.ends_with(suffix)) {
-        MetricType::Histogram
-    } else {
-        MetricType::Gauge
-    }
+/// A name as that of a sample of a histogram.
+fn histogram_samples(name: &str) -> impl Iterator<Item = SampleName<'_>> {
+    sample_names(name).filter(|sample| {
+        sample.metric_type == MetricType::Histogram && sample.metric_type.parts().contains(&sample.part)
+    })
 }
 
 #[cfg(test)]
@@ -140,11 +119,11 @@ mod tests {
         known.add("wait_seconds", metric(MetricType::Histogram));
         known.add("jobs", metric(MetricType::Counter));
         known.add("queue_depth", metric(MetricType::Gauge));
-        let sample = |name: &str| known.find(name).map(|found| found.sample);
-        assert_eq!(sample("wait_seconds_bucket"), Some(SampleKind::Bucket));
-        assert_eq!(sample("wait_seconds"), Some(SampleKind::Family));
-        assert_eq!(sample("jobs_total"), Some(SampleKind::Only));
-        assert_eq!(sample("queue_depth_sum"), None);
+        let part = |name: &str| known.find(name).map(|found| found.part);
+        assert_eq!(part("wait_seconds_bucket"), Some(Some(Part::Bucket)));
+        assert_eq!(part("wait_seconds"), Some(None));
+        assert_eq!(part("jobs_total"), Some(Some(Part::Value)));
+        assert_eq!(part("queue_depth_sum"), None);
         assert_eq!(known.closest("queue_dept").as_deref(), Some("queue_depth"));
         assert_eq!(known.closest("wait_second_count").as_deref(), Some("wait_seconds_count"));
         assert_eq!(known.closest("jobs").as_deref(), Some("jobs_total"));

@@ -1,12 +1,12 @@
 //! Compiles `metric`, `stat`, `window`, `where`, `by` to PromQL, as the table of `CONTRACT.md` has it.
 
+use super::KnownMetrics;
 use super::findings::{Fields, Findings, Text};
 use super::group::is_plain_metric;
 use super::rule::Query;
-use super::{KnownMetrics, guessed_type};
 use crate::engine::catalogue;
 use crate::engine::diagnostic::closest;
-use crate::engine::metric::MetricType;
+use crate::engine::metric::{MetricType, likely_type};
 use crate::engine::promql;
 use crate::engine::rules::checks::Written;
 use crate::engine::rules::yaml::{Node, Value};
@@ -57,7 +57,7 @@ pub(super) fn compile(
     let stat = stat?;
     let known = metrics.find(&metric).map(|found| found.metric.metric_type);
     let catalogue = || catalogue::find(&metric).map(|row| row.metric_type);
-    let metric_type = known.or_else(catalogue).unwrap_or_else(|| guessed_type(&metric));
+    let metric_type = known.or_else(catalogue).unwrap_or_else(|| likely_type(&metric));
     check_window(stat, fields, &metric, findings)?;
     let window = match window {
         Some(window) => Some(window?),
@@ -67,10 +67,10 @@ pub(super) fn compile(
     let wanted = Wanted { selector: matchers(&conditions), ..wanted };
     let Some(text) = stat.promql(metric_type, &wanted) else {
         let span = fields.get("stat").map_or(&node.span, |node| &node.span);
-        let message = format!("`{}` is not defined for the {} `{metric}`", stat.word(), word(metric_type));
+        let message = format!("`{}` is not defined for the {} `{metric}`", stat.word(), metric_type.name());
         findings.error("stat-of-type", span, message).advise(format!(
             "For a {} take one of {}.",
-            word(metric_type),
+            metric_type.name(),
             allowed(metric_type)
         ));
         return None;
@@ -307,14 +307,6 @@ fn quoted(text: &str) -> String {
     }
     quoted.push('"');
     quoted
-}
-
-fn word(metric_type: MetricType) -> &'static str {
-    match metric_type {
-        MetricType::Counter => "counter",
-        MetricType::Gauge => "gauge",
-        MetricType::Histogram => "histogram",
-    }
 }
 
 fn allowed(metric_type: MetricType) -> &'static str {
