@@ -40,7 +40,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Res
         anyhow::bail!("export rules: there is no rules/ here; name rule files with --rules");
     }
     let rules = rule_files::load_or_say(&paths, &file, terminal)?;
-    terminal.text(exported(&rules.groups));
+    terminal.text(&exported(&rules.groups));
     Ok(Outcome::Fine)
 }
 

@@ -27,12 +27,15 @@ mod sources;
 mod terminal;
 mod test;
 
+use std::borrow::Cow;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::sync::LazyLock;
 
 use clap::{Parser, Subcommand};
 
 use crate::engine::config::file::LogFormat;
+use crate::engine::diagnostic::{Lines, printable};
 use terminal::{Statement, Terminal};
 
 /// The version with the revision it was built from, where the build knows it.
@@ -89,7 +92,10 @@ enum Outcome {
 
 /// Runs the command the arguments name.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return refuse(&error),
+    };
     let mut terminal = Terminal::new();
     let result = match arguments.command {
         Command::Run(arguments) => run::run(&arguments, &mut terminal),
@@ -106,4 +112,17 @@ pub fn main() -> ExitCode {
         Command::Health(arguments) => health::run(&arguments, &mut terminal),
     };
     terminal.exit(result)
+}
+
+/// Ends as the parser of arguments does, but with no argument commanding the terminal.
+fn refuse(error: &clap::Error) -> ExitCode {
+    let text = error.render().to_string();
+    match printable(&text, Lines::Many) {
+        Cow::Borrowed(_) => error.exit(),
+        Cow::Owned(safe) => {
+            // A closed stderr leaves nobody to tell.
+            let _ = write!(io::stderr(), "{safe}");
+            ExitCode::from(2)
+        }
+    }
 }

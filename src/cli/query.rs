@@ -9,7 +9,8 @@ use super::playback::Playback;
 use super::recording::Flow;
 use super::terminal::Terminal;
 use super::{Outcome, instant, replay, settings};
-use crate::engine::diagnostic::{Diagnostic, Severity, Source};
+use crate::engine::diagnostic::{Diagnostic, Lines, Severity, Source, printable};
+use crate::engine::labels::Labels;
 use crate::engine::promql::{self, QueryValue, Sample, Value};
 use crate::engine::time::Timestamp;
 use crate::shell::prometheus_json::{self, float};
@@ -100,7 +101,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Res
         terminal.say(format_args!("note: {note}"));
     }
     match arguments.format {
-        Format::Text => terminal.text(text(&outcome.value)),
+        Format::Text => terminal.text(&text(&outcome.value)),
         Format::Json => terminal.line(prometheus_json::outcome(&outcome, at)),
     }
     Ok(Outcome::Fine)
@@ -112,14 +113,14 @@ fn text(value: &QueryValue) -> String {
         QueryValue::Scalar(number) => return format!("{}\n", float(*number)),
         QueryValue::String(text) => return format!("{text}\n"),
         QueryValue::Vector(samples) => {
-            samples.iter().map(|(labels, value)| (labels.to_string(), value_text(value))).collect()
+            samples.iter().map(|(labels, value)| (shown(labels), value_text(value))).collect()
         }
         QueryValue::Matrix(series) => series
             .iter()
             .flat_map(|series| {
                 let row = |sample: &Sample| {
                     let time = Timestamp::from_millis(sample.time_ms);
-                    (series.labels.to_string(), format!("{} @ {time}", value_text(&sample.value)))
+                    (shown(&series.labels), format!("{} @ {time}", value_text(&sample.value)))
                 };
                 series.samples.iter().map(row).collect::<Vec<_>>()
             })
@@ -132,6 +133,11 @@ fn text(value: &QueryValue) -> String {
     let lines: Vec<String> =
         rows.iter().map(|(labels, value)| format!("{labels:<width$}  {value}\n")).collect();
     lines.concat()
+}
+
+/// A label set on one line, its width known.
+fn shown(labels: &Labels) -> String {
+    printable(&labels.to_string(), Lines::One).into_owned()
 }
 
 fn value_text(value: &Value) -> String {

@@ -31,6 +31,6 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Outcome {
         File::Config => document("signalbox configuration", KEYS),
         File::Rules => document("signalbox rules", rules::FILE),
     };
-    terminal.line(format_args!("{schema:#}"));
+    terminal.text(&format!("{schema:#}\n"));
     Outcome::Fine
 }

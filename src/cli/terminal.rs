@@ -1,11 +1,12 @@
-//! What a command writes: results to stdout, everything else to stderr.
+//! What a command writes: results to stdout, everything else to stderr. Whatever people or events wrote is made safe
+//! for a terminal here and in the diagnostics, nowhere else.
 
 use std::fmt::Display;
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 use std::process::ExitCode;
 
 use super::Outcome;
-use crate::engine::diagnostic::{self, Diagnostic, Severity, Style};
+use crate::engine::diagnostic::{self, Diagnostic, Lines, Severity, Style, printable};
 
 /// An error whose text is a whole statement, where others only fit after "cannot".
 #[derive(Debug, thiserror::Error)]
@@ -31,15 +32,16 @@ impl Terminal {
         Self { out: BufWriter::new(io::stdout()), failure: None }
     }
 
-    /// Writes a result with a newline.
+    /// Writes one line of a result.
     pub(super) fn line(&mut self, text: impl Display) {
-        let written = writeln!(self.out, "{text}");
+        let text = text.to_string();
+        let written = writeln!(self.out, "{}", printable(&text, Lines::One));
         self.note(written);
     }
 
-    /// Writes a result as it is.
-    pub(super) fn text(&mut self, text: impl Display) {
-        let written = write!(self.out, "{text}");
+    /// Writes whole lines of a result.
+    pub(super) fn text(&mut self, text: &str) {
+        let written = self.out.write_all(printable(text, Lines::Many).as_bytes());
         self.note(written);
     }
 
@@ -54,8 +56,14 @@ impl Terminal {
         self.failure.is_some()
     }
 
-    /// Says something beside the result.
+    /// Says one line beside the result.
     pub(super) fn say(&mut self, text: impl Display) {
+        let text = text.to_string();
+        self.say_safe(&printable(&text, Lines::One));
+    }
+
+    /// Says what holds nothing of anybody's that a terminal would obey.
+    fn say_safe(&mut self, text: &str) {
         // What went to stdout before comes first also where both are one terminal.
         let flushed = self.out.flush();
         self.note(flushed);
@@ -66,14 +74,15 @@ impl Terminal {
     /// Says diagnostics with their source lines, and how many there were, beside the result.
     pub(super) fn say_diagnostics(&mut self, diagnostics: &[Diagnostic]) {
         if !diagnostics.is_empty() {
-            self.say(rendered(diagnostics, style(&io::stderr())));
+            self.say_safe(&rendered(diagnostics, style(&io::stderr())));
         }
     }
 
     /// Writes diagnostics with their source lines, and how many there were, as a result.
     pub(super) fn diagnostics(&mut self, diagnostics: &[Diagnostic]) {
         if !diagnostics.is_empty() {
-            self.line(rendered(diagnostics, style(&io::stdout())));
+            let written = writeln!(self.out, "{}", rendered(diagnostics, style(&io::stdout())));
+            self.note(written);
         }
     }
 
@@ -90,7 +99,8 @@ impl Terminal {
             (Ok(Outcome::Findings), _) => ExitCode::from(1),
             (Err(error), _) => {
                 let cannot = if error.is::<Statement>() { "" } else { "cannot " };
-                let _ = writeln!(io::stderr(), "signalbox: {cannot}{error:#}");
+                let text = format!("{cannot}{error:#}");
+                let _ = writeln!(io::stderr(), "signalbox: {}", printable(&text, Lines::Many));
                 ExitCode::from(2)
             }
         }

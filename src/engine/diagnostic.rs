@@ -3,7 +3,11 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet, normalize_untrusted_str};
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+
+mod printable;
+
+pub use printable::{Lines, printable};
 
 /// How much a diagnostic weighs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,7 +66,7 @@ impl Diagnostic {
     /// One line for a log: `file:line:column: message`.
     pub fn summary(&self) -> String {
         let (line, column) = self.position();
-        format!("{}:{line}:{column}: {}", self.source.name, normalize_untrusted_str(&self.message))
+        printable(&format!("{}:{line}:{column}: {}", self.source.name, self.message), Lines::One).into_owned()
     }
 
     /// The finding with its source line, carets and advice, without a newline at the end.
@@ -74,13 +78,13 @@ impl Diagnostic {
         let excerpt = Excerpt::around(&self.source.text, &self.span);
         let snippet = Snippet::source(excerpt.text)
             .line_start(excerpt.line)
-            .path(self.source.name.as_ref())
+            .path(printable(&self.source.name, Lines::One))
             .fold(true)
             .annotation(AnnotationKind::Primary.span(excerpt.span));
-        let title = level.primary_title(normalize_untrusted_str(&self.message)).id(self.code);
+        let title = level.primary_title(printable(&self.message, Lines::Many)).id(self.code);
         let mut group: Group<'_> = title.element(snippet);
         if let Some(advice) = &self.advice {
-            group = group.element(Level::HELP.message(normalize_untrusted_str(advice)));
+            group = group.element(Level::HELP.message(printable(advice, Lines::Many)));
         }
         let renderer = match style {
             Style::Plain => Renderer::plain(),
@@ -142,23 +146,27 @@ fn distance(left: &str, right: &str) -> usize {
     last.last().copied().unwrap_or(0)
 }
 
-/// The lines a finding points at with one around them, so that a large file costs no more than a small one.
-struct Excerpt<'a> {
-    text: &'a str,
+/// The line a finding points at, so that a large file costs no more than a small one.
+struct Excerpt {
+    text: String,
     line: usize,
     span: Range<usize>,
 }
 
-impl<'a> Excerpt<'a> {
+impl Excerpt {
     /// The excerpt; the span ends with its first line, since a block that is marked whole marks nothing.
-    fn around(text: &'a str, span: &Range<usize>) -> Self {
+    fn around(text: &str, span: &Range<usize>) -> Self {
         let start = boundary(text, span.start);
         let line_end = text.get(start..).and_then(|rest| rest.find('\n')).map_or(text.len(), |at| start + at);
+        let line_end =
+            text.get(start..line_end).map_or(line_end, |rest| start + rest.trim_end_matches('\r').len());
         let end = boundary(text, span.end).clamp(start, line_end);
         let line_start = text.get(..start).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
         let line = text.get(..line_start).unwrap_or("").matches('\n').count() + 1;
-        let cut = text.get(line_start..line_end).unwrap_or("");
-        Self { text: cut, line, span: start - line_start..end - line_start }
+        let part = |from: usize, to: usize| printable(text.get(from..to).unwrap_or(""), Lines::One);
+        let (before, marked, after) = (part(line_start, start), part(start, end), part(end, line_end));
+        let span = before.len()..before.len() + marked.len();
+        Self { text: [before, marked, after].concat(), line, span }
     }
 }
 
@@ -205,10 +213,22 @@ mod tests {
 
     #[test]
     fn control_characters_reach_no_terminal() {
-        let mut bad = finding("a\u{1b}[31m: x\n", 0..3);
-        bad.message = "\u{1b}[2J".to_owned();
-        assert!(!bad.render(Style::Plain).contains('\u{1b}'));
-        assert!(!bad.summary().contains('\u{1b}'));
+        for hostile in ["\u{1b}[31m", "\u{9b}31m", "\u{202e}", "a\rb", "\u{7}"] {
+            let mut bad = finding(&format!("{hostile}: {hostile}\n"), 0..1);
+            bad.source.name = format!("{hostile}.yaml\nb").into();
+            bad.message = hostile.to_owned();
+            bad.advice = Some(hostile.to_owned());
+            for text in [bad.render(Style::Plain), bad.summary()] {
+                let lines: Vec<&str> = text.lines().collect();
+                assert!(lines.iter().all(|line| printable(line, Lines::One) == *line), "{text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn carets_stay_under_what_is_meant() {
+        let rendered = finding("a\u{1b}: \u{9b}b: x\r\nnext\r\n", 4..7).render(Style::Plain);
+        assert!(rendered.contains("1 | a\\u001b: \\u009bb: x\n  |          ^^^^^^^\n"), "{rendered}");
     }
 
     #[test]

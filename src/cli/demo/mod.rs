@@ -17,6 +17,7 @@ use anyhow::{Context, Result, anyhow};
 use clap::Args;
 
 use crate::engine::config::{Config, units};
+use crate::engine::diagnostic::{Lines, printable};
 use crate::engine::time::Timestamp;
 use crate::engine::wire::Event;
 use crate::shell::settings::{MissingStream, Secret, Settings};
@@ -235,5 +236,5 @@ fn now() -> Timestamp {
 
 /// Words for the person who watches; events and metrics never go this way.
 fn say(text: &str) {
-    let _ = writeln!(io::stderr(), "{text}");
+    let _ = writeln!(io::stderr(), "{}", printable(text, Lines::Many));
 }

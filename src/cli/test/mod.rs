@@ -54,8 +54,8 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Res
         results.push(run_file(path, &config)?);
     }
     match arguments.format {
-        Format::Text => terminal.text(report::text(&results)),
-        Format::Junit => terminal.text(report::junit(&results)),
+        Format::Text => terminal.text(&report::text(&results)),
+        Format::Junit => terminal.text(&report::junit(&results)),
     }
     let is_good = results.iter().all(FileResult::is_good);
     Ok(if is_good { Outcome::Fine } else { Outcome::Findings })

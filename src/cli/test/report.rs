@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::super::terminal::counted;
+use crate::engine::diagnostic::{Lines, printable};
 
 /// What became of one test file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,13 +28,14 @@ pub(super) fn text(results: &[FileResult]) -> String {
     let mut text = String::new();
     let (mut passed, mut failed) = (0, 0);
     for result in results {
-        let _ = writeln!(text, "{}", result.name);
+        let _ = writeln!(text, "{}", printable(&result.name, Lines::One));
         if let Some(fault) = &result.fault {
             failed += 1;
             let _ = writeln!(text, "  FAILED: its tests cannot run");
             indented(&mut text, fault);
         }
         for (name, faults) in &result.tests {
+            let name = printable(name, Lines::One);
             if faults.is_empty() {
                 passed += 1;
                 let _ = writeln!(text, "  ok      {name}");
