@@ -22,7 +22,7 @@ pub mod rules;
 pub mod series;
 pub mod stopwatch;
 pub mod time;
-pub mod trackers;
+pub(crate) mod trackers;
 pub mod wire;
 
 use account::Account;

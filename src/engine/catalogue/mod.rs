@@ -37,6 +37,7 @@ use crate::engine::time::Timestamp;
 use crate::engine::trackers::cache_entries::CacheEntries;
 use crate::engine::trackers::chunks::Chunks;
 use crate::engine::trackers::files::{FileFamilies, Files};
+use crate::engine::trackers::frame::FrameFamilies;
 use crate::engine::trackers::gauges::{Board, Family};
 use crate::engine::trackers::jobs::{JobFamilies, Jobs};
 use crate::engine::trackers::slow_queries::SlowQueries;
@@ -68,31 +69,32 @@ impl Catalogue {
         store.reserve("process_");
         let families = Families::register(store, config);
         let family = |metric: Metric| -> Family { families.family(metric).clone() };
-        let evictions = || family(Metric::TrackerEvictions);
+        let frame = || FrameFamilies {
+            entries: family(Metric::TrackerEntries),
+            evictions: family(Metric::TrackerEvictions),
+        };
         let limits = config.trackers;
         let jobs = JobFamilies {
             depth: family(Metric::QueueDepth),
             running: family(Metric::JobsRunning),
             oldest_waiting: family(Metric::OldestJobAge),
             oldest_progress: family(Metric::JobProgressAge),
-            evictions: evictions(),
         };
         let files = FileFamilies {
             active: family(Metric::FilesActive),
             in_progress: family(Metric::FilesInProgress),
             ratio: family(Metric::FileProgress),
             oldest_progress: family(Metric::FileProgressAge),
-            evictions: evictions(),
         };
         let (entries, size) = (family(Metric::CacheEntries), family(Metric::CacheSize));
         let (alive, slots) = (family(Metric::Workers), family(Metric::WorkerSlots));
         Self {
-            jobs: Jobs::new(limits, jobs),
-            workers: Workers::new(limits, evictions(), alive, slots),
-            chunks: Chunks::new(limits, evictions(), family(Metric::ChunksActive)),
-            files: Files::new(limits, files),
-            cache: CacheEntries::new(limits, evictions(), entries, size),
-            warmers: Warmers::new(limits, evictions(), family(Metric::WarmersActive)),
+            jobs: Jobs::of_jobs(limits, frame(), jobs),
+            workers: Workers::of_workers(limits, frame(), alive, slots),
+            chunks: Chunks::of_chunks(limits, frame(), family(Metric::ChunksActive)),
+            files: Files::of_files(limits, frame(), files),
+            cache: CacheEntries::of_cache(limits, frame(), entries, size),
+            warmers: Warmers::of_warmers(limits, frame(), family(Metric::WarmersActive)),
             slow_queries: SlowQueries::new(config.slow_query_top, family(Metric::SlowQuery)),
             slow_query_ms: config.slow_query.as_micros() as f64 / 1e3,
             recorded: Recorded::new(config),
@@ -153,17 +155,6 @@ impl Catalogue {
         self.files.refresh(board);
         self.cache.refresh(board);
         self.warmers.refresh(board);
-        for (tracker, entries) in [
-            ("jobs", self.jobs.len()),
-            ("workers", self.workers.len()),
-            ("chunks", self.chunks.len()),
-            ("files", self.files.len()),
-            ("cache", self.cache.len()),
-            ("warmers", self.warmers.len()),
-        ] {
-            let series = self.families.family(Metric::TrackerEntries).resolve(board, &[tracker]);
-            board.set(series, entries as f64);
-        }
     }
 
     /// Gives birth to the declared label sets at the first instant that is known.

@@ -1,15 +1,16 @@
 //! Cache entries: there from CacheEntryCreated to CacheEntryInvalidated, each with its size.
 
+use super::frame::{Frame, FrameFamilies, Tracker};
 use super::gauges::{Board, Counted, Family, ONE};
 use super::key::IdKey;
-use super::roll::{Eviction, Roll, Standing};
+use super::table::{Place, Standing, Table};
 use super::words::{WordId, Words};
 use crate::engine::config::TrackerLimits;
 use crate::engine::series::SeriesId;
 use crate::engine::wire::payload::Quantity;
 
 #[derive(Debug)]
-struct Entry {
+pub(crate) struct CacheEntry {
     level: WordId,
     /// Its series in `cache_entries`.
     count: SeriesId,
@@ -18,92 +19,67 @@ struct Entry {
     bytes: Quantity,
 }
 
-/// The tracker of cache entries, by level and key.
+/// What cache entries count in.
 #[derive(Debug)]
-pub struct CacheEntries {
-    roll: Roll<(WordId, IdKey), Entry>,
+pub(crate) struct CacheBooks {
     levels: Words,
     count: Counted,
     size: Counted,
 }
 
+/// The tracker of cache entries, by level and key.
+pub(crate) type CacheEntries = Frame<CacheBooks>;
+
 impl CacheEntries {
     /// A tracker without entries; feeds `cache_entries` (`count`) and `cache_size_bytes` (`size`).
-    pub fn new(limits: TrackerLimits, evictions: Family, count: Family, size: Family) -> Self {
-        Self {
-            roll: Roll::new(limits, evictions, "cache"),
-            levels: Words::default(),
-            count: Counted::new(count),
-            size: Counted::new(size),
-        }
+    pub(crate) fn of_cache(limits: TrackerLimits, frame: FrameFamilies, count: Family, size: Family) -> Self {
+        let (count, size) = (Counted::new(count), Counted::new(size));
+        Self::new(limits, frame, CacheBooks { levels: Words::default(), count, size })
     }
 
     /// CacheEntryCreated: the entry is there, with this size.
-    pub fn created(&mut self, board: &mut Board<'_>, level: &str, key: &str, bytes: Quantity) {
-        let word = self.levels.hold(level);
-        let key = (word, IdKey::new(key));
-        if let Some(slot) = self.roll.find(key) {
-            self.levels.release(word);
-            let Some(entry) = self.roll.get_mut(slot) else { return };
-            let before = std::mem::replace(&mut entry.bytes, bytes);
-            self.size.leave(board, entry.size, before);
-            self.size.enter(board, entry.size, bytes);
-            self.roll.touch(slot, Standing::Held, board.cause.now);
-            return;
+    pub(crate) fn created(&mut self, board: &mut Board<'_>, level: &str, key: &str, bytes: Quantity) {
+        if let Some(place) = self.find(level, key) {
+            self.remove(board, place);
         }
-        while let Some((slot, why)) = self.roll.crowded() {
-            self.evict(board, slot, why);
-        }
-        let (count, size) = (self.count.place(board, &[level]), self.size.place(board, &[level]));
-        self.count.enter(board, count, ONE);
-        self.size.enter(board, size, bytes);
-        self.roll.insert(key, Entry { level: word, count, size, bytes }, board.cause.now);
+        let own = &mut self.own;
+        let word = own.levels.hold(level);
+        let (count, size) = (own.count.place(board, &[level]), own.size.place(board, &[level]));
+        own.count.enter(board, count, ONE);
+        own.size.enter(board, size, bytes);
+        self.enter(board, (word, IdKey::new(key)), || CacheEntry { level: word, count, size, bytes });
     }
 
     /// CacheEntryAccessed with a hit shows that the entry is there, so that one in use is not forgotten.
-    pub fn hit(&mut self, board: &Board<'_>, level: &str, key: &str) {
-        if let Some(slot) = self.find(level, key) {
-            self.roll.touch(slot, Standing::Held, board.cause.now);
+    pub(crate) fn hit(&mut self, board: &Board<'_>, level: &str, key: &str) {
+        if let Some(place) = self.find(level, key) {
+            self.table.touch(place, Standing::Alive, board.cause.now);
         }
     }
 
     /// CacheEntryInvalidated: the entry is gone.
-    pub fn invalidated(&mut self, board: &mut Board<'_>, level: &str, key: &str) {
-        if let Some(slot) = self.find(level, key) {
-            self.remove(board, slot);
+    pub(crate) fn invalidated(&mut self, board: &mut Board<'_>, level: &str, key: &str) {
+        if let Some(place) = self.find(level, key) {
+            self.remove(board, place);
         }
     }
 
-    /// How many entries are known.
-    pub fn len(&self) -> usize {
-        self.roll.len()
+    fn find(&self, level: &str, key: &str) -> Option<Place> {
+        self.table.find((self.own.levels.find(level)?, IdKey::new(key)))
     }
+}
 
-    /// Whether no entry is known.
-    pub fn is_empty(&self) -> bool {
-        self.roll.is_empty()
-    }
+impl Tracker for CacheBooks {
+    type Key = (WordId, IdKey);
+    type Entry = CacheEntry;
 
-    /// Evicts what nothing moved for too long.
-    pub fn refresh(&mut self, board: &mut Board<'_>) {
-        while let Some((slot, why)) = self.roll.overdue(board.cause.now) {
-            self.evict(board, slot, why);
-        }
-    }
+    const NAME: &'static str = "cache";
 
-    fn find(&self, level: &str, key: &str) -> Option<u32> {
-        self.roll.find((self.levels.find(level)?, IdKey::new(key)))
-    }
-
-    fn evict(&mut self, board: &mut Board<'_>, slot: u32, why: Eviction) {
-        self.remove(board, slot);
-        self.roll.count(board, why);
-    }
-
-    fn remove(&mut self, board: &mut Board<'_>, slot: u32) {
-        let Some(entry) = self.roll.remove(slot) else { return };
+    fn release(&mut self, board: &mut Board<'_>, _: Place, entry: CacheEntry) {
         self.count.leave(board, entry.count, ONE);
         self.size.leave(board, entry.size, entry.bytes);
         self.levels.release(entry.level);
     }
+
+    fn show(&mut self, _: &mut Board<'_>, _: &mut Table<Self::Key, CacheEntry>) {}
 }

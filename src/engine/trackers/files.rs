@@ -1,10 +1,10 @@
 //! Files: active from their upload to their end, and in progress from their first to their last ProgressUpdated.
 
-use super::NEVER;
+use super::frame::{Frame, FrameFamilies, Tracker};
 use super::gauges::{Board, Counted, Family, ONE, Shown};
 use super::key::IdKey;
 use super::oldest::{Oldest, Ticket, Tickets};
-use super::roll::{Eviction, Roll, Standing};
+use super::table::{Place, Standing, Table};
 use super::words::{WordId, Words};
 use crate::engine::config::TrackerLimits;
 use crate::engine::series::SeriesId;
@@ -18,41 +18,39 @@ const RATIO_UNITS: f64 = (1_u64 << 60) as f64;
 
 /// The families that files feed.
 #[derive(Debug)]
-pub struct FileFamilies {
+pub(crate) struct FileFamilies {
     /// `processing_files_active`.
-    pub active: Family,
+    pub(crate) active: Family,
     /// `processing_files_in_progress`.
-    pub in_progress: Family,
+    pub(crate) in_progress: Family,
     /// `processing_file_progress_ratio`.
-    pub ratio: Family,
+    pub(crate) ratio: Family,
     /// `processing_oldest_progress_age_seconds`.
-    pub oldest_progress: Family,
-    /// `signalbox_tracker_evictions_total`.
-    pub evictions: Family,
+    pub(crate) oldest_progress: Family,
 }
 
 /// A ProgressUpdated event.
 #[derive(Clone, Copy, Debug)]
-pub struct FileProgress<'a> {
+pub(crate) struct FileProgress<'a> {
     /// The file.
-    pub file: &'a str,
+    pub(crate) file: &'a str,
     /// The status as it was sent.
-    pub status: &'a str,
+    pub(crate) status: &'a str,
     /// The status as a label.
-    pub label: &'a str,
+    pub(crate) label: &'a str,
     /// From 0 to 1.
-    pub ratio: f64,
+    pub(crate) ratio: f64,
     /// The event's timestamp.
-    pub at: Timestamp,
+    pub(crate) at: Timestamp,
 }
 
-#[derive(Debug)]
-struct File {
+#[derive(Debug, Default)]
+pub(crate) struct File {
     /// Where it counts from its upload to its end.
     active: Option<SeriesId>,
     progress: Option<Progress>,
     /// The latest timestamp of an end of the file, which `completed` progress is not.
-    ended: Timestamp,
+    ended: Option<Timestamp>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -66,10 +64,9 @@ struct Progress {
     moved_ticket: Ticket,
 }
 
-/// The tracker of files.
+/// What files count in.
 #[derive(Debug)]
-pub struct Files {
-    roll: Roll<IdKey, File>,
+pub(crate) struct FileBooks {
     words: Words,
     tickets: Tickets,
     active: Counted,
@@ -84,11 +81,13 @@ pub struct Files {
     oldest_progress: Shown,
 }
 
+/// The tracker of files.
+pub(crate) type Files = Frame<FileBooks>;
+
 impl Files {
     /// A tracker without files.
-    pub fn new(limits: TrackerLimits, families: FileFamilies) -> Self {
-        Self {
-            roll: Roll::new(limits, families.evictions, "files"),
+    pub(crate) fn of_files(limits: TrackerLimits, frame: FrameFamilies, families: FileFamilies) -> Self {
+        let books = FileBooks {
             words: Words::default(),
             tickets: Tickets::default(),
             active: Counted::new(families.active),
@@ -99,104 +98,105 @@ impl Files {
             in_sum: 0,
             ratio: RatioGauge { family: families.ratio, shown: None },
             oldest_progress: Shown::new(families.oldest_progress),
-        }
+        };
+        Self::new(limits, frame, books)
     }
 
     /// FileUploadStarted: the file is active, unless the event is older than its end.
-    pub fn uploaded(&mut self, board: &mut Board<'_>, id: &str, at: Timestamp) {
-        let slot = self.slot(board, id);
-        let Some(file) = self.roll.get_mut(slot) else { return };
-        if at < file.ended {
+    pub(crate) fn uploaded(&mut self, board: &mut Board<'_>, id: &str, at: Timestamp) {
+        let place = self.enter(board, IdKey::new(id), File::default);
+        let Some(file) = self.table.get_mut(place) else { return };
+        if Some(at) < file.ended {
             return;
         }
         if file.active.is_none() {
-            let series = self.active.place(board, &[]);
+            let series = self.own.active.place(board, &[]);
             file.active = Some(series);
-            self.active.enter(board, series, ONE);
+            self.own.active.enter(board, series, ONE);
         }
-        self.roll.touch(slot, Standing::Held, board.cause.now);
+        self.table.touch(place, Standing::Alive, board.cause.now);
     }
 
     /// FileProcessingCompleted or FileProcessingFailed: the file is neither active nor in progress.
-    pub fn ended(&mut self, board: &mut Board<'_>, id: &str, at: Timestamp) {
-        let slot = self.slot(board, id);
-        let Some(file) = self.roll.get_mut(slot) else { return };
-        file.ended = file.ended.max(at);
-        if let Some(series) = file.active.take() {
-            self.active.leave(board, series, ONE);
-        }
-        self.stop(board, slot);
-        self.roll.touch(slot, Standing::Ended, board.cause.now);
+    pub(crate) fn ended(&mut self, board: &mut Board<'_>, id: &str, at: Timestamp) {
+        let place = self.enter(board, IdKey::new(id), File::default);
+        let Some(file) = self.table.get_mut(place) else { return };
+        file.ended = file.ended.max(Some(at));
+        self.own.lift(board, file);
+        self.show_ratio(board);
+        self.table.touch(place, Standing::Ended, board.cause.now);
     }
 
     /// ProgressUpdated: the file is in progress, or no more, unless the event is older than its end.
-    pub fn progressed(&mut self, board: &mut Board<'_>, update: FileProgress<'_>) {
-        let slot = self.slot(board, update.file);
-        let Some(file) = self.roll.get_mut(slot) else { return };
-        if update.at < file.ended {
+    pub(crate) fn progressed(&mut self, board: &mut Board<'_>, update: FileProgress<'_>) {
+        let place = self.enter(board, IdKey::new(update.file), File::default);
+        let Some(file) = self.table.get_mut(place) else { return };
+        if Some(update.at) < file.ended {
             return;
         }
+        let mut standing = Standing::Alive;
         if update.status == COMPLETED {
-            let standing = if file.active.is_some() { Standing::Held } else { Standing::Ended };
-            self.stop(board, slot);
-            self.roll.touch(slot, standing, board.cause.now);
-            return;
-        }
-        match file.progress {
-            Some(before) => self.go_on(board, slot, before, update),
-            None => self.begin(board, slot, update),
+            if file.active.is_none() {
+                standing = Standing::Ended;
+            }
+            self.own.stop(board, file);
+        } else {
+            let progress = self.own.go_on(board, file.progress, update);
+            let before = file.progress.replace(progress);
+            self.note(place, before, progress);
         }
         self.show_ratio(board);
-        self.roll.touch(slot, Standing::Held, board.cause.now);
+        self.table.touch(place, standing, board.cause.now);
     }
 
-    /// How many files are known.
-    pub fn len(&self) -> usize {
-        self.roll.len()
-    }
-
-    /// Whether no file is known.
-    pub fn is_empty(&self) -> bool {
-        self.roll.is_empty()
-    }
-
-    /// Evicts what nothing moved for too long and shows the age of now.
-    pub fn refresh(&mut self, board: &mut Board<'_>) {
-        while let Some((slot, why)) = self.roll.overdue(board.cause.now) {
-            self.evict(board, slot, why);
+    /// Puts what moved against the order of the heaps into them.
+    fn note(&mut self, place: Place, before: Option<Progress>, progress: Progress) {
+        let (table, own) = (&self.table, &mut self.own);
+        let (least, key, ticket) = (&mut own.least_ratio, bits(progress.ratio), progress.ratio_ticket);
+        match before {
+            None => least.enter(key, ticket, place),
+            Some(before) if before.ratio_ticket != ticket => least.fell(key, ticket, place),
+            Some(_) => {}
         }
-        let mut values = Vec::new();
-        if let Some(moved) = self.least_moved.least(|slot, ticket| moved(&self.roll, slot, ticket)) {
-            let series = self.oldest_progress.place(board, &[]);
-            values.push((series, board.cause.now.since(moved).as_secs_f64()));
+        least.sweep(|place, ticket| ratio(table, place, ticket));
+        let (least, key, ticket) = (&mut own.least_moved, progress.moved, progress.moved_ticket);
+        match before {
+            None => least.enter(key, ticket, place),
+            Some(before) if before.moved_ticket != ticket => least.fell(key, ticket, place),
+            Some(_) => {}
         }
-        self.oldest_progress.replace(board, values);
+        least.sweep(|place, ticket| moved(table, place, ticket));
     }
 
-    fn begin(&mut self, board: &mut Board<'_>, slot: u32, update: FileProgress<'_>) {
-        let status = self.words.hold(update.label);
-        let series = self.in_progress.place(board, &[update.label]);
-        self.in_progress.enter(board, series, ONE);
-        let progress = Progress {
-            status,
-            series,
-            ratio: update.ratio,
-            moved: update.at,
-            ratio_ticket: self.tickets.issue(),
-            moved_ticket: self.tickets.issue(),
-        };
-        if let Some(file) = self.roll.get_mut(slot) {
-            file.progress = Some(progress);
-        }
+    fn show_ratio(&mut self, board: &mut Board<'_>) {
+        self.own.show_ratio(board, &self.table);
+    }
+}
+
+impl FileBooks {
+    /// What the progress of a file is after an update, counted.
+    fn go_on(
+        &mut self,
+        board: &mut Board<'_>,
+        before: Option<Progress>,
+        update: FileProgress<'_>,
+    ) -> Progress {
         self.ratio_units += units(update.ratio);
-        self.in_sum += 1;
-        self.least_ratio.enter(bits(update.ratio), progress.ratio_ticket, slot);
-        self.least_ratio.sweep(|slot, ticket| ratio(&self.roll, slot, ticket));
-        self.least_moved.enter(update.at, progress.moved_ticket, slot);
-        self.least_moved.sweep(|slot, ticket| moved(&self.roll, slot, ticket));
-    }
-
-    fn go_on(&mut self, board: &mut Board<'_>, slot: u32, before: Progress, update: FileProgress<'_>) {
+        let Some(before) = before else {
+            let status = self.words.hold(update.label);
+            let series = self.in_progress.place(board, &[update.label]);
+            self.in_progress.enter(board, series, ONE);
+            self.in_sum += 1;
+            return Progress {
+                status,
+                series,
+                ratio: update.ratio,
+                moved: update.at,
+                ratio_ticket: self.tickets.issue(),
+                moved_ticket: self.tickets.issue(),
+            };
+        };
+        self.ratio_units = self.ratio_units.saturating_sub(units(before.ratio));
         let mut progress = Progress { ratio: update.ratio, moved: update.at, ..before };
         if self.words.text(before.status) != update.label {
             self.words.replace(&mut progress.status, update.label);
@@ -210,28 +210,20 @@ impl Files {
         if update.at < before.moved {
             progress.moved_ticket = self.tickets.issue();
         }
-        if let Some(file) = self.roll.get_mut(slot) {
-            file.progress = Some(progress);
+        progress
+    }
+
+    /// Takes a file out of every gauge but the ratio, which needs the table to be shown.
+    fn lift(&mut self, board: &mut Board<'_>, file: &mut File) {
+        if let Some(series) = file.active.take() {
+            self.active.leave(board, series, ONE);
         }
-        self.ratio_units = (self.ratio_units + units(update.ratio)).saturating_sub(units(before.ratio));
-        if progress.ratio_ticket != before.ratio_ticket {
-            self.least_ratio.fell(bits(update.ratio), progress.ratio_ticket, slot);
-            self.least_ratio.sweep(|slot, ticket| ratio(&self.roll, slot, ticket));
-        }
-        if progress.moved_ticket != before.moved_ticket {
-            self.least_moved.fell(update.at, progress.moved_ticket, slot);
-            self.least_moved.sweep(|slot, ticket| moved(&self.roll, slot, ticket));
-        }
+        self.stop(board, file);
     }
 
     /// Takes a file out of progress.
-    fn stop(&mut self, board: &mut Board<'_>, slot: u32) {
-        let Some(progress) = self.roll.get_mut(slot).and_then(|file| file.progress.take()) else { return };
-        self.leave(board, progress);
-        self.show_ratio(board);
-    }
-
-    fn leave(&mut self, board: &mut Board<'_>, progress: Progress) {
+    fn stop(&mut self, board: &mut Board<'_>, file: &mut File) {
+        let Some(progress) = file.progress.take() else { return };
         self.in_progress.leave(board, progress.series, ONE);
         self.words.release(progress.status);
         self.ratio_units = self.ratio_units.saturating_sub(units(progress.ratio));
@@ -240,8 +232,8 @@ impl Files {
         self.least_moved.leave();
     }
 
-    fn show_ratio(&mut self, board: &mut Board<'_>) {
-        match self.least_ratio.least(|slot, ticket| ratio(&self.roll, slot, ticket)) {
+    fn show_ratio(&mut self, board: &mut Board<'_>, table: &Table<IdKey, File>) {
+        match self.least_ratio.least(|place, ticket| ratio(table, place, ticket)) {
             Some(least) => {
                 let average = self.ratio_units as f64 / RATIO_UNITS / self.in_sum as f64;
                 self.ratio.show(board, f64::from_bits(least), average);
@@ -249,29 +241,26 @@ impl Files {
             None => self.ratio.hide(board),
         }
     }
+}
 
-    fn slot(&mut self, board: &mut Board<'_>, id: &str) -> u32 {
-        let key = IdKey::new(id);
-        if let Some(slot) = self.roll.find(key) {
-            return slot;
-        }
-        while let Some((slot, why)) = self.roll.crowded() {
-            self.evict(board, slot, why);
-        }
-        let file = File { active: None, progress: None, ended: NEVER };
-        self.roll.insert(key, file, board.cause.now)
+impl Tracker for FileBooks {
+    type Key = IdKey;
+    type Entry = File;
+
+    const NAME: &'static str = "files";
+
+    fn release(&mut self, board: &mut Board<'_>, _: Place, mut file: File) {
+        self.lift(board, &mut file);
     }
 
-    fn evict(&mut self, board: &mut Board<'_>, slot: u32, why: Eviction) {
-        let Some(file) = self.roll.remove(slot) else { return };
-        if let Some(series) = file.active {
-            self.active.leave(board, series, ONE);
+    fn show(&mut self, board: &mut Board<'_>, table: &mut Table<IdKey, File>) {
+        self.show_ratio(board, table);
+        let mut values = Vec::new();
+        if let Some(moved) = self.least_moved.least(|place, ticket| moved(table, place, ticket)) {
+            let series = self.oldest_progress.place(board, &[]);
+            values.push((series, board.cause.now.since(moved).as_secs_f64()));
         }
-        if let Some(progress) = file.progress {
-            self.leave(board, progress);
-            self.show_ratio(board);
-        }
-        self.roll.count(board, why);
+        self.oldest_progress.replace(board, values);
     }
 }
 
@@ -299,13 +288,13 @@ impl RatioGauge {
     }
 }
 
-fn ratio(roll: &Roll<IdKey, File>, slot: u32, ticket: Ticket) -> Option<u64> {
-    let progress = roll.get(slot)?.progress?;
+fn ratio(table: &Table<IdKey, File>, place: Place, ticket: Ticket) -> Option<u64> {
+    let progress = table.get(place)?.progress?;
     (progress.ratio_ticket == ticket).then(|| bits(progress.ratio))
 }
 
-fn moved(roll: &Roll<IdKey, File>, slot: u32, ticket: Ticket) -> Option<Timestamp> {
-    let progress = roll.get(slot)?.progress?;
+fn moved(table: &Table<IdKey, File>, place: Place, ticket: Ticket) -> Option<Timestamp> {
+    let progress = table.get(place)?.progress?;
     (progress.moved_ticket == ticket).then_some(progress.moved)
 }
 

@@ -12,33 +12,33 @@ const LABELS_MAX: usize = 4;
 
 /// Where a change is written, and what it is put down to.
 #[derive(Debug)]
-pub struct Board<'a> {
+pub(crate) struct Board<'a> {
     /// The store.
-    pub store: &'a mut Store,
+    pub(crate) store: &'a mut Store,
     /// What moves the series.
-    pub cause: Cause,
+    pub(crate) cause: Cause,
 }
 
 impl Board<'_> {
     /// Adds to a counter.
-    pub fn add(&mut self, series: SeriesId, delta: f64) {
+    pub(crate) fn add(&mut self, series: SeriesId, delta: f64) {
         self.store.add(series, delta, self.cause);
     }
 
     /// Sets a gauge.
-    pub fn set(&mut self, series: SeriesId, value: f64) {
+    pub(crate) fn set(&mut self, series: SeriesId, value: f64) {
         self.store.set(series, value, self.cause);
     }
 
     /// Observes in a histogram.
-    pub fn observe(&mut self, series: SeriesId, value: f64) {
+    pub(crate) fn observe(&mut self, series: SeriesId, value: f64) {
         self.store.observe(series, value, self.cause);
     }
 }
 
 /// A registered family with its label names, of which the configuration may have dropped some.
 #[derive(Clone, Debug)]
-pub struct Family {
+pub(crate) struct Family {
     id: FamilyId,
     labels: &'static [&'static str],
     dropped: Box<[&'static str]>,
@@ -46,12 +46,12 @@ pub struct Family {
 
 impl Family {
     /// A family with `labels`, of which `dropped` are left out.
-    pub fn new(id: FamilyId, labels: &'static [&'static str], dropped: Vec<&'static str>) -> Self {
+    pub(crate) fn new(id: FamilyId, labels: &'static [&'static str], dropped: Vec<&'static str>) -> Self {
         Self { id, labels, dropped: dropped.into() }
     }
 
     /// The series with these values, one for each label in the family's order, none empty.
-    pub fn resolve(&self, board: &mut Board<'_>, values: &[&str]) -> SeriesId {
+    pub(crate) fn resolve(&self, board: &mut Board<'_>, values: &[&str]) -> SeriesId {
         let mut pairs = [("", ""); LABELS_MAX];
         let mut count = 0;
         let kept = self.labels.iter().zip(values).filter(|(name, _)| !self.dropped.contains(name));
@@ -103,31 +103,31 @@ impl Total {
 
 /// A gauge that is the sum of what entries hold in it. It falls to 0 and stays.
 #[derive(Debug)]
-pub struct Counted {
+pub(crate) struct Counted {
     family: Family,
     totals: HashMap<SeriesId, Total, RandomState>,
 }
 
 impl Counted {
     /// A gauge in which nothing is held.
-    pub fn new(family: Family) -> Self {
+    pub(crate) fn new(family: Family) -> Self {
         Self { family, totals: HashMap::default() }
     }
 
     /// The series for these label values, there from now on.
-    pub fn place(&self, board: &mut Board<'_>, values: &[&str]) -> SeriesId {
+    pub(crate) fn place(&self, board: &mut Board<'_>, values: &[&str]) -> SeriesId {
         self.family.resolve(board, values)
     }
 
     /// Adds what an entry holds.
-    pub fn enter(&mut self, board: &mut Board<'_>, series: SeriesId, amount: Quantity) {
+    pub(crate) fn enter(&mut self, board: &mut Board<'_>, series: SeriesId, amount: Quantity) {
         let total = self.totals.entry(series).or_default();
         total.plus(amount);
         board.set(series, total.value());
     }
 
     /// Takes away what an entry held, exactly as it was added.
-    pub fn leave(&mut self, board: &mut Board<'_>, series: SeriesId, amount: Quantity) {
+    pub(crate) fn leave(&mut self, board: &mut Board<'_>, series: SeriesId, amount: Quantity) {
         let Some(total) = self.totals.get_mut(&series) else { return };
         total.minus(amount);
         board.set(series, total.value());
@@ -137,34 +137,34 @@ impl Counted {
     }
 
     /// Shows the sum as it is, 0 where nothing is held.
-    pub fn show(&self, board: &mut Board<'_>, series: SeriesId) {
+    pub(crate) fn show(&self, board: &mut Board<'_>, series: SeriesId) {
         board.set(series, self.totals.get(&series).map_or(0.0, |total| total.value()));
     }
 }
 
 /// One entry in a [`Counted`] that counts entries.
-pub const ONE: Quantity = Quantity::Whole(1);
+pub(crate) const ONE: Quantity = Quantity::Whole(1);
 
 /// A gauge whose series are those of the last call and no others; of two values for one series the greater shows.
 #[derive(Debug)]
-pub struct Shown {
+pub(crate) struct Shown {
     family: Family,
     shown: Vec<(SeriesId, f64)>,
 }
 
 impl Shown {
     /// A gauge without series.
-    pub fn new(family: Family) -> Self {
+    pub(crate) fn new(family: Family) -> Self {
         Self { family, shown: Vec::new() }
     }
 
     /// The series for these label values.
-    pub fn place(&self, board: &mut Board<'_>, values: &[&str]) -> SeriesId {
+    pub(crate) fn place(&self, board: &mut Board<'_>, values: &[&str]) -> SeriesId {
         self.family.resolve(board, values)
     }
 
     /// Shows exactly these values; a series whose value stays is not moved.
-    pub fn replace(&mut self, board: &mut Board<'_>, mut values: Vec<(SeriesId, f64)>) {
+    pub(crate) fn replace(&mut self, board: &mut Board<'_>, mut values: Vec<(SeriesId, f64)>) {
         values.sort_by(|left, right| left.0.cmp(&right.0).then(right.1.total_cmp(&left.1)));
         values.dedup_by_key(|(series, _)| *series);
         let mut before = std::mem::take(&mut self.shown).into_iter().peekable();

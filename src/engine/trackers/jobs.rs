@@ -7,11 +7,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::NEVER;
+use super::frame::{Frame, FrameFamilies, Tracker};
 use super::gauges::{Board, Counted, Family, ONE, Shown};
 use super::key::IdKey;
 use super::oldest::{Oldest, Ticket, Tickets};
-use super::roll::{Eviction, Roll, Standing};
+use super::table::{Place, Standing, Table};
 use super::words::{UNKNOWN, WordId, Words};
 use crate::engine::config::TrackerLimits;
 use crate::engine::series::SeriesId;
@@ -19,89 +19,110 @@ use crate::engine::time::Timestamp;
 
 /// The families that jobs feed.
 #[derive(Debug)]
-pub struct JobFamilies {
+pub(crate) struct JobFamilies {
     /// `queue_depth`.
-    pub depth: Family,
+    pub(crate) depth: Family,
     /// `queue_jobs_running`.
-    pub running: Family,
+    pub(crate) running: Family,
     /// `queue_oldest_job_age_seconds`.
-    pub oldest_waiting: Family,
+    pub(crate) oldest_waiting: Family,
     /// `queue_oldest_progress_age_seconds`.
-    pub oldest_progress: Family,
-    /// `signalbox_tracker_evictions_total`.
-    pub evictions: Family,
+    pub(crate) oldest_progress: Family,
 }
 
 /// The labels a JobQueued event carries.
 #[derive(Clone, Copy, Debug)]
-pub struct JobLabels<'a> {
+pub(crate) struct JobLabels<'a> {
     /// The queue.
-    pub queue: &'a str,
+    pub(crate) queue: &'a str,
     /// The kind of job.
-    pub job_type: &'a str,
+    pub(crate) job_type: &'a str,
     /// The priority.
-    pub priority: &'a str,
+    pub(crate) priority: &'a str,
 }
 
 /// A JobStarted event.
 #[derive(Clone, Copy, Debug)]
-pub struct JobStart<'a> {
+pub(crate) struct JobStart<'a> {
     /// The job.
-    pub job: &'a str,
+    pub(crate) job: &'a str,
     /// The worker that runs it.
-    pub worker: IdKey,
+    pub(crate) worker: IdKey,
     /// The queue it came from.
-    pub queue: &'a str,
+    pub(crate) queue: &'a str,
     /// The event's timestamp.
-    pub at: Timestamp,
+    pub(crate) at: Timestamp,
 }
 
-/// A job that is tracked; valid until the next event.
+/// Where a job is.
 #[derive(Clone, Copy, Debug)]
-pub struct JobSlot(u32);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    Waiting { series: SeriesId },
-    Running { series: SeriesId },
+    Waiting(Stay),
+    Running(Stay, IdKey),
     Apart,
     Done,
 }
 
-/// What a job is after a move, before it is counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
-    Waiting,
-    Running,
-    Apart,
-    Done,
+/// What a waiting or running job counts in, and since when.
+#[derive(Clone, Copy, Debug)]
+struct Stay {
+    series: SeriesId,
+    /// The timestamp of the event that moved it last.
+    moved: Timestamp,
+    ticket: Ticket,
+}
+
+/// Where a job goes, before it is counted there.
+#[derive(Clone, Copy, Debug)]
+enum Move {
+    Wait { moved: Timestamp },
+    Run { moved: Timestamp, worker: IdKey },
+    Part,
+    Finish,
 }
 
 #[derive(Debug)]
-struct Job {
+pub(crate) struct Job {
     queue: WordId,
     kind: WordId,
     priority: WordId,
     state: State,
     /// The timestamp of the last JobQueued.
-    queued: Timestamp,
+    queued: Option<Timestamp>,
     /// The timestamp of the last JobStarted.
-    started: Timestamp,
+    started: Option<Timestamp>,
     /// The latest timestamp of an end.
-    ended: Timestamp,
-    /// The timestamp of the event that moved it last.
-    moved: Timestamp,
-    ticket: Ticket,
-    worker: IdKey,
+    ended: Option<Timestamp>,
+}
+
+impl Job {
+    fn new() -> Self {
+        let unknown = WordId::default();
+        let (queued, started, ended) = (None, None, None);
+        Self { queue: unknown, kind: unknown, priority: unknown, state: State::Apart, queued, started, ended }
+    }
+
+    fn standing(&self) -> Standing {
+        match self.state {
+            State::Waiting(_) | State::Running(..) | State::Apart => Standing::Alive,
+            State::Done => Standing::Ended,
+        }
+    }
+
+    fn stay(&self) -> Option<&Stay> {
+        match &self.state {
+            State::Waiting(stay) | State::Running(stay, _) => Some(stay),
+            State::Apart | State::Done => None,
+        }
+    }
 }
 
 /// Entries by queue, to find the one that moved longest ago.
 type Ages = BTreeMap<WordId, Oldest<Timestamp>>;
 
-/// The tracker of jobs.
+/// What jobs count in.
 #[derive(Debug)]
-pub struct Jobs {
-    roll: Roll<IdKey, Job>,
+pub(crate) struct JobBooks {
     words: Words,
     tickets: Tickets,
     depth: Counted,
@@ -110,14 +131,19 @@ pub struct Jobs {
     oldest_progress: Shown,
     waiting_ages: Ages,
     running_ages: Ages,
-    by_worker: BTreeSet<(IdKey, u32)>,
+    by_worker: BTreeSet<(IdKey, Place)>,
 }
+
+/// The tracker of jobs.
+pub(crate) type Jobs = Frame<JobBooks>;
+
+/// A job that is tracked; valid until the next event.
+pub(crate) type JobPlace = Place;
 
 impl Jobs {
     /// A tracker without jobs.
-    pub fn new(limits: TrackerLimits, families: JobFamilies) -> Self {
-        Self {
-            roll: Roll::new(limits, families.evictions, "jobs"),
+    pub(crate) fn of_jobs(limits: TrackerLimits, frame: FrameFamilies, families: JobFamilies) -> Self {
+        let books = JobBooks {
             words: Words::default(),
             tickets: Tickets::default(),
             depth: Counted::new(families.depth),
@@ -127,126 +153,193 @@ impl Jobs {
             waiting_ages: Ages::new(),
             running_ages: Ages::new(),
             by_worker: BTreeSet::new(),
-        }
+        };
+        Self::new(limits, frame, books)
     }
 
     /// JobQueued: the job waits, unless the event is older than its end or its last start.
-    pub fn queued(&mut self, board: &mut Board<'_>, id: &str, at: Timestamp, labels: JobLabels<'_>) {
-        let slot = self.slot(board, id);
-        let before = self.lift(board, slot);
-        let Some(job) = self.roll.get_mut(slot) else { return };
-        self.words.replace(&mut job.queue, labels.queue);
-        self.words.replace(&mut job.kind, labels.job_type);
-        self.words.replace(&mut job.priority, labels.priority);
-        job.queued = at;
-        let late = at < job.ended || at < job.started;
-        if !late {
-            job.moved = at;
-        }
-        self.settle(board, slot, if late { before } else { Place::Waiting });
+    pub(crate) fn queued(&mut self, board: &mut Board<'_>, id: &str, at: Timestamp, labels: JobLabels<'_>) {
+        let place = self.enter(board, IdKey::new(id), Job::new);
+        let Some(job) = self.table.get_mut(place) else { return };
+        let before = self.own.lift(board, place, job);
+        let words = &mut self.own.words;
+        words.replace(&mut job.queue, labels.queue);
+        words.replace(&mut job.kind, labels.job_type);
+        words.replace(&mut job.priority, labels.priority);
+        job.queued = Some(at);
+        let late = Some(at) < job.ended || Some(at) < job.started;
+        self.settle(board, place, if late { before } else { Move::Wait { moved: at } });
     }
 
     /// JobStarted: the job runs, unless the event is older than its end. Tells how long it waited, where that is known.
-    pub fn started(&mut self, board: &mut Board<'_>, start: JobStart<'_>) -> (JobSlot, Option<Duration>) {
-        let slot = self.slot(board, start.job);
-        let before = self.lift(board, slot);
-        let Some(job) = self.roll.get_mut(slot) else { return (JobSlot(slot), None) };
-        self.words.replace(&mut job.queue, start.queue);
-        let wait = (job.queued != NEVER).then(|| start.at.since(job.queued));
-        let late = start.at < job.ended;
+    pub(crate) fn started(
+        &mut self,
+        board: &mut Board<'_>,
+        start: JobStart<'_>,
+    ) -> (JobPlace, Option<Duration>) {
+        let place = self.enter(board, IdKey::new(start.job), Job::new);
+        let Some(job) = self.table.get_mut(place) else { return (place, None) };
+        let before = self.own.lift(board, place, job);
+        self.own.words.replace(&mut job.queue, start.queue);
+        let wait = job.queued.map(|queued| start.at.since(queued));
+        let late = Some(start.at) < job.ended;
         if !late {
-            job.started = start.at;
-            job.moved = start.at;
-            job.worker = start.worker;
+            job.started = Some(start.at);
         }
-        self.settle(board, slot, if late { before } else { Place::Running });
-        (JobSlot(slot), wait)
+        let run = Move::Run { moved: start.at, worker: start.worker };
+        self.settle(board, place, if late { before } else { run });
+        (place, wait)
     }
 
     /// JobProgressUpdated: a running job moved.
-    pub fn progressed(&mut self, board: &Board<'_>, id: &str, at: Timestamp) -> Option<JobSlot> {
-        let slot = self.roll.find(IdKey::new(id))?;
-        let job = self.roll.get_mut(slot)?;
-        if let State::Running { .. } = job.state {
-            let fell = at < job.moved;
-            job.moved = at;
+    pub(crate) fn progressed(&mut self, board: &Board<'_>, id: &str, at: Timestamp) -> Option<JobPlace> {
+        let place = self.table.find(IdKey::new(id))?;
+        let job = self.table.get_mut(place)?;
+        let (standing, queue) = (job.standing(), job.queue);
+        if let State::Running(stay, _) = &mut job.state {
+            let fell = at < stay.moved;
+            stay.moved = at;
             if fell {
-                job.ticket = self.tickets.issue();
-                let ticket = job.ticket;
-                let oldest = self.running_ages.entry(job.queue).or_default();
-                oldest.fell(at, ticket, slot);
-                oldest.sweep(|slot, ticket| current(&self.roll, slot, ticket));
+                stay.ticket = self.own.tickets.issue();
+                let ticket = stay.ticket;
+                let oldest = self.own.running_ages.entry(queue).or_default();
+                oldest.fell(at, ticket, place);
+                oldest.sweep(|place, ticket| current(&self.table, place, ticket));
             }
         }
-        let standing = self.roll.get(slot).map_or(Standing::Held, standing);
-        self.roll.touch(slot, standing, board.cause.now);
-        Some(JobSlot(slot))
+        self.table.touch(place, standing, board.cause.now);
+        Some(place)
     }
 
     /// JobCompleted or JobFailed: the job is done.
-    pub fn ended(&mut self, board: &mut Board<'_>, id: &str, at: Timestamp) -> JobSlot {
-        let slot = self.slot(board, id);
-        self.lift(board, slot);
-        if let Some(job) = self.roll.get_mut(slot) {
-            job.ended = job.ended.max(at);
+    pub(crate) fn ended(&mut self, board: &mut Board<'_>, id: &str, at: Timestamp) -> JobPlace {
+        let place = self.enter(board, IdKey::new(id), Job::new);
+        if let Some(job) = self.table.get_mut(place) {
+            self.own.lift(board, place, job);
+            job.ended = job.ended.max(Some(at));
         }
-        self.settle(board, slot, Place::Done);
-        JobSlot(slot)
+        self.settle(board, place, Move::Finish);
+        place
     }
 
     /// JobRetryScheduled: the job neither waits nor runs, unless it is done.
-    pub fn retry_scheduled(&mut self, board: &mut Board<'_>, id: &str) -> Option<JobSlot> {
-        let slot = self.roll.find(IdKey::new(id))?;
-        match self.lift(board, slot) {
-            Place::Done => self.settle(board, slot, Place::Done),
-            Place::Waiting | Place::Running | Place::Apart => self.settle(board, slot, Place::Apart),
-        }
-        Some(JobSlot(slot))
+    pub(crate) fn retry_scheduled(&mut self, board: &mut Board<'_>, id: &str) -> Option<JobPlace> {
+        let place = self.table.find(IdKey::new(id))?;
+        let before = self.own.lift(board, place, self.table.get_mut(place)?);
+        self.settle(
+            board,
+            place,
+            match before {
+                Move::Finish => Move::Finish,
+                Move::Wait { .. } | Move::Run { .. } | Move::Part => Move::Part,
+            },
+        );
+        Some(place)
     }
 
     /// The jobs a lost worker was running run no more.
-    pub fn worker_lost(&mut self, board: &mut Board<'_>, worker: IdKey) {
-        let slots: Vec<u32> =
-            self.by_worker.range((worker, 0)..=(worker, u32::MAX)).map(|(_, slot)| *slot).collect();
-        for slot in slots {
-            self.lift(board, slot);
-            self.settle(board, slot, Place::Apart);
+    pub(crate) fn worker_lost(&mut self, board: &mut Board<'_>, worker: IdKey) {
+        let of_worker = (worker, Place::FIRST)..=(worker, Place::LAST);
+        let places: Vec<Place> = self.own.by_worker.range(of_worker).map(|(_, place)| *place).collect();
+        for place in places {
+            if let Some(job) = self.table.get_mut(place) {
+                self.own.lift(board, place, job);
+            }
+            self.settle(board, place, Move::Part);
         }
     }
 
     /// The labels of a job, each `unknown` where no event carried it.
-    pub fn labels(&self, slot: Option<JobSlot>) -> JobLabels<'_> {
-        match slot.and_then(|slot| self.roll.get(slot.0)) {
+    pub(crate) fn labels(&self, place: Option<JobPlace>) -> JobLabels<'_> {
+        match place.and_then(|place| self.table.get(place)) {
             Some(job) => JobLabels {
-                queue: self.words.text(job.queue),
-                job_type: self.words.text(job.kind),
-                priority: self.words.text(job.priority),
+                queue: self.own.words.text(job.queue),
+                job_type: self.own.words.text(job.kind),
+                priority: self.own.words.text(job.priority),
             },
             None => JobLabels { queue: UNKNOWN, job_type: UNKNOWN, priority: UNKNOWN },
         }
     }
 
-    /// How many jobs are known.
-    pub fn len(&self) -> usize {
-        self.roll.len()
-    }
-
-    /// Whether no job is known.
-    pub fn is_empty(&self) -> bool {
-        self.roll.is_empty()
-    }
-
-    /// Evicts what nothing moved for too long and shows the ages of now.
-    pub fn refresh(&mut self, board: &mut Board<'_>) {
-        while let Some((slot, why)) = self.roll.overdue(board.cause.now) {
-            self.evict(board, slot, why);
+    /// Puts a lifted job where it goes.
+    fn settle(&mut self, board: &mut Board<'_>, place: Place, to: Move) {
+        let Some(job) = self.table.get_mut(place) else { return };
+        let own = &mut self.own;
+        let queue = own.words.text(job.queue);
+        let ages = match to {
+            Move::Wait { moved } => {
+                let series = own.depth.place(board, &[queue, own.words.text(job.priority)]);
+                own.depth.enter(board, series, ONE);
+                let stay = Stay { series, moved, ticket: own.tickets.issue() };
+                job.state = State::Waiting(stay);
+                Some((&mut own.waiting_ages, stay))
+            }
+            Move::Run { moved, worker } => {
+                let series = own.running.place(board, &[queue, own.words.text(job.kind)]);
+                own.running.enter(board, series, ONE);
+                own.by_worker.insert((worker, place));
+                let stay = Stay { series, moved, ticket: own.tickets.issue() };
+                job.state = State::Running(stay, worker);
+                Some((&mut own.running_ages, stay))
+            }
+            Move::Part => {
+                job.state = State::Apart;
+                None
+            }
+            Move::Finish => {
+                job.state = State::Done;
+                None
+            }
+        };
+        let (standing, queue) = (job.standing(), job.queue);
+        if let Some((ages, stay)) = ages {
+            let oldest = ages.entry(queue).or_default();
+            oldest.enter(stay.moved, stay.ticket, place);
+            oldest.sweep(|place, ticket| current(&self.table, place, ticket));
         }
-        let Self { roll, words, waiting_ages, running_ages, .. } = self;
-        for (ages, shown) in
-            [(waiting_ages, &mut self.oldest_waiting), (running_ages, &mut self.oldest_progress)]
-        {
+        self.table.touch(place, standing, board.cause.now);
+    }
+}
+
+impl JobBooks {
+    /// Takes a job out of every gauge and says how it would come back.
+    fn lift(&mut self, board: &mut Board<'_>, place: Place, job: &mut Job) -> Move {
+        match std::mem::replace(&mut job.state, State::Apart) {
+            State::Waiting(Stay { series, moved, .. }) => {
+                self.depth.leave(board, series, ONE);
+                leave(&mut self.waiting_ages, job.queue);
+                Move::Wait { moved }
+            }
+            State::Running(Stay { series, moved, .. }, worker) => {
+                self.running.leave(board, series, ONE);
+                leave(&mut self.running_ages, job.queue);
+                self.by_worker.remove(&(worker, place));
+                Move::Run { moved, worker }
+            }
+            State::Apart => Move::Part,
+            State::Done => Move::Finish,
+        }
+    }
+}
+
+impl Tracker for JobBooks {
+    type Key = IdKey;
+    type Entry = Job;
+
+    const NAME: &'static str = "jobs";
+
+    fn release(&mut self, board: &mut Board<'_>, place: Place, mut job: Job) {
+        self.lift(board, place, &mut job);
+        for word in [job.queue, job.kind, job.priority] {
+            self.words.release(word);
+        }
+    }
+
+    fn show(&mut self, board: &mut Board<'_>, table: &mut Table<IdKey, Job>) {
+        let Self { words, waiting_ages, running_ages, oldest_waiting, oldest_progress, .. } = self;
+        for (ages, shown) in [(waiting_ages, oldest_waiting), (running_ages, oldest_progress)] {
             let mut values = Vec::new();
-            ages.retain(|queue, oldest| match oldest.least(|slot, ticket| current(roll, slot, ticket)) {
+            ages.retain(|queue, oldest| match oldest.least(|place, ticket| current(table, place, ticket)) {
                 Some(moved) => {
                     let series = shown.place(board, &[words.text(*queue)]);
                     values.push((series, board.cause.now.since(moved).as_secs_f64()));
@@ -257,106 +350,6 @@ impl Jobs {
             shown.replace(board, values);
         }
     }
-
-    /// The slot of a job, new if it was not known.
-    fn slot(&mut self, board: &mut Board<'_>, id: &str) -> u32 {
-        let key = IdKey::new(id);
-        if let Some(slot) = self.roll.find(key) {
-            return slot;
-        }
-        while let Some((slot, why)) = self.roll.crowded() {
-            self.evict(board, slot, why);
-        }
-        let unknown = WordId::default();
-        let job = Job {
-            queue: unknown,
-            kind: unknown,
-            priority: unknown,
-            state: State::Apart,
-            queued: NEVER,
-            started: NEVER,
-            ended: NEVER,
-            moved: NEVER,
-            ticket: Ticket::default(),
-            worker: IdKey::new(""),
-        };
-        self.roll.insert(key, job, board.cause.now)
-    }
-
-    /// Takes a job out of every gauge and says where it was.
-    fn lift(&mut self, board: &mut Board<'_>, slot: u32) -> Place {
-        let Some(job) = self.roll.get_mut(slot) else { return Place::Apart };
-        job.ticket = Ticket::default();
-        match std::mem::replace(&mut job.state, State::Apart) {
-            State::Waiting { series } => {
-                self.depth.leave(board, series, ONE);
-                leave(&mut self.waiting_ages, job.queue);
-                Place::Waiting
-            }
-            State::Running { series } => {
-                self.running.leave(board, series, ONE);
-                leave(&mut self.running_ages, job.queue);
-                self.by_worker.remove(&(job.worker, slot));
-                Place::Running
-            }
-            State::Apart => Place::Apart,
-            State::Done => Place::Done,
-        }
-    }
-
-    /// Puts a lifted job where it is now.
-    fn settle(&mut self, board: &mut Board<'_>, slot: u32, place: Place) {
-        let Some(job) = self.roll.get_mut(slot) else { return };
-        let queue = self.words.text(job.queue);
-        let ages = match place {
-            Place::Waiting => {
-                let series = self.depth.place(board, &[queue, self.words.text(job.priority)]);
-                self.depth.enter(board, series, ONE);
-                job.state = State::Waiting { series };
-                Some(&mut self.waiting_ages)
-            }
-            Place::Running => {
-                let series = self.running.place(board, &[queue, self.words.text(job.kind)]);
-                self.running.enter(board, series, ONE);
-                self.by_worker.insert((job.worker, slot));
-                job.state = State::Running { series };
-                Some(&mut self.running_ages)
-            }
-            Place::Apart => {
-                job.state = State::Apart;
-                None
-            }
-            Place::Done => {
-                job.state = State::Done;
-                None
-            }
-        };
-        let standing = standing(job);
-        if let Some(ages) = ages {
-            job.ticket = self.tickets.issue();
-            let (moved, ticket, oldest) = (job.moved, job.ticket, ages.entry(job.queue).or_default());
-            oldest.enter(moved, ticket, slot);
-            oldest.sweep(|slot, ticket| current(&self.roll, slot, ticket));
-        }
-        self.roll.touch(slot, standing, board.cause.now);
-    }
-
-    fn evict(&mut self, board: &mut Board<'_>, slot: u32, why: Eviction) {
-        self.lift(board, slot);
-        if let Some(job) = self.roll.remove(slot) {
-            for word in [job.queue, job.kind, job.priority] {
-                self.words.release(word);
-            }
-        }
-        self.roll.count(board, why);
-    }
-}
-
-fn standing(job: &Job) -> Standing {
-    match job.state {
-        State::Waiting { .. } | State::Running { .. } | State::Apart => Standing::Held,
-        State::Done => Standing::Ended,
-    }
 }
 
 fn leave(ages: &mut Ages, queue: WordId) {
@@ -366,6 +359,6 @@ fn leave(ages: &mut Ages, queue: WordId) {
 }
 
 /// When the job of this ticket moved last.
-fn current(roll: &Roll<IdKey, Job>, slot: u32, ticket: Ticket) -> Option<Timestamp> {
-    roll.get(slot).filter(|job| job.ticket == ticket).map(|job| job.moved)
+fn current(table: &Table<IdKey, Job>, place: Place, ticket: Ticket) -> Option<Timestamp> {
+    table.get(place)?.stay().filter(|stay| stay.ticket == ticket).map(|stay| stay.moved)
 }

@@ -22,11 +22,11 @@ const DIGESTS: Uuid = Uuid::from_u128(0x7369_676e_616c_4b65_8b6f_7842_6f78_4964)
 /// is SHA-1: whoever can make two ids collide can as well publish events about either, and what they would gain is one
 /// entry counted instead of two. It is the same in every process, so that keys can be written down.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct IdKey([u8; 24]);
+pub(crate) struct IdKey([u8; 24]);
 
 impl IdKey {
     /// The key of an id.
-    pub fn new(id: &str) -> Self {
+    pub(crate) fn new(id: &str) -> Self {
         if let Some(bytes) = hyphenated(id.as_bytes()) {
             return Self::with_kind(KIND_UUID, &bytes);
         }

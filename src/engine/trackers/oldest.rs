@@ -3,20 +3,22 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use super::table::Place;
+
 /// A heap may hold this many outdated items beside as many as there are entries before it is swept.
 const OUTDATED_MAX: usize = 64;
 
-/// Tells an entry's present stay in an [`Oldest`] from its former ones; 0 is no stay.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Ticket(u64);
+/// Tells an entry's present stay in an [`Oldest`] from its former ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Ticket(u64);
 
 /// Hands out tickets, each once.
 #[derive(Debug, Default)]
-pub struct Tickets(u64);
+pub(crate) struct Tickets(u64);
 
 impl Tickets {
     /// A ticket nobody had.
-    pub fn issue(&mut self) -> Ticket {
+    pub(crate) fn issue(&mut self) -> Ticket {
         self.0 += 1;
         Ticket(self.0)
     }
@@ -25,8 +27,8 @@ impl Tickets {
 /// A heap that is told when a key falls but not when it grows: what lies in it is at most the entry's key, and is put
 /// right only when it comes to the top. So an entry that moves on costs nothing here.
 #[derive(Debug)]
-pub struct Oldest<K> {
-    heap: BinaryHeap<Reverse<(K, Ticket, u32)>>,
+pub(crate) struct Oldest<K> {
+    heap: BinaryHeap<Reverse<(K, Ticket, Place)>>,
     entries: usize,
 }
 
@@ -38,31 +40,31 @@ impl<K: Ord> Default for Oldest<K> {
 
 impl<K: Ord + Copy> Oldest<K> {
     /// Takes an entry in under a fresh ticket.
-    pub fn enter(&mut self, key: K, ticket: Ticket, slot: u32) {
+    pub(crate) fn enter(&mut self, key: K, ticket: Ticket, place: Place) {
         self.entries += 1;
-        self.heap.push(Reverse((key, ticket, slot)));
+        self.heap.push(Reverse((key, ticket, place)));
     }
 
     /// Notes that the key of an entry fell; the entry has a fresh ticket since.
-    pub fn fell(&mut self, key: K, ticket: Ticket, slot: u32) {
-        self.heap.push(Reverse((key, ticket, slot)));
+    pub(crate) fn fell(&mut self, key: K, ticket: Ticket, place: Place) {
+        self.heap.push(Reverse((key, ticket, place)));
     }
 
     /// Notes that an entry left; its ticket is no longer its own.
-    pub fn leave(&mut self) {
+    pub(crate) fn leave(&mut self) {
         self.entries = self.entries.saturating_sub(1);
         if self.entries == 0 {
             self.heap.clear();
         }
     }
 
-    /// The least key. `current` gives the key of the entry in a slot, none where the ticket is not its present one.
-    pub fn least(&mut self, current: impl Fn(u32, Ticket) -> Option<K>) -> Option<K> {
+    /// The least key. `current` gives the key of the entry in a place, none where the ticket is not its present one.
+    pub(crate) fn least(&mut self, current: impl Fn(Place, Ticket) -> Option<K>) -> Option<K> {
         self.sweep(&current);
         while let Some(mut top) = self.heap.peek_mut() {
-            let Reverse((key, ticket, slot)) = *top;
-            match current(slot, ticket) {
-                Some(present) if present > key => *top = Reverse((present, ticket, slot)),
+            let Reverse((key, ticket, place)) = *top;
+            match current(place, ticket) {
+                Some(present) if present > key => *top = Reverse((present, ticket, place)),
                 Some(_) => return Some(key),
                 None => {
                     std::collections::binary_heap::PeekMut::pop(top);
@@ -73,9 +75,9 @@ impl<K: Ord + Copy> Oldest<K> {
     }
 
     /// Drops what is outdated once it outweighs the entries.
-    pub fn sweep(&mut self, current: impl Fn(u32, Ticket) -> Option<K>) {
+    pub(crate) fn sweep(&mut self, current: impl Fn(Place, Ticket) -> Option<K>) {
         if self.heap.len() > self.entries.saturating_mul(2).saturating_add(OUTDATED_MAX) {
-            self.heap.retain(|Reverse((_, ticket, slot))| current(*slot, *ticket).is_some());
+            self.heap.retain(|Reverse((_, ticket, place))| current(*place, *ticket).is_some());
         }
     }
 }
@@ -101,18 +103,19 @@ mod tests {
                     (Some((present, ticket)), _) => {
                         if key < *present {
                             *ticket = tickets.issue();
-                            oldest.fell(key, *ticket, slot as u32);
+                            oldest.fell(key, *ticket, Place::nth(slot));
                         }
                         *present = key;
                     }
-                    (place, _) => {
+                    (stay, _) => {
                         let ticket = tickets.issue();
-                        *place = Some((key, ticket));
-                        oldest.enter(key, ticket, slot as u32);
+                        *stay = Some((key, ticket));
+                        oldest.enter(key, ticket, Place::nth(slot));
                     }
                 }
-                let current = |slot: u32, ticket: Ticket| {
-                    entries[slot as usize].filter(|(_, own)| *own == ticket).map(|(key, _)| key)
+                let current = |place: Place, ticket: Ticket| {
+                    let slot = (0..6).find(|slot| Place::nth(*slot) == place).unwrap();
+                    entries[slot].filter(|(_, own)| *own == ticket).map(|(key, _)| key)
                 };
                 let expected = entries.iter().flatten().map(|(key, _)| *key).min();
                 prop_assert_eq!(oldest.least(current), expected);

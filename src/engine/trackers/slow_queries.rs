@@ -14,7 +14,7 @@ struct SlowQuery {
 
 /// The tracker of slow queries.
 #[derive(Debug)]
-pub struct SlowQueries {
+pub(crate) struct SlowQueries {
     most: usize,
     /// From the worst; of equal ones the older query first.
     worst: Vec<SlowQuery>,
@@ -23,12 +23,12 @@ pub struct SlowQueries {
 
 impl SlowQueries {
     /// A tracker that shows at most `most` hashes in `db_slow_query_seconds`.
-    pub fn new(most: usize, family: Family) -> Self {
+    pub(crate) fn new(most: usize, family: Family) -> Self {
         Self { most, worst: Vec::new(), shown: Shown::new(family) }
     }
 
     /// A slow query.
-    pub fn executed(&mut self, board: &mut Board<'_>, hash: &str, table: &str, seconds: f64) {
+    pub(crate) fn executed(&mut self, board: &mut Board<'_>, hash: &str, table: &str, seconds: f64) {
         let full = self.worst.len() >= self.most;
         if full && self.worst.last().is_none_or(|least| seconds <= least.seconds) {
             return;

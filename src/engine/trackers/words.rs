@@ -6,11 +6,11 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
 /// The value of a label whose field is missing, null or empty.
-pub const UNKNOWN: &str = "unknown";
+pub(crate) const UNKNOWN: &str = "unknown";
 
 /// A text in a [`Words`]; valid while something holds it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct WordId(u32);
+pub(crate) struct WordId(u32);
 
 #[derive(Debug)]
 struct Word {
@@ -20,7 +20,7 @@ struct Word {
 
 /// Texts with the number of their holders. A text nobody holds leaves, so entries bound the words too.
 #[derive(Debug)]
-pub struct Words {
+pub(crate) struct Words {
     texts: Vec<Word>,
     index: HashTable<u32>,
     free: Vec<u32>,
@@ -43,7 +43,7 @@ impl Default for Words {
 
 impl Words {
     /// The id of a text, held once more.
-    pub fn hold(&mut self, text: &str) -> WordId {
+    pub(crate) fn hold(&mut self, text: &str) -> WordId {
         if let Some(id) = self.find(text) {
             if let Some(word) = self.texts.get_mut(id.0 as usize) {
                 word.holders = word.holders.saturating_add(1);
@@ -64,14 +64,14 @@ impl Words {
     }
 
     /// The id of a text that something holds.
-    pub fn find(&self, text: &str) -> Option<WordId> {
+    pub(crate) fn find(&self, text: &str) -> Option<WordId> {
         let hash = self.hasher.hash_one(text);
         let same = |id: &u32| word(&self.texts, *id).is_some_and(|word| word.text.as_ref() == text);
         self.index.find(hash, same).map(|id| WordId(*id))
     }
 
     /// Lets go of a text.
-    pub fn release(&mut self, id: WordId) {
+    pub(crate) fn release(&mut self, id: WordId) {
         if id == WordId::default() {
             return;
         }
@@ -88,7 +88,7 @@ impl Words {
     }
 
     /// Makes `place` hold `text` instead of what it holds.
-    pub fn replace(&mut self, place: &mut WordId, text: &str) {
+    pub(crate) fn replace(&mut self, place: &mut WordId, text: &str) {
         if self.text(*place) != text {
             let new = self.hold(text);
             self.release(std::mem::replace(place, new));
@@ -96,7 +96,7 @@ impl Words {
     }
 
     /// The text of an id.
-    pub fn text(&self, id: WordId) -> &str {
+    pub(crate) fn text(&self, id: WordId) -> &str {
         word(&self.texts, id.0).map_or(UNKNOWN, |word| &word.text)
     }
 }

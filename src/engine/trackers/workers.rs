@@ -1,106 +1,97 @@
 //! Workers: alive from WorkerStarted to WorkerStopped, with the queues they serve and their slots.
 
+use super::frame::{Frame, FrameFamilies, Tracker};
 use super::gauges::{Board, Counted, Family, ONE};
 use super::key::IdKey;
-use super::roll::{Eviction, Roll, Standing};
+use super::table::{Place, Standing, Table};
 use crate::engine::config::TrackerLimits;
 use crate::engine::series::SeriesId;
 use crate::engine::wire::payload::Quantity;
 
 #[derive(Debug)]
-struct Worker {
+pub(crate) struct Worker {
     /// For each queue its series in `queue_workers` and in `queue_worker_slots`.
     queues: Box<[(SeriesId, SeriesId)]>,
     concurrency: Quantity,
 }
 
-/// The tracker of workers.
+/// What workers count in.
 #[derive(Debug)]
-pub struct Workers {
-    roll: Roll<IdKey, Worker>,
+pub(crate) struct WorkerBooks {
     alive: Counted,
     slots: Counted,
     /// Queues of all workers together, which the limit of entries bounds too.
-    places: usize,
-    places_max: usize,
+    queues: usize,
+    queues_max: usize,
 }
+
+/// The tracker of workers.
+pub(crate) type Workers = Frame<WorkerBooks>;
 
 impl Workers {
     /// A tracker without workers; feeds `queue_workers` (`alive`) and `queue_worker_slots` (`slots`).
-    pub fn new(limits: TrackerLimits, evictions: Family, alive: Family, slots: Family) -> Self {
-        Self {
-            roll: Roll::new(limits, evictions, "workers"),
-            alive: Counted::new(alive),
-            slots: Counted::new(slots),
-            places: 0,
-            places_max: limits.entries,
-        }
+    pub(crate) fn of_workers(
+        limits: TrackerLimits,
+        frame: FrameFamilies,
+        alive: Family,
+        slots: Family,
+    ) -> Self {
+        let (alive, slots) = (Counted::new(alive), Counted::new(slots));
+        Self::new(limits, frame, WorkerBooks { alive, slots, queues: 0, queues_max: limits.entries })
     }
 
     /// WorkerStarted: the worker is there, instead of what was there under its id. `queues` are distinct.
-    pub fn started(&mut self, board: &mut Board<'_>, id: IdKey, queues: &[&str], concurrency: Quantity) {
+    pub(crate) fn started(
+        &mut self,
+        board: &mut Board<'_>,
+        id: IdKey,
+        queues: &[&str],
+        concurrency: Quantity,
+    ) {
         self.stopped(board, id);
-        while let Some((slot, why)) = self.roll.crowded() {
-            self.evict(board, slot, why);
-        }
-        while let Some((slot, why)) =
-            self.roll.first().filter(|_| self.places.saturating_add(queues.len()) > self.places_max)
-        {
-            self.evict(board, slot, why);
-        }
-        let mut places = Vec::with_capacity(queues.len());
+        while self.own.queues.saturating_add(queues.len()) > self.own.queues_max && self.make_room(board) {}
+        let place = self.enter(board, id, || Worker { queues: Box::default(), concurrency });
+        let Some(worker) = self.table.get_mut(place) else { return };
+        let own = &mut self.own;
+        let mut counted = Vec::with_capacity(queues.len());
         for queue in queues {
-            let (alive, slots) = (self.alive.place(board, &[queue]), self.slots.place(board, &[queue]));
-            self.alive.enter(board, alive, ONE);
-            self.slots.enter(board, slots, concurrency);
-            places.push((alive, slots));
+            let (alive, slots) = (own.alive.place(board, &[queue]), own.slots.place(board, &[queue]));
+            own.alive.enter(board, alive, ONE);
+            own.slots.enter(board, slots, concurrency);
+            counted.push((alive, slots));
         }
-        self.places += places.len();
-        self.roll.insert(id, Worker { queues: places.into(), concurrency }, board.cause.now);
+        own.queues += counted.len();
+        worker.queues = counted.into();
     }
 
     /// WorkerStopped: the worker is gone.
-    pub fn stopped(&mut self, board: &mut Board<'_>, id: IdKey) {
-        if let Some(slot) = self.roll.find(id) {
-            self.remove(board, slot);
+    pub(crate) fn stopped(&mut self, board: &mut Board<'_>, id: IdKey) {
+        if let Some(place) = self.table.find(id) {
+            self.remove(board, place);
         }
     }
 
-    /// A job event shows that the worker lives, so that one which runs for days is not forgotten.
-    pub fn seen(&mut self, board: &Board<'_>, id: IdKey) {
-        if let Some(slot) = self.roll.find(id) {
-            self.roll.touch(slot, Standing::Held, board.cause.now);
+    /// A job event shows that the worker lives.
+    pub(crate) fn seen(&mut self, board: &Board<'_>, id: IdKey) {
+        if let Some(place) = self.table.find(id) {
+            self.table.touch(place, Standing::Alive, board.cause.now);
         }
     }
+}
 
-    /// How many workers are known.
-    pub fn len(&self) -> usize {
-        self.roll.len()
-    }
+impl Tracker for WorkerBooks {
+    type Key = IdKey;
+    type Entry = Worker;
 
-    /// Whether no worker is known.
-    pub fn is_empty(&self) -> bool {
-        self.roll.is_empty()
-    }
+    const NAME: &'static str = "workers";
 
-    /// Evicts what nothing moved for too long.
-    pub fn refresh(&mut self, board: &mut Board<'_>) {
-        while let Some((slot, why)) = self.roll.overdue(board.cause.now) {
-            self.evict(board, slot, why);
-        }
-    }
-
-    fn evict(&mut self, board: &mut Board<'_>, slot: u32, why: Eviction) {
-        self.remove(board, slot);
-        self.roll.count(board, why);
-    }
-
-    fn remove(&mut self, board: &mut Board<'_>, slot: u32) {
-        let Some(worker) = self.roll.remove(slot) else { return };
-        self.places = self.places.saturating_sub(worker.queues.len());
+    fn release(&mut self, board: &mut Board<'_>, _: Place, worker: Worker) {
+        self.queues = self.queues.saturating_sub(worker.queues.len());
         for (alive, slots) in worker.queues {
             self.alive.leave(board, alive, ONE);
             self.slots.leave(board, slots, worker.concurrency);
         }
     }
+
+    fn show(&mut self, _: &mut Board<'_>, _: &mut Table<IdKey, Worker>) {}
 }
