@@ -101,15 +101,6 @@ pub enum ReloadResult {
     Failure,
 }
 
-/// The two ends of reading what was stored before the start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CatchUp {
-    /// Everything counts, rules are silent, `now` is each message's stored time.
-    Begin,
-    /// From here on rules are evaluated.
-    End,
-}
-
 /// One refused event of a batch.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rejected {
@@ -119,6 +110,8 @@ pub struct Rejected {
     pub element: usize,
     /// Why.
     pub refusal: super::wire::Refusal,
+    /// Whether an earlier run has told of it.
+    pub novelty: super::arrival::Novelty,
 }
 
 /// Something a person should read of once.

@@ -7,6 +7,7 @@
 
 pub mod account;
 pub mod admission;
+pub mod arrival;
 pub mod catalogue;
 pub mod config;
 pub mod diagnostic;
@@ -28,10 +29,11 @@ pub mod wire;
 use account::Account;
 use admission::duplicates::{DuplicateWindow, Seen};
 use admission::majors::Majors;
+use arrival::{CatchUp, Novelty, Position};
 use catalogue::Catalogue;
 use config::Config;
 use exposition::Snapshot;
-use fact::{CatchUp, Fact, Notice, Rejected};
+use fact::{Fact, Notice, Rejected};
 use history::{History, Past};
 use promql::{EvalError, Expr, Outcome, Settings};
 use rules::event::AlertEvent;
@@ -57,7 +59,8 @@ pub struct Engine {
 #[derive(Debug)]
 struct State {
     now: Timestamp,
-    phase: Phase,
+    catch_up: CatchUp,
+    position: Option<Position>,
     window: DuplicateWindow,
     majors: Majors,
     recent: RecentEvents,
@@ -75,15 +78,6 @@ struct State {
 /// Messages whose places in the duplicate window are fetched ahead: few enough to stay in the nearest cache.
 const FETCHED_TOGETHER: usize = 64;
 
-/// Whether rules speak.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    /// What was stored before the start is being read.
-    CatchingUp,
-    /// Events are applied as they arrive.
-    Live,
-}
-
 impl Engine {
     /// An engine that has seen no event.
     pub fn new(config: &Config, rules: RuleSet, now: Timestamp) -> Self {
@@ -95,7 +89,8 @@ impl Engine {
         let history = History::new(&config.history);
         let mut state = State {
             now,
-            phase: Phase::Live,
+            catch_up: CatchUp::nothing(),
+            position: None,
             window: DuplicateWindow::new(config.dedupe),
             majors: Majors::new(config.wire.deprecate_after),
             recent: RecentEvents::default(),
@@ -146,7 +141,8 @@ impl Engine {
                 let mut element = 0;
                 decoder.decode(lane, message, |found: Element<'_>| {
                     if let Err(refusal) = state.take(lane, &found, now) {
-                        rejected.push(Rejected { message: place, element, refusal });
+                        let novelty = Novelty::New;
+                        rejected.push(Rejected { message: place, element, refusal, novelty });
                     }
                     element += 1;
                 });
@@ -160,38 +156,21 @@ impl Engine {
 
     /// Does what is due by now: timers, groups at their interval, history, expiry.
     pub fn tick(&mut self, now: Timestamp) {
-        let state = &mut self.state;
-        let now = state.advance(now);
-        let step = now >= state.next_step;
-        let rules = state.phase == Phase::Live && state.rules.next_due().is_some_and(|due| due <= now);
-        if step {
-            state.step(now);
-        }
-        if rules {
-            state.evaluate(now);
-        }
+        let now = self.state.advance(now);
+        self.state.tick(now);
     }
 
     /// When [`Engine::tick`] has something to do next.
     pub fn next_tick(&self) -> Timestamp {
-        let due = match self.state.phase {
-            Phase::Live => self.state.rules.next_due(),
-            Phase::CatchingUp => None,
-        };
-        due.map_or(self.state.next_step, |due| due.min(self.state.next_step))
+        self.state.next_tick()
     }
 
     /// Takes note of something that happened outside.
-    pub fn observe(&mut self, fact: &Fact, now: Timestamp) {
-        let now = self.state.advance(now);
-        self.state.account.observe(&mut self.state.store, fact, now);
-        self.state.arrived(now);
-    }
-
-    /// Declares the counters of a stream at zero, once it is known which one is read.
-    pub fn declare_stream(&mut self, stream: &str, now: Timestamp) {
-        let now = self.state.advance(now);
-        self.state.account.declare_stream(&mut self.state.store, stream, now);
+    pub fn observe(&mut self, fact: Fact, now: Timestamp) {
+        if let Some(fact) = self.state.catch_up.hold(fact) {
+            let now = self.state.advance(now);
+            self.state.observe(&fact, now);
+        }
     }
 
     /// The alert events that wait to be acknowledged, in the order in which they must be published.
@@ -214,22 +193,6 @@ impl Engine {
         let now = state.advance(now);
         state.rules.replace(rules, now);
         state.rules_changed();
-    }
-
-    /// Begins or ends the reading of what was stored before the start.
-    pub fn catch_up(&mut self, phase: CatchUp, now: Timestamp) {
-        let state = &mut self.state;
-        let now = state.advance(now);
-        state.phase = match phase {
-            CatchUp::Begin => Phase::CatchingUp,
-            CatchUp::End => Phase::Live,
-        };
-        if phase == CatchUp::End {
-            state.store.begin_unmoved(now);
-            state.rules.resume(now);
-            state.step(now);
-            state.evaluate(now);
-        }
     }
 
     /// One consistent instant of every metric, to be written out elsewhere.
@@ -307,10 +270,31 @@ pub struct QuerySpan {
 }
 
 impl State {
-    /// Time never runs backwards here, whatever the caller's clock does.
+    /// The engine's time when the caller's clock says `now`. It never runs backwards, whatever that clock does.
     fn advance(&mut self, now: Timestamp) -> Timestamp {
-        self.now = self.now.max(now);
+        self.now = self.now.max(self.catch_up.now(now));
         self.now
+    }
+
+    fn observe(&mut self, fact: &Fact, now: Timestamp) {
+        self.account.observe(&mut self.store, fact, now);
+        self.arrived(now);
+    }
+
+    fn tick(&mut self, now: Timestamp) {
+        let step = now >= self.next_step;
+        let rules = self.catch_up.rules_speak() && self.rules.next_due().is_some_and(|due| due <= now);
+        if step {
+            self.step(now);
+        }
+        if rules {
+            self.evaluate(now);
+        }
+    }
+
+    fn next_tick(&self) -> Timestamp {
+        let due = if self.catch_up.rules_speak() { self.rules.next_due() } else { None };
+        due.map_or(self.next_step, |due| due.min(self.next_step))
     }
 
     /// Takes one element of a message through the checks of `METRICS.md` ("An event is checked in this order").
@@ -356,7 +340,7 @@ impl State {
         let standing = self.majors.seen(event_type, event.version, now, &mut self.notices);
         self.account.applied(event_type);
         self.account.version(&mut self.store, event_type, event.version, standing, now);
-        if self.phase == Phase::Live {
+        if self.catch_up.rules_speak() {
             self.account.lag(&mut self.store, lane, event.timestamp, now);
             if self.watch.is_behind(&self.store) {
                 self.watch.look_again(&mut self.store);
@@ -367,7 +351,7 @@ impl State {
 
     /// Tells the rules which series moved, and evaluates the groups that may be evaluated at once.
     fn arrived(&mut self, now: Timestamp) {
-        if self.phase != Phase::Live || !self.store.is_touched() {
+        if !self.catch_up.rules_speak() || !self.store.is_touched() {
             return;
         }
         let moved = self.watch.moved(&mut self.store);

@@ -1,5 +1,6 @@
 //! The engine as a driver sees it.
 
+use super::arrival::{Epoch, Order, Origin, Standing, Stored, StreamBatch, StreamNews};
 use super::*;
 use crate::engine::exposition::{Scrape, negotiate};
 use crate::engine::rules::load::{INTERVAL_DEFAULT, LoadContext};
@@ -14,7 +15,7 @@ fn engine() -> Engine {
 
 fn job_queued(id: u128) -> String {
     format!(
-        r#"{{"event_id":"{:032x}","timestamp":"2025-11-24T16:00:00Z","job_id":"{id}","job_type":"transcription",
+        r#"{{"event_id":"00000000-0000-0000-0000-{:012x}","timestamp":"2025-11-24T16:00:00Z","job_id":"{id}","job_type":"transcription",
         "priority":"high","queue_name":"q","payload_size":10,"submitter":"api"}}"#,
         id + 1
     )
@@ -174,36 +175,96 @@ fn a_rule_over_the_accounting_sees_a_rejection_at_once() {
     assert_eq!(alerts(&engine), ["AlertTriggered Rejections"]);
 }
 
-#[test]
-fn what_no_stored_event_moved_counts_from_the_end_of_the_catching_up() {
-    let mut engine = engine();
-    engine.catch_up(CatchUp::Begin, at(0));
-    apply(&mut engine, &[job_queued(1)]);
-    engine.catch_up(CatchUp::End, at(600));
+/// News that the stream holds two messages, of which both wait.
+fn found(epoch: &Epoch) -> StreamNews {
+    StreamNews::Found { stream: Arc::from("S"), epoch: epoch.clone(), last_sequence: 2, pending: 2 }
+}
+
+/// Receives events of a stream, each with its sequence and the second it was stored in.
+fn receive(engine: &mut Engine, epoch: &Epoch, events: &[(u64, i64, String)]) -> Vec<Rejected> {
+    let message = |payload| Message { subject: "events.queue.JobQueued", headers: &[], payload };
+    let messages: Vec<Message<'_>> =
+        events.iter().map(|(_, _, payload)| message(payload.as_bytes())).collect();
+    let stored: Vec<Stored> =
+        events.iter().map(|(sequence, second, _)| Stored { sequence: *sequence, at: at(*second) }).collect();
+    let ends = |stored: Option<&Stored>| stored.map_or(0, |stored| stored.sequence);
+    let origin = Origin {
+        stream: Arc::from("S"),
+        epoch: epoch.clone(),
+        order: Order::Stream,
+        first_sequence: ends(stored.first()),
+        last_sequence: ends(stored.last()),
+        pending: 1,
+    };
+    engine.receive(&StreamBatch { origin: &origin, messages: &messages, stored: &stored }, at(600))
+}
+
+/// The value of the sample whose line begins so; 0 where there is none.
+fn sample(engine: &mut Engine, begin: &str) -> f64 {
     let scrape = Scrape {
         format: negotiate("application/openmetrics-text;version=1.0.0"),
         names: Vec::new(),
         extra: Vec::new(),
     };
     let text = String::from_utf8(engine.freeze(at(601)).to_bytes(scrape)).unwrap();
-    let created = |name: &str| {
-        let line = text
-            .lines()
-            .find(|line| line.starts_with(name))
-            .unwrap_or_else(|| panic!("{name} is missing in\n{text}"));
-        line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()
-    };
-    assert_eq!(created("queue_jobs_queued_created"), at(1).seconds());
-    assert_eq!(created("dashboards_generated_created"), at(600).seconds());
+    let line = text.lines().find(|line| line.starts_with(begin));
+    line.and_then(|line| line.rsplit(' ').next()).map_or(0.0, |value| value.parse().unwrap())
+}
+
+#[test]
+fn what_no_stored_event_moved_counts_from_the_end_of_the_catching_up() {
+    let (mut engine, epoch) = (engine(), Epoch::first("a"));
+    engine.await_stream("S", at(600));
+    engine.hear(&found(&epoch), at(600));
+    receive(&mut engine, &epoch, &[(1, 1, job_queued(1)), (2, 2, job_queued(2))]);
+    assert_eq!(engine.standing(), Standing::Present);
+    assert_eq!(sample(&mut engine, "queue_jobs_queued_created"), at(1).seconds());
+    assert_eq!(sample(&mut engine, "dashboards_generated_created"), at(600).seconds());
 }
 
 #[test]
 fn while_catching_up_events_count_and_rules_are_silent() {
-    let mut engine = with_rules();
-    engine.catch_up(CatchUp::Begin, at(0));
-    apply(&mut engine, &[job_queued(1), job_queued(2), job_queued(3)]);
-    engine.tick(at(20));
+    let (mut engine, epoch) = (with_rules(), Epoch::first("a"));
+    engine.await_stream("S", at(600));
+    engine.hear(&found(&epoch), at(600));
+    receive(
+        &mut engine,
+        &epoch,
+        &[(1, 1, format!("[{},{},{}]", job_queued(1), job_queued(2), job_queued(3)))],
+    );
+    engine.tick(at(600));
     assert_eq!(alerts(&engine), [""; 0]);
-    engine.catch_up(CatchUp::End, at(21));
+    engine.hear(&StreamNews::Drained, at(600));
     assert_eq!(alerts(&engine), ["AlertTriggered Backlog"]);
+}
+
+#[test]
+fn a_stream_is_applied_from_its_position_on_and_a_new_life_of_it_from_its_beginning() {
+    let (mut engine, first) = (engine(), Epoch::first("a"));
+    engine.await_stream("S", at(600));
+    engine.hear(&found(&first), at(600));
+    let events = [(1, 1, job_queued(1)), (2, 2, job_queued(2)), (3, 3, job_queued(3))];
+    receive(&mut engine, &first, &events[..2]);
+    receive(&mut engine, &first, &events);
+    let received = r#"signalbox_events_received_total{event_type="JobQueued",lane="jetstream""#;
+    assert_eq!(sample(&mut engine, received), 3.0);
+    let position = engine.position().unwrap();
+    let id = position.applied.and_then(|applied| applied.event_id);
+    assert_eq!((position.sequence, id), (3, Some(EventId(4))));
+    let second = Epoch { rollbacks: 1, ..first };
+    receive(&mut engine, &second, &events[..1]);
+    assert_eq!(sample(&mut engine, received), 4.0);
+    assert_eq!(sample(&mut engine, r#"signalbox_stream_epochs_total{reason="rolled_back""#), 1.0);
+}
+
+#[test]
+fn a_rejection_of_the_past_is_told_from_a_new_one() {
+    let (mut engine, epoch) = (engine(), Epoch::first("a"));
+    engine.await_stream("S", at(600));
+    engine.hear(&found(&epoch), at(600));
+    let bad = "{".to_owned();
+    let events = [(1, 1, job_queued(1)), (2, 2, bad.clone()), (3, 3, bad)];
+    let rejected = receive(&mut engine, &epoch, &events);
+    let seen: Vec<_> = rejected.iter().map(|it| (it.message, it.novelty)).collect();
+    assert_eq!(seen, [(1, Novelty::Known), (2, Novelty::New)]);
 }

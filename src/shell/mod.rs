@@ -131,18 +131,16 @@ async fn run_async(mut launch: Launch) -> anyhow::Result<()> {
     engine.time_with(Arc::new(clock));
     engine.name_build(env!("CARGO_PKG_VERSION"), REVISION, begin);
     if past.is_some() {
-        engine.declare_stream(&settings.jetstream.stream, begin);
+        engine.await_stream(&settings.jetstream.stream, clock.now());
     }
     let driver = Driver {
+        standing: engine.standing(),
         engine,
         mailbox: Arc::clone(&context.mailbox),
         status: Arc::clone(&context.status),
         clock,
         alerts,
         rejections,
-        past,
-        has_read: false,
-        held: Vec::new(),
         in_flight: 0,
     };
     let (driver_ended, driver_end) = oneshot::channel();

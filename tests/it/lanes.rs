@@ -312,6 +312,26 @@ fn a_rejected_event_is_passed_on_with_its_reason() {
 }
 
 #[test]
+fn a_rejected_event_is_passed_on_once_whatever_restarts() {
+    for program in server_programs() {
+        let nats = Nats::start(&program);
+        let mut listener = nats.client();
+        listener.subscribe("signalbox.rejected");
+        let mut client = nats.client();
+        for run in 0..3_u32 {
+            let sidecar = Setup::new(&nats.url()).start();
+            sidecar.wait_ready();
+            client.publish("events.queue.JobQueued", &format!("bad {run}"));
+            client.flush();
+            let reason = r#"lane="jetstream",reason="malformed""#;
+            sidecar.wait_sum("signalbox_events_rejected_total", reason, f64::from(run) + 1.0);
+            let heard = listener.read_until(&format!("bad {run}"));
+            assert_eq!(heard.matches("bad ").count(), 1, "{heard}");
+        }
+    }
+}
+
+#[test]
 fn a_flood_on_core_nats_is_counted_to_the_last_event() {
     let nats = Nats::start(&server_programs()[0]);
     let sidecar = Setup::new(&nats.url()).start();

@@ -8,7 +8,8 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::engine::fact::{CatchUp, Fact};
+use crate::engine::arrival::{Origin, StreamNews};
+use crate::engine::fact::Fact;
 
 use super::command::Command;
 use crate::shell::nats::lanes::batch::Batch;
@@ -16,25 +17,43 @@ use crate::shell::nats::lanes::batch::Batch;
 /// What a lane hands over, in order.
 #[derive(Debug)]
 pub(crate) enum Item {
-    /// Messages to apply.
-    Batch(Batch),
-    /// Messages to apply, and whom to tell once they are.
-    Receipted(Batch, SyncSender<()>),
+    /// Messages of core NATS.
+    Core(Batch),
+    /// Messages of a stream.
+    Stream(FromStream),
+    /// News of the stream.
+    News(StreamNews),
     /// Something to count at this place in the order.
     Fact(Fact),
-    /// The begin or the end of what was stored before the start.
-    CatchUp(CatchUp),
-    /// There is no stored past to read now: time goes on.
-    Present,
+}
+
+/// Messages of a stream on their way to the engine.
+#[derive(Debug)]
+pub(crate) struct FromStream {
+    /// Where they are from.
+    pub(crate) origin: Origin,
+    /// The messages.
+    pub(crate) batch: Batch,
+    /// Whom to tell once they are applied.
+    pub(crate) receipt: Option<SyncSender<()>>,
 }
 
 impl Item {
     fn bytes(&self) -> usize {
         match self {
-            Self::Batch(batch) | Self::Receipted(batch, _) => batch.bytes(),
-            Self::Fact(_) | Self::CatchUp(_) | Self::Present => 0,
+            Self::Core(batch) | Self::Stream(FromStream { batch, .. }) => batch.bytes(),
+            Self::News(_) | Self::Fact(_) => 0,
         }
     }
+}
+
+/// Why an item was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PushError {
+    /// The lane's queue stayed full.
+    Full,
+    /// The process ends.
+    Closed,
 }
 
 /// The two ways into the mailbox.
@@ -108,13 +127,13 @@ impl Mailbox {
     /// Leaves an item of a lane, waiting up to `patience` for room.
     ///
     /// # Errors
-    /// The item comes back where there was no room, or the mailbox is closed.
-    pub(crate) fn push(&self, slot: Slot, item: Item, patience: Duration) -> Result<(), Item> {
+    /// Why the item was dropped.
+    pub(crate) fn push(&self, slot: Slot, item: Item, patience: Duration) -> Result<(), PushError> {
         let deadline = Instant::now().checked_add(patience);
         let mut inside = self.locked();
         loop {
             if inside.closed {
-                return Err(item);
+                return Err(PushError::Closed);
             }
             let queue = inside.queue(slot);
             if queue.bytes < self.bytes_max || item.bytes() == 0 {
@@ -127,7 +146,7 @@ impl Mailbox {
             let left =
                 deadline.map_or(Duration::from_secs(1), |end| end.saturating_duration_since(Instant::now()));
             if left.is_zero() {
-                return Err(item);
+                return Err(PushError::Full);
             }
             inside = self.emptied.wait_timeout(inside, left).unwrap_or_else(PoisonError::into_inner).0;
         }
@@ -198,22 +217,20 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::time::Timestamp;
-    use crate::engine::wire::Lane;
     use crate::shell::nats::frames::Delivery;
 
     fn batch(payload: &[u8]) -> Item {
-        let mut batch = Batch::new(Lane::Core);
+        let mut batch = Batch::default();
         let delivery = Delivery { subscription: 1, subject: b"s", reply: b"", headers: b"", payload };
-        batch.push(&delivery, Timestamp::EPOCH);
-        Item::Batch(batch)
+        batch.push(&delivery);
+        Item::Core(batch)
     }
 
     #[test]
-    fn a_full_lane_gets_its_batch_back_and_the_other_lane_is_not_touched() {
+    fn a_full_lane_is_told_so_and_the_other_lane_is_not_touched() {
         let mailbox = Mailbox::new(4);
         assert!(mailbox.push(Slot::Core, batch(b"12345"), Duration::ZERO).is_ok());
-        assert!(mailbox.push(Slot::Core, batch(b"6"), Duration::ZERO).is_err());
+        assert_eq!(mailbox.push(Slot::Core, batch(b"6"), Duration::ZERO), Err(PushError::Full));
         assert!(mailbox.push(Slot::Stream, batch(b"6"), Duration::ZERO).is_ok());
         assert!(mailbox.take(Duration::ZERO, CoreGate::Open).item.is_some());
         assert!(mailbox.take(Duration::ZERO, CoreGate::Open).item.is_some());
@@ -225,14 +242,14 @@ mod tests {
         let mailbox = Mailbox::new(1 << 20);
         for _ in 0..2 {
             mailbox.push(Slot::Core, batch(b"c"), Duration::ZERO).unwrap();
-            mailbox.push(Slot::Stream, Item::CatchUp(CatchUp::Begin), Duration::ZERO).unwrap();
+            mailbox.push(Slot::Stream, Item::News(StreamNews::Drained), Duration::ZERO).unwrap();
         }
         mailbox.command(Command::Fact(Fact::Connected));
         let first = mailbox.take(Duration::ZERO, CoreGate::Open);
         assert_eq!(first.commands.len(), 1);
-        let mut kinds = vec![matches!(first.item, Some(Item::Batch(_)))];
+        let mut kinds = vec![matches!(first.item, Some(Item::Core(_)))];
         kinds.extend(
-            (0..3).map(|_| matches!(mailbox.take(Duration::ZERO, CoreGate::Open).item, Some(Item::Batch(_)))),
+            (0..3).map(|_| matches!(mailbox.take(Duration::ZERO, CoreGate::Open).item, Some(Item::Core(_)))),
         );
         assert!(kinds == [false, true, false, true] || kinds == [true, false, true, false], "{kinds:?}");
     }
@@ -254,7 +271,7 @@ mod tests {
         let mailbox = Mailbox::new(16);
         mailbox.push(Slot::Core, batch(b"c"), Duration::ZERO).unwrap();
         mailbox.close();
-        assert!(mailbox.push(Slot::Core, batch(b"c"), Duration::MAX).is_err());
+        assert_eq!(mailbox.push(Slot::Core, batch(b"c"), Duration::MAX), Err(PushError::Closed));
         assert!(mailbox.take(Duration::ZERO, CoreGate::Open).item.is_some());
     }
 }

@@ -12,15 +12,15 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::engine::Engine;
-use crate::engine::fact::{CatchUp, Fact, Notice, Rejected};
+use crate::engine::arrival::Standing;
+use crate::engine::fact::{Fact, Notice, Rejected};
 use crate::engine::rules::AlertEvent;
 use crate::engine::time::Timestamp;
 use crate::engine::wire::{Lane, Message};
 
 use super::clock::Clock;
 use super::driver::command::{Command, Question};
-use super::driver::mailbox::{CoreGate, Item, Mailbox};
-use super::nats::lanes::batch::Batch;
+use super::driver::mailbox::{CoreGate, FromStream, Item, Mailbox};
 use super::nats::out::rejected::Rejections;
 use super::status::{Status, Topic};
 
@@ -29,9 +29,6 @@ const SLEEP_MAX: Duration = Duration::from_millis(500);
 
 /// Alert events handed to the publisher at a time; the rest stay in the engine's outbox.
 const IN_FLIGHT_MAX: usize = 256;
-
-/// Ticks made up for between two messages of the past.
-const TICKS_MAX: usize = 10_000;
 
 /// What the driver works with.
 pub(crate) struct Driver {
@@ -47,12 +44,8 @@ pub(crate) struct Driver {
     pub(crate) alerts: UnboundedSender<AlertEvent>,
     /// Where copies of rejected events go.
     pub(crate) rejections: Rejections,
-    /// The engine's time while it reads the past; none when it lives in the present.
-    pub(crate) past: Option<Timestamp>,
-    /// Whether a message of the past was applied: before the first one there is no past to tick through.
-    pub(crate) has_read: bool,
-    /// Facts whose time counts, kept until the engine lives in the present.
-    pub(crate) held: Vec<Fact>,
+    /// How far catching up was when it was last told.
+    pub(crate) standing: Standing,
     /// Alert events handed to the publisher and not confirmed.
     pub(crate) in_flight: usize,
 }
@@ -81,6 +74,7 @@ impl Driver {
                 self.take_in(item);
             }
             self.tick();
+            self.tell_standing();
             self.dispatch();
             for notice in self.engine.take_notices() {
                 tell(&notice);
@@ -91,35 +85,57 @@ impl Driver {
         }
     }
 
-    /// The engine's present: the clock's, or the past's while that is read.
-    fn now(&self) -> Timestamp {
-        self.past.unwrap_or_else(|| self.clock.now())
-    }
-
     fn patience(&self) -> Duration {
-        if self.past.is_some() {
-            return SLEEP_MAX;
+        match self.engine.standing() {
+            Standing::Awaiting | Standing::Reading { .. } => SLEEP_MAX,
+            Standing::Present => self.engine.next_tick().since(self.clock.now()).min(SLEEP_MAX),
         }
-        self.engine.next_tick().since(self.clock.now()).min(SLEEP_MAX)
     }
 
     /// What the core lane brings happens now: while the engine lives in the past it would be given a wrong time.
     fn gate(&self, stage: Stage) -> CoreGate {
-        if self.past.is_some() && stage == Stage::Running { CoreGate::Shut } else { CoreGate::Open }
+        match (self.engine.standing(), stage) {
+            (Standing::Awaiting | Standing::Reading { .. }, Stage::Running) => CoreGate::Shut,
+            (Standing::Awaiting | Standing::Reading { .. }, Stage::Finishing) | (Standing::Present, _) => {
+                CoreGate::Open
+            }
+        }
     }
 
     fn tick(&mut self) {
-        let now = self.now();
-        if self.engine.next_tick() <= now {
+        let now = self.clock.now();
+        if self.engine.standing() == Standing::Present && self.engine.next_tick() <= now {
             self.engine.tick(now);
         }
     }
 
+    /// Says how far catching up is, where that changed.
+    fn tell_standing(&mut self) {
+        let standing = self.engine.standing();
+        if standing == self.standing {
+            return;
+        }
+        match standing {
+            Standing::Awaiting => {}
+            Standing::Reading { messages } => {
+                tracing::info!(messages, "reading what the stream stored before the start");
+                let reason = format!("reading {messages} messages that the stream stored before the start");
+                self.status.set(Topic::CatchUp, reason);
+            }
+            Standing::Present => {
+                if matches!(self.standing, Standing::Reading { .. }) {
+                    tracing::info!("caught up with the stream");
+                }
+                self.status.clear(Topic::CatchUp);
+            }
+        }
+        self.standing = standing;
+    }
+
     fn obey(&mut self, command: Command) {
-        let now = self.now();
+        let now = self.clock.now();
         match command {
-            Command::Fact(fact @ Fact::Reloaded(_)) if self.past.is_some() => self.held.push(fact),
-            Command::Fact(fact) => self.engine.observe(&fact, now),
+            Command::Fact(fact) => self.engine.observe(fact, now),
             Command::Ask(question) => self.answer(question, now),
             Command::Confirmed(id) => {
                 self.engine.confirm(id, now);
@@ -140,95 +156,33 @@ impl Driver {
     }
 
     fn take_in(&mut self, item: Item) {
-        match item {
-            Item::Batch(batch) => self.apply(&batch),
-            Item::Receipted(batch, receipt) => {
-                self.apply(&batch);
-                // A lane that is gone needs no receipt.
-                let _ = receipt.try_send(());
-            }
-            Item::Fact(fact) => self.engine.observe(&fact, self.now()),
-            Item::CatchUp(CatchUp::Begin) => {
-                let now = self.now();
-                self.engine.catch_up(CatchUp::Begin, now);
-                // The engine's time never goes back: a stream that comes late is read in the present.
-                self.past.get_or_insert(now);
-            }
-            Item::CatchUp(CatchUp::End) => {
-                self.tick_until(self.clock.now());
-                self.engine.catch_up(CatchUp::End, self.clock.now());
-                tracing::info!("caught up with the stream");
-                self.arrive_in_present();
-            }
-            Item::Present => self.arrive_in_present(),
-        }
-    }
-
-    fn arrive_in_present(&mut self) {
-        self.past = None;
         let now = self.clock.now();
-        for fact in std::mem::take(&mut self.held) {
-            self.engine.observe(&fact, now);
-        }
-        self.status.clear(Topic::CatchUp);
-    }
-
-    fn apply(&mut self, batch: &Batch) {
-        let messages = batch.messages();
-        if self.past.is_some() && batch.lane == Lane::JetStream {
-            self.apply_past(batch, &messages);
-        } else {
-            let now = self.now();
-            let rejected = self.engine.apply(batch.lane, &messages, now);
-            self.pass_on(batch.lane, &messages, &rejected);
-        }
-    }
-
-    /// Applies messages of the past in their own time, the ticks between them included.
-    fn apply_past(&mut self, batch: &Batch, messages: &[Message<'_>]) {
-        let present = self.clock.now();
-        let mut start = 0;
-        for (place, stored) in batch.stored().enumerate() {
-            let before = self.now();
-            let at = stored.min(present).max(before);
-            if self.engine.next_tick() > at && at.since(before) < Duration::from_millis(10) {
-                continue;
+        match item {
+            Item::Core(batch) => {
+                let messages = batch.messages();
+                let rejected = self.engine.apply(Lane::Core, &messages, now);
+                self.pass_on(Lane::Core, &messages, &rejected);
             }
-            self.apply_run(batch.lane, messages.get(start..place).unwrap_or_default(), before);
-            start = place;
-            if self.has_read {
-                self.tick_until(at);
+            Item::Stream(FromStream { origin, batch, receipt }) => {
+                let messages = batch.messages();
+                let rejected = self.engine.receive(&batch.of_stream(&origin, &messages), now);
+                self.pass_on(Lane::JetStream, &messages, &rejected);
+                if let Some(receipt) = receipt {
+                    // A lane that is gone needs no receipt.
+                    let _ = receipt.try_send(());
+                }
             }
-            self.has_read = true;
-            self.past = Some(at);
+            Item::News(news) => self.engine.hear(&news, now),
+            Item::Fact(fact) => self.engine.observe(fact, now),
         }
-        self.apply_run(batch.lane, messages.get(start..).unwrap_or_default(), self.now());
-    }
-
-    fn apply_run(&mut self, lane: Lane, messages: &[Message<'_>], now: Timestamp) {
-        if !messages.is_empty() {
-            let rejected = self.engine.apply(lane, messages, now);
-            self.pass_on(lane, messages, &rejected);
-        }
-    }
-
-    fn tick_until(&mut self, at: Timestamp) {
-        for _ in 0..TICKS_MAX {
-            let next = self.engine.next_tick();
-            if next > at {
-                return;
-            }
-            self.engine.tick(next.max(self.now()));
-        }
-        self.engine.tick(at);
     }
 
     fn pass_on(&mut self, lane: Lane, messages: &[Message<'_>], rejected: &[Rejected]) {
         for rejection in rejected {
             let Some(message) = messages.get(rejection.message) else { continue };
-            if let Err(reason) = self.rejections.take(lane, message, &rejection.refusal) {
-                let now = self.now();
-                self.engine.observe(&Fact::RejectedCopyDropped { reason }, now);
+            let kept = self.rejections.take(lane, message, rejection);
+            if let Err(reason) = kept {
+                self.engine.observe(Fact::RejectedCopyDropped { reason }, self.clock.now());
             }
         }
     }

@@ -2,38 +2,31 @@
 
 use std::ops::Range;
 
-use crate::engine::time::Timestamp;
-use crate::engine::wire::{Lane, Message};
+use crate::engine::arrival::{Origin, Stored, StreamBatch};
+use crate::engine::wire::Message;
 
 use crate::shell::nats::frames::Delivery;
 
-/// A batch of messages of one lane, in the order they arrived.
-#[derive(Debug)]
+/// Messages in the order they arrived.
+#[derive(Debug, Default)]
 pub(crate) struct Batch {
-    /// The lane they came by.
-    pub(crate) lane: Lane,
     bytes: Vec<u8>,
     places: Vec<Place>,
+    stored: Vec<Stored>,
 }
 
-/// Where one message's parts end in the batch's buffer, and when the stream stored it.
+/// Where one message's parts end in the batch's buffer.
 #[derive(Clone, Copy, Debug)]
 struct Place {
     start: u32,
     subject_end: u32,
     headers_end: u32,
     payload_end: u32,
-    stored: Timestamp,
 }
 
 impl Batch {
-    /// An empty batch.
-    pub(crate) fn new(lane: Lane) -> Self {
-        Self { lane, bytes: Vec::new(), places: Vec::new() }
-    }
-
-    /// Appends a message; `stored` is when its stream stored it (the epoch on the core lane).
-    pub(crate) fn push(&mut self, delivery: &Delivery<'_>, stored: Timestamp) {
+    /// Appends a message.
+    pub(crate) fn push(&mut self, delivery: &Delivery<'_>) {
         let start = self.bytes.len() as u32;
         self.bytes.extend_from_slice(delivery.subject);
         let subject_end = self.bytes.len() as u32;
@@ -41,7 +34,13 @@ impl Batch {
         let headers_end = self.bytes.len() as u32;
         self.bytes.extend_from_slice(delivery.payload);
         let payload_end = self.bytes.len() as u32;
-        self.places.push(Place { start, subject_end, headers_end, payload_end, stored });
+        self.places.push(Place { start, subject_end, headers_end, payload_end });
+    }
+
+    /// Appends a message of a stream.
+    pub(crate) fn push_stored(&mut self, delivery: &Delivery<'_>, stored: Stored) {
+        self.push(delivery);
+        self.stored.push(stored);
     }
 
     /// How many messages there are.
@@ -59,6 +58,16 @@ impl Batch {
         self.bytes.len()
     }
 
+    /// The sequence of its first message, where that is a stream's.
+    pub(crate) fn first_sequence(&self) -> Option<u64> {
+        self.stored.first().map(|stored| stored.sequence)
+    }
+
+    /// The sequence of its last message, where that is a stream's.
+    pub(crate) fn last_sequence(&self) -> Option<u64> {
+        self.stored.last().map(|stored| stored.sequence)
+    }
+
     /// The messages as the engine takes them.
     pub(crate) fn messages(&self) -> Vec<Message<'_>> {
         self.places
@@ -71,9 +80,13 @@ impl Batch {
             .collect()
     }
 
-    /// When each message was stored.
-    pub(crate) fn stored(&self) -> impl Iterator<Item = Timestamp> + '_ {
-        self.places.iter().map(|place| place.stored)
+    /// The batch of a stream, of these messages of it.
+    pub(crate) fn of_stream<'a>(
+        &'a self,
+        origin: &'a Origin,
+        messages: &'a [Message<'a>],
+    ) -> StreamBatch<'a> {
+        StreamBatch { origin, messages, stored: &self.stored }
     }
 
     fn part(&self, range: Range<u32>) -> &[u8] {
@@ -87,7 +100,7 @@ mod tests {
 
     #[test]
     fn messages_come_out_as_they_went_in() {
-        let mut batch = Batch::new(Lane::Core);
+        let mut batch = Batch::default();
         for (subject, headers, payload) in [("a.b", "", "1"), ("c", "NATS/1.0\r\n\r\n", ""), ("d", "", "23")]
         {
             let delivery = Delivery {
@@ -97,7 +110,7 @@ mod tests {
                 headers: headers.as_bytes(),
                 payload: payload.as_bytes(),
             };
-            batch.push(&delivery, Timestamp::EPOCH);
+            batch.push(&delivery);
         }
         let seen: Vec<_> = batch.messages().iter().map(|m| (m.subject, m.headers.len(), m.payload)).collect();
         assert_eq!(seen, [("a.b", 0, &b"1"[..]), ("c", 12, b""), ("d", 0, b"23")]);

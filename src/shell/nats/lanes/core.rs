@@ -7,8 +7,7 @@
 use std::time::{Duration, Instant};
 
 use crate::engine::fact::{DropReason, Fact};
-use crate::engine::time::Timestamp;
-use crate::engine::wire::{EventType, Lane};
+use crate::engine::wire::EventType;
 use crate::shell::driver::mailbox::{Item, Slot};
 use crate::shell::status::Topic;
 
@@ -62,7 +61,7 @@ impl CoreLane {
             context,
             servers,
             subjects: types.iter().map(|event_type| subject_of(*event_type)).collect(),
-            batch: Batch::new(Lane::Core),
+            batch: Batch::default(),
             overfull: false,
             forbidden: Forbidden::default(),
         }
@@ -126,7 +125,7 @@ impl CoreLane {
             match link.next()? {
                 Some(Frame::Message(delivery)) => {
                     messages += 1;
-                    self.batch.push(&delivery, Timestamp::EPOCH);
+                    self.batch.push(&delivery);
                     let flow = &self.context.settings.flow;
                     if self.batch.len() >= flow.batch_messages_max
                         || self.batch.bytes() >= flow.batch_bytes_max
@@ -147,10 +146,10 @@ impl CoreLane {
         if self.batch.is_empty() {
             return;
         }
-        let batch = std::mem::replace(&mut self.batch, Batch::new(Lane::Core));
+        let batch = std::mem::take(&mut self.batch);
         let count = batch.len() as u64;
         let patience = if self.overfull { Duration::ZERO } else { self.context.settings.flow.full_wait_max };
-        let dropped = self.context.mailbox.push(Slot::Core, Item::Batch(batch), patience).is_err();
+        let dropped = self.context.mailbox.push(Slot::Core, Item::Core(batch), patience).is_err();
         if dropped && !self.context.stop.is_stopping() {
             if !self.overfull {
                 tracing::warn!("the engine is behind: core-NATS events are dropped, counted");

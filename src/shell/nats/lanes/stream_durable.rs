@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::engine::time::Timestamp;
+use crate::engine::arrival::Stored;
 
 use super::batch::Batch;
 use super::stream_pull::Place;
@@ -31,7 +31,7 @@ struct Held {
     subject: Vec<u8>,
     headers: Vec<u8>,
     payload: Vec<u8>,
-    stored: Timestamp,
+    stored: Stored,
 }
 
 /// Order and acknowledgements of one durable consumer.
@@ -93,7 +93,7 @@ impl Durable {
         if self.handed.len() > 2 * UNACKNOWLEDGED_MAX {
             self.handed.pop_first();
         }
-        let stored = Timestamp::from_micros(place.stored_nanos.div_euclid(1_000));
+        let stored = place.stored();
         if self.is_holding() && now < self.hold_until {
             let held = Held {
                 subject: delivery.subject.to_vec(),
@@ -103,7 +103,7 @@ impl Durable {
             };
             self.held.insert(place.stream_sequence, held);
         } else if self.held.is_empty() {
-            batch.push(delivery, stored);
+            batch.push_stored(delivery, stored);
         } else {
             self.hold(delivery, place.stream_sequence, stored);
             self.release(batch, now);
@@ -124,7 +124,7 @@ impl Durable {
                 headers: &held.headers,
                 payload: &held.payload,
             };
-            batch.push(&delivery, held.stored);
+            batch.push_stored(&delivery, held.stored);
         }
     }
 
@@ -137,7 +137,7 @@ impl Durable {
         }
     }
 
-    fn hold(&mut self, delivery: &Delivery<'_>, sequence: u64, stored: Timestamp) {
+    fn hold(&mut self, delivery: &Delivery<'_>, sequence: u64, stored: Stored) {
         let held = Held {
             subject: delivery.subject.to_vec(),
             headers: delivery.headers.to_vec(),
@@ -151,7 +151,6 @@ impl Durable {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::wire::Lane;
 
     fn place(stream_sequence: u64, delivered: u64) -> Place {
         Place { delivered, stream_sequence, consumer_sequence: 0, stored_nanos: 0, pending: 0 }
@@ -162,7 +161,7 @@ mod tests {
         let now = Instant::now();
         let found = ConsumerInfo { num_ack_pending: 2, ..ConsumerInfo::default() };
         let mut durable = Durable::new(&found, now);
-        let mut batch = Batch::new(Lane::JetStream);
+        let mut batch = Batch::default();
         for (sequence, delivered) in [(3, 1), (2, 2), (1, 2), (3, 2)] {
             let payload = sequence.to_string();
             let delivery = Delivery {

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::engine::fact::{CatchUp, EpochReason, Fact};
-use crate::engine::wire::{EventType, Lane};
+use crate::engine::arrival::{Epoch, StreamNews};
+use crate::engine::fact::{EpochReason, Fact};
+use crate::engine::wire::EventType;
 use crate::shell::driver::mailbox::{Item, Slot};
 use crate::shell::limited_log::LimitedLog;
 use crate::shell::settings::{JetStreamSettings, MissingStream, Start};
@@ -31,9 +32,6 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// How long an ephemeral consumer outlives its reader.
 const INACTIVE: Duration = Duration::from_secs(30);
 
-/// How long scrapes wait for the stream to be seen for the first time; without a broker there is nothing to wait for.
-const PATIENCE: Duration = Duration::from_secs(2);
-
 /// How far the stream was read.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Position {
@@ -41,19 +39,8 @@ pub(super) struct Position {
     pub(super) sequence: u64,
     /// When the message of that sequence was stored, where it was ours.
     pub(super) stored_nanos: Option<i64>,
-    /// When the stream was created, once it was seen.
-    pub(super) created: Option<String>,
-}
-
-/// Where reading of what was stored before the start stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
-    /// The stream was not seen yet.
-    Unknown,
-    /// Until this sequence, or the consumer's end.
-    CatchingUp { until: u64 },
-    /// Done.
-    Live,
+    /// Which life of the stream, once it was seen.
+    pub(super) epoch: Option<Epoch>,
 }
 
 /// A consumer to pull from.
@@ -93,13 +80,13 @@ pub(crate) struct StreamLane {
     servers: Servers,
     pub(super) subjects: Vec<String>,
     pub(super) position: Position,
-    pub(super) phase: Phase,
+    /// What the stream held when it was first looked at.
+    pub(super) held_at_first: Option<u64>,
+    pub(super) told_drained: bool,
     pub(super) batch: Batch,
     pub(super) told_pending: Option<(Instant, u64)>,
     pub(super) gaps: Gaps,
     pub(super) log: LimitedLog,
-    started: Instant,
-    gave_up: bool,
 }
 
 impl StreamLane {
@@ -110,13 +97,12 @@ impl StreamLane {
             servers,
             subjects: types.iter().map(|event_type| subject_of(*event_type)).collect(),
             position: Position::default(),
-            phase: Phase::Unknown,
-            batch: Batch::new(Lane::JetStream),
+            held_at_first: None,
+            told_drained: false,
+            batch: Batch::default(),
             told_pending: None,
             gaps: Gaps::default(),
             log: LimitedLog::default(),
-            started: Instant::now(),
-            gave_up: false,
         }
     }
 
@@ -133,9 +119,7 @@ impl StreamLane {
                 }
                 Err(error) => self.context.link_is_down(Topic::StreamLink, error.to_string()),
             }
-            if self.started.elapsed() > PATIENCE {
-                self.give_up_waiting();
-            }
+            self.tell(StreamNews::Unreachable);
             self.context.stop.wait(self.servers.pause());
         }
     }
@@ -157,7 +141,7 @@ impl StreamLane {
                 Err(ApiError::Link(error)) => return Err(error),
                 Err(error) => {
                     self.context.status.set(Topic::Stream, error.to_string());
-                    self.give_up_waiting();
+                    self.tell(StreamNews::Unreadable);
                     Next::Wait
                 }
             };
@@ -187,7 +171,7 @@ impl StreamLane {
                         self.subjects.join(",")
                     );
                     self.context.status.set(Topic::Stream, reason);
-                    self.give_up_waiting();
+                    self.tell(StreamNews::Missing);
                     return Ok(None);
                 }
             },
@@ -217,14 +201,14 @@ impl StreamLane {
         durable: bool,
     ) -> Result<(), ApiError> {
         let stream = self.jetstream().stream.clone();
-        let Some(created) = &self.position.created else {
-            self.position.created = Some(info.created.clone());
+        let Some(epoch) = self.position.epoch.clone() else {
+            self.position.epoch = Some(Epoch::first(&info.created));
             if self.jetstream().start == Start::New {
                 self.position.sequence = info.state.last_seq;
             }
             return Ok(());
         };
-        let reason = if *created != info.created {
+        let reason = if *epoch.created != *info.created {
             Some(EpochReason::Recreated)
         } else if info.state.last_seq < self.position.sequence {
             Some(EpochReason::RolledBack)
@@ -236,8 +220,11 @@ impl StreamLane {
         };
         if let Some(reason) = reason {
             tracing::warn!(stream = %stream, reason = reason.word(), "the stream began anew; it is read from its first message");
-            self.context.hand_over(Slot::Stream, Item::Fact(Fact::StreamEpoch { stream, reason }));
-            self.position = Position { created: Some(info.created.clone()), ..Position::default() };
+            let epoch = match reason {
+                EpochReason::Recreated => Epoch::first(&info.created),
+                EpochReason::RolledBack => Epoch { rollbacks: epoch.rollbacks + 1, ..epoch },
+            };
+            self.position = Position { epoch: Some(epoch), ..Position::default() };
             return Ok(());
         }
         let lost = info.state.first_seq.saturating_sub(self.position.sequence.saturating_add(1));
@@ -311,7 +298,7 @@ impl StreamLane {
             );
             api.delete_consumer(link, &stream, &name);
             self.context.status.set(Topic::Stream, reason);
-            self.give_up_waiting();
+            self.tell(StreamNews::Unreadable);
             return Ok(None);
         }
         let durable = Durable::new(&made, Instant::now());
@@ -352,49 +339,35 @@ impl StreamLane {
             .filter(|subject| !info.config.subjects.iter().any(|pattern| subject_matches(pattern, subject)))
             .map(String::as_str)
             .collect();
-        if self.phase == Phase::Unknown && !uncovered.is_empty() && !info.config.subjects.is_empty() {
+        if self.held_at_first.is_none() && !uncovered.is_empty() && !info.config.subjects.is_empty() {
             let stream = &self.jetstream().stream;
             tracing::warn!(stream = %stream, subjects = uncovered.join(","), "the stream does not take these types of the JetStream lane; their events will not be seen");
         }
     }
 
-    /// Begins catching up where the stream is seen for the first time, and goes on with it after a break.
+    /// Tells that the stream is read from here on.
     fn begin(&mut self, info: &StreamInfo, consumer: &Consumer) {
-        let is_empty = consumer.info.num_pending == 0 && consumer.info.num_ack_pending == 0;
-        if self.phase == Phase::Unknown && is_empty {
-            self.phase = Phase::Live;
-            self.context.hand_over(Slot::Stream, Item::Present);
-        } else if self.phase == Phase::Unknown {
-            self.phase = Phase::CatchingUp { until: info.state.last_seq };
-            let count = consumer.info.num_pending;
-            tracing::info!(count, "reading what the stream stored before the start");
-            self.context.status.set(
-                Topic::CatchUp,
-                format!("reading {count} messages that the stream stored before the start"),
-            );
-            self.context.hand_over(Slot::Stream, Item::CatchUp(CatchUp::Begin));
+        self.held_at_first.get_or_insert(info.state.last_seq);
+        if let Some(epoch) = self.position.epoch.clone() {
+            let stream = self.jetstream().stream.clone();
+            let pending = consumer.info.num_pending + consumer.info.num_ack_pending;
+            self.tell(StreamNews::Found { stream, epoch, last_sequence: info.state.last_seq, pending });
         }
-        if is_empty {
-            self.end_catch_up();
-        }
+        self.told_drained = false;
         self.tell_pending(consumer.info.num_pending);
     }
 
-    pub(super) fn end_catch_up(&mut self) {
-        if matches!(self.phase, Phase::CatchingUp { .. }) {
-            self.hand_batch();
-            self.phase = Phase::Live;
-            // The driver clears the topic once everything before this has been applied.
-            self.context.hand_over(Slot::Stream, Item::CatchUp(CatchUp::End));
+    /// Tells that nothing waits any more.
+    pub(super) fn drained(&mut self) {
+        if !self.told_drained {
+            self.told_drained = true;
+            self.hand_batch(0);
+            self.tell(StreamNews::Drained);
         }
     }
 
-    /// Lets time and scrapes go on while there is no stream to catch up with.
-    fn give_up_waiting(&mut self) {
-        if self.phase == Phase::Unknown && !self.gave_up {
-            self.gave_up = true;
-            self.context.hand_over(Slot::Stream, Item::Present);
-        }
+    fn tell(&self, news: StreamNews) {
+        self.context.hand_over(Slot::Stream, Item::News(news));
     }
 }
 

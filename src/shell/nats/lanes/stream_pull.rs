@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use crate::engine::arrival::Stored;
+use crate::engine::time::Timestamp;
 use crate::shell::nats::api::Api;
 use crate::shell::nats::frames::{Delivery, number};
 use crate::shell::nats::link::Link;
@@ -25,6 +27,14 @@ pub(crate) struct Place {
     pub(crate) stored_nanos: i64,
     /// Messages the consumer has after it.
     pub(crate) pending: u64,
+}
+
+impl Place {
+    /// The sequence and its time, as the engine takes them.
+    pub(crate) const fn stored(&self) -> Stored {
+        let at = Timestamp::from_micros(self.stored_nanos.div_euclid(1_000));
+        Stored { sequence: self.stream_sequence, at }
+    }
 }
 
 /// Reads `$JS.ACK.….<delivered>.<stream seq>.<consumer seq>.<time>.<pending>`, with or without domain and account.

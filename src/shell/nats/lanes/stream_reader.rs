@@ -1,17 +1,15 @@
 //! Reading a consumer of the JetStream lane: from its deliveries to batches for the engine.
 
-use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
+use crate::engine::arrival::{Order, Origin};
 use crate::engine::fact::Fact;
-use crate::engine::time::Timestamp;
-use crate::engine::wire::Lane;
-use crate::shell::driver::mailbox::{Item, Slot};
+use crate::shell::driver::mailbox::{FromStream, Item, Slot};
 use crate::shell::status::Topic;
 
-use super::batch::Batch;
 use super::pace::Pace;
-use super::stream_lane::{Consumer, Filter, Next, Phase, StreamLane};
+use super::stream_lane::{Consumer, Filter, Next, StreamLane};
 use super::stream_pull::{Drained, Place, Pulled, Pulls, Request, judge};
 use crate::shell::nats::api::{Api, ApiError, PULLED};
 use crate::shell::nats::frames::{Delivery, Frame};
@@ -140,7 +138,7 @@ impl StreamLane {
                     if pulls.note(delivery.subject, other, Instant::now()) == Drained::Yes
                         && consumer.durable.as_ref().is_none_or(|durable| !durable.is_holding())
                     {
-                        self.end_catch_up();
+                        self.drained();
                     }
                 }
             }
@@ -151,7 +149,6 @@ impl StreamLane {
     fn accept(&mut self, delivery: &Delivery<'_>, place: Place, consumer: &mut Consumer) -> bool {
         let ours = consumer.filter == Filter::AtServer
             || self.subjects.iter().any(|subject| subject.as_bytes() == delivery.subject);
-        let stored = Timestamp::from_micros(place.stored_nanos.div_euclid(1_000));
         if let Some(durable) = &mut consumer.durable {
             durable.accept(delivery, place, ours, &mut self.batch, Instant::now());
         } else {
@@ -161,13 +158,14 @@ impl StreamLane {
             consumer.info.delivered.consumer_seq = place.consumer_sequence;
             if place.stream_sequence > self.position.sequence {
                 // Holes of what was stored before the start are none of ours.
-                if self.phase == Phase::Live && self.position.sequence > 0 {
+                let is_new = self.held_at_first.is_some_and(|held| place.stream_sequence > held);
+                if is_new && self.position.sequence > 0 {
                     self.gaps.note(self.position.sequence + 1..place.stream_sequence, consumer.gap_means);
                 }
                 self.position.sequence = place.stream_sequence;
                 self.position.stored_nanos = Some(place.stored_nanos);
                 if ours {
-                    self.batch.push(delivery, stored);
+                    self.batch.push_stored(delivery, place.stored());
                 }
             }
         }
@@ -175,16 +173,8 @@ impl StreamLane {
             self.tell_pending(place.pending);
         }
         consumer.info.num_pending = place.pending;
-        let caught_up = match self.phase {
-            Phase::CatchingUp { until } => place.stream_sequence >= until || place.pending == 0,
-            Phase::Unknown | Phase::Live => false,
-        };
-        if caught_up && consumer.durable.is_none() {
-            self.end_catch_up();
-        } else if consumer.durable.is_none()
-            && self.batch.bytes() >= self.context.settings.flow.batch_bytes_max
-        {
-            self.hand_batch();
+        if consumer.durable.is_none() && self.batch.bytes() >= self.context.settings.flow.batch_bytes_max {
+            self.hand_batch(place.pending);
         }
         true
     }
@@ -206,16 +196,17 @@ impl StreamLane {
         let Some(durable) = &mut consumer.durable else {
             self.tell_pending(consumer.info.num_pending);
             if !self.batch.is_empty() {
-                self.hand_batch();
+                self.hand_batch(consumer.info.num_pending);
                 pulls.excuse(Instant::now());
             }
             return;
         };
         durable.release(&mut self.batch, Instant::now());
         if !self.batch.is_empty() {
-            let batch = std::mem::replace(&mut self.batch, Batch::new(Lane::JetStream));
             let (applied, receipt) = sync_channel(1);
-            if self.context.hand_over(Slot::Stream, Item::Receipted(batch, applied)) {
+            if let Some(item) = self.sealed(Order::Consumer, consumer.info.num_pending, Some(applied))
+                && self.context.hand_over(Slot::Stream, item)
+            {
                 let mut stopping_since = None;
                 while let Err(RecvTimeoutError::Timeout) = receipt.recv_timeout(Duration::from_millis(100)) {
                     if self.context.stop.is_stopping() {
@@ -232,16 +223,31 @@ impl StreamLane {
         let idle = consumer.info.num_pending == 0 && !durable.is_holding();
         self.tell_pending(consumer.info.num_pending);
         if idle {
-            self.end_catch_up();
+            self.drained();
         }
     }
 
     /// Hands over what was gathered.
-    pub(super) fn hand_batch(&mut self) {
-        if !self.batch.is_empty() {
-            let batch = std::mem::replace(&mut self.batch, Batch::new(Lane::JetStream));
-            self.context.hand_over(Slot::Stream, Item::Batch(batch));
+    pub(super) fn hand_batch(&mut self, pending: u64) {
+        if !self.batch.is_empty()
+            && let Some(item) = self.sealed(Order::Stream, pending, None)
+        {
+            self.context.hand_over(Slot::Stream, item);
         }
+    }
+
+    /// What was gathered, with where it is from.
+    fn sealed(&mut self, order: Order, pending: u64, receipt: Option<SyncSender<()>>) -> Option<Item> {
+        let origin = Origin {
+            stream: self.jetstream().stream.clone(),
+            epoch: self.position.epoch.clone()?,
+            order,
+            first_sequence: self.batch.first_sequence()?,
+            last_sequence: self.position.sequence.max(self.batch.last_sequence()?),
+            pending,
+        };
+        let batch = std::mem::take(&mut self.batch);
+        Some(Item::Stream(FromStream { origin, batch, receipt }))
     }
 
     /// Tells how many messages wait, now and then, and at once where none does.
@@ -284,6 +290,7 @@ impl StreamLane {
             self.position.sequence = info.state.last_seq;
             self.position.stored_nanos = None;
         }
-        Ok(!api.passed_over && Some(&info.created) == self.position.created.as_ref())
+        Ok(!api.passed_over
+            && self.position.epoch.as_ref().is_some_and(|epoch| *epoch.created == *info.created))
     }
 }

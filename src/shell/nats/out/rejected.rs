@@ -8,8 +8,9 @@ use async_nats::{Client, HeaderMap};
 use bytes::Bytes;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-use crate::engine::fact::Fact;
-use crate::engine::wire::{Lane, Message, Reason, Refusal};
+use crate::engine::arrival::Novelty;
+use crate::engine::fact::{Fact, Rejected};
+use crate::engine::wire::{Lane, Message, Reason};
 use crate::shell::context::ShellContext;
 use crate::shell::limited_log::LimitedLog;
 use crate::shell::settings::{RejectedLanes, RejectedSettings};
@@ -58,7 +59,8 @@ pub(crate) fn queue(settings: &RejectedSettings) -> (Rejections, RejectedCopies)
 }
 
 impl Rejections {
-    /// Logs a refusal, at a bounded rate, and queues a copy of the message where that is wanted.
+    /// Logs a refusal, at a bounded rate, and queues a copy of the message where that is wanted and no earlier run has
+    /// published one.
     ///
     /// # Errors
     /// Why no copy was queued: `queue_full`.
@@ -66,8 +68,9 @@ impl Rejections {
         &mut self,
         lane: Lane,
         message: &Message<'_>,
-        refusal: &Refusal,
+        rejected: &Rejected,
     ) -> Result<(), &'static str> {
+        let refusal = &rejected.refusal;
         let reason = refusal.reason.name();
         if let Some(unsaid) = self.log.may_say(reason) {
             tracing::warn!(
@@ -84,7 +87,7 @@ impl Rejections {
             | (RejectedLanes::Core, Lane::Core) => refusal.reason != Reason::OtherLane,
             _ => false,
         };
-        if !wanted {
+        if !wanted || rejected.novelty == Novelty::Known {
             return Ok(());
         }
         let bytes = message.payload.len();

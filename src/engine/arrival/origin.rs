@@ -1,0 +1,68 @@
+//! A batch of a stream and what it says of its place there.
+
+use std::sync::Arc;
+
+use crate::engine::time::Timestamp;
+use crate::engine::wire::Message;
+
+/// One life of a stream: a sequence means the same message as long as it lasts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Epoch {
+    /// When the stream was created, as the server writes it; another time is another stream.
+    pub created: Arc<str>,
+    /// How often it was found to hold less, or another message, than was read of it.
+    pub rollbacks: u32,
+}
+
+impl Epoch {
+    /// The first life of a stream that was created then.
+    pub fn first(created: &str) -> Self {
+        Self { created: Arc::from(created), rollbacks: 0 }
+    }
+}
+
+/// In which order a stream's messages come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// The stream's own: what is at or below the position was applied.
+    Stream,
+    /// That of a consumer with acknowledgements, which may deliver an older message late.
+    Consumer,
+}
+
+/// Where a batch is from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The stream.
+    pub stream: Arc<str>,
+    /// Which life of it.
+    pub epoch: Epoch,
+    /// How its messages are ordered.
+    pub order: Order,
+    /// The first sequence that was read for this batch.
+    pub first_sequence: u64,
+    /// The last one; those in between that are no message of the batch are other types', or gone.
+    pub last_sequence: u64,
+    /// Messages that waited behind the last one.
+    pub pending: u64,
+}
+
+/// Where one message stands in its stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// Its sequence.
+    pub sequence: u64,
+    /// When it was stored.
+    pub at: Timestamp,
+}
+
+/// Messages of a stream in the order they are applied in, each with its place.
+#[derive(Clone, Copy, Debug)]
+pub struct StreamBatch<'a> {
+    /// Where they are from.
+    pub origin: &'a Origin,
+    /// The messages.
+    pub messages: &'a [Message<'a>],
+    /// The place of each.
+    pub stored: &'a [Stored],
+}

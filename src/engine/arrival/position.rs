@@ -1,0 +1,132 @@
+//! How far a stream was applied: part of the state, saved with what it produced.
+
+use std::sync::Arc;
+
+use super::origin::{Epoch, Order, Origin, Stored, StreamBatch};
+use crate::engine::fact::EpochReason;
+use crate::engine::time::Timestamp;
+use crate::engine::wire::{self, EventId};
+
+/// The place in a stream up to which everything was applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// The stream.
+    pub stream: Arc<str>,
+    /// Which life of it.
+    pub epoch: Epoch,
+    /// The last sequence that was applied or is not ours; 0 before the first.
+    pub sequence: u64,
+    /// The last message that was applied, so that it can be known again.
+    pub applied: Option<Applied>,
+}
+
+/// A message by which a stream is known again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// Its sequence.
+    pub sequence: u64,
+    /// When it was stored.
+    pub stored: Timestamp,
+    /// Its `event_id`, where it shows one.
+    pub event_id: Option<EventId>,
+}
+
+impl Position {
+    /// Before the first message of this life of a stream.
+    pub fn before_all(stream: &Arc<str>, epoch: &Epoch) -> Self {
+        Self { stream: Arc::clone(stream), epoch: epoch.clone(), sequence: 0, applied: None }
+    }
+
+    /// Why `epoch` is another life of the stream than this one; none where it is the same.
+    pub fn change_to(&self, epoch: &Epoch) -> Option<EpochReason> {
+        if self.epoch.created != epoch.created {
+            Some(EpochReason::Recreated)
+        } else if self.epoch.rollbacks != epoch.rollbacks {
+            Some(EpochReason::RolledBack)
+        } else {
+            None
+        }
+    }
+
+    /// The place of the first message of a batch that was not applied yet.
+    pub fn first_new(&self, origin: &Origin, stored: &[Stored]) -> usize {
+        match origin.order {
+            Order::Stream => stored.partition_point(|stored| stored.sequence <= self.sequence),
+            Order::Consumer => 0,
+        }
+    }
+
+    /// Moves to the end of a batch that was applied.
+    pub fn pass(&mut self, batch: &StreamBatch<'_>) {
+        self.sequence = self.sequence.max(batch.origin.last_sequence);
+        let last = batch.messages.last().zip(batch.stored.last());
+        if let Some((message, stored)) =
+            last.filter(|(_, stored)| self.applied.is_none_or(|applied| applied.sequence < stored.sequence))
+        {
+            self.applied = Some(Applied {
+                sequence: stored.sequence,
+                stored: stored.at,
+                event_id: wire::likely_id(message.payload),
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::wire::Message;
+
+    fn origin(order: Order, first_sequence: u64, last_sequence: u64) -> Origin {
+        let epoch = Epoch::first("a");
+        Origin { stream: Arc::from("S"), epoch, order, first_sequence, last_sequence, pending: 0 }
+    }
+
+    fn stored(sequences: &[u64]) -> Vec<Stored> {
+        let at = |sequence: u64| Timestamp::from_millis(sequence.cast_signed());
+        sequences.iter().map(|sequence| Stored { sequence: *sequence, at: at(*sequence) }).collect()
+    }
+
+    /// Passes batches of these sequences, each read up to a last one, and yields how many of each were new.
+    fn pass(order: Order, batches: &[(&[u64], u64)]) -> (Position, Vec<usize>) {
+        let mut position = Position::before_all(&Arc::from("S"), &Epoch::first("a"));
+        let mut fresh = Vec::new();
+        for (sequences, last) in batches {
+            let origin = origin(order, sequences.first().copied().unwrap_or(*last), *last);
+            let stored = stored(sequences);
+            let message = Message { subject: "s", headers: b"", payload: b"{}" };
+            let messages = vec![message; stored.len()];
+            fresh.push(stored.len() - position.first_new(&origin, &stored));
+            position.pass(&StreamBatch { origin: &origin, messages: &messages, stored: &stored });
+        }
+        (position, fresh)
+    }
+
+    #[test]
+    fn what_is_at_or_below_the_position_was_applied_where_the_order_is_the_streams() {
+        let batches: &[(&[u64], u64)] = &[(&[1, 2], 2), (&[2, 3, 5], 7), (&[], 9), (&[8, 9, 10], 10)];
+        let (position, fresh) = pass(Order::Stream, batches);
+        assert_eq!((position.sequence, fresh), (10, vec![2, 2, 0, 1]));
+        assert_eq!(pass(Order::Consumer, batches).1, [2, 3, 0, 3]);
+    }
+
+    #[test]
+    fn the_last_applied_message_is_known_again_by_its_time() {
+        let (position, _) = pass(Order::Stream, &[(&[4], 4), (&[], 9)]);
+        assert_eq!(position.applied.map(|it| (it.sequence, it.stored.millis())), Some((4, 4)));
+    }
+
+    #[test]
+    fn another_life_of_the_stream_is_told_with_its_reason() {
+        let position = Position::before_all(&Arc::from("S"), &Epoch::first("a"));
+        let rolled_back = Epoch { rollbacks: 1, ..Epoch::first("a") };
+        let cases = [
+            (Epoch::first("a"), None),
+            (Epoch::first("b"), Some(EpochReason::Recreated)),
+            (rolled_back, Some(EpochReason::RolledBack)),
+        ];
+        for (epoch, expected) in cases {
+            assert_eq!(position.change_to(&epoch), expected, "{epoch:?}");
+        }
+    }
+}

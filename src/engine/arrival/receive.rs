@@ -1,0 +1,149 @@
+//! A stream's batches and news into the engine, the past before the present.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::catch_up::Step;
+use super::{CatchUp, Epoch, Position, Standing, StreamBatch, StreamNews};
+use crate::engine::fact::{Fact, Rejected};
+use crate::engine::time::Timestamp;
+use crate::engine::wire::Lane;
+use crate::engine::{Engine, State};
+
+/// Ticks made up for between two messages of the past.
+const TICKS_MAX: usize = 10_000;
+
+impl Engine {
+    /// Declares the counters of a stream that will be read at zero, and waits for its past: the engine's time stands
+    /// still at its present one until the stream is seen. `present` is the clock's time.
+    pub fn await_stream(&mut self, stream: &str, present: Timestamp) {
+        let state = &mut self.state;
+        state.account.declare_stream(&mut state.store, stream, state.now);
+        state.catch_up = CatchUp::awaiting(state.now, present);
+    }
+
+    /// Takes news of the stream that is read.
+    pub fn hear(&mut self, news: &StreamNews, present: Timestamp) {
+        if let StreamNews::Found { stream, epoch, .. } = news {
+            self.state.enter(stream, epoch, present);
+        }
+        match self.state.catch_up.hear(news, present) {
+            Step::Stay | Step::Begin => {}
+            Step::Arrive => self.state.arrive(present),
+        }
+    }
+
+    /// Applies a batch of a stream: what is at or below the position is dropped, and what was stored before the start
+    /// is applied in its own time, the ticks in between included. What is refused is counted and returned.
+    pub fn receive(&mut self, batch: &StreamBatch<'_>, present: Timestamp) -> Vec<Rejected> {
+        self.state.enter(&batch.origin.stream, &batch.origin.epoch, present);
+        let first = self.state.position.as_ref().map_or(0, |it| it.first_new(batch.origin, batch.stored));
+        let mut rejected = Vec::new();
+        let mut start = first;
+        for (place, stored) in batch.stored.iter().enumerate().skip(first) {
+            if let Some(at) = self.state.catch_up.due(*stored, self.state.next_tick(), present) {
+                self.apply_run(batch, start..place, present, &mut rejected);
+                start = place;
+                self.state.live_until(at);
+            }
+            if self.state.catch_up.ends_with(batch.origin, stored.sequence) {
+                self.apply_run(batch, start..place + 1, present, &mut rejected);
+                start = place + 1;
+                self.state.arrive(present);
+            }
+        }
+        self.apply_run(batch, start..batch.messages.len(), present, &mut rejected);
+        if let Some(position) = &mut self.state.position {
+            position.pass(batch);
+        }
+        if self.state.catch_up.ends_with_batch(batch.origin) {
+            self.state.arrive(present);
+        }
+        rejected
+    }
+
+    /// How far the stream was applied; none before it was seen.
+    pub const fn position(&self) -> Option<&Position> {
+        self.state.position.as_ref()
+    }
+
+    /// How far catching up with the stream is.
+    pub const fn standing(&self) -> Standing {
+        self.state.catch_up.standing()
+    }
+
+    /// Applies the messages of a part of a batch at the engine's time.
+    fn apply_run(
+        &mut self,
+        batch: &StreamBatch<'_>,
+        places: Range<usize>,
+        present: Timestamp,
+        rejected: &mut Vec<Rejected>,
+    ) {
+        let start = places.start;
+        let Some(messages) = batch.messages.get(places).filter(|messages| !messages.is_empty()) else {
+            return;
+        };
+        for mut one in self.apply(Lane::JetStream, messages, present) {
+            one.message += start;
+            if let Some(stored) = batch.stored.get(one.message) {
+                one.novelty = self.state.catch_up.novelty(batch.origin, stored.sequence);
+            }
+            rejected.push(one);
+        }
+    }
+}
+
+impl State {
+    /// Takes note of which life of a stream is read.
+    fn enter(&mut self, stream: &Arc<str>, epoch: &Epoch, present: Timestamp) {
+        let known = self.position.as_ref();
+        if known.is_some_and(|it| it.stream == *stream && it.epoch == *epoch) {
+            return;
+        }
+        let reason = known.and_then(|position| position.change_to(epoch));
+        self.position = Some(Position::before_all(stream, epoch));
+        if let Some(reason) = reason {
+            self.catch_up.forget_first_look();
+            let now = self.advance(present);
+            self.observe(&Fact::StreamEpoch { stream: Arc::clone(stream), reason }, now);
+        }
+    }
+
+    /// Moves the past on to `at`, with the ticks before it.
+    fn live_until(&mut self, at: Timestamp) {
+        if self.catch_up.has_past() {
+            self.tick_until(at);
+        }
+        self.catch_up.move_to(at);
+    }
+
+    fn tick_until(&mut self, at: Timestamp) {
+        for _ in 0..TICKS_MAX {
+            let next = self.next_tick();
+            if next > at {
+                return;
+            }
+            self.now = self.now.max(next);
+            self.tick(self.now);
+        }
+        self.now = self.now.max(at);
+        self.tick(self.now);
+    }
+
+    /// Begins the present: from here on rules speak.
+    fn arrive(&mut self, present: Timestamp) {
+        if self.catch_up.has_past() {
+            self.tick_until(present);
+        }
+        let held = self.catch_up.arrive();
+        let now = self.advance(present);
+        self.store.begin_unmoved(now);
+        self.rules.resume(now);
+        self.step(now);
+        self.evaluate(now);
+        for fact in held {
+            self.observe(&fact, now);
+        }
+    }
+}
