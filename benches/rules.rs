@@ -9,11 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use signalbox::engine::Engine;
+use signalbox::engine::catalogue::KnownMetrics;
 use signalbox::engine::config::{Config, Evaluate};
 use signalbox::engine::diagnostic::Source;
 use signalbox::engine::exposition::{Scrape, negotiate};
 use signalbox::engine::rules::RuleSet;
-use signalbox::engine::rules::load::{INTERVAL_DEFAULT, KnownMetrics, LoadContext, load};
+use signalbox::engine::rules::load::{INTERVAL_DEFAULT, LoadContext, load};
 use signalbox::engine::time::Timestamp;
 use signalbox::engine::wire::{Lane, Message};
 

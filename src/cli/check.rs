@@ -8,8 +8,9 @@ use clap::Args;
 use super::sources::{self, listed};
 use super::terminal::{Terminal, counted};
 use super::{Outcome, dashboards, rule_files, settings};
+use crate::engine::catalogue::known_metrics;
 use crate::engine::config::file::FileConfig;
-use crate::engine::config::{known_metrics, yaml};
+use crate::engine::config::yaml;
 use crate::engine::diagnostic::{Diagnostic, Severity, Source};
 use crate::shell::rule_files::read_rules;
 

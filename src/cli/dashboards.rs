@@ -3,11 +3,11 @@
 use std::ops::Range;
 
 use super::json;
+use crate::engine::catalogue::KnownMetrics;
 use crate::engine::config::yaml::Node;
 use crate::engine::diagnostic::{Diagnostic, Severity, Source};
 use crate::engine::promql;
 use crate::engine::promql::inspect::{self, Selector};
-use crate::engine::rules::load::KnownMetrics;
 
 /// Everything wrong with a dashboard.
 pub(super) fn check(source: &Source, metrics: &KnownMetrics) -> Vec<Diagnostic> {

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 
 use super::terminal::Terminal;
+use crate::engine::catalogue::known_metrics;
 use crate::engine::config::file::FileConfig;
-use crate::engine::config::known_metrics;
 use crate::engine::diagnostic::{Diagnostic, Severity, Source};
 use crate::engine::rules::RuleSet;
 use crate::engine::rules::load::{INTERVAL_DEFAULT, LoadContext, Loaded, load};

@@ -78,7 +78,7 @@ fn the_same_calls_yield_the_same_bytes() {
 /// An engine with rules from a file's text.
 fn engine_with_rules(text: &str) -> Engine {
     let source = diagnostic::Source { name: "rules.yaml".into(), text: text.into() };
-    let metrics = rules::load::KnownMetrics::default();
+    let metrics = catalogue::KnownMetrics::default();
     let interval = INTERVAL_DEFAULT;
     let loaded = rules::load::load(&[source], &LoadContext { interval, metrics: &metrics, previous: None });
     assert_eq!(loaded.diagnostics, []);
@@ -134,7 +134,7 @@ groups:
 
 fn with_rules() -> Engine {
     let source = diagnostic::Source { name: "rules.yaml".into(), text: RULES.into() };
-    let metrics = rules::load::KnownMetrics::default();
+    let metrics = catalogue::KnownMetrics::default();
     let context = LoadContext { interval: INTERVAL_DEFAULT, metrics: &metrics, previous: None };
     let loaded = rules::load::load(&[source], &context);
     assert_eq!(loaded.set.rules().count(), 3, "{:?}", loaded.diagnostics);

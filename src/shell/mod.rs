@@ -30,7 +30,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::engine::Engine;
-use crate::engine::config::{Config, known_metrics};
+use crate::engine::catalogue::known_metrics;
+use crate::engine::config::Config;
 use crate::engine::fact::{Fact, ReloadResult};
 use crate::engine::wire::{EventType, Lane};
 

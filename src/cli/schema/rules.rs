@@ -92,10 +92,9 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::engine::catalogue::KnownMetrics;
     use crate::engine::diagnostic::{Severity, Source};
-    use crate::engine::rules::load::{
-        GROUP_KEYS, INTERVAL_DEFAULT, KnownMetrics, LoadContext, RULE_KEYS, load,
-    };
+    use crate::engine::rules::load::{GROUP_KEYS, INTERVAL_DEFAULT, LoadContext, RULE_KEYS, load};
 
     #[test]
     fn the_schema_has_the_keys_the_loader_knows() {

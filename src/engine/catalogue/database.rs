@@ -3,7 +3,7 @@
 use super::Catalogue;
 use super::families::Group;
 use super::processing::flag;
-use super::table::Metric;
+use super::rows::Metric;
 use crate::engine::trackers::gauges::Board;
 use crate::engine::wire::payload::{
     ConnectionAcquired, ConnectionReleased, IndexCreated, Quantity, QueryExecuted,

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::known::Known;
+use super::row::{CatalogueRow, Source};
+use super::rows::{CATALOGUE, Metric};
 use super::settings::{Chosen, choose, unit_of};
-use super::table::{CATALOGUE, CatalogueRow, Metric, Source};
 use crate::engine::config::Config;
 use crate::engine::series::{Cause, FamilySpec, OVERFLOW, SeriesId, Store};
 use crate::engine::trackers::gauges::{Board, Family};

@@ -9,10 +9,13 @@
 //! something to tell are ages and ratios. A counter that belongs to an event is there at zero as soon as the event
 //! was, also where it adds nothing to it (`queue_jobs_dead_lettered_total`, `db_slow_queries_total`).
 
+mod buckets;
 mod caching;
 mod database;
+mod declared;
 mod families;
 mod known;
+mod known_metrics;
 #[cfg(test)]
 mod model_tests;
 mod monitoring;
@@ -21,13 +24,16 @@ mod page_tests;
 mod processing;
 mod queue;
 mod recorded;
+mod row;
+mod rows;
 mod settings;
-mod table;
 #[cfg(test)]
 mod tests;
 
 pub use families::{ExposedMetric, exposed};
-pub use table::{CATALOGUE, CatalogueRow, Metric, Source, find};
+pub use known_metrics::{Found, KnownMetric, KnownMetrics, known_metrics};
+pub use row::{CatalogueRow, Source};
+pub use rows::{CATALOGUE, Metric, find};
 
 use self::families::{Families, no_event};
 use self::recorded::Recorded;

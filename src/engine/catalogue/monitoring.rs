@@ -2,7 +2,7 @@
 
 use super::Catalogue;
 use super::families::Group;
-use super::table::Metric;
+use super::rows::Metric;
 use crate::engine::trackers::gauges::Board;
 use crate::engine::wire::payload::{AlertCleared, AlertTriggered};
 

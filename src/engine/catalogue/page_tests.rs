@@ -9,7 +9,7 @@ const PAGE: &str = include_str!("../../../docs/metrics.md");
 
 const INTRO: &str = "# Metrics
 
-Written from `src/engine/catalogue/table.rs` and `src/engine/account.rs`; a test holds it to them.
+Written from `src/engine/catalogue/rows.rs` and `src/engine/account.rs`; a test holds it to them.
 
 Every metric that events feed, by the event it stands with. *Tracked* gauges need more than one event to be told: they
 follow jobs, chunks, files, workers, cache entries and warmers, and stay as long as their tracker holds something.

@@ -2,7 +2,7 @@
 
 use super::Catalogue;
 use super::families::Group;
-use super::table::Metric;
+use super::rows::Metric;
 use crate::engine::time::Timestamp;
 use crate::engine::trackers::files::FileProgress;
 use crate::engine::trackers::gauges::Board;

@@ -4,7 +4,7 @@
 
 use super::Catalogue;
 use super::families::Group;
-use super::table::Metric;
+use super::rows::Metric;
 use crate::engine::time::Timestamp;
 use crate::engine::trackers::gauges::Board;
 use crate::engine::trackers::jobs::{JobLabels, JobStart};

@@ -9,10 +9,10 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
+use super::buckets::{BYTES, LATENCY_SECONDS};
 use super::families::{Families, cut, is_overflow};
 use super::known::Known;
 use super::settings::{choose, unit_of};
-use super::table::{BYTES, LATENCY_SECONDS};
 use crate::engine::config::{Config, NameScheme};
 use crate::engine::metric::MetricType;
 use crate::engine::series::{FamilyId, FamilySpec, SeriesId, Store, underscored_label, underscored_metric};

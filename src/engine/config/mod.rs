@@ -16,7 +16,7 @@ pub mod units;
 mod values;
 pub mod yaml;
 
-pub use declared::{DeclaredMetric, known_metrics};
+pub use declared::DeclaredMetric;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -7,7 +7,6 @@ mod condition;
 mod filter;
 pub(super) mod findings;
 mod group;
-mod metrics;
 mod rule;
 mod stat;
 
@@ -18,11 +17,11 @@ use std::time::Duration;
 use super::checks;
 use super::set::{Group, Kind, Rule, RuleSet};
 use super::yaml;
+use crate::engine::catalogue::KnownMetrics;
 use crate::engine::diagnostic::{Diagnostic, Severity, Source};
 use findings::{Findings, Text};
 
 pub use group::KEYS as GROUP_KEYS;
-pub use metrics::{Found, KnownMetric, KnownMetrics};
 pub use rule::KEYS as RULE_KEYS;
 
 /// What a load needs beside the texts.

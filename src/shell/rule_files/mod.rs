@@ -11,10 +11,11 @@ use std::time::Duration;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 
+use crate::engine::catalogue::KnownMetrics;
 use crate::engine::diagnostic::{Diagnostic, Severity, Source, Style, render};
 use crate::engine::fact::{Fact, ReloadResult};
 use crate::engine::rules::RuleSet;
-use crate::engine::rules::load::{INTERVAL_DEFAULT, KnownMetrics, LoadContext, load};
+use crate::engine::rules::load::{INTERVAL_DEFAULT, LoadContext, load};
 
 use super::context::ShellContext;
 use super::http::ReloadWish;

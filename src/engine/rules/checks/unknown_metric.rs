@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::Subject;
+use crate::engine::catalogue::KnownMetrics;
 use crate::engine::diagnostic::closest;
 use crate::engine::promql::inspect::{literal_name, selectors};
-use crate::engine::rules::load::KnownMetrics;
 use crate::engine::rules::load::findings::Findings;
 
 /// Notes every name nothing is known of; [`report`] tells them once all recording rules are known.

@@ -1,10 +1,9 @@
 //! Compiles `metric`, `stat`, `window`, `where`, `by` to PromQL, as the table of `CONTRACT.md` has it.
 
-use super::KnownMetrics;
 use super::findings::{Fields, Findings, Text};
 use super::group::is_plain_metric;
 use super::rule::Query;
-use crate::engine::catalogue;
+use crate::engine::catalogue::{self, KnownMetrics};
 use crate::engine::diagnostic::closest;
 use crate::engine::metric::{MetricType, likely_type};
 use crate::engine::promql;

@@ -2,6 +2,7 @@
 //! `metric` and `stat` become), and what loads do to ids and to files that were good before.
 
 use super::*;
+use crate::engine::catalogue::KnownMetric;
 use crate::engine::diagnostic::{self, Style};
 use crate::engine::metric::MetricType;
 

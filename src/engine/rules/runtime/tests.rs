@@ -4,12 +4,13 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::engine::catalogue::KnownMetrics;
 use crate::engine::diagnostic::Source;
 use crate::engine::promql::ast::Node;
 use crate::engine::promql::storage::{Condition, STALE_BITS, Selection};
 use crate::engine::promql::{Sample, SelectedSeries, Storage, Value};
 use crate::engine::rules::event;
-use crate::engine::rules::load::{INTERVAL_DEFAULT, KnownMetrics, LoadContext, load};
+use crate::engine::rules::load::{INTERVAL_DEFAULT, LoadContext, load};
 
 const CASES: &str = include_str!("../../../../tests/rules/evaluations.txt");
 

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::engine::config::glob_matches;
+use super::rows::CATALOGUE;
+use crate::engine::config::{Config, glob_matches};
 use crate::engine::diagnostic::closest;
-use crate::engine::metric::{MetricType, Part, SampleName, sample_names};
+use crate::engine::metric::{MetricType, Part, SampleName, likely_type, sample_names};
 
 /// What is known of a metric.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,6 +102,30 @@ impl KnownMetrics {
     }
 }
 
+/// What rules are checked against, and `stat` takes the types of metrics from.
+pub fn known_metrics(config: &Config) -> KnownMetrics {
+    let mut known = KnownMetrics::default();
+    for row in CATALOGUE {
+        let metric = KnownMetric {
+            metric_type: row.metric_type,
+            labels: Some(row.labels.iter().map(|label| Arc::from(*label)).collect()),
+            unit: Arc::from(row.unit.unwrap_or_default()),
+        };
+        known.add(&row.namespaced(row.name, &config.namespace), metric);
+    }
+    for declared in &config.declared {
+        // A histogram's glob may have been written for its samples; its family is what is known.
+        let metric_type = declared.metric_type.unwrap_or_else(|| likely_type(&declared.pattern));
+        let metric = KnownMetric { metric_type, labels: None, unit: Arc::from("") };
+        if declared.pattern.contains(['*', '?']) {
+            known.add_glob(&declared.pattern, metric);
+        } else {
+            known.add(&declared.pattern, metric);
+        }
+    }
+    known
+}
+
 /// A name as that of a sample of a histogram.
 fn histogram_samples(name: &str) -> impl Iterator<Item = SampleName<'_>> {
     sample_names(name).filter(|sample| {
@@ -111,6 +136,7 @@ fn histogram_samples(name: &str) -> impl Iterator<Item = SampleName<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::config::DeclaredMetric;
 
     #[test]
     fn names_of_samples_lead_to_their_metric() {
@@ -127,5 +153,20 @@ mod tests {
         assert_eq!(known.closest("queue_dept").as_deref(), Some("queue_depth"));
         assert_eq!(known.closest("wait_second_count").as_deref(), Some("wait_seconds_count"));
         assert_eq!(known.closest("jobs").as_deref(), Some("jobs_total"));
+    }
+
+    #[test]
+    fn rules_may_read_the_catalogue_under_its_namespace_and_what_is_declared() {
+        let mut config = Config::with_defaults("me");
+        config.namespace = "shop".to_owned();
+        config.declared = vec![
+            DeclaredMetric { pattern: "cart_*".to_owned(), metric_type: Some(MetricType::Gauge) },
+            DeclaredMetric { pattern: "wait_seconds".to_owned(), metric_type: Some(MetricType::Histogram) },
+        ];
+        let known = known_metrics(&config);
+        assert!(known.find("shop_queue_depth").is_some());
+        assert!(known.find("queue_depth").is_none());
+        assert!(known.find("cart_items").is_some());
+        assert_eq!(known.find("wait_seconds_bucket").map(|found| found.part), Some(Some(Part::Bucket)));
     }
 }

@@ -1,0 +1,88 @@
+//! What the table of metrics says of each.
+
+use crate::engine::metric::MetricType;
+use crate::engine::wire::payload::EventType;
+
+/// A metric of the catalogue.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CatalogueRow {
+    /// The name as it is exposed without a namespace; a counter's with `_total`.
+    pub name: &'static str,
+    /// Counter, gauge or histogram.
+    pub metric_type: MetricType,
+    /// The label names.
+    pub labels: &'static [&'static str],
+    /// The unit: the last word of the name (`_total` aside) where it is one.
+    pub unit: Option<&'static str>,
+    /// The help text.
+    pub help: &'static str,
+    /// What feeds it.
+    pub source: Source,
+    /// The default bounds of a histogram's buckets.
+    pub buckets: &'static [f64],
+    /// Whether the configuration may set other buckets.
+    pub buckets_fixed: bool,
+    /// The label values that are there at zero from the start.
+    pub declared: &'static [&'static [&'static str]],
+}
+
+/// What feeds a metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Each event of a type; a gauge is gone once no event came for `stale_after`.
+    Event(EventType),
+    /// A tracker, led by an event type and moved by others too; a gauge is gone when the tracker holds nothing.
+    Tracker(EventType),
+    /// The sidecar itself; no namespace is put in front.
+    Sidecar,
+}
+
+impl CatalogueRow {
+    /// The event type it stands with in the catalogue, none where the sidecar itself feeds it.
+    pub const fn event(&self) -> Option<EventType> {
+        match self.source {
+            Source::Event(event_type) | Source::Tracker(event_type) => Some(event_type),
+            Source::Sidecar => None,
+        }
+    }
+
+    /// The name of the family: without a counter's `_total`.
+    pub fn family(&self) -> &'static str {
+        self.metric_type.family_name(self.name)
+    }
+
+    /// `name` as it is exposed under a namespace.
+    pub fn namespaced(&self, name: &str, namespace: &str) -> String {
+        match self.source {
+            Source::Event(_) | Source::Tracker(_) if !namespace.is_empty() => format!("{namespace}_{name}"),
+            Source::Event(_) | Source::Tracker(_) | Source::Sidecar => name.to_owned(),
+        }
+    }
+
+    pub(super) const fn new(
+        name: &'static str,
+        metric_type: MetricType,
+        labels: &'static [&'static str],
+        source: Source,
+        help: &'static str,
+    ) -> Self {
+        let (unit, buckets, buckets_fixed) = (None, &[] as &[f64], false);
+        Self { name, metric_type, labels, unit, help, source, buckets, buckets_fixed, declared: &[] }
+    }
+
+    pub(super) const fn unit(self, unit: &'static str) -> Self {
+        Self { unit: Some(unit), ..self }
+    }
+
+    pub(super) const fn buckets(self, buckets: &'static [f64]) -> Self {
+        Self { buckets, ..self }
+    }
+
+    pub(super) const fn fixed_buckets(self, buckets: &'static [f64]) -> Self {
+        Self { buckets, buckets_fixed: true, ..self }
+    }
+
+    pub(super) const fn declared(self, declared: &'static [&'static [&'static str]]) -> Self {
+        Self { declared, ..self }
+    }
+}
