@@ -10,8 +10,8 @@ use super::terminal::{Terminal, counted};
 use super::{Outcome, dashboards, rule_files, settings};
 use crate::engine::catalogue::known_metrics;
 use crate::engine::config::file::FileConfig;
-use crate::engine::config::yaml;
 use crate::engine::diagnostic::{Diagnostic, Severity, Source};
+use crate::engine::yaml::Findings;
 use crate::shell::rule_files::read_rules;
 
 /// The folder of dashboards that is checked where nothing is named.
@@ -125,7 +125,7 @@ fn sort(path: &Path, found: &mut Found) -> anyhow::Result<()> {
         found.dashboards.push(source);
         return Ok(());
     }
-    let node = yaml::parse(&source).ok();
+    let node = Findings::new(&source).document();
     let has = |key: &str| node.as_ref().is_some_and(|node| node.get(key).is_some());
     let is_config = !has("groups") && path.file_name().is_some_and(|name| name == settings::DEFAULT_CONFIG);
     // A file that is empty or no YAML at all is most likely a rule file; the loader says what is wrong with it.

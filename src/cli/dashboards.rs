@@ -4,10 +4,10 @@ use std::ops::Range;
 
 use super::json;
 use crate::engine::catalogue::KnownMetrics;
-use crate::engine::config::yaml::Node;
 use crate::engine::diagnostic::{Diagnostic, Severity, Source};
 use crate::engine::promql;
 use crate::engine::promql::inspect::{self, Selector};
+use crate::engine::yaml::Node;
 
 /// Everything wrong with a dashboard.
 pub(super) fn check(source: &Source, metrics: &KnownMetrics) -> Vec<Diagnostic> {
@@ -61,7 +61,7 @@ impl Findings<'_> {
             self.note(Severity::Error, "no-dashboard", whole, message, Some(advice));
             return;
         }
-        if dashboard.get("title").and_then(Node::scalar).is_none_or(str::is_empty) {
+        if dashboard.get("title").and_then(Node::text).is_none_or(str::is_empty) {
             let message = "the dashboard has no title".to_owned();
             self.note(Severity::Error, "no-dashboard", whole, message, None);
         }
@@ -88,12 +88,12 @@ impl Findings<'_> {
 
     /// The `query_result(…)` and `label_values(…, …)` of a query variable hold PromQL too.
     fn variable(&mut self, variable: &Node) {
-        if variable.get("type").and_then(Node::scalar) != Some("query") {
+        if variable.get("type").and_then(Node::text) != Some("query") {
             return;
         }
         let query = variable.get("query");
         let text = query.and_then(|query| query.get("query")).or(query);
-        let Some((node, text)) = text.and_then(|node| node.scalar().map(|text| (node, text))) else { return };
+        let Some((node, text)) = text.and_then(|node| node.text().map(|text| (node, text))) else { return };
         let inner = |name: &str| text.trim().strip_prefix(name)?.strip_prefix('(')?.strip_suffix(')');
         let expr = inner("query_result")
             .or_else(|| inner("label_values").and_then(|arguments| Some(arguments.rsplit_once(',')?.0)));
@@ -105,7 +105,7 @@ impl Findings<'_> {
     }
 
     fn expression(&mut self, node: &Node) {
-        let Some(text) = node.scalar() else {
+        let Some(text) = node.text() else {
             let message = format!("an `expr` is {}, expected PromQL", node.kind());
             self.note(Severity::Error, "wrong-kind", node.span.clone(), message, None);
             return;

@@ -16,9 +16,9 @@ use clap::Args;
 
 use super::terminal::Terminal;
 use super::{Outcome, rule_files, settings};
-use crate::engine::config::units::duration_text;
 use crate::engine::rules::set::{Alerting, Condition, Group, Kind, Level, NoData, Policy, Rule};
 use crate::engine::rules::template::Template;
+use crate::engine::yaml::units::duration_text;
 use expression::{Alert, Place, plain};
 
 /// Which rules to export.

@@ -2,13 +2,12 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::engine::config::yaml::{Entry, Node, Value};
 use crate::engine::diagnostic::{Diagnostic, Severity, Source};
+use crate::engine::yaml::{Node, Notation, Scalar, Value};
 
 /// How deep a document may nest.
 const DEPTH_MAX: usize = 64;
@@ -53,30 +52,29 @@ fn build(text: &str, raw: &RawValue, depth: usize) -> Option<Node> {
     // The raw value is a part of the text, so the difference of the addresses is its place.
     let start = (written.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
     let span = start..start + written.len();
-    let (content, value) = match written.as_bytes().first() {
+    let text_of = |text: String, style| Value::Scalar(Scalar { text, style });
+    let value = match written.as_bytes().first() {
         Some(b'{') => {
             let Object(object) = serde_json::from_str(written).ok()?;
             let mut entries = Vec::with_capacity(object.len());
             for (key, raw) in object {
                 let node = build(text, raw, depth + 1)?;
-                entries.push(Entry { key: key.into_owned(), span: node.span.clone(), node });
+                let name = text_of(key.into_owned(), Notation::Double);
+                entries.push((Node { span: node.span.clone(), value: name }, node));
             }
-            entries.sort_by_key(|entry| entry.span.start);
-            (String::new(), Value::Map(entries))
+            entries.sort_by_key(|(_, node)| node.span.start);
+            Value::Mapping(entries)
         }
         Some(b'[') => {
             let list: Vec<&RawValue> = serde_json::from_str(written).ok()?;
             let elements: Option<Vec<Node>> =
                 list.into_iter().map(|raw| build(text, raw, depth + 1)).collect();
-            (String::new(), Value::List(elements?))
+            Value::Sequence(elements?)
         }
-        Some(b'"') => (serde_json::from_str::<String>(written).unwrap_or_default(), Value::Text),
-        Some(b't') => (written.to_owned(), Value::Flag(true)),
-        Some(b'f') => (written.to_owned(), Value::Flag(false)),
-        Some(b'n') | None => (String::new(), Value::Null),
-        Some(_) => (written.to_owned(), Value::Number(written.parse().unwrap_or(f64::NAN))),
+        Some(b'"') => text_of(serde_json::from_str::<String>(written).unwrap_or_default(), Notation::Double),
+        Some(_) | None => text_of(written.to_owned(), Notation::Plain),
     };
-    Some(Node { span, text: Arc::from(content), value })
+    Some(Node { span, value })
 }
 
 /// For each byte of a JSON string's decoded text the byte of the source it came from, and the end.
@@ -111,6 +109,8 @@ pub(super) fn places(written: &str, start: usize) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     #[test]
@@ -119,10 +119,10 @@ mod tests {
         let source = Source { name: Arc::from("d.json"), text: Arc::from(text) };
         let node = parse(&source).unwrap();
         let expr = node.get("a").unwrap().get("expr").unwrap();
-        assert_eq!(expr.scalar(), Some("x \"é\" é😀!"));
+        assert_eq!(expr.text(), Some("x \"é\" é😀!"));
         let places = places(&text[expr.span.clone()], expr.span.start);
-        assert_eq!(places.len(), expr.text.len() + 1);
-        let bang = expr.text.find('!').unwrap();
+        assert_eq!(places.len(), expr.text().unwrap().len() + 1);
+        let bang = expr.text().unwrap().find('!').unwrap();
         assert_eq!(&text[places[bang]..=places[bang]], "!");
     }
 

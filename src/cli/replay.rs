@@ -13,11 +13,12 @@ use super::recording::{self, Flow};
 use super::terminal::{Terminal, counted};
 use super::{Outcome, rule_files, settings};
 use crate::engine::config::file::FileConfig;
-use crate::engine::config::{Config, Grid, units};
+use crate::engine::config::{Config, Grid};
 use crate::engine::exposition::{Scrape, negotiate};
 use crate::engine::rules::event::Kind;
 use crate::engine::rules::{AlertEvent, RuleSet};
 use crate::engine::time::Timestamp;
+use crate::engine::yaml::units;
 
 /// Refused events that are named one by one.
 const REFUSALS_SHOWN_MAX: u64 = 10;

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use super::Outcome;
 use super::terminal::Terminal;
 use crate::engine::config::keys::KEYS;
-use crate::engine::config::schema::document;
+use crate::engine::yaml::schema::document;
 
 /// Which schema.
 #[derive(Args)]

@@ -25,6 +25,7 @@ pub mod stopwatch;
 pub mod time;
 pub(crate) mod trackers;
 pub mod wire;
+pub mod yaml;
 
 use account::Account;
 use admission::duplicates::{DuplicateWindow, Seen};

@@ -16,10 +16,11 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, anyhow};
 use clap::Args;
 
-use crate::engine::config::{Config, units};
+use crate::engine::config::Config;
 use crate::engine::diagnostic::{Lines, printable};
 use crate::engine::time::Timestamp;
 use crate::engine::wire::Event;
+use crate::engine::yaml::units;
 use crate::shell::settings::{MissingStream, Secret, Settings};
 use crate::shell::{self, Launch};
 use ending::Ending;

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::engine::config::units::duration_text;
 use crate::engine::promql::Expr;
 use crate::engine::promql::ast::{Node, RangeMode};
 use crate::engine::rules::set::{Alerting, Condition, Level, NoData, Override, Rule, Severity};
+use crate::engine::yaml::units::duration_text;
 
 /// The query as Prometheus before 3 knows it, and whether exact windows were given up for that.
 pub(super) fn plain(expr: &Expr) -> (String, bool) {

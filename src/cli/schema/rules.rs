@@ -1,90 +1,169 @@
 //! The keys of a rule file with what their values are; a test holds them to what the loader knows.
 
-use crate::engine::config::keys::{Key, Kind, Zero, key};
+use crate::engine::yaml::keys::{Key, KeyDefault, KeyKind, Zero, key};
 
-const SPAN: Kind = Kind::Duration(Zero::Allowed);
+const SPAN: KeyKind = KeyKind::Duration(Zero::Allowed);
 
 /// A rule file.
-pub(super) const FILE: &[Key] =
-    &[key("groups", Kind::List(&Kind::Section(GROUP)), "", "Groups of rules that are evaluated together.")];
+pub(super) const FILE: &[Key] = &[key(
+    "groups",
+    KeyKind::List(&KeyKind::Section(GROUP)),
+    KeyDefault::Nothing,
+    "Groups of rules that are evaluated together.",
+)];
 
 /// A group.
 const GROUP: &[Key] = &[
-    key("name", Kind::Text, "required", "Its name, unique in the file."),
-    key("interval", SPAN, "5s", "The time between two evaluations."),
+    key("name", KeyKind::Text, KeyDefault::Required, "Its name, unique in the file."),
+    key("interval", SPAN, KeyDefault::Words("5s"), "The time between two evaluations."),
     key(
         "evaluate",
-        Kind::Word(&["arrival", "interval"]),
-        "the configuration's",
+        KeyKind::Word(&["arrival", "interval"]),
+        KeyDefault::Words("the configuration's"),
         "Whether events that move what a rule reads evaluate it at once.",
     ),
-    key("limit", Kind::Count(0), "0, no limit", "How many alerts or series a rule may have."),
-    key("query_offset", SPAN, "0s", "How far in the past rules are evaluated."),
-    key("labels", Kind::Map(&Kind::Text), "", "Labels of every rule that does not set them itself."),
-    key("rules", Kind::List(&Kind::Section(RULE)), "", "Its rules, in order."),
+    key(
+        "limit",
+        KeyKind::Count(0),
+        KeyDefault::Words("0, no limit"),
+        "How many alerts or series a rule may have.",
+    ),
+    key("query_offset", SPAN, KeyDefault::Words("0s"), "How far in the past rules are evaluated."),
+    key(
+        "labels",
+        KeyKind::Map(&KeyKind::Text),
+        KeyDefault::Nothing,
+        "Labels of every rule that does not set them itself.",
+    ),
+    key("rules", KeyKind::List(&KeyKind::Section(RULE)), KeyDefault::Nothing, "Its rules, in order."),
 ];
 
 /// A rule.
 const RULE: &[Key] = &[
-    key("alert", Kind::Text, "", "The name of the alert."),
-    key("record", Kind::Text, "", "The metric a recording rule writes."),
-    key("id", Kind::Text, "group and alert", "`alert_rule_id` of its events."),
-    key("expr", Kind::Text, "", "PromQL; with its own comparison, or with `above` or `below`."),
-    key("metric", Kind::Text, "", "A metric, instead of `expr`; with `stat`."),
-    key("stat", Kind::Text, "last", "last, rate, increase, avg, min, max, sum, count, or p50 to p99.9."),
-    key("window", SPAN, "", "The time `stat` looks back over."),
-    key("where", Kind::Map(&Kind::Text), "", "Labels the series must have."),
-    key("by", Kind::OneOrMany(&Kind::Text), "each series alone", "The labels series are taken together by."),
-    key("above", Kind::Number, "", "Fires where the value is above."),
-    key("below", Kind::Number, "", "Fires where the value is below."),
-    key("clear_below", Kind::Number, "`above`", "Clears where the value is at most this."),
-    key("clear_above", Kind::Number, "`below`", "Clears where the value is at least this."),
-    key("severities", Kind::Section(SEVERITIES), "", "Several levels; an alert moves between them."),
-    key("for", SPAN, "0s", "How long the condition must hold."),
-    key("keep_firing_for", SPAN, "0s", "How long an alert stays after its condition ended."),
-    key("labels", Kind::Map(&Kind::Text), "", "Labels of the alert or of the recorded series; templates."),
+    key("alert", KeyKind::Text, KeyDefault::Nothing, "The name of the alert."),
+    key("record", KeyKind::Text, KeyDefault::Nothing, "The metric a recording rule writes."),
+    key("id", KeyKind::Text, KeyDefault::Words("group and alert"), "`alert_rule_id` of its events."),
+    key(
+        "expr",
+        KeyKind::Text,
+        KeyDefault::Nothing,
+        "PromQL; with its own comparison, or with `above` or `below`.",
+    ),
+    key("metric", KeyKind::Text, KeyDefault::Nothing, "A metric, instead of `expr`; with `stat`."),
+    key(
+        "stat",
+        KeyKind::Text,
+        KeyDefault::Words("last"),
+        "last, rate, increase, avg, min, max, sum, count, or p50 to p99.9.",
+    ),
+    key("window", SPAN, KeyDefault::Nothing, "The time `stat` looks back over."),
+    key("where", KeyKind::Map(&KeyKind::Text), KeyDefault::Nothing, "Labels the series must have."),
+    key(
+        "by",
+        KeyKind::OneOrMany(&KeyKind::Text),
+        KeyDefault::Words("each series alone"),
+        "The labels series are taken together by.",
+    ),
+    key("above", KeyKind::Number, KeyDefault::Nothing, "Fires where the value is above."),
+    key("below", KeyKind::Number, KeyDefault::Nothing, "Fires where the value is below."),
+    key(
+        "clear_below",
+        KeyKind::Number,
+        KeyDefault::Words("`above`"),
+        "Clears where the value is at most this.",
+    ),
+    key(
+        "clear_above",
+        KeyKind::Number,
+        KeyDefault::Words("`below`"),
+        "Clears where the value is at least this.",
+    ),
+    key(
+        "severities",
+        KeyKind::Section(SEVERITIES),
+        KeyDefault::Nothing,
+        "Several levels; an alert moves between them.",
+    ),
+    key("for", SPAN, KeyDefault::Words("0s"), "How long the condition must hold."),
+    key(
+        "keep_firing_for",
+        SPAN,
+        KeyDefault::Words("0s"),
+        "How long an alert stays after its condition ended.",
+    ),
+    key(
+        "labels",
+        KeyKind::Map(&KeyKind::Text),
+        KeyDefault::Nothing,
+        "Labels of the alert or of the recorded series; templates.",
+    ),
     key(
         "annotations",
-        Kind::Map(&Kind::Text),
-        "",
+        KeyKind::Map(&KeyKind::Text),
+        KeyDefault::Nothing,
         "Texts for people; `summary` becomes the message; templates.",
     ),
     key(
         "overrides",
-        Kind::List(&Kind::Section(OVERRIDE)),
-        "",
+        KeyKind::List(&KeyKind::Section(OVERRIDE)),
+        KeyDefault::Nothing,
         "Exceptions; the first whose `where` matches holds.",
     ),
     key(
         "no_data",
-        Kind::Word(&["ok", "alert", "keep"]),
-        "ok",
+        KeyKind::Word(&["ok", "alert", "keep"]),
+        KeyDefault::Words("ok"),
         "What becomes of an alert when a series that was there is gone.",
     ),
 ];
 
 const SEVERITIES: &[Key] = &[
-    key("info", Kind::Section(LEVEL), "", "The lowest level."),
-    key("warning", Kind::Section(LEVEL), "", "The level in between."),
-    key("critical", Kind::Section(LEVEL), "", "The highest level."),
+    key("info", KeyKind::Section(LEVEL), KeyDefault::Nothing, "The lowest level."),
+    key("warning", KeyKind::Section(LEVEL), KeyDefault::Nothing, "The level in between."),
+    key("critical", KeyKind::Section(LEVEL), KeyDefault::Nothing, "The highest level."),
 ];
 
 const LEVEL: &[Key] = &[
-    key("above", Kind::Number, "", "Fires where the value is above."),
-    key("below", Kind::Number, "", "Fires where the value is below."),
-    key("clear_below", Kind::Number, "`above`", "Clears where the value is at most this."),
-    key("clear_above", Kind::Number, "`below`", "Clears where the value is at least this."),
-    key("for", SPAN, "the rule's", "How long the condition must hold."),
+    key("above", KeyKind::Number, KeyDefault::Nothing, "Fires where the value is above."),
+    key("below", KeyKind::Number, KeyDefault::Nothing, "Fires where the value is below."),
+    key(
+        "clear_below",
+        KeyKind::Number,
+        KeyDefault::Words("`above`"),
+        "Clears where the value is at most this.",
+    ),
+    key(
+        "clear_above",
+        KeyKind::Number,
+        KeyDefault::Words("`below`"),
+        "Clears where the value is at least this.",
+    ),
+    key("for", SPAN, KeyDefault::Words("the rule's"), "How long the condition must hold."),
 ];
 
 const OVERRIDE: &[Key] = &[
-    key("where", Kind::Map(&Kind::Text), "required", "Labels the series must have."),
-    key("above", Kind::Number, "the rule's", "Fires where the value is above."),
-    key("below", Kind::Number, "the rule's", "Fires where the value is below."),
-    key("clear_below", Kind::Number, "`above`", "Clears where the value is at most this."),
-    key("clear_above", Kind::Number, "`below`", "Clears where the value is at least this."),
-    key("for", SPAN, "the rule's", "How long the condition must hold."),
-    key("severities", Kind::Section(SEVERITIES), "the rule's", "Levels of these series."),
+    key("where", KeyKind::Map(&KeyKind::Text), KeyDefault::Required, "Labels the series must have."),
+    key("above", KeyKind::Number, KeyDefault::Words("the rule's"), "Fires where the value is above."),
+    key("below", KeyKind::Number, KeyDefault::Words("the rule's"), "Fires where the value is below."),
+    key(
+        "clear_below",
+        KeyKind::Number,
+        KeyDefault::Words("`above`"),
+        "Clears where the value is at most this.",
+    ),
+    key(
+        "clear_above",
+        KeyKind::Number,
+        KeyDefault::Words("`below`"),
+        "Clears where the value is at least this.",
+    ),
+    key("for", SPAN, KeyDefault::Words("the rule's"), "How long the condition must hold."),
+    key(
+        "severities",
+        KeyKind::Section(SEVERITIES),
+        KeyDefault::Words("the rule's"),
+        "Levels of these series.",
+    ),
 ];
 
 #[cfg(test)]

@@ -11,9 +11,10 @@ use super::super::recording::{self, Flow, Recorded};
 use super::expect;
 use super::file::{Comparison, Events, Test};
 use super::prometheus::firing;
-use crate::engine::config::{Config, Grid, units};
+use crate::engine::config::{Config, Grid};
 use crate::engine::rules::{AlertEvent, RuleSet};
 use crate::engine::time::Timestamp;
+use crate::engine::yaml::units;
 
 /// Timestamps before this instant (1971) count from the epoch as test times do.
 const NEAR_THE_EPOCH: Timestamp = Timestamp::from_millis(365 * 86_400_000);

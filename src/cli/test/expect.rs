@@ -7,11 +7,11 @@ use std::time::Duration;
 use serde_json::Value as Json;
 
 use super::file::{AlertTest, Comparison, ExpectedAlert, ExpectedSample, ExprTest};
-use crate::engine::config::units;
 use crate::engine::labels::Labels;
 use crate::engine::promql::{QueryValue, Value};
 use crate::engine::rules::AlertEvent;
 use crate::engine::time::Timestamp;
+use crate::engine::yaml::units;
 
 /// How far two numbers of a transition may be apart, as a part of the larger.
 const TOLERANCE: f64 = 1e-9;

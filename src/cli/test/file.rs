@@ -1,18 +1,17 @@
 //! Reads a rule test file.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::keys;
-use crate::engine::config::reader::{Read, ReadValue, Reader, Values};
-use crate::engine::config::{glob_matches, yaml};
-use crate::engine::diagnostic::{Diagnostic, Severity, Source};
+use crate::engine::config::glob_matches;
+use crate::engine::diagnostic::{Diagnostic, Source};
 use crate::engine::labels::Labels;
 use crate::engine::promql::series_notation::Point;
 use crate::engine::promql::{self, ParseError, Value, series_notation};
 use crate::engine::time::Timestamp;
+use crate::engine::yaml::{Findings, Node, Read, ReadValue, Text, Value as YamlValue, Values};
 
 /// The time between two evaluations where the file says nothing, as promtool has it.
 const EVALUATION_INTERVAL_DEFAULT: Duration = Duration::from_mins(1);
@@ -129,9 +128,9 @@ pub(super) struct ExpectedSample {
 
 /// Reads a test file that lies at `path`, or says everything that is wrong with it.
 pub(super) fn read(source: &Source, path: &Path) -> Result<TestFile, Vec<Diagnostic>> {
-    let node = yaml::parse(source).map_err(|diagnostic| vec![diagnostic])?;
-    let mut reader = Reader::new(source);
-    let top = Values(reader.section(&node, keys::FILE, ""));
+    let mut findings = Findings::new(source);
+    let root = findings.document();
+    let top = Values(root.map(|root| findings.section(&root, keys::FILE, "")).unwrap_or_default());
     let folder = path.parent().unwrap_or(Path::new(""));
     let evaluation_interval = match top.duration("evaluation_interval") {
         None | Some(Duration::ZERO) => EVALUATION_INTERVAL_DEFAULT,
@@ -139,19 +138,19 @@ pub(super) fn read(source: &Source, path: &Path) -> Result<TestFile, Vec<Diagnos
     };
     let mut rule_files = Vec::new();
     for read in top.list("rule_files") {
-        if let ReadValue::Text(pattern) = &read.value {
+        if let Some(Text { content: pattern, .. }) = read.written() {
             let found = matching(folder, pattern);
             if found.is_empty() {
                 let message = format!("no rule file matches `{pattern}`");
                 let advice = "Paths are relative to the test file.".to_owned();
-                reader.error("no-such-file", read.span.clone(), message, Some(advice));
+                findings.error("no-such-file", &read.span, message).advise(advice);
             }
             rule_files.extend(found);
         }
     }
     let mut tests = Vec::new();
     for (index, read) in top.list("tests").iter().enumerate() {
-        let mut reading = Reading { reader: &mut reader, source, folder };
+        let mut reading = Reading { findings: &mut findings, source, folder };
         tests.push(reading.test(read, index + 1, evaluation_interval));
     }
     let file = TestFile {
@@ -164,13 +163,12 @@ pub(super) fn read(source: &Source, path: &Path) -> Result<TestFile, Vec<Diagnos
         },
         tests,
     };
-    let is_refused = reader.diagnostics.iter().any(|found| found.severity == Severity::Error);
-    if is_refused { Err(reader.diagnostics) } else { Ok(file) }
+    if findings.refuse() { Err(findings.list) } else { Ok(file) }
 }
 
 /// What reading one test needs.
 struct Reading<'a, 'b> {
-    reader: &'a mut Reader<'b>,
+    findings: &'a mut Findings<'b>,
     source: &'a Source,
     folder: &'a Path,
 }
@@ -191,14 +189,14 @@ impl Reading<'_, '_> {
         {
             let advice = "Make two tests of it.".to_owned();
             let message = "a test has `input_series` or `events`, not both".to_owned();
-            self.reader.error("contradiction", series.span.clone(), message, Some(advice));
+            self.findings.error("contradiction", &series.span, message).advise(advice);
         }
         if events.is_none()
             && let Some(read) = values.find("transitions")
         {
             let message = "`transitions` need `events`".to_owned();
             let advice = "With `input_series` write `alert_rule_test`.".to_owned();
-            self.reader.error("contradiction", read.span.clone(), message, Some(advice));
+            self.findings.error("contradiction", &read.span, message).advise(advice);
         }
         let transitions = values.find("transitions").map(|read| self.transitions(read));
         Test {
@@ -217,14 +215,12 @@ impl Reading<'_, '_> {
 
     fn series(&mut self, read: &Read) -> Option<InputSeries> {
         let values = Values::of(read);
-        let (Some(written), Some(notation)) = (values.find("series"), values.find("values")) else {
+        let (Some(series), Some(notation)) = (values.written("series"), values.written("values")) else {
             self.incomplete(read, "an element of `input_series` without `series` or `values`");
             return None;
         };
-        let labels = self.labels(&values.text("series")?, &written.span)?;
-        let text = values.text("values")?;
-        let points =
-            series_notation::points(&text).map_err(|error| self.refuse(error, &notation.span, &text));
+        let labels = self.labels(series)?;
+        let points = series_notation::points(&notation.content).map_err(|error| self.refuse(error, notation));
         Some(InputSeries { labels, points: points.ok()? })
     }
 
@@ -249,135 +245,107 @@ impl Reading<'_, '_> {
 
     fn expr(&mut self, read: &Read) -> Option<ExprTest> {
         let values = Values::of(read);
-        let Some(query) = values.text("expr") else {
+        let Some(query) = values.written("expr") else {
             self.incomplete(read, "an element of `promql_expr_test` without `expr`");
             return None;
         };
-        let expr = match promql::parse(&query) {
-            Ok(expr) => expr,
-            Err(error) => {
-                let span = values.find("expr").map_or(0..0, |read| read.span.clone());
-                self.refuse(error, &span, &query);
-                return None;
-            }
-        };
+        let expr = promql::parse(&query.content).map_err(|error| self.refuse(error, query)).ok()?;
+        let query = query.content.clone();
         let expected = values.list("exp_samples").iter().filter_map(|read| self.sample(read)).collect();
         Some(ExprTest { query, expr, time: values.duration("eval_time").unwrap_or_default(), expected })
     }
 
     fn sample(&mut self, read: &Read) -> Option<ExpectedSample> {
         let values = Values::of(read);
-        let written = values.text("labels").unwrap_or_default();
-        let labels = if written.is_empty() {
-            Labels::empty()
-        } else {
-            let span = values.find("labels").map_or(0..0, |read| read.span.clone());
-            self.labels(&written, &span)?
+        let labels = match values.written("labels").filter(|text| !text.content.is_empty()) {
+            Some(written) => self.labels(written)?,
+            None => Labels::empty(),
         };
-        let value = match values.text("histogram") {
-            Some(text) => self.histogram(&text, &values)?,
-            None => Value::Float(self.float(&values)?),
+        let value = match values.written("histogram") {
+            Some(text) => self.histogram(text)?,
+            None => Value::Float(values.written("value").map_or(Some(0.0), |text| self.float(text))?),
         };
         Some(ExpectedSample { labels, value })
     }
 
-    fn float(&mut self, values: &Values) -> Option<f64> {
-        let text = values.text("value").unwrap_or_else(|| "0".to_owned());
-        let value = number(&text);
+    fn float(&mut self, text: &Text) -> Option<f64> {
+        let value = number(&text.content);
         if value.is_none() {
-            let span = values.find("value").map_or(0..0, |read| read.span.clone());
-            self.reader.error("wrong-kind", span, format!("`{text}` is no number"), None);
+            self.findings.error("wrong-kind", &text.span, format!("`{}` is no number", text.content));
         }
         value
     }
 
-    fn histogram(&mut self, text: &str, values: &Values) -> Option<Value> {
-        let span = values.find("histogram").map_or(0..0, |read| read.span.clone());
-        let points = series_notation::points(text).map_err(|error| self.refuse(error, &span, text)).ok()?;
+    fn histogram(&mut self, text: &Text) -> Option<Value> {
+        let points = series_notation::points(&text.content).map_err(|error| self.refuse(error, text)).ok()?;
         if let Ok([Some(value @ Value::Histogram(_))]) = <[Point; 1]>::try_from(points) {
             return Some(value);
         }
-        self.reader.error("wrong-kind", span, format!("`{text}` is no histogram"), None);
+        self.findings.error("wrong-kind", &text.span, format!("`{}` is no histogram", text.content));
         None
     }
 
     fn events(&mut self, read: &Read) -> Option<Events> {
-        match &read.value {
-            ReadValue::Json(serde_json::Value::Array(events)) => Some(Events::Inline(events.clone())),
-            ReadValue::Json(serde_json::Value::String(path)) => Some(Events::File(self.folder.join(path))),
-            _ => {
+        let ReadValue::Any(node) = &read.value else { return None };
+        match (&node.value, node.text()) {
+            (YamlValue::Sequence(events), _) => Some(Events::Inline(events.iter().map(Node::json).collect())),
+            (YamlValue::Scalar(_), Some(path)) => Some(Events::File(self.folder.join(path))),
+            (YamlValue::Scalar(_) | YamlValue::Mapping(_), _) => {
                 let message = "`events` is neither a list nor the path of a .jsonl file".to_owned();
-                self.reader.error("wrong-kind", read.span.clone(), message, None);
+                self.findings.error("wrong-kind", &read.span, message);
                 None
             }
         }
     }
 
     fn transitions(&mut self, read: &Read) -> Vec<serde_json::Map<String, serde_json::Value>> {
-        let mut transitions = Vec::new();
-        let elements = match &read.value {
-            ReadValue::Json(serde_json::Value::Array(elements)) => elements.clone(),
-            ReadValue::Json(serde_json::Value::Null) => Vec::new(),
-            _ => {
-                let message = "`transitions` is no list".to_owned();
-                self.reader.error("wrong-kind", read.span.clone(), message, None);
-                Vec::new()
-            }
+        let ReadValue::Any(node) = &read.value else { return Vec::new() };
+        if node.is_null() {
+            return Vec::new();
+        }
+        let YamlValue::Sequence(elements) = &node.value else {
+            self.findings.error("wrong-kind", &read.span, "`transitions` is no list".to_owned());
+            return Vec::new();
         };
-        for (index, element) in elements.into_iter().enumerate() {
-            if let serde_json::Value::Object(fields) = element {
+        let mut transitions = Vec::new();
+        for (index, element) in elements.iter().enumerate() {
+            if let serde_json::Value::Object(fields) = element.json() {
                 transitions.push(fields);
             } else {
                 let message = format!("transition {} is no mapping", index + 1);
-                self.reader.error("wrong-kind", read.span.clone(), message, None);
+                self.findings.error("wrong-kind", &element.span, message);
             }
         }
         transitions
     }
 
     fn instant(&mut self, read: &Read) -> Option<Timestamp> {
-        let ReadValue::Text(text) = &read.value else { return None };
+        let text = &read.written()?.content;
         let instant = super::super::instant::parse(text);
         if instant.is_none() {
             let message = format!("`{text}` is no instant");
             let advice = "Write RFC 3339 (`2026-02-03T10:00:00Z`) or seconds since the epoch.".to_owned();
-            self.reader.error("wrong-kind", read.span.clone(), message, Some(advice));
+            self.findings.error("wrong-kind", &read.span, message).advise(advice);
         }
         instant
     }
 
     /// The labels of a series in PromQL's notation.
-    fn labels(&mut self, written: &str, span: &Range<usize>) -> Option<Labels> {
-        series_notation::labels(written).map_err(|error| self.refuse(error, span, written)).ok()
+    fn labels(&mut self, written: &Text) -> Option<Labels> {
+        series_notation::labels(&written.content).map_err(|error| self.refuse(error, written)).ok()
     }
 
-    /// Notes what is wrong with a text that stands at `span`.
-    fn refuse(&mut self, error: ParseError, span: &Range<usize>, text: &str) {
-        let place = Place::new(self.source, span, text);
-        self.reader.error("promql", place.span(&error.span), error.message, error.advice);
+    /// Notes what is wrong in a text.
+    fn refuse(&mut self, error: ParseError, text: &Text) {
+        let place = text.place(&self.source.text, &error.span);
+        let advice = self.findings.error("promql", &place, error.message);
+        if let Some(words) = error.advice {
+            advice.advise(words);
+        }
     }
 
     fn incomplete(&mut self, read: &Read, message: &str) {
-        self.reader.error("incomplete", read.span.clone(), message.to_owned(), None);
-    }
-}
-
-/// Maps places in a text that stands in a file to places in the file, as well as its notation lets it.
-struct Place {
-    start: usize,
-    whole: Range<usize>,
-    is_verbatim: bool,
-}
-
-impl Place {
-    fn new(source: &Source, span: &Range<usize>, text: &str) -> Self {
-        let written = source.text.get(span.clone()).unwrap_or_default();
-        let found = written.find(text);
-        Self { start: span.start + found.unwrap_or(0), whole: span.clone(), is_verbatim: found.is_some() }
-    }
-
-    fn span(&self, inner: &Range<usize>) -> Range<usize> {
-        if self.is_verbatim { self.start + inner.start..self.start + inner.end } else { self.whole.clone() }
+        self.findings.error("incomplete", &read.span, message.to_owned());
     }
 }
 

@@ -7,12 +7,13 @@ use std::time::Duration;
 use super::expect;
 use super::file::{AlertTest, ExpectedAlert, Test, TestFile};
 use super::series::Series;
-use crate::engine::config::{Evaluate, units};
+use crate::engine::config::Evaluate;
 use crate::engine::promql::{self, Settings};
 use crate::engine::rules::view::{Health, State};
 use crate::engine::rules::{AlertView, RuleSet, RuleSettings, Rules, Semantics};
 use crate::engine::time::Timestamp;
 use crate::engine::wire::EventId;
+use crate::engine::yaml::units;
 
 /// Runs a test; every difference is a text.
 pub(super) fn run(test: &Test, file: &TestFile, set: &RuleSet) -> Vec<String> {

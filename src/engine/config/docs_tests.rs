@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use super::keys::{KEYS, Key, Kind, Zero};
+use super::keys::KEYS;
+use crate::engine::yaml::keys::{Key, KeyKind, Zero};
 
 /// The documented tables: one of the top level, then one of each section.
 fn tables() -> String {
@@ -14,16 +15,12 @@ fn tables() -> String {
 fn table(text: &mut String, title: &str, keys: &'static [Key]) {
     write!(text, "### {title}\n\n| key | value | default | what it does |\n|---|---|---|---|\n").unwrap();
     for key in keys {
-        let default = match key.default {
-            "" => String::new(),
-            "required" => "(required)".to_owned(),
-            default => default.replace('|', "\\|"),
-        };
+        let default = key.default.shown().replace('|', "\\|");
         writeln!(text, "| `{}` | {} | {default} | {} |", key.name, value(key.kind), key.about).unwrap();
     }
     text.push('\n');
     for key in keys {
-        if let Some(inner) = inner(key.kind) {
+        if let Some(inner) = key.inner() {
             let path = if title.starts_with('`') {
                 format!("{}.{}", title.trim_matches('`'), key.name)
             } else {
@@ -34,33 +31,25 @@ fn table(text: &mut String, title: &str, keys: &'static [Key]) {
     }
 }
 
-fn inner(kind: Kind) -> Option<&'static [Key]> {
+fn value(kind: KeyKind) -> String {
     match kind {
-        Kind::Section(keys) => Some(keys),
-        Kind::List(element) => inner(*element),
-        _ => None,
-    }
-}
-
-fn value(kind: Kind) -> String {
-    match kind {
-        Kind::Text | Kind::Secret => "text".to_owned(),
-        Kind::Flag => "`true` or `false`".to_owned(),
-        Kind::Count(0) => "whole number".to_owned(),
-        Kind::Count(least) => format!("whole number, at least {least}"),
-        Kind::Number => "number".to_owned(),
-        Kind::Size => "size".to_owned(),
-        Kind::Duration(Zero::Allowed) => "duration or 0".to_owned(),
-        Kind::Duration(Zero::Refused) => "duration".to_owned(),
-        Kind::DurationByGlob => "duration, or glob: duration".to_owned(),
-        Kind::Word(words) => words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "),
-        Kind::List(element) => format!("list of: {}", value(*element)),
-        Kind::OneOrMany(element) => format!("{} or a list", value(*element)),
-        Kind::Map(element) => format!("name: {}", value(*element)),
-        Kind::ByEventType(element) => format!("event type: {}", value(*element)),
-        Kind::EventType => "event type".to_owned(),
-        Kind::Anything => "any value".to_owned(),
-        Kind::Section(_) => "mapping".to_owned(),
+        KeyKind::Text | KeyKind::Secret => "text".to_owned(),
+        KeyKind::Flag => "`true` or `false`".to_owned(),
+        KeyKind::Count(0) => "whole number".to_owned(),
+        KeyKind::Count(least) => format!("whole number, at least {least}"),
+        KeyKind::Number => "number".to_owned(),
+        KeyKind::Size => "size".to_owned(),
+        KeyKind::Duration(Zero::Allowed) => "duration or 0".to_owned(),
+        KeyKind::Duration(Zero::Refused) => "duration".to_owned(),
+        KeyKind::DurationByGlob => "duration, or glob: duration".to_owned(),
+        KeyKind::Word(words) => words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "),
+        KeyKind::List(element) => format!("list of: {}", value(*element)),
+        KeyKind::OneOrMany(element) => format!("{} or a list", value(*element)),
+        KeyKind::Map(element) => format!("name: {}", value(*element)),
+        KeyKind::ByName(names, element) => format!("{}: {}", names.what, value(*element)),
+        KeyKind::Name(names) => names.what.to_owned(),
+        KeyKind::Anything => "any value".to_owned(),
+        KeyKind::Section(_) => "mapping".to_owned(),
     }
 }
 
@@ -72,4 +61,15 @@ fn the_documented_tables_are_those_of_the_keys() {
         document.contains(&tables),
         "docs/configuration.md does not hold these tables; put them in:\n\n{tables}\n"
     );
+}
+
+#[test]
+fn the_schema_names_every_key_and_refuses_others() {
+    let schema = crate::engine::yaml::schema::document("configuration", KEYS);
+    assert_eq!(schema["additionalProperties"], false);
+    for key in KEYS {
+        assert!(schema["properties"][key.name].is_object(), "{}", key.name);
+    }
+    assert_eq!(schema["properties"]["jetstream"]["properties"]["enabled"]["type"], "boolean");
+    assert_eq!(schema["properties"]["metrics"]["items"]["required"], serde_json::json!(["match"]));
 }

@@ -7,11 +7,11 @@ use std::fmt;
 use std::time::Duration;
 
 use super::keys::KEYS;
-use super::reader::{Read, ReadValue, Reader, Values};
-use super::{Config, DeclaredMetric, secrets, values, yaml};
+use super::{Config, DeclaredMetric, secrets, values};
 use crate::engine::diagnostic::{Diagnostic, Severity, Source};
 use crate::engine::labels::Labels;
 use crate::engine::metric::MetricType;
+use crate::engine::yaml::{Findings, Read, ReadValue, Values};
 
 /// What a configuration file says, defaults filled in where a flag cannot.
 #[derive(Clone, Debug, PartialEq)]
@@ -209,15 +209,14 @@ impl FileConfig {
     /// Reads a configuration file. The configuration is there unless one of the diagnostics is an error; no
     /// diagnostic holds a secret.
     pub fn parse(source: &Source) -> (Option<Self>, Vec<Diagnostic>) {
-        let node = match yaml::parse(source) {
-            Ok(node) => node,
-            Err(diagnostic) => return (None, secrets::masked(source, None, vec![diagnostic])),
-        };
-        let mut reader = Reader::new(source);
-        let top = Values(reader.section(&node, KEYS, ""));
+        let mut findings = Findings::new(source);
+        let node = findings.document();
         let mut config = Self::default();
-        config.fill(&top, &mut reader);
-        let diagnostics = secrets::masked(source, Some(&node), reader.diagnostics);
+        if let Some(node) = &node {
+            let top = Values(findings.section(node, KEYS, ""));
+            config.fill(&top, &mut findings);
+        }
+        let diagnostics = secrets::masked(source, node.as_ref(), findings.list);
         let refused = diagnostics.iter().any(|found| found.severity == Severity::Error);
         ((!refused).then_some(config), diagnostics)
     }
@@ -228,8 +227,8 @@ impl FileConfig {
         Config { instance: instance.into(), ..self.engine.clone() }
     }
 
-    fn fill(&mut self, top: &Values, reader: &mut Reader<'_>) {
-        values::fill_engine(&mut self.engine, top, reader);
+    fn fill(&mut self, top: &Values, findings: &mut Findings<'_>) {
+        values::fill_engine(&mut self.engine, top, findings);
         self.instance = top.text("instance");
         self.listen = top.text("listen");
         self.admin_listen = top.text("admin_listen");
@@ -247,10 +246,10 @@ impl FileConfig {
             {
                 let advice = "Write HOST:PORT, for example `127.0.0.1:9469`, or `:9469` for every interface.";
                 let message = format!("`{key}` is `{text}`, which is no address");
-                reader.error("bad-address", read.span.clone(), message, Some(advice.to_owned()));
+                findings.error("bad-address", &read.span, message).advise(advice.to_owned());
             }
         }
-        self.nats = nats(&top.section("nats"), reader);
+        self.nats = nats(&top.section("nats"), findings);
         self.jetstream = jetstream(&top.section("jetstream"));
         if !self.jetstream.enabled {
             self.engine.wire.lanes.values_mut().for_each(|lane| *lane = crate::engine::wire::Lane::Core);
@@ -335,14 +334,14 @@ pub fn url_fault(url: &str) -> Option<&'static str> {
     }
 }
 
-fn nats(section: &Values, reader: &mut Reader<'_>) -> NatsConfig {
+fn nats(section: &Values, findings: &mut Findings<'_>) -> NatsConfig {
     let mut urls = Vec::new();
     for read in section.list("url") {
         let ReadValue::Text(text) = &read.value else { continue };
-        for url in split_urls(text) {
+        for url in split_urls(&text.content) {
             if let Some(fault) = url_fault(&url) {
                 let advice = "Write for example `nats://127.0.0.1:4222`.".to_owned();
-                reader.error("bad-url", read.span.clone(), format!("the server URL {fault}"), Some(advice));
+                findings.error("bad-url", &read.span, format!("the server URL {fault}")).advise(advice);
             }
             urls.push(url);
         }
@@ -353,7 +352,7 @@ fn nats(section: &Values, reader: &mut Reader<'_>) -> NatsConfig {
         (Some(alone), None) | (None, Some(alone)) => {
             let advice = "Give both `cert` and `key`, or neither.".to_owned();
             let message = "`nats.tls` has a client certificate without its key, or a key alone".to_owned();
-            reader.error("incomplete", alone.span.clone(), message, Some(advice));
+            findings.error("incomplete", &alone.span, message).advise(advice);
             None
         }
         (None, None) => None,
@@ -361,9 +360,9 @@ fn nats(section: &Values, reader: &mut Reader<'_>) -> NatsConfig {
     let config = NatsConfig {
         urls,
         user: section.text("user"),
-        password: secret(section, ["password", "password_file"], reader),
-        token: secret(section, ["token", "token_file"], reader),
-        nkey: secret(section, ["nkey", "nkey_file"], reader),
+        password: secret(section, ["password", "password_file"], findings),
+        token: secret(section, ["token", "token_file"], findings),
+        nkey: secret(section, ["nkey", "nkey_file"], findings),
         creds: section.text("creds"),
         tls_ca: tls.text("ca"),
         tls_identity,
@@ -380,19 +379,19 @@ fn nats(section: &Values, reader: &mut Reader<'_>) -> NatsConfig {
         };
         if missing && let Some(read) = section.find(one) {
             let message = format!("`nats.{one}` is given without `nats.{other}`");
-            reader.error("incomplete", read.span.clone(), message, None);
+            findings.error("incomplete", &read.span, message);
         }
     }
     config
 }
 
-fn secret(section: &Values, names: [&str; 2], reader: &mut Reader<'_>) -> Option<SecretSource> {
+fn secret(section: &Values, names: [&str; 2], findings: &mut Findings<'_>) -> Option<SecretSource> {
     let [inline, file] = names;
     if section.find(inline).is_some()
         && let Some(read) = section.find(file)
     {
         let message = format!("both `{inline}` and `{file}` are given");
-        reader.error("contradiction", read.span.clone(), message, Some("Keep one of them.".to_owned()));
+        findings.error("contradiction", &read.span, message).advise("Keep one of them.".to_owned());
     }
     let stood = section.text(inline).map(|text| SecretSource::Inline(Secret(text)));
     stood.or_else(|| section.text(file).map(SecretSource::File))

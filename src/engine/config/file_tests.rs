@@ -115,7 +115,7 @@ evaluate: interval
 fn a_repeated_key_is_refused() {
     assert_eq!(
         found("listen: a:1\nlisten: b:2\n"),
-        [("listen".to_owned(), "`listen` is given twice".to_owned())]
+        [("listen".to_owned(), "the key `listen` stands twice in one mapping".to_owned())]
     );
 }
 

@@ -9,12 +9,8 @@ pub mod file;
 #[cfg(test)]
 mod file_tests;
 pub mod keys;
-pub mod reader;
-pub mod schema;
 mod secrets;
-pub mod units;
 mod values;
-pub mod yaml;
 
 pub use declared::DeclaredMetric;
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::yaml::{Node, Value};
 use crate::engine::diagnostic::{Diagnostic, Source};
+use crate::engine::yaml::{Node, Value, name_of};
 
 /// Keys whose values are secrets.
 const SECRET_KEYS: [&str; 3] = ["password", "token", "nkey"];
@@ -56,27 +56,40 @@ fn paint_urls(text: &str, bytes: &mut [u8]) {
 
 /// Paints the values of secret keys wherever they stand, block texts included.
 fn paint_nodes(node: &Node, bytes: &mut [u8]) {
-    match &node.value {
-        Value::Map(entries) => {
-            for entry in entries {
-                if SECRET_KEYS.contains(&entry.key.as_str()) {
-                    paint_all(&entry.node, bytes);
-                }
-                paint_nodes(&entry.node, bytes);
-            }
+    for (key, value) in node.entries() {
+        if SECRET_KEYS.contains(&name_of(key)) {
+            paint_all(value, bytes);
         }
-        Value::List(elements) => elements.iter().for_each(|element| paint_nodes(element, bytes)),
-        Value::Null | Value::Flag(_) | Value::Number(_) | Value::Text => {}
+        paint_nodes(value, bytes);
     }
+    node.elements().iter().for_each(|element| paint_nodes(element, bytes));
 }
 
 /// Paints every scalar at or below a node.
 fn paint_all(node: &Node, bytes: &mut [u8]) {
     match &node.value {
-        Value::Map(entries) => entries.iter().for_each(|entry| paint_all(&entry.node, bytes)),
-        Value::List(elements) => elements.iter().for_each(|element| paint_all(element, bytes)),
-        Value::Null | Value::Flag(_) | Value::Number(_) | Value::Text => {
+        Value::Mapping(entries) => entries.iter().for_each(|(_, value)| paint_all(value, bytes)),
+        Value::Sequence(elements) => elements.iter().for_each(|element| paint_all(element, bytes)),
+        Value::Scalar(scalar) => {
+            if bytes.get(node.span.start) == Some(&b'*') {
+                paint_everywhere(scalar.text.trim(), bytes);
+            }
             paint(bytes, node.span.start, node.span.end);
+        }
+    }
+}
+
+/// Paints a secret that came by an alias wherever its text stands, at its anchor above all.
+fn paint_everywhere(secret: &str, bytes: &mut [u8]) {
+    for line in secret.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        let places: Vec<usize> = bytes
+            .windows(line.len())
+            .enumerate()
+            .filter(|(_, window)| *window == line.as_bytes())
+            .map(|(at, _)| at)
+            .collect();
+        for at in places {
+            paint(bytes, at, at + line.len());
         }
     }
 }

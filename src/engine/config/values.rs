@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::reader::{Read, ReadValue, Reader, Values};
 use super::{Config, Evaluate, MetricSettings, NameScheme, Transform, TransformStep};
 use crate::engine::wire::{EventType, Lane};
+use crate::engine::yaml::{Findings, Read, ReadValue, Values};
 
 /// Overwrites the defaults with what the file says.
-pub(super) fn fill_engine(config: &mut Config, top: &Values, reader: &mut Reader<'_>) {
-    config.namespace = namespace(top, reader);
+pub(super) fn fill_engine(config: &mut Config, top: &Values, findings: &mut Findings<'_>) {
+    config.namespace = namespace(top, findings);
     limits(config, &top.section("limits"));
     let dedupe = top.section("dedupe");
     set(&mut config.dedupe.entries, dedupe.count("entries"));
@@ -19,10 +19,10 @@ pub(super) fn fill_engine(config: &mut Config, top: &Values, reader: &mut Reader
     set(&mut config.slow_query_top, top.count("slow_query_top"));
     set_span(&mut config.wire.deprecate_after, top.duration("deprecate_after"));
     lanes(config, top);
-    config.metrics = top.list("metrics").iter().filter_map(|read| metric(read, reader)).collect();
+    config.metrics = top.list("metrics").iter().filter_map(|read| metric(read, findings)).collect();
     stale_after(config, top);
     config.park_after = top.duration("park_after");
-    config.wire.transforms = transforms(top, reader);
+    config.wire.transforms = transforms(top, findings);
     let history = top.section("history");
     set_span(&mut config.history.step, history.duration("step"));
     set_span(&mut config.history.window, history.duration("window"));
@@ -32,7 +32,7 @@ pub(super) fn fill_engine(config: &mut Config, top: &Values, reader: &mut Reader
     {
         let message = "`history.window` is shorter than `history.step`".to_owned();
         let advice = "Keep at least a few steps, for example `window: 1h` with `step: 5s`.".to_owned();
-        reader.error("out-of-range", read.span.clone(), message, Some(advice));
+        findings.error("out-of-range", &read.span, message).advise(advice);
     }
     if top.flag("utf8_names") == Some(true) {
         config.names = NameScheme::Utf8;
@@ -54,14 +54,14 @@ fn set_span(target: &mut Duration, span: Option<Duration>) {
     }
 }
 
-fn namespace(top: &Values, reader: &mut Reader<'_>) -> String {
+fn namespace(top: &Values, findings: &mut Findings<'_>) -> String {
     let Some(name) = top.text("namespace") else { return String::new() };
     let valid = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
         && !name.starts_with(|first: char| first.is_ascii_digit());
     if !valid && let Some(read) = top.find("namespace") {
         let message = format!("`namespace` is `{name}`, which cannot begin a metric name");
         let advice = "Use letters, digits and `_`, not beginning with a digit.".to_owned();
-        reader.error("bad-name", read.span.clone(), message, Some(advice));
+        findings.error("bad-name", &read.span, message).advise(advice);
     }
     // The engine puts the `_` between.
     name.trim_end_matches('_').to_owned()
@@ -115,15 +115,15 @@ fn stale_after(config: &mut Config, top: &Values) {
     }
 }
 
-fn metric(read: &Read, reader: &mut Reader<'_>) -> Option<MetricSettings> {
+fn metric(read: &Read, findings: &mut Findings<'_>) -> Option<MetricSettings> {
     let values = Values::of(read);
     let Some(pattern) = values.text("match").filter(|pattern| !pattern.is_empty()) else {
         let message = "an element of `metrics` without `match`".to_owned();
         let advice = "Say which names it is for, for example `match: db_*`.".to_owned();
-        reader.error("incomplete", read.span.clone(), message, Some(advice));
+        findings.error("incomplete", &read.span, message).advise(advice);
         return None;
     };
-    let buckets = values.find("buckets").map(|bounds| buckets(bounds, reader));
+    let buckets = values.find("buckets").map(|bounds| buckets(bounds, findings));
     Some(MetricSettings {
         pattern,
         buckets,
@@ -134,7 +134,7 @@ fn metric(read: &Read, reader: &mut Reader<'_>) -> Option<MetricSettings> {
     })
 }
 
-fn buckets(read: &Read, reader: &mut Reader<'_>) -> Arc<[f64]> {
+fn buckets(read: &Read, findings: &mut Findings<'_>) -> Arc<[f64]> {
     let ReadValue::List(elements) = &read.value else { return Arc::from([]) };
     let mut bounds: Vec<f64> = Vec::with_capacity(elements.len());
     for element in elements {
@@ -142,19 +142,19 @@ fn buckets(read: &Read, reader: &mut Reader<'_>) -> Arc<[f64]> {
         if bounds.last().is_some_and(|last| bound <= *last) {
             let message = format!("the bucket bound {bound} does not rise");
             let advice = "List every bound once, smallest first.".to_owned();
-            reader.error("bad-buckets", element.span.clone(), message, Some(advice));
+            findings.error("bad-buckets", &element.span, message).advise(advice);
         }
         bounds.push(bound);
     }
     if elements.is_empty() {
         let message = "`buckets` is empty".to_owned();
         let advice = "Give at least one bound, or leave the key out for the defaults.".to_owned();
-        reader.error("bad-buckets", read.span.clone(), message, Some(advice));
+        findings.error("bad-buckets", &read.span, message).advise(advice);
     }
     bounds.into()
 }
 
-fn transforms(top: &Values, reader: &mut Reader<'_>) -> Vec<Transform> {
+fn transforms(top: &Values, findings: &mut Findings<'_>) -> Vec<Transform> {
     let mut transforms: Vec<Transform> = Vec::new();
     for read in top.list("transforms") {
         let values = Values::of(read);
@@ -164,7 +164,7 @@ fn transforms(top: &Values, reader: &mut Reader<'_>) -> Vec<Transform> {
             if values.find("event_type").is_none() || values.find("major").is_none() {
                 let message = "a transform without `event_type` or `major`".to_owned();
                 let advice = "Say which type and which major version it reads.".to_owned();
-                reader.error("incomplete", read.span.clone(), message, Some(advice));
+                findings.error("incomplete", &read.span, message).advise(advice);
             }
             continue;
         };
@@ -178,7 +178,7 @@ fn transforms(top: &Values, reader: &mut Reader<'_>) -> Vec<Transform> {
         };
         if let Some(fault) = fault {
             let advice = "Take this transform out.".to_owned();
-            reader.error("contradiction", read.span.clone(), fault.to_owned(), Some(advice));
+            findings.error("contradiction", &read.span, fault.to_owned()).advise(advice);
         }
         let steps = values.list("steps").iter().flat_map(|read| steps(&Values::of(read))).collect();
         transforms.push(Transform { event_type, major, steps });
@@ -202,8 +202,10 @@ fn steps(values: &Values) -> Vec<TransformStep> {
 /// One field of a step.
 fn step(kind: &str, field: String, read: Read) -> Option<TransformStep> {
     match (kind, read.value) {
-        ("rename", ReadValue::Text(to)) => Some(TransformStep::Rename { from: field, to }),
-        ("default", ReadValue::Json(json)) => Some(TransformStep::Default { field, json: json.to_string() }),
+        ("rename", ReadValue::Text(to)) => Some(TransformStep::Rename { from: field, to: to.content }),
+        ("default", ReadValue::Any(node)) => {
+            Some(TransformStep::Default { field, json: node.json().to_string() })
+        }
         ("scale", ReadValue::Number(factor)) => Some(TransformStep::Scale { field, factor }),
         ("map", ReadValue::Map(values)) => {
             let values: BTreeMap<String, String> = Values(values).text_map();

@@ -14,9 +14,9 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::load::findings::{Fields, Findings, Text};
 use super::set::Rule;
 use crate::engine::catalogue::KnownMetrics;
+use crate::engine::yaml::{Fields, Findings, Text};
 
 pub(super) use unknown_metric::report as report_unknown_metrics;
 

@@ -5,7 +5,6 @@
 
 mod condition;
 mod filter;
-pub(super) mod findings;
 mod group;
 mod rule;
 mod stat;
@@ -16,10 +15,9 @@ use std::time::Duration;
 
 use super::checks;
 use super::set::{Group, Kind, Rule, RuleSet};
-use super::yaml;
 use crate::engine::catalogue::KnownMetrics;
 use crate::engine::diagnostic::{Diagnostic, Severity, Source};
-use findings::{Findings, Text};
+use crate::engine::yaml::{Findings, Text};
 
 pub use group::KEYS as GROUP_KEYS;
 pub use rule::KEYS as RULE_KEYS;
@@ -118,27 +116,8 @@ pub fn load(sources: &[Source], context: &LoadContext<'_>) -> Loaded {
 
 /// The groups of one file; errors are in the findings.
 fn read_file(findings: &mut Findings<'_>, context: &LoadContext<'_>) -> Vec<GroupDraft> {
-    let text = findings.source.text.clone();
-    let document = match yaml::read(&text) {
-        Ok(document) => document,
-        Err(problem) => {
-            let advice = findings.error("yaml", &problem.span, problem.message);
-            if let Some(words) = problem.advice {
-                advice.advise(words);
-            }
-            return Vec::new();
-        }
-    };
-    for problem in document.problems {
-        let advice = findings.error("duplicate-key", &problem.span, problem.message);
-        advice.advise(problem.advice.unwrap_or_default());
-    }
-    if let Some(more) = document.more {
-        findings
-            .warning("more-documents", &more, "only the first document is read, as in Prometheus")
-            .advise("Put what follows into a file of its own.");
-    }
-    document.root.map(|root| group::read_all(&root, findings, context)).unwrap_or_default()
+    let root = findings.document();
+    root.map(|root| group::read_all(&root, findings, context)).unwrap_or_default()
 }
 
 fn recorded_names(groups: &[GroupDraft]) -> Vec<Arc<str>> {

@@ -19,7 +19,6 @@ pub mod set;
 pub mod shown;
 pub mod template;
 pub mod view;
-pub mod yaml;
 
 use crate::engine::labels::Labels;
 use crate::engine::promql::storage::Matcher;

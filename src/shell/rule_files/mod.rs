@@ -22,7 +22,7 @@ use super::http::ReloadWish;
 use super::status::Topic;
 
 /// Bytes of a rule file.
-const FILE_BYTES_MAX: u64 = 1 << 20;
+const FILE_BYTES_MAX: u64 = 8 << 20;
 
 /// How often files are looked at without a sign that they changed.
 const LOOK_EVERY: Duration = Duration::from_secs(3);
@@ -101,7 +101,7 @@ fn read_file(path: &Path) -> Result<String, String> {
         .read_to_end(&mut bytes)
         .map_err(|error| format!("cannot be read: {error}"))?;
     if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err("larger than 1 MiB".to_owned());
+        return Err("larger than 8 MiB".to_owned());
     }
     let text = String::from_utf8(bytes)
         .map_err(|error| format!("not UTF-8 from byte {} on", error.utf8_error().valid_up_to()))?;
@@ -334,6 +334,18 @@ mod tests {
         let said: Vec<String> = texts.faults.iter().map(|fault| fault.message.clone()).collect();
         assert_eq!(said.len(), 2, "{said:?}");
         assert!(said.iter().any(|message| message.contains("not UTF-8 from byte 8")), "{said:?}");
+    }
+
+    #[test]
+    fn a_file_may_have_eight_mebibytes_and_no_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let longest = usize::try_from(FILE_BYTES_MAX).unwrap();
+        std::fs::write(folder.path().join("a.yaml"), "#".repeat(longest)).unwrap();
+        std::fs::write(folder.path().join("b.yaml"), "#".repeat(longest + 1)).unwrap();
+        let texts = read_rules(&[folder.path().to_owned()]);
+        assert_eq!(texts.sources.len(), 1);
+        assert_eq!(texts.faults.len(), 1);
+        assert_eq!(texts.faults[0].message, "larger than 8 MiB");
     }
 
     #[test]

@@ -8,10 +8,10 @@ use crate::engine::promql::Expr;
 use crate::engine::promql::ast::{AggregateOp, Binary, BinaryOp, Cardinality, Grouping, Node};
 use crate::engine::promql::functions::ValueType;
 use crate::engine::promql::inspect::value_type;
-use crate::engine::rules::load::findings::Findings;
 use crate::engine::rules::set::Kind;
 use crate::engine::rules::template::Template;
-use crate::engine::rules::yaml::{Value, name_of};
+use crate::engine::yaml::Findings;
+use crate::engine::yaml::{Value, name_of};
 
 pub(super) fn check(subject: &Subject<'_>, findings: &mut Findings<'_>) {
     let Kind::Alerting(alerting) = &subject.rule.kind else { return };

@@ -6,9 +6,9 @@ use crate::engine::metric::{Part, sample_names};
 use crate::engine::promql::Expr;
 use crate::engine::promql::ast::{AggregateOp, BinaryOp, Node};
 use crate::engine::promql::inspect::{comparison, literal_name, number, selectors, unwrapped};
-use crate::engine::rules::load::findings::Findings;
 use crate::engine::rules::set::{Condition, Kind};
-use crate::engine::rules::yaml::{Node as YamlNode, Value, name_of};
+use crate::engine::yaml::Findings;
+use crate::engine::yaml::{Node as YamlNode, Value, name_of};
 
 /// Seconds from which the threshold of a duration is more likely meant in milliseconds.
 const LONG_SECONDS: f64 = 100.0;

@@ -10,8 +10,7 @@ use crate::engine::metric::Part;
 use crate::engine::promql::ast::{Grouping, Node};
 use crate::engine::promql::inspect::{literal_name, selectors, walk};
 use crate::engine::promql::{Expr, ast::VectorSelector};
-use crate::engine::rules::load::findings::Findings;
-use crate::engine::rules::yaml::{Node as YamlNode, Value, name_of};
+use crate::engine::yaml::{Findings, Node as YamlNode, Value, name_of};
 
 pub(super) fn check(subject: &Subject<'_>, findings: &mut Findings<'_>) {
     let mut found: Vec<(Range<usize>, String, Known)> = Vec::new();

@@ -4,7 +4,7 @@ use super::Subject;
 use crate::engine::metric::MetricType;
 use crate::engine::promql::ast::Node;
 use crate::engine::promql::inspect::{literal_name, walk};
-use crate::engine::rules::load::findings::Findings;
+use crate::engine::yaml::Findings;
 
 pub(super) fn check(subject: &Subject<'_>, findings: &mut Findings<'_>) {
     let mut found = Vec::new();

@@ -2,8 +2,8 @@
 
 use super::Subject;
 use crate::engine::duration::{format_duration, parse_duration};
-use crate::engine::rules::load::findings::Findings;
-use crate::engine::rules::yaml::{Node, Value, name_of};
+use crate::engine::yaml::Findings;
+use crate::engine::yaml::{Node, Value, name_of};
 
 pub(super) fn check(subject: &Subject<'_>, findings: &mut Findings<'_>) {
     let mut nodes: Vec<&Node> = subject.fields.get("for").into_iter().collect();

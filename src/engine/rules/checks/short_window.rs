@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Subject;
 use crate::engine::duration::format_duration;
 use crate::engine::promql::inspect::{seconds, selectors};
-use crate::engine::rules::load::findings::Findings;
+use crate::engine::yaml::Findings;
 
 pub(super) fn check(subject: &Subject<'_>, findings: &mut Findings<'_>) {
     let least = subject.interval * 2;

@@ -6,7 +6,7 @@ use super::Subject;
 use crate::engine::catalogue::KnownMetrics;
 use crate::engine::diagnostic::closest;
 use crate::engine::promql::inspect::{literal_name, selectors};
-use crate::engine::rules::load::findings::Findings;
+use crate::engine::yaml::Findings;
 
 /// Notes every name nothing is known of; [`report`] tells them once all recording rules are known.
 pub(super) fn check(subject: &Subject<'_>, findings: &mut Findings<'_>) {
@@ -17,7 +17,7 @@ pub(super) fn check(subject: &Subject<'_>, findings: &mut Findings<'_>) {
         }
         let place = subject.written.word(name, &found.span);
         match subject.metrics.find(name).map(|found| found.part) {
-            None => findings.unknown_metrics.push((name.to_owned(), place)),
+            None => findings.later.push((name.to_owned(), place)),
             Some(None) => findings
                 .warning(
                     "unknown-metric",
@@ -36,7 +36,7 @@ pub(in crate::engine::rules) fn report(
     metrics: &KnownMetrics,
     recorded: &[Arc<str>],
 ) {
-    for (name, place) in std::mem::take(&mut findings.unknown_metrics) {
+    for (name, place) in std::mem::take(&mut findings.later) {
         if findings.is_full() || recorded.iter().any(|known| known.as_ref() == name) {
             continue;
         }

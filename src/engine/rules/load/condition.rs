@@ -4,10 +4,10 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::findings::{Fields, Findings};
 use crate::engine::duration::parse_duration;
 use crate::engine::rules::set::{Condition, Level, Override, Policy, Severity};
-use crate::engine::rules::yaml::{Node, Value, name_of};
+use crate::engine::yaml::{Fields, Findings};
+use crate::engine::yaml::{Node, Value, name_of};
 
 /// The keys of a threshold.
 const THRESHOLD_KEYS: [&str; 4] = ["above", "below", "clear_below", "clear_above"];

@@ -5,13 +5,13 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::findings::{Fields, Findings, Text};
 use super::rule::{self, Surroundings};
 use super::{GroupDraft, LoadContext};
 use crate::engine::config::Evaluate;
 use crate::engine::labels::METRIC_NAME;
 use crate::engine::rules::set::Group;
-use crate::engine::rules::yaml::{Node, Notation};
+use crate::engine::yaml::{Fields, Findings, Text};
+use crate::engine::yaml::{Node, Notation};
 
 /// The keys it may have.
 pub const KEYS: [&str; 7] = ["name", "interval", "evaluate", "limit", "query_offset", "labels", "rules"];

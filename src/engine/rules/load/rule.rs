@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::condition::{self, Policies};
-use super::findings::{Fields, Findings, Text};
 use super::group::{check_labels, is_plain_label, is_plain_metric};
 use super::stat;
 use super::{RuleDraft, filter};
@@ -15,7 +14,8 @@ use crate::engine::promql::{self, Expr};
 use crate::engine::rules::checks::{self, Subject, Written};
 use crate::engine::rules::set::{Alerting, Kind, NoData, Rule};
 use crate::engine::rules::template::Template;
-use crate::engine::rules::yaml::{Node, Value};
+use crate::engine::yaml::{Fields, Findings, Text};
+use crate::engine::yaml::{Node, Value};
 
 /// The keys it may have.
 pub const KEYS: [&str; 20] = [

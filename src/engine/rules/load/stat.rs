@@ -1,6 +1,5 @@
 //! Compiles `metric`, `stat`, `window`, `where`, `by` to PromQL, as the table of `CONTRACT.md` has it.
 
-use super::findings::{Fields, Findings, Text};
 use super::group::is_plain_metric;
 use super::rule::Query;
 use crate::engine::catalogue::{self, KnownMetrics};
@@ -8,7 +7,8 @@ use crate::engine::diagnostic::closest;
 use crate::engine::metric::{MetricType, likely_type};
 use crate::engine::promql;
 use crate::engine::rules::checks::Written;
-use crate::engine::rules::yaml::{Node, Value};
+use crate::engine::yaml::{Fields, Findings, Text};
+use crate::engine::yaml::{Node, Value};
 
 /// The keys that go with `metric` alone.
 const KEYS: [&str; 4] = ["stat", "window", "where", "by"];

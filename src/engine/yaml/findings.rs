@@ -3,43 +3,47 @@
 use std::ops::Range;
 use std::time::Duration;
 
+use super::notes::{Advice, Text};
+use super::parse;
+use super::tree::{Node, Notation, Scalar, Value, name_of};
 use crate::engine::diagnostic::{Diagnostic, Severity, Source, closest};
 use crate::engine::duration::{DurationError, parse_duration};
-use crate::engine::rules::yaml::{Node, Notation, Offsets, Scalar, Value, name_of};
 
 /// Findings that are kept of one file; a person mends some and looks again.
 const FINDINGS_MAX: usize = 200;
 
 /// What is wrong with one file.
 #[derive(Debug)]
-pub(in crate::engine::rules) struct Findings<'a> {
+pub struct Findings<'a> {
     /// The file.
-    pub(in crate::engine::rules) source: &'a Source,
+    pub source: &'a Source,
     /// Every finding.
-    pub(in crate::engine::rules) list: Vec<Diagnostic>,
+    pub list: Vec<Diagnostic>,
     /// How many findings there were, those that are not kept included.
-    pub(in crate::engine::rules) found: usize,
+    pub found: usize,
     refused: bool,
-    /// Metric names nothing was known of when they were read, with their places.
-    pub(in crate::engine::rules) unknown_metrics: Vec<(String, Range<usize>)>,
+    /// Names to look up once every file is read, with their places.
+    pub later: Vec<(String, Range<usize>)>,
 }
 
 impl<'a> Findings<'a> {
-    pub(in crate::engine::rules) fn new(source: &'a Source) -> Self {
-        Self { source, list: Vec::new(), found: 0, refused: false, unknown_metrics: Vec::new() }
+    /// Nothing found yet in this file.
+    pub fn new(source: &'a Source) -> Self {
+        Self { source, list: Vec::new(), found: 0, refused: false, later: Vec::new() }
     }
 
     /// Whether no further finding is kept.
-    pub(in crate::engine::rules) fn is_full(&self) -> bool {
+    pub fn is_full(&self) -> bool {
         self.list.len() >= FINDINGS_MAX - 1
     }
 
     /// Whether anything refuses the file.
-    pub(in crate::engine::rules) fn refuse(&self) -> bool {
+    pub fn refuse(&self) -> bool {
         self.refused
     }
 
-    pub(in crate::engine::rules) fn error(
+    /// Notes what refuses the file.
+    pub fn error(
         &mut self,
         code: &'static str,
         span: &Range<usize>,
@@ -48,7 +52,8 @@ impl<'a> Findings<'a> {
         self.add(Severity::Error, code, span, message.into())
     }
 
-    pub(in crate::engine::rules) fn warning(
+    /// Notes what is worth a look.
+    pub fn warning(
         &mut self,
         code: &'static str,
         span: &Range<usize>,
@@ -77,8 +82,32 @@ impl<'a> Findings<'a> {
         Advice(self.list.last_mut())
     }
 
+    /// The file as a tree; none of a file without a document or one that is no YAML, which is a finding.
+    pub fn document(&mut self) -> Option<Node> {
+        let text = self.source.text.clone();
+        let document = match parse::read(&text) {
+            Ok(document) => document,
+            Err(problem) => {
+                let advice = self.error("yaml", &problem.span, problem.message);
+                if let Some(words) = problem.advice {
+                    advice.advise(words);
+                }
+                return None;
+            }
+        };
+        for problem in document.problems {
+            let advice = self.error("duplicate-key", &problem.span, problem.message);
+            advice.advise(problem.advice.unwrap_or_default());
+        }
+        if let Some(more) = document.more {
+            self.warning("more-documents", &more, "only the first document is read, as in Prometheus")
+                .advise("Put what follows into a file of its own.");
+        }
+        document.root
+    }
+
     /// The text of a scalar; anything else is a finding.
-    pub(in crate::engine::rules) fn text<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n str> {
+    pub fn text<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n str> {
         let scalar = node.scalar();
         if scalar.is_none() {
             self.error("wrong-type", &node.span, format!("{what} must be text, here is {}", node.kind()));
@@ -87,7 +116,7 @@ impl<'a> Findings<'a> {
     }
 
     /// A duration in Prometheus' notation.
-    pub(in crate::engine::rules) fn duration(&mut self, node: &Node, what: &str) -> Option<Duration> {
+    pub fn duration(&mut self, node: &Node, what: &str) -> Option<Duration> {
         let text = self.text(node, what)?;
         match parse_duration(text) {
             Ok(span) => Some(span),
@@ -104,7 +133,7 @@ impl<'a> Findings<'a> {
     }
 
     /// A finite number.
-    pub(in crate::engine::rules) fn number(&mut self, node: &Node, what: &str) -> Option<f64> {
+    pub fn number(&mut self, node: &Node, what: &str) -> Option<f64> {
         let Some(Scalar { text, style: Notation::Plain }) = node.scalar() else {
             let message = format!("{what} must be a number, here is {}", node.kind());
             let advice = self.error("wrong-type", &node.span, message);
@@ -134,7 +163,7 @@ impl<'a> Findings<'a> {
     }
 
     /// Keys and texts of a mapping; null is an empty one.
-    pub(in crate::engine::rules) fn texts(&mut self, node: &Node, what: &str) -> Vec<(Text, Text)> {
+    pub fn texts(&mut self, node: &Node, what: &str) -> Vec<(Text, Text)> {
         let mut texts = Vec::new();
         for (key, value) in self.entries(node, what) {
             let empty = Scalar { text: String::new(), style: Notation::Plain };
@@ -156,11 +185,11 @@ impl<'a> Findings<'a> {
     }
 
     /// The entries of a mapping; null is an empty one, anything else a finding.
-    pub(in crate::engine::rules) fn entries<'n>(&mut self, node: &'n Node, what: &str) -> &'n [(Node, Node)] {
+    pub fn entries<'n>(&mut self, node: &'n Node, what: &str) -> &'n [(Node, Node)] {
         match &node.value {
             Value::Mapping(entries) => entries,
-            _ if node.is_null() => &[],
-            _ => {
+            Value::Scalar(scalar) if scalar.is_null() => &[],
+            Value::Scalar(_) | Value::Sequence(_) => {
                 let message = format!("{what} must be a mapping, here is {}", node.kind());
                 self.error("wrong-type", &node.span, message);
                 &[]
@@ -169,11 +198,11 @@ impl<'a> Findings<'a> {
     }
 
     /// The items of a list; null is an empty one, anything else a finding.
-    pub(in crate::engine::rules) fn items<'n>(&mut self, node: &'n Node, what: &str) -> &'n [Node] {
+    pub fn items<'n>(&mut self, node: &'n Node, what: &str) -> &'n [Node] {
         match &node.value {
             Value::Sequence(items) => items,
-            _ if node.is_null() => &[],
-            _ => {
+            Value::Scalar(scalar) if scalar.is_null() => &[],
+            Value::Scalar(_) | Value::Mapping(_) => {
                 self.error(
                     "wrong-type",
                     &node.span,
@@ -186,26 +215,26 @@ impl<'a> Findings<'a> {
     }
 
     /// The known keys of a mapping; unknown ones are findings.
-    pub(in crate::engine::rules) fn fields<'n>(
-        &mut self,
-        node: &'n Node,
-        what: &str,
-        known: &[&'static str],
-    ) -> Fields<'n> {
+    pub fn fields<'n>(&mut self, node: &'n Node, what: &str, known: &[&'static str]) -> Fields<'n> {
         let mut fields = Vec::new();
         for (key, value) in self.entries(node, what) {
             let name = name_of(key);
             if let Some(known) = known.iter().find(|known| **known == name) {
                 fields.push((*known, key, value));
             } else {
-                let advice = self.error("unknown-key", &key.span, format!("{what} has no key `{name}`"));
-                match closest(name, known.iter().copied()) {
-                    Some(near) => advice.advise(format!("Did you mean `{near}`?")),
-                    None => advice.advise(format!("Its keys are {}.", known.join(", "))),
-                }
+                self.unknown_key(key, format!("{what} has no key `{name}`"), known);
             }
         }
         Fields { span: node.span.clone(), fields }
+    }
+
+    /// Notes a key that is none, with the one that was likely meant.
+    pub(super) fn unknown_key(&mut self, key: &Node, message: String, known: &[&'static str]) {
+        let near = closest(name_of(key), known.iter().copied());
+        self.error("unknown-key", &key.span, message).advise(match near {
+            Some(near) => format!("Did you mean `{near}`?"),
+            None => format!("Its keys are {}.", known.join(", ")),
+        });
     }
 }
 
@@ -218,62 +247,27 @@ fn advice_for_duration(text: &str) -> String {
     "Write whole numbers with the units y, w, d, h, m, s, ms, as in `5m` or `1h30m`.".to_owned()
 }
 
-/// Adds advice to the finding just made.
-pub(in crate::engine::rules) struct Advice<'a>(Option<&'a mut Diagnostic>);
-
-impl Advice<'_> {
-    pub(in crate::engine::rules) fn advise(self, advice: impl Into<String>) {
-        if let Some(finding) = self.0 {
-            finding.advice = Some(advice.into());
-        }
-    }
-}
-
-/// A text with its place.
-#[derive(Clone, Debug)]
-pub(in crate::engine::rules) struct Text {
-    pub(in crate::engine::rules) content: String,
-    pub(in crate::engine::rules) span: Range<usize>,
-    style: Notation,
-}
-
-impl Text {
-    pub(in crate::engine::rules) fn new(scalar: &Scalar, span: &Range<usize>) -> Self {
-        Self { content: scalar.text.clone(), span: span.clone(), style: scalar.style }
-    }
-
-    /// Where bytes of the text stand in the file.
-    pub(in crate::engine::rules) fn place(&self, file: &str, range: &Range<usize>) -> Range<usize> {
-        let scalar = Scalar { text: self.content.clone(), style: self.style };
-        let place = Offsets::new(file, &self.span, &scalar).map(range);
-        if place.is_empty() && self.span.contains(&place.start) {
-            place.start..place.start + 1
-        } else {
-            place
-        }
-    }
-}
-
 /// A mapping's values by their known keys.
-pub(in crate::engine::rules) struct Fields<'n> {
+#[derive(Debug)]
+pub struct Fields<'n> {
     /// The whole mapping.
-    pub(in crate::engine::rules) span: Range<usize>,
+    pub span: Range<usize>,
     fields: Vec<(&'static str, &'n Node, &'n Node)>,
 }
 
 impl<'n> Fields<'n> {
     /// The value of a key, unless it is null.
-    pub(in crate::engine::rules) fn get(&self, name: &str) -> Option<&'n Node> {
+    pub fn get(&self, name: &str) -> Option<&'n Node> {
         self.fields.iter().find(|(known, _, value)| *known == name && !value.is_null()).map(|field| field.2)
     }
 
     /// The key itself, for findings about its being there.
-    pub(in crate::engine::rules) fn key(&self, name: &str) -> Option<&'n Node> {
+    pub fn key(&self, name: &str) -> Option<&'n Node> {
         self.fields.iter().find(|(known, _, value)| *known == name && !value.is_null()).map(|field| field.1)
     }
 
     /// Keys and values as they stand.
-    pub(in crate::engine::rules) fn iter(&self) -> impl Iterator<Item = (&'static str, &'n Node)> + '_ {
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &'n Node)> + '_ {
         self.fields.iter().map(|(name, _, value)| (*name, *value))
     }
 }
