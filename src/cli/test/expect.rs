@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 
 use super::file::{AlertTest, Comparison, ExpectedAlert, ExpectedSample, ExprTest};
 use crate::engine::labels::Labels;
+use crate::engine::promql::histogram::{FloatHistogram, ResetHint};
 use crate::engine::promql::{QueryValue, Value};
 use crate::engine::rules::AlertEvent;
 use crate::engine::time::Timestamp;
@@ -76,7 +77,7 @@ pub(super) fn samples(test: &ExprTest, got: QueryValue, comparison: Comparison) 
 fn sample_text(labels: &Labels, value: &Value) -> String {
     match value {
         Value::Float(number) => format!("{labels} {number:?}"),
-        Value::Histogram(histogram) => format!("{labels} {histogram}"),
+        Value::Histogram(histogram) => format!("{labels} {}", histogram.notation()),
     }
 }
 
@@ -88,7 +89,14 @@ fn same_value(expected: &Value, got: &Value, comparison: Comparison) -> bool {
                 || expected.is_nan() && got.is_nan()
                 || comparison == Comparison::Fuzzy && neighbours()
         }
-        _ => expected == got,
+        (Value::Histogram(expected), Value::Histogram(got)) => {
+            // A hint counts only where one is written; empty buckets are no difference.
+            let hint =
+                if expected.reset_hint == ResetHint::Unknown { ResetHint::Unknown } else { got.reset_hint };
+            let plain = |histogram: &FloatHistogram| histogram.clone().compacted();
+            plain(expected) == plain(got).hinted(hint)
+        }
+        (Value::Float(_), Value::Histogram(_)) | (Value::Histogram(_), Value::Float(_)) => false,
     }
 }
 

@@ -1,10 +1,12 @@
 //! The storage of a test with `input_series`: samples appear when their time has come, as in promtool.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::file::InputSeries;
 use crate::engine::labels::Labels;
+use crate::engine::promql::histogram::FloatHistogram;
 use crate::engine::promql::series_notation::Point;
 use crate::engine::promql::storage::{Extent, Matcher, STALE_BITS, Selection};
 use crate::engine::promql::{Sample, SelectedSeries, Storage, Value};
@@ -32,14 +34,15 @@ impl Series {
     /// Series whose first values appear at `start_ms`.
     pub(super) fn new(series: &[InputSeries], start_ms: i64, interval: Duration) -> Self {
         let interval_ms = i64::try_from(interval.as_millis()).unwrap_or(i64::MAX);
-        let coming = series.iter().map(|series| Coming {
-            labels: series.labels.clone(),
-            start_ms,
-            interval_ms,
-            points: series.points.clone(),
-            next: 0,
-        });
-        Self { samples: BTreeMap::new(), coming: coming.collect() }
+        // Of a series that is there twice the later one counts.
+        let coming: BTreeMap<&Labels, Coming> = series
+            .iter()
+            .map(|series| {
+                let (labels, points) = (series.labels.clone(), series.points.clone());
+                (&series.labels, Coming { labels, start_ms, interval_ms, points, next: 0 })
+            })
+            .collect();
+        Self { samples: BTreeMap::new(), coming: coming.into_values().collect() }
     }
 
     /// Lets everything up to an instant appear.
@@ -61,9 +64,20 @@ impl Series {
     }
 }
 
-/// Puts a sample in the order of time; one of the same instant gives way.
-fn insert(samples: &mut Vec<Sample>, sample: Sample) {
+/// Puts a sample in the order of time, as Prometheus' storage would give it back; one of the same instant gives way.
+fn insert(samples: &mut Vec<Sample>, mut sample: Sample) {
     let at = samples.partition_point(|known| known.time_ms < sample.time_ms);
+    if let Value::Histogram(histogram) = &mut sample.value {
+        let before = at.checked_sub(1).and_then(|before| samples.get(before));
+        let previous = before.and_then(|before| match &before.value {
+            Value::Histogram(previous) => Some(previous.as_ref()),
+            Value::Float(_) => None,
+        });
+        let hint = histogram.stored_hint(previous);
+        if hint != histogram.reset_hint {
+            *histogram = Arc::new(FloatHistogram::clone(histogram).hinted(hint));
+        }
+    }
     match samples.get_mut(at) {
         Some(known) if known.time_ms == sample.time_ms => *known = sample,
         _ => samples.insert(at, sample),

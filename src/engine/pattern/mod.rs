@@ -15,6 +15,9 @@ const COMPILED_BYTES_MAX: usize = 4 << 20;
 /// How deep groups may nest.
 const NESTING_MAX: u32 = 100;
 
+/// What most patterns are smaller than, compiled.
+const SMALL_BYTES: usize = 64 << 10;
+
 /// A compiled regular expression, with the text it was written as.
 #[derive(Clone, Debug)]
 pub struct Pattern {
@@ -36,8 +39,12 @@ impl Pattern {
     /// # Errors
     /// Where the text is not in RE2's syntax, or too large once compiled.
     pub fn anchored(text: &str) -> Result<Self, PatternError> {
+        Self::anchored_within(text, COMPILED_BYTES_MAX)
+    }
+
+    fn anchored_within(text: &str, bytes_max: usize) -> Result<Self, PatternError> {
         let translated = dialect::translated(text)?;
-        Self::compiled(text, &format!("^(?s:{translated})$"))
+        Self::compiled(text, &format!("^(?s:{translated})$"), bytes_max)
     }
 
     /// A pattern that is looked for anywhere in a text, as Go's `regexp` does: templates.
@@ -45,12 +52,12 @@ impl Pattern {
     /// # Errors
     /// As [`Self::anchored`].
     pub fn searching(text: &str) -> Result<Self, PatternError> {
-        Self::compiled(text, &dialect::translated(text)?)
+        Self::compiled(text, &dialect::translated(text)?, COMPILED_BYTES_MAX)
     }
 
-    fn compiled(text: &str, translated: &str) -> Result<Self, PatternError> {
+    fn compiled(text: &str, translated: &str, bytes_max: usize) -> Result<Self, PatternError> {
         let compiled = RegexBuilder::new(translated)
-            .size_limit(COMPILED_BYTES_MAX)
+            .size_limit(bytes_max)
             .nest_limit(NESTING_MAX)
             .build()
             .map_err(|error| PatternError { reason: reason(&error) })?;
@@ -78,6 +85,38 @@ impl Pattern {
     /// `text` with `template` in place of each match, `$1` and `${name}` being its groups.
     pub fn replaced_all(&self, text: &str, template: &str) -> String {
         self.compiled.replace_all(text, template).into_owned()
+    }
+}
+
+/// What the patterns of one text (a query, say) may take together, compiled.
+#[derive(Clone, Debug)]
+pub struct PatternBudget {
+    bytes_left: usize,
+}
+
+impl Default for PatternBudget {
+    fn default() -> Self {
+        Self { bytes_left: 8 * COMPILED_BYTES_MAX }
+    }
+}
+
+impl PatternBudget {
+    /// A pattern as [`Pattern::anchored`] makes it, paid from the budget.
+    ///
+    /// # Errors
+    /// As [`Pattern::anchored`], and where the patterns before it have used the budget up.
+    pub fn anchored(&mut self, text: &str) -> Result<Pattern, PatternError> {
+        for bytes in [SMALL_BYTES, COMPILED_BYTES_MAX] {
+            let Some(left) = self.bytes_left.checked_sub(bytes) else {
+                let reason = "it and those before it are too large together".to_owned();
+                return Err(PatternError { reason });
+            };
+            if let Ok(pattern) = Pattern::anchored_within(text, bytes) {
+                self.bytes_left = left;
+                return Ok(pattern);
+            }
+        }
+        Pattern::anchored(text)
     }
 }
 
@@ -139,6 +178,16 @@ mod tests {
         }
         assert!(Pattern::anchored(&"(".repeat(10_000)).is_err());
         assert!(Pattern::anchored(&format!("{}a{}", "(".repeat(10_000), ")".repeat(10_000))).is_err());
+    }
+
+    #[test]
+    fn the_patterns_of_one_text_are_bounded_together() {
+        let mut budget = PatternBudget::default();
+        assert!((0..500).all(|_| budget.anchored("a+|b").is_ok()));
+        let mut budget = PatternBudget::default();
+        let large = (0..9).filter(|_| budget.anchored(".{500}").is_ok()).count();
+        assert!((1..=8).contains(&large), "{large}");
+        assert!(PatternBudget::default().anchored("(").is_err());
     }
 
     #[test]

@@ -6,10 +6,9 @@ mod ratio;
 mod select;
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use super::EvalError;
-use super::ast::{Aggregate, AggregateOp, Expr, Grouping, Node};
+use super::ast::{Aggregate, AggregateOp, Expr, Grouping, Literal, Node};
 use super::eval::{
     Evaluator, Grid, Matrix, Note, Novelty, Numbering, Row, fail, hash_labels, position, unwrapped,
 };
@@ -112,9 +111,9 @@ fn parameter_expr<'a>(aggregate: &'a Aggregate, span: &Range<usize>) -> Result<&
 }
 
 /// The string parameter of `count_values`.
-fn string_parameter<'a>(aggregate: &'a Aggregate, span: &Range<usize>) -> Result<&'a Arc<str>, EvalError> {
+fn string_parameter<'a>(aggregate: &'a Aggregate, span: &Range<usize>) -> Result<&'a Literal, EvalError> {
     match &parameter_expr(aggregate, span)?.node {
-        Node::String(text) => Ok(text),
+        Node::String(literal) => Ok(literal),
         _ => Err(fail(span, "expected a string as parameter".to_owned())),
     }
 }

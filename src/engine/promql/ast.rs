@@ -20,7 +20,7 @@ pub enum Node {
     /// A number.
     Number(f64),
     /// A string.
-    String(Arc<str>),
+    String(Literal),
     /// `name{…}`, with its modifiers.
     Vector(VectorSelector),
     /// `selector[range]`.
@@ -61,6 +61,49 @@ pub enum Node {
     },
     /// `(expr)`.
     Paren(Box<Expr>),
+}
+
+/// The value of a string literal; escapes may spell bytes that are no UTF-8.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Literal {
+    /// A text.
+    Text(Arc<str>),
+    /// Bytes that are no text.
+    Bytes {
+        /// The bytes.
+        bytes: Arc<[u8]>,
+        /// The same with U+FFFD in place of what is no UTF-8.
+        shown: Arc<str>,
+    },
+}
+
+impl Literal {
+    /// The text; of bytes that are none, the nearest.
+    pub fn text(&self) -> &Arc<str> {
+        match self {
+            Self::Text(text) | Self::Bytes { shown: text, .. } => text,
+        }
+    }
+
+    /// The text where it can name a label: UTF-8 and not empty.
+    pub fn label_name(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Text(text) => Some(text).filter(|text| !text.is_empty()),
+            Self::Bytes { .. } => None,
+        }
+    }
+}
+
+impl From<Vec<u8>> for Literal {
+    fn from(bytes: Vec<u8>) -> Self {
+        match String::from_utf8(bytes) {
+            Ok(text) => Self::Text(text.into()),
+            Err(broken) => Self::Bytes {
+                shown: String::from_utf8_lossy(broken.as_bytes()).into(),
+                bytes: broken.into_bytes().into(),
+            },
+        }
+    }
 }
 
 /// A sign.

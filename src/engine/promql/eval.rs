@@ -219,7 +219,7 @@ impl<'a> Evaluator<'a> {
     fn node(&mut self, expr: &Expr, grid: Grid) -> Result<Evaluated, EvalError> {
         match &expr.node {
             Node::Number(value) => Ok(Evaluated::Scalars(vec![*value; grid.steps()])),
-            Node::String(text) => Ok(Evaluated::String(Arc::clone(text))),
+            Node::String(literal) => Ok(Evaluated::String(Arc::clone(literal.text()))),
             Node::Vector(selector) => self.select_vector(selector, &expr.span, grid).map(Evaluated::Matrix),
             Node::Matrix { .. } | Node::Subquery { .. } => {
                 Err(fail(&expr.span, "a range vector has no value at an instant".to_owned()))

@@ -20,7 +20,7 @@ impl fmt::Display for Expr {
     fn fmt(&self, out: &mut Out<'_>) -> fmt::Result {
         match &self.node {
             Node::Number(value) => write!(out, "{}", Decimal(*value)),
-            Node::String(value) => write!(out, "{}", Quoted(value)),
+            Node::String(value) => write!(out, "{value}"),
             Node::Vector(selector) => {
                 write_selector(selector, out)?;
                 write_modifiers(selector, out)

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::ast::Literal;
 use crate::engine::duration::{format_duration, literal_millis};
 
 /// Why the text between quotes is no string.
@@ -13,15 +14,10 @@ pub(super) struct BadEscape {
 }
 
 /// The value of a quoted literal, with Go's escapes; between backticks nothing is escaped.
-///
-/// Escapes that name single bytes may spell what is no UTF-8; such bytes become U+FFFD.
-pub(super) fn unquote(literal: &str) -> Result<String, BadEscape> {
+pub(super) fn unquote(literal: &str) -> Result<Literal, BadEscape> {
     let inner = literal.get(1..literal.len().saturating_sub(1)).unwrap_or_default();
-    if literal.starts_with('`') {
-        return Ok(inner.to_owned());
-    }
-    if !inner.contains('\\') {
-        return Ok(inner.to_owned());
+    if literal.starts_with('`') || !inner.contains('\\') {
+        return Ok(Literal::Text(inner.into()));
     }
     let quote = literal.chars().next().unwrap_or('"');
     let mut bytes = Vec::with_capacity(inner.len());
@@ -34,8 +30,7 @@ pub(super) fn unquote(literal: &str) -> Result<String, BadEscape> {
         rest = escape.get(length..).ok_or(BadEscape { at: position })?;
     }
     bytes.extend_from_slice(rest.as_bytes());
-    Ok(String::from_utf8(bytes)
-        .unwrap_or_else(|broken| String::from_utf8_lossy(broken.as_bytes()).into_owned()))
+    Ok(bytes.into())
 }
 
 /// Appends what the escape (without its backslash) stands for; says how many bytes it takes.
@@ -83,18 +78,37 @@ pub(super) struct Quoted<'a>(pub(super) &'a str);
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("\"")?;
-        for symbol in self.0.chars() {
-            match symbol {
-                '"' => out.write_str("\\\"")?,
-                '\\' => out.write_str("\\\\")?,
-                '\n' => out.write_str("\\n")?,
-                '\r' => out.write_str("\\r")?,
-                '\t' => out.write_str("\\t")?,
-                _ if symbol.is_control() => write!(out, "\\u{:04x}", u32::from(symbol))?,
-                _ => write!(out, "{symbol}")?,
+        self.0.chars().try_for_each(|symbol| escaped(symbol, out))?;
+        out.write_str("\"")
+    }
+}
+
+/// Writes the value as a literal that [`unquote`] reads back.
+impl fmt::Display for Literal {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => write!(out, "{}", Quoted(text)),
+            Self::Bytes { bytes, .. } => {
+                out.write_str("\"")?;
+                for chunk in bytes.utf8_chunks() {
+                    chunk.valid().chars().try_for_each(|symbol| escaped(symbol, out))?;
+                    chunk.invalid().iter().try_for_each(|byte| write!(out, "\\x{byte:02x}"))?;
+                }
+                out.write_str("\"")
             }
         }
-        out.write_str("\"")
+    }
+}
+
+fn escaped(symbol: char, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match symbol {
+        '"' => out.write_str("\\\""),
+        '\\' => out.write_str("\\\\"),
+        '\n' => out.write_str("\\n"),
+        '\r' => out.write_str("\\r"),
+        '\t' => out.write_str("\\t"),
+        _ if symbol.is_control() => write!(out, "\\u{:04x}", u32::from(symbol)),
+        _ => write!(out, "{symbol}"),
     }
 }
 
@@ -129,7 +143,9 @@ pub(super) fn number(literal: &str) -> Option<f64> {
     let octal = digits.len() > 1 && digits.starts_with('0');
     match i64::from_str_radix(&digits, 8) {
         Ok(value) if octal => Some(value as f64),
-        _ => digits.parse().ok(),
+        // Only digits make a number: the names that the standard library takes (`infinity`) are metric names.
+        _ if digits.starts_with(|first: char| first.is_ascii_digit() || first == '.') => digits.parse().ok(),
+        _ => None,
     }
 }
 
@@ -193,10 +209,13 @@ mod tests {
 
     #[test]
     fn strings_take_go_escapes() {
-        assert_eq!(unquote(r#""a\n\t\\\"\x41\102é\U0001F600""#).unwrap(), "a\n\t\\\"ABé😀");
-        assert_eq!(unquote(r"'it\'s'").unwrap(), "it's");
-        assert_eq!(unquote(r"`\n'`").unwrap(), r"\n'");
-        assert_eq!(unquote(r#""\xff""#).unwrap(), "\u{fffd}");
+        let text = |literal: &str| unquote(literal).unwrap().text().to_string();
+        assert_eq!(text(r#""a\n\t\\\"\x41\102é\U0001F600""#), "a\n\t\\\"ABé😀");
+        assert_eq!(text(r"'it\'s'"), "it's");
+        assert_eq!(text(r"`\n'`"), r"\n'");
+        let broken = unquote(r#""a\xffz""#).unwrap();
+        assert_eq!((broken.text().as_ref(), broken.label_name()), ("a\u{fffd}z", None));
+        assert_eq!(broken.to_string(), r#""a\xffz""#);
         for broken in [r#""\q""#, r#""\'""#, r#""\x4""#, r#""\ud800""#, r#""\400""#, r#""\x+1""#] {
             assert!(unquote(broken).is_err(), "{broken}");
         }
@@ -220,7 +239,7 @@ mod tests {
         ] {
             assert_eq!(number(literal), Some(value), "{literal}");
         }
-        for broken in ["1__0", "1_", "1_.5", "0x", "0x1.8"] {
+        for broken in ["1__0", "1_", "1_.5", "0x", "0x1.8", "Infinity", "+Inf", "-1", "nano"] {
             assert_eq!(number(broken), None, "{broken}");
         }
     }

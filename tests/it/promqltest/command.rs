@@ -205,7 +205,9 @@ fn expectation(line: &str) -> Result<Option<Expectation>, String> {
         "string" => {
             let expr = parse(tail).map_err(|wrong| format!("{tail}: {wrong}"))?;
             match expr.node {
-                signalbox::engine::promql::ast::Node::String(text) => Expectation::String(text.to_string()),
+                signalbox::engine::promql::ast::Node::String(literal) => {
+                    Expectation::String(literal.text().to_string())
+                }
                 _ => return Err(format!("{tail} is no string")),
             }
         }

@@ -10,15 +10,17 @@ use signalbox::engine::promql::{Sample, SelectedSeries, Storage, Value};
 use super::classic;
 use super::command::Load;
 
-/// All series by their labels; samples in rising time.
+/// All series in the order in which they came up; samples in rising time.
 #[derive(Default)]
 pub(super) struct MemoryStorage {
-    series: BTreeMap<Labels, BTreeMap<i64, Sample>>,
+    series: Vec<(Labels, BTreeMap<i64, Sample>)>,
+    places: BTreeMap<Labels, usize>,
 }
 
 impl MemoryStorage {
     pub(super) fn clear(&mut self) {
         self.series.clear();
+        self.places.clear();
     }
 
     pub(super) fn load(&mut self, load: &Load) -> Result<(), String> {
@@ -28,10 +30,12 @@ impl MemoryStorage {
                 starts.insert(labels, offsets);
             }
         }
+        // Of a series that is there twice in one load the later line counts.
         let mut loaded: Vec<(Labels, Vec<Sample>)> = Vec::new();
         for line in &load.lines {
             if let Line::Points(labels, points) = line {
                 let offsets = starts.get(labels).copied().unwrap_or_default();
+                loaded.retain(|(other, _)| other != labels);
                 loaded.push((labels.clone(), samples(load.interval_ms, points, offsets)));
             }
         }
@@ -40,7 +44,11 @@ impl MemoryStorage {
             loaded.extend(native);
         }
         for (labels, samples) in loaded {
-            let stored = self.series.entry(labels).or_default();
+            let place = *self.places.entry(labels.clone()).or_insert(self.series.len());
+            if place == self.series.len() {
+                self.series.push((labels, BTreeMap::new()));
+            }
+            let stored = &mut self.series[place].1;
             for sample in samples {
                 stored.entry(sample.time_ms).or_insert(sample);
             }

@@ -18,10 +18,9 @@ impl Evaluator<'_> {
         span: &Range<usize>,
         grid: Grid,
     ) -> Result<Matrix, EvalError> {
-        let label = string_parameter(aggregate, span)?;
-        if label.is_empty() {
-            return Err(fail(span, format!("invalid label name \"{label}\"")));
-        }
+        let parameter = string_parameter(aggregate, span)?;
+        let label =
+            parameter.label_name().ok_or_else(|| fail(span, format!("invalid label name {parameter}")))?;
         let matrix = self.vector(inner, grid)?;
         let goes = matches!(&aggregate.grouping, Grouping::Without(names) if names.contains(label));
         let groups = Groups::new(matrix.rows(), &aggregate.grouping);

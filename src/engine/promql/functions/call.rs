@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::super::ast::{Expr, Node};
+use super::super::ast::{Expr, Literal, Node};
 use super::super::eval::{
     Evaluated, Evaluator, Grid, Matrix, Row, duplicate_labels, fail, position, unwrapped,
 };
@@ -214,9 +214,22 @@ pub(super) fn argument(args: &[Expr], index: usize) -> Result<&Expr, EvalError> 
 
 /// The string argument at `index`.
 pub(super) fn string(args: &[Expr], index: usize) -> Result<&Arc<str>, EvalError> {
+    literal(args, index).map(Literal::text)
+}
+
+/// The string argument at `index`, which names a label; `place` says whose name is wrong where it cannot.
+pub(super) fn label_name<'a>(args: &'a [Expr], index: usize, place: &str) -> Result<&'a Arc<str>, EvalError> {
+    let literal = literal(args, index)?;
+    literal.label_name().ok_or_else(|| {
+        let span = args.get(index).map_or(0..0, |arg| arg.span.clone());
+        fail(&span, format!("invalid {place}: {}", literal.text()))
+    })
+}
+
+fn literal(args: &[Expr], index: usize) -> Result<&Literal, EvalError> {
     let arg = unwrapped(argument(args, index)?);
     match &arg.node {
-        Node::String(text) => Ok(text),
+        Node::String(literal) => Ok(literal),
         _ => Err(fail(&arg.span, "expected a string".to_owned())),
     }
 }

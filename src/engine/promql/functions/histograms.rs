@@ -10,7 +10,7 @@ use super::super::eval::{
 };
 use super::super::histogram::{ClassicBucket, ClassicBuckets, FloatHistogram, NanEffect};
 use super::super::storage::Value;
-use super::call::{argument, argument_position, string};
+use super::call::{argument, argument_position, label_name};
 use crate::engine::labels::{Label, Labels};
 
 /// The label of a classic bucket's upper bound.
@@ -54,7 +54,7 @@ impl Evaluator<'_> {
 
     pub(super) fn histogram_quantiles(&mut self, args: &[Expr], grid: Grid) -> Result<Matrix, EvalError> {
         let vector = argument(args, 0)?;
-        let label = string(args, 1)?;
+        let label = label_name(args, 1, "label name in histogram_quantiles()")?;
         let mut quantiles = Vec::with_capacity(args.len());
         for (index, arg) in args.iter().enumerate().skip(2) {
             let values = self.scalars(arg, grid)?;

@@ -135,11 +135,11 @@ impl Parser<'_> {
                 }
                 TokenKind::String => {
                     let token = self.take();
-                    let name = self.string(&token)?;
-                    if name.is_empty() {
-                        return Err(error(token.span, "a label name must not be empty"));
-                    }
-                    labels.push(name.into());
+                    let literal = self.string(&token)?;
+                    let Some(name) = literal.label_name() else {
+                        return Err(error(token.span, format!("invalid label name for grouping: {literal}")));
+                    };
+                    labels.push(Arc::clone(name));
                 }
                 _ => return Err(self.unexpected(PLACE, "label")),
             }

@@ -2,6 +2,7 @@
 
 use super::suggest::nearest;
 use super::{Parsed, Parser, grown};
+use crate::engine::pattern::Pattern;
 use crate::engine::promql::ParseError;
 use crate::engine::promql::ast::{Aggregate, AggregateOp, Expr, Grouping, Node};
 use crate::engine::promql::check::{self, advise, error};
@@ -54,6 +55,15 @@ impl Parser<'_> {
         })?;
         let (args, close, height) = self.arguments("function call")?;
         check::call(function, &args, &name.span)?;
+        if let ("label_replace", Some(Node::String(pattern))) =
+            (function.name, args.get(4).map(|arg| &arg.node))
+        {
+            // A wrong pattern is the evaluation's to refuse, as in Prometheus; here it is paid for.
+            let paid = self.patterns.anchored(pattern.text());
+            if let (Err(wrong), true) = (paid, Pattern::anchored(pattern.text()).is_ok()) {
+                return Err(error(name.span, wrong.to_string()));
+            }
+        }
         grown(name.span.start..close.span.end, Node::Call { function, args }, height)
     }
 

@@ -13,13 +13,14 @@ mod suggest;
 use std::ops::Range;
 
 use super::ParseError;
-use super::ast::{Expr, Node, Sign, VectorSelector};
+use super::ast::{Expr, Literal, Node, Sign, VectorSelector};
 use super::check::{self, advise, error};
 use super::inspect::UNARY_PRECEDENCE;
 use super::lexer::{self, Flaw, Token, TokenKind};
 use super::storage::Condition;
 use super::text;
 use crate::engine::labels::Labels;
+use crate::engine::pattern::PatternBudget;
 
 /// The longest query text, in bytes.
 pub const QUERY_BYTES_MAX: usize = 256 * 1024;
@@ -46,7 +47,7 @@ pub fn parse(text: &str) -> Result<Expr, ParseError> {
             "Split it into recording rules.",
         ));
     }
-    let mut parser = Parser { text, tokens: lexer::tokens(text), at: 0, depth: 0, duration_start: 0 };
+    let mut parser = Parser::new(text);
     if parser.kind() == TokenKind::End {
         return Err(error(0..text.len(), "no expression found in input"));
     }
@@ -63,7 +64,7 @@ pub fn parse(text: &str) -> Result<Expr, ParseError> {
 /// Reads a label set, written as a selector whose matchers all say `=`.
 pub(super) fn label_set(text: &str) -> Result<Labels, ParseError> {
     let text = text.get(..QUERY_BYTES_MAX).unwrap_or(text);
-    let mut parser = Parser { text, tokens: lexer::tokens(text), at: 0, depth: 0, duration_start: 0 };
+    let mut parser = Parser::new(text);
     if !matches!(parser.kind(), TokenKind::Identifier | TokenKind::LeftBrace) {
         return Err(parser.unexpected("label set", "identifier or \"{\""));
     }
@@ -99,9 +100,15 @@ struct Parser<'a> {
     depth: usize,
     /// The first token of the duration being read.
     duration_start: usize,
+    patterns: PatternBudget,
 }
 
 impl<'a> Parser<'a> {
+    fn new(text: &'a str) -> Self {
+        let patterns = PatternBudget::default();
+        Self { text, tokens: lexer::tokens(text), at: 0, depth: 0, duration_start: 0, patterns }
+    }
+
     fn ahead(&self, count: usize) -> Token {
         let last = self.tokens.len().saturating_sub(1);
         let end = self.text.len();
@@ -279,7 +286,7 @@ impl<'a> Parser<'a> {
             TokenKind::String => {
                 let token = self.take();
                 let value = self.string(&token)?;
-                grown(token.span, Node::String(value.into()), 0)
+                grown(token.span, Node::String(value), 0)
             }
             TokenKind::LeftParen => {
                 let open = self.take();
@@ -336,7 +343,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn string(&self, token: &Token) -> Result<String, ParseError> {
+    fn string(&self, token: &Token) -> Result<Literal, ParseError> {
         text::unquote(self.slice(&token.span)).map_err(|bad| {
             let at = token.span.start.saturating_add(bad.at);
             advise(

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use super::{Parsed, Parser, grown};
 use crate::engine::labels::METRIC_NAME;
-use crate::engine::pattern::Pattern;
 use crate::engine::promql::ParseError;
 use crate::engine::promql::ast::{At, Node, RangeMode, Shift, Sign, VectorSelector};
 use crate::engine::promql::check::{self, advise, error};
@@ -49,7 +48,7 @@ impl Parser<'_> {
                 }
                 TokenKind::String => {
                     let token = self.take();
-                    let name = self.string(&token)?;
+                    let name = Arc::clone(self.string(&token)?.text());
                     if matches!(self.kind(), TokenKind::Comma | TokenKind::RightBrace) {
                         if name.is_empty() {
                             return Err(error(token.span, "a metric name must not be empty"));
@@ -98,9 +97,9 @@ impl Parser<'_> {
                 .or_advice("The value of a label stands in quotes."));
         }
         let token = self.take();
-        let value = self.string(&token)?;
-        let regex = || {
-            Pattern::anchored(&value).map_err(|wrong| {
+        let value = Arc::clone(self.string(&token)?.text());
+        let mut regex = || {
+            self.patterns.anchored(&value).map_err(|wrong| {
                 advise(
                     token.span.clone(),
                     wrong.to_string(),
@@ -111,8 +110,8 @@ impl Parser<'_> {
         let condition = match operator.kind {
             TokenKind::RegexMatch => Condition::Match(regex()?),
             TokenKind::RegexNoMatch => Condition::NoMatch(regex()?),
-            TokenKind::NotEqual => Condition::NotEqual(value.into()),
-            _ => Condition::Equal(value.into()),
+            TokenKind::NotEqual => Condition::NotEqual(value),
+            _ => Condition::Equal(value),
         };
         Ok(Matcher { name: name.into(), condition })
     }
