@@ -18,6 +18,7 @@ mod logs;
 mod playback;
 mod query;
 mod recording;
+mod refusals;
 mod replay;
 mod rule_files;
 mod run;

@@ -118,7 +118,8 @@ impl Playback {
             .map(|event_type| format!("events.{}.{}", event_type.context(), event_type.name()));
         let lane = recorded.event_type.and_then(|event_type| self.lanes.get(&event_type).copied());
         let message = Message {
-            subject: subject.as_deref().unwrap_or("events"),
+            // A recording has no subjects, so none can name the type where the event does not.
+            subject: subject.as_deref().unwrap_or("events."),
             headers: &[],
             payload: &recorded.payload,
         };

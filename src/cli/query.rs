@@ -1,5 +1,6 @@
 //! `signalbox query`: one PromQL expression after a replay.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::{anyhow, bail};
@@ -7,11 +8,18 @@ use clap::{Args, ValueEnum};
 
 use super::playback::Playback;
 use super::recording::Flow;
+use super::refusals::Refusals;
 use super::terminal::Terminal;
 use super::{Outcome, instant, replay, settings};
+use crate::engine::catalogue::{Found, KnownMetric, KnownMetrics, known_metrics};
+use crate::engine::config::Config;
 use crate::engine::diagnostic::{Diagnostic, Lines, Severity, Source, printable};
 use crate::engine::labels::Labels;
-use crate::engine::promql::{self, QueryValue, Sample, Value};
+use crate::engine::metric::MetricType;
+use crate::engine::promql::{self, Expr, QueryValue, Sample, Value, inspect};
+use crate::engine::rules::RuleSet;
+
+use crate::engine::rules::set::Kind;
 use crate::engine::time::Timestamp;
 use crate::shell::prometheus_json::{self, float};
 
@@ -48,63 +56,109 @@ enum Format {
 
 /// Replays up to the instant, evaluates, prints.
 pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Result<Outcome> {
-    let at = match &arguments.at {
-        None => None,
-        Some(text) => {
-            let advice = "write RFC 3339 (2026-02-03T10:00:00Z) or seconds since the epoch";
-            Some(instant::parse(text).ok_or_else(|| anyhow!("use `{text}` of --at: {advice}"))?)
-        }
-    };
-    let expr = match promql::parse(&arguments.expr) {
-        Ok(expr) => expr,
-        Err(error) => {
-            let source = Source { name: "query".into(), text: arguments.expr.as_str().into() };
-            terminal.say_diagnostics(&[Diagnostic {
-                severity: Severity::Error,
-                code: "promql",
-                source,
-                span: error.span,
-                message: error.message,
-                advice: error.advice,
-            }]);
-            bail!("evaluate the expression: mend what is shown above");
-        }
-    };
+    let at = arguments.at.as_deref().map(instant_of).transpose()?;
+    let expr = parsed(&arguments.expr, terminal)?;
     let file = settings::config_file(arguments.config.as_deref(), terminal)?;
     let rules = replay::rules(arguments.rules.as_deref(), &file, terminal)?;
-    let mut parts = Some((replay::engine_config(&file), rules));
-    let mut playback: Option<Playback> = None;
-    replay::for_each_event(&arguments.events, |recorded| {
-        if at.is_some_and(|at| recorded.time.is_some_and(|time| time > at)) {
-            return Flow::Stop;
-        }
-        if let Some((config, rules)) = parts.take() {
-            playback = Some(Playback::new(&config, rules, recorded.time.unwrap_or_default()));
-        }
-        if let Some(playback) = &mut playback {
-            playback.apply(&recorded);
-            playback.take_decided();
-        }
-        Flow::Continue
-    })?;
-    if let Some((config, rules)) = parts.take() {
-        playback = Some(Playback::new(&config, rules, at.unwrap_or_default()));
+    let mut known = known_metrics(&file.engine);
+    for rule in rules.rules().filter(|rule| matches!(rule.kind, Kind::Recording)) {
+        known.add(&rule.name, of_type(MetricType::Gauge));
     }
-    let Some(mut playback) = playback else { return Ok(Outcome::Fine) };
-    match at {
-        Some(at) => playback.advance(at),
-        None => playback.settle(),
-    }
+    let (mut playback, refusals) = played(arguments, at, (&replay::engine_config(&file), rules), terminal)?;
     let at = at.unwrap_or(playback.now());
     let outcome = playback.query(&expr, at).map_err(|error| anyhow!("evaluate the expression: {error}"))?;
     for note in outcome.warnings.iter().chain(&outcome.infos) {
         terminal.say(format_args!("note: {note}"));
     }
+    let store = playback.engine().store();
+    for family in store.families().map(|id| store.family(id)) {
+        known.add(&family.exposed_name(), of_type(family.metric_type));
+    }
+    say_unknown(&expr, &known, terminal);
     match arguments.format {
         Format::Text => terminal.text(&text(&outcome.value)),
         Format::Json => terminal.line(prometheus_json::outcome(&outcome, at)),
     }
-    Ok(Outcome::Fine)
+    Ok(refusals.outcome())
+}
+
+fn instant_of(text: &str) -> anyhow::Result<Timestamp> {
+    let advice = "write RFC 3339 (2026-02-03T10:00:00Z) or seconds since the epoch";
+    instant::parse(text).ok_or_else(|| anyhow!("use `{text}` of --at: {advice}"))
+}
+
+fn parsed(text: &str, terminal: &mut Terminal) -> anyhow::Result<Expr> {
+    promql::parse(text).or_else(|error| {
+        terminal.say_diagnostics(&[Diagnostic {
+            severity: Severity::Error,
+            code: "promql",
+            source: Source { name: "query".into(), text: text.into() },
+            span: error.span,
+            message: error.message,
+            advice: error.advice,
+        }]);
+        bail!("evaluate the expression: mend what is shown above")
+    })
+}
+
+/// The engine after every event up to `at`, or after all of them.
+fn played(
+    arguments: &Arguments,
+    at: Option<Timestamp>,
+    (config, rules): (&Config, RuleSet),
+    terminal: &mut Terminal,
+) -> anyhow::Result<(Playback, Refusals)> {
+    let mut refusals = Refusals::default();
+    let mut rules = Some(rules);
+    let mut playback: Option<Playback> = None;
+    replay::for_each_event(&arguments.events, |recorded| {
+        if at.is_some_and(|at| recorded.time.is_some_and(|time| time > at)) {
+            return Flow::Stop;
+        }
+        let playback = playback.get_or_insert_with(|| {
+            Playback::new(config, rules.take().unwrap_or_default(), recorded.time.unwrap_or_default())
+        });
+        refusals.say(recorded.line, &playback.apply(&recorded), terminal);
+        playback.take_decided();
+        Flow::Continue
+    })?;
+    refusals.say_rest(terminal);
+    let start = at.unwrap_or_default();
+    let mut playback =
+        playback.unwrap_or_else(|| Playback::new(config, rules.take().unwrap_or_default(), start));
+    match at {
+        Some(at) => playback.advance(at),
+        None => playback.settle(),
+    }
+    Ok((playback, refusals))
+}
+
+fn of_type(metric_type: MetricType) -> KnownMetric {
+    KnownMetric { metric_type, labels: None, unit: "".into() }
+}
+
+/// Says which metrics the expression asks for that neither the catalogue nor the rules nor the events have.
+fn say_unknown(expr: &Expr, known: &KnownMetrics, terminal: &mut Terminal) {
+    let names: BTreeSet<&str> = inspect::selectors(expr)
+        .iter()
+        .filter_map(|selector| inspect::literal_name(selector.selector))
+        .filter(|name| known.checks(name) || name.contains(':'))
+        .collect();
+    for name in names {
+        match known.find(name) {
+            Some(Found { part: Some(_), .. }) => {}
+            Some(Found { part: None, .. }) => terminal.say(format_args!(
+                "note: `{name}` is a histogram: ask for `{name}_bucket`, `{name}_sum` or `{name}_count`"
+            )),
+            None => {
+                let near = known.closest(name);
+                let advice = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+                terminal.say(format_args!(
+                    "note: no metric is called `{name}`, neither in the catalogue nor by these events and rules{advice}"
+                ));
+            }
+        }
+    }
 }
 
 /// One line a sample: labels, then the value.

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::playback::{Counts, Playback};
 use super::recording::{self, Flow};
+use super::refusals::Refusals;
 use super::terminal::{Terminal, counted};
 use super::{Outcome, rule_files, settings};
 use crate::engine::config::file::FileConfig;
@@ -19,9 +20,6 @@ use crate::engine::rules::event::Kind;
 use crate::engine::rules::{AlertEvent, RuleSet};
 use crate::engine::time::Timestamp;
 use crate::engine::yaml::units;
-
-/// Refused events that are named one by one.
-const REFUSALS_SHOWN_MAX: u64 = 10;
 
 /// What to replay.
 #[derive(Args)]
@@ -63,7 +61,8 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Res
     let file = settings::config_file(arguments.config.as_deref(), terminal)?;
     let rules = rules(arguments.rules.as_deref(), &file, terminal)?;
     let config = engine_config(&file);
-    let mut replay = Replay { playback: None, start: None, triggered: 0, cleared: 0, shown: 0 };
+    let mut replay =
+        Replay { playback: None, start: None, triggered: 0, cleared: 0, refusals: Refusals::default() };
     let mut construct = Some((config, rules));
     for_each_event(&arguments.events, |recorded| {
         replay.begin(&mut construct, recorded.time);
@@ -71,8 +70,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Res
         if terminal.is_closed() { Flow::Stop } else { Flow::Continue }
     })?;
     replay.begin(&mut construct, None);
-    replay.end(arguments, terminal)?;
-    Ok(Outcome::Fine)
+    replay.end(arguments, terminal)
 }
 
 /// The engine's configuration for commands that play recordings.
@@ -109,7 +107,7 @@ struct Replay {
     start: Option<Timestamp>,
     triggered: u64,
     cleared: u64,
-    shown: u64,
+    refusals: Refusals,
 }
 
 impl Replay {
@@ -127,13 +125,7 @@ impl Replay {
         let refused = playback.apply(recorded);
         let decided = playback.take_decided();
         self.print(&decided, format, terminal);
-        for rejected in refused {
-            self.shown += 1;
-            if self.shown <= REFUSALS_SHOWN_MAX {
-                let (reason, detail) = (rejected.refusal.reason.name(), &rejected.refusal.detail);
-                terminal.say(format_args!("line {}: refused as {reason}: {detail}", recorded.line));
-            }
-        }
+        self.refusals.say(recorded.line, &refused, terminal);
     }
 
     fn print(&mut self, decided: &[AlertEvent], format: Format, terminal: &mut Terminal) {
@@ -149,11 +141,9 @@ impl Replay {
         }
     }
 
-    fn end(mut self, arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Result<()> {
-        let Some(mut playback) = self.playback.take() else { return Ok(()) };
-        if self.shown > REFUSALS_SHOWN_MAX {
-            terminal.say(format_args!("… and {} more", self.shown - REFUSALS_SHOWN_MAX));
-        }
+    fn end(mut self, arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Result<Outcome> {
+        let Some(mut playback) = self.playback.take() else { return Ok(Outcome::Fine) };
+        self.refusals.say_rest(terminal);
         let last = playback.now();
         playback.settle();
         playback.advance(playback.now().after(arguments.tail));
@@ -171,7 +161,7 @@ impl Replay {
             let text = playback.engine().freeze(now).to_bytes(scrape);
             std::fs::write(path, text).with_context(|| format!("write {}", path.display()))?;
         }
-        Ok(())
+        Ok(self.refusals.outcome())
     }
 
     fn summary(

@@ -139,6 +139,10 @@ fn is_structured(content_type: &str) -> bool {
 fn named(name: &str) -> Result<EventType, Refusal> {
     EventType::from_name(name).ok_or_else(|| {
         let shown: String = name.chars().take(64).collect();
-        Refusal::new(Reason::UnknownType, format!("{shown:?} is no event type"))
+        let detail = match shown.as_str() {
+            "" => "`event_type` is missing".to_owned(),
+            shown => format!("{shown:?} is no event type"),
+        };
+        Refusal::new(Reason::UnknownType, detail)
     })
 }
