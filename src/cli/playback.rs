@@ -11,7 +11,7 @@ use crate::engine::fact::Rejected;
 use crate::engine::promql::{self, EvalError, Expr};
 use crate::engine::rules::{AlertEvent, RuleSet};
 use crate::engine::time::Timestamp;
-use crate::engine::wire::{EventType, Lane, Message};
+use crate::engine::wire::{EventType, Lane, Message, Subjects};
 
 /// A silence longer than this is not lived through tick by tick: most likely a timestamp is wrong.
 const SILENCE_MAX: Duration = Duration::from_hours(24 * 60);
@@ -113,9 +113,8 @@ impl Playback {
         if let Some(time) = recorded.time {
             self.advance(time);
         }
-        let subject = recorded
-            .event_type
-            .map(|event_type| format!("events.{}.{}", event_type.context(), event_type.name()));
+        let subjects = Subjects::default();
+        let subject = recorded.event_type.map(|event_type| subjects.of(event_type));
         let lane = recorded.event_type.and_then(|event_type| self.lanes.get(&event_type).copied());
         let message = Message {
             // A recording has no subjects, so none can name the type where the event does not.

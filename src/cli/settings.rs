@@ -12,8 +12,8 @@ use super::terminal::Terminal;
 use crate::engine::config::Config;
 use crate::engine::config::file::{
     AlertDelivery, FileConfig, LogFormat, NatsConfig, RejectedConfig, SecretSource, StreamStart, TlsMode,
-    split_urls, url_fault,
 };
+use crate::engine::config::server_url::{ServerUrl, split_urls};
 use crate::engine::diagnostic::Severity;
 use crate::shell::settings as shell;
 
@@ -191,12 +191,12 @@ fn refuse_unbuilt(flags: &Flags, file: &FileConfig) -> anyhow::Result<()> {
 }
 
 fn checked_urls(text: &str) -> anyhow::Result<Vec<String>> {
-    let urls = split_urls(text);
+    let urls: Vec<String> = split_urls(text).map(str::to_owned).collect();
     if urls.is_empty() {
         bail!("use an empty --nats-url: write for example nats://127.0.0.1:4222");
     }
     for url in &urls {
-        if let Some(fault) = url_fault(url) {
+        if let Err(fault) = ServerUrl::parse(url) {
             bail!("use a URL of --nats-url that {fault}: write for example nats://127.0.0.1:4222");
         }
     }

@@ -19,7 +19,7 @@ use clap::Args;
 use crate::engine::config::Config;
 use crate::engine::diagnostic::{Lines, printable};
 use crate::engine::time::Timestamp;
-use crate::engine::wire::Event;
+use crate::engine::wire::{Event, Subjects};
 use crate::engine::yaml::units;
 use crate::shell::settings::{MissingStream, Secret, Settings};
 use crate::shell::{self, Launch};
@@ -218,7 +218,7 @@ async fn await_stream(client: &async_nats::Client) {
 
 async fn publish(client: &async_nats::Client, event: &Event<'static>) -> Result<()> {
     let event_type = event.payload.event_type();
-    let subject = format!("events.{}.{}", event_type.context(), event_type.name());
+    let subject = Subjects::default().of(event_type);
     let mut headers = async_nats::HeaderMap::new();
     headers.insert("Nats-Msg-Id", uuid::Uuid::from_u128(event.id.0).to_string());
     if let Some(trace) = event.trace {

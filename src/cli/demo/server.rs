@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
+
+use crate::engine::config::server_url::{ServerUrl, split_urls};
 
 /// A nats-server of the demo's own; it and its folder go when this is dropped.
 #[derive(Debug)]
@@ -41,17 +43,13 @@ pub(super) fn reach_or_start(url: &str) -> Result<(SocketAddr, Option<NatsServer
 }
 
 fn address_of(url: &str) -> Result<SocketAddr> {
-    let first = url.split(',').next().unwrap_or(url);
-    let rest = first.split_once("://").map_or(first, |(_, rest)| rest);
-    let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host).trim_end_matches('/');
-    let with_port = if host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()) {
-        host.to_owned()
-    } else {
-        format!("{host}:4222")
-    };
-    let found = with_port.to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
-    found.with_context(|| {
-        format!("cannot find the address of {with_port}; give --nats-url as nats://host:4222")
+    let first = split_urls(url).next().unwrap_or_default();
+    let (server, _) = ServerUrl::parse(first).map_err(|fault| {
+        anyhow!("use a URL of --nats-url that {fault}: write for example nats://127.0.0.1:4222")
+    })?;
+    let mut found = (server.host.as_str(), server.port).to_socket_addrs().into_iter().flatten();
+    found.next().with_context(|| {
+        format!("cannot find the address of {}; give --nats-url as nats://host:4222", server.shown())
     })
 }
 

@@ -7,6 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::keys::KEYS;
+use super::server_url::{ServerUrl, split_urls};
 use super::{Config, DeclaredMetric, secrets, values};
 use crate::engine::diagnostic::{Diagnostic, Severity, Source};
 use crate::engine::labels::Labels;
@@ -316,34 +317,16 @@ pub fn is_address(text: &str) -> bool {
     })
 }
 
-/// The URLs of a text in which they are separated by commas.
-pub fn split_urls(text: &str) -> Vec<String> {
-    text.split(',').map(str::trim).filter(|url| !url.is_empty()).map(str::to_owned).collect()
-}
-
-/// What is wrong with a server URL, if anything.
-pub fn url_fault(url: &str) -> Option<&'static str> {
-    let rest = ["nats://", "tls://", "ws://", "wss://"].iter().find_map(|scheme| url.strip_prefix(scheme));
-    match rest {
-        None if url.contains("://") => Some("has a scheme other than nats:// and tls://"),
-        None if url.is_empty() || url.contains(char::is_whitespace) => Some("is no host"),
-        Some(host) if host.trim_matches('/').is_empty() || host.contains(char::is_whitespace) => {
-            Some("names no host")
-        }
-        _ => None,
-    }
-}
-
 fn nats(section: &Values, findings: &mut Findings<'_>) -> NatsConfig {
     let mut urls = Vec::new();
     for read in section.list("url") {
         let ReadValue::Text(text) = &read.value else { continue };
         for url in split_urls(&text.content) {
-            if let Some(fault) = url_fault(&url) {
+            if let Err(fault) = ServerUrl::parse(url) {
                 let advice = "Write for example `nats://127.0.0.1:4222`.".to_owned();
                 findings.error("bad-url", &read.span, format!("the server URL {fault}")).advise(advice);
             }
-            urls.push(url);
+            urls.push(url.to_owned());
         }
     }
     let tls = section.section("tls");

@@ -10,6 +10,7 @@ pub mod file;
 mod file_tests;
 pub mod keys;
 mod secrets;
+pub mod server_url;
 mod values;
 
 pub use declared::DeclaredMetric;

@@ -163,14 +163,6 @@ impl AlertEvent {
         self.kind.event_type()
     }
 
-    /// The subject it is published to.
-    pub const fn subject(&self) -> &'static str {
-        match self.kind {
-            Kind::Triggered { .. } => "events.monitoring.AlertTriggered",
-            Kind::Cleared { .. } => "events.monitoring.AlertCleared",
-        }
-    }
-
     /// The `Nats-Msg-Id`: the `event_id` as hyphenated text.
     pub fn message_id(&self) -> String {
         self.id.to_string()

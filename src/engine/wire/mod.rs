@@ -11,6 +11,7 @@ pub mod payload;
 mod read;
 mod scan;
 mod source;
+pub mod subjects;
 mod table;
 mod tags;
 mod transform;
@@ -31,6 +32,7 @@ use crate::engine::time::Timestamp;
 pub use decode::{Decoder, Draft, Element, Verdict};
 pub use identity::{EventIdError, VersionError};
 pub use payload::{EventType, Payload};
+pub use subjects::Subjects;
 pub use tags::{Pairs, Tags};
 
 /// A string of an event: borrowed from the message unless JSON escapes forced a copy.

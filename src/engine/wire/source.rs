@@ -9,6 +9,7 @@ use super::headers::Headers;
 use super::identity::trace_id;
 use super::payload::EventType;
 use super::read::Reader;
+use super::subjects::last_token;
 use super::{EventId, Lane, Message, Reason, Refusal, Text};
 
 /// Lane, subject, and headers where there are any.
@@ -88,7 +89,7 @@ impl<'a> Source<'a> {
     }
 
     fn last_token(&self) -> Text<'a> {
-        Cow::Borrowed(self.subject.rsplit('.').next().unwrap_or_default())
+        Cow::Borrowed(last_token(self.subject))
     }
 
     /// The id of an event.

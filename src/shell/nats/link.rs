@@ -12,9 +12,10 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, StreamOwned};
 use serde::{Deserialize, Serialize};
 
+use crate::engine::config::server_url::Encryption;
 use crate::shell::settings::{NatsSettings, TlsMode};
 
-use super::address::{Address, Encryption, UserInfo};
+use super::address::{Address, UserInfo};
 use super::frames::{Frame, FrameError, parse};
 use super::login::{Login, LoginError};
 use super::tls::{TlsError, client_config};
@@ -164,7 +165,7 @@ impl Link {
             link = link.encrypted(address, settings, deadline)?;
         }
         link.await_info(deadline)?;
-        let asked = settings.tls.mode == TlsMode::Required || address.encryption == Encryption::Asked;
+        let asked = settings.tls.mode == TlsMode::Required || address.server.encryption == Encryption::Asked;
         if settings.tls.mode != TlsMode::First && (asked || link.info.tls_required) {
             link = link.encrypted(address, settings, deadline)?;
         }
@@ -323,8 +324,8 @@ impl Link {
         deadline: Instant,
     ) -> Result<Self, LinkError> {
         let Stream::Plain(mut tcp) = self.stream else { return Ok(self) };
-        let name =
-            ServerName::try_from(address.host.clone()).map_err(|_| LinkError::NoAddress(address.shown()))?;
+        let name = ServerName::try_from(address.server.host.clone())
+            .map_err(|_| LinkError::NoAddress(address.server.shown()))?;
         let config = client_config(&settings.tls)?;
         let mut session = ClientConnection::new(Arc::clone(&config), name).map_err(TlsError::from)?;
         while session.is_handshaking() {
@@ -350,8 +351,9 @@ fn is_timeout(error: &std::io::Error) -> bool {
 }
 
 fn connect(address: &Address, timeout: Duration) -> Result<TcpStream, LinkError> {
-    let unknown = || LinkError::NoAddress(address.shown());
-    let places = (address.host.as_str(), address.port).to_socket_addrs().map_err(|_| unknown())?;
+    let unknown = || LinkError::NoAddress(address.server.shown());
+    let places =
+        (address.server.host.as_str(), address.server.port).to_socket_addrs().map_err(|_| unknown())?;
     let mut last = unknown();
     for place in places {
         match TcpStream::connect_timeout(&place, timeout) {
@@ -361,7 +363,7 @@ fn connect(address: &Address, timeout: Duration) -> Result<TcpStream, LinkError>
                 stream.set_write_timeout(Some(WRITE_WAIT))?;
                 return Ok(stream);
             }
-            Err(source) => last = LinkError::Unreachable { address: address.shown(), source },
+            Err(source) => last = LinkError::Unreachable { address: address.server.shown(), source },
         }
     }
     Err(last)

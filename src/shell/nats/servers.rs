@@ -4,9 +4,10 @@ use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::time::Duration;
 
+use crate::engine::config::server_url::{Encryption, ServerUrl, ServerUrlError};
 use crate::shell::settings::NatsSettings;
 
-use super::address::{Address, AddressError, Encryption, UserInfo};
+use super::address::{Address, UserInfo};
 use super::link::{Link, LinkError, ServerInfo};
 
 /// The pause after the first failure.
@@ -32,7 +33,7 @@ impl Servers {
     ///
     /// # Errors
     /// A URL that is none.
-    pub(crate) fn new(settings: &NatsSettings) -> Result<Self, AddressError> {
+    pub(crate) fn new(settings: &NatsSettings) -> Result<Self, ServerUrlError> {
         let addresses = settings
             .urls
             .iter()
@@ -41,7 +42,7 @@ impl Servers {
             .map(Address::parse)
             .collect::<Result<Vec<_>, _>>()?;
         if addresses.is_empty() {
-            return Err(AddressError::Host);
+            return Err(ServerUrlError::Host);
         }
         let userinfo = addresses.iter().find_map(|address| address.userinfo.clone());
         Ok(Self { addresses, userinfo, next: 0, failures: 0 })
@@ -49,7 +50,7 @@ impl Servers {
 
     /// Their URLs without userinfo.
     pub(crate) fn urls(&self) -> Vec<String> {
-        self.addresses.iter().map(Address::url).collect()
+        self.addresses.iter().map(|address| address.server.url()).collect()
     }
 
     /// What the URLs say of us.
@@ -92,16 +93,16 @@ impl Servers {
     }
 
     fn learn(&mut self, info: &ServerInfo) {
-        let encryption = self.addresses.first().map_or(Encryption::NotAsked, |first| first.encryption);
+        let encryption = self.addresses.first().map_or(Encryption::NotAsked, |first| first.server.encryption);
         for url in &info.connect_urls {
             if self.addresses.len() >= DISCOVERED_MAX {
                 return;
             }
-            if let Ok(address) = Address::parse(url) {
-                let known =
-                    self.addresses.iter().any(|it| it.host == address.host && it.port == address.port);
-                if !known {
-                    self.addresses.push(Address { encryption, ..address });
+            if let Ok((server, _)) = ServerUrl::parse(url) {
+                let is_it = |it: &Address| it.server.host == server.host && it.server.port == server.port;
+                if !self.addresses.iter().any(is_it) {
+                    let server = ServerUrl { encryption, ..server };
+                    self.addresses.push(Address { server, userinfo: None });
                 }
             }
         }

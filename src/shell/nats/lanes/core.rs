@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use crate::engine::fact::{DropReason, Fact};
-use crate::engine::wire::EventType;
+use crate::engine::wire::{EventType, Subjects};
 use crate::shell::driver::mailbox::{Item, Slot};
 use crate::shell::status::Topic;
 
@@ -49,18 +49,13 @@ enum Judged {
     Yes,
 }
 
-/// The subject of a type.
-pub(crate) fn subject_of(event_type: EventType) -> String {
-    format!("events.{}.{}", event_type.context(), event_type.name())
-}
-
 impl CoreLane {
     /// The lane of these types.
     pub(crate) fn new(context: ShellContext, servers: Servers, types: &[EventType]) -> Self {
         Self {
             context,
             servers,
-            subjects: types.iter().map(|event_type| subject_of(*event_type)).collect(),
+            subjects: types.iter().map(|event_type| Subjects::default().of(*event_type)).collect(),
             batch: Batch::default(),
             overfull: false,
             forbidden: Forbidden::default(),

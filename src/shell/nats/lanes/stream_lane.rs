@@ -11,14 +11,13 @@ use serde_json::{Value, json};
 
 use crate::engine::arrival::{Epoch, StreamNews};
 use crate::engine::fact::{EpochReason, Fact};
-use crate::engine::wire::EventType;
+use crate::engine::wire::{EventType, Subjects, subjects};
 use crate::shell::driver::mailbox::{Item, Slot};
 use crate::shell::limited_log::LimitedLog;
 use crate::shell::settings::{JetStreamSettings, MissingStream, Start};
 use crate::shell::status::Topic;
 
 use super::batch::Batch;
-use super::core::subject_of;
 use super::stream_durable::Durable;
 use super::stream_gaps::{GapMeans, Gaps};
 use crate::shell::context::ShellContext;
@@ -95,7 +94,7 @@ impl StreamLane {
         Self {
             context,
             servers,
-            subjects: types.iter().map(|event_type| subject_of(*event_type)).collect(),
+            subjects: types.iter().map(|event_type| Subjects::default().of(*event_type)).collect(),
             position: Position::default(),
             held_at_first: None,
             told_drained: false,
@@ -336,7 +335,7 @@ impl StreamLane {
         let uncovered: Vec<&str> = self
             .subjects
             .iter()
-            .filter(|subject| !info.config.subjects.iter().any(|pattern| subject_matches(pattern, subject)))
+            .filter(|subject| !info.config.subjects.iter().any(|pattern| subjects::matches(pattern, subject)))
             .map(String::as_str)
             .collect();
         if self.held_at_first.is_none() && !uncovered.is_empty() && !info.config.subjects.is_empty() {
@@ -386,37 +385,5 @@ fn take_filter(config: &mut Value) {
     if let Some(fields) = config.as_object_mut() {
         fields.remove("filter_subject");
         fields.remove("filter_subjects");
-    }
-}
-
-/// Whether a subject matches a pattern with `*` for one token and `>` for all that follow.
-pub(crate) fn subject_matches(pattern: &str, subject: &str) -> bool {
-    let (mut patterns, mut tokens) = (pattern.split('.'), subject.split('.'));
-    loop {
-        match (patterns.next(), tokens.next()) {
-            (Some(">"), Some(_)) | (None, None) => return true,
-            (Some(wanted), Some(token)) if wanted == "*" || wanted == token => {}
-            _ => return false,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn subjects_match_patterns_as_the_server_has_it() {
-        let cases = [
-            ("events.>", "events.queue.JobQueued", true),
-            ("events.*.JobQueued", "events.queue.JobQueued", true),
-            ("events.queue.JobQueued", "events.queue.JobQueued", true),
-            ("events.*", "events.queue.JobQueued", false),
-            ("events.>", "events", false),
-            ("other.>", "events.queue.JobQueued", false),
-        ];
-        for (pattern, subject, expected) in cases {
-            assert_eq!(subject_matches(pattern, subject), expected, "{pattern} {subject}");
-        }
     }
 }

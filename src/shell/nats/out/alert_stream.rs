@@ -8,9 +8,8 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio::time::timeout;
 
-use crate::engine::wire::EventType;
+use crate::engine::wire::{EventType, Subjects};
 use crate::shell::context::ShellContext;
-use crate::shell::nats::lanes::core::subject_of;
 use crate::shell::settings::{Delivery, Settings};
 use crate::shell::status::Topic;
 
@@ -66,7 +65,7 @@ async fn look(client: &Client, context: &ShellContext) {
     struct Config {
         retention: String,
     }
-    let subject = subject_of(EventType::AlertTriggered);
+    let subject = Subjects::default().of(EventType::AlertTriggered);
     let Covering::Stream(stream) = covering(client, &context.settings, &subject).await else { return };
     let Answer::Here(info) =
         request::<Info>(client, &context.settings, &format!("STREAM.INFO.{stream}"), "").await

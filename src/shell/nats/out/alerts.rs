@@ -9,6 +9,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::engine::fact::Fact;
 use crate::engine::rules::AlertEvent;
+use crate::engine::wire::{EventType, Subjects};
 use crate::shell::context::ShellContext;
 use crate::shell::driver::command::Command;
 use crate::shell::nats::servers::backoff;
@@ -47,7 +48,7 @@ enum Way {
 pub(crate) struct AlertPublisher {
     client: Client,
     context: ShellContext,
-    beliefs: Vec<(&'static str, Way, Instant)>,
+    beliefs: Vec<(EventType, Way, Instant)>,
 }
 
 impl AlertPublisher {
@@ -87,9 +88,10 @@ impl AlertPublisher {
                     failures = failures.saturating_add(1);
                     self.beliefs.clear();
                     self.context.fact(Fact::PublishFailed { kind: event.event_type() });
-                    self.context
-                        .status
-                        .set(Topic::Publishing, format!("cannot publish {}: {error}", event.subject()));
+                    self.context.status.set(
+                        Topic::Publishing,
+                        format!("cannot publish {}: {error}", event.event_type().name()),
+                    );
                 }
             }
             let settings = &self.context.settings.alerts;
@@ -110,11 +112,11 @@ impl AlertPublisher {
     }
 
     async fn attempt(&mut self, event: &AlertEvent) -> Result<(), PublishError> {
-        let subject = event.subject();
+        let subject = Subjects::default().of(event.event_type());
         let mut headers = HeaderMap::new();
         headers.insert("Nats-Msg-Id", event.message_id());
         let payload = event.to_json();
-        match self.way(subject).await? {
+        match self.way(event.event_type()).await? {
             Way::Acknowledged => self.acknowledged(subject, headers, payload).await,
             Way::Core => {
                 let span = self.context.settings.nats.request_timeout;
@@ -132,7 +134,7 @@ impl AlertPublisher {
 
     async fn acknowledged(
         &self,
-        subject: &'static str,
+        subject: String,
         headers: HeaderMap,
         payload: String,
     ) -> Result<(), PublishError> {
@@ -166,20 +168,20 @@ impl AlertPublisher {
     }
 
     /// How events go to this subject.
-    async fn way(&mut self, subject: &'static str) -> Result<Way, PublishError> {
+    async fn way(&mut self, event_type: EventType) -> Result<Way, PublishError> {
         match self.context.settings.alerts.delivery {
             Delivery::JetStream => return Ok(Way::Acknowledged),
             Delivery::Core => return Ok(Way::Core),
             Delivery::Auto => {}
         }
         let known =
-            self.beliefs.iter().find(|(known, _, since)| *known == subject && since.elapsed() < BELIEF);
+            self.beliefs.iter().find(|(known, _, since)| *known == event_type && since.elapsed() < BELIEF);
         if let Some((_, way, _)) = known {
             return Ok(*way);
         }
-        let way = self.look_for_stream(subject).await?;
-        self.beliefs.retain(|(known, _, _)| *known != subject);
-        self.beliefs.push((subject, way, Instant::now()));
+        let way = self.look_for_stream(&Subjects::default().of(event_type)).await?;
+        self.beliefs.retain(|(known, _, _)| *known != event_type);
+        self.beliefs.push((event_type, way, Instant::now()));
         Ok(way)
     }
 
