@@ -21,7 +21,7 @@ class Model:
         self.slow_query_ms, self.top = slow_query_ms, top
         self.jobs, self.workers, self.chunks, self.files, self.progress = {}, {}, {}, {}, {}
         self.ended_chunks, self.ended_files = {}, {}
-        self.cache = {}
+        self.cache, self.alerts = {}, {}
         self.warmers = defaultdict(int)
         self.slow = {}
         self.slow_order = 0
@@ -70,6 +70,7 @@ class Model:
             error_type=e["error_type"],
             will_retry="true" if e["will_retry"] else "false",
         )
+        self.observe("processing_failed_chunk_retries", e["retry_count"])
         self.end_chunk(e)
 
     def end_file(self, e, file):
@@ -138,7 +139,7 @@ class Model:
     def job(self, e):
         return self.jobs.setdefault(
             e["job_id"],
-            dict(queue="unknown", job_type="unknown", priority="unknown", state="unseen", queued=None, started=None, ended=None, worker=None),
+            dict(queue="unknown", job_type="unknown", priority="unknown", state="unseen", queued=None, started=None, ended=None, worker=None, progress=None),
         )
 
     def JobQueued(self, e):
@@ -167,6 +168,8 @@ class Model:
     def JobProgressUpdated(self, e):
         job = self.jobs.get(e["job_id"])
         self.count("queue_job_progress_updates_total", job_type=job["job_type"] if job else "unknown")
+        if job and (job["started"] is None or ts(e) >= job["started"]):
+            job["progress"] = (e["progress"], ts(e))
 
     def end_job(self, e):
         job = self.job(e)
@@ -184,6 +187,7 @@ class Model:
     def JobFailed(self, e):
         labels = self.end_job(e)
         self.count("queue_jobs_failed_total", error_type=e["error_type"], **labels)
+        self.observe("queue_failed_job_retries", e["retry_count"], **labels)
         if e["sent_to_dlq"]:
             self.count("queue_jobs_dead_lettered_total", **labels)
 
@@ -192,6 +196,8 @@ class Model:
         labels = dict(queue=job["queue"], job_type=job["job_type"])
         self.count("queue_job_retries_scheduled_total", **labels)
         self.observe("queue_job_retry_backoff_seconds", e["backoff_seconds"], **labels)
+        if e["retry_attempt"] >= e["max_retries"]:
+            self.count("queue_job_last_retries_total", **labels)
         if job["state"] in ("waiting", "running"):
             job["state"] = "retrying"
 
@@ -224,9 +230,12 @@ class Model:
 
     def AlertTriggered(self, e):
         self.count("alerts_triggered_total", alert_name=e["alert_name"], severity=e["severity"])
+        self.alerts[(e["alert_rule_id"], e.get("fingerprint"))] = (e["alert_name"], e["severity"])
 
     def AlertCleared(self, e):
         self.count("alerts_cleared_total", alert_name=e["alert_name"])
+        self.observe("alert_duration_seconds", e["duration_seconds"], alert_name=e["alert_name"])
+        self.alerts.pop((e["alert_rule_id"], e.get("fingerprint")), None)
 
     def DashboardGenerated(self, e):
         self.count("dashboards_generated_total")
@@ -278,6 +287,7 @@ class Model:
         add = lambda name, value=1.0, **labels: shown.__setitem__(
             (name, frozenset(labels.items())), shown[(name, frozenset(labels.items()))] + value
         )
+        progress = defaultdict(list)
         shown[("processing_files_active", frozenset())] = float(len(self.files))
         for strategy in self.chunks.values():
             add("processing_chunks_active", strategy=strategy or "unknown")
@@ -285,8 +295,8 @@ class Model:
             add("processing_files_in_progress", status=status)
         if self.progress:
             ratios = [ratio for _, ratio in self.progress.values()]
-            shown[("processing_file_progress_ratio", frozenset({("quantile", "min")}))] = min(ratios)
-            shown[("processing_file_progress_ratio", frozenset({("quantile", "avg")}))] = sum(ratios) / len(ratios)
+            shown[("processing_file_progress_ratio", frozenset({("stat", "min")}))] = min(ratios)
+            shown[("processing_file_progress_ratio", frozenset({("stat", "avg")}))] = sum(ratios) / len(ratios)
         for (level, _), size in self.cache.items():
             add("cache_entries", level=level)
             add("cache_size_bytes", size, level=level)
@@ -297,6 +307,13 @@ class Model:
                 add("queue_depth", queue=job["queue"], priority=job["priority"])
             elif job["state"] == "running":
                 add("queue_jobs_running", queue=job["queue"], job_type=job["job_type"])
+                if job["progress"] and job["progress"][1] >= job["started"]:
+                    progress[job["queue"]].append(job["progress"][0])
+        for queue, ratios in progress.items():
+            for stat, ratio in (("min", min(ratios)), ("avg", sum(ratios) / len(ratios))):
+                shown[("queue_job_progress_ratio", frozenset({("queue", queue), ("stat", stat)}))] = ratio
+        for name, severity in self.alerts.values():
+            add("alerts_active", alert_name=name, severity=severity)
         for queues, concurrency in self.workers.values():
             for queue in queues:
                 add("queue_workers", queue=queue)
@@ -311,5 +328,5 @@ class Model:
 TRACKED = {
     "processing_files_active", "processing_chunks_active", "processing_files_in_progress", "processing_file_progress_ratio",
     "cache_entries", "cache_size_bytes", "cache_warmers_active", "queue_depth", "queue_jobs_running", "queue_workers",
-    "queue_worker_slots", "db_slow_query_seconds",
+    "queue_worker_slots", "queue_job_progress_ratio", "alerts_active", "db_slow_query_seconds",
 }

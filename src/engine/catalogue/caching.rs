@@ -1,11 +1,16 @@
 //! What the events of the caching context move.
 
+use std::time::Duration;
+
 use super::Catalogue;
 use super::families::Group;
 use super::rows::Metric;
+use crate::engine::time::Timestamp;
+use crate::engine::trackers::cache_entries::CacheCreation;
 use crate::engine::trackers::gauges::Board;
 use crate::engine::wire::payload::{
     CacheEntryAccessed, CacheEntryCreated, CacheEntryInvalidated, CacheWarmerCompleted, CacheWarmerStarted,
+    Quantity,
 };
 
 const CREATED: Group<3, 3> = Group {
@@ -24,14 +29,24 @@ const WARMER_ENTRIES: Group<1, 2> =
     Group { metrics: [Metric::WarmerEntries], labels: ["strategy", "outcome"] };
 
 impl Catalogue {
-    pub(super) fn cache_created(&mut self, board: &mut Board<'_>, event: &CacheEntryCreated<'_>) {
+    pub(super) fn cache_created(
+        &mut self,
+        board: &mut Board<'_>,
+        event: &CacheEntryCreated<'_>,
+        at: Timestamp,
+    ) {
         let values = [event.cache_level.as_ref(), &event.entry_type, &event.source];
         let [created, size, ttl] = self.families.series(board, &CREATED, values);
         board.add(created, 1.0);
         board.observe(size, event.entry_size_bytes.value());
         board.observe(ttl, event.ttl_seconds.value());
-        let level = self.families.value(&event.cache_level);
-        self.cache.created(board, level, &event.cache_key, event.entry_size_bytes);
+        let creation = CacheCreation {
+            level: self.families.value(&event.cache_level),
+            key: &event.cache_key,
+            bytes: event.entry_size_bytes,
+            expires: expiry(at, event.ttl_seconds),
+        };
+        self.cache.created(board, creation);
     }
 
     pub(super) fn cache_accessed(&mut self, board: &mut Board<'_>, event: &CacheEntryAccessed<'_>) {
@@ -70,4 +85,10 @@ impl Catalogue {
         }
         self.warmers.completed(board, self.families.value(strategy));
     }
+}
+
+/// When a time to live is over that began at `at`; 0 stands for one without an end, as caches have it.
+fn expiry(at: Timestamp, ttl_seconds: Quantity) -> Option<Timestamp> {
+    let ttl = Duration::try_from_secs_f64(ttl_seconds.value()).ok().filter(|ttl| !ttl.is_zero())?;
+    Some(at.after(ttl))
 }

@@ -8,22 +8,21 @@ pub(super) const LEVELS: &[&[&str]] = &[&["L1"], &["L2"], &["L3"]];
 pub(super) const LEVELS_AND_RESULTS: &[&[&str]] =
     &[&["L1", "hit"], &["L1", "miss"], &["L2", "hit"], &["L2", "miss"], &["L3", "hit"], &["L3", "miss"]];
 pub(super) const EVICTIONS: &[&[&str]] = &[
-    &["jobs", "entries"],
-    &["jobs", "age"],
-    &["jobs", "ended"],
-    &["workers", "entries"],
-    &["workers", "age"],
-    &["chunks", "entries"],
-    &["chunks", "age"],
-    &["chunks", "ended"],
-    &["files", "entries"],
-    &["files", "age"],
-    &["files", "ended"],
-    &["cache", "entries"],
-    &["cache", "age"],
-    &["warmers", "entries"],
-    &["warmers", "age"],
-    &["warmers", "ended"],
+    &["jobs", "full"],
+    &["jobs", "abandoned"],
+    &["workers", "full"],
+    &["workers", "abandoned"],
+    &["chunks", "full"],
+    &["chunks", "abandoned"],
+    &["files", "full"],
+    &["files", "abandoned"],
+    &["cache", "full"],
+    &["cache", "abandoned"],
+    &["cache", "expired"],
+    &["warmers", "full"],
+    &["warmers", "abandoned"],
+    &["alerts", "full"],
+    &["alerts", "abandoned"],
 ];
 pub(super) const TRACKERS: &[&[&str]] =
-    &[&["jobs"], &["workers"], &["chunks"], &["files"], &["cache"], &["warmers"]];
+    &[&["jobs"], &["workers"], &["chunks"], &["files"], &["cache"], &["warmers"], &["alerts"]];

@@ -56,7 +56,11 @@ impl Families {
     pub(super) fn declare(&self, board: &mut Board<'_>) {
         for metric in Metric::ALL {
             for values in metric.row().declared {
-                self.family(*metric).resolve(board, values);
+                let series = self.family(*metric).resolve(board, values);
+                // A tracked gauge leaves once its last entry ended, which at the start none did.
+                if matches!(metric.row().source, Source::Tracker(_)) {
+                    board.store.hold(series);
+                }
             }
         }
     }
@@ -182,8 +186,8 @@ fn spec_of(row: &CatalogueRow, name: String, chosen: Chosen, config: &Config) ->
         unit,
         buckets,
         stale_after: match row.source {
-            Source::Event(_) => Some(chosen.stale_after.unwrap_or(config.stale_after)),
-            Source::Tracker(_) | Source::Sidecar => None,
+            Source::Event(_) | Source::Tracker(_) => Some(chosen.stale_after.unwrap_or(config.stale_after)),
+            Source::Sidecar => None,
         },
     }
 }

@@ -40,10 +40,11 @@ use self::recorded::Recorded;
 use crate::engine::config::Config;
 use crate::engine::series::{Cause, Store};
 use crate::engine::time::Timestamp;
+use crate::engine::trackers::alerts::ForeignAlerts;
 use crate::engine::trackers::cache_entries::CacheEntries;
 use crate::engine::trackers::chunks::Chunks;
 use crate::engine::trackers::files::{FileFamilies, Files};
-use crate::engine::trackers::frame::FrameFamilies;
+use crate::engine::trackers::frame::{FrameFamilies, FrameParts};
 use crate::engine::trackers::gauges::{Board, Family};
 use crate::engine::trackers::jobs::{JobFamilies, Jobs};
 use crate::engine::trackers::slow_queries::SlowQueries;
@@ -62,6 +63,7 @@ pub struct Catalogue {
     files: Files,
     cache: CacheEntries,
     warmers: Warmers,
+    alerts: ForeignAlerts,
     slow_queries: SlowQueries,
     slow_query_ms: f64,
     declared: bool,
@@ -75,16 +77,20 @@ impl Catalogue {
         store.reserve("process_");
         let families = Families::register(store, config);
         let family = |metric: Metric| -> Family { families.family(metric).clone() };
-        let frame = || FrameFamilies {
-            entries: family(Metric::TrackerEntries),
-            evictions: family(Metric::TrackerEvictions),
+        let parts = || FrameParts {
+            limits: &config.trackers,
+            families: FrameFamilies {
+                entries: family(Metric::TrackerEntries),
+                alive: family(Metric::TrackerAlive),
+                evictions: family(Metric::TrackerEvictions),
+            },
         };
-        let limits = config.trackers;
         let jobs = JobFamilies {
             depth: family(Metric::QueueDepth),
             running: family(Metric::JobsRunning),
             oldest_waiting: family(Metric::OldestJobAge),
             oldest_progress: family(Metric::JobProgressAge),
+            ratio: family(Metric::JobProgress),
         };
         let files = FileFamilies {
             active: family(Metric::FilesActive),
@@ -95,12 +101,13 @@ impl Catalogue {
         let (entries, size) = (family(Metric::CacheEntries), family(Metric::CacheSize));
         let (alive, slots) = (family(Metric::Workers), family(Metric::WorkerSlots));
         Self {
-            jobs: Jobs::of_jobs(limits, frame(), jobs),
-            workers: Workers::of_workers(limits, frame(), alive, slots),
-            chunks: Chunks::of_chunks(limits, frame(), family(Metric::ChunksActive)),
-            files: Files::of_files(limits, frame(), files),
-            cache: CacheEntries::of_cache(limits, frame(), entries, size),
-            warmers: Warmers::of_warmers(limits, frame(), family(Metric::WarmersActive)),
+            jobs: Jobs::of_jobs(parts(), jobs),
+            workers: Workers::of_workers(parts(), alive, slots),
+            chunks: Chunks::of_chunks(parts(), family(Metric::ChunksActive)),
+            files: Files::of_files(parts(), files),
+            cache: CacheEntries::of_cache(parts(), entries, size),
+            warmers: Warmers::of_warmers(parts(), family(Metric::WarmersActive)),
+            alerts: ForeignAlerts::of_alerts(parts(), family(Metric::AlertsActive)),
             slow_queries: SlowQueries::new(config.slow_query_top, family(Metric::SlowQuery)),
             slow_query_ms: config.slow_query.as_micros() as f64 / 1e3,
             recorded: Recorded::new(config),
@@ -127,7 +134,7 @@ impl Catalogue {
             Payload::ChunkProcessingFailed(event) => self.chunk_failed(board, event, at),
             Payload::FileProcessingCompleted(event) => self.file_completed(board, event, at),
             Payload::FileProcessingFailed(event) => self.file_failed(board, event, at),
-            Payload::CacheEntryCreated(event) => self.cache_created(board, event),
+            Payload::CacheEntryCreated(event) => self.cache_created(board, event, at),
             Payload::CacheEntryAccessed(event) => self.cache_accessed(board, event),
             Payload::CacheEntryInvalidated(event) => self.cache_invalidated(board, event),
             Payload::CacheWarmerStarted(event) => self.warmer_started(board, event),
@@ -150,7 +157,7 @@ impl Catalogue {
         Ok(())
     }
 
-    /// Shows the ages of now and evicts tracker entries that nothing moved for too long. Call it before the store is
+    /// Shows the ages of now and forgets what ended too long ago. Call it before the store is
     /// read: at a scrape, at a history step, before rules are evaluated.
     pub fn refresh(&mut self, store: &mut Store, now: Timestamp) {
         self.declare(store, now);
@@ -161,6 +168,7 @@ impl Catalogue {
         self.files.refresh(board);
         self.cache.refresh(board);
         self.warmers.refresh(board);
+        self.alerts.refresh(board);
     }
 
     /// Gives birth to the declared label sets at the first instant that is known.

@@ -18,8 +18,10 @@ const CHUNK_END: Group<3, 1> = Group {
     metrics: [Metric::ChunksCompleted, Metric::ChunkDuration, Metric::ChunkTextLength],
     labels: ["cached"],
 };
-const CHUNK_FAILURE: Group<1, 2> =
-    Group { metrics: [Metric::ChunksFailed], labels: ["error_type", "will_retry"] };
+const CHUNK_FAILURE: Group<2, 2> = Group {
+    metrics: [Metric::ChunksFailed, Metric::ChunkFailureRetries],
+    labels: ["error_type", "will_retry"],
+};
 const FILE_END: Group<3, 1> = Group {
     metrics: [Metric::FilesCompleted, Metric::FileDuration, Metric::FileTextLength],
     labels: ["language"],
@@ -75,8 +77,9 @@ impl Catalogue {
         at: Timestamp,
     ) {
         let values = [event.error_type.as_ref(), flag(event.will_retry)];
-        let [failed] = self.families.series(board, &CHUNK_FAILURE, values);
+        let [failed, retries] = self.families.series(board, &CHUNK_FAILURE, values);
         board.add(failed, 1.0);
+        board.observe(retries, event.retry_count.value());
         self.chunks.ended(board, &event.chunk_id, at);
     }
 

@@ -7,7 +7,7 @@ use super::families::Group;
 use super::rows::Metric;
 use crate::engine::time::Timestamp;
 use crate::engine::trackers::gauges::Board;
-use crate::engine::trackers::jobs::{JobLabels, JobStart};
+use crate::engine::trackers::jobs::{JobLabels, JobProgress, JobStart};
 use crate::engine::trackers::key::IdKey;
 use crate::engine::trackers::words::UNKNOWN;
 use crate::engine::wire::payload::{
@@ -26,12 +26,14 @@ const COMPLETED: Group<4, 2> = Group {
     metrics: [Metric::JobsCompleted, Metric::JobDuration, Metric::JobResult, Metric::JobRetries],
     labels: ["queue", "job_type"],
 };
-const FAILED: Group<2, 3> = Group {
-    metrics: [Metric::JobsFailed, Metric::JobsDeadLettered],
+const FAILED: Group<3, 3> = Group {
+    metrics: [Metric::JobsFailed, Metric::JobsDeadLettered, Metric::JobFailureRetries],
     labels: ["queue", "job_type", "error_type"],
 };
-const RETRIED: Group<2, 2> =
-    Group { metrics: [Metric::RetriesScheduled, Metric::RetryBackoff], labels: ["queue", "job_type"] };
+const RETRIED: Group<3, 2> = Group {
+    metrics: [Metric::RetriesScheduled, Metric::RetryBackoff, Metric::LastRetries],
+    labels: ["queue", "job_type"],
+};
 const WORKER_START: Group<1, 1> = Group { metrics: [Metric::WorkersStarted], labels: ["queue"] };
 const WORKER_STOP: Group<1, 1> = Group { metrics: [Metric::WorkersStopped], labels: ["reason"] };
 const ORPHANED: Group<1, 1> = Group { metrics: [Metric::JobsOrphaned], labels: ["reason"] };
@@ -75,7 +77,8 @@ impl Catalogue {
         event: &JobProgressUpdated<'_>,
         at: Timestamp,
     ) {
-        let job = self.jobs.progressed(board, &event.job_id, at);
+        let update = JobProgress { job: &event.job_id, ratio: event.progress.clamp(0.0, 1.0), at };
+        let job = self.jobs.progressed(board, update);
         let labels = self.jobs.labels(job);
         let [updates] = self.families.series(board, &PROGRESSED, [labels.job_type]);
         board.add(updates, 1.0);
@@ -98,8 +101,9 @@ impl Catalogue {
         self.workers.seen(board, IdKey::new(&event.worker_id));
         let labels = self.jobs.labels(Some(job));
         let values = [labels.queue, labels.job_type, &event.error_type];
-        let [failed, dead] = self.families.series(board, &FAILED, values);
+        let [failed, dead, retries] = self.families.series(board, &FAILED, values);
         board.add(failed, 1.0);
+        board.observe(retries, event.retry_count.value());
         if event.sent_to_dlq {
             board.add(dead, 1.0);
         }
@@ -108,9 +112,12 @@ impl Catalogue {
     pub(super) fn job_retry_scheduled(&mut self, board: &mut Board<'_>, event: &JobRetryScheduled<'_>) {
         let job = self.jobs.retry_scheduled(board, &event.job_id);
         let labels = self.jobs.labels(job);
-        let [retries, backoff] = self.families.series(board, &RETRIED, [labels.queue, labels.job_type]);
+        let [retries, backoff, last] = self.families.series(board, &RETRIED, [labels.queue, labels.job_type]);
         board.add(retries, 1.0);
         board.observe(backoff, event.backoff_seconds.value());
+        if event.retry_attempt.value() >= event.max_retries.value() {
+            board.add(last, 1.0);
+        }
     }
 
     pub(super) fn worker_started(&mut self, board: &mut Board<'_>, event: &WorkerStarted<'_>) {

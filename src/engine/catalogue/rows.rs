@@ -59,6 +59,8 @@ rows! {
         "Length of the text of a chunk.", unit("chars"), buckets(CHARS), declared(ALONE);
     ChunksFailed: Counter Event(ChunkProcessingFailed) "processing_chunks_failed_total" ["error_type", "will_retry"],
         "Chunks that failed, by kind of error and whether they will be tried again.";
+    ChunkFailureRetries: Histogram Event(ChunkProcessingFailed) "processing_failed_chunk_retries" [],
+        "Retries that chunks had when they failed.", fixed_buckets(RETRIES), declared(ALONE);
     FilesCompleted: Counter Event(FileProcessingCompleted) "processing_files_completed_total" ["language"],
         "Files processed to the end, by detected language.";
     FileDuration: Histogram Event(FileProcessingCompleted) "processing_file_duration_seconds" [],
@@ -73,10 +75,10 @@ rows! {
         "Progress updates of files, by status.";
     FilesInProgress: Gauge Tracker(ProgressUpdated) "processing_files_in_progress" ["status"],
         "Files in progress, by the status of their last progress update.";
-    FileProgress: Gauge Tracker(ProgressUpdated) "processing_file_progress_ratio" ["quantile"],
+    FileProgress: Gauge Tracker(ProgressUpdated) "processing_file_progress_ratio" ["stat"],
         "Least and average progress over the files in progress, absent when there are none.", unit("ratio");
     FileProgressAge: Gauge Tracker(ProgressUpdated) "processing_oldest_progress_age_seconds" [],
-        "Longest time since any file in progress last moved, absent when there are none.", unit("seconds");
+        "Longest time since any file in progress last moved; 0 when the last one ended.", unit("seconds");
 
     CacheCreated: Counter Event(CacheEntryCreated) "cache_entries_created_total" ["level", "entry_type", "source"],
         "Entries added to the cache.";
@@ -116,7 +118,7 @@ rows! {
     QueueDepth: Gauge Tracker(JobQueued) "queue_depth" ["queue", "priority"],
         "Jobs waiting in a queue.";
     OldestJobAge: Gauge Tracker(JobQueued) "queue_oldest_job_age_seconds" ["queue"],
-        "Longest time any waiting job of a queue has waited, absent when none waits.", unit("seconds");
+        "Longest time any waiting job of a queue has waited; 0 when the last one left.", unit("seconds");
     JobsStarted: Counter Event(JobStarted) "queue_jobs_started_total" ["queue", "job_type"],
         "Jobs that a worker began.";
     JobWait: Histogram Tracker(JobStarted) "queue_wait_seconds" ["queue", "job_type", "priority"],
@@ -126,7 +128,10 @@ rows! {
     JobProgressUpdates: Counter Event(JobProgressUpdated) "queue_job_progress_updates_total" ["job_type"],
         "Progress updates of jobs.";
     JobProgressAge: Gauge Tracker(JobProgressUpdated) "queue_oldest_progress_age_seconds" ["queue"],
-        "Longest time since any running job of a queue last moved, absent when none runs.", unit("seconds");
+        "Longest time since any running job of a queue last moved; 0 when the last one ended.", unit("seconds");
+    JobProgress: Gauge Tracker(JobProgressUpdated) "queue_job_progress_ratio" ["queue", "stat"],
+        "Least and average progress over the running jobs of a queue that reported any, absent when there are none.",
+        unit("ratio");
     JobsCompleted: Counter Event(JobCompleted) "queue_jobs_completed_total" ["queue", "job_type"],
         "Jobs that succeeded.";
     JobDuration: Histogram Event(JobCompleted) "queue_job_duration_seconds" ["queue", "job_type"],
@@ -139,10 +144,14 @@ rows! {
         "Jobs that failed for good, by kind of error.";
     JobsDeadLettered: Counter Event(JobFailed) "queue_jobs_dead_lettered_total" ["queue", "job_type"],
         "Failed jobs that were sent to the dead letter queue.";
+    JobFailureRetries: Histogram Event(JobFailed) "queue_failed_job_retries" ["queue", "job_type"],
+        "Retries that jobs had when they failed for good.", fixed_buckets(RETRIES);
     RetriesScheduled: Counter Event(JobRetryScheduled) "queue_job_retries_scheduled_total" ["queue", "job_type"],
         "Retries of jobs that were scheduled.";
     RetryBackoff: Histogram Event(JobRetryScheduled) "queue_job_retry_backoff_seconds" ["queue", "job_type"],
         "Time until a scheduled retry.", unit("seconds"), buckets(WORK_SECONDS);
+    LastRetries: Counter Event(JobRetryScheduled) "queue_job_last_retries_total" ["queue", "job_type"],
+        "Scheduled retries after which none is left.";
     WorkersStarted: Counter Event(WorkerStarted) "queue_workers_started_total" ["queue"],
         "Workers that started, once for each queue they serve.";
     Workers: Gauge Tracker(WorkerStarted) "queue_workers" ["queue"],
@@ -187,13 +196,19 @@ rows! {
         "Alerts that other publishers triggered.";
     AlertsCleared: Counter Event(AlertCleared) "alerts_cleared_total" ["alert_name"],
         "Alerts that other publishers cleared.";
+    AlertsActive: Gauge Tracker(AlertCleared) "alerts_active" ["alert_name", "severity"],
+        "Alerts that other publishers triggered and did not clear.";
+    AlertDuration: Histogram Event(AlertCleared) "alert_duration_seconds" ["alert_name"],
+        "How long alerts of other publishers lasted.", unit("seconds"), buckets(LIFETIME_SECONDS);
     Dashboards: Counter Event(DashboardGenerated) "dashboards_generated_total" [],
         "Dashboards generated.", declared(ALONE);
 
     TrackerEntries: Gauge Sidecar "signalbox_tracker_entries" ["tracker"],
         "Entries a tracker holds.", declared(TRACKERS);
+    TrackerAlive: Gauge Sidecar "signalbox_tracker_alive" ["tracker"],
+        "Entries a tracker holds that have not ended.", declared(TRACKERS);
     TrackerEvictions: Counter Sidecar "signalbox_tracker_evictions_total" ["tracker", "reason"],
-        "Tracker entries forgotten: for lack of room, for age, or because what had ended made room.",
+        "Tracker entries that went too early: full, for lack of room, what had ended first; abandoned, since nothing moved them; expired, cache entries whose time to live was long over.",
         declared(EVICTIONS);
     LabelValuesCut: Counter Sidecar "signalbox_label_values_cut_total" ["metric"],
         "Label values cut because they were longer than the limit.";

@@ -7,7 +7,7 @@ use std::fmt::Write;
 use serde_json::{Map, Value};
 
 use super::Catalogue;
-use crate::engine::config::{Config, MetricSettings, NameScheme};
+use crate::engine::config::{Config, MetricSettings, NameScheme, TrackerName};
 use crate::engine::labels::Labels;
 use crate::engine::metric::MetricType;
 use crate::engine::series::{Cause, Ordinal, Store};
@@ -28,7 +28,9 @@ macro_rules! data_files {
     };
 }
 
-data_files! { processing caching queue jobs workers database monitoring recorded labels bounds settings }
+data_files! {
+    processing caching queue jobs workers database monitoring recorded labels bounds days settings
+}
 
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -39,7 +41,7 @@ struct Case {
     steps: Vec<BTreeMap<String, Value>>,
 }
 
-struct World {
+pub(super) struct World {
     config: Config,
     store: Store,
     catalogue: Catalogue,
@@ -64,12 +66,16 @@ fn run_file(text: &str) {
     assert!(failures.is_empty(), "{failures}");
 }
 
+pub(super) fn defaults() -> BTreeMap<String, Map<String, Value>> {
+    serde_saphyr::from_str(DEFAULTS).unwrap()
+}
+
 pub(super) fn instant(seconds: f64) -> Timestamp {
     Timestamp::from_micros(((START_SECONDS + seconds) * 1e6).round() as i64)
 }
 
 impl World {
-    fn new(settings: &BTreeMap<String, Value>) -> Self {
+    pub(super) fn new(settings: &BTreeMap<String, Value>) -> Self {
         let config = config(settings);
         let mut store = Store::new(config.series);
         let mut catalogue = Catalogue::new(&mut store, &config);
@@ -79,7 +85,7 @@ impl World {
             config,
             store,
             catalogue,
-            defaults: serde_saphyr::from_str(DEFAULTS).unwrap(),
+            defaults: defaults(),
             now: instant(0.0),
             events: 0,
         }
@@ -93,8 +99,7 @@ impl World {
                 "refused" | "times" => {}
                 "now" => {
                     self.now = instant(value.as_f64().unwrap());
-                    self.store.expire(self.now);
-                    self.catalogue.refresh(&mut self.store, self.now);
+                    self.refresh();
                 }
                 "expect" => self.expect(value.as_str().unwrap())?,
                 event_type => {
@@ -112,7 +117,16 @@ impl World {
         Ok(())
     }
 
-    fn apply(&mut self, event_type: &str, given: &Map<String, Value>) -> Result<(), Refusal> {
+    fn refresh(&mut self) {
+        self.store.expire(self.now);
+        self.catalogue.refresh(&mut self.store, self.now);
+    }
+
+    pub(super) fn samples(&self) -> BTreeMap<String, f64> {
+        samples(&self.store)
+    }
+
+    pub(super) fn apply(&mut self, event_type: &str, given: &Map<String, Value>) -> Result<(), Refusal> {
         self.events += 1;
         let mut fields = self.defaults.get(event_type).unwrap().clone();
         fields.extend(given.clone());
@@ -141,7 +155,7 @@ impl World {
     }
 
     fn expect(&self, lines: &str) -> Result<(), String> {
-        let samples = samples(&self.store);
+        let samples = self.samples();
         let mut wrong = String::new();
         for line in lines.lines().filter(|line| !line.trim().is_empty()) {
             let (left, right) = line.trim().rsplit_once(' ').unwrap();
@@ -191,6 +205,7 @@ fn config(settings: &BTreeMap<String, Value>) -> Config {
             "slow_query_top" => config.slow_query_top = whole(value) as usize,
             "tracker_entries" => config.trackers.entries = whole(value) as usize,
             "tracker_age" => config.trackers.age = span(value),
+            "abandon_after" => config.trackers.abandon_after = abandon_after(value),
             "stale_after" => config.stale_after = span(value),
             "series_per_metric" => config.series.series_per_metric = whole(value) as usize,
             "utf8_names" => config.names = NameScheme::Utf8,
@@ -199,6 +214,17 @@ fn config(settings: &BTreeMap<String, Value>) -> Config {
         }
     }
     config
+}
+
+fn abandon_after(value: &Value) -> BTreeMap<TrackerName, std::time::Duration> {
+    let span = |value: &Value| std::time::Duration::from_secs_f64(value.as_f64().unwrap());
+    match value.as_object() {
+        Some(spans) => {
+            let named = |word: &String| TrackerName::from_word(word).unwrap();
+            spans.iter().map(|(word, value)| (named(word), span(value))).collect()
+        }
+        None => TrackerName::ALL.iter().map(|name| (*name, span(value))).collect(),
+    }
 }
 
 fn metric_settings(value: &Value) -> MetricSettings {

@@ -42,6 +42,10 @@ fn value(kind: KeyKind) -> String {
         KeyKind::Duration(Zero::Allowed) => "duration or 0".to_owned(),
         KeyKind::Duration(Zero::Refused) => "duration".to_owned(),
         KeyKind::DurationByGlob => "duration, or glob: duration".to_owned(),
+        KeyKind::DurationByName(names) => {
+            let all: Vec<String> = (names.all)().iter().map(|name| format!("`{name}`")).collect();
+            format!("duration, or {}: duration ({})", names.what, all.join(", "))
+        }
         KeyKind::Word(words) => words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "),
         KeyKind::List(element) => format!("list of: {}", value(*element)),
         KeyKind::OneOrMany(element) => format!("{} or a list", value(*element)),

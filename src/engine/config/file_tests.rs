@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::file::{FileConfig, SecretSource, StreamStart};
-use super::{Evaluate, NameScheme, TransformStep};
+use super::{Evaluate, NameScheme, TrackerName, TransformStep};
 use crate::engine::diagnostic::{Diagnostic, Source};
 use crate::engine::wire::{EventType, Lane};
 
@@ -32,7 +32,7 @@ fn every_part_of_the_engine_follows_the_file() {
     let text = r#"
 namespace: shop
 dedupe: {entries: 0, age: 10m}
-limits: {series: 5, message_bytes: 64KiB, tracker_age: 1h30m}
+limits: {series: 5, message_bytes: 64KiB, tracker_age: 1h30m, abandon_after: {jobs: 2h}}
 lanes: {JobQueued: core, ProgressUpdated: jetstream}
 stale_after: {"queue_*": 10m, "*": 2h}
 metrics:
@@ -57,6 +57,7 @@ transforms:
     assert_eq!((engine.dedupe.entries, engine.dedupe.age), (0, Duration::from_mins(10)));
     assert_eq!((engine.series.series, engine.wire.message_bytes_max), (5, 64 << 10));
     assert_eq!(engine.trackers.age, Duration::from_mins(90));
+    assert_eq!(engine.trackers.abandon_after, [(TrackerName::Jobs, Duration::from_hours(2))].into());
     assert_eq!(engine.wire.lanes[&EventType::JobQueued], Lane::Core);
     assert_eq!(engine.wire.lanes[&EventType::ProgressUpdated], Lane::JetStream);
     let patterns: Vec<&str> = engine.metrics.iter().map(|metric| metric.pattern.as_str()).collect();
@@ -82,7 +83,7 @@ fn everything_wrong_is_found_at_once_at_its_place() {
 listn: 127.0.0.1:1
 nats: {url: 'http://x', user: me}
 dedupe: {age: 10, entries: many}
-limits: {message_bytes: 1TB, series: 0}
+limits: {message_bytes: 1TB, series: 0, abandon_after: {job: 1h, files: 0s}}
 lanes: {JobQueud: core, JobStarted: jetstram}
 metrics: [{buckets: [1, 1]}, {match: a, buckets: [2, 1]}]
 history: {step: 0s}
@@ -95,6 +96,8 @@ evaluate: interval
         ("many", "`dedupe.entries` is `many`, expected a whole number"),
         ("1TB", "`limits.message_bytes` is `1TB`, which is no size"),
         ("0", "`limits.series` is 0, at least 1 is needed"),
+        ("job", "unknown tracker `job`"),
+        ("0s", "`limits.abandon_after.files` is zero"),
         ("JobQueud", "unknown event type `JobQueud`"),
         ("jetstram", "`lanes.JobStarted` is `jetstram`, expected one of core, jetstream"),
         ("0s", "`history.step` is zero"),

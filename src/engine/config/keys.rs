@@ -1,5 +1,6 @@
 //! The table of every configuration key: the validator, the JSON Schema and `docs/configuration.md` come from it.
 
+use super::TrackerName;
 use crate::engine::wire::EventType;
 use crate::engine::yaml::keys::{Key, KeyDefault, KeyKind, Names, Zero, key};
 
@@ -9,6 +10,14 @@ const EVENT_TYPES: Names = Names {
     all: || EventType::ALL.iter().map(|event_type| event_type.name()).collect(),
     code: "unknown-event-type",
     advice: "Event types are written as in the specification, for example `JobQueued`.",
+};
+
+/// The names of trackers.
+const TRACKERS: Names = Names {
+    what: "tracker",
+    all: || TrackerName::ALL.iter().map(|tracker| tracker.word()).collect(),
+    code: "unknown-word",
+    advice: "Trackers are jobs, workers, chunks, files, cache, warmers and alerts.",
 };
 
 /// A duration above zero.
@@ -282,7 +291,13 @@ const LIMITS: &[Key] = &[
         "tracker_age",
         SPAN,
         KeyDefault::Words("24h"),
-        "How long a tracker keeps an entry that nothing moves.",
+        "How long a tracker remembers what has ended, for events that come late; what is alive is never dropped for its age.",
+    ),
+    key(
+        "abandon_after",
+        KeyKind::DurationByName(TRACKERS),
+        KeyDefault::Words("never"),
+        "Gives up what is alive and was moved by no event for this long, as if its end had come; a mapping gives it by tracker.",
     ),
 ];
 

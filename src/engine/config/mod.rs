@@ -11,9 +11,11 @@ mod file_tests;
 pub mod keys;
 mod secrets;
 pub mod server_url;
+mod trackers;
 mod values;
 
 pub use declared::DeclaredMetric;
+pub use trackers::{TrackerLimits, TrackerName};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -177,15 +179,6 @@ pub struct DedupeConfig {
     pub age: Duration,
 }
 
-/// Bounds of every tracker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TrackerLimits {
-    /// Entries of one tracker.
-    pub entries: usize,
-    /// How long an entry that nothing moves is kept.
-    pub age: Duration,
-}
-
 /// Settings of the metrics whose name a glob (`*`, `?`) matches.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MetricSettings {
@@ -225,7 +218,11 @@ impl Config {
             series: SeriesLimits { series: 1_000_000, series_per_metric: 100_000 },
             slow_query: Duration::from_millis(500),
             slow_query_top: 20,
-            trackers: TrackerLimits { entries: 200_000, age: Duration::from_hours(24) },
+            trackers: TrackerLimits {
+                entries: 200_000,
+                age: Duration::from_hours(24),
+                abandon_after: BTreeMap::new(),
+            },
             stale_after: Duration::from_hours(1),
             park_after: None,
             metrics: Vec::new(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Config, Evaluate, MetricSettings, NameScheme, Transform, TransformStep};
+use super::{Config, Evaluate, MetricSettings, NameScheme, TrackerName, Transform, TransformStep};
 use crate::engine::wire::{EventType, Lane};
 use crate::engine::yaml::{Findings, Read, ReadValue, Values};
 
@@ -79,6 +79,21 @@ fn limits(config: &mut Config, limits: &Values) {
     set(&mut config.wire.depth_max, limits.count("depth"));
     set(&mut config.trackers.entries, limits.count("tracker_entries"));
     set_span(&mut config.trackers.age, limits.duration("tracker_age"));
+    config.trackers.abandon_after = abandon_after(limits);
+}
+
+fn abandon_after(limits: &Values) -> BTreeMap<TrackerName, Duration> {
+    match limits.find("abandon_after").map(|read| &read.value) {
+        Some(ReadValue::Duration(span)) => TrackerName::ALL.iter().map(|name| (*name, *span)).collect(),
+        Some(ReadValue::Map(entries)) => entries
+            .iter()
+            .filter_map(|(word, read)| match read.value {
+                ReadValue::Duration(span) => Some((TrackerName::from_word(word)?, span)),
+                _ => None,
+            })
+            .collect(),
+        _ => BTreeMap::new(),
+    }
 }
 
 fn lanes(config: &mut Config, top: &Values) {

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::label_text::identity_of;
+use super::store::Marks;
 use super::{FamilyId, SeriesId, Store, Timestamp};
 use crate::engine::metric::MetricType;
 
@@ -54,13 +55,29 @@ impl Store {
         for (list, id) in due.into_iter().flat_map(|(list, ids)| ids.into_iter().map(move |id| (list, id))) {
             let Some(slot) = self.slot(id).copied().filter(|slot| slot.due == list as u32) else { continue };
             let Some(lifetime) = self.lifetime(slot.family) else { continue };
-            if slot.moved.after(lifetime) > now {
+            if slot.marks.has(Marks::HELD) {
+                self.schedule_from(id, now);
+            } else if slot.moved.after(lifetime) > now {
                 self.schedule(id);
             } else if slot.metric_type == MetricType::Gauge {
                 self.remove(id, now);
             } else {
                 self.park(id, now);
             }
+        }
+    }
+
+    /// Keeps a gauge from leaving by itself, however long nothing moves it, until [`Store::release`].
+    pub fn hold(&mut self, id: SeriesId) {
+        if let Some(slot) = self.slot_mut(id) {
+            slot.marks.put(Marks::HELD);
+        }
+    }
+
+    /// Lets a held gauge leave when nothing moved it for its family's `stale_after`.
+    pub fn release(&mut self, id: SeriesId) {
+        if let Some(slot) = self.slot_mut(id) {
+            slot.marks.clear(Marks::HELD);
         }
     }
 
@@ -109,9 +126,14 @@ impl Store {
 
     /// Puts a series under the earliest time it may leave.
     pub(super) fn schedule(&mut self, id: SeriesId) {
-        let Some(slot) = self.slot(id) else { return };
-        let Some(lifetime) = self.lifetime(slot.family) else { return };
-        let list = slot.moved.after(lifetime).micros().div_euclid(LIST_MICROS);
+        if let Some(moved) = self.slot(id).map(|slot| slot.moved) {
+            self.schedule_from(id, moved);
+        }
+    }
+
+    fn schedule_from(&mut self, id: SeriesId, from: Timestamp) {
+        let Some(lifetime) = self.slot(id).and_then(|slot| self.lifetime(slot.family)) else { return };
+        let list = from.after(lifetime).micros().div_euclid(LIST_MICROS);
         self.due.0.entry(list).or_default().push(id);
         if let Some(slot) = self.slots.get_mut(id.slot as usize) {
             slot.due = list as u32;

@@ -84,6 +84,8 @@ impl Marks {
     pub(super) const TOUCHED: Self = Self(2);
     /// It stands for what exceeds a limit.
     pub(super) const OVERFLOW: Self = Self(4);
+    /// Something outside stands for its value, so it does not leave by itself.
+    pub(super) const HELD: Self = Self(8);
 
     pub(super) fn has(self, mark: Self) -> bool {
         self.0 & mark.0 != 0
@@ -299,6 +301,10 @@ impl Store {
     #[inline]
     pub(super) fn slot(&self, id: SeriesId) -> Option<&Slot> {
         self.slots.get(id.slot as usize).filter(|slot| slot.generation == id.generation)
+    }
+
+    pub(super) fn slot_mut(&mut self, id: SeriesId) -> Option<&mut Slot> {
+        self.slots.get_mut(id.slot as usize).filter(|slot| slot.generation == id.generation)
     }
 
     pub(super) fn id_of(&self, slot: u32) -> Option<SeriesId> {

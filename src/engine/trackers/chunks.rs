@@ -1,10 +1,10 @@
 //! Chunks: active from ChunkProcessingStarted to the next ChunkProcessingCompleted or ChunkProcessingFailed.
 
-use super::frame::{Frame, FrameFamilies, Tracker};
-use super::gauges::{Board, Counted, Family, ONE};
+use super::frame::{Frame, FrameParts, Lifted, Tracker};
+use super::gauges::{Board, Counted, Family};
 use super::key::IdKey;
 use super::table::{Place, Standing, Table};
-use crate::engine::config::TrackerLimits;
+use crate::engine::config::TrackerName;
 use crate::engine::series::SeriesId;
 use crate::engine::time::Timestamp;
 
@@ -27,8 +27,8 @@ pub(crate) type Chunks = Frame<ChunkBooks>;
 
 impl Chunks {
     /// A tracker without chunks; feeds `processing_chunks_active`.
-    pub(crate) fn of_chunks(limits: TrackerLimits, frame: FrameFamilies, active: Family) -> Self {
-        Self::new(limits, frame, ChunkBooks { active: Counted::new(active) })
+    pub(crate) fn of_chunks(parts: FrameParts<'_>, active: Family) -> Self {
+        Self::new(parts, ChunkBooks { active: Counted::new(active) })
     }
 
     /// ChunkProcessingStarted: the chunk is active, under its new strategy, unless the event is older than its end.
@@ -38,13 +38,8 @@ impl Chunks {
         if Some(at) < chunk.ended {
             return;
         }
-        let active = &mut self.own.active;
-        let series = active.place(board, &[strategy]);
-        let before = chunk.active.replace(series);
-        if before != Some(series) {
-            before.inspect(|before| active.leave(board, *before, ONE));
-            active.enter(board, series, ONE);
-        }
+        let series = self.own.active.place(board, &[strategy]);
+        self.own.active.change(board, &mut chunk.active, series);
         self.table.touch(place, Standing::Alive, board.cause.now);
     }
 
@@ -53,16 +48,8 @@ impl Chunks {
         let place = self.enter(board, IdKey::new(id), Chunk::default);
         let Some(chunk) = self.table.get_mut(place) else { return };
         chunk.ended = chunk.ended.max(Some(at));
-        self.own.lift(board, chunk);
+        self.own.active.lift(board, &mut chunk.active);
         self.table.touch(place, Standing::Ended, board.cause.now);
-    }
-}
-
-impl ChunkBooks {
-    fn lift(&mut self, board: &mut Board<'_>, chunk: &mut Chunk) {
-        if let Some(series) = chunk.active.take() {
-            self.active.leave(board, series, ONE);
-        }
     }
 }
 
@@ -70,11 +57,13 @@ impl Tracker for ChunkBooks {
     type Key = IdKey;
     type Entry = Chunk;
 
-    const NAME: &'static str = "chunks";
+    const NAME: TrackerName = TrackerName::Chunks;
 
-    fn release(&mut self, board: &mut Board<'_>, _: Place, mut chunk: Chunk) {
-        self.lift(board, &mut chunk);
+    fn lift(&mut self, board: &mut Board<'_>, _: Place, chunk: &mut Chunk) -> Lifted {
+        self.active.lift(board, &mut chunk.active)
     }
+
+    fn forget(&mut self, _: Chunk) {}
 
     fn show(&mut self, _: &mut Board<'_>, _: &mut Table<IdKey, Chunk>) {}
 }

@@ -1,11 +1,16 @@
-//! The frame every tracker stands in: who is found or taken in, who makes room, who is forgotten, and what is counted
-//! of that. A tracker adds its own transitions.
+//! The frame every tracker stands in: who is found or taken in, who makes room, who is given up or forgotten, and what
+//! is counted of that. A tracker adds its own transitions.
+//!
+//! What is alive goes only when its end comes, when the table is full (of those that ended, else of all, the one that
+//! moved longest ago makes room), or, where `limits.abandon_after` asks for it, when nothing moved it for so long. What
+//! has ended is remembered for `limits.tracker_age`.
 
 use std::hash::Hash;
+use std::time::Duration;
 
 use super::gauges::{Board, Family};
 use super::table::{Place, Standing, Table};
-use crate::engine::config::TrackerLimits;
+use crate::engine::config::{TrackerLimits, TrackerName};
 use crate::engine::series::SeriesId;
 
 /// What a tracker adds to its [`Frame`].
@@ -15,34 +20,46 @@ pub(crate) trait Tracker {
     /// What is known of each.
     type Entry;
 
-    /// The value of the label `tracker`.
-    const NAME: &'static str;
+    /// Which tracker it is.
+    const NAME: TrackerName;
 
-    /// An entry was removed: takes it out of every gauge and lets go of what it holds.
-    fn release(&mut self, board: &mut Board<'_>, place: Place, entry: Self::Entry);
+    /// Takes an entry out of every gauge, as its end does.
+    fn lift(&mut self, board: &mut Board<'_>, place: Place, entry: &mut Self::Entry) -> Lifted;
+
+    /// Lets go of what a lifted entry still holds.
+    fn forget(&mut self, entry: Self::Entry);
 
     /// Shows what time moves.
     fn show(&mut self, board: &mut Board<'_>, table: &mut Table<Self::Key, Self::Entry>);
 }
 
+/// Whether an entry counted in a gauge when it was lifted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lifted {
+    /// It did.
+    Counted,
+    /// It did not.
+    Uncounted,
+}
+
 /// Why an entry was evicted; the `reason` of `signalbox_tracker_evictions_total`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Eviction {
-    /// It counted, and there was no room.
-    Entries,
-    /// It counted, and nothing moved it for too long.
-    Age,
-    /// It had ended: no gauge changes, only a late start of it would be taken for a new one.
-    Ended,
+    /// There was no room.
+    Full,
+    /// Nothing moved it for `limits.abandon_after`.
+    Abandoned,
+    /// A cache entry whose time to live was over for `limits.tracker_age`, and whose end nobody told.
+    Expired,
 }
 
 impl Eviction {
     /// The word in the label.
     pub(crate) const fn word(self) -> &'static str {
         match self {
-            Self::Entries => "entries",
-            Self::Age => "age",
-            Self::Ended => "ended",
+            Self::Full => "full",
+            Self::Abandoned => "abandoned",
+            Self::Expired => "expired",
         }
     }
 }
@@ -52,8 +69,19 @@ impl Eviction {
 pub(crate) struct FrameFamilies {
     /// `signalbox_tracker_entries`.
     pub(crate) entries: Family,
+    /// `signalbox_tracker_alive`.
+    pub(crate) alive: Family,
     /// `signalbox_tracker_evictions_total`.
     pub(crate) evictions: Family,
+}
+
+/// What a frame is made with.
+#[derive(Debug)]
+pub(crate) struct FrameParts<'a> {
+    /// Bounds of every tracker.
+    pub(crate) limits: &'a TrackerLimits,
+    /// What every tracker feeds.
+    pub(crate) families: FrameFamilies,
 }
 
 /// A bounded table of entries with what its tracker knows beside them.
@@ -61,7 +89,9 @@ pub(crate) struct FrameFamilies {
 pub(crate) struct Frame<T: Tracker> {
     pub(super) table: Table<T::Key, T::Entry>,
     pub(super) own: T,
-    limits: TrackerLimits,
+    entries_max: usize,
+    remember: Duration,
+    abandon_after: Option<Duration>,
     families: FrameFamilies,
     books: Option<Books>,
 }
@@ -70,15 +100,25 @@ pub(crate) struct Frame<T: Tracker> {
 #[derive(Clone, Copy, Debug)]
 struct Books {
     entries: SeriesId,
-    evicted: SeriesId,
-    aged: SeriesId,
-    ended: SeriesId,
+    alive: SeriesId,
+    full: SeriesId,
+    abandoned: SeriesId,
+    expired: SeriesId,
 }
 
 impl<T: Tracker> Frame<T> {
     /// A frame without entries.
-    pub(crate) fn new(limits: TrackerLimits, families: FrameFamilies, own: T) -> Self {
-        Self { table: Table::default(), own, limits, families, books: None }
+    pub(crate) fn new(parts: FrameParts<'_>, own: T) -> Self {
+        let FrameParts { limits, families } = parts;
+        Self {
+            table: Table::default(),
+            own,
+            entries_max: limits.entries,
+            remember: limits.age,
+            abandon_after: limits.abandon_after.get(&T::NAME).copied(),
+            families,
+            books: None,
+        }
     }
 
     /// The place of an entry; a new one is taken in where it is not known, and what is to go first makes room for it.
@@ -91,62 +131,74 @@ impl<T: Tracker> Frame<T> {
         if let Some(place) = self.table.find(key) {
             return place;
         }
-        while self.table.len() >= self.limits.entries && self.make_room(board) {}
+        while self.table.len() >= self.entries_max && self.make_room(board).is_some() {}
         self.table.insert(key, new(), board.cause.now)
     }
 
-    /// Evicts the entry that is to go first: of those that ended, else of all, the one that moved longest ago.
-    pub(super) fn make_room(&mut self, board: &mut Board<'_>) -> bool {
-        let ended = self.table.first(Standing::Ended).map(|place| (place, Eviction::Ended));
-        let first =
-            ended.or_else(|| self.table.first(Standing::Alive).map(|place| (place, Eviction::Entries)));
-        if let Some((place, why)) = first {
-            self.evict(board, place, why);
-        }
-        first.is_some()
+    /// Evicts the entry that is to go first, where there is one.
+    pub(super) fn make_room(&mut self, board: &mut Board<'_>) -> Option<Place> {
+        let ended = self.table.first(Standing::Ended);
+        let place = ended.or_else(|| self.table.first(Standing::Alive))?;
+        self.remove(board, place);
+        self.count(board, Eviction::Full);
+        Some(place)
     }
 
     /// Takes an entry out.
-    pub(super) fn remove(&mut self, board: &mut Board<'_>, place: Place) {
-        if let Some(entry) = self.table.remove(place) {
-            self.own.release(board, place, entry);
-        }
+    pub(super) fn remove(&mut self, board: &mut Board<'_>, place: Place) -> Lifted {
+        let Some(mut entry) = self.table.remove(place) else { return Lifted::Uncounted };
+        let lifted = self.own.lift(board, place, &mut entry);
+        self.own.forget(entry);
+        lifted
     }
 
-    /// Forgets what nothing moved for too long, and shows what time moves.
+    /// Forgets what ended long ago, gives up what is to be, and shows what time moves.
     pub(crate) fn refresh(&mut self, board: &mut Board<'_>) {
-        let horizon = board.cause.now.before(self.limits.age);
-        for (standing, why) in [(Standing::Ended, Eviction::Ended), (Standing::Alive, Eviction::Age)] {
-            while let Some(place) = self.table.first_before(standing, horizon) {
-                self.evict(board, place, why);
+        let now = board.cause.now;
+        while let Some(place) = self.table.first_before(Standing::Ended, now.before(self.remember)) {
+            if self.remove(board, place) == Lifted::Counted {
+                self.count(board, Eviction::Expired);
+            }
+        }
+        if let Some(after) = self.abandon_after {
+            while let Some(place) = self.table.first_before(Standing::Alive, now.before(after)) {
+                self.abandon(board, place);
             }
         }
         self.own.show(board, &mut self.table);
         let books = self.books(board);
         board.set(books.entries, self.table.len() as f64);
+        board.set(books.alive, self.table.alive() as f64);
     }
 
-    fn evict(&mut self, board: &mut Board<'_>, place: Place, why: Eviction) {
-        self.remove(board, place);
+    /// Ends an entry that nothing moved; it is remembered like any that ended.
+    fn abandon(&mut self, board: &mut Board<'_>, place: Place) {
+        if let Some(entry) = self.table.get_mut(place) {
+            self.own.lift(board, place, entry);
+        }
+        self.table.touch(place, Standing::Ended, board.cause.now);
+        self.count(board, Eviction::Abandoned);
+    }
+
+    fn count(&mut self, board: &mut Board<'_>, why: Eviction) {
         let books = self.books(board);
         let series = match why {
-            Eviction::Entries => books.evicted,
-            Eviction::Age => books.aged,
-            Eviction::Ended => books.ended,
+            Eviction::Full => books.full,
+            Eviction::Abandoned => books.abandoned,
+            Eviction::Expired => books.expired,
         };
         board.add(series, 1.0);
     }
 
     fn books(&mut self, board: &mut Board<'_>) -> Books {
-        let FrameFamilies { entries, evictions } = &self.families;
+        let FrameFamilies { entries, alive, evictions } = &self.families;
+        let tracker = T::NAME.word();
         *self.books.get_or_insert_with(|| {
-            let mut evicted = |why: Eviction| evictions.resolve(board, &[T::NAME, why.word()]);
-            Books {
-                evicted: evicted(Eviction::Entries),
-                aged: evicted(Eviction::Age),
-                ended: evicted(Eviction::Ended),
-                entries: entries.resolve(board, &[T::NAME]),
-            }
+            let mut evicted = |why: Eviction| evictions.resolve(board, &[tracker, why.word()]);
+            let [full, abandoned, expired] =
+                [Eviction::Full, Eviction::Abandoned, Eviction::Expired].map(&mut evicted);
+            let (entries, alive) = (entries.resolve(board, &[tracker]), alive.resolve(board, &[tracker]));
+            Books { entries, alive, full, abandoned, expired }
         })
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 
+use super::frame::Lifted;
 use crate::engine::series::{Cause, FamilyId, SeriesId, Store};
 use crate::engine::wire::payload::Quantity;
 
@@ -66,6 +67,7 @@ impl Family {
 /// A sum of quantities that forgets nothing: whole numbers are exact, others are gone when the last one left.
 #[derive(Clone, Copy, Debug, Default)]
 struct Total {
+    entries: u64,
     whole: u128,
     real: f64,
     reals: u64,
@@ -73,6 +75,7 @@ struct Total {
 
 impl Total {
     fn plus(&mut self, amount: Quantity) {
+        self.entries += 1;
         match amount {
             Quantity::Whole(whole) => self.whole = self.whole.saturating_add(u128::from(whole)),
             Quantity::Real(real) => {
@@ -83,6 +86,7 @@ impl Total {
     }
 
     fn minus(&mut self, amount: Quantity) {
+        self.entries = self.entries.saturating_sub(1);
         match amount {
             Quantity::Whole(whole) => self.whole = self.whole.saturating_sub(u128::from(whole)),
             Quantity::Real(real) => {
@@ -95,13 +99,10 @@ impl Total {
     fn value(self) -> f64 {
         (self.whole as f64 + self.real).min(f64::MAX)
     }
-
-    fn is_empty(self) -> bool {
-        self.whole == 0 && self.reals == 0
-    }
 }
 
-/// A gauge that is the sum of what entries hold in it. It falls to 0 and stays.
+/// A gauge that is the sum of what entries hold in it. While any does, it stays however long nothing moves; when the
+/// last one left it is 0 until `stale_after`, and then leaves.
 #[derive(Debug)]
 pub(crate) struct Counted {
     family: Family,
@@ -114,7 +115,7 @@ impl Counted {
         Self { family, totals: HashMap::default() }
     }
 
-    /// The series for these label values, there from now on.
+    /// The series for these label values, there from now on. It is an entry's to keep only while the entry is in it.
     pub(crate) fn place(&self, board: &mut Board<'_>, values: &[&str]) -> SeriesId {
         self.family.resolve(board, values)
     }
@@ -122,6 +123,9 @@ impl Counted {
     /// Adds what an entry holds.
     pub(crate) fn enter(&mut self, board: &mut Board<'_>, series: SeriesId, amount: Quantity) {
         let total = self.totals.entry(series).or_default();
+        if total.entries == 0 {
+            board.store.hold(series);
+        }
         total.plus(amount);
         board.set(series, total.value());
     }
@@ -131,8 +135,29 @@ impl Counted {
         let Some(total) = self.totals.get_mut(&series) else { return };
         total.minus(amount);
         board.set(series, total.value());
-        if total.is_empty() {
+        if total.entries == 0 {
             self.totals.remove(&series);
+            board.store.release(series);
+        }
+    }
+
+    /// Moves an entry that counts as one to another series.
+    pub(crate) fn change(&mut self, board: &mut Board<'_>, place: &mut Option<SeriesId>, to: SeriesId) {
+        let before = place.replace(to);
+        if before != Some(to) {
+            before.inspect(|before| self.leave(board, *before, ONE));
+            self.enter(board, to, ONE);
+        }
+    }
+
+    /// Takes an entry that counts as one out of the series it is in.
+    pub(crate) fn lift(&mut self, board: &mut Board<'_>, place: &mut Option<SeriesId>) -> Lifted {
+        match place.take() {
+            Some(series) => {
+                self.leave(board, series, ONE);
+                Lifted::Counted
+            }
+            None => Lifted::Uncounted,
         }
     }
 
@@ -145,17 +170,27 @@ impl Counted {
 /// One entry in a [`Counted`] that counts entries.
 pub(crate) const ONE: Quantity = Quantity::Whole(1);
 
-/// A gauge whose series are those of the last call and no others; of two values for one series the greater shows.
+/// What becomes of a series that shows no longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// It is 0 until `stale_after`.
+    Zero,
+    /// It leaves at once: 0 would be as much of a claim as any other value.
+    Leave,
+}
+
+/// A gauge whose series show the values of the last call; of two values for one series the greater shows.
 #[derive(Debug)]
 pub(crate) struct Shown {
     family: Family,
-    shown: Vec<(SeriesId, f64)>,
+    ending: Ending,
+    last: Vec<(SeriesId, f64)>,
 }
 
 impl Shown {
     /// A gauge without series.
-    pub(crate) fn new(family: Family) -> Self {
-        Self { family, shown: Vec::new() }
+    pub(crate) fn new(family: Family, ending: Ending) -> Self {
+        Self { family, ending, last: Vec::new() }
     }
 
     /// The series for these label values.
@@ -163,23 +198,36 @@ impl Shown {
         self.family.resolve(board, values)
     }
 
-    /// Shows exactly these values; a series whose value stays is not moved.
+    /// Shows these values and ends all others; a series whose value stays is not moved.
     pub(crate) fn replace(&mut self, board: &mut Board<'_>, mut values: Vec<(SeriesId, f64)>) {
         values.sort_by(|left, right| left.0.cmp(&right.0).then(right.1.total_cmp(&left.1)));
         values.dedup_by_key(|(series, _)| *series);
-        let mut before = std::mem::take(&mut self.shown).into_iter().peekable();
+        let mut before = std::mem::take(&mut self.last).into_iter().peekable();
         for (series, value) in &values {
             while let Some((gone, _)) = before.next_if(|(known, _)| known < series) {
-                board.store.remove(gone, board.cause.now);
+                self.end(board, gone);
             }
             let same = before.next_if(|(known, _)| known == series);
+            if same.is_none() {
+                board.store.hold(*series);
+            }
             if same.is_none_or(|(_, shown)| shown != *value) {
                 board.set(*series, *value);
             }
         }
         for (gone, _) in before {
-            board.store.remove(gone, board.cause.now);
+            self.end(board, gone);
         }
-        self.shown = values;
+        self.last = values;
+    }
+
+    fn end(&self, board: &mut Board<'_>, series: SeriesId) {
+        match self.ending {
+            Ending::Zero => {
+                board.set(series, 0.0);
+                board.store.release(series);
+            }
+            Ending::Leave => board.store.remove(series, board.cause.now),
+        }
     }
 }

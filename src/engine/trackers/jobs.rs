@@ -7,13 +7,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::frame::{Frame, FrameFamilies, Tracker};
-use super::gauges::{Board, Counted, Family, ONE, Shown};
+use super::frame::{Frame, FrameParts, Lifted, Tracker};
+use super::gauges::{Board, Counted, Ending, Family, ONE, Shown};
 use super::key::IdKey;
 use super::oldest::{Oldest, Ticket, Tickets};
+use super::ratios::{HeldRatio, Ratios};
 use super::table::{Place, Standing, Table};
 use super::words::{UNKNOWN, WordId, Words};
-use crate::engine::config::TrackerLimits;
+use crate::engine::config::TrackerName;
 use crate::engine::series::SeriesId;
 use crate::engine::time::Timestamp;
 
@@ -28,6 +29,8 @@ pub(crate) struct JobFamilies {
     pub(crate) oldest_waiting: Family,
     /// `queue_oldest_progress_age_seconds`.
     pub(crate) oldest_progress: Family,
+    /// `queue_job_progress_ratio`.
+    pub(crate) ratio: Family,
 }
 
 /// The labels a JobQueued event carries.
@@ -54,11 +57,22 @@ pub(crate) struct JobStart<'a> {
     pub(crate) at: Timestamp,
 }
 
+/// A JobProgressUpdated event.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct JobProgress<'a> {
+    /// The job.
+    pub(crate) job: &'a str,
+    /// From 0 to 1.
+    pub(crate) ratio: f64,
+    /// The event's timestamp.
+    pub(crate) at: Timestamp,
+}
+
 /// Where a job is.
 #[derive(Clone, Copy, Debug)]
 enum State {
     Waiting(Stay),
-    Running(Stay, IdKey),
+    Running(Run),
     Apart,
     Done,
 }
@@ -70,6 +84,14 @@ struct Stay {
     /// The timestamp of the event that moved it last.
     moved: Timestamp,
     ticket: Ticket,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    stay: Stay,
+    worker: IdKey,
+    /// The progress that was reported of this run.
+    progress: Option<HeldRatio>,
 }
 
 /// Where a job goes, before it is counted there.
@@ -93,27 +115,49 @@ pub(crate) struct Job {
     started: Option<Timestamp>,
     /// The latest timestamp of an end.
     ended: Option<Timestamp>,
+    /// What progress was reported last, and when. It rides another lane, so a report may come before its start.
+    reported: Option<(f64, Timestamp)>,
 }
 
 impl Job {
     fn new() -> Self {
         let unknown = WordId::default();
-        let (queued, started, ended) = (None, None, None);
-        Self { queue: unknown, kind: unknown, priority: unknown, state: State::Apart, queued, started, ended }
+        Self {
+            queue: unknown,
+            kind: unknown,
+            priority: unknown,
+            state: State::Apart,
+            queued: None,
+            started: None,
+            ended: None,
+            reported: None,
+        }
     }
 
     fn standing(&self) -> Standing {
         match self.state {
-            State::Waiting(_) | State::Running(..) | State::Apart => Standing::Alive,
+            State::Waiting(_) | State::Running(_) | State::Apart => Standing::Alive,
             State::Done => Standing::Ended,
         }
     }
 
     fn stay(&self) -> Option<&Stay> {
         match &self.state {
-            State::Waiting(stay) | State::Running(stay, _) => Some(stay),
+            State::Waiting(stay) | State::Running(Run { stay, .. }) => Some(stay),
             State::Apart | State::Done => None,
         }
+    }
+
+    fn progress(&self) -> Option<&HeldRatio> {
+        match &self.state {
+            State::Running(run) => run.progress.as_ref(),
+            State::Waiting(_) | State::Apart | State::Done => None,
+        }
+    }
+
+    /// The progress that was reported of the present run.
+    fn reported_since_start(&self) -> Option<f64> {
+        self.reported.filter(|(_, at)| Some(*at) >= self.started).map(|(ratio, _)| ratio)
     }
 }
 
@@ -129,6 +173,7 @@ pub(crate) struct JobBooks {
     running: Counted,
     oldest_waiting: Shown,
     oldest_progress: Shown,
+    ratios: Ratios,
     waiting_ages: Ages,
     running_ages: Ages,
     by_worker: BTreeSet<(IdKey, Place)>,
@@ -142,26 +187,27 @@ pub(crate) type JobPlace = Place;
 
 impl Jobs {
     /// A tracker without jobs.
-    pub(crate) fn of_jobs(limits: TrackerLimits, frame: FrameFamilies, families: JobFamilies) -> Self {
+    pub(crate) fn of_jobs(parts: FrameParts<'_>, families: JobFamilies) -> Self {
         let books = JobBooks {
             words: Words::default(),
             tickets: Tickets::default(),
             depth: Counted::new(families.depth),
             running: Counted::new(families.running),
-            oldest_waiting: Shown::new(families.oldest_waiting),
-            oldest_progress: Shown::new(families.oldest_progress),
+            oldest_waiting: Shown::new(families.oldest_waiting, Ending::Zero),
+            oldest_progress: Shown::new(families.oldest_progress, Ending::Zero),
+            ratios: Ratios::new(families.ratio),
             waiting_ages: Ages::new(),
             running_ages: Ages::new(),
             by_worker: BTreeSet::new(),
         };
-        Self::new(limits, frame, books)
+        Self::new(parts, books)
     }
 
     /// JobQueued: the job waits, unless the event is older than its end or its last start.
     pub(crate) fn queued(&mut self, board: &mut Board<'_>, id: &str, at: Timestamp, labels: JobLabels<'_>) {
         let place = self.enter(board, IdKey::new(id), Job::new);
         let Some(job) = self.table.get_mut(place) else { return };
-        let before = self.own.lift(board, place, job);
+        let before = self.own.part(board, place, job);
         let words = &mut self.own.words;
         words.replace(&mut job.queue, labels.queue);
         words.replace(&mut job.kind, labels.job_type);
@@ -179,7 +225,7 @@ impl Jobs {
     ) -> (JobPlace, Option<Duration>) {
         let place = self.enter(board, IdKey::new(start.job), Job::new);
         let Some(job) = self.table.get_mut(place) else { return (place, None) };
-        let before = self.own.lift(board, place, job);
+        let before = self.own.part(board, place, job);
         self.own.words.replace(&mut job.queue, start.queue);
         let wait = job.queued.map(|queued| start.at.since(queued));
         let late = Some(start.at) < job.ended;
@@ -192,22 +238,29 @@ impl Jobs {
     }
 
     /// JobProgressUpdated: a running job moved.
-    pub(crate) fn progressed(&mut self, board: &Board<'_>, id: &str, at: Timestamp) -> Option<JobPlace> {
-        let place = self.table.find(IdKey::new(id))?;
+    pub(crate) fn progressed(&mut self, board: &mut Board<'_>, update: JobProgress<'_>) -> Option<JobPlace> {
+        let JobProgress { job, ratio, at } = update;
+        let place = self.table.find(IdKey::new(job))?;
         let job = self.table.get_mut(place)?;
-        let (standing, queue) = (job.standing(), job.queue);
-        if let State::Running(stay, _) = &mut job.state {
-            let fell = at < stay.moved;
-            stay.moved = at;
-            if fell {
-                stay.ticket = self.own.tickets.issue();
-                let ticket = stay.ticket;
-                let oldest = self.own.running_ages.entry(queue).or_default();
-                oldest.fell(at, ticket, place);
+        if Some(at) >= job.started {
+            job.reported = Some((ratio, at));
+        }
+        let (queue, report) = (job.queue, job.reported_since_start());
+        if let State::Running(run) = &mut job.state {
+            if at < run.stay.moved {
+                run.stay.ticket = self.own.tickets.issue();
+                self.own.running_ages.entry(queue).or_default().fell(at, run.stay.ticket, place);
+            }
+            run.stay.moved = at;
+            if let Some(ratio) = report {
+                self.own.report(board, place, (queue, ratio), run);
+            }
+            if let Some(oldest) = self.own.running_ages.get_mut(&queue) {
                 oldest.sweep(|place, ticket| current(&self.table, place, ticket));
             }
         }
-        self.table.touch(place, standing, board.cause.now);
+        self.show_ratios(board);
+        self.table.touch_again(place, board.cause.now);
         Some(place)
     }
 
@@ -215,7 +268,7 @@ impl Jobs {
     pub(crate) fn ended(&mut self, board: &mut Board<'_>, id: &str, at: Timestamp) -> JobPlace {
         let place = self.enter(board, IdKey::new(id), Job::new);
         if let Some(job) = self.table.get_mut(place) {
-            self.own.lift(board, place, job);
+            self.own.part(board, place, job);
             job.ended = job.ended.max(Some(at));
         }
         self.settle(board, place, Move::Finish);
@@ -225,7 +278,7 @@ impl Jobs {
     /// JobRetryScheduled: the job neither waits nor runs, unless it is done.
     pub(crate) fn retry_scheduled(&mut self, board: &mut Board<'_>, id: &str) -> Option<JobPlace> {
         let place = self.table.find(IdKey::new(id))?;
-        let before = self.own.lift(board, place, self.table.get_mut(place)?);
+        let before = self.own.part(board, place, self.table.get_mut(place)?);
         self.settle(
             board,
             place,
@@ -243,7 +296,7 @@ impl Jobs {
         let places: Vec<Place> = self.own.by_worker.range(of_worker).map(|(_, place)| *place).collect();
         for place in places {
             if let Some(job) = self.table.get_mut(place) {
-                self.own.lift(board, place, job);
+                self.own.part(board, place, job);
             }
             self.settle(board, place, Move::Part);
         }
@@ -279,7 +332,11 @@ impl Jobs {
                 own.running.enter(board, series, ONE);
                 own.by_worker.insert((worker, place));
                 let stay = Stay { series, moved, ticket: own.tickets.issue() };
-                job.state = State::Running(stay, worker);
+                let mut run = Run { stay, worker, progress: None };
+                if let Some(ratio) = job.reported_since_start() {
+                    own.report(board, place, (job.queue, ratio), &mut run);
+                }
+                job.state = State::Running(run);
                 Some((&mut own.running_ages, stay))
             }
             Move::Part => {
@@ -297,23 +354,47 @@ impl Jobs {
             oldest.enter(stay.moved, stay.ticket, place);
             oldest.sweep(|place, ticket| current(&self.table, place, ticket));
         }
+        self.show_ratios(board);
         self.table.touch(place, standing, board.cause.now);
+    }
+
+    fn show_ratios(&mut self, board: &mut Board<'_>) {
+        self.own.ratios.show(board, |place, ticket| ratio(&self.table, place, ticket));
     }
 }
 
 impl JobBooks {
+    /// Counts the progress that was reported of a run in this queue.
+    fn report(&mut self, board: &mut Board<'_>, place: Place, report: (WordId, f64), run: &mut Run) {
+        let (queue, ratio) = report;
+        if let Some(before) = run.progress {
+            let ticket = if ratio < before.ratio { self.tickets.issue() } else { before.ticket };
+            let after = HeldRatio { ratio, ticket, ..before };
+            self.ratios.change(before, after, place);
+            run.progress = Some(after);
+        } else {
+            let series = self.ratios.place(board, &[self.words.text(queue)]);
+            let held = HeldRatio { series, ratio, ticket: self.tickets.issue() };
+            self.ratios.enter(board, held, place);
+            run.progress = Some(held);
+        }
+    }
+
     /// Takes a job out of every gauge and says how it would come back.
-    fn lift(&mut self, board: &mut Board<'_>, place: Place, job: &mut Job) -> Move {
+    fn part(&mut self, board: &mut Board<'_>, place: Place, job: &mut Job) -> Move {
         match std::mem::replace(&mut job.state, State::Apart) {
             State::Waiting(Stay { series, moved, .. }) => {
                 self.depth.leave(board, series, ONE);
                 leave(&mut self.waiting_ages, job.queue);
                 Move::Wait { moved }
             }
-            State::Running(Stay { series, moved, .. }, worker) => {
+            State::Running(Run { stay: Stay { series, moved, .. }, worker, progress }) => {
                 self.running.leave(board, series, ONE);
                 leave(&mut self.running_ages, job.queue);
                 self.by_worker.remove(&(worker, place));
+                if let Some(held) = progress {
+                    self.ratios.leave(board, held);
+                }
                 Move::Run { moved, worker }
             }
             State::Apart => Move::Part,
@@ -326,16 +407,25 @@ impl Tracker for JobBooks {
     type Key = IdKey;
     type Entry = Job;
 
-    const NAME: &'static str = "jobs";
+    const NAME: TrackerName = TrackerName::Jobs;
 
-    fn release(&mut self, board: &mut Board<'_>, place: Place, mut job: Job) {
-        self.lift(board, place, &mut job);
+    fn lift(&mut self, board: &mut Board<'_>, place: Place, job: &mut Job) -> Lifted {
+        let before = self.part(board, place, job);
+        job.state = State::Done;
+        match before {
+            Move::Wait { .. } | Move::Run { .. } => Lifted::Counted,
+            Move::Part | Move::Finish => Lifted::Uncounted,
+        }
+    }
+
+    fn forget(&mut self, job: Job) {
         for word in [job.queue, job.kind, job.priority] {
             self.words.release(word);
         }
     }
 
     fn show(&mut self, board: &mut Board<'_>, table: &mut Table<IdKey, Job>) {
+        self.ratios.show(board, |place, ticket| ratio(table, place, ticket));
         let Self { words, waiting_ages, running_ages, oldest_waiting, oldest_progress, .. } = self;
         for (ages, shown) in [(waiting_ages, oldest_waiting), (running_ages, oldest_progress)] {
             let mut values = Vec::new();
@@ -361,4 +451,9 @@ fn leave(ages: &mut Ages, queue: WordId) {
 /// When the job of this ticket moved last.
 fn current(table: &Table<IdKey, Job>, place: Place, ticket: Ticket) -> Option<Timestamp> {
     table.get(place)?.stay().filter(|stay| stay.ticket == ticket).map(|stay| stay.moved)
+}
+
+/// What [`Ratios`] orders the progress of this ticket by.
+fn ratio(table: &Table<IdKey, Job>, place: Place, ticket: Ticket) -> Option<u64> {
+    table.get(place)?.progress().filter(|held| held.ticket == ticket).map(HeldRatio::key)
 }

@@ -60,12 +60,17 @@ impl<K: Ord + Copy> Oldest<K> {
 
     /// The least key. `current` gives the key of the entry in a place, none where the ticket is not its present one.
     pub(crate) fn least(&mut self, current: impl Fn(Place, Ticket) -> Option<K>) -> Option<K> {
+        self.first(current).map(|(key, _)| key)
+    }
+
+    /// The least key and whose it is.
+    pub(crate) fn first(&mut self, current: impl Fn(Place, Ticket) -> Option<K>) -> Option<(K, Place)> {
         self.sweep(&current);
         while let Some(mut top) = self.heap.peek_mut() {
             let Reverse((key, ticket, place)) = *top;
             match current(place, ticket) {
                 Some(present) if present > key => *top = Reverse((present, ticket, place)),
-                Some(_) => return Some(key),
+                Some(_) => return Some((key, place)),
                 None => {
                     std::collections::binary_heap::PeekMut::pop(top);
                 }

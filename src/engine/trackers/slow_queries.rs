@@ -3,7 +3,7 @@
 //! Only what shows is kept: the least of the shown durations never falls, so a hash that was displaced can come back
 //! only with a duration worse than all it had.
 
-use super::gauges::{Board, Family, Shown};
+use super::gauges::{Board, Ending, Family, Shown};
 
 #[derive(Debug)]
 struct SlowQuery {
@@ -24,7 +24,7 @@ pub(crate) struct SlowQueries {
 impl SlowQueries {
     /// A tracker that shows at most `most` hashes in `db_slow_query_seconds`.
     pub(crate) fn new(most: usize, family: Family) -> Self {
-        Self { most, worst: Vec::new(), shown: Shown::new(family) }
+        Self { most, worst: Vec::new(), shown: Shown::new(family, Ending::Leave) }
     }
 
     /// A slow query.

@@ -54,6 +54,7 @@ struct Row<K, V> {
 struct Chain {
     first: Option<Place>,
     last: Option<Place>,
+    len: usize,
 }
 
 /// Entries by key. Finding one costs one probe; its order and its place are kept without any.
@@ -84,6 +85,11 @@ impl<K: Copy + Eq + Hash, V> Table<K, V> {
     /// How many entries there are.
     pub(crate) fn len(&self) -> usize {
         self.index.len()
+    }
+
+    /// How many of them have not ended.
+    pub(crate) fn alive(&self) -> usize {
+        self.alive.len
     }
 
     /// The place of a key.
@@ -126,6 +132,13 @@ impl<K: Copy + Eq + Hash, V> Table<K, V> {
             row.moved = now;
         }
         self.append(place);
+    }
+
+    /// Makes an entry the one that moved last, alive or ended as it was.
+    pub(crate) fn touch_again(&mut self, place: Place, now: Timestamp) {
+        if let Some(standing) = self.rows.get(place.index()).map(|row| row.standing) {
+            self.touch(place, standing, now);
+        }
     }
 
     /// Takes an entry out.
@@ -173,6 +186,7 @@ impl<K: Copy + Eq + Hash, V> Table<K, V> {
     fn append(&mut self, place: Place) {
         let Some(standing) = self.rows.get(place.index()).map(|row| row.standing) else { return };
         let chain = self.chain_mut(standing);
+        chain.len += 1;
         let last = chain.last.replace(place);
         chain.first.get_or_insert(place);
         if let Some(before) = self.row_mut(last) {
@@ -187,6 +201,7 @@ impl<K: Copy + Eq + Hash, V> Table<K, V> {
     fn unlink(&mut self, place: Place) {
         let Some(row) = self.rows.get(place.index()) else { return };
         let (previous, next, standing) = (row.previous, row.next, row.standing);
+        self.chain_mut(standing).len -= 1;
         match self.row_mut(previous) {
             Some(before) => before.next = next,
             None => self.chain_mut(standing).first = next,
@@ -238,6 +253,7 @@ mod tests {
                     let expected = first.filter(|(_, _, moved)| moved.micros() < second - 2);
                     prop_assert_eq!(old.is_some(), expected.is_some());
                 }
+                prop_assert_eq!(table.alive(), plain.iter().filter(|(_, own, _)| *own == Standing::Alive).count());
             }
         }
     }

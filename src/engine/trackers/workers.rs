@@ -1,10 +1,10 @@
 //! Workers: alive from WorkerStarted to WorkerStopped, with the queues they serve and their slots.
 
-use super::frame::{Frame, FrameFamilies, Tracker};
+use super::frame::{Frame, FrameParts, Lifted, Tracker};
 use super::gauges::{Board, Counted, Family, ONE};
 use super::key::IdKey;
-use super::table::{Place, Standing, Table};
-use crate::engine::config::TrackerLimits;
+use super::table::{Place, Table};
+use crate::engine::config::TrackerName;
 use crate::engine::series::SeriesId;
 use crate::engine::wire::payload::Quantity;
 
@@ -30,14 +30,10 @@ pub(crate) type Workers = Frame<WorkerBooks>;
 
 impl Workers {
     /// A tracker without workers; feeds `queue_workers` (`alive`) and `queue_worker_slots` (`slots`).
-    pub(crate) fn of_workers(
-        limits: TrackerLimits,
-        frame: FrameFamilies,
-        alive: Family,
-        slots: Family,
-    ) -> Self {
+    pub(crate) fn of_workers(parts: FrameParts<'_>, alive: Family, slots: Family) -> Self {
         let (alive, slots) = (Counted::new(alive), Counted::new(slots));
-        Self::new(limits, frame, WorkerBooks { alive, slots, queues: 0, queues_max: limits.entries })
+        let books = WorkerBooks { alive, slots, queues: 0, queues_max: parts.limits.entries };
+        Self::new(parts, books)
     }
 
     /// WorkerStarted: the worker is there, instead of what was there under its id. `queues` are distinct.
@@ -49,7 +45,9 @@ impl Workers {
         concurrency: Quantity,
     ) {
         self.stopped(board, id);
-        while self.own.queues.saturating_add(queues.len()) > self.own.queues_max && self.make_room(board) {}
+        while self.own.queues.saturating_add(queues.len()) > self.own.queues_max
+            && self.make_room(board).is_some()
+        {}
         let place = self.enter(board, id, || Worker { queues: Box::default(), concurrency });
         let Some(worker) = self.table.get_mut(place) else { return };
         let own = &mut self.own;
@@ -74,7 +72,7 @@ impl Workers {
     /// A job event shows that the worker lives.
     pub(crate) fn seen(&mut self, board: &Board<'_>, id: IdKey) {
         if let Some(place) = self.table.find(id) {
-            self.table.touch(place, Standing::Alive, board.cause.now);
+            self.table.touch_again(place, board.cause.now);
         }
     }
 }
@@ -83,15 +81,19 @@ impl Tracker for WorkerBooks {
     type Key = IdKey;
     type Entry = Worker;
 
-    const NAME: &'static str = "workers";
+    const NAME: TrackerName = TrackerName::Workers;
 
-    fn release(&mut self, board: &mut Board<'_>, _: Place, worker: Worker) {
-        self.queues = self.queues.saturating_sub(worker.queues.len());
-        for (alive, slots) in worker.queues {
-            self.alive.leave(board, alive, ONE);
-            self.slots.leave(board, slots, worker.concurrency);
+    fn lift(&mut self, board: &mut Board<'_>, _: Place, worker: &mut Worker) -> Lifted {
+        let queues = std::mem::take(&mut worker.queues);
+        self.queues = self.queues.saturating_sub(queues.len());
+        for (alive, slots) in &queues {
+            self.alive.leave(board, *alive, ONE);
+            self.slots.leave(board, *slots, worker.concurrency);
         }
+        if queues.is_empty() { Lifted::Uncounted } else { Lifted::Counted }
     }
+
+    fn forget(&mut self, _: Worker) {}
 
     fn show(&mut self, _: &mut Board<'_>, _: &mut Table<IdKey, Worker>) {}
 }

@@ -31,7 +31,7 @@ fields! {
     duration_ms job_id job_type priority queue_name payload_size submitter worker_id worker_pid message
     current_step result_size sent_to_dlq retry_attempt max_retries backoff_seconds queues concurrency
     jobs_running metric_name metric_value metric_type tags alert_rule_id alert_name severity current_value
-    threshold duration_seconds dashboard_id dashboard_name panel_count pool_id pool_size pool_available
+    threshold duration_seconds fingerprint dashboard_id dashboard_name panel_count pool_id pool_size pool_available
     checkout_duration_ms held_duration_ms query_hash query_type table_name row_count used_index index_name
     ; cloud_id = "id" cloud_type = "type" cloud_time = "time" cloud_data = "data"
 }

@@ -34,6 +34,7 @@ impl Quantity {
 macro_rules! field_type {
     (text) => { Text<'a> };
     (optional_text) => { Option<Text<'a>> };
+    (beside_text) => { Option<Text<'a>> };
     (whole) => { Quantity };
     (optional_whole) => { Option<Quantity> };
     (span) => { Quantity };

@@ -186,6 +186,12 @@ impl<'a> Reader<'a> {
         faults.check(field, "a string", self.string(field))
     }
 
+    /// A field beside the specification's may be anything; what is no string is none.
+    #[inline]
+    fn beside_text(self, _: &mut Faults, field: Field) -> Option<Text<'a>> {
+        self.string(field)
+    }
+
     #[inline]
     fn optional_text(self, faults: &mut Faults, field: Field) -> Option<Text<'a>> {
         let text = self.value(field).map(|value| self.as_text(value));

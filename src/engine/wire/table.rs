@@ -10,6 +10,7 @@
 //! | `measurement` | a number as the event's `metric_type` allows it; for gauges also `"NaN"`, `"+Inf"`, `"-Inf"` |
 //! | `flag`, `texts`, `tags`, `metric_type` | true or false; strings; an object of strings; one of three words |
 //! | `optional_…` | the same, or null, or missing |
+//! | `beside_text` | a string, else as if it were missing: what producers may add to the specification's fields |
 
 /// Expands `$callback!` over the table of event types.
 macro_rules! event_table {
@@ -102,10 +103,12 @@ macro_rules! event_table {
             /// An alert fires.
             AlertTriggered "monitoring" {
                 alert_rule_id: text, alert_name: text, severity: text, metric_name: text, current_value: number,
-                threshold: number, message: text,
+                threshold: number, message: text, fingerprint: beside_text,
             }
             /// An alert ends.
-            AlertCleared "monitoring" { alert_rule_id: text, alert_name: text, duration_seconds: span, }
+            AlertCleared "monitoring" {
+                alert_rule_id: text, alert_name: text, duration_seconds: span, fingerprint: beside_text,
+            }
             /// A dashboard is generated.
             DashboardGenerated "monitoring" {
                 dashboard_id: optional_text, dashboard_name: optional_text, panel_count: optional_whole,

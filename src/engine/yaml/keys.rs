@@ -56,6 +56,8 @@ pub enum KeyKind {
     Duration(Zero),
     /// A duration for all, or one for each glob on a name.
     DurationByGlob,
+    /// A duration for all, or one for each of these names.
+    DurationByName(Names),
     /// One of these words.
     Word(&'static [&'static str]),
     /// A list of values.
@@ -116,6 +118,7 @@ impl KeyKind {
             | Self::Size
             | Self::Duration(_)
             | Self::DurationByGlob
+            | Self::DurationByName(_)
             | Self::Word(_)
             | Self::Map(_)
             | Self::ByName(..)

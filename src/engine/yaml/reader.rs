@@ -54,6 +54,12 @@ impl Findings<'_> {
                 Value::Mapping(_) => Some(self.map(node, &KeyKind::Duration(Zero::Refused), place)),
                 Value::Scalar(_) | Value::Sequence(_) => self.span(node, place, Zero::Refused),
             },
+            KeyKind::DurationByName(names) => {
+                for (key, _) in node.entries() {
+                    self.name(name_of(key), names, &key.span);
+                }
+                self.value(node, KeyKind::DurationByGlob, place).map(|read| read.value)
+            }
             KeyKind::Word(words) => self.word(node, place, words),
             KeyKind::List(element) => match &node.value {
                 Value::Sequence(elements) => Some(self.list(elements, *element, place)),

@@ -57,6 +57,13 @@ fn kind(kind_of: KeyKind) -> Value {
             {"type": "string", "pattern": DURATION_PATTERN},
             {"type": "object", "additionalProperties": {"type": "string", "pattern": DURATION_PATTERN}},
         ]}),
+        KeyKind::DurationByName(names) => json!({"anyOf": [
+            {"type": "string", "pattern": DURATION_PATTERN},
+            {
+                "type": "object", "propertyNames": {"enum": (names.all)()},
+                "additionalProperties": {"type": "string", "pattern": DURATION_PATTERN},
+            },
+        ]}),
         KeyKind::Word(words) => json!({"enum": words}),
         KeyKind::List(element) => json!({"type": "array", "items": kind(*element)}),
         KeyKind::OneOrMany(element) => {
