@@ -18,6 +18,7 @@ use super::set::Rule;
 use crate::engine::catalogue::KnownMetrics;
 use crate::engine::yaml::{Fields, Findings, Text};
 
+pub(crate) use missing_label::missing_labels;
 pub(super) use unknown_metric::report as report_unknown_metrics;
 
 /// A rule with what the checks need to know of its place.
