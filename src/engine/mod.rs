@@ -35,7 +35,7 @@ use catalogue::Catalogue;
 use config::Config;
 use exposition::Snapshot;
 use fact::{Fact, Notice, Rejected};
-use history::{History, Past};
+use history::{History, Occasion, Past};
 use promql::{EvalError, Expr, Outcome, Settings};
 use rules::event::AlertEvent;
 use rules::reads::{self, RuleReads, Watch};
@@ -233,11 +233,6 @@ impl Engine {
         promql::range(expr, &past, start, end, step, &Settings::default())
     }
 
-    /// The series and their history, as queries see them.
-    pub fn past(&mut self, now: Timestamp) -> Past<'_> {
-        self.state.past(now)
-    }
-
     /// The rule groups with the state of each rule.
     pub fn groups(&self) -> Vec<GroupView> {
         self.state.rules.groups()
@@ -366,8 +361,14 @@ impl State {
         self.catalogue.refresh(&mut self.store, now);
         self.history.retire(self.store.removed());
         self.watch.look_again(&mut self.store);
-        let mut view =
-            reads::RuleView { store: &self.store, recent: &self.recent, history: &mut self.history, now };
+        let occasion = Occasion::default();
+        let mut view = reads::RuleView {
+            store: &self.store,
+            recent: &self.recent,
+            history: &mut self.history,
+            now,
+            occasion,
+        };
         let evaluated = self.rules.run_due(&mut view, now);
         self.watch.sample(&evaluated, &self.store, &mut self.history, now);
         for (group, counts) in self.rules.take_counts() {
@@ -416,11 +417,11 @@ impl State {
         self.watch.look_again(&mut self.store);
     }
 
-    fn past(&mut self, now: Timestamp) -> Past<'_> {
+    fn past(&mut self, now: Timestamp) -> Past<'_, Store> {
         let now = self.advance(now);
         self.refresh(now);
         self.history.retire(self.store.removed());
-        Past { store: &self.store, history: &self.history, now }
+        Past { store: &self.store, timeline: self.history.timeline(), now }
     }
 }
 

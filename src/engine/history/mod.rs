@@ -1,65 +1,62 @@
 //! The recent past of every series, for range selectors (`CONTRACT.md`, "What a rule sees").
 //!
-//! Series are sampled together on one [`axis`]; each cell keeps its changes alone ([`track`]). A cell that has not
-//! changed since its birth costs eight bytes. What rules write themselves (recording rules, `ALERTS`) is in
-//! [`written`]; [`past`] is what the evaluator reads through.
+//! The store's cells are sampled in pages on one grid ([`instants`]); each page keeps its changes alone ([`page`]), so
+//! that what does not move costs its value. What arrivals leave between the steps is kept whole for two steps and
+//! thinned to [`extremes`] then. What rules write themselves (recording rules, `ALERTS`) is in [`written`]. Readers
+//! have all of it as a [`Timeline`], which a frozen view shares; [`past`] is what the evaluator reads through.
 
-mod axis;
+mod block;
+mod codec;
+mod column;
+mod entries;
+mod extremes;
+mod gone;
+mod instants;
+mod page;
 mod past;
-mod track;
+mod room;
+mod rows;
+mod timeline;
 mod written;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::ops::Range;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::config::HistoryConfig;
-use super::labels::Labels;
-use super::series::{FamilyId, Removed, SeriesId, Store};
+use super::metric::MetricType;
+use super::series::{FamilyId, Removed, SeriesSource, Store};
 use super::time::Timestamp;
-use axis::{Axis, Sampled};
-use track::{Place, Track};
+use codec::Place;
+use column::{CellSet, Column, PAGE_CELLS};
+use extremes::{Point, thinned};
+use instants::StepArrivals;
+use page::{COLUMNS_MAX, PastPage};
+use timeline::place_of;
 
-pub use past::Past;
-pub use written::Written;
+pub(in crate::engine) use past::Past;
+pub use timeline::Timeline;
+pub use written::{Occasion, Written};
 
-/// The bits a cell's last value has before it was ever sampled: a NaN no arithmetic makes.
-const UNSAMPLED: u64 = 0xfff8_dead_dead_dead;
-
-/// Bytes a cell costs that never changed.
-const CELL_BYTES: usize = size_of::<u64>() + size_of::<Option<Box<Track>>>();
-
-/// The recent past.
+/// The recent past, as it is written.
 #[derive(Debug)]
 pub struct History {
     step: Duration,
     window: Duration,
     bytes_max: usize,
-    bytes: usize,
-    axis: Axis,
-    /// By cell: the bits last sampled.
-    last: Vec<u64>,
-    /// By cell: its changes, where there were any.
-    tracks: Vec<Option<Box<Track>>>,
-    gone: VecDeque<Gone>,
-    /// Families whose past does not fit.
-    left_out: BTreeSet<FamilyId>,
-    /// Those of them nobody was told of yet.
+    timeline: Timeline,
+    last: Vec<LastSampled>,
+    /// Families left out that nobody was told of yet.
     unsaid: Vec<FamilyId>,
-    written: Written,
-    labels: past::LabelCache,
 }
 
-/// A series that left, while its past is in the window.
-#[derive(Debug)]
-struct Gone {
-    family: FamilyId,
-    labels: Labels,
-    born: Timestamp,
-    at: Timestamp,
-    last: Vec<f64>,
-    tracks: Vec<Option<Box<Track>>>,
+/// What the cells of a page were last sampled at.
+#[derive(Clone, Debug)]
+struct LastSampled {
+    /// By the grid; empty where no cell of the page is kept.
+    grid: Box<[f64]>,
+    /// By anything, where arrivals sampled the page.
+    any: Option<Box<[f64]>>,
 }
 
 impl History {
@@ -69,15 +66,9 @@ impl History {
             step: config.step.max(Duration::from_millis(1)),
             window: config.window,
             bytes_max: config.bytes_max,
-            bytes: 0,
-            axis: Axis::default(),
+            timeline: Timeline::default(),
             last: Vec::new(),
-            tracks: Vec::new(),
-            gone: VecDeque::new(),
-            left_out: BTreeSet::new(),
             unsaid: Vec::new(),
-            written: Written::default(),
-            labels: past::LabelCache::default(),
         }
     }
 
@@ -92,15 +83,69 @@ impl History {
         Timestamp::from_micros((now.micros().div_euclid(step).saturating_add(1)).saturating_mul(step))
     }
 
+    /// What readers need of it. A clone shares it.
+    pub fn timeline(&self) -> &Timeline {
+        &self.timeline
+    }
+
     /// Samples every series, as a scrape at `now` would.
     pub fn sample_all(&mut self, store: &Store, now: Timestamp, read: &BTreeSet<FamilyId>) {
-        self.forget_old(now);
-        let Some(place) = self.axis.push(now.millis(), Sampled::All) else { return };
-        for family in store.families() {
-            self.sample_family(store, family, place);
+        self.forget_before(now.before(self.window).before(self.step));
+        let Some(place) = self.timeline.instants.push_grid(now.millis()) else { return };
+        let shown = self.shown(store);
+        for page in 0..store.cell_pages_len() {
+            let shown =
+                shown.as_ref().map_or(CellSet::ALL, |shown| shown.get(page).copied().unwrap_or_default());
+            self.sample_page(page, store.cell_page(page), place, &shown);
+        }
+        self.thin(store);
+        if let Some(end_ms) = self.timeline.instants.kept_since() {
+            self.timeline.written.age(end_ms, i64::MIN);
         }
         if self.bytes() > self.bytes_max {
             self.make_room(store, now, read);
+        }
+    }
+
+    fn sample_page(&mut self, number: usize, present: &[f64], place: Place, shown: &CellSet) {
+        if shown.is_empty() {
+            return;
+        }
+        self.begin_page(number);
+        let (Some(last), Some(shared)) = (self.last.get_mut(number), self.timeline.pages.get_mut(number))
+        else {
+            return;
+        };
+        let column = Column::changed(place, &mut last.grid, present, shown);
+        if let Some(any) = &mut last.any {
+            any.copy_from_slice(&last.grid);
+        }
+        let turn = (place as usize).wrapping_add(number).is_multiple_of(COLUMNS_MAX);
+        let full = turn || shared.columns_len() >= COLUMNS_MAX;
+        let packs = full && (shared.columns_len() > 0 || column.is_some());
+        if column.is_none() && !packs && !shared.is_arriving() {
+            return;
+        }
+        let page = Arc::make_mut(shared);
+        if page.is_arriving() {
+            page.finish_step(place - 1);
+        }
+        if let Some(column) = column {
+            page.push(column);
+        }
+        if packs {
+            page.pack(&last.grid);
+        }
+    }
+
+    /// Makes a page that was not sampled yet: its cells were zero.
+    fn begin_page(&mut self, number: usize) {
+        while self.last.len() <= number {
+            self.last.push(LastSampled { grid: Box::default(), any: None });
+            self.timeline.pages.push(Arc::default());
+        }
+        if let Some(last) = self.last.get_mut(number).filter(|last| last.grid.is_empty()) {
+            last.grid = vec![0.0; PAGE_CELLS].into();
         }
     }
 
@@ -109,46 +154,120 @@ impl History {
         if self.bytes() > self.bytes_max {
             return;
         }
-        let Some(place) = self.axis.push(now.millis(), Sampled::Families(Arc::clone(families))) else {
-            return;
-        };
-        for family in families.iter() {
-            self.sample_family(store, *family, place);
+        let Some(number) = self.timeline.instants.push_arrival(now.millis(), families) else { return };
+        let mut changed: Vec<(u32, f64)> = Vec::new();
+        for family in families.iter().filter(|family| !self.timeline.left_out.contains(*family)) {
+            let cells = store.family_spec(*family).cells();
+            for (row, _) in store.rows(*family) {
+                let moved = (row.cell..row.cell + cells).map(|cell| (cell, store.cell_value(cell)));
+                changed.extend(
+                    moved.filter(|(cell, value)| self.last_value(*cell).to_bits() != value.to_bits()),
+                );
+            }
+        }
+        changed.sort_unstable_by_key(|(cell, _)| *cell);
+        for cells in changed.chunk_by(|left, right| place_of(left.0).0 == place_of(right.0).0) {
+            self.sample_cells(cells, number);
         }
     }
 
-    /// Keeps the past of series that have just left the store; call before their cells serve others.
-    pub fn retire(&mut self, removed: Vec<Removed>) {
-        for series in removed {
-            let cells = series.cells.start as usize..series.cells.end as usize;
-            let last =
-                cells.clone().map(|cell| f64::from_bits(self.last.get(cell).copied().unwrap_or(UNSAMPLED)));
-            let last = last.collect();
-            let tracks = cells.clone().map(|cell| self.tracks.get_mut(cell).and_then(Option::take)).collect();
-            for cell in cells {
-                if let Some(bits) = self.last.get_mut(cell) {
-                    *bits = UNSAMPLED;
+    fn last_value(&self, cell: u32) -> f64 {
+        let (page, cell) = place_of(cell);
+        let last = self.last.get(page).map(|last| last.any.as_ref().unwrap_or(&last.grid));
+        last.and_then(|values| values.get(cell)).copied().unwrap_or(0.0)
+    }
+
+    /// Notes cells of one page that changed since they were last sampled.
+    fn sample_cells(&mut self, cells: &[(u32, f64)], number: Place) {
+        let Some(page) = cells.first().map(|(cell, _)| place_of(*cell).0) else { return };
+        self.begin_page(page);
+        let (Some(last), Some(shared)) = (self.last.get_mut(page), self.timeline.pages.get_mut(page)) else {
+            return;
+        };
+        let any = last.any.get_or_insert_with(|| last.grid.clone());
+        let (mut set, mut values) = (CellSet::default(), Vec::with_capacity(cells.len()));
+        for (cell, value) in cells {
+            let (_, cell) = place_of(*cell);
+            if let Some(any) = any.get_mut(cell) {
+                *any = *value;
+            }
+            set.insert(cell);
+            values.push(*value);
+        }
+        if let Some(column) = Column::new(number, set, values) {
+            Arc::make_mut(shared).arrive(column);
+        }
+    }
+
+    /// Leaves of the arrivals of steps that are older than they are kept what [`extremes`] are.
+    fn thin(&mut self, store: &Store) {
+        while let Some(step) = self.timeline.instants.take_old() {
+            let mut points: BTreeMap<usize, Vec<Point>> = BTreeMap::new();
+            let families: BTreeSet<FamilyId> =
+                step.instants.iter().flat_map(|(_, families)| families.iter().copied()).collect();
+            let gauges = families
+                .into_iter()
+                .filter(|family| store.family_spec(*family).metric_type == MetricType::Gauge);
+            for family in gauges {
+                self.thin_family(store, family, &step, &mut points);
+            }
+            for (number, page) in self.timeline.pages.iter_mut().enumerate() {
+                let mut points = points.remove(&number).unwrap_or_default();
+                if page.has_step_until(step.after) {
+                    points.sort_by_key(|point| (point.cell, point.time_ms));
+                    Arc::make_mut(page).thin(step.after, points);
                 }
             }
-            self.gone.push_back(Gone {
-                family: series.family,
-                labels: series.labels,
-                born: series.born,
-                at: series.at,
-                last,
-                tracks,
-            });
+        }
+    }
+
+    fn thin_family(
+        &self,
+        store: &Store,
+        family: FamilyId,
+        step: &StepArrivals,
+        points: &mut BTreeMap<usize, Vec<Point>>,
+    ) {
+        let arrivals: Vec<(Place, i64)> = step.of(family).collect();
+        let Some((_, since_ms)) = arrivals.first().copied() else { return };
+        let live = store.rows(family).map(|(row, _)| (row.cell, row.born, i64::MAX));
+        let gone = self.timeline.gone.of(family, since_ms);
+        let gone = gone.map(|gone| (gone.cells.start, gone.born, gone.at.millis()));
+        for (cell, born, left_ms) in live.chain(gone) {
+            let (number, within) = place_of(cell);
+            let Some(page) = self.timeline.pages.get(number) else { continue };
+            if page.is_moved(within, step.after) {
+                let samples = samples_of(page, within, step, &arrivals);
+                let lived = born.millis()..left_ms;
+                let samples: Vec<(i64, f64)> =
+                    samples.into_iter().filter(|(time, _)| lived.contains(time)).collect();
+                let end = self.timeline.instants.time_of(step.after + 1).filter(|end| lived.contains(end));
+                let kept = thinned(&samples, end.map(|_| page.value(within, step.after + 1)));
+                let cell = within as u16;
+                points.entry(number).or_default().extend(kept.into_iter().map(|(time_ms, value)| Point {
+                    cell,
+                    time_ms,
+                    value,
+                }));
+            }
+        }
+    }
+
+    /// Keeps the past of series that have just left the store.
+    pub fn retire(&mut self, removed: Vec<Removed>) {
+        for series in removed.into_iter().filter(|series| !self.timeline.left_out.contains(&series.family)) {
+            self.timeline.gone.push(series);
         }
     }
 
     /// What rules wrote themselves.
     pub fn written_mut(&mut self) -> &mut Written {
-        &mut self.written
+        &mut self.timeline.written
     }
 
-    /// Families whose past did not fit, for `signalbox_history_left_out_series`.
+    /// Families whose past did not fit, for `signalbox_history_families_left_out`.
     pub fn left_out(&self) -> &BTreeSet<FamilyId> {
-        &self.left_out
+        &self.timeline.left_out
     }
 
     /// Families left out since the last call.
@@ -156,116 +275,51 @@ impl History {
         std::mem::take(&mut self.unsaid)
     }
 
-    /// Bytes held, about.
+    /// Bytes held.
     pub fn bytes(&self) -> usize {
-        self.bytes + self.last.len() * CELL_BYTES + self.axis.bytes() + self.written.bytes()
+        let Timeline { instants, pages, gone, written, .. } = &self.timeline;
+        let last = self.last.iter().map(|last| {
+            size_of::<LastSampled>()
+                + size_of_val(&*last.grid)
+                + last.any.as_ref().map_or(0, |any| size_of_val(&**any))
+        });
+        let pages = pages.iter().map(|page| size_of::<PastPage>() + page.bytes());
+        last.chain(pages).sum::<usize>() + instants.bytes() + gone.bytes() + written.bytes()
     }
 
-    fn sample_family(&mut self, store: &Store, family: FamilyId, place: Place) {
-        if self.left_out.contains(&family) {
-            return;
-        }
-        for series in store.series_of(family) {
-            self.sample_cells(store, store.cells(series), place);
-        }
-    }
-
-    fn sample_cells(&mut self, store: &Store, cells: Range<u32>, place: Place) {
-        if self.last.len() < cells.end as usize {
-            self.last.resize(cells.end as usize, UNSAMPLED);
-            self.tracks.resize_with(cells.end as usize, || None);
-        }
-        for cell in cells {
-            let value = store.cell(cell);
-            let (Some(last), Some(track)) =
-                (self.last.get_mut(cell as usize), self.tracks.get_mut(cell as usize))
-            else {
-                continue;
-            };
-            if *last == value.to_bits() {
-                continue;
-            }
-            if *last != UNSAMPLED {
-                let before = track.as_ref().map_or(0, |track| track.bytes());
-                let track = track.get_or_insert_with(|| Box::new(Track::starting(f64::from_bits(*last))));
-                track.push(place, value);
-                // A full chunk gives its spare room back, so a track may shrink as it grows.
-                self.bytes = (self.bytes + track.bytes()).saturating_sub(before);
-            }
-            *last = value.to_bits();
-        }
-    }
-
-    fn forget_old(&mut self, now: Timestamp) {
-        let oldest = now.before(self.window).before(self.step);
-        let place = self.axis.forget_before(oldest.millis());
-        for track in self.tracks.iter_mut().flatten() {
-            self.bytes -= track.forget_before(place).min(self.bytes);
-        }
-        while self.gone.front().is_some_and(|gone| gone.at < oldest) {
-            let freed = self.gone.pop_front().into_iter().flat_map(|gone| gone.tracks).flatten();
-            self.bytes -= freed.map(|track| track.bytes()).sum::<usize>().min(self.bytes);
-        }
-        self.written.forget_before(oldest.millis());
-    }
-
-    /// Leaves out the families that no rule reads, the largest first; where that is not enough the window shrinks.
-    fn make_room(&mut self, store: &Store, now: Timestamp, read: &BTreeSet<FamilyId>) {
-        let mut sizes: BTreeMap<FamilyId, usize> = BTreeMap::new();
-        for family in store.families().filter(|family| !read.contains(family)) {
-            let cells = store.series_of(family).flat_map(|series| store.cells(series));
-            let bytes =
-                cells.filter_map(|cell| self.tracks.get(cell as usize)?.as_ref()).map(|track| track.bytes());
-            sizes.insert(family, bytes.sum());
-        }
-        let mut largest: Vec<(usize, FamilyId)> =
-            sizes.into_iter().map(|(family, bytes)| (bytes, family)).collect();
-        largest.sort_unstable_by(|left, right| right.cmp(left));
-        for (bytes, family) in largest {
-            if self.bytes() <= self.bytes_max / 10 * 9 || bytes == 0 {
-                break;
-            }
-            self.leave_out(store, family);
-        }
-        let mut window = self.window;
-        while self.bytes() > self.bytes_max && window > self.step {
-            window /= 2;
-            let place = self.axis.forget_before(now.before(window).millis());
-            for track in self.tracks.iter_mut().flatten() {
-                self.bytes -= track.forget_before(place).min(self.bytes);
-            }
-            self.gone.clear();
-        }
-    }
-
-    fn leave_out(&mut self, store: &Store, family: FamilyId) {
-        for cell in store.series_of(family).flat_map(|series| store.cells(series)) {
-            let Some(track) = self.tracks.get_mut(cell as usize).and_then(Option::take) else { continue };
-            self.bytes -= track.bytes().min(self.bytes);
-            if let Some(last) = self.last.get_mut(cell as usize) {
-                *last = UNSAMPLED;
+    fn forget_before(&mut self, oldest: Timestamp) {
+        let place = self.timeline.instants.forget_before(oldest.millis());
+        for page in &mut self.timeline.pages {
+            if page.is_older_than(place, oldest.millis()) {
+                Arc::make_mut(page).forget_before(place, oldest.millis());
             }
         }
-        if self.left_out.insert(family) {
-            self.unsaid.push(family);
-        }
+        self.timeline.gone.forget_before(oldest);
+        self.timeline.written.age(i64::MIN, oldest.millis());
     }
+}
 
-    /// The values of one cell at `places`; `present` where it was never sampled.
-    fn cell_values(&self, cell: u32, present: f64, places: &[Place], out: &mut Vec<f64>) {
-        if let Some(Some(track)) = self.tracks.get(cell as usize) {
-            track.values(places, out);
-            return;
+/// The samples that arrivals left of a cell in a finished step.
+fn samples_of(
+    page: &PastPage,
+    cell: usize,
+    step: &StepArrivals,
+    arrivals: &[(Place, i64)],
+) -> Vec<(i64, f64)> {
+    let mut value = page.value(cell, step.after);
+    // The step is over, so that none is current.
+    let mut columns = page.arrivals(step.after, Place::MAX);
+    let mut samples = Vec::with_capacity(arrivals.len());
+    for (number, time) in arrivals {
+        while let Some((column, rest)) = columns.split_first()
+            && column.at <= *number
+        {
+            value = column.get(cell).unwrap_or(value);
+            columns = rest;
         }
-        let last = self.last.get(cell as usize).copied().unwrap_or(UNSAMPLED);
-        let value = if last == UNSAMPLED { present } else { f64::from_bits(last) };
-        out.extend(places.iter().map(|_| value));
+        samples.push((*time, value));
     }
-
-    /// Whether the past of this series is kept.
-    fn keeps(&self, store: &Store, series: SeriesId) -> bool {
-        !self.left_out.contains(&store.family_of(series))
-    }
+    samples
 }
 
 #[cfg(test)]

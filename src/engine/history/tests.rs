@@ -5,7 +5,7 @@ use crate::engine::config::Config;
 use crate::engine::metric::MetricType;
 use crate::engine::promql::storage::{Condition, Extent, Matcher, Selection};
 use crate::engine::promql::{Storage, Value};
-use crate::engine::series::{Cause, FamilySpec, SeriesLimits};
+use crate::engine::series::{Cause, FamilySpec, SeriesId, SeriesLimits};
 
 /// A store with one metric, and its history.
 struct World {
@@ -48,25 +48,28 @@ impl World {
 
     /// `time=value` of every sample of every series named `name` up to `now`.
     fn read(&self, name: &str, now: i64) -> Vec<String> {
-        let matchers =
-            [Matcher { name: Arc::from("__name__"), condition: Condition::Equal(Arc::from(name)) }];
-        let past = Past { store: &self.store, history: &self.history, now: at(now) };
-        let selection =
-            Selection { matchers: &matchers, start_ms: 0, end_ms: now * 1_000, extent: Extent::All };
-        let mut series: Vec<String> = past
-            .select(selection)
-            .into_iter()
-            .map(|series| {
-                let samples = series.samples.iter().map(|sample| match &sample.value {
-                    Value::Float(value) => format!("{}={value}", sample.time_ms),
-                    Value::Histogram(_) => String::from("histogram"),
-                });
-                format!("{} {}", series.labels, samples.collect::<Vec<_>>().join(" "))
-            })
-            .collect();
-        series.sort();
-        series
+        read(&Past { store: &self.store, timeline: self.history.timeline(), now: at(now) }, name)
     }
+}
+
+/// `time=value` of every sample of every series named `name`.
+fn read<S: SeriesSource>(past: &Past<'_, S>, name: &str) -> Vec<String> {
+    let matchers = [Matcher { name: Arc::from("__name__"), condition: Condition::Equal(Arc::from(name)) }];
+    let end_ms = past.now.millis();
+    let selection = Selection { matchers: &matchers, start_ms: 0, end_ms, extent: Extent::All };
+    let mut series: Vec<String> = past
+        .select(selection)
+        .into_iter()
+        .map(|series| {
+            let samples = series.samples.iter().map(|sample| match &sample.value {
+                Value::Float(value) => format!("{}={value}", sample.time_ms),
+                Value::Histogram(_) => String::from("histogram"),
+            });
+            format!("{} {}", series.labels, samples.collect::<Vec<_>>().join(" "))
+        })
+        .collect();
+    series.sort();
+    series
 }
 
 #[test]
@@ -145,14 +148,129 @@ fn what_the_window_has_passed_is_forgotten() {
 }
 
 #[test]
-fn metrics_that_no_rule_reads_lose_their_past_first_where_it_does_not_fit() {
+fn all_that_arrivals_left_is_seen_for_two_steps_and_then_the_lowest_the_highest_and_the_last() {
     let mut world = world(MetricType::Gauge);
-    world.history.bytes_max = 3_000;
-    for seconds in (10..3_000).step_by(5) {
-        world.store.set(world.series, f64::from(seconds as i32).sqrt(), World::cause(seconds));
+    let family: Arc<[FamilyId]> = [world.family].into();
+    let arrive = |world: &mut World, seconds, value| {
+        world.store.set(world.series, value, World::cause(seconds));
+        world.history.sample_read(&world.store, at(seconds), &family);
+    };
+    world.step(10);
+    for (seconds, value) in [(11, 5.0), (12, 9.0), (13, 2.0), (14, 4.0)] {
+        arrive(&mut world, seconds, value);
+    }
+    world.step(15);
+    arrive(&mut world, 16, 3.0);
+    world.step(20);
+    let whole = "10000=0 11000=5 12000=9 13000=2 14000=4 15000=4 16000=3 20000=3";
+    assert_eq!(world.read("m", 21), [format!("m{{a=\"b\"}} {whole} 21000=3")]);
+    world.step(25);
+    let thinned = "10000=0 12000=9 13000=2 15000=4 16000=3 20000=3 25000=3";
+    assert_eq!(world.read("m", 26), [format!("m{{a=\"b\"}} {thinned} 26000=3")]);
+}
+
+#[test]
+fn counters_keep_no_more_than_the_last_of_a_step() {
+    let mut world = world(MetricType::Counter);
+    let family: Arc<[FamilyId]> = [world.family].into();
+    for seconds in 10..31 {
+        world.store.add(world.series, 1.0, World::cause(seconds));
+        if seconds % 5 == 0 {
+            world.step(seconds);
+        } else {
+            world.history.sample_read(&world.store, at(seconds), &family);
+        }
+    }
+    let expected = "6999=0 10000=1 15000=6 20000=11 21000=12 22000=13 23000=14 24000=15 25000=16 26000=17 \
+                    27000=18 28000=19 29000=20 30000=21 31000=21";
+    assert_eq!(world.read("m_total", 31), [format!("m_total{{a=\"b\"}} {expected}")]);
+}
+
+#[test]
+fn of_a_gauge_that_left_between_two_steps_the_last_sample_stays() {
+    let mut world = world(MetricType::Gauge);
+    let family: Arc<[FamilyId]> = [world.family].into();
+    world.step(10);
+    for (seconds, value) in [(11, 9.0), (12, 6.0), (13, 7.0)] {
+        world.store.set(world.series, value, World::cause(seconds));
+        world.history.sample_read(&world.store, at(seconds), &family);
+    }
+    world.store.remove(world.series, at(14));
+    for seconds in [15, 20, 25, 30] {
         world.step(seconds);
     }
-    assert_eq!(world.history.take_newly_left_out(), [world.family]);
-    assert_eq!(world.history.left_out().len(), 1);
-    assert!(world.history.bytes() < 40_000, "{}", world.history.bytes());
+    let expected = "10000=0 11000=9 12000=6 13000=7 14000=NaN";
+    assert_eq!(world.read("m", 31), [format!("m{{a=\"b\"}} {expected}")]);
+}
+
+#[test]
+fn a_frozen_past_stays_as_it_was_while_the_live_one_goes_on() {
+    let mut world = world(MetricType::Gauge);
+    world.store.set(world.series, 5.0, World::cause(9));
+    world.step(10);
+    let (frozen, store) = (world.history.timeline().clone(), world.store.freeze());
+    world.store.set(world.series, 6.0, World::cause(12));
+    world.step(15);
+    world.store.remove(world.series, at(16));
+    world.step(20);
+    let past = Past { store: &store, timeline: &frozen, now: at(11) };
+    assert_eq!(read(&past, "m"), ["m{a=\"b\"} 10000=5 11000=5"]);
+    assert_eq!(world.read("m", 21), ["m{a=\"b\"} 10000=5 15000=6 16000=NaN"]);
+}
+
+/// Six hundred series of each of two metrics, all moving, for half an hour.
+fn crowded(bytes_max: usize, churn: Churn) -> (History, [FamilyId; 2]) {
+    let mut store = Store::new(SeriesLimits { series: 1_000_000, series_per_metric: 1_000_000 });
+    let families = ["m", "n"]
+        .map(|name| store.register(FamilySpec { name: Arc::from(name), ..FamilySpec::default() }).unwrap());
+    let mut history = History::new(&Config::with_defaults("test").history);
+    history.bytes_max = bytes_max;
+    for seconds in (5..1_800).step_by(5) {
+        let generation = if churn == Churn::Replaced { seconds / 600 } else { 0 };
+        for number in 0..600_i64 {
+            for family in families {
+                let name = format!("{number}-{generation}");
+                let series = store.resolve(family, &[("a", &name)], at(seconds));
+                let value = f64::from((seconds * number % 7_919) as i32).sqrt();
+                store.set(series, value, World::cause(seconds));
+                if churn == Churn::Replaced && seconds % 600 == 595 {
+                    store.remove(series, at(seconds));
+                }
+            }
+        }
+        history.retire(store.removed());
+        history.sample_all(&store, at(seconds), &BTreeSet::from([families[0]]));
+    }
+    (history, families)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Churn {
+    Stays,
+    Replaced,
+}
+
+#[test]
+fn metrics_that_no_rule_reads_lose_their_past_first_where_it_does_not_fit() {
+    let (mut history, [_, unread]) = crowded(3_000_000, Churn::Stays);
+    assert_eq!(history.take_newly_left_out(), [unread]);
+    assert!(history.bytes() <= 3_000_000, "{}", history.bytes());
+}
+
+#[test]
+fn the_past_fits_its_bytes_whatever_it_takes() {
+    for bytes_max in [100_000, 500_000, 2_000_000] {
+        for churn in [Churn::Stays, Churn::Replaced] {
+            let (history, _) = crowded(bytes_max, churn);
+            assert!(history.bytes() <= bytes_max, "{} of {bytes_max}", history.bytes());
+        }
+    }
+}
+
+#[test]
+fn the_bytes_are_those_that_a_count_finds() {
+    let (history, _) = crowded(1_000_000, Churn::Replaced);
+    for page in &history.timeline.pages {
+        assert_eq!(page.bytes(), page.counted());
+    }
 }

@@ -20,6 +20,7 @@ pub mod shown;
 pub mod template;
 pub mod view;
 
+use crate::engine::history::Occasion;
 use crate::engine::labels::Labels;
 use crate::engine::promql::storage::Matcher;
 use crate::engine::promql::{Storage, Value};
@@ -33,6 +34,8 @@ pub use view::{AlertView, GroupView, RuleView};
 
 /// What rules read and write while they are evaluated.
 pub trait RuleStorage: Storage {
+    /// What follows is for evaluations of this occasion.
+    fn evaluating(&mut self, _occasion: Occasion) {}
     /// Adds a sample of a recording rule, of `ALERTS` or of `ALERTS_FOR_STATE`; none ends the series.
     fn append(&mut self, labels: &Labels, time_ms: i64, value: Option<Value>);
     /// Up to five of the last applied events that moved a series any of the selectors (each a list of matchers)

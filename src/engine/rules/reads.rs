@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use crate::engine::history::{History, Past};
+use crate::engine::history::{History, Occasion, Past};
 use crate::engine::labels::{Labels, METRIC_NAME};
 use crate::engine::promql::storage::{Condition, Matcher, Selection};
 use crate::engine::promql::{SelectedSeries, Storage, Value};
@@ -152,11 +152,13 @@ pub struct RuleView<'a> {
     pub history: &'a mut History,
     /// The instant.
     pub now: Timestamp,
+    /// Why rules are evaluated.
+    pub occasion: Occasion,
 }
 
 impl RuleView<'_> {
-    fn past(&self) -> Past<'_> {
-        Past { store: self.store, history: self.history, now: self.now }
+    fn past(&self) -> Past<'_, Store> {
+        Past { store: self.store, timeline: self.history.timeline(), now: self.now }
     }
 }
 
@@ -167,8 +169,12 @@ impl Storage for RuleView<'_> {
 }
 
 impl RuleStorage for RuleView<'_> {
+    fn evaluating(&mut self, occasion: Occasion) {
+        self.occasion = occasion;
+    }
+
     fn append(&mut self, labels: &Labels, time_ms: i64, value: Option<Value>) {
-        self.history.written_mut().append(labels, time_ms, value);
+        self.history.written_mut().append(labels, time_ms, value, self.occasion);
     }
 
     fn evidence(&self, selectors: &[Vec<Matcher>], labels: &Labels) -> Vec<EventId> {

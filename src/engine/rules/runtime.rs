@@ -16,6 +16,7 @@ use super::schedule::{Due, Schedule};
 use super::set::{Alerting, Group, Kind, Rule, RuleSet};
 use super::view::{AlertView, GroupView, Health, KindView, LevelView, RuleView};
 use crate::engine::config::{Evaluate, Grid};
+use crate::engine::history::Occasion;
 use crate::engine::labels::Labels;
 use crate::engine::promql;
 use crate::engine::promql::inspect::reach;
@@ -274,6 +275,10 @@ impl Rules {
         let group = state.group.clone();
         let begun = self.settings.stopwatch.elapsed();
         state.last_evaluation = Some(instants.at);
+        storage.evaluating(match extent {
+            Extent::All => Occasion::Interval,
+            Extent::Marked => Occasion::Arrival,
+        });
         let mut evaluated = Vec::new();
         for at in 0..state.rules.len() {
             let Some(rule) = state.rules.get_mut(at) else { continue };

@@ -11,7 +11,7 @@ use super::Ordinal;
 use super::page::Page;
 
 /// Cells of a page.
-pub(super) const PAGE_CELLS: usize = 512;
+pub(in crate::engine) const PAGE_CELLS: usize = 512;
 
 /// Which pages a series' cells stand in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -134,6 +134,16 @@ impl Cells {
     pub(super) fn get(&self, cell: u32) -> f64 {
         let (page, place) = place_of(cell);
         self.values.get(page).and_then(|page| page.get().get(place)).copied().unwrap_or(0.0)
+    }
+
+    /// How many pages there are.
+    pub(super) fn pages_len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// The values of a page.
+    pub(super) fn page(&self, page: usize) -> &[f64] {
+        self.values.get(page).map_or(&[], |page| page.get())
     }
 
     /// Sets a cell.

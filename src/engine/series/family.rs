@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use super::page::Page;
 use super::{FamilySpec, Timestamp};
-use crate::engine::metric::MetricType;
 
 /// Rows of a page.
 const PAGE_ROWS: u32 = 512;
@@ -147,14 +146,6 @@ impl Family {
         }
     }
 
-    /// How many cells each series of the family has.
-    pub(super) fn cells(&self) -> u32 {
-        match self.spec.metric_type {
-            MetricType::Counter | MetricType::Gauge => 1,
-            MetricType::Histogram => self.spec.buckets.len() as u32 + 2,
-        }
-    }
-
     /// Adds a row and says where it stands.
     pub(super) fn add_row(&mut self, slot: u32, cell: u32, born: Timestamp, text: &str) -> u32 {
         let place = self.holes.pop().unwrap_or_else(|| {
@@ -189,6 +180,7 @@ impl Family {
         let page = self.rows.get_mut((place / PAGE_ROWS) as usize);
         if let Some(row) = page.and_then(|page| page.get_mut().all.get_mut((place % PAGE_ROWS) as usize)) {
             row.born = born;
+            self.epoch += 1;
         }
     }
 

@@ -3,19 +3,32 @@
 use std::sync::Arc;
 
 use super::cells::{Exemplar, FrozenCells};
-use super::family::Rows;
-use super::{FamilyId, FamilySpec, Store};
+use super::family::{Row, Rows};
+use super::label_text::underscored_metric;
+use super::{FamilyId, FamilySpec, SeriesSource, Store};
 
 /// What [`Store::freeze`] took; `Send`, written out off the driver by [`crate::engine::exposition`].
 #[derive(Debug, Default)]
 pub struct Frozen {
-    families: Arc<[FrozenFamily]>,
+    families: Arc<FrozenFamilies>,
     cells: FrozenCells,
+}
+
+/// The families at one instant.
+#[derive(Debug, Default)]
+pub(super) struct FrozenFamilies {
+    /// In the order of their names.
+    by_name: Vec<FrozenFamily>,
+    /// By id: the place in that order.
+    places: Vec<u32>,
+    no_family: FamilySpec,
 }
 
 /// A family with its series at one instant.
 #[derive(Debug)]
 pub struct FrozenFamily {
+    id: FamilyId,
+    epoch: u64,
     spec: Arc<FamilySpec>,
     pages: Vec<Arc<Rows>>,
 }
@@ -30,15 +43,20 @@ impl Store {
         Frozen { families, cells: self.cells.freeze() }
     }
 
-    fn freeze_families(&mut self) -> Arc<[FrozenFamily]> {
+    fn freeze_families(&mut self) -> Arc<FrozenFamilies> {
         let order: Vec<FamilyId> = self.families().collect();
-        let mut frozen = Vec::with_capacity(order.len());
+        let mut by_name = Vec::with_capacity(order.len());
+        let mut places = vec![u32::MAX; self.families.len()];
         for id in order {
-            if let Some(family) = self.families.get_mut(id.0 as usize) {
-                frozen.push(FrozenFamily { spec: Arc::clone(&family.spec), pages: family.share_rows() });
+            if let (Some(family), Some(place)) =
+                (self.families.get_mut(id.0 as usize), places.get_mut(id.0 as usize))
+            {
+                *place = by_name.len() as u32;
+                let (epoch, spec) = (family.epoch, Arc::clone(&family.spec));
+                by_name.push(FrozenFamily { id, epoch, spec, pages: family.share_rows() });
             }
         }
-        let frozen: Arc<[FrozenFamily]> = frozen.into();
+        let frozen = Arc::new(FrozenFamilies { by_name, places, no_family: FamilySpec::default() });
         self.frozen_families = Some(Arc::clone(&frozen));
         frozen
     }
@@ -47,7 +65,12 @@ impl Store {
 impl Frozen {
     /// The families in the order of their names, empty ones included.
     pub fn families(&self) -> &[FrozenFamily] {
-        &self.families
+        &self.families.by_name
+    }
+
+    fn family(&self, id: FamilyId) -> Option<&FrozenFamily> {
+        let place = *self.families.places.get(id.0 as usize)?;
+        self.families.by_name.get(place as usize)
     }
 
     /// The value of a cell.
@@ -58,6 +81,37 @@ impl Frozen {
     /// What last added to a cell.
     pub(in crate::engine) fn exemplar(&self, cell: u32) -> Option<Exemplar> {
         self.cells.exemplar(cell)
+    }
+}
+
+impl SeriesSource for Frozen {
+    fn family_spec(&self, family: FamilyId) -> &FamilySpec {
+        self.family(family).map_or(&self.families.no_family, FrozenFamily::spec)
+    }
+
+    fn family_named(&self, name: &str) -> Option<FamilyId> {
+        let wanted = underscored_metric(name);
+        let families = &self.families.by_name;
+        let place =
+            families.binary_search_by(|family| underscored_metric(&family.spec.name).cmp(&wanted)).ok()?;
+        families.get(place).filter(|family| family.spec.name.as_ref() == name).map(|family| family.id)
+    }
+
+    fn families_by_name(&self) -> impl Iterator<Item = FamilyId> + '_ {
+        self.families.by_name.iter().map(|family| family.id)
+    }
+
+    fn family_epoch(&self, family: FamilyId) -> u64 {
+        self.family(family).map_or(0, |family| family.epoch)
+    }
+
+    fn rows(&self, family: FamilyId) -> impl Iterator<Item = (&Row, &str)> + '_ {
+        let pages = self.family(family).into_iter().flat_map(FrozenFamily::pages);
+        pages.flat_map(|page| page.iter().map(|row| (row, page.text(row))))
+    }
+
+    fn cell_value(&self, cell: u32) -> f64 {
+        self.cell(cell)
     }
 }
 

@@ -34,7 +34,7 @@ impl Store {
     /// Lets every series that stands at zero count from `now` on: it saw nothing of what came before.
     pub fn begin_unmoved(&mut self, now: Timestamp) {
         for family in &mut self.families {
-            let count = family.cells();
+            let count = family.spec.cells();
             let at_zero = |slot: &&super::store::Slot| {
                 (slot.cell..slot.cell + count).all(|cell| self.cells.get(cell) == 0.0)
             };

@@ -20,6 +20,7 @@ mod names;
 mod overflow;
 mod page;
 pub mod recent;
+mod source;
 mod store;
 mod touch;
 mod values;
@@ -31,11 +32,13 @@ use crate::engine::metric::MetricType;
 use crate::engine::time::Timestamp;
 
 pub use cells::Exemplar;
+pub(in crate::engine) use cells::PAGE_CELLS;
 pub use frozen::{Frozen, FrozenFamily};
 pub use label_text::{
     is_legacy_label, is_legacy_metric, pairs, push_escaped, underscored_label, underscored_metric, unescaped,
 };
 pub use overflow::{OVERFLOW, Overflow};
+pub(in crate::engine) use source::SeriesSource;
 pub use store::Store;
 
 /// A family in the store; valid for the store's life.
@@ -79,10 +82,32 @@ pub struct FamilySpec {
     pub stale_after: Option<std::time::Duration>,
 }
 
+impl Default for FamilySpec {
+    /// A gauge without a name.
+    fn default() -> Self {
+        Self {
+            name: Arc::from(""),
+            metric_type: MetricType::Gauge,
+            help: "".into(),
+            unit: None,
+            buckets: Arc::from([]),
+            stale_after: None,
+        }
+    }
+}
+
 impl FamilySpec {
     /// The name under which the metric is exposed: a counter's with `_total`.
     pub fn exposed_name(&self) -> Cow<'_, str> {
         self.metric_type.exposed_name(&self.name)
+    }
+
+    /// How many cells each series of the family has: a histogram its buckets, `+Inf`, then the sum.
+    pub(in crate::engine) fn cells(&self) -> u32 {
+        match self.metric_type {
+            MetricType::Counter | MetricType::Gauge => 1,
+            MetricType::Histogram => self.buckets.len() as u32 + 2,
+        }
     }
 }
 

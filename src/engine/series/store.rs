@@ -12,7 +12,7 @@ use hashbrown::HashTable;
 
 use super::cells::{Cells, Kind};
 use super::family::Family;
-use super::frozen::FrozenFamily;
+use super::frozen::FrozenFamilies;
 use super::label_text::{LabelText, identity_of, to_labels};
 use super::lifetime::{Due, Parked};
 use super::overflow::Overflows;
@@ -48,7 +48,7 @@ pub struct Store {
     pub(super) parked: Parked,
     pub(super) overflows: Overflows,
     /// What the last freeze took of the families, while none changed since.
-    pub(super) frozen_families: Option<Arc<[FrozenFamily]>>,
+    pub(super) frozen_families: Option<Arc<FrozenFamilies>>,
     free_slots: Vec<u32>,
     live: usize,
     index: HashTable<Entry>,
@@ -148,14 +148,7 @@ impl Store {
             hashing: RandomState::default(),
             text: LabelText::default(),
             removed: Vec::new(),
-            no_family: FamilySpec {
-                name: Arc::from(""),
-                metric_type: MetricType::Gauge,
-                help: "".into(),
-                unit: None,
-                buckets: Arc::from([]),
-                stale_after: None,
-            },
+            no_family: FamilySpec::default(),
         }
     }
 
@@ -229,7 +222,7 @@ impl Store {
         } else {
             family.live -= 1;
         }
-        let cells = slot.cell..slot.cell + family.cells();
+        let cells = slot.cell..slot.cell + family.spec.cells();
         self.cells.give_back(kind_of(slot.metric_type), cells.clone());
         self.touch(id);
         if let Some(slot) = self.slots.get_mut(id.slot as usize) {
@@ -274,13 +267,23 @@ impl Store {
     /// The cells of a series: one; for a histogram its buckets, `+Inf`, then the sum. None once it left.
     pub fn cells(&self, id: SeriesId) -> Range<u32> {
         let Some(slot) = self.slot(id) else { return 0..0 };
-        let count = self.families.get(slot.family.0 as usize).map_or(0, Family::cells);
+        let count = self.families.get(slot.family.0 as usize).map_or(0, |family| family.spec.cells());
         slot.cell..slot.cell + count
     }
 
     /// The value of a cell.
     pub fn cell(&self, cell: u32) -> f64 {
         self.cells.get(cell)
+    }
+
+    /// How many pages the cells stand in.
+    pub(in crate::engine) fn cell_pages_len(&self) -> usize {
+        self.cells.pages_len()
+    }
+
+    /// The values of a page of cells; cells that no series has are zero.
+    pub(in crate::engine) fn cell_page(&self, page: usize) -> &[f64] {
+        self.cells.page(page)
     }
 
     /// Series in all, overflow series included.
@@ -307,7 +310,7 @@ impl Store {
         self.slots.get_mut(id.slot as usize).filter(|slot| slot.generation == id.generation)
     }
 
-    pub(super) fn id_of(&self, slot: u32) -> Option<SeriesId> {
+    pub(in crate::engine) fn id_of(&self, slot: u32) -> Option<SeriesId> {
         let generation = self.slots.get(slot as usize)?.generation;
         Some(SeriesId { slot, generation })
     }
@@ -373,7 +376,7 @@ impl Store {
     fn bear(&mut self, id: FamilyId, hash: u32, marks: Marks, now: Timestamp) -> Option<SeriesId> {
         let family = self.families.get_mut(id.0 as usize)?;
         let metric_type = family.spec.metric_type;
-        let cell = self.cells.take(kind_of(metric_type), family.cells())?;
+        let cell = self.cells.take(kind_of(metric_type), family.spec.cells())?;
         let place = match self.free_slots.pop() {
             Some(place) => place,
             None => u32::try_from(self.slots.len()).ok()?,

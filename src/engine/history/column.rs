@@ -1,0 +1,167 @@
+//! What changed in a page of cells at one instant.
+
+use super::codec::Place;
+
+/// Cells of a page: as many as a page of the store has, so that both are walked together.
+pub(super) const PAGE_CELLS: usize = crate::engine::series::PAGE_CELLS;
+
+const WORDS: usize = PAGE_CELLS / 64;
+
+/// Some cells of a page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct CellSet([u64; WORDS]);
+
+impl CellSet {
+    /// Every cell of a page.
+    pub(super) const ALL: Self = Self([u64::MAX; WORDS]);
+
+    /// Adds a cell.
+    pub(super) fn insert(&mut self, cell: usize) {
+        if let Some(word) = self.0.get_mut(cell / 64) {
+            *word |= 1 << (cell % 64);
+        }
+    }
+
+    /// Adds the cells of another set.
+    pub(super) fn extend(&mut self, other: &Self) {
+        for (word, other) in self.0.iter_mut().zip(other.0) {
+            *word |= other;
+        }
+    }
+
+    /// Whether a cell is in it.
+    pub(super) fn contains(&self, cell: usize) -> bool {
+        self.0.get(cell / 64).is_some_and(|word| word >> (cell % 64) & 1 == 1)
+    }
+
+    /// Whether there is no cell in it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.iter().all(|word| *word == 0)
+    }
+
+    /// Its cells, rising.
+    pub(super) fn iter(&self) -> impl Iterator<Item = usize> + '_ {
+        self.0.iter().enumerate().flat_map(|(at, word)| {
+            let mut rest = *word;
+            std::iter::from_fn(move || {
+                let bit = rest.trailing_zeros() as usize;
+                rest &= rest.checked_sub(1)?;
+                Some(at * 64 + bit)
+            })
+        })
+    }
+}
+
+/// Finds what belongs to a cell among things kept for some cells of a page alone.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CellIndex {
+    set: CellSet,
+    /// Cells of the set before each word.
+    before: [u16; WORDS],
+}
+
+impl CellIndex {
+    /// Of the cells of a set.
+    pub(super) fn of(set: CellSet) -> Self {
+        let mut before = [0; WORDS];
+        let mut count = 0;
+        for (before, word) in before.iter_mut().zip(set.0) {
+            *before = count;
+            count += word.count_ones() as u16;
+        }
+        Self { set, before }
+    }
+
+    /// The cells.
+    pub(super) const fn set(&self) -> &CellSet {
+        &self.set
+    }
+
+    /// How many cells of the set come before this one; none where it is not in it.
+    pub(super) fn rank(&self, cell: usize) -> Option<usize> {
+        let word = self.set.0.get(cell / 64)?;
+        let bit = cell % 64;
+        if word >> bit & 1 == 0 {
+            return None;
+        }
+        let within = (word & ((1 << bit) - 1)).count_ones() as usize;
+        Some(usize::from(*self.before.get(cell / 64)?) + within)
+    }
+}
+
+/// The cells of a page that changed at one instant, with their new values.
+#[derive(Debug)]
+pub(super) struct Column {
+    /// The instant: a place of the grid, or the number of an arrival within its step.
+    pub(super) at: Place,
+    index: CellIndex,
+    values: Box<[f64]>,
+}
+
+impl Column {
+    /// What of `shown` differs between `last` and `present`; `last` is brought to the present. None without a change.
+    pub(super) fn changed(at: Place, last: &mut [f64], present: &[f64], shown: &CellSet) -> Option<Self> {
+        let mut set = CellSet::default();
+        let mut values = Vec::new();
+        for (cell, (last, present)) in last.iter_mut().zip(present).enumerate() {
+            if last.to_bits() != present.to_bits() && shown.contains(cell) {
+                *last = *present;
+                set.insert(cell);
+                values.push(*present);
+            }
+        }
+        Self::new(at, set, values)
+    }
+
+    /// The new values of the cells of a set, in their order; none without any.
+    pub(super) fn new(at: Place, set: CellSet, values: Vec<f64>) -> Option<Self> {
+        (!values.is_empty()).then(|| Self { at, index: CellIndex::of(set), values: values.into() })
+    }
+
+    /// The new value of a cell, where it changed.
+    pub(super) fn get(&self, cell: usize) -> Option<f64> {
+        self.values.get(self.index.rank(cell)?).copied()
+    }
+
+    /// The cells that changed.
+    pub(super) const fn cells(&self) -> &CellSet {
+        self.index.set()
+    }
+
+    /// The same without the cells that are not in `shown`; none where nothing is left.
+    pub(super) fn only(&self, shown: &CellSet) -> Option<Self> {
+        let mut set = CellSet::default();
+        let mut values = Vec::new();
+        for (cell, value) in self.cells().iter().zip(&self.values) {
+            if shown.contains(cell) {
+                set.insert(cell);
+                values.push(*value);
+            }
+        }
+        Self::new(self.at, set, values)
+    }
+
+    /// Bytes held.
+    pub(super) const fn bytes(&self) -> usize {
+        size_of::<Self>() + 2 * size_of::<usize>() + size_of_val(&*self.values)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_cell_finds_its_own_value() {
+        let (mut last, mut present) = ([0.0; PAGE_CELLS], [0.0; PAGE_CELLS]);
+        for cell in [0, 63, 64, 300, PAGE_CELLS - 1] {
+            present[cell] = cell as f64 + 1.0;
+        }
+        let column = Column::changed(1, &mut last, &present, &CellSet::ALL).unwrap();
+        for (cell, value) in present.iter().enumerate() {
+            assert_eq!(column.get(cell), (*value != 0.0).then_some(*value));
+        }
+        assert_eq!(column.cells().iter().collect::<Vec<_>>(), [0, 63, 64, 300, PAGE_CELLS - 1]);
+        assert!(Column::changed(2, &mut last, &present, &CellSet::ALL).is_none());
+    }
+}

@@ -1,0 +1,46 @@
+//! What readers of series need, of the store itself or of one frozen instant of it.
+
+use super::family::{Family, Row};
+use super::{FamilyId, FamilySpec, Store};
+
+/// Families, their series and their present values.
+pub(in crate::engine) trait SeriesSource {
+    /// What a family was declared with.
+    fn family_spec(&self, family: FamilyId) -> &FamilySpec;
+    /// The family of this name (OpenMetrics family name, no `_total`).
+    fn family_named(&self, name: &str) -> Option<FamilyId>;
+    /// Every family in the order of names.
+    fn families_by_name(&self) -> impl Iterator<Item = FamilyId> + '_;
+    /// Grows with every birth and removal in the family.
+    fn family_epoch(&self, family: FamilyId) -> u64;
+    /// The series of a family, each with its label text.
+    fn rows(&self, family: FamilyId) -> impl Iterator<Item = (&Row, &str)> + '_;
+    /// The value of a cell.
+    fn cell_value(&self, cell: u32) -> f64;
+}
+
+impl SeriesSource for Store {
+    fn family_spec(&self, family: FamilyId) -> &FamilySpec {
+        self.family(family)
+    }
+
+    fn family_named(&self, name: &str) -> Option<FamilyId> {
+        self.find(name)
+    }
+
+    fn families_by_name(&self) -> impl Iterator<Item = FamilyId> + '_ {
+        self.families()
+    }
+
+    fn family_epoch(&self, family: FamilyId) -> u64 {
+        self.epoch(family)
+    }
+
+    fn rows(&self, family: FamilyId) -> impl Iterator<Item = (&Row, &str)> + '_ {
+        self.families.get(family.0 as usize).into_iter().flat_map(Family::rows)
+    }
+
+    fn cell_value(&self, cell: u32) -> f64 {
+        self.cell(cell)
+    }
+}
