@@ -15,7 +15,7 @@ FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=build /signalbox /usr/local/bin/signalbox
 COPY rules /etc/signalbox/rules
 WORKDIR /etc/signalbox
-ENV SIGNALBOX_LISTEN=0.0.0.0:9469
+ENV SIGNALBOX_LISTEN_DEFAULT=0.0.0.0:9469
 EXPOSE 9469
 USER nonroot
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s CMD ["/usr/local/bin/signalbox", "health"]

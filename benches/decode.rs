@@ -9,8 +9,8 @@ use std::time::Instant;
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use signalbox::engine::config::WireConfig;
-use signalbox::engine::wire::{Decoder, EventType, Lane, Message, Verdict};
+use signalbox::engine::config::Config;
+use signalbox::engine::wire::{Decoder, EventType, Lane, Message, Verdict, WireSettings};
 
 /// Events of a round; each differs in its id.
 const EVENTS: usize = 2_000;
@@ -90,7 +90,7 @@ fn payloads(template: &str) -> Vec<String> {
 
 fn measure(name: &str, payloads: &[String]) {
     let lanes = EventType::ALL.iter().map(|event_type| (*event_type, Lane::Core)).collect();
-    let mut decoder = Decoder::new(&WireConfig { lanes, ..WireConfig::default() }, "bench");
+    let mut decoder = Decoder::new(&WireSettings { lanes, ..Config::default().wire() }, "bench");
     print(name, payloads, |payloads| {
         let mut decoded = 0;
         for payload in payloads {

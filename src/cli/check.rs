@@ -7,11 +7,11 @@ use clap::Args;
 
 use super::sources::{self, listed};
 use super::terminal::{Terminal, counted};
-use super::{Outcome, dashboards, rule_files, settings};
+use super::{Outcome, config_file, dashboards, rule_files, settings};
 use crate::engine::catalogue::known_metrics;
-use crate::engine::config::file::FileConfig;
-use crate::engine::diagnostic::{Diagnostic, Severity, Source};
-use crate::engine::yaml::Findings;
+use crate::engine::config::Config;
+use crate::engine::diagnostic::{Diagnostic, Source, closest};
+use crate::engine::yaml::{Findings, Node};
 use crate::shell::rule_files::read_rules;
 
 /// The folder of dashboards that is checked where nothing is named.
@@ -46,14 +46,14 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Res
         }
     }
     let mut diagnostics = std::mem::take(&mut found.faults);
-    let mut config = FileConfig::default();
+    let mut config = Config::default();
     for source in &found.configs {
-        let (parsed, wrong) = FileConfig::parse(source);
+        let (parsed, wrong) = config_file::checked(source);
         diagnostics.extend(wrong);
         config = parsed.unwrap_or(config);
     }
     diagnostics.extend(rule_files::loaded(&found.rules, &config).diagnostics);
-    let metrics = known_metrics(&config.engine);
+    let metrics = known_metrics(&config);
     diagnostics.extend(found.dashboards.iter().flat_map(|source| dashboards::check(source, &metrics)));
     terminal.diagnostics(&diagnostics);
     let looked_at = format!(
@@ -73,12 +73,12 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Res
 }
 
 fn find_defaults(found: &mut Found) -> anyhow::Result<()> {
-    let config = Path::new(settings::DEFAULT_CONFIG);
+    let config = Path::new(config_file::DEFAULT_CONFIG);
     let mut rules = vec![PathBuf::from(settings::DEFAULT_RULES)];
     let mut is_named = false;
     if config.exists() {
         let source = sources::read(config)?;
-        if let (Some(parsed), _) = FileConfig::parse(&source)
+        if let (Some(parsed), _) = Config::parse(&source)
             && let Some(paths) = &parsed.rules
         {
             rules = paths.iter().map(PathBuf::from).collect();
@@ -87,7 +87,8 @@ fn find_defaults(found: &mut Found) -> anyhow::Result<()> {
         found.configs.push(source);
     }
     for path in rules {
-        if is_named || path.is_dir() {
+        // What the configuration names and is not there is a finding in it.
+        if path.exists() && (is_named || path.is_dir()) {
             find(&path, found)?;
         }
     }
@@ -116,7 +117,7 @@ fn sort(path: &Path, found: &mut Found) -> anyhow::Result<()> {
     let source = match sources::read(path) {
         Ok(source) => source,
         Err(error) if path.exists() => {
-            found.faults.push(unreadable(path, &error));
+            found.faults.push(config_file::unreadable(path, &error));
             return Ok(());
         }
         Err(error) => return Err(error),
@@ -127,12 +128,9 @@ fn sort(path: &Path, found: &mut Found) -> anyhow::Result<()> {
     }
     let node = Findings::new(&source).document();
     let has = |key: &str| node.as_ref().is_some_and(|node| node.get(key).is_some());
-    let is_config = !has("groups") && path.file_name().is_some_and(|name| name == settings::DEFAULT_CONFIG);
-    // A file that is empty or no YAML at all is most likely a rule file; the loader says what is wrong with it.
-    let looks_like_rules = has("groups") || node.as_ref().is_none_or(|node| node.entries().is_empty());
     if rule_files::is_test(path) || has("tests") || has("rule_files") && !has("groups") {
         found.tests += 1;
-    } else if is_config || !looks_like_rules {
+    } else if !has("groups") && is_config(path, node.as_ref()) {
         found.configs.push(source);
     } else {
         let mut texts = read_rules(&[path.to_owned()]);
@@ -142,13 +140,18 @@ fn sort(path: &Path, found: &mut Found) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn unreadable(path: &Path, error: &anyhow::Error) -> Diagnostic {
-    Diagnostic {
-        severity: Severity::Error,
-        code: "unreadable-file",
-        source: Source { name: path.display().to_string().into(), text: "".into() },
-        span: 0..0,
-        message: format!("cannot {error:#}"),
-        advice: None,
+/// Whether a file without `groups` is a configuration: by its name, or by a key that only a configuration has or that
+/// is near to one. What is left is a rule file, whose loader says what is wrong with it.
+fn is_config(path: &Path, root: Option<&Node>) -> bool {
+    if path.file_name().is_some_and(|name| name == config_file::DEFAULT_CONFIG) {
+        return true;
     }
+    let keys = || Config::KEYS.iter().map(|key| key.name);
+    root.into_iter().flat_map(Node::entries).any(|(key, value)| {
+        let name = key.text().unwrap_or_default();
+        // `rules` is a key of groups as well, whose elements are mappings.
+        let is_group = name == "rules" && value.elements().iter().any(|rule| rule.text().is_none());
+        let is_slip = closest(name, ["groups"]).is_none() && closest(name, keys()).is_some();
+        !is_group && (keys().any(|known| known == name) || is_slip)
+    })
 }

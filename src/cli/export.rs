@@ -15,7 +15,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::terminal::Terminal;
-use super::{Outcome, rule_files, settings};
+use super::{Outcome, config_file, rule_files, settings};
 use crate::engine::rules::set::{Alerting, Condition, Group, Kind, Level, NoData, Policy, Rule};
 use crate::engine::rules::template::Template;
 use crate::engine::yaml::units::duration_text;
@@ -34,7 +34,7 @@ pub(super) struct Arguments {
 
 /// Prints the file.
 pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Result<Outcome> {
-    let file = settings::config_file(arguments.config.as_deref(), terminal)?;
+    let file = config_file::read_or_say(arguments.config.as_deref(), terminal)?;
     let paths = settings::rule_paths(arguments.rules.as_deref(), &file);
     if paths.is_empty() {
         anyhow::bail!("export rules: there is no rules/ here; name rule files with --rules");

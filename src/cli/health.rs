@@ -2,13 +2,14 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Args;
 
-use super::Outcome;
 use super::terminal::Terminal;
+use super::{Outcome, config_file};
 
 /// How long the whole question may take at each step.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -18,25 +19,37 @@ const ANSWER_BYTES_MAX: u64 = 64 << 10;
 /// What to ask.
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// What to ask for [default: /-/healthy at `--listen`].
+    /// What to ask for [default: /-/healthy, or /-/ready, at the address `signalbox run` listens at].
     #[arg(long, value_name = "http://HOST:PORT/PATH")]
     url: Option<String>,
-    /// The address `signalbox run` listens at; an address of all interfaces is asked at the loopback one.
-    #[arg(long, env = "SIGNALBOX_LISTEN", default_value = "127.0.0.1:9469")]
-    listen: String,
+    /// Asks whether it is ready, not only alive.
+    #[arg(long)]
+    ready: bool,
+    /// The address `signalbox run` listens at; an address of all interfaces is asked at the loopback one [default: the
+    /// configuration's, else 127.0.0.1:9469].
+    #[arg(long, value_name = "ADDR", env = "SIGNALBOX_LISTEN")]
+    listen: Option<String>,
+    /// The configuration file [default: signalbox.yaml if present].
+    #[arg(long, value_name = "FILE", env = "SIGNALBOX_CONFIG")]
+    config: Option<PathBuf>,
 }
 
 /// Exit 0 where the answer is 200, else 1; 2 where the address makes no sense.
 pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Result<Outcome> {
+    let default_path = if arguments.ready { "/-/ready" } else { "/-/healthy" };
     let (authority, path) = if let Some(url) = &arguments.url {
         let Some(rest) = url.strip_prefix("http://") else {
             bail!("ask `{url}`: write it as http://HOST:PORT/PATH");
         };
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        (authority.to_owned(), if path.is_empty() { "/-/healthy" } else { path })
+        (authority.to_owned(), if path.is_empty() { default_path } else { path })
     } else {
-        let listen = super::settings::address_text(&arguments.listen);
-        (listen.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:"), "/-/healthy")
+        let listen = match &arguments.listen {
+            Some(listen) => listen.clone(),
+            None => config_file::listen(arguments.config.as_deref(), terminal)?,
+        };
+        let listen = config_file::address_text(&listen);
+        (listen.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:"), default_path)
     };
     match ask(&authority, path) {
         Ok(status) if status.contains(" 200") => Ok(Outcome::Fine),

@@ -10,7 +10,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::fmt::format::{self, Writer};
 
-use crate::engine::config::file::LogFormat;
+use crate::engine::config::LogFormat;
 use crate::engine::diagnostic::{Lines, printable};
 
 /// What is logged where `RUST_LOG` does not say.

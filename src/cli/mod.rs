@@ -8,6 +8,7 @@
 )]
 
 mod check;
+mod config_file;
 mod dashboards;
 mod demo;
 mod export;
@@ -35,7 +36,7 @@ use std::sync::LazyLock;
 
 use clap::{Parser, Subcommand};
 
-use crate::engine::config::file::LogFormat;
+use crate::engine::config::LogFormat;
 use crate::engine::diagnostic::{Lines, printable};
 use terminal::{Statement, Terminal};
 

@@ -43,7 +43,7 @@ pub(super) struct Counts {
 impl Playback {
     /// An engine that begins at `start`.
     pub(super) fn new(config: &Config, rules: RuleSet, start: Timestamp) -> Self {
-        let lanes = config.wire.lanes.clone();
+        let lanes = config.wire().lanes;
         let engine = Engine::new(config, rules, start);
         Self { engine, now: start, lanes, decided: Vec::new(), counts: Counts::default() }
     }

@@ -10,7 +10,7 @@ use super::playback::Playback;
 use super::recording::Flow;
 use super::refusals::Refusals;
 use super::terminal::Terminal;
-use super::{Outcome, instant, replay, settings};
+use super::{Outcome, config_file, instant, replay};
 use crate::engine::catalogue::{Found, KnownMetric, KnownMetrics, known_metrics};
 use crate::engine::config::Config;
 use crate::engine::diagnostic::{Diagnostic, Lines, Severity, Source, printable};
@@ -58,9 +58,9 @@ enum Format {
 pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Result<Outcome> {
     let at = arguments.at.as_deref().map(instant_of).transpose()?;
     let expr = parsed(&arguments.expr, terminal)?;
-    let file = settings::config_file(arguments.config.as_deref(), terminal)?;
+    let file = config_file::read_or_say(arguments.config.as_deref(), terminal)?;
     let rules = replay::rules(arguments.rules.as_deref(), &file, terminal)?;
-    let mut known = known_metrics(&file.engine);
+    let mut known = known_metrics(&file);
     for rule in rules.rules().filter(|rule| matches!(rule.kind, Kind::Recording)) {
         known.add(&rule.name, of_type(MetricType::Gauge));
     }

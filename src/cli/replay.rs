@@ -12,8 +12,7 @@ use super::playback::{Counts, Playback};
 use super::recording::{self, Flow};
 use super::refusals::Refusals;
 use super::terminal::{Terminal, counted};
-use super::{Outcome, rule_files, settings};
-use crate::engine::config::file::FileConfig;
+use super::{Outcome, config_file, rule_files, settings};
 use crate::engine::config::{Config, Grid};
 use crate::engine::exposition::{Scrape, negotiate};
 use crate::engine::rules::event::Kind;
@@ -58,7 +57,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 /// Replays, prints every transition as it is decided, then the summary.
 pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Result<Outcome> {
-    let file = settings::config_file(arguments.config.as_deref(), terminal)?;
+    let file = config_file::read_or_say(arguments.config.as_deref(), terminal)?;
     let rules = rules(arguments.rules.as_deref(), &file, terminal)?;
     let config = engine_config(&file);
     let mut replay =
@@ -74,15 +73,14 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Res
 }
 
 /// The engine's configuration for commands that play recordings.
-pub(super) fn engine_config(file: &FileConfig) -> Config {
-    let config = file.engine(file.instance.as_deref().unwrap_or("signalbox"));
-    Config { grid: Grid::From(Timestamp::EPOCH), ..config }
+pub(super) fn engine_config(file: &Config) -> Config {
+    Config { grid: Grid::From(Timestamp::EPOCH), ..file.named("signalbox") }
 }
 
 /// The rules that flags, the configuration or the default folder name.
 pub(super) fn rules(
     paths: Option<&[PathBuf]>,
-    file: &FileConfig,
+    file: &Config,
     terminal: &mut Terminal,
 ) -> anyhow::Result<RuleSet> {
     rule_files::load_or_say(&settings::rule_paths(paths, file), file, terminal)

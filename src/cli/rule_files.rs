@@ -6,7 +6,7 @@ use anyhow::bail;
 
 use super::terminal::Terminal;
 use crate::engine::catalogue::known_metrics;
-use crate::engine::config::file::FileConfig;
+use crate::engine::config::Config;
 use crate::engine::diagnostic::{Diagnostic, Severity, Source};
 use crate::engine::rules::RuleSet;
 use crate::engine::rules::load::{INTERVAL_DEFAULT, LoadContext, Loaded, load};
@@ -27,7 +27,7 @@ pub(super) fn is_test(path: &Path) -> bool {
 /// A file that cannot be read or does not load.
 pub(super) fn load_or_say(
     paths: &[PathBuf],
-    config: &FileConfig,
+    config: &Config,
     terminal: &mut Terminal,
 ) -> anyhow::Result<RuleSet> {
     let texts = read_rules(paths);
@@ -43,7 +43,7 @@ pub(super) fn load_or_say(
 }
 
 /// Loads rules for a test; warnings are for `signalbox check`.
-pub(super) fn load_for_test(paths: &[PathBuf], config: &FileConfig) -> Result<RuleSet, Vec<Diagnostic>> {
+pub(super) fn load_for_test(paths: &[PathBuf], config: &Config) -> Result<RuleSet, Vec<Diagnostic>> {
     let texts = read_rules(paths);
     let loaded = loaded(&texts.sources, config);
     let mut faults = texts.faults;
@@ -52,7 +52,7 @@ pub(super) fn load_for_test(paths: &[PathBuf], config: &FileConfig) -> Result<Ru
 }
 
 /// Loads rules against the metrics that the catalogue and the configuration know.
-pub(super) fn loaded(sources: &[Source], config: &FileConfig) -> Loaded {
-    let metrics = known_metrics(&config.engine);
+pub(super) fn loaded(sources: &[Source], config: &Config) -> Loaded {
+    let metrics = known_metrics(config);
     load(sources, &LoadContext { interval: INTERVAL_DEFAULT, metrics: &metrics, previous: None })
 }

@@ -1,13 +1,14 @@
 //! `signalbox run`: the sidecar.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
-use super::settings::{Flags, StreamDefault, resolve};
+use super::settings::{Flags, resolve};
 use super::terminal::{Statement, Terminal};
-use super::{Outcome, logs};
-use crate::engine::config::file::FileConfig;
-use crate::engine::diagnostic::{Style, render};
-use crate::shell::{self, Launch};
+use super::{Outcome, config_file, logs};
+use crate::engine::config::Config;
+use crate::shell::{self, ConfigSource, Launch, Reread};
 
 /// How to run.
 #[derive(Args)]
@@ -18,34 +19,31 @@ pub(super) struct Arguments {
 
 /// Runs until a signal ends it.
 pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Result<Outcome> {
-    let resolved = resolve(&arguments.flags, StreamDefault::Wait, terminal)?;
-    logs::start(resolved.log_format);
-    let path = resolved.config_path;
-    let in_force = path.as_deref().and_then(|path| reread(path).ok());
+    let resolved = resolve(&arguments.flags, terminal)?;
+    logs::start(resolved.config.log_format);
     shell::run(Launch {
         settings: resolved.shell,
-        config: resolved.engine,
-        rule_paths: resolved.rules,
+        config: resolved.config,
         on_listening: None,
         stop: None,
-        reread_config: Some(Box::new(move || {
-            let Some(path) = &path else { return Ok(()) };
-            let read = reread(path)?;
-            if in_force.as_ref() != Some(&read) {
-                tracing::warn!(file = %path.display(), "the configuration changed: restart to put it in force");
-            }
-            Ok(())
-        })),
+        source: Some(source(arguments.flags.clone())),
     })
     .map_err(|error| Statement::of(&error))?;
     Ok(Outcome::Fine)
 }
 
-/// The configuration file as it is now; an error is the whole text to show.
-fn reread(path: &std::path::Path) -> Result<FileConfig, String> {
-    let source = super::sources::read(path).map_err(|error| format!("cannot {error:#}"))?;
-    match FileConfig::parse(&source) {
-        (Some(config), _) => Ok(config),
-        (None, diagnostics) => Err(render(&diagnostics, Style::Plain)),
-    }
+/// Where the configuration comes from, for reloads: the file under the flags of this run. Where there was none at the
+/// start, the default one may still appear.
+fn source(flags: Flags) -> ConfigSource {
+    let path = flags.config.clone().unwrap_or_else(|| PathBuf::from(config_file::DEFAULT_CONFIG));
+    let is_needed = flags.config.is_some() || path.exists();
+    let file = path.clone();
+    let reread = move || {
+        if !is_needed && !file.exists() {
+            return Reread { config: Some(flags.over(Config::default())), diagnostics: Vec::new() };
+        }
+        let (config, diagnostics) = config_file::reread(&file);
+        Reread { config: config.map(|config| flags.over(config)), diagnostics }
+    };
+    ConfigSource { path, reread: Box::new(reread) }
 }

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::Outcome;
 use super::terminal::Terminal;
-use crate::engine::config::keys::KEYS;
+use crate::engine::config::Config;
 use crate::engine::yaml::schema::document;
 
 /// Which schema.
@@ -28,7 +28,7 @@ enum File {
 /// Prints the schema.
 pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Outcome {
     let schema = match arguments.file {
-        File::Config => document("signalbox configuration", KEYS),
+        File::Config => document("signalbox configuration", Config::KEYS),
         File::Rules => document("signalbox rules", rules::FILE),
     };
     terminal.text(&format!("{schema:#}\n"));

@@ -82,9 +82,10 @@ const FETCHED_TOGETHER: usize = 64;
 impl Engine {
     /// An engine that has seen no event.
     pub fn new(config: &Config, rules: RuleSet, now: Timestamp) -> Self {
-        let mut store = Store::new(config.series);
+        let limits = &config.limits;
+        let mut store = Store::new(limits.into());
         store.set_park_after(config.park_after);
-        let account = Account::new(&mut store, config.series.series, now);
+        let account = Account::new(&mut store, limits.series, now);
         let shown = ShownAlerts::new(&mut store);
         let catalogue = Catalogue::new(&mut store, config);
         let history = History::new(&config.history);
@@ -92,8 +93,8 @@ impl Engine {
             now,
             catch_up: CatchUp::nothing(),
             position: None,
-            window: DuplicateWindow::new(config.dedupe),
-            majors: Majors::new(config.wire.deprecate_after),
+            window: DuplicateWindow::new(config.dedupe.clone()),
+            majors: Majors::new(config.deprecate_after),
             recent: RecentEvents::default(),
             store,
             catalogue,
@@ -116,7 +117,7 @@ impl Engine {
             notices: Vec::new(),
         };
         state.rules_changed();
-        Self { decoder: Decoder::new(&config.wire, &config.instance), state }
+        Self { decoder: Decoder::new(&config.wire(), &config.instance), state }
     }
 
     /// Shows which build runs, as `signalbox_build_info`.

@@ -1,8 +1,9 @@
 //! What the parts of the shell share: the way to the driver, the condition, the settings.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use crate::engine::config::Config;
 use crate::engine::fact::Fact;
 
 use super::driver::command::Command;
@@ -20,8 +21,26 @@ pub(crate) struct ShellContext {
     pub(crate) status: Arc<Status>,
     /// Whether the process stops.
     pub(crate) stop: Arc<Stop>,
-    /// The settings.
+    /// What was settled at the start.
     pub(crate) settings: Arc<Settings>,
+    /// The configuration, for what a reload may change.
+    pub(crate) config: Arc<ConfigInForce>,
+}
+
+/// The configuration in force, which a reload replaces as a whole.
+#[derive(Debug)]
+pub(crate) struct ConfigInForce(RwLock<Arc<Config>>);
+
+impl ConfigInForce {
+    /// In force from the start.
+    pub(crate) fn new(config: Config) -> Self {
+        Self(RwLock::new(Arc::new(config)))
+    }
+
+    /// The configuration as it is now.
+    pub(crate) fn get(&self) -> Arc<Config> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 impl ShellContext {

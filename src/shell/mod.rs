@@ -32,11 +32,12 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use crate::engine::Engine;
 use crate::engine::catalogue::known_metrics;
 use crate::engine::config::Config;
+use crate::engine::diagnostic::Diagnostic;
 use crate::engine::fact::{Fact, ReloadResult};
 use crate::engine::wire::{EventType, Lane};
 
 use clock::Clock;
-use context::ShellContext;
+use context::{ConfigInForce, ShellContext};
 use driver::Driver;
 use driver::command::Command;
 use driver::mailbox::Mailbox;
@@ -47,7 +48,6 @@ use nats::out::alerts::AlertPublisher;
 use nats::out::rejected;
 use nats::servers::Servers;
 use rule_files::{Load, Reloader, RuleFiles};
-use settings::UseLane;
 use status::{Status, Topic};
 use stop::Stop;
 
@@ -69,16 +69,31 @@ pub const REVISION: &str = match option_env!("SIGNALBOX_REVISION") {
 pub struct Launch {
     /// The shell's settings.
     pub settings: Settings,
-    /// The engine's configuration.
+    /// The configuration.
     pub config: Config,
-    /// Rule files and folders, as they were given.
-    pub rule_paths: Vec<PathBuf>,
     /// Called once with the address the HTTP server listens on.
     pub on_listening: Option<Box<dyn FnOnce(SocketAddr) + Send>>,
     /// Ends the run as SIGTERM does; a dropped sender does not.
     pub stop: Option<oneshot::Receiver<()>>,
-    /// Reads the configuration again at a reload; an error is the whole text to show.
-    pub reread_config: Option<Box<dyn Fn() -> Result<(), String> + Send>>,
+    /// Where the configuration comes from, for reloads; none where it is fixed.
+    pub source: Option<ConfigSource>,
+}
+
+/// Where the configuration comes from.
+pub struct ConfigSource {
+    /// The file, whether or not it is there.
+    pub path: PathBuf,
+    /// Reads it again, flags and environment over it.
+    pub reread: Box<dyn Fn() -> Reread + Send>,
+}
+
+/// A configuration that was read again.
+#[derive(Clone, Debug)]
+pub struct Reread {
+    /// The configuration; none where something refuses it.
+    pub config: Option<Config>,
+    /// What was found in it.
+    pub diagnostics: Vec<Diagnostic>,
 }
 
 /// Runs the sidecar until it is told to stop; an error is for exit code 2.
@@ -106,7 +121,7 @@ async fn run_async(mut launch: Launch) -> anyhow::Result<()> {
     let settings = Arc::new(std::mem::take(&mut launch.settings));
     let servers = Servers::new(&settings.nats)?;
     nats::tls::check(&settings.nats.tls)?;
-    let mut files = RuleFiles::new(std::mem::take(&mut launch.rule_paths), known_metrics(&launch.config));
+    let mut files = RuleFiles::new(rule_paths(&launch.config), known_metrics(&launch.config));
     let load = first_load(&mut files)?;
     let listener = TcpListener::from_std(http::bind(settings.http.listen)?)?;
     let admin = match settings.http.admin_listen {
@@ -118,17 +133,18 @@ async fn run_async(mut launch: Launch) -> anyhow::Result<()> {
         status: Arc::new(Status::default()),
         stop: Arc::new(Stop::default()),
         settings: Arc::clone(&settings),
+        config: Arc::new(ConfigInForce::new(launch.config.clone())),
     };
-    let types = Types::of(&launch.config, settings.jetstream.use_lane);
+    let types = Types::of(&launch.config);
     mark_unready(&context, &types);
     let client = nats::out::client::connect(&context, &servers).await?;
     let (alerts, alert_events) = mpsc::unbounded_channel();
-    let (rejections, copies) = rejected::queue(&settings.rejected);
+    let (rejections, copies) = rejected::queue(&settings.rejected, Arc::clone(&context.config));
     announce(&context, &load);
     // What the stream stored lately is applied in its own time, so the engine begins there.
     let past = (!types.stream.is_empty()).then(|| clock.now().before(launch.config.history.window));
     let begin = past.unwrap_or_else(|| clock.now());
-    let mut engine = Engine::new(&types.config(launch.config), load.rules, begin);
+    let mut engine = Engine::new(&launch.config, load.rules, begin);
     engine.time_with(Arc::new(clock));
     engine.name_build(env!("CARGO_PKG_VERSION"), REVISION, begin);
     if past.is_some() {
@@ -155,7 +171,7 @@ async fn run_async(mut launch: Launch) -> anyhow::Result<()> {
     tokio::spawn(publisher.publish(alert_events));
     tokio::spawn(copies.publish(client, context.clone()));
     let (reload, wishes) = mpsc::channel(4);
-    let reloader = Reloader { files, reread_config: launch.reread_config, context: context.clone() };
+    let reloader = Reloader { files, source: launch.source, context: context.clone() };
     tokio::spawn(reloader.run(wishes));
     serve(&context, clock, &reload, Listeners { listener, admin, on_listening })?;
     let mut driver_end = driver_end;
@@ -175,21 +191,17 @@ struct Types {
 }
 
 impl Types {
-    fn of(config: &Config, lane: UseLane) -> Self {
-        let rides_core = |event_type: &EventType| {
-            lane == UseLane::Off || config.wire.lanes.get(event_type) != Some(&Lane::JetStream)
-        };
+    fn of(config: &Config) -> Self {
+        let lanes = config.wire().lanes;
+        let rides_core = |event_type: &EventType| lanes.get(event_type) != Some(&Lane::JetStream);
         let (core, stream) = EventType::ALL.iter().copied().partition(rides_core);
         Self { core, stream }
     }
+}
 
-    /// The configuration with every type on the lane it is read from.
-    fn config(&self, mut config: Config) -> Config {
-        for event_type in &self.core {
-            config.wire.lanes.insert(*event_type, Lane::Core);
-        }
-        config
-    }
+/// Rule files and folders, as they are given.
+fn rule_paths(config: &Config) -> Vec<PathBuf> {
+    config.rules.iter().flatten().map(PathBuf::from).collect()
 }
 
 /// Everything that must be seen once before the sidecar is ready.
@@ -339,7 +351,7 @@ async fn finish(context: &ShellContext, lanes: Vec<JoinHandle<()>>, driver_end: 
     }
     context.mailbox.close();
     context.mailbox.command(Command::Finish);
-    let grace = context.settings.shutdown.grace;
+    let grace = context.config.get().shutdown_grace;
     if tokio::time::timeout(grace, driver_end).await.is_ok() {
         tracing::info!("stopped");
     } else {

@@ -1,12 +1,15 @@
 //! What the shell is set up with: the connection, the lanes, publishing, HTTP and their limits.
 //!
-//! The engine's own configuration is [`crate::engine::config::Config`]; both come from one file, which `cli` reads.
+//! What is here is settled at the start. What a reload may change is read from the [`Config`] in force, where it is
+//! used.
 
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+
+use crate::engine::config::JetStreamConfig;
+pub use crate::engine::config::{Secret, StreamStart, TlsMode};
 
 /// Everything the shell is set up with.
 #[derive(Clone, Debug, Default)]
@@ -15,9 +18,9 @@ pub struct Settings {
     pub nats: NatsSettings,
     /// The JetStream lane.
     pub jetstream: JetStreamSettings,
-    /// How alert events are published.
+    /// How alert events are tried again.
     pub alerts: AlertSettings,
-    /// Where copies of rejected events go.
+    /// How many copies of rejected events may wait.
     pub rejected: RejectedSettings,
     /// The HTTP server.
     pub http: HttpSettings,
@@ -25,36 +28,6 @@ pub struct Settings {
     pub flow: FlowSettings,
     /// The folder that keeps the state; none keeps it in memory.
     pub state_dir: Option<PathBuf>,
-    /// How the process stops.
-    pub shutdown: ShutdownSettings,
-}
-
-/// A text that is never shown: `Debug` and `Display` write `[hidden]`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Hides a text.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// The text itself, for the one place that sends it.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("[hidden]")
-    }
-}
-
-impl fmt::Display for Secret {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("[hidden]")
-    }
 }
 
 /// The connection to NATS.
@@ -125,31 +98,16 @@ pub struct TlsSettings {
     pub key: Option<PathBuf>,
 }
 
-/// When TLS is used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum TlsMode {
-    /// Where the server requires it or the URL begins with `tls://`.
-    #[default]
-    AsServerAsks,
-    /// Always.
-    Required,
-    /// Always, before the server says a word (servers with `handshake_first`).
-    First,
-}
-
 /// The JetStream lane.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JetStreamSettings {
-    /// Whether there is a JetStream lane; `Off` takes everything from core NATS. Default on.
-    pub use_lane: UseLane,
-    /// The stream. Default `EVENTS`.
+    /// The stream.
     pub stream: Arc<str>,
     /// What to do where the stream is missing. Default: wait for it and say which command creates it.
     pub missing_stream: MissingStream,
-    /// Where reading begins without a state. Default `all`.
-    pub start: Start,
+    /// Where reading begins without a state.
+    pub start: StreamStart,
     /// The name of the durable consumer, where one is needed (`start: resume`, work-queue and interest streams).
-    /// Default `signalbox`.
     pub durable: String,
     /// The JetStream domain, where it is not the connection's own.
     pub domain: Option<String>,
@@ -161,35 +119,31 @@ pub struct JetStreamSettings {
     pub heartbeat: Duration,
     /// How long one pull waits at the server. Default 2 s.
     pub pull_expires: Duration,
-    /// From how many waiting messages on the sidecar is not ready. Default 100,000.
+    /// From how many waiting messages on the sidecar is not ready.
     pub ready_pending_max: u64,
 }
 
 impl Default for JetStreamSettings {
     fn default() -> Self {
+        Self::from(&JetStreamConfig::default())
+    }
+}
+
+impl From<&JetStreamConfig> for JetStreamSettings {
+    fn from(config: &JetStreamConfig) -> Self {
         Self {
-            use_lane: UseLane::On,
-            stream: Arc::from("EVENTS"),
-            missing_stream: MissingStream::Wait,
-            start: Start::All,
-            durable: "signalbox".to_owned(),
-            domain: None,
+            stream: Arc::from(config.stream.as_str()),
+            missing_stream: if config.create_stream { MissingStream::Create } else { MissingStream::Wait },
+            start: config.start,
+            durable: config.durable.clone(),
+            domain: config.domain.clone(),
             pull_messages_max: 1_024,
             pull_bytes_max: 4 << 20,
             heartbeat: Duration::from_millis(500),
             pull_expires: Duration::from_secs(2),
-            ready_pending_max: 100_000,
+            ready_pending_max: config.ready_pending_max,
         }
     }
-}
-
-/// `jetstream.enabled`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UseLane {
-    /// The JetStream lane is read.
-    On,
-    /// Every type comes from core NATS.
-    Off,
 }
 
 /// `jetstream.create_stream`.
@@ -201,22 +155,9 @@ pub enum MissingStream {
     Create,
 }
 
-/// `jetstream.start`: where reading begins without a state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Start {
-    /// At the stream's first message.
-    All,
-    /// After what is stored now.
-    New,
-    /// Where a durable consumer, acknowledged after applying, stopped.
-    Resume,
-}
-
-/// How alert events are published.
+/// How alert events are tried again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AlertSettings {
-    /// `alerts.delivery`. Default `auto`.
-    pub delivery: Delivery,
     /// The pause after the first failure; it doubles up to `retry_max`, with jitter. Default 100 ms.
     pub retry_first: Duration,
     /// The longest pause between two attempts. Default 10 s.
@@ -225,57 +166,21 @@ pub struct AlertSettings {
 
 impl Default for AlertSettings {
     fn default() -> Self {
-        Self {
-            delivery: Delivery::Auto,
-            retry_first: Duration::from_millis(100),
-            retry_max: Duration::from_secs(10),
-        }
+        Self { retry_first: Duration::from_millis(100), retry_max: Duration::from_secs(10) }
     }
-}
-
-/// `alerts.delivery`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Delivery {
-    /// Acknowledged by JetStream where a stream covers the subject, else core.
-    Auto,
-    /// Acknowledged by JetStream always; retried until a stream takes it.
-    JetStream,
-    /// Core NATS, flushed.
-    Core,
 }
 
 /// Copies of rejected events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RejectedSettings {
-    /// Where they go. Default `signalbox.rejected`.
-    pub subject: String,
-    /// For which lanes. Default: the JetStream lane.
-    pub lanes: RejectedLanes,
     /// Copies that may wait to be sent; more are dropped and counted. Default 1,024.
     pub queue_messages_max: usize,
 }
 
 impl Default for RejectedSettings {
     fn default() -> Self {
-        Self {
-            subject: "signalbox.rejected".to_owned(),
-            lanes: RejectedLanes::JetStream,
-            queue_messages_max: 1_024,
-        }
+        Self { queue_messages_max: 1_024 }
     }
-}
-
-/// Which lanes' rejected events are published.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RejectedLanes {
-    /// None.
-    None,
-    /// The JetStream lane's.
-    JetStream,
-    /// The core lane's.
-    Core,
-    /// Both.
-    Both,
 }
 
 /// The HTTP server.
@@ -338,19 +243,6 @@ impl Default for FlowSettings {
             coalesce_max: Duration::from_millis(5),
             full_wait_max: Duration::from_millis(250),
         }
-    }
-}
-
-/// How the process stops.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ShutdownSettings {
-    /// How long pending alert events may take to be published. Default 10 s.
-    pub grace: Duration,
-}
-
-impl Default for ShutdownSettings {
-    fn default() -> Self {
-        Self { grace: Duration::from_secs(10) }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use signalbox::shell::settings::Delivery;
+use signalbox::engine::config::AlertDelivery;
 
 use super::support::{Client, Nats, Setup, Sidecar, event, server_programs};
 
@@ -19,12 +19,12 @@ fn level(number: u64, value: f64) -> String {
 }
 
 /// A sidecar with one rule; the folder holds the rule.
-fn with_rule(nats: &Nats, delivery: Delivery) -> (Sidecar, tempfile::TempDir) {
+fn with_rule(nats: &Nats, delivery: AlertDelivery) -> (Sidecar, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("rules.yaml"), RULES).unwrap();
     let mut setup = Setup::new(&nats.url());
     setup.rules = vec![folder.path().to_owned()];
-    setup.settings.alerts.delivery = delivery;
+    setup.config.alerts.delivery = delivery;
     let sidecar = setup.start();
     sidecar.wait_ready();
     (sidecar, folder)
@@ -41,7 +41,7 @@ fn next_alert(client: &mut Client) -> Value {
 #[test]
 fn crossing_a_threshold_triggers_once_and_coming_back_clears_once() {
     for program in server_programs() {
-        for delivery in [Delivery::Auto, Delivery::Core] {
+        for delivery in [AlertDelivery::Auto, AlertDelivery::Core] {
             let nats = Nats::start(&program);
             let mut listener = nats.client();
             listener.subscribe("events.monitoring.*");
@@ -105,7 +105,7 @@ fn alerts_decided_while_the_server_is_away_are_published_when_it_is_back() {
 #[test]
 fn what_is_pending_is_published_before_the_end() {
     let nats = Nats::start(&server_programs()[0]);
-    let (sidecar, _folder) = with_rule(&nats, Delivery::Auto);
+    let (sidecar, _folder) = with_rule(&nats, AlertDelivery::Auto);
     let mut client = nats.client();
     client.publish("events.monitoring.MetricRecorded", &level(1, 11.0));
     client.flush();
@@ -122,7 +122,7 @@ fn a_broker_that_stays_away_does_not_hold_up_the_end() {
     let rules = "groups: [{name: g, interval: 200ms, rules: [{alert: Always, expr: vector(1)}]}]";
     let mut setup = Setup::new(&nats.url());
     setup.rules = vec![folder.path().to_owned()];
-    setup.settings.shutdown.grace = Duration::from_millis(300);
+    setup.config.shutdown_grace = Duration::from_millis(300);
     let sidecar = setup.start();
     sidecar.wait_ready();
     nats.kill();

@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
-use signalbox::shell::settings::{MissingStream, Start, UseLane};
+use signalbox::shell::settings::{MissingStream, StreamStart};
 
 use super::support::{Nats, Setup, job_queued, metric_recorded, server_programs, wait_for};
 
@@ -118,7 +118,7 @@ fn what_was_stored_before_the_start_counts() {
             client.publish("events.monitoring.MetricRecorded", &metric_recorded(5_000 + number));
         }
         client.flush();
-        for (start, expected) in [(Start::All, 1_000.0), (Start::New, 0.0)] {
+        for (start, expected) in [(StreamStart::All, 1_000.0), (StreamStart::New, 0.0)] {
             let mut setup = Setup::new(&nats.url());
             setup.settings.jetstream.start = start;
             let sidecar = setup.start();
@@ -246,7 +246,7 @@ fn resume_goes_on_where_the_last_run_stopped() {
         let mut client = nats.client();
         for (run, expected) in [(0_u64, 100.0), (1, 100.0)] {
             let mut setup = Setup::new(&nats.url());
-            setup.settings.jetstream.start = Start::Resume;
+            setup.settings.jetstream.start = StreamStart::Resume;
             let sidecar = setup.start();
             sidecar.wait_ready();
             for number in 0..100 {
@@ -286,7 +286,7 @@ fn a_forbidden_subscription_is_named() {
 fn without_jetstream_everything_comes_from_core_nats() {
     let nats = Nats::start(&server_programs()[0]);
     let mut setup = Setup::new(&nats.url());
-    setup.settings.jetstream.use_lane = UseLane::Off;
+    setup.config.jetstream.enabled = false;
     let sidecar = setup.start();
     sidecar.wait_ready();
     let mut client = nats.client();

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use nkeys::KeyPair;
 use serde_json::{Value, json};
-use signalbox::shell::settings::{Auth, Secret, TlsMode, TlsSettings, UseLane};
+use signalbox::shell::settings::{Auth, Secret, TlsMode, TlsSettings};
 
 use super::support::{Nats, Setup, Sidecar, server_programs};
 
@@ -84,7 +84,7 @@ fn a_credentials_file_is_let_in() {
         std::fs::write(&file, text).unwrap();
         let mut setup = Setup::new(&nats.url());
         setup.settings.nats.auth = Auth::CredentialsFile(file);
-        setup.settings.jetstream.use_lane = UseLane::Off;
+        setup.config.jetstream.enabled = false;
         setup.start().wait_ready();
     }
 }

@@ -251,6 +251,8 @@ pub(crate) struct Sidecar {
 pub(crate) struct Setup {
     /// Settings.
     pub(crate) settings: Settings,
+    /// The configuration.
+    pub(crate) config: Config,
     /// Rules.
     pub(crate) rules: Vec<PathBuf>,
 }
@@ -262,20 +264,21 @@ impl Setup {
         settings.nats.urls = vec![Secret::new(url)];
         settings.jetstream.missing_stream = MissingStream::Create;
         settings.http.listen = "127.0.0.1:0".parse().unwrap();
-        Self { settings, rules: Vec::new() }
+        Self { settings, config: Config::with_defaults("test"), rules: Vec::new() }
     }
 
     /// Starts it.
     pub(crate) fn start(self) -> Sidecar {
         let (tell, told) = mpsc::channel();
         let (stop, stopped) = tokio::sync::oneshot::channel();
+        let mut config = self.config;
+        config.rules = Some(self.rules.iter().map(|path| path.display().to_string()).collect());
         let launch = Launch {
             settings: self.settings,
-            config: Config::with_defaults("test"),
-            rule_paths: self.rules,
+            config,
             on_listening: Some(Box::new(move |address| tell.send(address).unwrap())),
             stop: Some(stopped),
-            reread_config: None,
+            source: None,
         };
         let thread = std::thread::spawn(move || run(launch));
         let Ok(address) = told.recv_timeout(PATIENCE) else {

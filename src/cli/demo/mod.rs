@@ -139,24 +139,25 @@ fn play_beside_sidecar(arguments: &Arguments, workload: Workload, ending: &Endin
     settings.http.listen = arguments.listen;
     let ran = shell::run(Launch {
         settings,
-        config: Config::with_defaults("signalbox-demo"),
-        rule_paths: rule_paths(&arguments.rules),
+        config: Config {
+            rules: Some(rule_paths(&arguments.rules)),
+            ..Config::with_defaults("signalbox-demo")
+        },
         on_listening: Some(Box::new(|address| say(&addresses(address)))),
         stop: Some(stopped),
-        reread_config: None,
+        source: None,
     });
     ending.begin();
     let played = player.join().unwrap_or_else(|_| Err(anyhow!("the workload stopped unexpectedly")));
     ran.and(played)
 }
 
-fn rule_paths(given: &[PathBuf]) -> Vec<PathBuf> {
+fn rule_paths(given: &[PathBuf]) -> Vec<String> {
     if !given.is_empty() {
-        return given.to_vec();
+        return given.iter().map(|path| path.to_string_lossy().into_owned()).collect();
     }
-    let shipped = PathBuf::from("rules");
-    if shipped.is_dir() {
-        return vec![shipped];
+    if PathBuf::from("rules").is_dir() {
+        return vec!["rules".to_owned()];
     }
     say("no rules/ folder here, so no alert will fire; name one with --rules");
     Vec::new()

@@ -14,8 +14,8 @@ use clap::{Args, ValueEnum};
 
 use super::rule_files;
 use super::terminal::Terminal;
-use super::{Outcome, settings, sources};
-use crate::engine::config::file::FileConfig;
+use super::{Outcome, config_file, sources};
+use crate::engine::config::Config;
 use crate::engine::diagnostic::{self, Style};
 use crate::engine::rules::RuleSet;
 use file::TestFile;
@@ -46,8 +46,8 @@ enum Format {
 /// Runs every test of every file.
 pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Result<Outcome> {
     let config = match &arguments.config {
-        Some(path) => settings::config_file(Some(path), terminal)?,
-        None => FileConfig::default(),
+        Some(path) => config_file::read_or_say(Some(path), terminal)?,
+        None => Config::default(),
     };
     let mut results = Vec::new();
     for path in &arguments.files {
@@ -61,7 +61,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Res
     Ok(if is_good { Outcome::Fine } else { Outcome::Findings })
 }
 
-fn run_file(path: &Path, config: &FileConfig) -> anyhow::Result<FileResult> {
+fn run_file(path: &Path, config: &Config) -> anyhow::Result<FileResult> {
     let source = sources::read(path)?;
     let mut result = FileResult { name: path.display().to_string(), fault: None, tests: Vec::new() };
     let loaded =
@@ -76,7 +76,7 @@ fn run_file(path: &Path, config: &FileConfig) -> anyhow::Result<FileResult> {
     for test in &file.tests {
         let faults = match &test.events {
             Some(events) => {
-                let mut engine = config.engine(config.instance.as_deref().unwrap_or("signalbox"));
+                let mut engine = config.named("signalbox");
                 if !test.external_labels.is_empty() {
                     engine.external_labels = test.external_labels.clone();
                 }
@@ -93,7 +93,7 @@ fn run_file(path: &Path, config: &FileConfig) -> anyhow::Result<FileResult> {
 }
 
 /// The rules of a test file, in the order it wants; warnings are for `signalbox check`.
-fn rules(tests: &TestFile, config: &FileConfig) -> Result<RuleSet, Vec<diagnostic::Diagnostic>> {
+fn rules(tests: &TestFile, config: &Config) -> Result<RuleSet, Vec<diagnostic::Diagnostic>> {
     let mut rules = rule_files::load_for_test(&tests.rule_files, config)?;
     let place = |name: &str| {
         tests.group_order.iter().position(|known| known == name).unwrap_or(tests.group_order.len())

@@ -44,7 +44,7 @@ impl Families {
             names: Vec::with_capacity(Metric::ALL.len()),
             known: Known::new(),
             key: Vec::new(),
-            label_value_bytes_max: config.wire.label_value_bytes_max,
+            label_value_bytes_max: config.limits.label_value_bytes,
         };
         for metric in exposed(config) {
             families.add(store, metric);
@@ -166,14 +166,14 @@ pub struct ExposedMetric {
 pub fn exposed(config: &Config) -> impl Iterator<Item = ExposedMetric> + '_ {
     CATALOGUE.iter().map(|row| {
         let family = row.namespaced(row.family(), &config.namespace);
-        let chosen = choose(&config.metrics, &family, row.metric_type);
+        let chosen = choose(config, &family, row.metric_type);
         let labels = row.labels.iter().copied().filter(|label| !chosen.drops(label)).collect();
         let name = row.namespaced(row.name, &config.namespace);
-        ExposedMetric { row, name, labels, spec: spec_of(row, family, chosen, config) }
+        ExposedMetric { row, name, labels, spec: spec_of(row, family, chosen) }
     })
 }
 
-fn spec_of(row: &CatalogueRow, name: String, chosen: Chosen, config: &Config) -> FamilySpec {
+fn spec_of(row: &CatalogueRow, name: String, chosen: Chosen) -> FamilySpec {
     let unit = chosen.unit.and_then(|unit| unit_of(&name, &unit)).or_else(|| row.unit.map(Arc::from));
     let buckets = match chosen.buckets {
         Some(buckets) if !row.buckets.is_empty() && !row.buckets_fixed => buckets,
@@ -186,7 +186,7 @@ fn spec_of(row: &CatalogueRow, name: String, chosen: Chosen, config: &Config) ->
         unit,
         buckets,
         stale_after: match row.source {
-            Source::Event(_) | Source::Tracker(_) => Some(chosen.stale_after.unwrap_or(config.stale_after)),
+            Source::Event(_) | Source::Tracker(_) => Some(chosen.stale_after),
             Source::Sidecar => None,
         },
     }

@@ -113,7 +113,7 @@ pub fn known_metrics(config: &Config) -> KnownMetrics {
         };
         known.add(&row.namespaced(row.name, &config.namespace), metric);
     }
-    for declared in &config.declared {
+    for declared in &config.metrics {
         // A histogram's glob may have been written for its samples; its family is what is known.
         let metric_type = declared.metric_type.unwrap_or_else(|| likely_type(&declared.pattern));
         let metric = KnownMetric { metric_type, labels: None, unit: Arc::from("") };
@@ -136,7 +136,7 @@ fn histogram_samples(name: &str) -> impl Iterator<Item = SampleName<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::config::DeclaredMetric;
+    use crate::engine::config::MetricSettings;
 
     #[test]
     fn names_of_samples_lead_to_their_metric() {
@@ -155,14 +155,20 @@ mod tests {
         assert_eq!(known.closest("jobs").as_deref(), Some("jobs_total"));
     }
 
+    fn declared((pattern, metric_type): (&str, MetricType)) -> MetricSettings {
+        MetricSettings {
+            pattern: pattern.to_owned(),
+            metric_type: Some(metric_type),
+            ..MetricSettings::default()
+        }
+    }
+
     #[test]
     fn rules_may_read_the_catalogue_under_its_namespace_and_what_is_declared() {
         let mut config = Config::with_defaults("me");
         config.namespace = "shop".to_owned();
-        config.declared = vec![
-            DeclaredMetric { pattern: "cart_*".to_owned(), metric_type: Some(MetricType::Gauge) },
-            DeclaredMetric { pattern: "wait_seconds".to_owned(), metric_type: Some(MetricType::Histogram) },
-        ];
+        config.metrics =
+            [("cart_*", MetricType::Gauge), ("wait_seconds", MetricType::Histogram)].map(declared).to_vec();
         let known = known_metrics(&config);
         assert!(known.find("shop_queue_depth").is_some());
         assert!(known.find("queue_depth").is_none());

@@ -77,8 +77,9 @@ impl Catalogue {
         store.reserve("process_");
         let families = Families::register(store, config);
         let family = |metric: Metric| -> Family { families.family(metric).clone() };
+        let limits = config.trackers();
         let parts = || FrameParts {
-            limits: &config.trackers,
+            limits: &limits,
             families: FrameFamilies {
                 entries: family(Metric::TrackerEntries),
                 alive: family(Metric::TrackerAlive),

@@ -251,7 +251,7 @@ fn compare(
     prefixes: &[&str],
 ) -> Result<(), TestCaseError> {
     let config = Config::with_defaults("signalbox");
-    let mut store = Store::new(config.series);
+    let mut store = Store::new((&config.limits).into());
     let mut catalogue = Catalogue::new(&mut store, &config);
     let cause = Cause { now: instant(f64::from(NOW_SECONDS)), event: None };
     for (place, draw) in draws.iter().enumerate() {

@@ -113,7 +113,7 @@ impl Recorded {
         if name.is_empty() {
             return Err(invalid("metric_name is empty"));
         }
-        let bytes_max = self.config.wire.metric_name_bytes_max;
+        let bytes_max = self.config.limits.metric_name_bytes;
         if name.len() > bytes_max {
             return Err(invalid(format!(
                 "metric_name has {} bytes, at most {bytes_max} are allowed",
@@ -134,18 +134,18 @@ impl Recorded {
     }
 
     fn tags<'e>(&self, event: &'e MetricRecorded<'_>) -> Result<ValidTags<'e>, Refusal> {
-        let limits = &self.config.wire;
+        let limits = &self.config.limits;
         let mut valid = ValidTags { labels: Vec::new(), cut: 0 };
         let mut names: Vec<String> = Vec::new();
         for (name, value) in event.tags.pairs() {
-            if names.len() >= limits.tags_max {
-                return Err(invalid(format!("tags has more than {} members", limits.tags_max)));
+            if names.len() >= limits.tags {
+                return Err(invalid(format!("tags has more than {} members", limits.tags)));
             }
             if name.is_empty() {
                 return Err(invalid("tags has an empty name"));
             }
-            if name.len() > limits.label_name_bytes_max {
-                let bytes_max = limits.label_name_bytes_max;
+            if name.len() > limits.label_name_bytes {
+                let bytes_max = limits.label_name_bytes;
                 return Err(invalid(format!("tags has a name of more than {bytes_max} bytes")));
             }
             // Scrapers without UTF-8 see every name so, whether or not others see the original.
@@ -157,7 +157,7 @@ impl Recorded {
                 return Err(invalid(format!("two tags become the label {plain:?}")));
             }
             if !value.is_empty() {
-                let kept = cut(&value, limits.label_value_bytes_max).len();
+                let kept = cut(&value, limits.label_value_bytes).len();
                 valid.cut += usize::from(kept < value.len());
                 let name = match self.config.names {
                     NameScheme::Underscores => Cow::Owned(plain.clone()),
@@ -181,7 +181,7 @@ impl Recorded {
             return Ok(family.clone());
         }
         let spec = spec_of(&self.config, name, metric_type);
-        let dropped = choose(&self.config.metrics, name, metric_type).drop_labels.into();
+        let dropped = choose(&self.config, name, metric_type).drop_labels.into();
         let registered = store.register_recorded(spec);
         let id = registered.map_err(|conflict| Refusal {
             reason: Reason::Conflict,
@@ -207,7 +207,7 @@ fn check_value(metric_type: MetricType, value: f64) -> Result<(), Refusal> {
 }
 
 fn spec_of(config: &Config, name: &str, metric_type: MetricType) -> FamilySpec {
-    let chosen = choose(&config.metrics, name, metric_type);
+    let chosen = choose(config, name, metric_type);
     let own = || UNITS.iter().find_map(|unit| unit_of(name, unit));
     let unit = chosen.unit.as_ref().and_then(|unit| unit_of(name, unit)).or_else(own);
     let buckets = match metric_type {
@@ -221,7 +221,7 @@ fn spec_of(config: &Config, name: &str, metric_type: MetricType) -> FamilySpec {
         unit,
         buckets,
         stale_after: match metric_type {
-            MetricType::Gauge => Some(chosen.stale_after.unwrap_or(config.stale_after)),
+            MetricType::Gauge => Some(chosen.stale_after),
             MetricType::Counter | MetricType::Histogram => None,
         },
     }

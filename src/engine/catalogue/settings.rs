@@ -3,17 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::config::{MetricSettings, glob_matches};
+use crate::engine::config::{Config, MetricSettings, glob_matches};
 use crate::engine::metric::MetricType;
 
 /// Settings of one metric: for each field the first whose glob matches a name of it.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Chosen {
     pub(super) buckets: Option<Arc<[f64]>>,
     pub(super) help: Option<String>,
     pub(super) unit: Option<String>,
     pub(super) drop_labels: Vec<String>,
-    pub(super) stale_after: Option<Duration>,
+    pub(super) stale_after: Duration,
 }
 
 impl Chosen {
@@ -24,12 +24,19 @@ impl Chosen {
 }
 
 /// The settings of the family `name` (without `_total`). Globs match it or, for a counter, its sample name.
-pub(super) fn choose(settings: &[MetricSettings], name: &str, metric_type: MetricType) -> Chosen {
+pub(super) fn choose(config: &Config, name: &str, metric_type: MetricType) -> Chosen {
     let exposed = metric_type.exposed_name(name);
-    let mut chosen = Chosen::default();
+    let mut chosen = Chosen {
+        buckets: None,
+        help: None,
+        unit: None,
+        drop_labels: Vec::new(),
+        stale_after: config.stale_after.of(name),
+    };
+    let mut stale_after = None;
     let matches =
         |setting: &&MetricSettings| [name, &exposed].iter().any(|name| glob_matches(&setting.pattern, name));
-    for setting in settings.iter().filter(matches) {
+    for setting in config.metrics.iter().filter(matches) {
         if chosen.buckets.is_none() {
             chosen.buckets = setting.buckets.as_deref().map(rising);
         }
@@ -42,8 +49,9 @@ pub(super) fn choose(settings: &[MetricSettings], name: &str, metric_type: Metri
         if chosen.drop_labels.is_empty() {
             chosen.drop_labels.clone_from(&setting.drop_labels);
         }
-        chosen.stale_after = chosen.stale_after.or(setting.stale_after);
+        stale_after = stale_after.or(setting.stale_after);
     }
+    chosen.stale_after = stale_after.unwrap_or(chosen.stale_after);
     chosen
 }
 
@@ -71,21 +79,20 @@ mod tests {
     fn setting(pattern: &str, help: Option<&str>, drop: &[&str]) -> MetricSettings {
         MetricSettings {
             pattern: pattern.to_owned(),
-            buckets: None,
             help: help.map(str::to_owned),
-            unit: None,
             drop_labels: drop.iter().map(|label| (*label).to_owned()).collect(),
-            stale_after: None,
+            ..MetricSettings::default()
         }
     }
 
     #[test]
     fn each_field_comes_from_the_first_glob_that_matches_with_or_without_total() {
-        let settings = [
+        let metrics = vec![
             setting("orders", None, &["user"]),
             setting("*_total", Some("all counters"), &["host"]),
             setting("orders_total", Some("never"), &[]),
         ];
+        let settings = Config { metrics, ..Config::default() };
         let counter = choose(&settings, "orders", MetricType::Counter);
         assert_eq!(
             (counter.help.as_deref(), counter.drop_labels),

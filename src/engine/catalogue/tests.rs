@@ -7,7 +7,7 @@ use std::fmt::Write;
 use serde_json::{Map, Value};
 
 use super::Catalogue;
-use crate::engine::config::{Config, MetricSettings, NameScheme, TrackerName};
+use crate::engine::config::{Config, MetricSettings, NameScheme, StaleAfter, TrackerName};
 use crate::engine::labels::Labels;
 use crate::engine::metric::MetricType;
 use crate::engine::series::{Cause, Ordinal, Store};
@@ -77,11 +77,11 @@ pub(super) fn instant(seconds: f64) -> Timestamp {
 impl World {
     pub(super) fn new(settings: &BTreeMap<String, Value>) -> Self {
         let config = config(settings);
-        let mut store = Store::new(config.series);
+        let mut store = Store::new((&config.limits).into());
         let mut catalogue = Catalogue::new(&mut store, &config);
         catalogue.refresh(&mut store, instant(0.0));
         Self {
-            decoder: Decoder::new(&config.wire, "signalbox"),
+            decoder: Decoder::new(&config.wire(), "signalbox"),
             config,
             store,
             catalogue,
@@ -138,7 +138,7 @@ impl World {
         let payload = Value::Object(fields).to_string();
         let message = Message { subject: "events.x.y", headers: b"", payload: payload.as_bytes() };
         let event_type = crate::engine::wire::EventType::from_name(event_type).unwrap();
-        let lane = self.config.wire.lanes.get(&event_type).copied().unwrap_or(Lane::JetStream);
+        let lane = self.config.wire().lanes.get(&event_type).copied().unwrap_or(Lane::JetStream);
         let cause = Cause { now: self.now, event: Some(Ordinal(self.events)) };
         let mut outcome = None;
         let Self { decoder, catalogue, store, .. } = self;
@@ -203,11 +203,11 @@ fn config(settings: &BTreeMap<String, Value>) -> Config {
             "namespace" => config.namespace = value.as_str().unwrap().to_owned(),
             "slow_query" => config.slow_query = span(value),
             "slow_query_top" => config.slow_query_top = whole(value) as usize,
-            "tracker_entries" => config.trackers.entries = whole(value) as usize,
-            "tracker_age" => config.trackers.age = span(value),
-            "abandon_after" => config.trackers.abandon_after = abandon_after(value),
-            "stale_after" => config.stale_after = span(value),
-            "series_per_metric" => config.series.series_per_metric = whole(value) as usize,
+            "tracker_entries" => config.limits.tracker_entries = whole(value) as usize,
+            "tracker_age" => config.limits.tracker_age = span(value),
+            "abandon_after" => config.limits.abandon_after = abandon_after(value),
+            "stale_after" => config.stale_after = StaleAfter::all(span(value)),
+            "series_per_metric" => config.limits.series_per_metric = whole(value) as usize,
             "utf8_names" => config.names = NameScheme::Utf8,
             "metrics" => config.metrics = value.as_array().unwrap().iter().map(metric_settings).collect(),
             other => panic!("unknown setting {other}"),
@@ -238,6 +238,7 @@ fn metric_settings(value: &Value) -> MetricSettings {
         unit: text("unit"),
         drop_labels: list("drop_labels").iter().filter_map(Value::as_str).map(str::to_owned).collect(),
         stale_after: value.get("stale_after").and_then(Value::as_f64).map(std::time::Duration::from_secs_f64),
+        ..MetricSettings::default()
     }
 }
 

@@ -2,21 +2,31 @@
 
 use std::fmt::Write;
 
-use super::keys::KEYS;
-use crate::engine::yaml::keys::{Key, KeyKind, Zero};
+use super::Config;
+use crate::engine::yaml::keys::{Effect, Key, KeyDefault, KeyKind, Zero};
 
 /// The documented tables: one of the top level, then one of each section.
 fn tables() -> String {
     let mut text = String::new();
-    table(&mut text, "The top level", KEYS);
+    table(&mut text, "The top level", Config::KEYS);
     text.trim_end().to_owned()
 }
 
 fn table(text: &mut String, title: &str, keys: &'static [Key]) {
-    write!(text, "### {title}\n\n| key | value | default | what it does |\n|---|---|---|---|\n").unwrap();
+    write!(
+        text,
+        "### {title}\n\n| key | value | default | a change | what it does |\n|---|---|---|---|---|\n"
+    )
+    .unwrap();
     for key in keys {
         let default = key.default.shown().replace('|', "\\|");
-        writeln!(text, "| `{}` | {} | {default} | {} |", key.name, value(key.kind), key.about).unwrap();
+        let effect = match (key.inner(), key.effect) {
+            (Some(_), _) => "",
+            (None, Effect::Live) => "live",
+            (None, Effect::Restart) => "restart",
+        };
+        let (value, sentence) = (value(key.kind), key.sentence());
+        writeln!(text, "| `{}` | {value} | {default} | {effect} | {sentence} |", key.name).unwrap();
     }
     text.push('\n');
     for key in keys {
@@ -69,11 +79,52 @@ fn the_documented_tables_are_those_of_the_keys() {
 
 #[test]
 fn the_schema_names_every_key_and_refuses_others() {
-    let schema = crate::engine::yaml::schema::document("configuration", KEYS);
+    let schema = crate::engine::yaml::schema::document("configuration", Config::KEYS);
     assert_eq!(schema["additionalProperties"], false);
-    for key in KEYS {
+    for key in Config::KEYS {
         assert!(schema["properties"][key.name].is_object(), "{}", key.name);
     }
     assert_eq!(schema["properties"]["jetstream"]["properties"]["enabled"]["type"], "boolean");
     assert_eq!(schema["properties"]["metrics"]["items"]["required"], serde_json::json!(["match"]));
+}
+
+/// A default that is shown as a value is what a file with that value means.
+fn check_defaults(keys: &'static [Key]) {
+    for key in keys {
+        if let KeyDefault::Value(text) = key.default {
+            assert!(super::declare::default_read(key.kind, text).is_some(), "{}: {text}", key.name);
+        }
+        check_defaults(key.inner().unwrap_or_default());
+    }
+}
+
+#[test]
+fn every_default_is_a_value_of_its_key() {
+    check_defaults(Config::KEYS);
+}
+
+/// The codes of findings in a source: the first text of each call that notes an error, and of fields called `code`.
+fn codes(source: &str) -> Vec<&str> {
+    let behind = |mark: &'static str| source.split(mark).skip(1);
+    behind(".error(")
+        .chain(behind("code: "))
+        .filter_map(|rest| rest.trim_start().strip_prefix('"')?.split('"').next())
+        .collect()
+}
+
+#[test]
+fn every_code_of_a_finding_in_a_configuration_is_documented() {
+    let document = include_str!("../../../docs/diagnostics.md");
+    let (_, configuration) = document.split_once("# What it finds in a configuration").unwrap();
+    let sources = [
+        include_str!("checks.rs"),
+        include_str!("keys.rs"),
+        include_str!("../yaml/reader.rs"),
+        include_str!("../../cli/config_file.rs"),
+    ];
+    let found: Vec<&str> = sources.into_iter().flat_map(codes).collect();
+    assert!(found.len() > 20, "{found:?}");
+    for code in found {
+        assert!(configuration.contains(&format!("`{code}`")), "`{code}` is not in docs/diagnostics.md");
+    }
 }

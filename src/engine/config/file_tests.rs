@@ -3,13 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::file::{FileConfig, SecretSource, StreamStart};
-use super::{Evaluate, NameScheme, TrackerName, TransformStep};
+use super::{Config, Evaluate, NameScheme, Secret, StreamStart, TrackerName};
 use crate::engine::diagnostic::{Diagnostic, Source};
-use crate::engine::wire::{EventType, Lane};
+use crate::engine::wire::{EventType, Lane, TransformStep};
 
-fn parse(text: &str) -> (Option<FileConfig>, Vec<Diagnostic>) {
-    FileConfig::parse(&Source { name: Arc::from("signalbox.yaml"), text: Arc::from(text) })
+fn parse(text: &str) -> (Option<Config>, Vec<Diagnostic>) {
+    Config::parse(&Source { name: Arc::from("signalbox.yaml"), text: Arc::from(text) })
 }
 
 fn found(text: &str) -> Vec<(String, String)> {
@@ -23,7 +22,7 @@ fn found(text: &str) -> Vec<(String, String)> {
 #[test]
 fn an_empty_file_is_the_defaults() {
     for text in ["", "# nothing\n", "nats:\nlimits: {}\n"] {
-        assert_eq!(parse(text), (Some(FileConfig::default()), Vec::new()), "{text:?}");
+        assert_eq!(parse(text), (Some(Config::default()), Vec::new()), "{text:?}");
     }
 }
 
@@ -52,19 +51,20 @@ transforms:
 "#;
     let (config, diagnostics) = parse(text);
     assert_eq!(diagnostics, []);
-    let engine = config.unwrap().engine("me");
-    assert_eq!((engine.instance.as_ref(), engine.namespace.as_str()), ("me", "shop"));
+    let engine = config.unwrap().named("me");
+    assert_eq!((engine.instance.as_str(), engine.namespace.as_str()), ("me", "shop"));
     assert_eq!((engine.dedupe.entries, engine.dedupe.age), (0, Duration::from_mins(10)));
-    assert_eq!((engine.series.series, engine.wire.message_bytes_max), (5, 64 << 10));
-    assert_eq!(engine.trackers.age, Duration::from_mins(90));
-    assert_eq!(engine.trackers.abandon_after, [(TrackerName::Jobs, Duration::from_hours(2))].into());
-    assert_eq!(engine.wire.lanes[&EventType::JobQueued], Lane::Core);
-    assert_eq!(engine.wire.lanes[&EventType::ProgressUpdated], Lane::JetStream);
-    let patterns: Vec<&str> = engine.metrics.iter().map(|metric| metric.pattern.as_str()).collect();
-    assert_eq!(patterns, ["db_*", "queue_*", "*"]);
+    assert_eq!((engine.limits.series, engine.limits.message_bytes), (5, 64 << 10));
+    assert_eq!(engine.trackers().age, Duration::from_mins(90));
+    assert_eq!(engine.trackers().abandon_after, [(TrackerName::Jobs, Duration::from_hours(2))].into());
+    assert_eq!(engine.wire().lanes[&EventType::JobQueued], Lane::Core);
+    assert_eq!(engine.wire().lanes[&EventType::ProgressUpdated], Lane::JetStream);
+    let stale_after = ["queue_depth", "db_pool_size"].map(|name| engine.stale_after.of(name));
+    assert_eq!(stale_after, [Duration::from_mins(10), Duration::from_hours(2)]);
+    assert_eq!(engine.metrics[0].pattern, "db_*");
     assert_eq!(engine.metrics[0].buckets.as_deref(), Some([0.1, 1.0].as_slice()));
     assert_eq!((engine.names, engine.evaluate), (NameScheme::Utf8, Evaluate::Interval));
-    let steps = &engine.wire.transforms[0].steps;
+    let steps = &engine.transforms.0[0].steps;
     assert_eq!(steps.len(), 6);
     assert_eq!(steps[1], TransformStep::Default { field: "submitter".into(), json: "\"unknown\"".into() });
 }
@@ -73,7 +73,7 @@ transforms:
 fn without_jetstream_every_type_rides_the_core_lane() {
     let (config, _) = parse("jetstream: {enabled: false, start: new}\n");
     let config = config.unwrap();
-    assert!(config.engine.wire.lanes.values().all(|lane| *lane == Lane::Core));
+    assert!(config.wire().lanes.values().all(|lane| *lane == Lane::Core));
     assert_eq!(config.jetstream.start, StreamStart::New);
 }
 
@@ -140,7 +140,7 @@ fn no_diagnostic_and_no_debug_text_holds_a_secret() {
     }
     let (config, _) = parse("nats: {user: a, password: hunter2}\n");
     let nats = config.unwrap().nats;
-    assert!(matches!(&nats.password, Some(SecretSource::Inline(secret)) if secret.0 == "hunter2"));
+    assert_eq!(nats.password.as_ref().map(Secret::reveal), Some("hunter2"));
     assert!(!format!("{nats:?}").contains("hunter2"));
 }
 

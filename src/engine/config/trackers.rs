@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::declare::KeyValue;
+use crate::engine::yaml::{Read, ReadValue, Values};
+
 /// A tracker, as the label `tracker` and `limits.abandon_after` name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TrackerName {
@@ -55,4 +58,21 @@ pub struct TrackerLimits {
     pub age: Duration,
     /// After how long without a move something alive is given up; a tracker that is not named never gives up.
     pub abandon_after: BTreeMap<TrackerName, Duration>,
+}
+
+impl KeyValue for BTreeMap<TrackerName, Duration> {
+    fn of_read(read: &Read) -> Option<Self> {
+        if let ReadValue::Duration(span) = read.value {
+            return Some(TrackerName::ALL.iter().map(|name| (*name, span)).collect());
+        }
+        let spans = Values::of(read).0.into_iter().filter_map(|(word, read)| {
+            let ReadValue::Duration(span) = read.value else { return None };
+            Some((TrackerName::from_word(&word)?, span))
+        });
+        Some(spans.collect())
+    }
+
+    fn absent() -> Self {
+        Self::new()
+    }
 }

@@ -28,6 +28,7 @@ mod values;
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use crate::engine::config::LimitsConfig;
 use crate::engine::metric::MetricType;
 use crate::engine::time::Timestamp;
 
@@ -118,6 +119,12 @@ pub struct SeriesLimits {
     pub series: usize,
     /// In one metric.
     pub series_per_metric: usize,
+}
+
+impl From<&LimitsConfig> for SeriesLimits {
+    fn from(limits: &LimitsConfig) -> Self {
+        Self { series: limits.series, series_per_metric: limits.series_per_metric }
+    }
 }
 
 /// Why a name cannot be registered.

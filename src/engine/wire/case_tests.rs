@@ -17,7 +17,7 @@ use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
 use super::{Decoder, Element, EventType, Lane, Message, Verdict};
-use crate::engine::config::{Transform, TransformStep, WireConfig};
+use super::{Transform, TransformStep, WireSettings};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -46,7 +46,7 @@ struct Case {
 const INSTANCE: &str = "signalbox-1";
 
 /// The default configuration with smaller limits, and one transform.
-fn config() -> WireConfig {
+fn config() -> WireSettings {
     let rename = |from: &str, to: &str| TransformStep::Rename { from: from.into(), to: to.into() };
     let priorities = [("1", "high"), ("2", "medium")].map(|(from, to)| (from.to_owned(), to.to_owned()));
     let steps = vec![
@@ -58,11 +58,11 @@ fn config() -> WireConfig {
         TransformStep::Default { field: "submitter".into(), json: "\"api\"".into() },
         TransformStep::Drop { field: "shard".into() },
     ];
-    WireConfig {
+    WireSettings {
         message_bytes_max: 65_536 * 2,
         elements_max: 100,
         transforms: vec![Transform { event_type: EventType::JobQueued, major: 2, steps }],
-        ..WireConfig::default()
+        ..WireSettings::of_tests()
     }
 }
 

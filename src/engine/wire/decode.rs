@@ -10,8 +10,7 @@ use super::payload::EventType;
 use super::read::{Head, Reader};
 use super::scan::{Nesting, blank};
 use super::source::Source;
-use super::{Event, EventId, Lane, Message, Reason, Refusal, Version, transform};
-use crate::engine::config::{Transform, WireConfig};
+use super::{Event, EventId, Lane, Message, Reason, Refusal, Transform, Version, WireSettings, transform};
 
 /// Reads messages. It keeps its tables and buffers, so that a usual event costs no allocation.
 #[derive(Debug)]
@@ -97,25 +96,25 @@ impl<'a> Draft<'a> {
 }
 
 impl Decoder {
-    /// Prepares to read messages as `config` has it; alert events whose source is `instance` are its own.
-    pub fn new(config: &WireConfig, instance: &str) -> Self {
+    /// Prepares to read messages as `settings` have it; alert events whose source is `instance` are its own.
+    pub fn new(settings: &WireSettings, instance: &str) -> Self {
         let mut lanes = [Lane::JetStream; EventType::ALL.len()];
         for (lane, event_type) in lanes.iter_mut().zip(EventType::ALL) {
-            *lane = config.lanes.get(event_type).copied().unwrap_or(Lane::JetStream);
+            *lane = settings.lanes.get(event_type).copied().unwrap_or(Lane::JetStream);
         }
         Self {
             rules: Rules {
                 own: instance.into(),
                 lanes,
-                transforms: config.transforms.clone(),
-                message_bytes_max: config.message_bytes_max.min(u32::MAX as usize),
-                elements_max: config.elements_max,
+                transforms: settings.transforms.clone(),
+                message_bytes_max: settings.message_bytes_max.min(u32::MAX as usize),
+                elements_max: settings.elements_max,
             },
             elements: Vec::new(),
             fields: Fields::new(),
             data: Fields::new(),
             workshop: Workshop {
-                nesting: Nesting::new(config.depth_max),
+                nesting: Nesting::new(settings.depth_max),
                 text: String::new(),
                 fields: Fields::new(),
             },

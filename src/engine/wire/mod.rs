@@ -10,6 +10,7 @@ pub mod json;
 pub mod payload;
 mod read;
 mod scan;
+mod settings;
 mod source;
 pub mod subjects;
 mod table;
@@ -32,6 +33,7 @@ use crate::engine::time::Timestamp;
 pub use decode::{Decoder, Draft, Element, Verdict};
 pub use identity::{EventIdError, VersionError};
 pub use payload::{EventType, Payload};
+pub use settings::{Transform, TransformStep, WireSettings};
 pub use subjects::Subjects;
 pub use tags::{Pairs, Tags};
 

@@ -4,9 +4,9 @@
 use proptest::prelude::*;
 use serde_json::{Map, Value};
 
+use super::WireSettings;
 use super::table::event_table;
 use super::{Decoder, EventType, Message, Refusal, Verdict};
-use crate::engine::config::WireConfig;
 
 /// Expands the table as data.
 macro_rules! shapes {
@@ -237,7 +237,7 @@ fn is_none(event_type: EventType, name: &str, value: &Json) -> bool {
 /// The JSON of the event that each of the payloads is, read one after the other by one decoder; its type is the
 /// subject's where it does not say its own.
 fn decoded(event_type: EventType, payloads: &[&str]) -> Vec<Result<String, Refusal>> {
-    let config = WireConfig::default();
+    let config = WireSettings::of_tests();
     let subject = format!("events.x.{}", event_type.name());
     let mut decoder = Decoder::new(&config, "");
     let mut found = Vec::new();
@@ -293,7 +293,7 @@ proptest! {
 
     #[test]
     fn no_bytes_make_it_panic_or_yield_nothing(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
-        let config = WireConfig::default();
+        let config = WireSettings::of_tests();
         let mut count = 0;
         let message = Message { subject: "events.queue.JobQueued", headers: &bytes, payload: &bytes };
         Decoder::new(&config, "").decode(config.lanes[&EventType::JobQueued], &message, |_| count += 1);

@@ -4,8 +4,7 @@ use std::borrow::Cow;
 
 use super::scan::{Nesting, Spelling, blank, colon, string, unescape};
 use super::value::long_real;
-use super::{Text, json};
-use crate::engine::config::TransformStep;
+use super::{Text, TransformStep, json};
 
 /// A member of an object: its name and its value as JSON text.
 type Member<'a> = (Text<'a>, Cow<'a, str>);

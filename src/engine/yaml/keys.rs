@@ -11,7 +11,7 @@ pub struct Key {
     pub default: KeyDefault,
     /// When a changed value counts.
     pub effect: Effect,
-    /// What it does, as a sentence.
+    /// What it does, as a sentence; a documentation comment, so that it may begin with a blank.
     pub about: &'static str,
 }
 
@@ -99,6 +99,11 @@ pub enum Zero {
 }
 
 impl Key {
+    /// What it does, as a sentence.
+    pub fn sentence(&self) -> &'static str {
+        self.about.trim()
+    }
+
     /// The keys of what it holds, where that is a mapping or a list of them.
     pub fn inner(&self) -> Option<&'static [Self]> {
         self.kind.inner()

@@ -30,7 +30,7 @@ fn section(keys: &[Key]) -> Value {
                 "" => String::new(),
                 default => format!(" Default: {default}."),
             };
-            fields.insert("description".to_owned(), json!(format!("{}{default}", key.about)));
+            fields.insert("description".to_owned(), json!(format!("{}{default}", key.sentence())));
         }
         properties.insert(key.name.to_owned(), property);
     }

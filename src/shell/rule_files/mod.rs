@@ -17,6 +17,7 @@ use crate::engine::fact::{Fact, ReloadResult};
 use crate::engine::rules::RuleSet;
 use crate::engine::rules::load::{INTERVAL_DEFAULT, LoadContext, load};
 
+use super::ConfigSource;
 use super::context::ShellContext;
 use super::http::ReloadWish;
 use super::status::Topic;
@@ -228,15 +229,12 @@ impl RuleFiles {
     }
 }
 
-/// Reads the configuration again; an error is the whole text to show.
-pub(crate) type RereadConfig = Box<dyn Fn() -> Result<(), String> + Send>;
-
 /// Reloads when it is asked to or files change.
 pub(crate) struct Reloader {
     /// The rules in force.
     pub(crate) files: RuleFiles,
-    /// How the configuration is checked again.
-    pub(crate) reread_config: Option<RereadConfig>,
+    /// Where the configuration comes from.
+    pub(crate) source: Option<ConfigSource>,
     /// What lanes work with, too.
     pub(crate) context: ShellContext,
 }
@@ -271,7 +269,20 @@ impl Reloader {
     }
 
     async fn reload(&mut self) -> ReloadReport {
-        let config = self.reread_config.as_ref().map_or(Ok(()), |reread| reread());
+        let config = self.source.as_ref().map_or(Ok(()), |source| {
+            let read = (source.reread)();
+            match read.config {
+                Some(config) if config == *self.context.config.get() => Ok(()),
+                Some(_) => {
+                    tracing::warn!(
+                        file = %source.path.display(),
+                        "the configuration changed: restart to put it in force"
+                    );
+                    Ok(())
+                }
+                None => Err(render(&read.diagnostics, Style::Plain)),
+            }
+        });
         let load = self.files.load();
         let rules = load.rules.clone();
         let count: usize = rules.groups.iter().map(|group| group.rules.len()).sum();

@@ -14,7 +14,7 @@ use crate::engine::fact::{EpochReason, Fact};
 use crate::engine::wire::{EventType, Subjects, subjects};
 use crate::shell::driver::mailbox::{Item, Slot};
 use crate::shell::limited_log::LimitedLog;
-use crate::shell::settings::{JetStreamSettings, MissingStream, Start};
+use crate::shell::settings::{JetStreamSettings, MissingStream, StreamStart};
 use crate::shell::status::Topic;
 
 use super::batch::Batch;
@@ -176,7 +176,7 @@ impl StreamLane {
             },
             Err(error) => return Err(error),
         };
-        let durable = info.config.retention != "limits" || self.jetstream().start == Start::Resume;
+        let durable = info.config.retention != "limits" || self.jetstream().start == StreamStart::Resume;
         self.check_epoch(link, api, &info, durable)?;
         let consumer = if durable {
             self.durable_consumer(link, api, &info)?
@@ -202,7 +202,7 @@ impl StreamLane {
         let stream = self.jetstream().stream.clone();
         let Some(epoch) = self.position.epoch.clone() else {
             self.position.epoch = Some(Epoch::first(&info.created));
-            if self.jetstream().start == Start::New {
+            if self.jetstream().start == StreamStart::New {
                 self.position.sequence = info.state.last_seq;
             }
             return Ok(());

@@ -8,9 +8,10 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio::time::timeout;
 
+use crate::engine::config::AlertDelivery;
 use crate::engine::wire::{EventType, Subjects};
 use crate::shell::context::ShellContext;
-use crate::shell::settings::{Delivery, Settings};
+use crate::shell::settings::Settings;
 use crate::shell::status::Topic;
 
 /// How often the stream is looked at.
@@ -47,11 +48,12 @@ pub(super) async fn covering(client: &Client, settings: &Settings, subject: &str
 /// Looks, now and then, whether the stream keeps what it acknowledges, and says so where it may not: a stream with
 /// interest retention and without consumers acknowledges and stores nothing.
 pub(super) async fn check(client: Client, context: ShellContext) {
-    if context.settings.alerts.delivery == Delivery::Core {
-        return;
-    }
     while !context.stop.is_stopping() {
-        look(&client, &context).await;
+        if context.config.get().alerts.delivery == AlertDelivery::Core {
+            context.status.clear(Topic::AlertStream);
+        } else {
+            look(&client, &context).await;
+        }
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }

@@ -7,13 +7,13 @@ use serde::Deserialize;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, timeout};
 
+use crate::engine::config::AlertDelivery;
 use crate::engine::fact::Fact;
 use crate::engine::rules::AlertEvent;
 use crate::engine::wire::{EventType, Subjects};
 use crate::shell::context::ShellContext;
 use crate::shell::driver::command::Command;
 use crate::shell::nats::servers::backoff;
-use crate::shell::settings::Delivery;
 use crate::shell::status::Topic;
 
 use super::alert_stream::{self, Covering};
@@ -169,10 +169,10 @@ impl AlertPublisher {
 
     /// How events go to this subject.
     async fn way(&mut self, event_type: EventType) -> Result<Way, PublishError> {
-        match self.context.settings.alerts.delivery {
-            Delivery::JetStream => return Ok(Way::Acknowledged),
-            Delivery::Core => return Ok(Way::Core),
-            Delivery::Auto => {}
+        match self.context.config.get().alerts.delivery {
+            AlertDelivery::JetStream => return Ok(Way::Acknowledged),
+            AlertDelivery::Core => return Ok(Way::Core),
+            AlertDelivery::Auto => {}
         }
         let known =
             self.beliefs.iter().find(|(known, _, since)| *known == event_type && since.elapsed() < BELIEF);

@@ -9,11 +9,12 @@ use bytes::Bytes;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::engine::arrival::Novelty;
+use crate::engine::config::RejectedLanes;
 use crate::engine::fact::{Fact, Rejected};
 use crate::engine::wire::{Lane, Message, Reason};
-use crate::shell::context::ShellContext;
+use crate::shell::context::{ConfigInForce, ShellContext};
 use crate::shell::limited_log::LimitedLog;
-use crate::shell::settings::{RejectedLanes, RejectedSettings};
+use crate::shell::settings::RejectedSettings;
 
 /// Bytes of all copies that wait.
 const QUEUE_BYTES_MAX: usize = 8 << 20;
@@ -32,7 +33,7 @@ pub(crate) struct Copy {
 /// The driver's end: logs, and queues copies.
 #[derive(Debug)]
 pub(crate) struct Rejections {
-    lanes: RejectedLanes,
+    config: Arc<ConfigInForce>,
     queue: Sender<Copy>,
     waiting_bytes: Arc<AtomicUsize>,
     log: LimitedLog,
@@ -46,11 +47,11 @@ pub(crate) struct RejectedCopies {
 }
 
 /// Both ends of the queue.
-pub(crate) fn queue(settings: &RejectedSettings) -> (Rejections, RejectedCopies) {
+pub(crate) fn queue(settings: &RejectedSettings, config: Arc<ConfigInForce>) -> (Rejections, RejectedCopies) {
     let (sender, receiver) = channel(settings.queue_messages_max.max(1));
     let waiting_bytes = Arc::new(AtomicUsize::new(0));
     let rejections = Rejections {
-        lanes: settings.lanes,
+        config,
         queue: sender,
         waiting_bytes: Arc::clone(&waiting_bytes),
         log: LimitedLog::default(),
@@ -81,13 +82,13 @@ impl Rejections {
                 "an event is rejected"
             );
         }
-        let wanted = match (self.lanes, lane) {
-            (RejectedLanes::Both, _)
-            | (RejectedLanes::JetStream, Lane::JetStream)
-            | (RejectedLanes::Core, Lane::Core) => refusal.reason != Reason::OtherLane,
-            _ => false,
+        let wanted = match self.config.get().rejected.publish {
+            RejectedLanes::Both => true,
+            RejectedLanes::JetStream => lane == Lane::JetStream,
+            RejectedLanes::Core => lane == Lane::Core,
+            RejectedLanes::None => false,
         };
-        if !wanted || rejected.novelty == Novelty::Known {
+        if !wanted || refusal.reason == Reason::OtherLane || rejected.novelty == Novelty::Known {
             return Ok(());
         }
         let bytes = message.payload.len();
@@ -108,7 +109,6 @@ impl Rejections {
 impl RejectedCopies {
     /// Publishes copies until the driver is gone.
     pub(crate) async fn publish(mut self, client: Client, context: ShellContext) {
-        let subject = context.settings.rejected.subject.clone();
         while let Some(copy) = self.queue.recv().await {
             self.waiting_bytes.fetch_sub(copy.payload.len(), Ordering::Relaxed);
             let mut headers = HeaderMap::new();
@@ -120,7 +120,8 @@ impl RejectedCopies {
                 context.fact(Fact::RejectedCopyDropped { reason: "too_large" });
                 continue;
             }
-            let sent = client.publish_with_headers(subject.clone(), headers, copy.payload);
+            let subject = context.config.get().rejected.subject.clone();
+            let sent = client.publish_with_headers(subject, headers, copy.payload);
             if !matches!(tokio::time::timeout(SEND_WAIT, sent).await, Ok(Ok(()))) {
                 context.fact(Fact::RejectedCopyDropped { reason: "not_sent" });
             }

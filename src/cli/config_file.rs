@@ -1,0 +1,175 @@
+//! The configuration file on disk: found, read, and held against what lies beside it.
+
+use std::net::ToSocketAddrs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context;
+
+use super::sources;
+use super::terminal::{Terminal, counted};
+use crate::engine::config::{Config, Fault, is_address};
+use crate::engine::diagnostic::{Diagnostic, Severity, Source};
+
+/// The file that is read where no flag names another.
+pub(super) const DEFAULT_CONFIG: &str = "signalbox.yaml";
+
+/// The configuration file that is meant: the named one, or the default where it is present.
+pub(super) fn meant(named: Option<&Path>) -> Option<PathBuf> {
+    match named {
+        Some(path) => Some(path.to_owned()),
+        None => Some(PathBuf::from(DEFAULT_CONFIG)).filter(|path| path.exists()),
+    }
+}
+
+/// The configuration file's content; the defaults where none is named and none is present. What is wrong is said.
+///
+/// # Errors
+/// A file that cannot be read, or with errors in it.
+pub(super) fn read_or_say(named: Option<&Path>, terminal: &mut Terminal) -> anyhow::Result<Config> {
+    let Some(path) = meant(named) else { return Ok(Config::default()) };
+    let (config, diagnostics) = Config::parse(&sources::read(&path)?);
+    said(&path, config, &diagnostics, terminal)
+}
+
+/// The address the file lets `run` listen at, else the host's default.
+///
+/// # Errors
+/// As [`read_or_say`].
+pub(super) fn listen(named: Option<&Path>, terminal: &mut Terminal) -> anyhow::Result<String> {
+    Ok(read_or_say(named, terminal)?.listen.unwrap_or_else(default_listen))
+}
+
+/// Where `run` listens where neither flag nor file says so. An image sets `SIGNALBOX_LISTEN_DEFAULT`, which a mounted
+/// configuration goes before.
+pub(super) fn default_listen() -> String {
+    std::env::var("SIGNALBOX_LISTEN_DEFAULT").unwrap_or_else(|_| "127.0.0.1:9469".to_owned())
+}
+
+/// The same for `run`, which also needs what the file names to be there.
+///
+/// # Errors
+/// As [`read_or_say`], or something that the file names cannot be used.
+pub(super) fn usable_or_say(named: Option<&Path>, terminal: &mut Terminal) -> anyhow::Result<Config> {
+    let Some(path) = meant(named) else { return Ok(Config::default()) };
+    let (config, diagnostics) = usable(&sources::read(&path)?);
+    said(&path, config, &diagnostics, terminal)
+}
+
+fn said(
+    path: &Path,
+    config: Option<Config>,
+    diagnostics: &[Diagnostic],
+    terminal: &mut Terminal,
+) -> anyhow::Result<Config> {
+    terminal.say_diagnostics(diagnostics);
+    config.with_context(|| {
+        let errors = diagnostics.iter().filter(|found| found.severity == Severity::Error).count();
+        let faults = counted(errors, "error");
+        format!(
+            "use the configuration: {} has {faults}, shown above; mend it and start again",
+            path.display()
+        )
+    })
+}
+
+/// A configuration that `run` can start with, or everything that refuses it.
+pub(super) fn usable(source: &Source) -> (Option<Config>, Vec<Diagnostic>) {
+    Config::parse_beside(source, &outside_faults)
+}
+
+/// The same for `check`, which looks at the rules' paths too: `run` starts as long as one rule file is good.
+pub(super) fn checked(source: &Source) -> (Option<Config>, Vec<Diagnostic>) {
+    Config::parse_beside(source, &|config| {
+        let mut faults = outside_faults(config);
+        let paths = config.rules.iter().flatten().enumerate();
+        faults.extend(paths.filter_map(|(place, path)| {
+            let error = std::fs::metadata(path).err()?;
+            Some(Fault {
+                key: format!("rules.{place}"),
+                code: "missing-file",
+                message: format!("`rules` names {path}: {error}"),
+                advice: "Name files or folders that are there.".to_owned(),
+            })
+        }));
+        faults
+    })
+}
+
+/// A file as it is for a reload, where it may be away or unreadable.
+pub(super) fn reread(path: &Path) -> (Option<Config>, Vec<Diagnostic>) {
+    match sources::read(path) {
+        Ok(source) => usable(&source),
+        Err(error) => (None, vec![unreadable(path, &error)]),
+    }
+}
+
+/// A file that cannot be read, as a finding.
+pub(super) fn unreadable(path: &Path, error: &anyhow::Error) -> Diagnostic {
+    Diagnostic {
+        severity: Severity::Error,
+        code: "unreadable-file",
+        source: Source { name: Arc::from(path.display().to_string()), text: Arc::from("") },
+        span: 0..0,
+        message: format!("cannot {error:#}"),
+        advice: None,
+    }
+}
+
+/// An address as it may be written: `HOST:PORT`, `:PORT` for every interface.
+pub(super) fn address_text(text: &str) -> String {
+    if text.starts_with(':') { format!("0.0.0.0{text}") } else { text.to_owned() }
+}
+
+/// What a configuration names that is not there, or that this release does not have.
+fn outside_faults(config: &Config) -> Vec<Fault> {
+    let nats = &config.nats;
+    let files = [
+        ("nats.creds", &nats.creds),
+        ("nats.password_file", &nats.password_file),
+        ("nats.token_file", &nats.token_file),
+        ("nats.nkey_file", &nats.nkey_file),
+        ("nats.tls.ca", &nats.tls.ca),
+        ("nats.tls.cert", &nats.tls.cert),
+        ("nats.tls.key", &nats.tls.key),
+    ];
+    let mut faults: Vec<Fault> =
+        files.into_iter().filter_map(|(key, path)| missing(key, path.as_deref()?)).collect();
+    let unbuilt = [
+        ("web_config", config.web_config.is_some()),
+        ("state_dir", config.state_dir.is_some()),
+        ("alertmanager.urls", !config.alertmanager.urls.is_empty()),
+    ];
+    faults.extend(unbuilt.into_iter().filter(|(_, is_asked)| *is_asked).map(|(key, _)| Fault {
+        key: key.to_owned(),
+        code: "not-yet",
+        message: format!("this release does not have `{key}` yet"),
+        advice: "Take it out.".to_owned(),
+    }));
+    let addresses = [("listen", config.listen.as_ref()), ("admin_listen", config.admin_listen.as_ref())];
+    faults.extend(addresses.into_iter().filter_map(|(key, text)| unknown_host(key, text?)));
+    faults
+}
+
+fn missing(key: &str, path: &str) -> Option<Fault> {
+    let error = std::fs::File::open(path).err()?;
+    Some(Fault {
+        key: key.to_owned(),
+        code: "missing-file",
+        message: format!("cannot read {path} that `{key}` names: {error}"),
+        advice: "Name a file that is there and that signalbox may read.".to_owned(),
+    })
+}
+
+fn unknown_host(key: &str, text: &str) -> Option<Fault> {
+    // What has not the shape of an address is found with the file.
+    let error = Some(text)
+        .filter(|text| is_address(text))
+        .and_then(|text| address_text(text).to_socket_addrs().err())?;
+    Some(Fault {
+        key: key.to_owned(),
+        code: "bad-address",
+        message: format!("no address of `{key}` is known: {error}"),
+        advice: "Write HOST:PORT, for example `127.0.0.1:9469`.".to_owned(),
+    })
+}

@@ -1,0 +1,152 @@
+//! The keys of the connection and its lanes.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::changes::{Change, Changes};
+use super::declare::{KeyValue, event_type, lane, section, words};
+use crate::engine::wire::{EventType, Lane};
+use crate::engine::yaml::keys::KeyDefault::{Nothing, Value, Words};
+use crate::engine::yaml::keys::{Effect, Key, KeyKind};
+use crate::engine::yaml::{Read, Values};
+
+section! {
+    /// How the broker is reached.
+    NatsConfig {
+        /// Server URLs (`nats://` or `tls://`), separated by commas or as a list.
+        url: Vec<String> = KeyKind::OneOrMany(&KeyKind::Text), Value("nats://127.0.0.1:4222"), Restart;
+        /// The user name; with `password`.
+        user: Option<String> = KeyKind::Text, Nothing, Restart;
+        /// The password.
+        password: Option<Secret> = KeyKind::Secret, Nothing, Restart;
+        /// The file that holds the password.
+        password_file: Option<String> = KeyKind::Text, Nothing, Restart;
+        /// The token.
+        token: Option<Secret> = KeyKind::Secret, Nothing, Restart;
+        /// The file that holds the token.
+        token_file: Option<String> = KeyKind::Text, Nothing, Restart;
+        /// The path of a credentials file.
+        creds: Option<String> = KeyKind::Text, Nothing, Restart;
+        /// The nkey seed.
+        nkey: Option<Secret> = KeyKind::Secret, Nothing, Restart;
+        /// The file that holds the nkey seed.
+        nkey_file: Option<String> = KeyKind::Text, Nothing, Restart;
+        /// Files of a TLS connection.
+        tls: TlsConfig = KeyKind::Section(TlsConfig::KEYS), Nothing, Restart;
+    }
+}
+
+section! {
+    /// Files of a TLS connection.
+    TlsConfig {
+        /// Certificates of authorities to trust, PEM.
+        ca: Option<String> = KeyKind::Text, Words("the system's"), Restart;
+        /// The client certificate, PEM; with `key`.
+        cert: Option<String> = KeyKind::Text, Nothing, Restart;
+        /// The client key, PEM; with `cert`.
+        key: Option<String> = KeyKind::Text, Nothing, Restart;
+        /// Where the server asks for TLS or the URL begins with `tls://`; always; always, before the server says a word.
+        mode: TlsMode = TlsMode::WORDS, Value("auto"), Restart;
+    }
+}
+
+words! {
+    /// When the connection uses TLS.
+    TlsMode {
+        AsServerAsks = "auto": "Where the server asks for it or the URL begins with `tls://`.",
+        Required = "required": "Always.",
+        First = "first": "Always, before the server says a word (servers with `handshake_first`).",
+    }
+}
+
+section! {
+    /// The lane that loses nothing.
+    JetStreamConfig {
+        /// `false` takes every event type from core NATS.
+        enabled: bool = KeyKind::Flag, Value("true"), Restart;
+        /// The stream that is read.
+        stream: String = KeyKind::Text, Value("EVENTS"), Restart;
+        /// Makes the stream, with exactly the lane's subjects, where it is missing (`signalbox demo` always does).
+        create_stream: bool = KeyKind::Flag, Value("false"), Restart;
+        /// Where reading begins without a state: the first stored message, new ones only, or where a durable consumer stopped.
+        start: StreamStart = StreamStart::WORDS, Value("all"), Restart;
+        /// The name of the durable consumer, where one is needed.
+        durable: String = KeyKind::Text, Value("signalbox"), Restart;
+        /// The JetStream domain.
+        domain: Option<String> = KeyKind::Text, Words("the connection's own"), Restart;
+        /// From how many waiting messages on the sidecar is not ready.
+        ready_pending_max: u64 = KeyKind::Count(1), Value("100000"), Restart;
+    }
+}
+
+words! {
+    /// Where reading a stream begins without a state.
+    StreamStart {
+        All = "all": "At its first stored message.",
+        New = "new": "After what is stored now.",
+        Resume = "resume": "Where a durable consumer, acknowledged after applying, stopped.",
+    }
+}
+
+/// A text that is never shown: `Debug` and `Display` write `[hidden]`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Hides a text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself, for the one place that sends it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("[hidden]")
+    }
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("[hidden]")
+    }
+}
+
+impl KeyValue for Secret {
+    fn of_read(read: &Read) -> Option<Self> {
+        read.written().map(|text| Self::new(text.content.as_str()))
+    }
+
+    fn absent() -> Self {
+        Self::new("")
+    }
+}
+
+/// The lane of each event type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lanes(BTreeMap<EventType, Lane>);
+
+impl Lanes {
+    /// Every type with its lane.
+    pub fn by_type(&self) -> &BTreeMap<EventType, Lane> {
+        &self.0
+    }
+}
+
+impl KeyValue for Lanes {
+    fn of_read(read: &Read) -> Option<Self> {
+        let mut lanes = Self::absent();
+        for (name, word) in Values::of(read).text_map() {
+            lanes.0.extend(event_type(&name).map(|event_type| (event_type, lane(&word))));
+        }
+        Some(lanes)
+    }
+
+    fn absent() -> Self {
+        Self(EventType::ALL.iter().map(|event_type| (*event_type, event_type.default_lane())).collect())
+    }
+}

@@ -1,0 +1,153 @@
+//! What one value alone cannot tell: addresses, URLs, keys that need or exclude each other.
+
+use super::Config;
+use super::server_url::{ServerUrl, split_urls};
+use crate::engine::yaml::{Findings, Read, ReadValue, Values};
+
+/// Notes everything that is wrong though each value is of its kind.
+pub(super) fn check(config: &Config, top: &Values, findings: &mut Findings<'_>) {
+    addresses(top, findings);
+    namespace(top, findings);
+    nats(&top.section("nats"), findings);
+    history(config, &top.section("history"), findings);
+    for element in top.list("metrics") {
+        metric(element, findings);
+    }
+    transforms(top.list("transforms"), findings);
+}
+
+fn addresses(top: &Values, findings: &mut Findings<'_>) {
+    for key in ["listen", "admin_listen"] {
+        if let Some(text) = top.written(key).filter(|text| !is_address(&text.content)) {
+            let message = format!("`{key}` is `{}`, which is no address", text.content);
+            findings
+                .error("bad-address", &text.span, message)
+                .advise("Write HOST:PORT, for example `127.0.0.1:9469`, or `:9469` for every interface.");
+        }
+    }
+}
+
+fn namespace(top: &Values, findings: &mut Findings<'_>) {
+    let Some(name) = top.written("namespace") else { return };
+    let valid = name.content.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        && !name.content.starts_with(|first: char| first.is_ascii_digit());
+    if !valid {
+        let message = format!("`namespace` is `{}`, which cannot begin a metric name", name.content);
+        findings
+            .error("bad-name", &name.span, message)
+            .advise("Use letters, digits and `_`, not beginning with a digit.");
+    }
+}
+
+fn nats(section: &Values, findings: &mut Findings<'_>) {
+    for text in section.list("url").iter().filter_map(Read::written) {
+        for url in split_urls(&text.content) {
+            if let Err(fault) = ServerUrl::parse(url) {
+                findings
+                    .error("bad-url", &text.span, format!("the server URL {fault}"))
+                    .advise("Write for example `nats://127.0.0.1:4222`.");
+            }
+        }
+    }
+    for [inline, file] in [["password", "password_file"], ["token", "token_file"], ["nkey", "nkey_file"]] {
+        if let (Some(_), Some(read)) = (section.find(inline), section.find(file)) {
+            findings
+                .error("contradiction", &read.span, format!("both `{inline}` and `{file}` are given"))
+                .advise("Keep one of them.");
+        }
+    }
+    logins(section, findings);
+    let tls = section.section("tls");
+    if let (Some(alone), None) | (None, Some(alone)) = (tls.find("cert"), tls.find("key")) {
+        let message = "`nats.tls` has a client certificate without its key, or a key alone";
+        findings.error("incomplete", &alone.span, message).advise("Give both `cert` and `key`, or neither.");
+    }
+}
+
+/// A user without a password, a password without a user, and two ways to sign in.
+fn logins(section: &Values, findings: &mut Findings<'_>) {
+    let given = |names: &[&str]| {
+        names.iter().find_map(|name| Some((name.to_owned().to_owned(), section.find(name)?)))
+    };
+    let (user, password) = (given(&["user"]), given(&["password", "password_file"]));
+    if let (Some((name, read)), None) | (None, Some((name, read))) = (&user, &password) {
+        let other = if name == "user" { "password" } else { "user" };
+        let message = format!("`nats.{name}` is given without `nats.{other}`");
+        findings.error("incomplete", &read.span, message);
+    }
+    let ways = [user, given(&["token", "token_file"]), given(&["creds"]), given(&["nkey", "nkey_file"])];
+    let mut ways = ways.into_iter().flatten();
+    if let Some((first, _)) = ways.next() {
+        for (other, read) in ways {
+            let message = format!("`nats.{other}` is given beside `nats.{first}`");
+            findings
+                .error("contradiction", &read.span, message)
+                .advise("There is one way to sign in: keep one of them.");
+        }
+    }
+}
+
+fn history(config: &Config, section: &Values, findings: &mut Findings<'_>) {
+    if config.history.window < config.history.step
+        && let Some(read) = section.find("window").or_else(|| section.find("step"))
+    {
+        findings
+            .error("out-of-range", &read.span, "`history.window` is shorter than `history.step`")
+            .advise("Keep at least a few steps, for example `window: 1h` with `step: 5s`.");
+    }
+}
+
+fn metric(read: &Read, findings: &mut Findings<'_>) {
+    let values = Values::of(read);
+    if values.written("match").is_none_or(|pattern| pattern.content.is_empty()) {
+        findings
+            .error("incomplete", &read.span, "an element of `metrics` without `match`")
+            .advise("Say which names it is for, for example `match: db_*`.");
+    }
+    let Some(Read { span, value: ReadValue::List(elements) }) = values.find("buckets") else { return };
+    if elements.is_empty() {
+        findings
+            .error("bad-buckets", span, "`buckets` is empty")
+            .advise("Give at least one bound, or leave the key out for the defaults.");
+    }
+    let mut last = f64::NEG_INFINITY;
+    for element in elements {
+        let ReadValue::Number(bound) = element.value else { continue };
+        if bound <= last {
+            findings
+                .error("bad-buckets", &element.span, format!("the bucket bound {bound} does not rise"))
+                .advise("List every bound once, smallest first.");
+        }
+        last = bound;
+    }
+}
+
+fn transforms(elements: &[Read], findings: &mut Findings<'_>) {
+    let mut known: Vec<(String, u64)> = Vec::new();
+    for read in elements {
+        let values = Values::of(read);
+        let (Some(event_type), Some(major)) = (values.text("event_type"), values.count("major")) else {
+            findings
+                .error("incomplete", &read.span, "a transform without `event_type` or `major`")
+                .advise("Say which type and which major version it reads.");
+            continue;
+        };
+        let transform = (event_type, major);
+        let fault = if major == 1 {
+            Some("major version 1 is read as it is")
+        } else {
+            known.contains(&transform).then_some("there is already a transform for this type and version")
+        };
+        if let Some(fault) = fault {
+            findings.error("contradiction", &read.span, fault).advise("Take this transform out.");
+        }
+        known.push(transform);
+    }
+}
+
+/// Whether a text has the shape of an address to listen at: `HOST:PORT`, or `:PORT` for every interface.
+pub fn is_address(text: &str) -> bool {
+    text.rsplit_once(':').is_some_and(|(host, port)| {
+        port.parse::<u16>().is_ok() && !host.contains(char::is_whitespace) && !host.contains('/')
+    })
+}
