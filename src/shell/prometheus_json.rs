@@ -334,7 +334,8 @@ mod tests {
             ),
         ];
         for (value, data) in cases {
-            let result = Outcome { value, warnings: Vec::new(), infos: vec!["hm".to_owned()] };
+            let result =
+                Outcome { value, warnings: Vec::new(), infos: vec!["hm".to_owned()], samples_read: 0 };
             let said = outcome(&result, Timestamp::from_millis(1_500));
             let expected = format!(r#"{{"status":"success","data":{data},"infos":["hm"]}}"#);
             assert_eq!(said, serde_json::from_str::<Value>(&expected).unwrap());

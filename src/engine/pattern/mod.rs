@@ -12,6 +12,9 @@ use regex::{Regex, RegexBuilder};
 /// The most bytes a compiled pattern may take.
 const COMPILED_BYTES_MAX: usize = 4 << 20;
 
+/// The most bytes one may take that is compiled for a single text.
+const SEARCHING_BYTES_MAX: usize = 1 << 20;
+
 /// How deep groups may nest.
 const NESTING_MAX: u32 = 100;
 
@@ -47,12 +50,12 @@ impl Pattern {
         Self::compiled(text, &format!("^(?s:{translated})$"), bytes_max)
     }
 
-    /// A pattern that is looked for anywhere in a text, as Go's `regexp` does: templates.
+    /// A pattern that is looked for anywhere in a text, as Go's `regexp` does: templates, which compile it each time.
     ///
     /// # Errors
-    /// As [`Self::anchored`].
+    /// As [`Self::anchored`], and where it takes more than a megabyte compiled.
     pub fn searching(text: &str) -> Result<Self, PatternError> {
-        Self::compiled(text, &dialect::translated(text)?, COMPILED_BYTES_MAX)
+        Self::compiled(text, &dialect::translated(text)?, SEARCHING_BYTES_MAX)
     }
 
     fn compiled(text: &str, translated: &str, bytes_max: usize) -> Result<Self, PatternError> {
@@ -82,9 +85,21 @@ impl Pattern {
         Some(expanded)
     }
 
-    /// `text` with `template` in place of each match, `$1` and `${name}` being its groups.
-    pub fn replaced_all(&self, text: &str, template: &str) -> String {
-        self.compiled.replace_all(text, template).into_owned()
+    /// `text` with `template` in place of each match, `$1` and `${name}` being its groups; none where it comes to more
+    /// than `bytes_max`.
+    pub fn replaced_all(&self, text: &str, template: &str, bytes_max: usize) -> Option<String> {
+        let (mut replaced, mut behind) = (String::new(), 0);
+        for captures in self.compiled.captures_iter(text) {
+            let found = captures.get_match();
+            replaced.push_str(text.get(behind..found.start()).unwrap_or(""));
+            captures.expand(template, &mut replaced);
+            behind = found.end();
+            if replaced.len() > bytes_max {
+                return None;
+            }
+        }
+        replaced.push_str(text.get(behind..).unwrap_or(""));
+        Some(replaced)
     }
 }
 
@@ -193,8 +208,10 @@ mod tests {
     #[test]
     fn groups_are_put_into_templates_as_go_puts_them() {
         let pattern = Pattern::searching(r"/([a-z]+)/(?P<id>\d+)").unwrap();
-        assert_eq!(pattern.replaced_all("/jobs/17 /x/2", "/$1/${id}x"), "/jobs/17x /x/2x");
-        assert_eq!(pattern.replaced_all("/jobs/17", "$1x$$"), "$", "$1x is a group of that name");
+        let replaced = |text, template| pattern.replaced_all(text, template, 20);
+        assert_eq!(replaced("/jobs/17 /x/2", "/$1/${id}x").as_deref(), Some("/jobs/17x /x/2x"));
+        assert_eq!(replaced("/jobs/17 /x/2", "/$1/$1/$1/$1"), None, "longer than it may be");
+        assert_eq!(replaced("/jobs/17", "$1x$$").as_deref(), Some("$"), "$1x is a group of that name");
         let whole = Pattern::anchored("(.*)-(.*)").unwrap();
         assert_eq!(whole.expanded("a-b", "$2"), Some("b".to_owned()));
         assert_eq!(whole.expanded("ab", "$2"), None);

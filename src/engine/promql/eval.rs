@@ -153,6 +153,8 @@ pub(in crate::engine::promql) struct Evaluator<'a> {
     live: usize,
     /// Samples that windows have shown to functions.
     shown: usize,
+    /// Samples that were held at any time.
+    held: usize,
     /// How the histograms of selectors are read.
     pub(in crate::engine::promql) reading: Reading,
 }
@@ -181,13 +183,14 @@ impl<'a> Evaluator<'a> {
             notes: Annotations::default(),
             live: 0,
             shown: 0,
+            held: 0,
             reading: Reading::Whole,
         }
     }
 
     fn outcome(self, value: QueryValue) -> Outcome {
         let (warnings, infos) = self.notes.finish();
-        Outcome { value, warnings, infos }
+        Outcome { value, warnings, infos, samples_read: self.held.saturating_add(self.shown) }
     }
 
     /// Evaluates an expression at every step of `grid`.
@@ -306,6 +309,7 @@ impl<'a> Evaluator<'a> {
     ) -> Result<(), EvalError> {
         self.fits(samples, span)?;
         self.live = self.live.saturating_add(samples);
+        self.held = self.held.saturating_add(samples);
         Ok(())
     }
 

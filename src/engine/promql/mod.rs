@@ -97,6 +97,16 @@ pub struct ParseError {
     pub advice: Option<String>,
 }
 
+impl ParseError {
+    /// The error with its place, as Prometheus words it (`1:4: parse error: …`), in the text that was parsed.
+    pub fn placed(&self, text: &str) -> String {
+        let before = text.get(..self.span.start).unwrap_or(text);
+        let line = before.matches('\n').count() + 1;
+        let column = before.len() - before.rfind('\n').map_or(0, |newline| newline + 1) + 1;
+        format!("{line}:{column}: parse error: {}", self.message)
+    }
+}
+
 /// Why an expression could not be evaluated.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -116,6 +126,8 @@ pub struct Outcome {
     pub warnings: Vec<String>,
     /// Infos, each once.
     pub infos: Vec<String>,
+    /// How many samples it held and showed to functions: what it cost.
+    pub samples_read: usize,
 }
 
 /// The four kinds of result.
