@@ -42,6 +42,8 @@ pub(super) struct Active {
     pub(super) threshold: Option<f64>,
     /// Expanded annotations.
     pub(super) annotations: Vec<(Arc<str>, String)>,
+    /// Whether the steps of an evaluation were spent before all of them were expanded.
+    pub(super) owes_annotations: bool,
     /// The open episode while it fires.
     pub(super) episode: Option<Episode>,
 }

@@ -14,7 +14,7 @@ use super::book::{Active, Book, Episode, Sender};
 use super::event::{Kind, Reason, finite};
 use super::runtime::{Extent, GroupCounts, RuleSettings, Semantics};
 use super::set::{Alerting, Condition, Group, Policy, Rule};
-use super::template::{Scope, Template};
+use super::template::{Answer, EXPANSION_STEPS_MAX, Scope, Template};
 use crate::engine::labels::{Labels, METRIC_NAME};
 use crate::engine::promql::{self, Expr, QueryValue, Storage, Value};
 use crate::engine::rules::outbox::Outbox;
@@ -32,17 +32,19 @@ pub(super) struct Env<'a> {
     pub(super) moved_at: Option<Timestamp>,
     pub(super) outbox: &'a mut Outbox,
     pub(super) counts: &'a mut GroupCounts,
+    /// The steps that are left for templates.
+    pub(super) template_steps: &'a mut u64,
 }
 
 impl Env<'_> {
     /// The result of an expression as a vector; a number is one sample without labels.
     pub(super) fn query(&self, expr: &Expr) -> Result<Vec<(Labels, f64)>, String> {
-        query(self.storage, expr, self.query_at, self.settings).map(floats)
+        query(self.storage, expr, self.query_at, &self.settings.query).map(floats)
     }
 
     /// The same with native histograms as they are.
     pub(super) fn query_values(&self, expr: &Expr) -> Result<Vec<(Labels, Value)>, String> {
-        query(self.storage, expr, self.query_at, self.settings)
+        query(self.storage, expr, self.query_at, &self.settings.query)
     }
 
     /// Where a sample of this evaluation stands in time.
@@ -50,27 +52,67 @@ impl Env<'_> {
         self.at.before(self.group.query_offset).millis()
     }
 
-    /// A template's text; its raw text where it fails, which is counted.
-    pub(super) fn expand(&mut self, template: &Template, labels: &Labels, value: f64) -> String {
+    /// A template's text for an alert of a name; where it fails, which is counted, its raw text, or what promtool says.
+    /// None where the steps of the evaluation are spent: counted too, its raw text goes out until the next one.
+    fn expand(
+        &mut self,
+        alert: &str,
+        template: &Template,
+        (labels, value): (&Labels, f64),
+    ) -> Option<Arc<str>> {
         if template.is_literal() {
-            return template.text().to_string();
+            return Some(template.text().clone());
         }
+        let own_url = match self.settings.semantics {
+            Semantics::Own => Some(self.settings.external_url.as_ref()),
+            Semantics::Prometheus => None,
+        };
         let scope = Scope {
             labels,
             value,
             external_labels: &self.settings.external_labels,
             external_url: &self.settings.external_url,
+            own_url,
             now: self.at,
         };
         let (storage, at, settings) = (&*self.storage, self.query_at, self.settings);
-        let mut ask = |text: &str| {
-            let expr = promql::parse(text).map_err(|error| error.to_string())?;
-            query(storage, &expr, at, settings).map(floats)
-        };
-        template.expand(scope, &mut ask).unwrap_or_else(|_| {
-            self.counts.template_failures += 1;
-            template.text().to_string()
-        })
+        let mut ask = |text: &str, steps: u64| answer(storage, text, at, (settings, steps));
+        let expansion = template.expand(scope, &mut ask, *self.template_steps);
+        *self.template_steps -= expansion.steps;
+        match expansion.text {
+            Ok(text) => Some(Arc::from(text)),
+            Err(error) => {
+                self.counts.template_failures += 1;
+                let is_cut = error.is_cut() && expansion.steps < EXPANSION_STEPS_MAX;
+                (!is_cut).then(|| match self.settings.semantics {
+                    Semantics::Own => template.text().clone(),
+                    Semantics::Prometheus => Arc::from(error.in_prometheus(alert)),
+                })
+            }
+        }
+    }
+}
+
+/// Answers a query of a template, of which each sample is a step.
+fn answer(
+    storage: &dyn RuleStorage,
+    text: &str,
+    at: Timestamp,
+    (settings, steps): (&RuleSettings, u64),
+) -> Answer {
+    let expr = match promql::parse(text) {
+        Ok(expr) => expr,
+        Err(error) => return Answer { samples: Err(error.placed(text)), steps: 0 },
+    };
+    let samples_max = settings.query.samples_max.min(usize::try_from(steps).unwrap_or(usize::MAX));
+    let bounded = promql::Settings { samples_max, ..settings.query };
+    match evaluated(storage, &expr, at, &bounded) {
+        Ok(outcome) => {
+            let steps = u64::try_from(outcome.samples_read).unwrap_or(u64::MAX);
+            Answer { samples: vector(outcome.value).map(floats), steps }
+        }
+        // What it read by then is not known.
+        Err(error) => Answer { samples: Err(error), steps: steps / 2 },
     }
 }
 
@@ -78,16 +120,28 @@ fn query(
     storage: &dyn RuleStorage,
     expr: &Expr,
     at: Timestamp,
-    settings: &RuleSettings,
+    settings: &promql::Settings,
 ) -> Result<Vec<(Labels, Value)>, String> {
+    vector(evaluated(storage, expr, at, settings)?.value)
+}
+
+fn evaluated(
+    storage: &dyn RuleStorage,
+    expr: &Expr,
+    at: Timestamp,
+    settings: &promql::Settings,
+) -> Result<promql::Outcome, String> {
     let storage: &dyn Storage = storage;
-    let outcome =
-        promql::instant(expr, storage, at.millis(), &settings.query).map_err(|error| error.to_string())?;
-    match outcome.value {
+    promql::instant(expr, storage, at.millis(), settings).map_err(|error| error.to_string())
+}
+
+/// A result as a vector; a number is one sample without labels.
+fn vector(value: QueryValue) -> Result<Vec<(Labels, Value)>, String> {
+    match value {
         QueryValue::Scalar(value) => Ok(vec![(Labels::empty(), Value::Float(value))]),
         QueryValue::Vector(samples) => Ok(samples),
         QueryValue::String(_) | QueryValue::Matrix(_) => {
-            Err("the result of a rule must be a vector or a number".to_owned())
+            Err("rule result is not a vector or scalar".to_owned())
         }
     }
 }
@@ -125,8 +179,12 @@ impl Evaluation<'_, '_> {
     /// Evaluates the rule; an error leaves everything as it was.
     pub(super) fn run(&mut self) -> Result<(), String> {
         let mut seen = self.readings()?;
-        // Open alerts first, so that the room of those that end is there for new ones.
-        seen.sort_by_key(|seen| !self.book.alerts.contains_key(&seen.identity));
+        // Open alerts first, so that the room of those that end is there for new ones; before them those whose texts
+        // are owed.
+        seen.sort_by_key(|seen| match self.book.alerts.get(&seen.identity) {
+            Some(active) => (false, !active.owes_annotations),
+            None => (true, true),
+        });
         let limit = self.env.group.limit.map(usize::from);
         let graceful = self.env.settings.semantics == Semantics::Own;
         let mut refused = BTreeSet::new();
@@ -185,6 +243,7 @@ impl Evaluation<'_, '_> {
             value,
             threshold: None,
             annotations: Vec::new(),
+            owes_annotations: false,
             episode: None,
         });
         let level_before = active.level();
@@ -203,8 +262,9 @@ impl Evaluation<'_, '_> {
             active.threshold = self.threshold(policy, &active);
         }
         let written = active.annotations.len() == self.alerting.annotations.len();
-        if (there && !same) || began.is_some() || !written || self.is_volatile() {
-            active.annotations = self.annotations(&active, policy);
+        let is_due = !written || active.owes_annotations || self.is_volatile();
+        if (there && !same) || began.is_some() || is_due {
+            self.annotate(&mut active, policy);
         }
         active.episode = match began {
             Some(level) => Some(self.begin(&active, policy, level)),
@@ -256,11 +316,8 @@ impl Evaluation<'_, '_> {
         let mut labels: Vec<(Arc<str>, Arc<str>)> =
             sample.iter().filter(|(name, _)| name.as_ref() != METRIC_NAME).cloned().collect();
         for (name, template) in &self.rule.labels {
-            let text = if template.is_literal() {
-                template.text().clone()
-            } else {
-                Arc::from(self.env.expand(template, sample, value))
-            };
+            let text = self.env.expand(&self.rule.name, template, (sample, value));
+            let text = text.unwrap_or_else(|| template.text().clone());
             labels.push((name.clone(), text));
         }
         labels.push((Arc::from("alertname"), self.rule.name.clone()));
@@ -272,18 +329,22 @@ impl Evaluation<'_, '_> {
         self.alerting.annotations.iter().any(|(_, template)| template.is_volatile())
     }
 
-    fn annotations(&mut self, active: &Active, policy: &Policy) -> Vec<(Arc<str>, String)> {
+    /// Expands the annotations.
+    fn annotate(&mut self, active: &mut Active, policy: &Policy) {
         // A level's severity is a label that texts may print, too.
         let level = policy.levels.get(active.level()).and_then(|level| level.severity);
-        let labels = level.map(|severity| match active.sample.get("severity") {
-            Some(_) => active.sample.clone(),
-            None => active.sample.with("severity", severity.name()),
-        });
-        let labels = labels.as_ref().unwrap_or(&active.sample);
-        let expand = |(name, template): &(Arc<str>, Template)| {
-            (name.clone(), self.env.expand(template, labels, active.value))
+        let labels = match (level, active.sample.get("severity")) {
+            (Some(severity), None) => active.sample.with("severity", severity.name()),
+            (Some(_) | None, _) => active.sample.clone(),
         };
-        self.alerting.annotations.iter().map(expand).collect()
+        active.owes_annotations = false;
+        active.annotations.clear();
+        for (name, template) in &self.alerting.annotations {
+            let text = self.env.expand(&self.rule.name, template, (&labels, active.value));
+            active.owes_annotations |= text.is_none();
+            let text = text.unwrap_or_else(|| template.text().clone());
+            active.annotations.push((name.clone(), text.to_string()));
+        }
     }
 
     /// The threshold in force: the level's, or the other side of the comparison at this instant.

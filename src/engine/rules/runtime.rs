@@ -14,6 +14,7 @@ use super::event::AlertEvent;
 use super::record;
 use super::schedule::{Due, Schedule};
 use super::set::{Alerting, Group, Kind, Rule, RuleSet};
+use super::template::EVALUATION_STEPS_MAX;
 use super::view::{AlertView, GroupView, Health, KindView, LevelView, RuleView};
 use crate::engine::config::{Evaluate, Grid};
 use crate::engine::history::Occasion;
@@ -280,6 +281,7 @@ impl Rules {
             Extent::Marked => Occasion::Arrival,
         });
         let mut evaluated = Vec::new();
+        let mut template_steps = EVALUATION_STEPS_MAX;
         for at in 0..state.rules.len() {
             let Some(rule) = state.rules.get_mut(at) else { continue };
             let marked = std::mem::take(&mut rule.marked);
@@ -296,6 +298,7 @@ impl Rules {
                 moved_at: instants.moved_at,
                 outbox: &mut self.outbox,
                 counts: &mut state.counts,
+                template_steps: &mut template_steps,
             };
             let rule_begun = self.settings.stopwatch.elapsed();
             rule.evaluate(&mut env, extent);

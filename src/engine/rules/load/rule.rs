@@ -333,9 +333,11 @@ fn template(text: &Text, findings: &mut Findings<'_>) -> Option<Template> {
         Ok(template) => Some(template),
         Err(problem) => {
             let span = text.place(&findings.source.text, &problem.span);
-            findings.error("template", &span, format!("not a template: {}", problem.message)).advise(
-                "Templates are Go's, as in Prometheus: `{{ $labels.queue }}`, `{{ $value | humanize }}`.",
-            );
+            let advice = problem.advice().unwrap_or_else(|| {
+                "Templates are Go's, as in Prometheus: `{{ $labels.queue }}`, `{{ $value | humanize }}`."
+                    .to_owned()
+            });
+            findings.error("template", &span, format!("not a template: {problem}")).advise(advice);
             None
         }
     }

@@ -108,6 +108,18 @@ fn events(rules: &mut Rules) -> Vec<String> {
         .collect()
 }
 
+/// The annotations of every alert as lines.
+fn texts(rules: &Rules) -> String {
+    let rules = rules.groups().into_iter().flat_map(|group| group.rules);
+    let alerts = rules.filter_map(|rule| match rule.kind {
+        KindView::Alerting { alerts, .. } => Some(alerts),
+        KindView::Recording => None,
+    });
+    let texts = alerts.flatten().flat_map(|alert| alert.annotations);
+    let lines: Vec<String> = texts.map(|(name, text)| format!("> {name}: {text}\n")).collect();
+    lines.concat()
+}
+
 /// Runs a case; its script with the actual events.
 fn run(rules_text: &str, script: &str) -> String {
     let mut rules = Rules::new(rule_set(rules_text), RuleSettings::new("test"), at(0.0));
@@ -128,6 +140,7 @@ fn run(rules_text: &str, script: &str) -> String {
             Some((name, value)) => {
                 memory.append(&series(name), now.millis(), Some(Value::Float(value.parse().unwrap())));
             }
+            None if step == "texts" => actual.push_str(&texts(&rules)),
             None if step == "eval" => {
                 for group in 0..rules.groups.len() {
                     rules.evaluate_group(group, &mut memory, now);
