@@ -190,7 +190,10 @@ impl Account {
     }
 
     fn declare(&self, store: &mut Store, series_limit: usize, now: Timestamp) {
-        for metric in OWN_METRICS.iter().filter(|metric| metric.labels.is_empty()) {
+        // A replay has no connection; whoever has one says at the start that it does not stand yet.
+        let from_the_start =
+            |metric: &&OwnMetric| metric.labels.is_empty() && metric.name != "signalbox_nats_connected";
+        for metric in OWN_METRICS.iter().filter(from_the_start) {
             self.resolve(store, metric.name, &[], now);
         }
         for reason in DropReason::ALL {

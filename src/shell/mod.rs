@@ -147,6 +147,7 @@ async fn run_async(mut launch: Launch) -> anyhow::Result<()> {
     let mut engine = Engine::new(&launch.config, load.rules, begin);
     engine.time_with(Arc::new(clock));
     engine.name_build(env!("CARGO_PKG_VERSION"), REVISION, begin);
+    engine.observe(Fact::Disconnected, begin);
     if past.is_some() {
         engine.await_stream(&settings.jetstream.stream, clock.now());
     }
