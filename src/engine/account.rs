@@ -95,6 +95,12 @@ pub const OWN_METRICS: &[OwnMetric] = &[
     own("signalbox_series_overflow", Counter, &["metric"], "Observations folded into a metric's __overflow__ series because of a series limit."),
     own("signalbox_nats_connected", Gauge, &[], "1 while connected to NATS."),
     own("signalbox_stream_pending", Gauge, &["stream"], "Messages of the stream that are still to be read."),
+    own(
+        "signalbox_stream_subject_missing",
+        Gauge,
+        &["event_type"],
+        "1 where the stream does not take the subject of a type of the JetStream lane.",
+    ),
     own("signalbox_stream_lost", Counter, &["stream"], "Messages that left the stream before they were read."),
     own("signalbox_stream_epochs", Counter, &["stream", "reason"], "Times the stream began anew."),
     own("signalbox_rule_evaluations", Counter, &["group"], "Rule evaluations, one for each rule."),
@@ -309,6 +315,14 @@ impl Account {
             }
             Fact::StreamPending { stream, count } => {
                 self.set(store, "signalbox_stream_pending", &[("stream", stream)], *count as f64, now);
+            }
+            Fact::StreamSubjects { held, missing } => {
+                for (types, value) in [(held, 0.0), (missing, 1.0)] {
+                    for event_type in types {
+                        let labels = [("event_type", event_type.name())];
+                        self.set(store, "signalbox_stream_subject_missing", &labels, value, now);
+                    }
+                }
             }
             Fact::StreamLost { stream, count } => {
                 self.add(store, "signalbox_stream_lost", &[("stream", stream)], *count as f64, now);

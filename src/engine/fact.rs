@@ -23,6 +23,13 @@ pub enum Fact {
         /// How many.
         count: u64,
     },
+    /// Which of the lane's types the stream takes.
+    StreamSubjects {
+        /// Those it takes.
+        held: Vec<super::wire::EventType>,
+        /// Those it does not.
+        missing: Vec<super::wire::EventType>,
+    },
     /// Messages left the stream before they were read.
     StreamLost {
         /// The stream.
@@ -58,17 +65,20 @@ pub enum DropReason {
     SlowConsumer,
     /// The server cut the connection or said slow consumer: one incident of unknown size.
     ServerCut,
+    /// The core lane was without a subscription for a while: one incident of unknown size.
+    Disconnected,
 }
 
 impl DropReason {
     /// All of them, so that each is exposed at zero from the start.
-    pub const ALL: &'static [Self] = &[Self::SlowConsumer, Self::ServerCut];
+    pub const ALL: &'static [Self] = &[Self::SlowConsumer, Self::ServerCut, Self::Disconnected];
 
     /// The label value.
     pub const fn word(self) -> &'static str {
         match self {
             Self::SlowConsumer => "slow_consumer",
             Self::ServerCut => "server_cut",
+            Self::Disconnected => "disconnected",
         }
     }
 }

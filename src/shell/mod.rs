@@ -42,8 +42,9 @@ use driver::Driver;
 use driver::command::Command;
 use driver::mailbox::Mailbox;
 use http::{ReloadWish, Routes, Web};
-use nats::lanes::core::CoreLane;
-use nats::lanes::stream_lane::StreamLane;
+use nats::lanes::core::CoreMachine;
+use nats::lanes::runner::Runner;
+use nats::lanes::stream::StreamMachine;
 use nats::out::alerts::AlertPublisher;
 use nats::out::rejected;
 use nats::servers::Servers;
@@ -254,11 +255,13 @@ fn spawn_lanes(
 ) -> anyhow::Result<Vec<JoinHandle<()>>> {
     let mut lanes = Vec::new();
     if !types.core.is_empty() {
-        let lane = CoreLane::new(context.clone(), servers.clone(), &types.core);
+        let machine = CoreMachine::new(&context.settings, &types.core);
+        let lane = Runner::new(machine, context.clone(), servers.clone());
         lanes.push(spawn("signalbox-core", move || lane.run())?);
     }
     if !types.stream.is_empty() {
-        let lane = StreamLane::new(context.clone(), servers.clone(), &types.stream);
+        let machine = StreamMachine::new(&context.settings, &types.stream);
+        let lane = Runner::new(machine, context.clone(), servers.clone());
         lanes.push(spawn("signalbox-stream", move || lane.run())?);
     }
     Ok(lanes)

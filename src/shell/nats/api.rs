@@ -1,14 +1,13 @@
-//! The JetStream API as far as a lane needs it: requests and answers over the lane's own connection.
-
-use std::time::{Duration, Instant};
+//! The JetStream API as far as a lane needs it: requests to send, and answers read apart.
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::frames::{Delivery, Frame};
-use super::link::{Link, LinkError};
-use super::servers::random;
+use crate::engine::time::Timestamp;
+
+use super::frames::{Delivery, number};
+use super::protocol::Protocol;
 
 /// The subscription answers of the API come by.
 const ANSWERS: u64 = 1;
@@ -25,20 +24,18 @@ const NOT_ENABLED: [u64; 2] = [10_039, 10_076];
 /// Why a request was not answered as hoped.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ApiError {
-    /// The connection broke.
-    #[error(transparent)]
-    Link(#[from] LinkError),
     /// Nobody serves the API here.
     #[error("JetStream is not enabled on this server or for this account; start nats-server with -js")]
     NotEnabled,
     /// No answer came.
-    #[error("no answer to {subject}{hint}")]
+    #[error("the server does not answer requests to {subject}")]
     Silent {
         /// The request's subject.
         subject: String,
-        /// What the server said meanwhile.
-        hint: String,
     },
+    /// The request may not be made.
+    #[error("the server says: {0}")]
+    Forbidden(String),
     /// What was asked for is not there.
     #[error("not found")]
     NotFound,
@@ -125,30 +122,37 @@ pub(crate) struct Sequences {
     pub(crate) stream_seq: u64,
 }
 
+/// A request that was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Asked {
+    /// Its number.
+    pub(crate) number: u64,
+    /// Where it went.
+    pub(crate) subject: String,
+}
+
 /// The API of one connection.
 #[derive(Debug)]
 pub(crate) struct Api {
     prefix: String,
     inbox: String,
     requests: u64,
-    timeout: Duration,
-    /// Whether pulled messages came, and were passed over, while an answer was waited for.
-    pub(crate) passed_over: bool,
+    pulls: u64,
 }
 
 impl Api {
-    /// Subscribes what is needed on a new connection.
-    pub(crate) fn new(link: &mut Link, domain: Option<&str>, timeout: Duration) -> Self {
+    /// Subscribes what is needed on a new connection; nobody else may guess `inbox`.
+    pub(crate) fn new(protocol: &mut Protocol, domain: Option<&str>, inbox: &str) -> Self {
         let prefix = domain.map_or_else(|| "$JS.API".to_owned(), |domain| format!("$JS.{domain}.API"));
-        let inbox = format!("_INBOX.{:016x}{:016x}", random(), random());
-        link.subscribe(&format!("{inbox}.a.*"), ANSWERS);
-        link.subscribe(&format!("{inbox}.p.*"), PULLED);
-        Self { prefix, inbox, requests: 0, timeout, passed_over: false }
+        protocol.subscribe(&format!("{inbox}.a.*"), ANSWERS);
+        protocol.subscribe(&format!("{inbox}.p.*"), PULLED);
+        Self { prefix, inbox: inbox.to_owned(), requests: 0, pulls: 0 }
     }
 
-    /// Where the messages of pull `number` come.
-    pub(crate) fn pull_inbox(&self, number: u64) -> String {
-        format!("{}.p.{number}", self.inbox)
+    /// A number for a pull that no other of this connection has, and where its messages come.
+    pub(crate) fn next_pull(&mut self) -> (u64, String) {
+        self.pulls += 1;
+        (self.pulls, format!("{}.p.{}", self.inbox, self.pulls))
     }
 
     /// The subject pulls of a consumer go to.
@@ -156,135 +160,86 @@ impl Api {
         format!("{}.CONSUMER.MSG.NEXT.{stream}.{consumer}", self.prefix)
     }
 
-    /// What a stream is and holds.
-    pub(crate) fn stream(&mut self, link: &mut Link, stream: &str) -> Result<StreamInfo, ApiError> {
-        self.request(link, &format!("STREAM.INFO.{stream}"), b"")
+    /// The number of the request that this answers.
+    pub(crate) fn answered(&self, delivery: &Delivery<'_>) -> Option<u64> {
+        let rest = delivery.subject.strip_prefix(self.inbox.as_bytes())?;
+        number(rest.strip_prefix(b".a.")?).ok()
     }
 
-    /// Asks what a stream holds without waiting; the answer is for [`Api::asked_stream`].
-    pub(crate) fn ask_stream(&self, link: &mut Link, stream: &str) {
-        let subject = format!("{}.STREAM.INFO.{stream}", self.prefix);
-        link.publish(&subject, Some(&format!("{}.a.asked", self.inbox)), b"");
+    /// Asks what a stream is and holds: a [`StreamInfo`].
+    pub(crate) fn ask_stream(&mut self, protocol: &mut Protocol, stream: &str) -> Asked {
+        self.ask(protocol, &format!("STREAM.INFO.{stream}"), b"")
     }
 
-    /// The answer to [`Api::ask_stream`], where this is it.
-    pub(crate) fn asked_stream(&self, delivery: &Delivery<'_>) -> Option<StreamInfo> {
-        let is_it = delivery.subject.strip_prefix(self.inbox.as_bytes()) == Some(b".a.asked");
-        if is_it { answer(delivery).ok() } else { None }
-    }
-
-    /// Creates a stream with file storage and limits retention.
+    /// Asks for a stream with file storage and limits retention: a [`StreamInfo`].
     pub(crate) fn create_stream(
         &mut self,
-        link: &mut Link,
+        protocol: &mut Protocol,
         stream: &str,
-        subjects: &[String],
-    ) -> Result<StreamInfo, ApiError> {
+        subjects: &[&str],
+    ) -> Asked {
         let config = json!({
             "name": stream, "subjects": subjects, "retention": "limits", "storage": "file", "discard": "old",
             "max_consumers": -1, "max_msgs": -1, "max_bytes": -1, "max_msg_size": -1, "num_replicas": 1,
             "max_age": 0,
         });
-        self.request(link, &format!("STREAM.CREATE.{stream}"), config.to_string().as_bytes())
+        self.ask(protocol, &format!("STREAM.CREATE.{stream}"), config.to_string().as_bytes())
     }
 
-    /// When the message of this sequence was stored, in nanoseconds since the epoch; none where it is gone.
-    pub(crate) fn stored_at(
-        &mut self,
-        link: &mut Link,
-        stream: &str,
-        sequence: u64,
-    ) -> Result<Option<i64>, ApiError> {
-        #[derive(Deserialize)]
-        struct Answer {
-            message: Stored,
-        }
-        #[derive(Deserialize)]
-        struct Stored {
-            time: String,
-        }
+    /// Asks for the message of this sequence: a [`StoredMessage`].
+    pub(crate) fn ask_message(&mut self, protocol: &mut Protocol, stream: &str, sequence: u64) -> Asked {
         let body = json!({ "seq": sequence }).to_string();
-        match self.request::<Answer>(link, &format!("STREAM.MSG.GET.{stream}"), body.as_bytes()) {
-            Ok(answer) => Ok(chrono::DateTime::parse_from_rfc3339(&answer.message.time)
-                .ok()
-                .and_then(|time| time.timestamp_nanos_opt())),
-            Err(ApiError::NotFound) => Ok(None),
-            Err(error) => Err(error),
-        }
+        self.ask(protocol, &format!("STREAM.MSG.GET.{stream}"), body.as_bytes())
     }
 
-    /// Creates a consumer; a durable one where its configuration says so.
-    pub(crate) fn create_consumer(
-        &mut self,
-        link: &mut Link,
-        stream: &str,
-        config: &Value,
-    ) -> Result<ConsumerInfo, ApiError> {
+    /// Asks for a consumer, a durable one where its configuration says so: a [`ConsumerInfo`].
+    pub(crate) fn create_consumer(&mut self, protocol: &mut Protocol, stream: &str, config: &Value) -> Asked {
         let subject = match config.get("durable_name").and_then(Value::as_str) {
             Some(durable) => format!("CONSUMER.DURABLE.CREATE.{stream}.{durable}"),
             None => format!("CONSUMER.CREATE.{stream}"),
         };
         let body = json!({ "stream_name": stream, "config": config }).to_string();
-        self.request(link, &subject, body.as_bytes())
+        self.ask(protocol, &subject, body.as_bytes())
     }
 
-    /// What a consumer is and has done.
-    pub(crate) fn consumer(
-        &mut self,
-        link: &mut Link,
-        stream: &str,
-        consumer: &str,
-    ) -> Result<ConsumerInfo, ApiError> {
-        self.request(link, &format!("CONSUMER.INFO.{stream}.{consumer}"), b"")
+    /// Asks what a consumer is and has done: a [`ConsumerInfo`].
+    pub(crate) fn ask_consumer(&mut self, protocol: &mut Protocol, stream: &str, consumer: &str) -> Asked {
+        self.ask(protocol, &format!("CONSUMER.INFO.{stream}.{consumer}"), b"")
     }
 
-    /// Asks for a consumer to be deleted and does not wait for the answer: it would go by itself in a while.
-    pub(crate) fn delete_consumer(&mut self, link: &mut Link, stream: &str, consumer: &str) {
+    /// Asks for a consumer to be deleted; nobody waits for the answer, as it would go by itself in a while.
+    pub(crate) fn delete_consumer(&mut self, protocol: &mut Protocol, stream: &str, consumer: &str) {
+        self.ask(protocol, &format!("CONSUMER.DELETE.{stream}.{consumer}"), b"");
+    }
+
+    fn ask(&mut self, protocol: &mut Protocol, subject: &str, body: &[u8]) -> Asked {
         self.requests += 1;
-        let answer = format!("{}.a.{}", self.inbox, self.requests);
-        let subject = format!("{}.CONSUMER.DELETE.{stream}.{consumer}", self.prefix);
-        link.publish(&subject, Some(&answer), b"");
-    }
-
-    fn request<T: DeserializeOwned>(
-        &mut self,
-        link: &mut Link,
-        subject: &str,
-        body: &[u8],
-    ) -> Result<T, ApiError> {
-        self.requests += 1;
-        let answer_to = format!("{}.a.{}", self.inbox, self.requests);
         let subject = format!("{}.{subject}", self.prefix);
-        link.publish(&subject, Some(&answer_to), body);
-        let deadline = Instant::now() + self.timeout;
-        let mut hint = String::new();
-        while Instant::now() < deadline {
-            match link.next()? {
-                Some(Frame::Message(delivery)) if delivery.subject == answer_to.as_bytes() => {
-                    return answer(&delivery);
-                }
-                Some(Frame::Message(delivery)) => self.passed_over |= delivery.subscription == PULLED,
-                Some(Frame::Error(text)) => {
-                    let text = String::from_utf8_lossy(text);
-                    if !text.to_lowercase().starts_with("permissions violation") {
-                        return Err(LinkError::Refused(text.into_owned()).into());
-                    }
-                    // Nothing else will come of it.
-                    hint = format!("; the server says: {text}");
-                    break;
-                }
-                Some(Frame::Ping | Frame::Pong | Frame::Ok | Frame::Info(_)) => {}
-                None => {
-                    link.read()?;
-                }
-            }
-        }
-        Err(ApiError::Silent { subject, hint })
+        protocol.publish(&subject, Some(&format!("{}.a.{}", self.inbox, self.requests)), body);
+        Asked { number: self.requests, subject }
+    }
+}
+
+/// A stored message, as far as it is looked at.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct StoredMessage {
+    message: MessageTime,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct MessageTime {
+    time: String,
+}
+
+impl StoredMessage {
+    /// When it was stored.
+    pub(crate) fn time(&self) -> Option<Timestamp> {
+        self.message.time.parse().ok()
     }
 }
 
 /// Reads an answer: what was asked for, or an error.
-fn answer<T: DeserializeOwned>(delivery: &Delivery<'_>) -> Result<T, ApiError> {
+pub(crate) fn answer<T: DeserializeOwned>(delivery: &Delivery<'_>) -> Result<T, ApiError> {
     #[derive(Deserialize)]
     struct Envelope {
         error: Option<Refusal>,
@@ -310,5 +265,40 @@ fn answer<T: DeserializeOwned>(delivery: &Delivery<'_>) -> Result<T, ApiError> {
         }
         Some(error) if NOT_ENABLED.contains(&error.err_code) => Err(ApiError::NotEnabled),
         Some(error) => Err(ApiError::Refused { code: error.err_code, description: error.description }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(headers: &str, payload: &str) -> Result<StreamInfo, ApiError> {
+        let (headers, payload) = (headers.as_bytes(), payload.as_bytes());
+        answer(&Delivery { subscription: ANSWERS, subject: b"i.a.1", reply: b"", headers, payload })
+    }
+
+    #[test]
+    fn answers_are_told_apart_by_their_codes() {
+        let error = |code: u64| format!(r#"{{"error":{{"code":400,"err_code":{code},"description":"no"}}}}"#);
+        let cases = [
+            ("NATS/1.0 503\r\n\r\n", String::new(), "JetStream is not enabled"),
+            ("", error(10_039), "JetStream is not enabled"),
+            ("", error(10_059), "not found"),
+            ("", error(7), "the server says: no (code 7)"),
+            ("", "{".to_owned(), "an answer that cannot be read"),
+        ];
+        for (headers, payload, words) in cases {
+            let error = read(headers, &payload).unwrap_err().to_string();
+            assert!(error.starts_with(words), "{error}");
+        }
+        let info = read("", r#"{"created":"x","state":{"last_seq":3}}"#).unwrap();
+        assert_eq!((info.created.as_str(), info.state.last_seq), ("x", 3));
+    }
+
+    #[test]
+    fn a_stored_message_tells_its_time() {
+        let text = r#"{"message":{"subject":"s","seq":1,"time":"2026-01-01T00:00:00.123456789Z"}}"#;
+        let stored: StoredMessage = serde_json::from_str(text).unwrap();
+        assert_eq!(stored.time(), "2026-01-01T00:00:00.123456Z".parse().ok());
     }
 }

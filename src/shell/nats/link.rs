@@ -1,16 +1,15 @@
-//! One connection to a NATS server, read frame by frame on a thread of its own.
+//! One connection to a NATS server: its socket, encryption, signing in, and the buffer it is read into.
 //!
 //! Reading is blocking on purpose: a lane that waits for the engine stops reading, TCP carries that to the server,
-//! and nothing is dropped in between. Every read ends after [`READ_WAIT`] at the latest, so a lane can look up.
+//! and nothing is dropped in between. Every read ends after a while, so a lane can look up.
 
 use std::io::{Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, StreamOwned};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::engine::config::server_url::Encryption;
 use crate::shell::settings::{NatsSettings, TlsMode};
@@ -18,44 +17,22 @@ use crate::shell::settings::{NatsSettings, TlsMode};
 use super::address::{Address, UserInfo};
 use super::frames::{Frame, FrameError, parse};
 use super::login::{Login, LoginError};
+use super::protocol::ServerInfo;
 use super::tls::{TlsError, client_config};
+use super::world::{Socket, World};
 
 /// The longest one read waits.
-pub(crate) const READ_WAIT: Duration = Duration::from_millis(100);
+const READ_WAIT: Duration = Duration::from_millis(100);
 
 /// Bytes asked for with one read, at the least.
 const READ_BYTES: usize = 128 << 10;
 
-/// The longest a write may be stuck.
-const WRITE_WAIT: Duration = Duration::from_secs(5);
-
-/// What a server says of itself.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct ServerInfo {
-    /// Another one after each restart.
-    pub(crate) server_id: String,
-    /// Its version.
-    pub(crate) version: String,
-    /// Bytes of the biggest payload it takes.
-    pub(crate) max_payload: usize,
-    /// What to sign.
-    pub(crate) nonce: String,
-    /// Whether it insists on TLS.
-    pub(crate) tls_required: bool,
-    /// Other servers of its cluster.
-    pub(crate) connect_urls: Vec<String>,
-    /// Whether it is about to leave.
-    #[serde(rename = "ldm")]
-    pub(crate) leaving: bool,
-}
-
 /// Why there is no connection, in words for readiness; never with a secret in it.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LinkError {
-    /// The name has no address.
-    #[error("cannot find the address of {0}")]
-    NoAddress(String),
+    /// No certificate can be for that name.
+    #[error("{0} is no name a certificate can be for")]
+    NoName(String),
     /// Nobody answers there.
     #[error("cannot connect to {address}: {source}")]
     Unreachable {
@@ -89,11 +66,18 @@ pub(crate) enum LinkError {
 
 /// The bytes of a connection, encrypted or not.
 enum Stream {
-    Plain(TcpStream),
-    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+    Plain(Box<dyn Socket>),
+    Tls(Box<StreamOwned<ClientConnection, Box<dyn Socket>>>),
 }
 
 impl Stream {
+    fn wait_to_read(&self, patience: Duration) -> std::io::Result<()> {
+        match self {
+            Self::Plain(stream) => stream.wait_to_read(patience),
+            Self::Tls(stream) => stream.sock.wait_to_read(patience),
+        }
+    }
+
     fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
         match self {
             Self::Plain(stream) => stream.read(into),
@@ -115,11 +99,7 @@ pub(crate) struct Link {
     buffer: Vec<u8>,
     start: usize,
     end: usize,
-    outgoing: Vec<u8>,
-    heard: Instant,
-    pinged: bool,
-    ping_interval: Duration,
-    /// What the server said of itself last.
+    /// What the server said of itself when we signed in.
     pub(crate) info: ServerInfo,
 }
 
@@ -147,20 +127,14 @@ impl Link {
         address: &Address,
         userinfo: Option<&UserInfo>,
         settings: &NatsSettings,
+        world: World,
     ) -> Result<Self, LinkError> {
-        let tcp = connect(address, settings.connect_timeout)?;
-        let mut link = Self {
-            stream: Stream::Plain(tcp),
-            buffer: Vec::new(),
-            start: 0,
-            end: 0,
-            outgoing: Vec::new(),
-            heard: Instant::now(),
-            pinged: false,
-            ping_interval: settings.ping_interval,
-            info: ServerInfo::default(),
-        };
-        let deadline = Instant::now() + settings.connect_timeout;
+        let deadline = Deadline { world, at: (world.now)() + settings.connect_timeout };
+        let socket = (world.connect)(&address.server, settings.connect_timeout)
+            .map_err(|source| LinkError::Unreachable { address: address.server.shown(), source })?;
+        socket.wait_to_read(READ_WAIT)?;
+        let stream = Stream::Plain(socket);
+        let mut link = Self { stream, buffer: Vec::new(), start: 0, end: 0, info: ServerInfo::default() };
         if settings.tls.mode == TlsMode::First {
             link = link.encrypted(address, settings, deadline)?;
         }
@@ -183,90 +157,44 @@ impl Link {
             login: Login::new(&settings.auth, userinfo, &link.info.nonce)?,
         };
         let text = serde_json::to_string(&connect).map_err(std::io::Error::other)?;
-        link.outgoing.extend_from_slice(format!("CONNECT {text}\r\nPING\r\n").as_bytes());
+        link.send(format!("CONNECT {text}\r\nPING\r\n").as_bytes())?;
         link.await_pong(deadline)?;
         Ok(link)
     }
 
-    /// Sends what waits, reads once, and says how many bytes came; none after [`READ_WAIT`].
+    /// Has each read wait for so long at the most; without a span as long as is usual.
+    pub(crate) fn wait_to_read(&self, patience: Option<Duration>) -> Result<(), LinkError> {
+        Ok(self.stream.wait_to_read(patience.unwrap_or(READ_WAIT))?)
+    }
+
+    /// Reads once and says how many bytes came; none after a while.
     pub(crate) fn read(&mut self) -> Result<usize, LinkError> {
-        self.flush()?;
         self.make_room();
         let Some(free) = self.buffer.get_mut(self.end..) else { return Ok(0) };
         match self.stream.read(free) {
             Ok(0) => Err(LinkError::Closed),
             Ok(count) => {
                 self.end += count;
-                self.heard = Instant::now();
-                self.pinged = false;
                 Ok(count)
             }
-            Err(error) if is_timeout(&error) => {
-                self.check_silence()?;
-                Ok(0)
-            }
+            Err(error) if is_timeout(&error) => Ok(0),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// The next whole frame that was read. Pings are answered and what the server says of itself is kept here.
-    pub(crate) fn next(&mut self) -> Result<Option<Frame<'_>>, LinkError> {
-        let unread = self.buffer.get(self.start..self.end).unwrap_or_default();
-        let Some((frame, used)) = parse(unread)? else { return Ok(None) };
-        self.start += used;
-        match &frame {
-            Frame::Ping => self.outgoing.extend_from_slice(b"PONG\r\n"),
-            Frame::Info(json) => {
-                if let Ok(info) = serde_json::from_slice(json) {
-                    self.info = info;
-                }
-            }
-            Frame::Pong | Frame::Ok | Frame::Error(_) | Frame::Message(_) => {}
-        }
-        Ok(Some(frame))
+    /// What was read and not used.
+    pub(crate) fn unread(&self) -> &[u8] {
+        self.buffer.get(self.start..self.end).unwrap_or_default()
     }
 
-    /// Subscribes with the next [`Link::read`].
-    pub(crate) fn subscribe(&mut self, subject: &str, subscription: u64) {
-        self.outgoing.extend_from_slice(format!("SUB {subject} {subscription}\r\n").as_bytes());
+    /// Passes over so many bytes of what was read.
+    pub(crate) fn consume(&mut self, count: usize) {
+        self.start = self.start.saturating_add(count).min(self.end);
     }
 
-    /// Publishes with the next [`Link::read`].
-    pub(crate) fn publish(&mut self, subject: &str, reply: Option<&str>, payload: &[u8]) {
-        let head = match reply {
-            Some(reply) => format!("PUB {subject} {reply} {}\r\n", payload.len()),
-            None => format!("PUB {subject} {}\r\n", payload.len()),
-        };
-        self.outgoing.extend_from_slice(head.as_bytes());
-        self.outgoing.extend_from_slice(payload);
-        self.outgoing.extend_from_slice(b"\r\n");
-    }
-
-    /// Asks the server for a `PONG` with the next [`Link::read`].
-    pub(crate) fn ping(&mut self) {
-        self.outgoing.extend_from_slice(b"PING\r\n");
-    }
-
-    /// Sends what waits.
-    pub(crate) fn flush(&mut self) -> Result<(), LinkError> {
-        if !self.outgoing.is_empty() {
-            self.stream.write_all(&self.outgoing)?;
-            self.outgoing.clear();
-        }
-        Ok(())
-    }
-
-    fn check_silence(&mut self) -> Result<(), LinkError> {
-        let silent = self.heard.elapsed();
-        if silent > self.ping_interval.saturating_mul(2) {
-            return Err(LinkError::Silent);
-        }
-        if silent > self.ping_interval && !self.pinged {
-            self.pinged = true;
-            self.outgoing.extend_from_slice(b"PING\r\n");
-            self.flush()?;
-        }
-        Ok(())
+    /// Sends.
+    pub(crate) fn send(&mut self, bytes: &[u8]) -> Result<(), LinkError> {
+        Ok(self.stream.write_all(bytes)?)
     }
 
     /// Moves what is unread to the front and sees to it that a read has room.
@@ -285,33 +213,48 @@ impl Link {
         }
     }
 
-    fn await_info(&mut self, deadline: Instant) -> Result<(), LinkError> {
+    fn await_info(&mut self, deadline: Deadline) -> Result<(), LinkError> {
         loop {
-            if let Some(frame) = self.next()? {
-                match frame {
-                    Frame::Info(_) => return Ok(()),
-                    Frame::Error(text) => return Err(refused(text)),
-                    Frame::Message(_) | Frame::Ping | Frame::Pong | Frame::Ok => {}
+            match parse(self.unread())? {
+                Some((Frame::Info(json), used)) => {
+                    self.info = serde_json::from_slice(json).map_err(|_| FrameError::Unknown)?;
+                    self.consume(used);
+                    return Ok(());
                 }
-            } else {
-                self.read_until(deadline)?;
-            }
-        }
-    }
-
-    fn await_pong(&mut self, deadline: Instant) -> Result<(), LinkError> {
-        loop {
-            match self.next()? {
-                Some(Frame::Pong) => return Ok(()),
-                Some(Frame::Error(text)) => return Err(refused(text)),
-                Some(_) => {}
+                Some((Frame::Error(text), _)) => return Err(refused(text)),
+                Some((Frame::Message(_) | Frame::Ping | Frame::Pong | Frame::Ok, used)) => self.consume(used),
                 None => self.read_until(deadline)?,
             }
         }
     }
 
-    fn read_until(&mut self, deadline: Instant) -> Result<(), LinkError> {
-        if Instant::now() >= deadline {
+    /// Waits until the server has let us in; a `PING` in between means that it did.
+    fn await_pong(&mut self, deadline: Deadline) -> Result<(), LinkError> {
+        loop {
+            match parse(self.unread())? {
+                Some((Frame::Pong, used)) => {
+                    self.consume(used);
+                    return Ok(());
+                }
+                Some((Frame::Error(text), _)) => return Err(refused(text)),
+                Some((Frame::Ping, used)) => {
+                    self.consume(used);
+                    self.send(b"PONG\r\n")?;
+                }
+                Some((Frame::Info(json), used)) => {
+                    if let Ok(info) = serde_json::from_slice(json) {
+                        self.info = info;
+                    }
+                    self.consume(used);
+                }
+                Some((Frame::Message(_) | Frame::Ok, used)) => self.consume(used),
+                None => self.read_until(deadline)?,
+            }
+        }
+    }
+
+    fn read_until(&mut self, deadline: Deadline) -> Result<(), LinkError> {
+        if deadline.is_over() {
             return Err(LinkError::Silent);
         }
         self.read().map(|_| ())
@@ -321,22 +264,35 @@ impl Link {
         mut self,
         address: &Address,
         settings: &NatsSettings,
-        deadline: Instant,
+        deadline: Deadline,
     ) -> Result<Self, LinkError> {
-        let Stream::Plain(mut tcp) = self.stream else { return Ok(self) };
+        let Stream::Plain(mut socket) = self.stream else { return Ok(self) };
         let name = ServerName::try_from(address.server.host.clone())
-            .map_err(|_| LinkError::NoAddress(address.server.shown()))?;
+            .map_err(|_| LinkError::NoName(address.server.shown()))?;
         let config = client_config(&settings.tls)?;
         let mut session = ClientConnection::new(Arc::clone(&config), name).map_err(TlsError::from)?;
         while session.is_handshaking() {
-            match session.complete_io(&mut tcp) {
+            match session.complete_io(&mut socket) {
                 Ok(_) => {}
-                Err(error) if is_timeout(&error) && Instant::now() < deadline => {}
+                Err(error) if is_timeout(&error) && !deadline.is_over() => {}
                 Err(error) => return Err(error.into()),
             }
         }
-        self.stream = Stream::Tls(Box::new(StreamOwned::new(session, tcp)));
+        self.stream = Stream::Tls(Box::new(StreamOwned::new(session, socket)));
         Ok(self)
+    }
+}
+
+/// Until when signing in may take.
+#[derive(Clone, Copy)]
+struct Deadline {
+    world: World,
+    at: Instant,
+}
+
+impl Deadline {
+    fn is_over(self) -> bool {
+        (self.world.now)() >= self.at
     }
 }
 
@@ -348,23 +304,4 @@ fn refused(text: &[u8]) -> LinkError {
 fn is_timeout(error: &std::io::Error) -> bool {
     use std::io::ErrorKind;
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
-}
-
-fn connect(address: &Address, timeout: Duration) -> Result<TcpStream, LinkError> {
-    let unknown = || LinkError::NoAddress(address.server.shown());
-    let places =
-        (address.server.host.as_str(), address.server.port).to_socket_addrs().map_err(|_| unknown())?;
-    let mut last = unknown();
-    for place in places {
-        match TcpStream::connect_timeout(&place, timeout) {
-            Ok(stream) => {
-                stream.set_nodelay(true)?;
-                stream.set_read_timeout(Some(READ_WAIT))?;
-                stream.set_write_timeout(Some(WRITE_WAIT))?;
-                return Ok(stream);
-            }
-            Err(source) => last = LinkError::Unreachable { address: address.server.shown(), source },
-        }
-    }
-    Err(last)
 }

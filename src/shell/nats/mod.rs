@@ -8,5 +8,7 @@ pub(crate) mod link;
 pub(crate) mod login;
 pub(crate) mod out;
 pub(crate) mod percent;
+pub(crate) mod protocol;
 pub(crate) mod servers;
 pub(crate) mod tls;
+pub(crate) mod world;

@@ -1,14 +1,11 @@
 //! Which server to try next, and how long to wait before.
 
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hasher};
 use std::time::Duration;
 
 use crate::engine::config::server_url::{Encryption, ServerUrl, ServerUrlError};
 use crate::shell::settings::NatsSettings;
 
 use super::address::{Address, UserInfo};
-use super::link::{Link, LinkError, ServerInfo};
 
 /// The pause after the first failure.
 const PAUSE_FIRST: Duration = Duration::from_millis(50);
@@ -58,43 +55,43 @@ impl Servers {
         self.userinfo.as_ref()
     }
 
-    /// Connects to the next server.
-    ///
-    /// # Errors
-    /// Why that failed; the next call tries the next server.
-    pub(crate) fn open(&mut self, settings: &NatsSettings) -> Result<Link, LinkError> {
-        let place = self.next % self.addresses.len().max(1);
-        let Some(address) = self.addresses.get(place) else {
-            return Err(LinkError::NoAddress("no server".to_owned()));
-        };
+    /// The server to try next, and what the URLs say of us there.
+    pub(crate) fn aim(&self) -> Option<(Address, Option<UserInfo>)> {
+        let address = self.addresses.get(self.next % self.addresses.len().max(1))?;
         let userinfo = address.userinfo.as_ref().or(self.userinfo.as_ref());
-        match Link::open(address, userinfo, settings) {
-            Ok(link) => {
-                self.failures = 0;
-                self.learn(&link.info);
-                Ok(link)
-            }
-            Err(error) => {
-                self.failures = self.failures.saturating_add(1);
-                self.next = place + 1;
-                Err(error)
-            }
-        }
+        Some((address.clone(), userinfo.cloned()))
+    }
+
+    /// Notes that the server that was aimed at let us in.
+    pub(crate) const fn succeeded(&mut self) {
+        self.failures = 0;
+    }
+
+    /// Notes that it did not: the next one is another, where there is one.
+    pub(crate) const fn failed(&mut self) {
+        self.failures = self.failures.saturating_add(1);
+        self.pass_over();
     }
 
     /// Goes on with another server where there is one: this one is about to leave.
-    pub(crate) fn pass_over(&mut self) {
+    pub(crate) const fn pass_over(&mut self) {
         self.next = self.next.wrapping_add(1);
     }
 
-    /// How long to wait before the next attempt.
-    pub(crate) fn pause(&self) -> Duration {
-        backoff(self.failures, PAUSE_FIRST, PAUSE_MAX)
+    /// Whether nothing has failed yet.
+    pub(crate) const fn is_first_attempt(&self) -> bool {
+        self.failures == 0
     }
 
-    fn learn(&mut self, info: &ServerInfo) {
+    /// How long to wait before the next attempt.
+    pub(crate) fn pause(&self, random: u64) -> Duration {
+        backoff(self.failures, PAUSE_FIRST, PAUSE_MAX, random)
+    }
+
+    /// Learns of other servers of the cluster.
+    pub(crate) fn learn(&mut self, urls: &[String]) {
         let encryption = self.addresses.first().map_or(Encryption::NotAsked, |first| first.server.encryption);
-        for url in &info.connect_urls {
+        for url in urls {
             if self.addresses.len() >= DISCOVERED_MAX {
                 return;
             }
@@ -111,13 +108,51 @@ impl Servers {
 
 /// The pause after so many failures: doubled each time up to `most`, then cut by up to a half at random, so that
 /// not all come back at once.
-pub(crate) fn backoff(failures: u32, first: Duration, most: Duration) -> Duration {
+pub(crate) fn backoff(failures: u32, first: Duration, most: Duration, random: u64) -> Duration {
     let whole = first.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1).min(20))).min(most);
     let half = u64::try_from(whole.as_millis() / 2).unwrap_or(u64::MAX);
-    whole.saturating_sub(Duration::from_millis(random() % half.max(1)))
+    whole.saturating_sub(Duration::from_millis(random % half.max(1)))
 }
 
-/// A number nobody can guess.
-pub(crate) fn random() -> u64 {
-    RandomState::new().build_hasher().finish()
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shell::settings::Secret;
+
+    fn servers(urls: &str) -> Servers {
+        Servers::new(&NatsSettings { urls: vec![Secret::new(urls)], ..NatsSettings::default() }).unwrap()
+    }
+
+    /// The ports that are aimed at, each attempt failing.
+    fn aims(servers: &mut Servers, attempts: usize) -> Vec<u16> {
+        let aim = |_| {
+            let port = servers.aim().map_or(0, |(address, _)| address.server.port);
+            servers.failed();
+            port
+        };
+        (0..attempts).map(aim).collect()
+    }
+
+    #[test]
+    fn servers_are_tried_in_turn_with_those_learnt_of() {
+        let mut servers = servers("nats://a:1,tls://me@b:2");
+        servers.learn(&["c:3".to_owned(), "a:1".to_owned(), "not a url".to_owned()]);
+        assert_eq!(aims(&mut servers, 4), [1, 2, 3, 1]);
+        let userinfo = servers.aim().and_then(|(_, userinfo)| userinfo);
+        assert_eq!(userinfo.map(|it| it.user), Some(Secret::new("me")));
+    }
+
+    #[test]
+    fn pauses_grow_with_failures_up_to_a_limit() {
+        let (first, most) = (Duration::from_millis(50), Duration::from_secs(2));
+        let pauses = [0, 1, 2, 3, 10].map(|failures| backoff(failures, first, most, 0).as_millis());
+        assert_eq!(pauses, [50, 50, 100, 200, 2_000]);
+        assert_eq!(backoff(10, first, most, 999).as_millis(), 1_001);
+    }
+
+    #[test]
+    fn a_list_without_a_url_is_refused() {
+        let settings = NatsSettings { urls: vec![Secret::new(" , ")], ..NatsSettings::default() };
+        assert_eq!(Servers::new(&settings).err(), Some(ServerUrlError::Host));
+    }
 }

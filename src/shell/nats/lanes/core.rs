@@ -2,203 +2,394 @@
 //!
 //! Where the engine is behind, reading waits for it for a while and TCP holds the server back; the server in turn
 //! slows its publishers. It would cut a client that stays behind, so after that while messages are dropped here,
-//! counted one by one, until there is room again.
+//! counted one by one, until there is room again. A server that leaves (lame duck mode) is read until another
+//! connection is subscribed and its subscriptions are known in the cluster.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::engine::fact::{DropReason, Fact};
 use crate::engine::wire::{EventType, Subjects};
-use crate::shell::driver::mailbox::{Item, Slot};
+use crate::shell::driver::mailbox::Item;
+use crate::shell::nats::frames::{Delivery, Frame};
+use crate::shell::nats::link::LinkError;
+use crate::shell::nats::protocol::{Protocol, is_forbidden};
+use crate::shell::settings::{FlowSettings, Settings};
 use crate::shell::status::Topic;
 
 use super::batch::Batch;
-use super::pace::Pace;
-use crate::shell::context::ShellContext;
-use crate::shell::nats::frames::Frame;
-use crate::shell::nats::link::{Link, LinkError};
-use crate::shell::nats::servers::Servers;
+use super::machine::{Choice, Handed, LinkNumber, Machine, Opened, Output, Terms, Used};
+use super::overlap::{Overlap, Pass, Side};
+use super::subscriptions::Subscriptions;
+use super::words::{Remark, Trouble};
 
-/// How often a forbidden subscription is asked for again.
-const ASK_AGAIN: Duration = Duration::from_secs(5);
+/// How long a cluster may take to tell its servers of a subscription.
+const SPREAD: Duration = Duration::from_secs(1);
+
+/// How long messages of an old connection may still come by the new one after it was closed.
+const TAIL: Duration = Duration::from_secs(1);
 
 /// The core lane.
 #[derive(Debug)]
-pub(crate) struct CoreLane {
-    context: ShellContext,
-    servers: Servers,
+pub(crate) struct CoreMachine {
+    flow: FlowSettings,
+    ping_interval: Duration,
     subjects: Vec<String>,
+    /// At most two; the last takes over from the one before it.
+    connections: Vec<Connection>,
+    handover: Handover,
+    gap: Option<Gap>,
     batch: Batch,
-    overfull: bool,
-    forbidden: Forbidden,
+    room: Room,
+    outputs: VecDeque<Output>,
 }
 
-/// Subscriptions the server forbids; it says so once, and only in an error line.
-#[derive(Debug, Default)]
-struct Forbidden {
-    known: Vec<String>,
-    said: Vec<String>,
-    asked: Option<Instant>,
-    judged: Judged,
+#[derive(Debug)]
+struct Connection {
+    number: LinkNumber,
+    protocol: Protocol,
+    subscriptions: Subscriptions,
+    stage: Stage,
 }
 
-/// Whether the server has judged what was asked for last.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Judged {
-    #[default]
-    NotYet,
-    Yes,
+/// Where a connection stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Its subscriptions are not judged yet.
+    Asking,
+    /// It is subscribed.
+    Subscribed,
+    /// It is being read out.
+    Ending,
 }
 
-impl CoreLane {
+/// Whether a connection takes over from another.
+#[derive(Debug)]
+enum Handover {
+    /// None does.
+    None,
+    /// One is being made.
+    Wanted,
+    /// Both are subscribed.
+    Both { overlap: Overlap, spread: Option<Instant> },
+    /// The old one is gone.
+    Tail { overlap: Overlap, until: Instant },
+}
+
+/// A time without a subscription.
+#[derive(Debug)]
+struct Gap {
+    /// The server that was heard before it.
+    server_id: String,
+}
+
+/// Whether the engine takes batches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Room {
+    Enough,
+    None,
+}
+
+impl CoreMachine {
     /// The lane of these types.
-    pub(crate) fn new(context: ShellContext, servers: Servers, types: &[EventType]) -> Self {
+    pub(crate) fn new(settings: &Settings, types: &[EventType]) -> Self {
         Self {
-            context,
-            servers,
+            flow: settings.flow.clone(),
+            ping_interval: settings.nats.ping_interval,
             subjects: types.iter().map(|event_type| Subjects::default().of(*event_type)).collect(),
+            connections: Vec::new(),
+            handover: Handover::None,
+            gap: None,
             batch: Batch::default(),
-            overfull: false,
-            forbidden: Forbidden::default(),
+            room: Room::Enough,
+            outputs: VecDeque::new(),
         }
     }
 
-    /// Reads until the process stops.
-    pub(crate) fn run(mut self) {
-        let mut cut_by: Option<String> = None;
-        while !self.context.stop.is_stopping() {
-            match self.servers.open(&self.context.settings.nats) {
-                Ok(mut link) => {
-                    // The same server again: it did not restart, it closed on us, with whatever it held for us.
-                    if cut_by.take().is_some_and(|server| server == link.info.server_id) {
-                        tracing::warn!("the server cut the connection of the core lane: events may be lost");
-                        self.context.fact(Fact::Dropped { reason: DropReason::ServerCut, count: 1 });
-                    }
-                    let Err(error) = self.session(&mut link) else { return };
-                    self.flush();
-                    if link.info.leaving {
-                        self.servers.pass_over();
-                    } else {
-                        cut_by = Some(link.info.server_id.clone());
-                    }
-                    self.context.link_is_down(Topic::CoreLink, error.to_string());
-                }
-                Err(error) => self.context.link_is_down(Topic::CoreLink, error.to_string()),
-            }
-            self.context.stop.wait(self.servers.pause());
-        }
+    fn place(&self, number: LinkNumber) -> Option<usize> {
+        self.connections.iter().position(|connection| connection.number == number)
     }
 
-    /// Reads one connection until it breaks; fine where the process stops.
-    fn session(&mut self, link: &mut Link) -> Result<(), LinkError> {
-        self.forbidden = Forbidden { asked: Some(Instant::now()), ..Forbidden::default() };
-        for (index, subject) in self.subjects.iter().enumerate() {
-            link.subscribe(subject, index as u64 + 1);
-        }
-        link.ping();
-        let mut pace = Pace::new(self.context.settings.flow.coalesce_max, Instant::now());
-        while !self.context.stop.is_stopping() {
-            let bytes = link.read()?;
-            let messages = self.take(link)?;
-            self.flush();
-            if link.info.leaving {
-                return Err(LinkError::Refused("it is about to leave (lame duck mode)".to_owned()));
-            }
-            self.ask_again(link);
-            let pause = pace.after(messages, bytes, Instant::now());
-            if !pause.is_zero() {
-                self.context.stop.wait(pause);
-            }
-        }
-        self.flush();
-        Ok(())
-    }
-
-    /// Takes every whole frame out of the link and says how many messages there were.
-    fn take(&mut self, link: &mut Link) -> Result<usize, LinkError> {
-        let mut messages = 0;
+    /// Takes every whole frame.
+    fn take(&mut self, number: LinkNumber, unread: &[u8], now: Instant) -> Result<Used, LinkError> {
+        let mut used = Used::default();
+        let Some(place) = self.place(number) else { return Ok(Used { bytes: unread.len(), messages: 0 }) };
         loop {
-            match link.next()? {
-                Some(Frame::Message(delivery)) => {
-                    messages += 1;
-                    self.batch.push(&delivery);
-                    let flow = &self.context.settings.flow;
-                    if self.batch.len() >= flow.batch_messages_max
-                        || self.batch.bytes() >= flow.batch_bytes_max
-                    {
-                        self.flush();
-                    }
+            let Some(connection) = self.connections.get_mut(place) else { return Ok(used) };
+            let rest = unread.get(used.bytes..).unwrap_or_default();
+            let Some((frame, length)) = connection.protocol.next(rest)? else { return Ok(used) };
+            used.bytes += length;
+            match frame {
+                Frame::Message(delivery) => {
+                    used.messages += 1;
+                    self.accept(place, &delivery);
                 }
-                Some(Frame::Error(text)) => self.hear_error(&String::from_utf8_lossy(text))?,
-                Some(Frame::Pong) => self.settle(),
-                Some(Frame::Ping | Frame::Ok | Frame::Info(_)) => {}
-                None => return Ok(messages),
+                Frame::Error(text) if is_forbidden(text) => {
+                    connection.subscriptions.forbid(&String::from_utf8_lossy(text));
+                }
+                Frame::Error(text) => return Err(self.refused(text)),
+                Frame::Pong => self.settle(place, now),
+                Frame::Info(_) => self.look_at_info(place),
+                Frame::Ping | Frame::Ok => {}
             }
         }
     }
 
-    /// Hands the batch over, or drops and counts it.
+    fn accept(&mut self, place: usize, delivery: &Delivery<'_>) {
+        if let Handover::Both { overlap, .. } | Handover::Tail { overlap, .. } = &mut self.handover {
+            let is_last = place + 1 == self.connections.len();
+            let side = if is_last { Side::Newer } else { Side::Older };
+            if overlap.note(side, delivery) == Pass::No {
+                return;
+            }
+        }
+        self.batch.push(delivery);
+        if self.batch.len() >= self.flow.batch_messages_max || self.batch.bytes() >= self.flow.batch_bytes_max
+        {
+            self.flush();
+        }
+    }
+
+    /// Hands the batch over.
     fn flush(&mut self) {
-        if self.batch.is_empty() {
+        if !self.batch.is_empty() {
+            let patience = match self.room {
+                Room::Enough => self.flow.full_wait_max,
+                Room::None => Duration::ZERO,
+            };
+            let batch = Item::Core(std::mem::take(&mut self.batch));
+            self.outputs.push_back(Output::Hand(batch, Terms::OrDrop(patience)));
+        }
+    }
+
+    fn refused(&mut self, text: &[u8]) -> LinkError {
+        let text = String::from_utf8_lossy(text).into_owned();
+        if is_slow_consumer(&text) {
+            self.outputs.push_back(Output::Say(Remark::SlowConsumer));
+            self.count_incident(DropReason::ServerCut);
+        }
+        LinkError::Refused(text)
+    }
+
+    fn count_incident(&mut self, reason: DropReason) {
+        self.outputs.push_back(Output::Fact(Fact::Dropped { reason, count: 1 }));
+    }
+
+    /// Everything that was asked for before this `PONG` has been dealt with.
+    fn settle(&mut self, place: usize, now: Instant) {
+        let is_last = place + 1 == self.connections.len();
+        let Some(connection) = self.connections.get_mut(place) else { return };
+        if !connection.protocol.is_settled() {
             return;
         }
-        let batch = std::mem::take(&mut self.batch);
-        let count = batch.len() as u64;
-        let patience = if self.overfull { Duration::ZERO } else { self.context.settings.flow.full_wait_max };
-        let dropped = self.context.mailbox.push(Slot::Core, Item::Core(batch), patience).is_err();
-        if dropped && !self.context.stop.is_stopping() {
-            if !self.overfull {
-                tracing::warn!("the engine is behind: core-NATS events are dropped, counted");
+        if connection.stage == Stage::Ending {
+            let number = connection.number;
+            self.connections.remove(place);
+            self.outputs.push_back(Output::Close(number));
+            self.outputs.push_back(Output::Say(Remark::TakenOver));
+            self.end_overlap(now);
+            return;
+        }
+        let Some(forbidden) = connection.subscriptions.settle() else { return };
+        self.outputs.push_back(match forbidden {
+            [] => Output::Ready(Topic::Subscriptions),
+            forbidden => Output::Unready(Topic::Subscriptions, Trouble::Forbidden(forbidden.to_vec())),
+        });
+        if connection.stage == Stage::Asking {
+            connection.stage = Stage::Subscribed;
+            self.outputs.push_back(Output::Up);
+        }
+        if let (true, Handover::Both { spread: spread @ None, .. }) = (is_last, &mut self.handover) {
+            *spread = Some(now + SPREAD);
+        }
+    }
+
+    fn end_overlap(&mut self, now: Instant) {
+        if let Handover::Both { overlap, .. } = std::mem::replace(&mut self.handover, Handover::None) {
+            self.handover = Handover::Tail { overlap, until: now + TAIL };
+        }
+    }
+
+    fn look_at_info(&mut self, place: usize) {
+        let is_last = place + 1 == self.connections.len();
+        let Some(connection) = self.connections.get(place) else { return };
+        let info = connection.protocol.info();
+        self.outputs.push_back(Output::Learn(info.connect_urls.clone()));
+        if info.leaving && is_last && matches!(self.handover, Handover::None | Handover::Tail { .. }) {
+            self.handover = Handover::Wanted;
+            self.outputs.push_back(Output::Say(Remark::ServerLeaves));
+            self.outputs.push_back(Output::Open(Choice::Another));
+        }
+    }
+
+    /// Takes a connection out that broke.
+    fn lose(&mut self, number: LinkNumber, error: &LinkError, now: Instant) {
+        let Some(place) = self.place(number) else { return };
+        self.flush();
+        let connection = self.connections.remove(place);
+        let stood = connection.stage != Stage::Asking;
+        match (&self.handover, self.connections.is_empty()) {
+            (Handover::Both { spread, .. }, false) if place == 0 => {
+                // The old one went before the new one was known everywhere.
+                if spread.is_none_or(|spread| now < spread) {
+                    self.count_incident(DropReason::Disconnected);
+                }
+                self.end_overlap(now);
             }
-            self.context.fact(Fact::Dropped { reason: DropReason::SlowConsumer, count });
+            // The new one broke while the old one still stands.
+            (_, false) => {
+                self.handover = Handover::Wanted;
+                self.outputs.push_back(Output::Open(Choice::Another));
+            }
+            (handover, true) => {
+                let choice = if connection.protocol.info().leaving { Choice::Another } else { Choice::Any };
+                if !matches!(handover, Handover::Wanted) {
+                    self.outputs.push_back(Output::Open(choice));
+                }
+                self.handover = Handover::None;
+                // Where the server says slow consumer, that is counted already.
+                let is_counted = matches!(error, LinkError::Refused(text) if is_slow_consumer(text));
+                if stood && !is_counted {
+                    let server_id = connection.protocol.info().server_id.clone();
+                    self.gap.get_or_insert(Gap { server_id });
+                }
+                self.outputs.push_back(Output::Down(error.to_string()));
+            }
         }
-        self.overfull = dropped;
     }
 
-    fn hear_error(&mut self, text: &str) -> Result<(), LinkError> {
-        let lower = text.to_lowercase();
-        if lower.starts_with("permissions violation for subscription") {
-            let subject = text.split('"').nth(1).unwrap_or(text);
-            self.forbidden.said.push(subject.to_owned());
-            return Ok(());
-        }
-        if lower.starts_with("slow consumer") {
-            tracing::warn!("the server says slow consumer: core-NATS events were lost");
-            self.context.fact(Fact::Dropped { reason: DropReason::ServerCut, count: 1 });
-        }
-        Err(LinkError::Refused(text.to_owned()))
-    }
-
-    /// Every subscription that was asked for before this `PONG` has been judged.
-    fn settle(&mut self) {
-        if self.forbidden.judged == Judged::Yes {
-            return;
-        }
-        self.forbidden.judged = Judged::Yes;
-        self.context.link_is_up(Topic::CoreLink);
-        self.forbidden.known = std::mem::take(&mut self.forbidden.said);
-        if self.forbidden.known.is_empty() {
-            self.context.status.clear(Topic::Subscriptions);
+    /// What may have been lost without a subscription cannot be known: one incident.
+    fn close_gap(&mut self, server_id: &str) {
+        let Some(gap) = self.gap.take() else { return };
+        if gap.server_id == server_id {
+            // The same server again: it did not restart, it closed on us, with whatever it held for us.
+            self.outputs.push_back(Output::Say(Remark::ServerCut));
+            self.count_incident(DropReason::ServerCut);
         } else {
-            let reason = format!(
-                "the server forbids subscribing to {}; allow it to this user",
-                self.forbidden.known.join(", ")
-            );
-            self.context.status.set(Topic::Subscriptions, reason);
+            self.count_incident(DropReason::Disconnected);
         }
     }
 
-    fn ask_again(&mut self, link: &mut Link) {
-        let due = self.forbidden.asked.is_some_and(|asked| asked.elapsed() >= ASK_AGAIN);
-        if !due || self.forbidden.known.is_empty() {
-            return;
+    /// Ends the old connection once the new one's subscriptions are known everywhere.
+    fn hand_over(&mut self, now: Instant) {
+        match &self.handover {
+            Handover::Both { spread: Some(spread), .. } if now >= *spread => {
+                if let [older, _, ..] = self.connections.as_mut_slice()
+                    && older.stage == Stage::Subscribed
+                {
+                    older.stage = Stage::Ending;
+                    Subscriptions::end(&mut older.protocol, &self.subjects);
+                }
+            }
+            Handover::Tail { until, .. } if now >= *until => self.handover = Handover::None,
+            Handover::None | Handover::Wanted | Handover::Both { .. } | Handover::Tail { .. } => {}
         }
-        for (index, subject) in self.subjects.iter().enumerate() {
-            if self.forbidden.known.contains(subject) {
-                link.subscribe(subject, index as u64 + 1);
+    }
+}
+
+fn is_slow_consumer(text: &str) -> bool {
+    text.to_lowercase().starts_with("slow consumer")
+}
+
+impl Machine for CoreMachine {
+    const LINK: Topic = Topic::CoreLink;
+
+    fn start(&mut self) {
+        self.outputs.push_back(Output::Open(Choice::Any));
+    }
+
+    fn opened(&mut self, opened: Opened, now: Instant) {
+        self.outputs.push_back(Output::Learn(opened.info.connect_urls.clone()));
+        self.close_gap(&opened.info.server_id);
+        let mut protocol = Protocol::new(opened.info, self.ping_interval, now);
+        let subscriptions = Subscriptions::ask(&mut protocol, &self.subjects, now);
+        self.handover = if self.connections.is_empty() {
+            Handover::None
+        } else {
+            Handover::Both { overlap: Overlap::default(), spread: None }
+        };
+        let number = opened.number;
+        self.connections.push(Connection { number, protocol, subscriptions, stage: Stage::Asking });
+    }
+
+    fn failed(&mut self, error: &LinkError) {
+        if self.connections.is_empty() {
+            self.outputs.push_back(Output::Down(error.to_string()));
+        }
+        self.outputs.push_back(Output::Open(Choice::Any));
+    }
+
+    fn closed(&mut self, number: LinkNumber, error: &LinkError, now: Instant) {
+        self.lose(number, error, now);
+    }
+
+    fn read(&mut self, number: LinkNumber, unread: &[u8], now: Instant) -> Used {
+        if let Some(connection) = self.place(number).and_then(|place| self.connections.get_mut(place)) {
+            connection.protocol.hear(now);
+        }
+        let used = self.take(number, unread, now).unwrap_or_else(|error| {
+            self.outputs.push_back(Output::Close(number));
+            self.lose(number, &error, now);
+            Used { bytes: unread.len(), messages: 0 }
+        });
+        self.flush();
+        used
+    }
+
+    fn due(&mut self, now: Instant) {
+        let mut silent = Vec::new();
+        for connection in &mut self.connections {
+            connection.subscriptions.due(&mut connection.protocol, &self.subjects, now);
+            if let Err(error) = connection.protocol.due(now) {
+                silent.push((connection.number, error));
             }
         }
-        link.ping();
-        self.forbidden.asked = Some(Instant::now());
-        self.forbidden.judged = Judged::NotYet;
+        for (number, error) in silent {
+            self.outputs.push_back(Output::Close(number));
+            self.lose(number, &error, now);
+        }
+        self.hand_over(now);
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let of_connections = self.connections.iter().flat_map(|connection| {
+            [Some(connection.protocol.deadline()), connection.subscriptions.deadline()]
+        });
+        let is_ending = self.connections.first().is_some_and(|older| older.stage == Stage::Ending);
+        let of_handover = match &self.handover {
+            Handover::Both { spread, .. } if !is_ending => *spread,
+            Handover::Tail { until, .. } => Some(*until),
+            Handover::None | Handover::Wanted | Handover::Both { .. } => None,
+        };
+        of_connections.chain([of_handover]).flatten().min()
+    }
+
+    fn handed(&mut self, handed: Handed, _now: Instant) {
+        match handed {
+            Handed::Taken | Handed::Applied => self.room = Room::Enough,
+            Handed::Dropped { messages } => {
+                if self.room == Room::Enough {
+                    self.outputs.push_back(Output::Say(Remark::EngineBehind));
+                }
+                self.room = Room::None;
+                let count = messages as u64;
+                self.outputs
+                    .push_back(Output::Fact(Fact::Dropped { reason: DropReason::SlowConsumer, count }));
+            }
+            Handed::Refused => {}
+        }
+    }
+
+    fn finish(&mut self) {
+        self.flush();
+    }
+
+    fn outgoing(&mut self, number: LinkNumber) -> Option<&mut Vec<u8>> {
+        let place = self.place(number)?;
+        self.connections.get_mut(place).map(|connection| connection.protocol.outgoing())
+    }
+
+    fn outputs(&mut self) -> &mut VecDeque<Output> {
+        &mut self.outputs
     }
 }

@@ -14,6 +14,7 @@ use crate::engine::wire::{EventType, Subjects};
 use crate::shell::context::ShellContext;
 use crate::shell::driver::command::Command;
 use crate::shell::nats::servers::backoff;
+use crate::shell::nats::world::random;
 use crate::shell::status::Topic;
 
 use super::alert_stream::{self, Covering};
@@ -95,7 +96,7 @@ impl AlertPublisher {
                 }
             }
             let settings = &self.context.settings.alerts;
-            tokio::time::sleep(backoff(failures, settings.retry_first, settings.retry_max)).await;
+            tokio::time::sleep(backoff(failures, settings.retry_first, settings.retry_max, random())).await;
         }
     }
 

@@ -8,6 +8,7 @@ use crate::shell::context::ShellContext;
 use crate::shell::nats::address::UserInfo;
 use crate::shell::nats::login::{read_credentials, read_seed};
 use crate::shell::nats::servers::{Servers, backoff};
+use crate::shell::nats::world::random;
 use crate::shell::settings::{Auth, NatsSettings, TlsMode};
 use crate::shell::status::Topic;
 
@@ -27,7 +28,7 @@ pub(crate) async fn connect(context: &ShellContext, servers: &Servers) -> anyhow
         .request_timeout(Some(settings.request_timeout))
         .reconnect_delay_callback(|attempts| {
             let failures = u32::try_from(attempts).unwrap_or(u32::MAX);
-            backoff(failures, Duration::from_millis(50), Duration::from_secs(2))
+            backoff(failures, Duration::from_millis(50), Duration::from_secs(2), random())
         })
         .event_callback(move |event| {
             let told = told.clone();

@@ -9,7 +9,7 @@ use crate::engine::arrival::Stored;
 use crate::engine::time::Timestamp;
 use crate::shell::nats::api::Api;
 use crate::shell::nats::frames::{Delivery, number};
-use crate::shell::nats::link::Link;
+use crate::shell::nats::protocol::Protocol;
 
 /// Requests kept open at a time.
 const OPEN_MAX: usize = 2;
@@ -61,6 +61,11 @@ pub(crate) fn place_of(reply: &[u8]) -> Option<Place> {
         stored_nanos: std::str::from_utf8(time).ok()?.parse().ok()?,
         pending: number(pending).ok()?,
     })
+}
+
+/// Whether a message with this reply subject is a delivery of this consumer.
+pub(crate) fn is_of(reply: &[u8], consumer: &str) -> bool {
+    reply.split(|byte| *byte == b'.').any(|token| token == consumer.as_bytes())
 }
 
 /// What a message on a pull's inbox is.
@@ -131,7 +136,6 @@ pub(crate) struct Pulls {
     subject: String,
     request: Request,
     open: VecDeque<Open>,
-    number: u64,
     big_next: bool,
     heard: Instant,
 }
@@ -139,11 +143,11 @@ pub(crate) struct Pulls {
 impl Pulls {
     /// No request yet, to the consumer whose requests go to `subject`.
     pub(crate) fn new(subject: String, request: Request, now: Instant) -> Self {
-        Self { subject, request, open: VecDeque::new(), number: 0, big_next: false, heard: now }
+        Self { subject, request, open: VecDeque::new(), big_next: false, heard: now }
     }
 
     /// Asks for more where little is on its way.
-    pub(crate) fn ask(&mut self, link: &mut Link, api: &Api) {
+    pub(crate) fn ask(&mut self, protocol: &mut Protocol, api: &mut Api) {
         let on_its_way: usize = self.open.iter().map(|open| open.left).sum();
         if self.open.len() >= OPEN_MAX || on_its_way > self.request.messages_max / 2 {
             return;
@@ -151,7 +155,7 @@ impl Pulls {
         if self.big_next && !self.open.is_empty() {
             return;
         }
-        self.number += 1;
+        let (number, inbox) = api.next_pull();
         let mut body = json!({
             "batch": self.request.messages_max,
             "expires": nanos(self.request.expires),
@@ -165,8 +169,8 @@ impl Pulls {
                 "batch": 1, "expires": nanos(self.request.expires), "idle_heartbeat": nanos(self.request.heartbeat),
             });
         }
-        link.publish(&self.subject, Some(&api.pull_inbox(self.number)), body.to_string().as_bytes());
-        self.open.push_back(Open { number: self.number, left, got: 0 });
+        protocol.publish(&self.subject, Some(&inbox), body.to_string().as_bytes());
+        self.open.push_back(Open { number, left, got: 0 });
     }
 
     /// Notes a message: the server serves the oldest request first.
@@ -185,13 +189,20 @@ impl Pulls {
     pub(crate) fn note(&mut self, subject: &[u8], pulled: Pulled, now: Instant) -> Drained {
         self.heard = now;
         let Pulled::Done(ending) = pulled else { return Drained::Unknown };
-        let named = subject.rsplit(|byte| *byte == b'.').next().and_then(|token| number(token).ok());
-        let Some(at) = self.open.iter().position(|open| Some(open.number) == named) else {
-            return Drained::Unknown;
-        };
+        let Some(at) = self.place(subject) else { return Drained::Unknown };
         let nothing_came = self.open.remove(at).is_some_and(|open| open.got == 0);
         self.big_next |= ending == Ending::TooBig && nothing_came;
         if ending == Ending::Expired && nothing_came { Drained::Yes } else { Drained::Unknown }
+    }
+
+    /// Whether a message on this inbox is about an open request.
+    pub(crate) fn is_open(&self, subject: &[u8]) -> bool {
+        self.place(subject).is_some()
+    }
+
+    fn place(&self, subject: &[u8]) -> Option<usize> {
+        let named = subject.rsplit(|byte| *byte == b'.').next().and_then(|token| number(token).ok());
+        self.open.iter().position(|open| Some(open.number) == named)
     }
 
     /// The lane itself was busy: silence until now says nothing of the server.
@@ -199,10 +210,9 @@ impl Pulls {
         self.heard = now;
     }
 
-    /// Whether the server has been silent longer than it may be.
-    pub(crate) fn missed_heartbeat(&self, now: Instant) -> bool {
-        let patience = (self.request.heartbeat * 3).max(Duration::from_millis(1_500));
-        now.saturating_duration_since(self.heard) > patience
+    /// When the server has been silent longer than it may be.
+    pub(crate) fn deadline(&self) -> Instant {
+        self.heard + (self.request.heartbeat * 3).max(Duration::from_millis(1_500))
     }
 }
 

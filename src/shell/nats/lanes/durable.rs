@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 use crate::engine::arrival::Stored;
 
 use super::batch::Batch;
-use super::stream_pull::Place;
+use super::pull::Place;
 use crate::shell::nats::api::ConsumerInfo;
 use crate::shell::nats::frames::Delivery;
-use crate::shell::nats::link::Link;
+use crate::shell::nats::protocol::Protocol;
 
 /// How long the server waits for an acknowledgement.
 const ACK_WAIT: Duration = Duration::from_secs(5);
@@ -69,25 +69,28 @@ impl Durable {
         }
     }
 
+    /// When what is held goes on without the older ones.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        (!self.held.is_empty()).then_some(self.hold_until)
+    }
+
     /// Whether newer messages wait for older ones.
     pub(crate) fn is_holding(&self) -> bool {
         self.owed > 0
     }
 
-    /// Takes one message: into the batch, or to be held; what was handed over before is only acknowledged again.
-    pub(crate) fn accept(
-        &mut self,
-        delivery: &Delivery<'_>,
-        place: Place,
-        ours: bool,
-        batch: &mut Batch,
-        now: Instant,
-    ) {
+    /// Passes over a message of another type: it is only acknowledged.
+    pub(crate) fn pass_over(&mut self, delivery: &Delivery<'_>, place: Place) {
         self.acknowledgements.push(String::from_utf8_lossy(delivery.reply).into_owned());
         if self.owed > 0 && place.delivered > 1 {
             self.owed -= 1;
         }
-        if !self.handed.insert(place.stream_sequence) || !ours {
+    }
+
+    /// Takes one message: into the batch, or to be held; what was handed over before is only acknowledged again.
+    pub(crate) fn accept(&mut self, delivery: &Delivery<'_>, place: Place, batch: &mut Batch, now: Instant) {
+        self.pass_over(delivery, place);
+        if !self.handed.insert(place.stream_sequence) {
             return;
         }
         if self.handed.len() > 2 * UNACKNOWLEDGED_MAX {
@@ -129,10 +132,10 @@ impl Durable {
     }
 
     /// Acknowledges everything that was handed over; what is held is not.
-    pub(crate) fn acknowledge(&mut self, link: &mut Link) {
+    pub(crate) fn acknowledge(&mut self, protocol: &mut Protocol) {
         if self.held.is_empty() {
             for reply in self.acknowledgements.drain(..) {
-                link.publish(&reply, None, b"+ACK");
+                protocol.publish(&reply, None, b"+ACK");
             }
         }
     }
@@ -171,7 +174,7 @@ mod tests {
                 headers: b"",
                 payload: payload.as_bytes(),
             };
-            durable.accept(&delivery, place(sequence, delivered), true, &mut batch, now);
+            durable.accept(&delivery, place(sequence, delivered), &mut batch, now);
         }
         durable.release(&mut batch, now);
         let order: Vec<_> = batch.messages().iter().map(|message| message.payload.to_vec()).collect();

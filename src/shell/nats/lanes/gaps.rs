@@ -54,6 +54,13 @@ impl Gaps {
         }
     }
 
+    /// When the stream should be asked where it begins.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let pause = if self.asked_for.is_empty() { ASK_EVERY } else { ANSWER_WAIT };
+        let waits = !(self.waiting.is_empty() && self.asked_for.is_empty());
+        self.asked.filter(|_| waits).map(|asked| asked + pause)
+    }
+
     /// Whether the stream should be asked where it begins; what waits now is judged by the answer.
     pub(super) fn should_ask(&mut self, now: Instant) -> bool {
         let pause = if self.asked_for.is_empty() { ASK_EVERY } else { ANSWER_WAIT };

@@ -1,0 +1,377 @@
+//! Looking at the stream: what it is and holds, whether it is the one that was read, and the consumer to read it by.
+
+use std::time::{Duration, Instant};
+
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::engine::arrival::{Epoch, StreamNews};
+use crate::engine::fact::{EpochReason, Fact};
+use crate::engine::wire::{EventType, subjects};
+use crate::shell::nats::api::{ApiError, Asked, ConsumerInfo, StoredMessage, StreamInfo, answer};
+use crate::shell::nats::frames::Delivery;
+use crate::shell::settings::{MissingStream, StreamStart};
+use crate::shell::status::Topic;
+
+use super::durable::Durable;
+use super::gaps::GapMeans;
+use super::machine::Output;
+use super::pulling::{Consumer, Filter, Pulling};
+use super::stream::{Cursor, Stage, StreamMachine};
+use super::words::{Remark, Trouble};
+
+/// How long an ephemeral consumer outlives its reader.
+const INACTIVE: Duration = Duration::from_secs(30);
+
+/// A question about the stream that is open.
+#[derive(Debug)]
+pub(super) struct Looking {
+    question: Question,
+    pub(super) asked: Asked,
+    pub(super) deadline: Instant,
+}
+
+/// What is asked, with what is known already.
+#[derive(Clone, Debug)]
+enum Question {
+    /// What the stream is and holds.
+    Stream,
+    /// Whether it can be made.
+    Creation,
+    /// Which message stands at the cursor.
+    MessageAt { info: StreamInfo },
+    /// Whether the durable consumer is there.
+    Durable { info: StreamInfo },
+    /// Whether a consumer can be made.
+    Consumer { info: StreamInfo, config: Value, filter: FilterAsked },
+}
+
+/// Whether the server was asked to leave other types out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum FilterAsked {
+    Yes,
+    No,
+}
+
+/// How the stream has to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reading {
+    /// By a consumer that acknowledges nothing.
+    Ephemeral,
+    /// By a durable one with acknowledgements.
+    Durable,
+}
+
+impl StreamMachine {
+    /// Asks what the stream is and holds.
+    pub(super) fn look(&mut self, now: Instant) {
+        self.question(Question::Stream, now);
+    }
+
+    fn question(&mut self, question: Question, now: Instant) {
+        let stream = self.stream();
+        let Some(connection) = &mut self.connection else { return };
+        let (protocol, api) = (&mut connection.protocol, &mut connection.api);
+        let asked = match &question {
+            Question::Stream => api.ask_stream(protocol, &stream),
+            Question::Creation => {
+                let subjects: Vec<&str> = self.wanted.iter().map(|it| it.subject.as_str()).collect();
+                api.create_stream(protocol, &stream, &subjects)
+            }
+            Question::MessageAt { .. } => api.ask_message(protocol, &stream, self.cursor.sequence),
+            Question::Durable { .. } => api.ask_consumer(protocol, &stream, &self.settings.jetstream.durable),
+            Question::Consumer { config, .. } => api.create_consumer(protocol, &stream, config),
+        };
+        let deadline = now + self.settings.nats.request_timeout;
+        self.stage = Stage::Looking(Looking { question, asked, deadline });
+    }
+
+    /// Takes the answer to the open question.
+    pub(super) fn take_look(&mut self, delivery: &Delivery<'_>, now: Instant) {
+        let Stage::Looking(looking) = &self.stage else { return };
+        let taken = match looking.question.clone() {
+            Question::Stream => self.take_stream(answer(delivery), now),
+            Question::Creation => {
+                answer(delivery).map_err(Trouble::Api).and_then(|it| self.take_info(it, now))
+            }
+            Question::MessageAt { info } => self.take_message(info, answer(delivery), now),
+            Question::Durable { info } => self.take_durable(info, answer(delivery), now),
+            Question::Consumer { info, config, filter } => {
+                self.take_consumer((info, config, filter), answer(delivery), now)
+            }
+        };
+        if let Err(trouble) = taken {
+            self.rest(trouble, now);
+        }
+    }
+
+    fn take_stream(&mut self, answer: Result<StreamInfo, ApiError>, now: Instant) -> Result<(), Trouble> {
+        match (answer, self.settings.jetstream.missing_stream) {
+            (Ok(info), _) => self.take_info(info, now),
+            (Err(ApiError::NotFound), MissingStream::Create) => {
+                self.say(Remark::CreatingStream);
+                self.tell(StreamNews::Missing);
+                self.question(Question::Creation, now);
+                Ok(())
+            }
+            (Err(ApiError::NotFound), MissingStream::Wait) => {
+                let subjects = self.wanted.iter().map(|it| it.subject.clone()).collect();
+                Err(Trouble::NoStream { stream: self.stream(), subjects })
+            }
+            (Err(error), MissingStream::Create | MissingStream::Wait) => Err(error.into()),
+        }
+    }
+
+    fn take_info(&mut self, info: StreamInfo, now: Instant) -> Result<(), Trouble> {
+        self.check_subjects(&info)?;
+        let Some(epoch) = &self.cursor.epoch else {
+            self.cursor.epoch = Some(Epoch::first(&info.created));
+            if self.settings.jetstream.start == StreamStart::New {
+                self.cursor.sequence = info.state.last_seq;
+            }
+            self.take_known(info, now);
+            return Ok(());
+        };
+        if *epoch.created != *info.created {
+            self.begin_anew(&info, EpochReason::Recreated);
+        } else if info.state.last_seq < self.cursor.sequence {
+            self.begin_anew(&info, EpochReason::RolledBack);
+        } else if self.cursor.stored.is_some() {
+            self.question(Question::MessageAt { info }, now);
+            return Ok(());
+        }
+        self.take_known(info, now);
+        Ok(())
+    }
+
+    fn take_message(
+        &mut self,
+        info: StreamInfo,
+        answer: Result<StoredMessage, ApiError>,
+        now: Instant,
+    ) -> Result<(), Trouble> {
+        let theirs = match answer {
+            Ok(stored) => stored.time(),
+            Err(ApiError::NotFound) => None,
+            Err(error) => return Err(error.into()),
+        };
+        if theirs.is_some() && theirs != self.cursor.stored {
+            self.begin_anew(&info, EpochReason::RolledBack);
+        }
+        self.take_known(info, now);
+        Ok(())
+    }
+
+    /// The stream is not the one that was read.
+    fn begin_anew(&mut self, info: &StreamInfo, reason: EpochReason) {
+        let rollbacks = self.cursor.epoch.as_ref().map_or(0, |epoch| epoch.rollbacks);
+        let epoch = match reason {
+            EpochReason::Recreated => Epoch::first(&info.created),
+            EpochReason::RolledBack => Epoch { rollbacks: rollbacks + 1, ..Epoch::first(&info.created) },
+        };
+        self.say(Remark::StreamAnew(reason));
+        self.cursor = Cursor { epoch: Some(epoch), ..Cursor::default() };
+    }
+
+    /// The stream is known; what left it unread is counted, and a consumer is made.
+    fn take_known(&mut self, info: StreamInfo, now: Instant) {
+        let reading = self.reading(&info);
+        let lost = info.state.first_seq.saturating_sub(self.cursor.sequence.saturating_add(1));
+        if lost > 0 && self.cursor.sequence > 0 && reading == Reading::Ephemeral {
+            self.count_lost(lost);
+            self.cursor.sequence = info.state.first_seq - 1;
+            self.cursor.stored = None;
+        }
+        match reading {
+            Reading::Durable => self.question(Question::Durable { info }, now),
+            Reading::Ephemeral => {
+                let config = json!({
+                    "description": "signalbox",
+                    "deliver_policy": "by_start_sequence",
+                    "opt_start_seq": self.cursor.sequence + 1,
+                    "ack_policy": "none",
+                    "replay_policy": "instant",
+                    "inactive_threshold": INACTIVE.as_nanos() as u64,
+                    "num_replicas": 1,
+                    "mem_storage": true,
+                });
+                self.ask_consumer(info, config, now);
+            }
+        }
+    }
+
+    fn take_durable(
+        &mut self,
+        info: StreamInfo,
+        answer: Result<ConsumerInfo, ApiError>,
+        now: Instant,
+    ) -> Result<(), Trouble> {
+        match answer {
+            Ok(made) => self.read_by(&info, made, now),
+            Err(ApiError::NotFound) => {
+                let config = Durable::config(&self.settings.jetstream.durable);
+                self.ask_consumer(info, config, now);
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn ask_consumer(&mut self, info: StreamInfo, mut config: Value, now: Instant) {
+        let filter = self.put_filter(&mut config, &info);
+        self.question(Question::Consumer { info, config, filter }, now);
+    }
+
+    fn take_consumer(
+        &mut self,
+        (info, mut config, filter): (StreamInfo, Value, FilterAsked),
+        answer: Result<ConsumerInfo, ApiError>,
+        now: Instant,
+    ) -> Result<(), Trouble> {
+        match (answer, filter) {
+            (Ok(made), _) => self.read_by(&info, made, now),
+            // A filter the stream's subjects do not cover is refused as a whole: then it is done here.
+            (Err(ApiError::Refused { .. }), FilterAsked::Yes) => {
+                take_filter(&mut config);
+                self.question(Question::Consumer { info, config, filter: FilterAsked::No }, now);
+                Ok(())
+            }
+            (Err(error), FilterAsked::Yes | FilterAsked::No) => Err(error.into()),
+        }
+    }
+
+    /// Reads the stream by this consumer.
+    fn read_by(&mut self, info: &StreamInfo, made: ConsumerInfo, now: Instant) -> Result<(), Trouble> {
+        let filter = if self.is_filtered(&made, info) { Filter::AtServer } else { Filter::Here };
+        let reading = self.reading(info);
+        if reading == Reading::Durable && filter == Filter::Here && info.config.retention == "workqueue" {
+            return Err(self.refuse_shared_queue());
+        }
+        let (gap_means, durable) = match reading {
+            Reading::Durable => (GapMeans::Nothing, Some(Durable::new(&made, now))),
+            Reading::Ephemeral if filter == Filter::Here || self.covers_stream(info) => {
+                (GapMeans::Loss, None)
+            }
+            Reading::Ephemeral => (GapMeans::LossOrOthers, None),
+        };
+        self.outputs.push_back(Output::Ready(Topic::Stream));
+        self.first_look.get_or_insert(info.state.last_seq);
+        let pending = made.num_pending;
+        if let Some(epoch) = self.cursor.epoch.clone() {
+            let (stream, last_sequence) = (self.stream(), info.state.last_seq);
+            let pending = pending + made.num_ack_pending;
+            self.tell(StreamNews::Found { stream, epoch, last_sequence, pending });
+        }
+        self.tell_pending(pending, now);
+        let consumer = Consumer { info: made, filter, gap_means, durable };
+        if let Some(connection) = &self.connection {
+            let pulling = Pulling::new(&self.settings, &connection.api, consumer, now);
+            self.stage = Stage::Pulling(Box::new(pulling));
+            self.go_on(now);
+        }
+        Ok(())
+    }
+
+    fn refuse_shared_queue(&mut self) -> Trouble {
+        let stream = self.stream();
+        let mut version = String::new();
+        if let Some(connection) = &mut self.connection {
+            version.clone_from(&connection.protocol.info().version);
+            let durable = &self.settings.jetstream.durable;
+            connection.api.delete_consumer(&mut connection.protocol, &stream, durable);
+        }
+        Trouble::SharedWorkQueue { stream, version }
+    }
+
+    fn reading(&self, info: &StreamInfo) -> Reading {
+        if info.config.retention != "limits" || self.settings.jetstream.start == StreamStart::Resume {
+            Reading::Durable
+        } else {
+            Reading::Ephemeral
+        }
+    }
+
+    /// Asks the server to leave other types out, where the stream takes any.
+    fn put_filter(&self, config: &mut Value, info: &StreamInfo) -> FilterAsked {
+        let Some(fields) = config.as_object_mut().filter(|_| !self.covers_stream(info)) else {
+            return FilterAsked::No;
+        };
+        let subjects: Vec<&str> = self.wanted.iter().map(|it| it.subject.as_str()).collect();
+        match subjects.as_slice() {
+            [only] => fields.insert("filter_subject".to_owned(), json!(only)),
+            several => fields.insert("filter_subjects".to_owned(), json!(several)),
+        };
+        FilterAsked::Yes
+    }
+
+    /// Whether the consumer as the server made it delivers our types alone.
+    fn is_filtered(&self, made: &ConsumerInfo, info: &StreamInfo) -> bool {
+        let several = &made.config.filter_subjects;
+        self.covers_stream(info)
+            || self.wants(made.config.filter_subject.as_bytes())
+            || (!several.is_empty() && several.iter().all(|it| self.wants(it.as_bytes())))
+    }
+
+    /// Whether the stream takes nothing but our types.
+    fn covers_stream(&self, info: &StreamInfo) -> bool {
+        let subjects = &info.config.subjects;
+        !subjects.is_empty() && subjects.iter().all(|it| self.wants(it.as_bytes()))
+    }
+
+    /// Whether a subject is that of one of our types.
+    pub(super) fn wants(&self, subject: &[u8]) -> bool {
+        self.wanted.iter().any(|it| it.subject.as_bytes() == subject)
+    }
+
+    /// Looks which of the lane's subjects the stream does not take.
+    ///
+    /// # Errors
+    /// It takes none.
+    pub(super) fn check_subjects(&mut self, info: &StreamInfo) -> Result<(), Trouble> {
+        let held = &info.config.subjects;
+        let takes = |subject: &str| held.iter().any(|pattern| subjects::matches(pattern, subject));
+        // A mirror and a stream of other streams have no subjects of their own.
+        let missing: Vec<EventType> = self
+            .wanted
+            .iter()
+            .filter(|it| !held.is_empty() && !takes(&it.subject))
+            .map(|it| it.event_type)
+            .collect();
+        let names = || self.wanted.iter().filter(|it| missing.contains(&it.event_type));
+        let missing_subjects: Vec<String> = names().map(|it| it.subject.clone()).collect();
+        let takes_none = missing.len() == self.wanted.len();
+        if self.missing.as_ref() != Some(&missing) {
+            let held_types = self.wanted.iter().map(|it| it.event_type).filter(|it| !missing.contains(it));
+            let fact = Fact::StreamSubjects { held: held_types.collect(), missing: missing.clone() };
+            self.outputs.push_back(Output::Fact(fact));
+            if missing.is_empty() {
+                let were_missing = self.missing.as_ref().is_some_and(|before| !before.is_empty());
+                if were_missing {
+                    self.say(Remark::SubjectsComplete);
+                }
+            } else if !takes_none {
+                let all = held.iter().chain(&missing_subjects).cloned().collect();
+                self.say(Remark::SubjectsMissing { missing: missing_subjects.clone(), all });
+            }
+            self.missing = Some(missing);
+        }
+        if takes_none {
+            let (stream, held) = (self.stream(), held.clone());
+            return Err(Trouble::NoSubject { stream, held, missing: missing_subjects });
+        }
+        Ok(())
+    }
+}
+
+/// Takes the filter out again.
+fn take_filter(config: &mut Value) {
+    if let Some(fields) = config.as_object_mut() {
+        fields.remove("filter_subject");
+        fields.remove("filter_subjects");
+    }
+}
+
+/// Reads an answer, where it is one of this kind.
+pub(super) fn read<T: DeserializeOwned>(delivery: &Delivery<'_>) -> Option<T> {
+    answer(delivery).ok()
+}

@@ -1,0 +1,317 @@
+//! The JetStream lane: a stream read in its order, each message handed over once.
+//!
+//! A limits-retention stream is read by an ephemeral consumer that acknowledges nothing, from behind the last sequence
+//! that was handed over; whatever goes wrong, it is made anew there, and what comes twice is dropped by its sequence.
+//! Work-queue and interest streams, and `start: resume`, need a durable consumer with acknowledgements
+//! ([`super::durable`]). [`super::looking`] finds the stream and makes the consumer, [`super::pulling`] reads it.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::engine::arrival::{Epoch, StreamNews};
+use crate::engine::fact::Fact;
+use crate::engine::time::Timestamp;
+use crate::engine::wire::{EventType, Subjects};
+use crate::shell::driver::mailbox::Item;
+use crate::shell::nats::api::{Api, ApiError, PULLED};
+use crate::shell::nats::frames::{Delivery, Frame};
+use crate::shell::nats::link::LinkError;
+use crate::shell::nats::protocol::{Protocol, is_forbidden};
+use crate::shell::settings::Settings;
+use crate::shell::status::Topic;
+
+use super::batch::Batch;
+use super::gaps::Gaps;
+use super::looking::Looking;
+use super::machine::{Choice, Handed, LinkNumber, Machine, Opened, Output, Terms, Used};
+use super::pulling::Pulling;
+use super::words::{Remark, Trouble};
+
+/// How long to wait before looking again at a stream that cannot be read.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// How often the number of waiting messages is told.
+const TELL_PENDING: Duration = Duration::from_millis(250);
+
+/// How far the stream was read.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Cursor {
+    /// The last sequence handed over or known not to be ours.
+    pub(super) sequence: u64,
+    /// When the message of that sequence was stored, where it was ours.
+    pub(super) stored: Option<Timestamp>,
+    /// Which life of the stream, once it was seen.
+    pub(super) epoch: Option<Epoch>,
+}
+
+/// What the lane wants of the stream.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
+    pub(super) event_type: EventType,
+    pub(super) subject: String,
+}
+
+/// The lane's connection.
+#[derive(Debug)]
+pub(super) struct Connection {
+    number: LinkNumber,
+    pub(super) protocol: Protocol,
+    pub(super) api: Api,
+}
+
+/// What the lane is at.
+#[derive(Debug)]
+pub(super) enum Stage {
+    /// There is no connection.
+    Away,
+    /// The stream is looked at again later.
+    Resting { until: Instant },
+    /// A question about the stream is open.
+    Looking(Looking),
+    /// The stream is read.
+    Pulling(Box<Pulling>),
+}
+
+/// The JetStream lane.
+#[derive(Debug)]
+pub(crate) struct StreamMachine {
+    pub(super) settings: Arc<Settings>,
+    pub(super) wanted: Vec<Wanted>,
+    pub(super) connection: Option<Connection>,
+    pub(super) stage: Stage,
+    pub(super) cursor: Cursor,
+    /// What the stream held when it was first looked at.
+    pub(super) first_look: Option<u64>,
+    pub(super) missing: Option<Vec<EventType>>,
+    pub(super) batch: Batch,
+    pub(super) gaps: Gaps,
+    told_pending: Option<(Instant, u64)>,
+    pub(super) outputs: VecDeque<Output>,
+}
+
+impl StreamMachine {
+    /// The lane of these types.
+    pub(crate) fn new(settings: &Arc<Settings>, types: &[EventType]) -> Self {
+        let wanted = |event_type: &EventType| Wanted {
+            event_type: *event_type,
+            subject: Subjects::default().of(*event_type),
+        };
+        Self {
+            settings: Arc::clone(settings),
+            wanted: types.iter().map(wanted).collect(),
+            connection: None,
+            stage: Stage::Away,
+            cursor: Cursor::default(),
+            first_look: None,
+            missing: None,
+            batch: Batch::default(),
+            gaps: Gaps::default(),
+            told_pending: None,
+            outputs: VecDeque::new(),
+        }
+    }
+
+    pub(super) fn stream(&self) -> Arc<str> {
+        Arc::clone(&self.settings.jetstream.stream)
+    }
+
+    pub(super) fn say(&mut self, remark: Remark) {
+        self.outputs.push_back(Output::Say(remark));
+    }
+
+    pub(super) fn tell(&mut self, news: StreamNews) {
+        self.outputs.push_back(Output::Hand(Item::News(news), Terms::Wait));
+    }
+
+    /// Gives up for a while, with the reason.
+    pub(super) fn rest(&mut self, trouble: Trouble, now: Instant) {
+        let news = match trouble {
+            Trouble::NoStream { .. } => StreamNews::Missing,
+            Trouble::Forbidden(_)
+            | Trouble::NoSubject { .. }
+            | Trouble::SharedWorkQueue { .. }
+            | Trouble::Api(_)
+            | Trouble::Behind(_) => StreamNews::Unreadable,
+        };
+        self.outputs.push_back(Output::Unready(Topic::Stream, trouble));
+        self.tell(news);
+        self.stage = Stage::Resting { until: now + LOOK_AGAIN };
+    }
+
+    /// Tells how many messages wait, now and then, and at once where none does.
+    pub(super) fn tell_pending(&mut self, count: u64, now: Instant) {
+        let due = self.told_pending.is_none_or(|(when, last)| {
+            last != count && (count == 0 || now.saturating_duration_since(when) >= TELL_PENDING)
+        });
+        if !due {
+            return;
+        }
+        self.told_pending = Some((now, count));
+        self.outputs.push_back(Output::Fact(Fact::StreamPending { stream: self.stream(), count }));
+        self.outputs.push_back(if count > self.settings.jetstream.ready_pending_max {
+            Output::Unready(Topic::Lag, Trouble::Behind(count))
+        } else {
+            Output::Ready(Topic::Lag)
+        });
+    }
+
+    /// Takes every whole frame.
+    fn take(&mut self, unread: &[u8], now: Instant) -> Result<Used, LinkError> {
+        let mut used = Used::default();
+        loop {
+            let Some(connection) = &mut self.connection else {
+                return Ok(Used { bytes: unread.len(), ..used });
+            };
+            let rest = unread.get(used.bytes..).unwrap_or_default();
+            let Some((frame, length)) = connection.protocol.next(rest)? else { return Ok(used) };
+            used.bytes += length;
+            match frame {
+                Frame::Message(delivery) if delivery.subscription == PULLED => {
+                    used.messages += self.take_pulled(&delivery, now);
+                }
+                Frame::Message(delivery) => self.take_answer(&delivery, now),
+                Frame::Error(text) if is_forbidden(text) => self.hear_forbidden(text, now),
+                Frame::Error(text) => {
+                    return Err(LinkError::Refused(String::from_utf8_lossy(text).into_owned()));
+                }
+                Frame::Info(_) => {
+                    let urls = connection.protocol.info().connect_urls.clone();
+                    self.outputs.push_back(Output::Learn(urls));
+                }
+                Frame::Ping | Frame::Pong | Frame::Ok => {}
+            }
+        }
+    }
+
+    fn take_answer(&mut self, delivery: &Delivery<'_>, now: Instant) {
+        let Some(number) = self.connection.as_ref().and_then(|it| it.api.answered(delivery)) else { return };
+        match &mut self.stage {
+            Stage::Looking(looking) if looking.asked.number == number => self.take_look(delivery, now),
+            Stage::Pulling(_) => self.take_check(number, delivery, now),
+            Stage::Looking(_) | Stage::Away | Stage::Resting { .. } => {}
+        }
+    }
+
+    /// The server refuses a request: nothing else will come of it.
+    fn hear_forbidden(&mut self, text: &[u8], now: Instant) {
+        let text = String::from_utf8_lossy(text).into_owned();
+        match &self.stage {
+            Stage::Looking(_) => self.rest(ApiError::Forbidden(text).into(), now),
+            Stage::Pulling(_) => {
+                let trouble = Trouble::Api(ApiError::Forbidden(text));
+                self.outputs.push_back(Output::Unready(Topic::Stream, trouble));
+                self.stop_pulling(now);
+            }
+            Stage::Away | Stage::Resting { .. } => {}
+        }
+    }
+
+    fn lose(&mut self, error: &LinkError) {
+        self.hand_batch();
+        let was_leaving = self.connection.take().is_some_and(|it| it.protocol.info().leaving);
+        self.stage = Stage::Away;
+        self.outputs.push_back(Output::Down(error.to_string()));
+        self.tell(StreamNews::Unreachable);
+        self.outputs.push_back(Output::Open(if was_leaving { Choice::Another } else { Choice::Any }));
+    }
+}
+
+impl Machine for StreamMachine {
+    const LINK: Topic = Topic::StreamLink;
+
+    fn start(&mut self) {
+        self.outputs.push_back(Output::Open(Choice::Any));
+    }
+
+    fn opened(&mut self, opened: Opened, now: Instant) {
+        self.outputs.push_back(Output::Learn(opened.info.connect_urls.clone()));
+        let mut protocol = Protocol::new(opened.info, self.settings.nats.ping_interval, now);
+        let domain = self.settings.jetstream.domain.as_deref();
+        let api = Api::new(&mut protocol, domain, &opened.inbox);
+        self.connection = Some(Connection { number: opened.number, protocol, api });
+        self.outputs.push_back(Output::Up);
+        self.look(now);
+    }
+
+    fn failed(&mut self, error: &LinkError) {
+        self.outputs.push_back(Output::Down(error.to_string()));
+        self.tell(StreamNews::Unreachable);
+        self.outputs.push_back(Output::Open(Choice::Any));
+    }
+
+    fn closed(&mut self, _number: LinkNumber, error: &LinkError, _now: Instant) {
+        self.lose(error);
+    }
+
+    fn read(&mut self, number: LinkNumber, unread: &[u8], now: Instant) -> Used {
+        if let Some(connection) = &mut self.connection {
+            connection.protocol.hear(now);
+        }
+        let used = self.take(unread, now).unwrap_or_else(|error| {
+            self.outputs.push_back(Output::Close(number));
+            self.lose(&error);
+            Used { bytes: unread.len(), messages: 0 }
+        });
+        self.after_read(now);
+        used
+    }
+
+    fn due(&mut self, now: Instant) {
+        let silence = self.connection.as_mut().and_then(|it| {
+            let number = it.number;
+            it.protocol.due(now).err().map(|error| (number, error))
+        });
+        if let Some((number, error)) = silence {
+            self.outputs.push_back(Output::Close(number));
+            self.lose(&error);
+            return;
+        }
+        match &self.stage {
+            Stage::Resting { until } if now >= *until => self.look(now),
+            Stage::Looking(looking) if now >= looking.deadline => {
+                let subject = looking.asked.subject.clone();
+                self.rest(ApiError::Silent { subject }.into(), now);
+            }
+            Stage::Pulling(_) => self.go_on(now),
+            Stage::Away | Stage::Resting { .. } | Stage::Looking(_) => {}
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let of_stage = match &self.stage {
+            Stage::Away => None,
+            Stage::Resting { until } => Some(*until),
+            Stage::Looking(looking) => Some(looking.deadline),
+            Stage::Pulling(pulling) => Some(pulling.deadline()),
+        };
+        let pulls = matches!(self.stage, Stage::Pulling(_));
+        let of_gaps = self.gaps.deadline().filter(|_| pulls);
+        let of_connection = self.connection.as_ref().map(|it| it.protocol.deadline());
+        [of_stage, of_gaps, of_connection].into_iter().flatten().min()
+    }
+
+    fn handed(&mut self, handed: Handed, now: Instant) {
+        let Stage::Pulling(pulling) = &mut self.stage else { return };
+        // The lane itself was busy: silence until now says nothing of the server.
+        pulling.pulls.excuse(now);
+        if handed == Handed::Applied {
+            self.acknowledge();
+        }
+    }
+
+    fn finish(&mut self) {
+        self.hand_batch();
+        self.acknowledge();
+        self.leave_consumer();
+    }
+
+    fn outgoing(&mut self, number: LinkNumber) -> Option<&mut Vec<u8>> {
+        let connection = self.connection.as_mut().filter(|it| it.number == number)?;
+        Some(connection.protocol.outgoing())
+    }
+
+    fn outputs(&mut self) -> &mut VecDeque<Output> {
+        &mut self.outputs
+    }
+}
