@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::process::{Process, get, signalbox};
-use super::support::{free_port, server_programs, wait_for};
+use super::support::{Nats, free_port, server_programs, wait_for};
 
 /// The printed story of these arguments, from a fixed start.
 fn story(arguments: &[&str]) -> String {
@@ -130,4 +130,81 @@ fn a_demo_whose_address_is_in_use_says_so_and_leaves_nothing() {
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains(&http.to_string()) && said.contains("in use"), "{said}");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "{said}");
+}
+
+#[test]
+fn the_same_seed_tells_the_same_story_with_other_ids_at_another_start() {
+    let arguments = ["--duration", "2m", "--seed", "1", "--rate", "100"];
+    let told = |start: &str| {
+        let output =
+            signalbox().args(["demo", "--print", "--start", start]).args(arguments).output().unwrap();
+        let lines = String::from_utf8(output.stdout).unwrap();
+        lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).collect::<Vec<_>>()
+    };
+    let (first, second) = (told("2026-11-24T00:00:00Z"), told("2026-11-25T00:00:00Z"));
+    let types = |story: &[Value]| story.iter().map(|event| event["event_type"].clone()).collect::<Vec<_>>();
+    assert_eq!(types(&first), types(&second));
+    let ids = |story: &[Value]| -> BTreeSet<String> {
+        let names = ["event_id", "job_id", "transcript_id", "chunk_id"];
+        let of = |event: &Value| names.map(|name| event[name].as_str().unwrap_or_default().to_owned());
+        story.iter().flat_map(of).filter(|id| !id.is_empty()).collect()
+    };
+    assert_eq!(ids(&first).intersection(&ids(&second)).count(), 0);
+}
+
+/// `demo --events-only` of one story at this server, to its end; what it said.
+fn play_events(nats: &Nats) -> String {
+    let mut command = signalbox();
+    command.args(["demo", "--events-only", "--seed", "1", "--duration", "500ms", "--nats-url", &nats.url()]);
+    let output = command.output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{said}");
+    said
+}
+
+#[test]
+fn events_alone_find_a_stream_or_make_it_and_are_no_duplicates_of_the_last_time() {
+    for program in server_programs() {
+        let nats = Nats::start(&program);
+        let said = play_events(&nats);
+        assert!(said.contains("made EVENTS"), "{said}");
+        let mut client = nats.client();
+        let mut messages = || {
+            let info = client.api("STREAM.INFO.EVENTS", "");
+            info["state"]["messages"].as_u64().unwrap_or_default()
+        };
+        let once = messages();
+        assert!(once > 0);
+        let said = play_events(&nats);
+        assert!(said.contains("the stream EVENTS takes the events"), "{said}");
+        assert_eq!(messages(), 2 * once);
+    }
+}
+
+#[test]
+fn events_alone_leave_a_stream_of_another_name_alone() {
+    let nats = Nats::start(&server_programs()[0]);
+    let mut client = nats.client();
+    client.create_stream(&serde_json::json!({"name": "OTHER", "subjects": ["events.>"]}));
+    let said = play_events(&nats);
+    assert!(said.contains("the stream OTHER takes the events"), "{said}");
+    assert!(client.api("STREAM.INFO.EVENTS", "")["state"].is_null());
+}
+
+#[test]
+fn a_demo_that_is_told_no_server_starts_its_own() {
+    let (folder, logs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let http = free_port();
+    let mut command = signalbox();
+    command.args(["demo", "--listen", &format!("127.0.0.1:{http}")]).current_dir(logs.path());
+    command.env("TMPDIR", folder.path()).env("SIGNALBOX_NATS_SERVER", &server_programs()[0]);
+    let mut demo = Process::start(&mut command, logs.path());
+    let said = wait_for("the demo's words", || Some(demo.said()).filter(|said| said.contains("Ctrl-C")));
+    assert!(said.contains("started a private nats-server on 127.0.0.1:"), "{said}");
+    assert!(said.contains(" sub 'events.monitoring.>'"), "{said}");
+    assert!(said.contains("no rules/ folder here, so the incidents raise no alert"), "{said}");
+    assert!(!said.contains("The first incident"), "{said}");
+    assert!(Command::new("kill").args(["-INT", &demo.id().to_string()]).status().unwrap().success());
+    assert_eq!(demo.wait(), Some(0), "{}", demo.said());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "{}", demo.said());
 }

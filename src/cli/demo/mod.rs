@@ -1,30 +1,38 @@
 //! `signalbox demo`: a transcript-processing workload with incidents, played to NATS or printed.
 //!
-//! Without `--print` it is everything at once: a private nats-server where none is reachable and one is installed,
-//! the sidecar with the shipped rules, and the workload. Ctrl-C ends all of it.
+//! Without `--print` it is everything at once: a private nats-server unless another one is named, the sidecar with the
+//! shipped rules, and the workload. Ctrl-C ends all of it.
 
 mod ending;
+mod player;
 mod random;
 mod server;
 mod workload;
 
 use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, anyhow};
 use clap::Args;
 
+use super::settings;
 use crate::engine::config::Config;
+use crate::engine::config::server_url::split_urls;
 use crate::engine::diagnostic::{Lines, printable};
 use crate::engine::time::Timestamp;
-use crate::engine::wire::{Event, Subjects};
 use crate::engine::yaml::units;
 use crate::shell::settings::{MissingStream, Secret, Settings};
 use crate::shell::{self, Launch};
 use ending::Ending;
+use player::{Player, StreamMaker};
+use server::NatsServer;
 use workload::Workload;
+
+/// The server that is played to where a sidecar runs already and none is named.
+const USUAL_SERVER: &str = "nats://127.0.0.1:4222";
 
 /// Seconds of the story that `--print` writes where no `--duration` is given.
 const PRINTED_STORY: Duration = Duration::from_mins(5);
@@ -32,12 +40,13 @@ const PRINTED_STORY: Duration = Duration::from_mins(5);
 /// What the demo is asked to do.
 #[derive(Args, Clone, Debug)]
 pub(super) struct Arguments {
-    /// The NATS server to play to; one is started on this address if none answers and nats-server is installed
-    #[arg(long, env = "SIGNALBOX_NATS_URL", default_value = "nats://127.0.0.1:4222")]
-    nats_url: String,
+    /// The NATS servers to play to; where none answers on this machine one is started there [default: a private one
+    /// on a free port; port 4222 of 127.0.0.1 with --events-only]
+    #[arg(long, value_name = "URL[,URL…]", env = "SIGNALBOX_NATS_URL", hide_env_values = true)]
+    nats_url: Option<String>,
     /// Where the sidecar of the demo listens
     #[arg(long, env = "SIGNALBOX_LISTEN", default_value = "127.0.0.1:9469")]
-    listen: std::net::SocketAddr,
+    listen: SocketAddr,
     /// Rule files and folders [default: rules/ if present]
     #[arg(long, num_args = 1..)]
     rules: Vec<PathBuf>,
@@ -47,7 +56,7 @@ pub(super) struct Arguments {
     /// How long to play, e.g. 90s or 5m30s [default: until Ctrl-C; 5m with --print]
     #[arg(long, value_parser = duration)]
     duration: Option<Duration>,
-    /// The same seed tells the same story [default: another each time]
+    /// The same seed tells the same story, with ids of its own at each start [default: another each time]
     #[arg(long)]
     seed: Option<u64>,
     /// When the story begins, with --print: RFC 3339 or seconds since the epoch [default: now]
@@ -56,7 +65,7 @@ pub(super) struct Arguments {
     /// Write the events as JSON lines to stdout instead of playing them
     #[arg(long)]
     print: bool,
-    /// Only publish the events; for a sidecar that runs already
+    /// Only publish the events, to a server and for a sidecar that run already
     #[arg(long, conflicts_with = "print")]
     events_only: bool,
 }
@@ -87,19 +96,39 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         return print(workload, arguments.duration.unwrap_or(PRINTED_STORY));
     }
     let ending = Ending::on_signals()?;
-    let (address, server) = server::reach_or_start(&arguments.nats_url)?;
+    let stage = stage(arguments)?;
+    say(&format!("seed {seed}; --seed {seed} tells the same story again"));
+    if arguments.events_only {
+        stage.player.play(workload, &ending)
+    } else {
+        play_beside_sidecar(arguments, &stage, workload, &ending)
+    }
+}
+
+/// Where it is played.
+struct Stage {
+    player: Player,
+    /// The address of the server, for the person who watches.
+    address: SocketAddr,
+    /// The server, where it is the demo's own: it ends with this.
+    _server: Option<NatsServer>,
+}
+
+/// Finds or starts the server, and says which it is.
+fn stage(arguments: &Arguments) -> Result<Stage> {
+    let (address, server) = match (&arguments.nats_url, arguments.events_only) {
+        (url, true) => (server::reach(url.as_deref().unwrap_or(USUAL_SERVER))?, None),
+        (Some(url), false) => server::reach_or_start(url)?,
+        (None, false) => server::start_private().map(|(address, server)| (address, Some(server)))?,
+    };
     say(&match &server {
         Some(_) => format!("started a private nats-server on {address}; it ends with the demo"),
         None => format!("playing to the NATS server on {address}"),
     });
-    say(&format!("seed {seed}; --seed {seed} tells the same story again"));
-    let played = if arguments.events_only {
-        play(arguments, workload, &ending)
-    } else {
-        play_beside_sidecar(arguments, workload, &ending)
-    };
-    drop(server);
-    played
+    let nats_url = arguments.nats_url.clone().unwrap_or_else(|| format!("nats://{address}"));
+    let stream = if arguments.events_only { StreamMaker::Player } else { StreamMaker::Sidecar };
+    let player = Player { nats_url, length: arguments.duration, stream };
+    Ok(Stage { player, address, _server: server })
 }
 
 fn print(workload: Workload, length: Duration) -> Result<()> {
@@ -121,34 +150,38 @@ fn print(workload: Workload, length: Duration) -> Result<()> {
 }
 
 /// The sidecar on this thread, the workload on another; either one's end ends both.
-fn play_beside_sidecar(arguments: &Arguments, workload: Workload, ending: &Ending) -> Result<()> {
+fn play_beside_sidecar(
+    arguments: &Arguments,
+    stage: &Stage,
+    workload: Workload,
+    ending: &Ending,
+) -> Result<()> {
     let (stop, stopped) = tokio::sync::oneshot::channel();
-    let player: JoinHandle<Result<()>> = {
-        let (arguments, ending) = (arguments.clone(), ending.clone());
+    let playing: JoinHandle<Result<()>> = {
+        let (player, ending) = (stage.player.clone(), ending.clone());
         let play = move || {
-            let played = play(&arguments, workload, &ending);
+            let played = player.play(workload, &ending);
             // Nobody listens where the sidecar has ended before.
             let _ = stop.send(());
             played
         };
         std::thread::Builder::new().name("demo".to_owned()).spawn(play).context("cannot start a thread")?
     };
-    let mut settings = Settings::default();
-    settings.nats.urls = vec![Secret::new(arguments.nats_url.clone())];
-    settings.jetstream.missing_stream = MissingStream::Create;
-    settings.http.listen = arguments.listen;
+    let mut sidecar = Settings::default();
+    sidecar.nats.urls = split_urls(&stage.player.nats_url).map(Secret::new).collect();
+    sidecar.jetstream.missing_stream = MissingStream::Create;
+    sidecar.http.listen = arguments.listen;
+    let rule_paths = rule_paths(&arguments.rules);
+    let (nats, rules) = (stage.address, rule_paths.clone());
     let ran = shell::run(Launch {
-        settings,
-        config: Config {
-            rules: Some(rule_paths(&arguments.rules)),
-            ..Config::with_defaults("signalbox-demo")
-        },
-        on_listening: Some(Box::new(|address| say(&addresses(address)))),
+        settings: sidecar,
+        config: Config { rules: Some(rule_paths), ..Config::with_defaults("signalbox-demo") },
+        on_listening: Some(Box::new(move |page| say(&welcome(page, nats, &rules)))),
         stop: Some(stopped),
         source: None,
     });
     ending.begin();
-    let played = player.join().unwrap_or_else(|_| Err(anyhow!("the workload stopped unexpectedly")));
+    let played = playing.join().unwrap_or_else(|_| Err(anyhow!("the workload stopped unexpectedly")));
     ran.and(played)
 }
 
@@ -156,79 +189,22 @@ fn rule_paths(given: &[PathBuf]) -> Vec<String> {
     if !given.is_empty() {
         return given.iter().map(|path| path.to_string_lossy().into_owned()).collect();
     }
-    if PathBuf::from("rules").is_dir() {
-        return vec!["rules".to_owned()];
-    }
-    say("no rules/ folder here, so no alert will fire; name one with --rules");
-    Vec::new()
+    let shipped = Some(settings::DEFAULT_RULES).filter(|folder| Path::new(folder).is_dir());
+    shipped.map(str::to_owned).into_iter().collect()
 }
 
-fn addresses(address: std::net::SocketAddr) -> String {
+/// What there is to see, and what will happen.
+fn welcome(page: SocketAddr, nats: SocketAddr, rules: &[String]) -> String {
+    let incidents = if rules.is_empty() {
+        "There is no rules/ folder here, so the incidents raise no alert: start the demo where rules/ is, or name rules \
+         with --rules."
+    } else {
+        "The first incident comes after 10 seconds, another each minute."
+    };
     format!(
-        "status page  http://{address}/\nmetrics      http://{address}/metrics\nalerts       http://{address}/api/v1/alerts\n\
-         alert events nats sub 'events.monitoring.Alert*'\nThe first incident comes after 10 seconds, another each minute. Ctrl-C ends the demo."
+        "status page  http://{page}/\nmetrics      http://{page}/metrics\nalerts       http://{page}/api/v1/alerts\n\
+         alert events nats -s nats://{nats} sub 'events.monitoring.>'\n{incidents} Ctrl-C ends the demo."
     )
-}
-
-/// Publishes the workload in its own time.
-fn play(arguments: &Arguments, workload: Workload, ending: &Ending) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start a runtime")?;
-    runtime.block_on(async {
-        let playing = publish_all(arguments, workload);
-        tokio::select! {
-            played = playing => played,
-            () = ending.begun() => Ok(()),
-        }
-    })
-}
-
-async fn publish_all(arguments: &Arguments, workload: Workload) -> Result<()> {
-    let client = async_nats::connect(arguments.nats_url.as_str()).await.context("cannot connect to NATS")?;
-    if !arguments.events_only {
-        await_stream(&client).await;
-    }
-    let begin = Instant::now();
-    let length = arguments.duration.unwrap_or(Duration::MAX);
-    let mut last_flush = Duration::ZERO;
-    for (offset, event) in workload.timed().take_while(|(offset, _)| *offset <= length) {
-        if let Some(wait) = offset.checked_sub(begin.elapsed()) {
-            tokio::time::sleep(wait).await;
-        }
-        publish(&client, &event).await?;
-        if offset.saturating_sub(last_flush) > Duration::from_millis(500) {
-            client.flush().await.context("cannot publish to NATS")?;
-            last_flush = offset;
-        }
-    }
-    client.flush().await.context("cannot publish to NATS")
-}
-
-/// Waits until the sidecar has made the stream, so that the first events are in it.
-async fn await_stream(client: &async_nats::Client) {
-    let jetstream = async_nats::jetstream::new(client.clone());
-    for _ in 0..50 {
-        if jetstream.get_stream("EVENTS").await.is_ok() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-}
-
-async fn publish(client: &async_nats::Client, event: &Event<'static>) -> Result<()> {
-    let event_type = event.payload.event_type();
-    let subject = Subjects::default().of(event_type);
-    let mut headers = async_nats::HeaderMap::new();
-    headers.insert("Nats-Msg-Id", uuid::Uuid::from_u128(event.id.0).to_string());
-    if let Some(trace) = event.trace {
-        headers.insert("traceparent", format!("00-{trace:032x}-{:016x}-01", event.id.0 as u64));
-    }
-    client
-        .publish_with_headers(subject, headers, event.to_json().into())
-        .await
-        .context("cannot publish to NATS")
 }
 
 fn now() -> Timestamp {

@@ -41,8 +41,10 @@ impl Random {
         -self.unit().max(1e-9).ln() / rate.max(1e-6)
     }
 
-    pub(super) fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
-        &from[self.next() as usize % from.len()]
+    /// One of these words; none of none.
+    pub(super) fn pick(&mut self, from: &[&'static str]) -> &'static str {
+        let place = self.next() as usize % from.len().max(1);
+        from.get(place).copied().unwrap_or_default()
     }
 
     /// A version 4 UUID.

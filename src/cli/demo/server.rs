@@ -1,6 +1,6 @@
 //! A private nats-server for the demo.
 
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -25,32 +25,70 @@ impl Drop for NatsServer {
     }
 }
 
-/// The address of the server behind `url`, and the server itself where it had to be started.
+/// The address of the first server of `urls` that answers.
 ///
 /// # Errors
-/// The URL names no address; or nothing answers and no server can be started there.
-pub(super) fn reach_or_start(url: &str) -> Result<(SocketAddr, Option<NatsServer>)> {
-    let address = address_of(url)?;
-    if TcpStream::connect_timeout(&address, Duration::from_secs(2)).is_ok() {
-        return Ok((address, None));
-    }
-    if !address.ip().is_loopback() {
-        bail!(
-            "no NATS server answers on {address}; start it, or leave --nats-url out to have a private one started"
-        );
-    }
-    start(address).map(|server| (address, Some(server)))
+/// A URL that names no address; or none answers.
+pub(super) fn reach(urls: &str) -> Result<SocketAddr> {
+    answering(&addresses_of(urls)?).with_context(|| {
+        format!(
+            "no NATS server answers on {urls}; start it, or name the one that the sidecar reads with --nats-url",
+            urls = shown(urls)
+        )
+    })
 }
 
-fn address_of(url: &str) -> Result<SocketAddr> {
-    let first = split_urls(url).next().unwrap_or_default();
-    let (server, _) = ServerUrl::parse(first).map_err(|fault| {
-        anyhow!("use a URL of --nats-url that {fault}: write for example nats://127.0.0.1:4222")
-    })?;
-    let mut found = (server.host.as_str(), server.port).to_socket_addrs().into_iter().flatten();
-    found.next().with_context(|| {
-        format!("cannot find the address of {}; give --nats-url as nats://host:4222", server.shown())
-    })
+/// The address of the first server of `urls` that answers, or that of one that had to be started, and the server.
+///
+/// # Errors
+/// A URL that names no address; or nothing answers and no server can be started there.
+pub(super) fn reach_or_start(urls: &str) -> Result<(SocketAddr, Option<NatsServer>)> {
+    let addresses = addresses_of(urls)?;
+    if let Some(address) = answering(&addresses) {
+        return Ok((address, None));
+    }
+    match addresses.iter().find(|address| address.ip().is_loopback()) {
+        Some(address) => start(*address).map(|server| (*address, Some(server))),
+        None => bail!(
+            "no NATS server answers on {}; start it, or leave --nats-url out to have a private one started",
+            shown(urls)
+        ),
+    }
+}
+
+/// A server of the demo's own on a free port of this machine.
+///
+/// # Errors
+/// No port is free, or no server can be started.
+pub(super) fn start_private() -> Result<(SocketAddr, NatsServer)> {
+    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
+    let address = free.context("cannot find a free port for nats-server")?;
+    start(address).map(|server| (address, server))
+}
+
+fn answering(addresses: &[SocketAddr]) -> Option<SocketAddr> {
+    let answers = |address: &&SocketAddr| TcpStream::connect_timeout(address, Duration::from_secs(2)).is_ok();
+    addresses.iter().find(answers).copied()
+}
+
+/// The URLs without what they say of us.
+fn shown(urls: &str) -> String {
+    let servers = split_urls(urls).filter_map(|url| ServerUrl::parse(url).ok());
+    servers.map(|(server, _)| server.shown()).collect::<Vec<_>>().join(", ")
+}
+
+fn addresses_of(urls: &str) -> Result<Vec<SocketAddr>> {
+    let mut addresses = Vec::new();
+    for url in split_urls(urls) {
+        let (server, _) = ServerUrl::parse(url).map_err(|fault| {
+            anyhow!("cannot use a URL of --nats-url that {fault}: write for example nats://127.0.0.1:4222")
+        })?;
+        addresses.extend((server.host.as_str(), server.port).to_socket_addrs().into_iter().flatten());
+    }
+    if addresses.is_empty() {
+        bail!("cannot find the address of {}; give --nats-url as nats://host:4222", shown(urls));
+    }
+    Ok(addresses)
 }
 
 fn start(address: SocketAddr) -> Result<NatsServer> {
@@ -68,8 +106,8 @@ fn start(address: SocketAddr) -> Result<NatsServer> {
         .stderr(Stdio::null())
         .spawn()
         .context(
-            "no NATS server answers and none can be started: install one (scripts/quickstart does, or \
-             'apt-get install nats-server'), or name a running one with --nats-url",
+            "cannot start nats-server: install it (scripts/quickstart does, or 'apt-get install nats-server'), or \
+             name a server that runs with --nats-url",
         )?;
     let mut server = NatsServer { process, folder };
     let begin = Instant::now();

@@ -12,6 +12,8 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::time::Duration;
 
+use jobs::JobKind;
+
 use super::random::Random;
 use crate::engine::time::Timestamp;
 use crate::engine::wire::payload::Payload;
@@ -63,7 +65,7 @@ enum Action {
 #[derive(Clone, Debug)]
 struct Job {
     transcript: u128,
-    kind: usize,
+    kind: &'static JobKind,
     /// Whether nobody uploaded this before, so that no cache can know it.
     new: bool,
     chunks: u64,
@@ -82,6 +84,8 @@ struct Job {
 #[derive(Debug)]
 pub(super) struct Workload {
     random: Random,
+    /// Apart from what happens, so that a story told again has other ids.
+    ids: Random,
     start: Timestamp,
     uploads_per_second: f64,
     /// Jobs that a worker runs at once.
@@ -104,6 +108,7 @@ impl Workload {
     pub(super) fn new(seed: u64, rate: f64, start: Timestamp) -> Self {
         let mut workload = Self {
             random: Random::seeded(seed),
+            ids: Random::seeded(seed.rotate_left(32) ^ start.micros().unsigned_abs()),
             start,
             uploads_per_second: ((rate - OWN_EVENTS_PER_SECOND) / EVENTS_PER_FILE).max(0.01),
             slots: (rate / 100.0).ceil().max(1.0) as u64,
@@ -136,7 +141,8 @@ impl Workload {
     fn incident(&self) -> Option<Incident> {
         let since = self.now - OVERTURE_SECONDS;
         let happening = since >= 0.0 && since % ACT_SECONDS < INCIDENT_SECONDS;
-        happening.then(|| INCIDENTS[(since / ACT_SECONDS) as usize % INCIDENTS.len()])
+        let act = (since / ACT_SECONDS) as usize % INCIDENTS.len();
+        INCIDENTS.get(act).copied().filter(|_| happening)
     }
 
     fn plan(&mut self, seconds: f64, action: Action) {
@@ -146,9 +152,9 @@ impl Workload {
 
     fn emit(&mut self, payload: Payload<'static>) {
         let timestamp = self.start.after(Duration::from_secs_f64(self.now));
-        let trace = Some(self.random.uuid());
+        let trace = Some(self.ids.uuid());
         let version = Version { major: 1, minor: 0, patch: 0 };
-        let id = EventId(self.random.uuid());
+        let id = EventId(self.ids.uuid());
         self.events.push_back(Event { id, timestamp, version, trace, payload });
     }
 

@@ -15,7 +15,7 @@ const OUTAGE_FAILURES: f64 = 0.9;
 
 impl Workload {
     pub(super) fn begin_chunk(&mut self, id: u128, chunk: u64) {
-        let chunk_id = self.random.uuid();
+        let chunk_id = self.ids.uuid();
         let Some(job) = self.jobs.get_mut(&id) else { return };
         job.chunk = Some((chunk, chunk_id));
         let job = job.clone();
@@ -25,7 +25,7 @@ impl Workload {
             chunk_index: Quantity::Whole(chunk),
             total_chunks: Quantity::Whole(job.chunks),
             chunk_size: Quantity::Whole(self.random.whole(500_000, 1_000_000)),
-            processing_strategy: if job.kind == 0 { "parallel" } else { "sequential" }.into(),
+            processing_strategy: job.kind.strategy.into(),
         });
         self.emit(payload);
         let cached = !job.new && self.read_cache(chunk_id);
@@ -66,7 +66,7 @@ impl Workload {
             checkout_duration_ms: Quantity::Whole((self.random.between(1.0, 4.0) * slow * slow) as u64),
         });
         self.emit(payload);
-        let table = *self.random.pick(&TABLES);
+        let table = self.random.pick(&TABLES);
         let (query_type, index) = if self.random.happens(0.7) {
             ("SELECT", Some("idx_transcript".into()))
         } else {
@@ -150,7 +150,7 @@ impl Workload {
             let payload = Payload::CacheEntryInvalidated(CacheEntryInvalidated {
                 cache_key: format!("chunk:{chunk:032x}").into(),
                 cache_level: "L2".into(),
-                reason: (*self.random.pick(&["ttl_expired", "eviction", "explicit"])).into(),
+                reason: self.random.pick(&["ttl_expired", "eviction", "explicit"]).into(),
                 entry_age_seconds: Quantity::Whole(self.random.whole(1, 3_600)),
             });
             self.emit(payload);

@@ -9,12 +9,22 @@ use crate::engine::wire::payload::{
 };
 
 const LANGUAGES: [&str; 4] = ["en", "de", "fr", "ja"];
-/// Queue, type and priority of each kind of job.
-const QUEUES: [(&str, &str, &str); 3] = [
-    ("transcripts", "transcription", "high"),
-    ("summaries", "summarization", "medium"),
-    ("indexing", "indexing", "low"),
-];
+/// A kind of job.
+#[derive(Debug)]
+pub(super) struct JobKind {
+    queue: &'static str,
+    job_type: &'static str,
+    priority: &'static str,
+    /// How its chunks are processed.
+    pub(super) strategy: &'static str,
+}
+
+const TRANSCRIPTION: JobKind =
+    JobKind { queue: "transcripts", job_type: "transcription", priority: "high", strategy: "parallel" };
+const SUMMARY: JobKind =
+    JobKind { queue: "summaries", job_type: "summarization", priority: "medium", strategy: "sequential" };
+const INDEXING: JobKind =
+    JobKind { queue: "indexing", job_type: "indexing", priority: "low", strategy: "sequential" };
 /// The share of uploads that nobody made before.
 const NEW_SHARE: f64 = 0.5;
 /// Uploads a second while they surge, at least: enough for one worker to fall behind.
@@ -22,19 +32,23 @@ const SURGE_UPLOADS_PER_SECOND_MIN: f64 = 8.0;
 
 impl Workload {
     pub(super) fn upload(&mut self) {
-        let transcript = self.random.uuid();
-        let language = *self.random.pick(&LANGUAGES);
+        let transcript = self.ids.uuid();
+        let language = self.random.pick(&LANGUAGES);
         let size = self.random.whole(20_000, 40_000_000);
         let payload = Payload::FileUploadStarted(FileUploadStarted {
             transcript_id: uuid(transcript),
             file_name: format!("interview-{}.mp3", self.plans).into(),
             file_size: Quantity::Whole(size),
-            file_hash: format!("{:032x}{:032x}", transcript, self.random.uuid()).into(),
+            file_hash: format!("{:032x}{:032x}", transcript, self.ids.uuid()).into(),
             language: Some(language.into()),
             upload_ip: "203.0.113.7".into(),
         });
         self.emit(payload);
-        let kind = self.random.whole(0, 5).saturating_sub(3) as usize;
+        let kind = match self.random.whole(0, 5) {
+            0..=3 => &TRANSCRIPTION,
+            4 => &SUMMARY,
+            _ => &INDEXING,
+        };
         let job = Job {
             transcript,
             kind,
@@ -49,7 +63,7 @@ impl Workload {
             started: self.now,
             language,
         };
-        let id = self.random.uuid();
+        let id = self.ids.uuid();
         self.jobs.insert(id, job);
         self.queue(id, "api");
         let usual = self.uploads_per_second;
@@ -62,7 +76,7 @@ impl Workload {
     pub(super) fn queue(&mut self, id: u128, submitter: &'static str) {
         let Some(job) = self.jobs.get_mut(&id) else { return };
         job.queued = self.now;
-        let (queue, job_type, priority) = QUEUES[job.kind];
+        let JobKind { queue, job_type, priority, .. } = *job.kind;
         let payload = Payload::JobQueued(JobQueued {
             job_id: uuid(id),
             job_type: job_type.into(),
@@ -84,8 +98,8 @@ impl Workload {
             self.waiting.pop_front();
             let Some(job) = self.jobs.get_mut(&id) else { continue };
             (job.worker, job.started, job.failed_chunks, job.cached_chunks) = (worker, self.now, 0, 0);
-            let queue = QUEUES[job.kind].0;
-            if let Some(free) = &mut self.workers[worker] {
+            let queue = job.kind.queue;
+            if let Some(Some(free)) = self.workers.get_mut(worker) {
                 *free -= 1;
             }
             let payload = Payload::JobStarted(JobStarted {
@@ -163,7 +177,7 @@ impl Workload {
     }
 
     fn free_slot(&mut self, worker: usize) {
-        if let Some(free) = &mut self.workers[worker] {
+        if let Some(Some(free)) = self.workers.get_mut(worker) {
             *free = (*free + 1).min(self.slots);
         }
     }
@@ -172,32 +186,36 @@ impl Workload {
         let payload = Payload::WorkerStarted(WorkerStarted {
             worker_id: worker_name(worker),
             worker_pid: Quantity::Whole(1_000 + worker as u64),
-            queues: QUEUES.iter().map(|(queue, ..)| (*queue).into()).collect(),
+            queues: [&TRANSCRIPTION, &SUMMARY, &INDEXING].map(|kind| kind.queue.into()).into(),
             concurrency: Quantity::Whole(self.slots),
         });
         self.emit(payload);
-        self.workers[worker] = Some(self.slots);
+        if let Some(slots) = self.workers.get_mut(worker) {
+            *slots = Some(self.slots);
+        }
         self.dispatch();
     }
 
     /// All workers but one crash; their jobs go back to the queue when they return.
     pub(super) fn crash(&mut self) {
         for worker in 1..WORKERS {
-            let running = self.workers[worker].map_or(0, |free| self.slots - free);
-            self.workers[worker] = None;
+            let free = self.workers.get_mut(worker).and_then(Option::take);
+            let running = free.map_or(0, |free| self.slots - free);
             let payload = Payload::WorkerStopped(WorkerStopped {
                 worker_id: worker_name(worker),
                 reason: "crash".into(),
                 jobs_running: Quantity::Whole(running),
             });
             self.emit(payload);
-            let lost: Vec<u128> = self
+            let mut lost: Vec<(f64, u128)> = self
                 .jobs
                 .iter()
                 .filter(|(id, job)| job.worker == worker && !self.waiting.contains(id))
-                .map(|(id, _)| *id)
+                .map(|(id, job)| (job.queued, *id))
                 .collect();
-            for id in lost {
+            // Not in the order of ids, which another start makes another one.
+            lost.sort_by(|left, right| left.0.total_cmp(&right.0));
+            for (_, id) in lost {
                 self.orphan(id);
             }
             self.plan(INCIDENT_SECONDS, Action::Restart { worker });
@@ -220,7 +238,7 @@ impl Workload {
             });
             self.emit(payload);
         }
-        let again = self.random.uuid();
+        let again = self.ids.uuid();
         self.jobs.insert(again, job);
         self.plan(1.0, Action::Ready { job: again });
     }
