@@ -335,7 +335,7 @@ impl Account {
                 self.add(store, "signalbox_alert_publish_failures", &[("type", kind.name())], 1.0, now);
             }
             Fact::RejectedCopyDropped { reason } => {
-                self.add(store, "signalbox_rejected_copies_dropped", &[("reason", reason)], 1.0, now);
+                self.add(store, "signalbox_rejected_copies_dropped", &[("reason", reason.word())], 1.0, now);
             }
             Fact::Reloaded(result) => self.reloaded(store, *result, now),
         }

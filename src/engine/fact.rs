@@ -52,7 +52,7 @@ pub enum Fact {
     /// A copy of a rejected event was not published.
     RejectedCopyDropped {
         /// Why, a label of `signalbox_rejected_copies_dropped_total`.
-        reason: &'static str,
+        reason: CopyFault,
     },
     /// A reload was tried.
     Reloaded(ReloadResult),
@@ -79,6 +79,28 @@ impl DropReason {
             Self::SlowConsumer => "slow_consumer",
             Self::ServerCut => "server_cut",
             Self::Disconnected => "disconnected",
+        }
+    }
+}
+
+/// Why a copy of a rejected event was not published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum CopyFault {
+    /// Too many copies waited to be published.
+    QueueFull,
+    /// It would exceed the server's `max_payload`.
+    TooLarge,
+    /// The server did not take it in time.
+    NotSent,
+}
+
+impl CopyFault {
+    /// The label value.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::QueueFull => "queue_full",
+            Self::TooLarge => "too_large",
+            Self::NotSent => "not_sent",
         }
     }
 }

@@ -10,7 +10,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::engine::arrival::Novelty;
 use crate::engine::config::RejectedLanes;
-use crate::engine::fact::{Fact, Rejected};
+use crate::engine::fact::{CopyFault, Fact, Rejected};
 use crate::engine::wire::{Lane, Message, Reason};
 use crate::shell::context::{ConfigInForce, ShellContext};
 use crate::shell::limited_log::LimitedLog;
@@ -27,7 +27,7 @@ const SEND_WAIT: Duration = Duration::from_secs(5);
 pub(crate) struct Copy {
     subject: String,
     payload: Bytes,
-    reason: &'static str,
+    reason: Reason,
 }
 
 /// The driver's end: logs, and queues copies.
@@ -64,18 +64,18 @@ impl Rejections {
     /// published one.
     ///
     /// # Errors
-    /// Why no copy was queued: `queue_full`.
+    /// Why no copy was queued.
     pub(crate) fn take(
         &mut self,
         lane: Lane,
         message: &Message<'_>,
         rejected: &Rejected,
-    ) -> Result<(), &'static str> {
+    ) -> Result<(), CopyFault> {
         let refusal = &rejected.refusal;
-        let reason = refusal.reason.name();
-        if let Some(unsaid) = self.log.may_say(reason) {
+        let reason = refusal.reason;
+        if let Some(unsaid) = self.log.may_say(reason.name()) {
             tracing::warn!(
-                reason,
+                reason = reason.name(),
                 detail = %refusal.detail,
                 subject = message.subject,
                 unsaid,
@@ -93,14 +93,14 @@ impl Rejections {
         }
         let bytes = message.payload.len();
         if self.waiting_bytes.load(Ordering::Relaxed).saturating_add(bytes) > QUEUE_BYTES_MAX {
-            return Err("queue_full");
+            return Err(CopyFault::QueueFull);
         }
         let copy = Copy {
             subject: message.subject.to_owned(),
             payload: Bytes::copy_from_slice(message.payload),
             reason,
         };
-        self.queue.try_send(copy).map_err(|_| "queue_full")?;
+        self.queue.try_send(copy).map_err(|_| CopyFault::QueueFull)?;
         self.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
         Ok(())
     }
@@ -112,18 +112,18 @@ impl RejectedCopies {
         while let Some(copy) = self.queue.recv().await {
             self.waiting_bytes.fetch_sub(copy.payload.len(), Ordering::Relaxed);
             let mut headers = HeaderMap::new();
-            headers.insert("Signalbox-Reason", copy.reason);
+            headers.insert("Signalbox-Reason", copy.reason.name());
             headers.insert("Signalbox-Subject", one_line(&copy.subject));
             // What the header block takes beside names and values stays well below this.
             let bytes = copy.payload.len() + copy.subject.len() + 128;
             if bytes > client.max_payload() {
-                context.fact(Fact::RejectedCopyDropped { reason: "too_large" });
+                context.fact(Fact::RejectedCopyDropped { reason: CopyFault::TooLarge });
                 continue;
             }
             let subject = context.config.get().rejected.subject.clone();
             let sent = client.publish_with_headers(subject, headers, copy.payload);
             if !matches!(tokio::time::timeout(SEND_WAIT, sent).await, Ok(Ok(()))) {
-                context.fact(Fact::RejectedCopyDropped { reason: "not_sent" });
+                context.fact(Fact::RejectedCopyDropped { reason: CopyFault::NotSent });
             }
         }
         // Nobody waits longer than the process's end.
