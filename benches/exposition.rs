@@ -191,7 +191,7 @@ fn report_scrape(what: &str, snapshot: &Snapshot, format: Format) {
     let mut bytes = 0;
     let spent = best(|| {
         bytes = 0;
-        let scrape = Scrape { format, names: Vec::new(), extra: Vec::new() };
+        let scrape = Scrape { format, names: Vec::new() };
         let mut chunks = snapshot.clone().write(scrape);
         let mut chunk = Vec::new();
         while chunks.fill(&mut chunk) == Filled::Chunk {

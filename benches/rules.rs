@@ -135,11 +135,7 @@ fn history_bytes_a_sample() -> f64 {
         engine.tick(now);
         feed(&mut engine, step, now);
     }
-    let scrape = Scrape {
-        format: negotiate(""),
-        names: vec!["signalbox_history_bytes".to_owned()],
-        extra: Vec::new(),
-    };
+    let scrape = Scrape { format: negotiate(""), names: vec!["signalbox_history_bytes".to_owned()] };
     let text = String::from_utf8(engine.freeze(now).to_bytes(scrape)).unwrap_or_default();
     let value =
         text.lines().find_map(|line| line.strip_prefix("signalbox_history_bytes ")?.parse::<f64>().ok());

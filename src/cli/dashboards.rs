@@ -228,7 +228,7 @@ fn slips(expr: &Expr, reading: &Reading, metrics: &KnownMetrics) -> Vec<Slip> {
                 format!("`{name}` is a histogram and has no sample of this name"),
                 format!("Its samples are `{name}_bucket`, `{name}_sum` and `{name}_count`."),
             ),
-            None => match metrics.closest(name) {
+            None => match metrics.slip_of(name) {
                 Some(near) => (format!("unknown metric `{name}`"), format!("Did you mean `{near}`?")),
                 None => continue,
             },

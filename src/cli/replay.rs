@@ -155,7 +155,7 @@ impl Replay {
         self.summary((playback.counts(), duplicates), span, arguments.format, terminal);
         if let Some(path) = &arguments.metrics {
             let now = playback.now();
-            let scrape = Scrape { format: negotiate(""), names: Vec::new(), extra: Vec::new() };
+            let scrape = Scrape { format: negotiate(""), names: Vec::new() };
             let text = playback.engine().freeze(now).to_bytes(scrape);
             std::fs::write(path, text).with_context(|| format!("write {}", path.display()))?;
         }

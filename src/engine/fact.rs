@@ -56,6 +56,27 @@ pub enum Fact {
     },
     /// A reload was tried.
     Reloaded(ReloadResult),
+    /// What the operating system says of the process now.
+    Process(ProcessReading),
+}
+
+/// What the operating system says of the process at one instant.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ProcessReading {
+    /// User and system CPU time since its start.
+    pub cpu_seconds: f64,
+    /// Open file descriptors.
+    pub open_fds: f64,
+    /// File descriptors that may be open.
+    pub max_fds: f64,
+    /// Size of its virtual memory.
+    pub virtual_memory_bytes: f64,
+    /// Size of its resident memory.
+    pub resident_memory_bytes: f64,
+    /// When it started, in seconds since the Unix epoch.
+    pub start_time_seconds: f64,
+    /// Its threads.
+    pub threads: f64,
 }
 
 /// Why messages were lost before the engine saw them.
@@ -70,9 +91,6 @@ pub enum DropReason {
 }
 
 impl DropReason {
-    /// All of them, so that each is exposed at zero from the start.
-    pub const ALL: &'static [Self] = &[Self::SlowConsumer, Self::ServerCut, Self::Disconnected];
-
     /// The label value.
     pub const fn word(self) -> &'static str {
         match self {
@@ -131,6 +149,16 @@ pub enum ReloadResult {
     Success,
     /// Something was refused; the last good version of it stays in force.
     Failure,
+}
+
+impl ReloadResult {
+    /// The label value.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Failure => "failure",
+        }
+    }
 }
 
 /// One refused event of a batch.

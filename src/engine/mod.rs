@@ -5,7 +5,7 @@
 //! [`Engine::freeze`] for a scrape. Nothing here fails or panics whatever arrives: what is refused is counted and
 //! returned.
 
-pub mod account;
+mod account;
 pub mod admission;
 pub mod arrival;
 pub mod catalogue;
@@ -31,7 +31,7 @@ use account::Account;
 use admission::duplicates::{DuplicateWindow, Seen};
 use admission::majors::Majors;
 use arrival::{CatchUp, Novelty, Position};
-use catalogue::Catalogue;
+use catalogue::{Catalogue, Metric, Registered};
 use config::Config;
 use exposition::Snapshot;
 use fact::{Fact, Notice, Rejected};
@@ -85,9 +85,10 @@ impl Engine {
         let limits = &config.limits;
         let mut store = Store::new(limits.into());
         store.set_park_after(config.park_after);
-        let account = Account::new(&mut store, limits.series, now);
-        let shown = ShownAlerts::new(&mut store);
-        let catalogue = Catalogue::new(&mut store, config);
+        let metrics = Registered::new(&mut store, config);
+        let account = Account::new(metrics.clone(), &mut store, limits.series, now);
+        let shown = ShownAlerts::new(metrics.family(Metric::OwnAlerts).id());
+        let catalogue = Catalogue::new(metrics, config);
         let history = History::new(&config.history);
         let mut state = State {
             now,
@@ -335,8 +336,7 @@ impl State {
         self.window.insert(event.id, now);
         let event_type = event.payload.event_type();
         let standing = self.majors.seen(event_type, event.version, now, &mut self.notices);
-        self.account.applied(event_type);
-        self.account.version(&mut self.store, event_type, event.version, standing, now);
+        self.account.applied(&mut self.store, event, standing, now);
         if self.catch_up.rules_speak() {
             self.account.lag(&mut self.store, lane, event.timestamp, now);
             if self.watch.is_behind(&self.store) {
@@ -403,7 +403,7 @@ impl State {
             self.notices.push(Notice::SeriesOverflow { metric, label: overflow.label.to_string() });
         }
         let refused = self.history.written_mut().take_refused();
-        self.account.add(&mut self.store, "signalbox_recorded_samples_refused", &[], refused as f64, now);
+        self.account.recorded_refused(&mut self.store, refused, now);
         self.account.gauges(&mut self.store, &self.history, self.window.len(), now);
         self.account.pending(&mut self.store, self.rules.outbox(), now);
     }

@@ -38,12 +38,8 @@ fn apply_at(engine: &mut Engine, payloads: &[String], now: Timestamp) -> Vec<Rej
 }
 
 fn text(engine: &mut Engine) -> String {
-    String::from_utf8(engine.freeze(at(2)).to_bytes(Scrape {
-        format: negotiate(""),
-        names: Vec::new(),
-        extra: Vec::new(),
-    }))
-    .unwrap()
+    String::from_utf8(engine.freeze(at(2)).to_bytes(Scrape { format: negotiate(""), names: Vec::new() }))
+        .unwrap()
 }
 
 #[test]
@@ -114,6 +110,30 @@ fn the_event_that_crosses_a_threshold_raises_the_alert_at_once_and_time_ends_it(
     }
     let ended: Vec<&str> = engine.outbox().map(|event| event.alert_name.as_ref()).collect();
     assert_eq!(ended, ["Burst"]);
+}
+
+#[test]
+fn rules_see_the_process_as_a_scrape_does_and_its_counter_never_falls() {
+    let mut engine = engine_with_rules(
+        "groups: [{name: g, rules: [
+            {alert: Files, expr: process_open_fds / process_max_fds, above: 0.5},
+            {alert: Busy, metric: process_cpu_seconds_total, stat: increase, window: 1m, above: 2}]}]",
+    );
+    let fired = |engine: &Engine| -> Vec<String> {
+        engine.outbox().map(|event| event.alert_name.to_string()).collect()
+    };
+    let reading =
+        fact::ProcessReading { cpu_seconds: 1.5, open_fds: 4.0, max_fds: 8.0, ..Default::default() };
+    engine.observe(Fact::Process(reading), at(1));
+    assert_eq!(fired(&engine), [""; 0]);
+    let reading =
+        fact::ProcessReading { cpu_seconds: 4.0, open_fds: 5.0, max_fds: 8.0, ..Default::default() };
+    engine.observe(Fact::Process(reading), at(3));
+    engine.observe(Fact::Process(fact::ProcessReading { cpu_seconds: 3.0, ..reading }), at(4));
+    assert_eq!(fired(&engine), ["Files", "Busy"]);
+    let text = text(&mut engine);
+    assert!(text.contains("\nprocess_cpu_seconds_total 4\n"), "{text}");
+    assert!(text.contains("# TYPE process_open_fds gauge\nprocess_open_fds 5\n"), "{text}");
 }
 
 const RULES: &str = "
@@ -201,11 +221,8 @@ fn receive(engine: &mut Engine, epoch: &Epoch, events: &[(u64, i64, String)]) ->
 
 /// The value of the sample whose line begins so; 0 where there is none.
 fn sample(engine: &mut Engine, begin: &str) -> f64 {
-    let scrape = Scrape {
-        format: negotiate("application/openmetrics-text;version=1.0.0"),
-        names: Vec::new(),
-        extra: Vec::new(),
-    };
+    let scrape =
+        Scrape { format: negotiate("application/openmetrics-text;version=1.0.0"), names: Vec::new() };
     let text = String::from_utf8(engine.freeze(at(601)).to_bytes(scrape)).unwrap();
     let line = text.lines().find(|line| line.starts_with(begin));
     line.and_then(|line| line.rsplit(' ').next()).map_or(0.0, |value| value.parse().unwrap())

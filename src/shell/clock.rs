@@ -29,9 +29,4 @@ impl Clock {
     pub(crate) fn now(&self) -> Timestamp {
         self.wall.after(self.start.elapsed())
     }
-
-    /// When the clock was started.
-    pub(crate) const fn started(&self) -> Timestamp {
-        self.wall
-    }
 }

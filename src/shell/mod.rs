@@ -172,6 +172,7 @@ async fn run_async(mut launch: Launch) -> anyhow::Result<()> {
     let publisher = AlertPublisher::new(client.clone(), context.clone());
     tokio::spawn(publisher.publish(alert_events));
     tokio::spawn(copies.publish(client, context.clone()));
+    tokio::spawn(process::watch(context.clone()));
     let (reload, wishes) = mpsc::channel(4);
     let reloader = Reloader { files, source: launch.source, context: context.clone() };
     tokio::spawn(reloader.run(wishes));

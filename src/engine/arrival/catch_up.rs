@@ -229,8 +229,12 @@ impl CatchUp {
         }
     }
 
-    /// Keeps a fact whose time counts until the present; the others come back.
+    /// Keeps a fact whose time counts until the present; the others come back. What the process is like now is nothing
+    /// of the past, and is told again soon.
     pub fn hold(&mut self, fact: Fact) -> Option<Fact> {
+        if matches!(fact, Fact::Process(_)) && self.stage != Stage::Present {
+            return None;
+        }
         let counts_in_time = matches!(fact, Fact::Reloaded(_)) && self.stage != Stage::Present;
         if counts_in_time && self.held.len() < HELD_MAX {
             self.held.push(fact);
@@ -284,7 +288,7 @@ impl CatchUp {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::fact::ReloadResult;
+    use crate::engine::fact::{ProcessReading, ReloadResult};
 
     const BEGIN: i64 = -3_600;
 
@@ -382,9 +386,12 @@ mod tests {
     fn a_reload_is_counted_in_the_present() {
         let (mut catch_up, _) = hear(&[found(9, 9)]);
         let reload = Fact::Reloaded(ReloadResult::Success);
+        let process = Fact::Process(ProcessReading::default());
         assert_eq!(catch_up.hold(reload.clone()), None);
+        assert_eq!(catch_up.hold(process.clone()), None);
         assert_eq!(catch_up.hold(Fact::Connected), Some(Fact::Connected));
         assert_eq!(catch_up.arrive(), std::slice::from_ref(&reload));
         assert_eq!(catch_up.hold(reload.clone()), Some(reload));
+        assert_eq!(catch_up.hold(process.clone()), Some(process));
     }
 }

@@ -48,3 +48,15 @@ pub(super) const ROWS: &[f64] = &[0.0, 1.0, 10.0, 100.0, 1_000.0, 10_000.0, 100_
 
 /// Retries of a job.
 pub(super) const RETRIES: &[f64] = &[0.0, 1.0, 2.0, 3.0, 5.0, 8.0];
+
+/// Seconds of what should be instant and may have waited for days.
+pub(super) const LAG_SECONDS: &[f64] =
+    &[0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0, 300.0, 3_600.0, 86_400.0];
+
+/// Seconds until somebody knows of an alert.
+pub(super) const ALERT_SECONDS: &[f64] =
+    &[0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 10.0, 60.0];
+
+/// Seconds of one evaluation of a group of rules.
+pub(super) const EVALUATION_SECONDS: &[f64] =
+    &[0.000_1, 0.000_5, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0];

@@ -1,5 +1,8 @@
 //! Label values that are there at zero from the start.
 
+use crate::engine::fact::{DropReason, ReloadResult};
+use crate::engine::wire::EventType;
+
 /// Without labels: there from the start.
 pub(super) const ALONE: &[&[&str]] = &[&[]];
 pub(super) const CACHED: &[&[&str]] = &[&["true"], &["false"]];
@@ -26,3 +29,12 @@ pub(super) const EVICTIONS: &[&[&str]] = &[
 ];
 pub(super) const TRACKERS: &[&[&str]] =
     &[&["jobs"], &["workers"], &["chunks"], &["files"], &["cache"], &["warmers"], &["alerts"]];
+pub(super) const ALERT_EVENTS: &[&[&str]] =
+    &[&[EventType::AlertTriggered.name()], &[EventType::AlertCleared.name()]];
+pub(super) const DROP_REASONS: &[&[&str]] = &[
+    &[DropReason::SlowConsumer.word()],
+    &[DropReason::ServerCut.word()],
+    &[DropReason::Disconnected.word()],
+];
+pub(super) const RELOAD_RESULTS: &[&[&str]] =
+    &[&[ReloadResult::Success.word()], &[ReloadResult::Failure.word()]];

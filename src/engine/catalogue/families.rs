@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::known::Known;
+use super::registered::Registered;
 use super::row::{CatalogueRow, Source};
-use super::rows::{CATALOGUE, Metric};
+use super::rows::Metric;
 use super::settings::{Chosen, choose, unit_of};
 use crate::engine::config::Config;
 use crate::engine::series::{Cause, FamilySpec, OVERFLOW, SeriesId, Store};
@@ -26,48 +27,29 @@ pub(super) struct Group<const METRICS: usize, const LABELS: usize> {
     pub(super) labels: [&'static str; LABELS],
 }
 
-/// Every family of the catalogue.
+/// The families of the catalogue, with the series that were looked up before.
 #[derive(Debug)]
 pub(super) struct Families {
-    registered: Vec<Family>,
-    names: Vec<Arc<str>>,
+    registered: Registered,
     known: Known<[SeriesId; GROUP_MAX]>,
     key: Vec<u8>,
     label_value_bytes_max: usize,
 }
 
 impl Families {
-    /// Registers every row.
-    pub(super) fn register(store: &mut Store, config: &Config) -> Self {
-        let mut families = Self {
-            registered: Vec::with_capacity(Metric::ALL.len()),
-            names: Vec::with_capacity(Metric::ALL.len()),
-            known: Known::new(),
-            key: Vec::new(),
-            label_value_bytes_max: config.limits.label_value_bytes,
-        };
-        for metric in exposed(config) {
-            families.add(store, metric);
-        }
-        families
+    pub(super) fn new(registered: Registered, config: &Config) -> Self {
+        let label_value_bytes_max = config.limits.label_value_bytes;
+        Self { registered, known: Known::new(), key: Vec::new(), label_value_bytes_max }
     }
 
-    /// Gives birth to the label sets that are there from the start.
+    /// Gives birth to the label sets of events that are there from the start.
     pub(super) fn declare(&self, board: &mut Board<'_>) {
-        for metric in Metric::ALL {
-            for values in metric.row().declared {
-                let series = self.family(*metric).resolve(board, values);
-                // A tracked gauge leaves once its last entry ended, which at the start none did.
-                if matches!(metric.row().source, Source::Tracker(_)) {
-                    board.store.hold(series);
-                }
-            }
-        }
+        self.registered.declare(board, |source| matches!(source, Source::Event(_) | Source::Tracker(_)));
     }
 
     /// A family, to feed by itself.
     pub(super) fn family(&self, metric: Metric) -> &Family {
-        &self.registered[metric as usize]
+        self.registered.family(metric)
     }
 
     /// The series of a group for these label values, in the order of its metrics. What was looked up before costs one
@@ -120,7 +102,8 @@ impl Families {
                 let value = self.value(raw);
                 if value.len() < raw.len() {
                     lasting = false;
-                    self.count_cut(board, &self.names[metric as usize]);
+                    let name = board.store.family(self.family(metric).id()).exposed_name().into_owned();
+                    self.count_cut(board, &name);
                 }
                 own.push(value);
             }
@@ -132,20 +115,6 @@ impl Families {
             self.known.insert(&self.key, ids);
         }
         ids
-    }
-
-    fn add(&mut self, store: &mut Store, metric: ExposedMetric) {
-        let ExposedMetric { row, name, labels, mut spec } = metric;
-        // No two rows take the same name, so the first attempt registers it.
-        let id = loop {
-            match store.register(spec.clone()) {
-                Ok(id) => break id,
-                Err(_) => spec.name = Arc::from(format!("{}_", spec.name)),
-            }
-        };
-        self.names.push(name.into());
-        let dropped = row.labels.iter().copied().filter(|label| !labels.contains(label)).collect();
-        self.registered.push(Family::new(id, row.labels, dropped));
     }
 }
 
@@ -162,15 +131,15 @@ pub struct ExposedMetric {
     pub spec: FamilySpec,
 }
 
-/// Every row as `config` exposes it: what rules are checked against and what metadata tells.
-pub fn exposed(config: &Config) -> impl Iterator<Item = ExposedMetric> + '_ {
-    CATALOGUE.iter().map(|row| {
-        let family = row.namespaced(row.family(), &config.namespace);
-        let chosen = choose(config, &family, row.metric_type);
-        let labels = row.labels.iter().copied().filter(|label| !chosen.drops(label)).collect();
-        let name = row.namespaced(row.name, &config.namespace);
-        ExposedMetric { row, name, labels, spec: spec_of(row, family, chosen) }
-    })
+/// A row as `config` exposes it: what is registered, what rules are checked against and what metadata tells. The
+/// sidecar's own metrics keep their labels.
+pub fn exposed(row: &'static CatalogueRow, config: &Config) -> ExposedMetric {
+    let family = row.namespaced(row.family(), &config.namespace);
+    let chosen = choose(config, &family, row.metric_type);
+    let drops = |label: &str| row.event().is_some() && chosen.drops(label);
+    let labels = row.labels.iter().copied().filter(|label| !drops(label)).collect();
+    let name = row.namespaced(row.name, &config.namespace);
+    ExposedMetric { row, name, labels, spec: spec_of(row, family, chosen) }
 }
 
 fn spec_of(row: &CatalogueRow, name: String, chosen: Chosen) -> FamilySpec {
@@ -187,7 +156,7 @@ fn spec_of(row: &CatalogueRow, name: String, chosen: Chosen) -> FamilySpec {
         buckets,
         stale_after: match row.source {
             Source::Event(_) | Source::Tracker(_) => Some(chosen.stale_after),
-            Source::Sidecar => None,
+            Source::Sidecar | Source::Process => None,
         },
     }
 }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::families::{ExposedMetric, exposed};
+use super::row::MoreLabels;
 use super::rows::CATALOGUE;
 use crate::engine::config::{Config, glob_matches};
 use crate::engine::diagnostic::closest;
@@ -35,8 +37,8 @@ pub struct Found<'a> {
     pub part: Option<Part>,
 }
 
-/// Names that are always there and of which nothing else is known.
-const UNCHECKED: [&str; 5] = ["ALERTS", "ALERTS_FOR_STATE", "signalbox_", "process_", "up"];
+/// Metrics that are no rows of the table: what rules write of alerts, and what a Prometheus that scrapes adds.
+const WRITTEN_BY_OTHERS: [&str; 3] = ["ALERTS", "ALERTS_FOR_STATE", "up"];
 
 impl KnownMetrics {
     /// Adds a metric under its family name; the first of a name holds.
@@ -80,13 +82,12 @@ impl KnownMetrics {
 
     /// Whether the name is checked at all.
     pub fn checks(&self, name: &str) -> bool {
-        let unchecked =
-            |known: &&str| if known.ends_with('_') { name.starts_with(*known) } else { name == *known };
-        !self.is_empty() && !name.contains(':') && !UNCHECKED.iter().any(unchecked)
+        !self.is_empty() && !name.contains(':')
     }
 
-    /// The known name (of a sample where `name` ends like one) nearest to an unknown one.
-    pub fn closest(&self, name: &str) -> Option<String> {
+    /// The known name (of a sample where `name` ends like one) that differs from an unknown one by a few characters, or by
+    /// a counter's `_total`.
+    fn near(&self, name: &str) -> Option<String> {
         let histograms =
             self.families.iter().filter(|(_, metric)| metric.metric_type == MetricType::Histogram);
         let of_histogram = histogram_samples(name).next().and_then(|sample| {
@@ -100,18 +101,42 @@ impl KnownMetrics {
         };
         of_histogram.or_else(near).or_else(counter)
     }
+
+    /// The known name that an unknown one most likely is a slip of: near, and of as many words. Other programs have
+    /// metrics too, whose names are much like these.
+    pub fn slip_of(&self, name: &str) -> Option<String> {
+        let words = |name: &str| name.split('_').count();
+        self.near(name).filter(|near| words(near) == words(name))
+    }
+
+    /// The known name nearest to one that should be known.
+    pub fn closest(&self, name: &str) -> Option<String> {
+        let by_words = || {
+            let names = self.families.keys().map(|known| (fewest_more_words(name, known), known));
+            let near = names.filter_map(|(more, known)| Some((more?, known))).min();
+            near.map(|(_, known)| known.clone())
+        };
+        self.near(name).or_else(by_words)
+    }
 }
 
 /// What rules are checked against, and `stat` takes the types of metrics from.
 pub fn known_metrics(config: &Config) -> KnownMetrics {
     let mut known = KnownMetrics::default();
     for row in CATALOGUE {
-        let metric = KnownMetric {
-            metric_type: row.metric_type,
-            labels: Some(row.labels.iter().map(|label| Arc::from(*label)).collect()),
-            unit: Arc::from(row.unit.unwrap_or_default()),
+        let ExposedMetric { name, labels, spec, .. } = exposed(row, config);
+        let labels = match row.more {
+            MoreLabels::None => Some(labels.into_iter().map(Arc::from).collect()),
+            MoreLabels::OfTheAlert => None,
         };
-        known.add(&row.namespaced(row.name, &config.namespace), metric);
+        known.add(
+            &name,
+            KnownMetric { metric_type: row.metric_type, labels, unit: spec.unit.unwrap_or_default() },
+        );
+    }
+    for name in WRITTEN_BY_OTHERS {
+        let metric = KnownMetric { metric_type: MetricType::Gauge, labels: None, unit: Arc::default() };
+        known.add(name, metric);
     }
     for declared in &config.metrics {
         // A histogram's glob may have been written for its samples; its family is what is known.
@@ -124,6 +149,18 @@ pub fn known_metrics(config: &Config) -> KnownMetrics {
         }
     }
     known
+}
+
+/// How many words a known name has that the written one lacks, where each word of the written one is nearly the next of
+/// those left: `signalbox_evnts_total` lacks one of `signalbox_events_applied_total`. A name of one word tells too little.
+fn fewest_more_words(written: &str, known: &str) -> Option<usize> {
+    let mut words = known.split('_');
+    let mut count = 0;
+    for word in written.split('_') {
+        words.find(|known| closest(word, [*known]).is_some() || *known == word)?;
+        count += 1;
+    }
+    (count > 1).then(|| known.split('_').count() - count)
 }
 
 /// A name as that of a sample of a histogram.
@@ -153,6 +190,23 @@ mod tests {
         assert_eq!(known.closest("queue_dept").as_deref(), Some("queue_depth"));
         assert_eq!(known.closest("wait_second_count").as_deref(), Some("wait_seconds_count"));
         assert_eq!(known.closest("jobs").as_deref(), Some("jobs_total"));
+        assert_eq!(known.slip_of("queue_dept").as_deref(), Some("queue_depth"));
+        assert_eq!(known.slip_of("queues_a_depth"), None);
+    }
+
+    #[test]
+    fn a_name_that_lacks_a_word_leads_to_those_that_have_it() {
+        let known = known_metrics(&Config::with_defaults("me"));
+        let cases = [
+            ("signalbox_evnts_total", Some("signalbox_events_applied_total")),
+            ("signalbox_alert_pending", Some("signalbox_alert_events_pending")),
+            ("process_memory_bytes", Some("process_resident_memory_bytes")),
+            ("http_requests_total", None),
+            ("total", None),
+        ];
+        for (name, expected) in cases {
+            assert_eq!(known.closest(name).as_deref(), expected, "{name}");
+        }
     }
 
     fn declared((pattern, metric_type): (&str, MetricType)) -> MetricSettings {

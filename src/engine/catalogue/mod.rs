@@ -24,6 +24,7 @@ mod page_tests;
 mod processing;
 mod queue;
 mod recorded;
+mod registered;
 mod row;
 mod rows;
 mod settings;
@@ -32,7 +33,8 @@ mod tests;
 
 pub use families::{ExposedMetric, exposed};
 pub use known_metrics::{Found, KnownMetric, KnownMetrics, known_metrics};
-pub use row::{CatalogueRow, Source};
+pub(crate) use registered::Registered;
+pub use row::{CatalogueRow, MoreLabels, Source};
 pub use rows::{CATALOGUE, Metric, find};
 
 use self::families::{Families, no_event};
@@ -52,6 +54,12 @@ use crate::engine::trackers::warmers::Warmers;
 use crate::engine::trackers::workers::Workers;
 use crate::engine::wire::{Event, Payload, Refusal};
 
+/// How the names of the sidecar's own metrics begin; no event can bring one.
+const SIDECAR_PREFIX: &str = "signalbox_";
+
+/// How the names of the metrics of its process begin.
+const PROCESS_PREFIX: &str = "process_";
+
 /// Turns events into changes of the store.
 #[derive(Debug)]
 pub struct Catalogue {
@@ -70,12 +78,9 @@ pub struct Catalogue {
 }
 
 impl Catalogue {
-    /// Registers every family of the catalogue. Events cannot take their names, nor any that begins like the sidecar's
-    /// own.
-    pub fn new(store: &mut Store, config: &Config) -> Self {
-        store.reserve("signalbox_");
-        store.reserve("process_");
-        let families = Families::register(store, config);
+    /// Nothing has happened yet.
+    pub(crate) fn new(registered: Registered, config: &Config) -> Self {
+        let families = Families::new(registered, config);
         let family = |metric: Metric| -> Family { families.family(metric).clone() };
         let limits = config.trackers();
         let parts = || FrameParts {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::Catalogue;
 use super::tests::{instant, samples};
+use super::{Catalogue, Registered};
 use crate::engine::config::Config;
 use crate::engine::series::{Cause, Store};
 use crate::engine::wire::payload::{
@@ -252,7 +252,8 @@ fn compare(
 ) -> Result<(), TestCaseError> {
     let config = Config::with_defaults("signalbox");
     let mut store = Store::new((&config.limits).into());
-    let mut catalogue = Catalogue::new(&mut store, &config);
+    let registered = Registered::new(&mut store, &config);
+    let mut catalogue = Catalogue::new(registered, &config);
     let cause = Cause { now: instant(f64::from(NOW_SECONDS)), event: None };
     for (place, draw) in draws.iter().enumerate() {
         let event = Event {

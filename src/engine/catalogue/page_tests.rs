@@ -6,15 +6,14 @@ use std::fmt::Write;
 use serde_json::{Map, Value, json};
 
 use super::tests::{World, defaults};
-use super::{CATALOGUE, CatalogueRow, Source};
-use crate::engine::account::OWN_METRICS;
+use super::{CATALOGUE, CatalogueRow, MoreLabels, Source};
 use crate::engine::wire::EventType;
 
 const PAGE: &str = include_str!("../../../docs/metrics.md");
 
 const INTRO: &str = "# Metrics
 
-Written from `src/engine/catalogue/rows.rs` and `src/engine/account.rs`; a test holds it to them.
+Written from `src/engine/catalogue/rows.rs`; a test holds it to that.
 
 Every metric that events feed, by the event it stands with. *Tracked* gauges need more than one event to be told: they
 follow jobs, chunks, files, workers, cache entries, warmers and alerts of others, and stay as long as their tracker
@@ -22,8 +21,12 @@ holds something, be it for days. When the last of it ended they show 0 for `stal
 once. Other gauges leave after `stale_after` without an event. A label whose field is missing, null or empty has the value
 `unknown` (`indexed` is `false` then). Where *from the start* names label values, those series are there at zero before
 the first event; a counter that belongs to an event is there at zero as soon as the event was, also where it adds
-nothing to it. The configuration can put a `namespace` in front of all names but those that begin with `signalbox_`, and set buckets,
-help texts, units and dropped labels by name.
+nothing to it. The configuration can set buckets, help texts and units by name, and, of what events feed, put a
+`namespace` in front of the name and drop labels.
+
+What the sidecar tells of itself begins with `signalbox_` or `process_`, and rules read it like any other metric. Beside
+what *from the start* names, event types, lanes and reasons of the accounting are there at zero, and groups and streams
+once they are known.
 
 MetricRecorded events bring metrics of their own: names get `_` for every character outside `[a-zA-Z0-9_:]` and before
 a leading digit, counters end in `_total`, and a name that coincides with one of these, or begins with `signalbox_` or
@@ -77,6 +80,13 @@ fn code_list(words: &[&str]) -> String {
     words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
 }
 
+fn labels(row: &CatalogueRow) -> String {
+    match row.more {
+        MoreLabels::None => code_list(row.labels),
+        MoreLabels::OfTheAlert => format!("{}, the alert's", code_list(row.labels)),
+    }
+}
+
 fn from_the_start(row: &CatalogueRow) -> String {
     match (row.declared, row.labels) {
         ([], _) => String::new(),
@@ -90,8 +100,11 @@ fn page() -> String {
     let mut context = "";
     let mut event = "";
     for row in CATALOGUE {
-        let (row_context, row_event) =
-            row.event().map_or(("sidecar", ""), |event| (event.context(), event.name()));
+        let (row_context, row_event) = match row.source {
+            Source::Event(event) | Source::Tracker(event) => (event.context(), event.name()),
+            Source::Sidecar => ("sidecar", ""),
+            Source::Process => ("process", ""),
+        };
         if row_context != context {
             let head = "\n| event | metric | type | labels | from the start | what it is |\n|---|---|---|---|---|---|";
             let _ = writeln!(page, "\n## {row_context}\n{head}");
@@ -105,15 +118,10 @@ fn page() -> String {
             "| {shown} | `{}` | {tracked}{} | {} | {} | {} |",
             row.name,
             row.metric_type.name(),
-            code_list(row.labels),
+            labels(row),
             from_the_start(row),
             row.help
         );
-    }
-    for own in OWN_METRICS {
-        let name = own.metric_type.exposed_name(own.name);
-        let (kind, labels) = (own.metric_type.name(), code_list(own.labels));
-        let _ = writeln!(page, "|  | `{name}` | {kind} | {labels} |  | {} |", own.help);
     }
     page.push_str(UNMOVED_INTRO);
     for (event, fields) in UNMOVED {

@@ -22,6 +22,8 @@ pub struct CatalogueRow {
     pub buckets: &'static [f64],
     /// Whether the configuration may set other buckets.
     pub buckets_fixed: bool,
+    /// Which other labels its series may have.
+    pub more: MoreLabels,
     /// The label values that are there at zero from the start.
     pub declared: &'static [&'static [&'static str]],
 }
@@ -35,6 +37,17 @@ pub enum Source {
     Tracker(EventType),
     /// The sidecar itself; no namespace is put in front.
     Sidecar,
+    /// The operating system, about this process; no namespace is put in front.
+    Process,
+}
+
+/// Labels beside those of the row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MoreLabels {
+    /// None.
+    None,
+    /// Those of the alert that a series tells of.
+    OfTheAlert,
 }
 
 impl CatalogueRow {
@@ -42,7 +55,7 @@ impl CatalogueRow {
     pub const fn event(&self) -> Option<EventType> {
         match self.source {
             Source::Event(event_type) | Source::Tracker(event_type) => Some(event_type),
-            Source::Sidecar => None,
+            Source::Sidecar | Source::Process => None,
         }
     }
 
@@ -55,7 +68,7 @@ impl CatalogueRow {
     pub fn namespaced(&self, name: &str, namespace: &str) -> String {
         match self.source {
             Source::Event(_) | Source::Tracker(_) if !namespace.is_empty() => format!("{namespace}_{name}"),
-            Source::Event(_) | Source::Tracker(_) | Source::Sidecar => name.to_owned(),
+            Source::Event(_) | Source::Tracker(_) | Source::Sidecar | Source::Process => name.to_owned(),
         }
     }
 
@@ -67,7 +80,8 @@ impl CatalogueRow {
         help: &'static str,
     ) -> Self {
         let (unit, buckets, buckets_fixed) = (None, &[] as &[f64], false);
-        Self { name, metric_type, labels, unit, help, source, buckets, buckets_fixed, declared: &[] }
+        let more = MoreLabels::None;
+        Self { name, metric_type, labels, unit, help, source, buckets, buckets_fixed, more, declared: &[] }
     }
 
     pub(super) const fn unit(self, unit: &'static str) -> Self {
@@ -80,6 +94,10 @@ impl CatalogueRow {
 
     pub(super) const fn fixed_buckets(self, buckets: &'static [f64]) -> Self {
         Self { buckets, buckets_fixed: true, ..self }
+    }
+
+    pub(super) const fn more_labels(self) -> Self {
+        Self { more: MoreLabels::OfTheAlert, ..self }
     }
 
     pub(super) const fn declared(self, declared: &'static [&'static [&'static str]]) -> Self {

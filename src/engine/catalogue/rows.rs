@@ -3,8 +3,14 @@
 //! Families are registered from it, rules are checked against it, and the HTTP metadata and the metrics page of the
 //! documentation are written from it.
 
-use super::buckets::{BYTES, CHARS, LATENCY_SECONDS, LIFETIME_SECONDS, RETRIES, ROWS, WORK_SECONDS};
-use super::declared::{ALONE, CACHED, CHUNK_OUTCOMES, EVICTIONS, LEVELS, LEVELS_AND_RESULTS, TRACKERS};
+use super::buckets::{
+    ALERT_SECONDS, BYTES, CHARS, EVALUATION_SECONDS, LAG_SECONDS, LATENCY_SECONDS, LIFETIME_SECONDS, RETRIES,
+    ROWS, WORK_SECONDS,
+};
+use super::declared::{
+    ALERT_EVENTS, ALONE, CACHED, CHUNK_OUTCOMES, DROP_REASONS, EVICTIONS, LEVELS, LEVELS_AND_RESULTS,
+    RELOAD_RESULTS, TRACKERS,
+};
 use super::row::{CatalogueRow, Source};
 use crate::engine::metric::{MetricType, sample_names};
 use crate::engine::wire::payload::EventType;
@@ -12,7 +18,7 @@ use crate::engine::wire::payload::EventType;
 /// Names each row, so that code refers to it, and puts it in the table.
 macro_rules! rows {
     ($($metric:ident: $kind:ident $source:ident$(($event:ident))? $name:literal $labels:expr, $help:literal
-        $(, $detail:ident($value:expr))*;)*) => {
+        $(, $detail:ident($($value:expr)?))*;)*) => {
         /// A row of [`CATALOGUE`].
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[expect(missing_docs, reason = "each row documents itself by its help text")]
@@ -27,13 +33,30 @@ macro_rules! rows {
                 match self { $(Self::$metric => {
                     const ROW: &CatalogueRow = &CatalogueRow::new(
                         $name, MetricType::$kind, &$labels, Source::$source$((EventType::$event))?, $help,
-                    )$(.$detail($value))*;
+                    )$(.$detail($($value)?))*;
                     ROW
                 })* }
             }
         }
 
-        /// Every metric that events and trackers feed, in the order of the specification.
+        /// One value for each metric.
+        #[derive(Clone, Debug)]
+        #[expect(non_snake_case, reason = "each field is called as its metric")]
+        pub(super) struct PerMetric<T> { $($metric: T,)* }
+
+        impl<T> PerMetric<T> {
+            /// What `make` says of each, in the order of the table.
+            pub(super) fn of(mut make: impl FnMut(Metric) -> T) -> Self {
+                Self { $($metric: make(Metric::$metric),)* }
+            }
+
+            /// The value of one.
+            pub(super) const fn get(&self, metric: Metric) -> &T {
+                match metric { $(Metric::$metric => &self.$metric,)* }
+            }
+        }
+
+        /// Every metric that the sidecar exposes of itself, in the order of the specification.
         pub const CATALOGUE: &[&CatalogueRow] = &[$(Metric::$metric.row(),)*];
     };
 }
@@ -203,6 +226,98 @@ rows! {
     Dashboards: Counter Event(DashboardGenerated) "dashboards_generated_total" [],
         "Dashboards generated.", declared(ALONE);
 
+    OwnAlerts: Gauge Sidecar "signalbox_alerts" ["alertname", "alertstate"],
+        "Alerts of its own that are pending or firing, with their labels; always 1.", more_labels();
+
+    EventsReceived: Counter Sidecar "signalbox_events_received_total" ["event_type", "lane"],
+        "Events taken from NATS, its own alerts not included.";
+    EventsApplied: Counter Sidecar "signalbox_events_applied_total" ["event_type", "lane"],
+        "Events that moved their metrics.";
+    EventsDuplicate: Counter Sidecar "signalbox_events_duplicate_total" ["event_type", "lane"],
+        "Events whose event_id had been applied already.";
+    EventsRejected: Counter Sidecar "signalbox_events_rejected_total" ["lane", "reason"],
+        "Events that were refused, by the first check that failed.";
+    EventsDropped: Counter Sidecar "signalbox_events_dropped_total" ["reason"],
+        "Core NATS messages lost before they could be read.", declared(DROP_REASONS);
+    EventVersions: Counter Sidecar "signalbox_event_versions_total" ["event_type", "version", "deprecated"],
+        "Applied events by the version they were sent in.";
+    EventLag: Histogram Sidecar "signalbox_event_lag_seconds" ["lane"],
+        "Time from an event's own timestamp to its application.", unit("seconds"), buckets(LAG_SECONDS);
+    EventLastTimestamp: Gauge Sidecar "signalbox_event_last_timestamp_seconds" ["event_type"],
+        "When an event of the type was last applied, of types that were seen; it stays however long ago that is.",
+        unit("seconds");
+    Series: Gauge Sidecar "signalbox_series" [],
+        "Series in the store.", declared(ALONE);
+    SeriesLimit: Gauge Sidecar "signalbox_series_limit" [],
+        "Series the store may hold (limits.series).", declared(ALONE);
+    SeriesOverflow: Counter Sidecar "signalbox_series_overflow_total" ["metric"],
+        "Observations folded into a metric's __overflow__ series because of a series limit.";
+    NatsConnected: Gauge Sidecar "signalbox_nats_connected" [],
+        "1 while connected to NATS.";
+    StreamPending: Gauge Sidecar "signalbox_stream_pending" ["stream"],
+        "Messages of the stream that are still to be read.";
+    StreamLost: Counter Sidecar "signalbox_stream_lost_total" ["stream"],
+        "Messages that left the stream before they were read.";
+    StreamEpochs: Counter Sidecar "signalbox_stream_epochs_total" ["stream", "reason"],
+        "Times the stream began anew.";
+    SubjectMissing: Gauge Sidecar "signalbox_stream_subject_missing" ["event_type"],
+        "1 where the stream does not take the subject of a type of the JetStream lane.";
+    RuleEvaluations: Counter Sidecar "signalbox_rule_evaluations_total" ["group"],
+        "Rule evaluations, one for each rule.";
+    RuleEvaluationFailures: Counter Sidecar "signalbox_rule_evaluation_failures_total" ["group"],
+        "Rule evaluations that failed; the rule's alerts stay as they were.";
+    RuleEvaluationsMissed: Counter Sidecar "signalbox_rule_evaluations_missed_total" ["group"],
+        "Evaluations of the group left out because the one before took too long.";
+    RuleFullEvaluations: Counter Sidecar "signalbox_rule_full_evaluations_total" ["group"],
+        "Rule evaluations that nothing kept from earlier ones could shorten.";
+    RuleEvaluationDuration: Histogram Sidecar "signalbox_rule_evaluation_duration_seconds" ["group"],
+        "Time one evaluation of the group took.", unit("seconds"), buckets(EVALUATION_SECONDS);
+    RuleLimitRefused: Counter Sidecar "signalbox_rule_limit_refused_total" ["group", "rule"],
+        "Alerts refused because of the group's limit.";
+    TemplateFailures: Counter Sidecar "signalbox_template_failures_total" ["group"],
+        "Alert templates that failed; the alert went out with its raw text.";
+    RuleNanValues: Counter Sidecar "signalbox_rule_nan_values_total" ["group"],
+        "Values of NaN that a threshold took for no data.";
+    RecordedSamplesRefused: Counter Sidecar "signalbox_recorded_samples_refused_total" [],
+        "Samples of recording rules refused because rules write too many series.", declared(ALONE);
+    AlertEventsPublished: Counter Sidecar "signalbox_alert_events_published_total" ["type"],
+        "Alert events acknowledged by NATS.", declared(ALERT_EVENTS);
+    AlertEventsPending: Gauge Sidecar "signalbox_alert_events_pending" ["type"],
+        "Alert events waiting to be acknowledged.", declared(ALERT_EVENTS);
+    AlertPublishFailures: Counter Sidecar "signalbox_alert_publish_failures_total" ["type"],
+        "Failed attempts to publish an alert event; each is tried again.", declared(ALERT_EVENTS);
+    AlertLatency: Histogram Sidecar "signalbox_alert_latency_seconds" [],
+        "Time from the event that moved the value to the acknowledgement of AlertTriggered.",
+        unit("seconds"), buckets(ALERT_SECONDS), declared(ALONE);
+    RejectedCopiesDropped: Counter Sidecar "signalbox_rejected_copies_dropped_total" ["reason"],
+        "Rejected events of which no copy was published.";
+    ReloadSuccessful: Gauge Sidecar "signalbox_config_last_reload_successful" [],
+        "1 where the last load of configuration and rules refused nothing.", declared(ALONE);
+    ReloadTimestamp: Gauge Sidecar "signalbox_config_last_reload_timestamp_seconds" [],
+        "When configuration and rules were last loaded without a refusal.", unit("seconds"), declared(ALONE);
+    Reloads: Counter Sidecar "signalbox_config_reloads_total" ["result"],
+        "Reloads of configuration and rules.", declared(RELOAD_RESULTS);
+    RestartPending: Gauge Sidecar "signalbox_config_restart_pending" [],
+        "1 while a key of the configuration that changed waits for a restart.";
+    HistoryBytes: Gauge Sidecar "signalbox_history_bytes" [],
+        "Memory that the recent past of the series takes.", unit("bytes"), declared(ALONE);
+    HistoryFamiliesLeftOut: Gauge Sidecar "signalbox_history_families_left_out" [],
+        "Metrics without a past because history.bytes_max was reached.", declared(ALONE);
+    DuplicateWindowEntries: Gauge Sidecar "signalbox_duplicate_window_entries" [],
+        "Event ids in the duplicate window.", declared(ALONE);
+    ApiQueryDuration: Histogram Sidecar "signalbox_query_duration_seconds" [],
+        "Time a query of the HTTP API took.", unit("seconds"), buckets(LATENCY_SECONDS);
+    ApiQueriesRefused: Counter Sidecar "signalbox_queries_refused_total" ["reason"],
+        "Queries of the HTTP API that were not answered, by what they exceeded.";
+    CheckpointAge: Gauge Sidecar "signalbox_checkpoint_age_seconds" [],
+        "Time since the state was last saved.", unit("seconds");
+    CheckpointSize: Gauge Sidecar "signalbox_checkpoint_size_bytes" [],
+        "Size of the state that was last saved.", unit("bytes");
+    CheckpointDuration: Histogram Sidecar "signalbox_checkpoint_duration_seconds" [],
+        "Time it took to save the state.", unit("seconds"), buckets(LATENCY_SECONDS);
+    BuildInfo: Gauge Sidecar "signalbox_build_info" ["version", "revision"],
+        "The build; always 1.";
+
     TrackerEntries: Gauge Sidecar "signalbox_tracker_entries" ["tracker"],
         "Entries a tracker holds.", declared(TRACKERS);
     TrackerAlive: Gauge Sidecar "signalbox_tracker_alive" ["tracker"],
@@ -212,6 +327,21 @@ rows! {
         declared(EVICTIONS);
     LabelValuesCut: Counter Sidecar "signalbox_label_values_cut_total" ["metric"],
         "Label values cut because they were longer than the limit.";
+
+    ProcessCpu: Counter Process "process_cpu_seconds_total" [],
+        "User and system CPU time spent.", unit("seconds");
+    ProcessOpenFds: Gauge Process "process_open_fds" [],
+        "Open file descriptors.";
+    ProcessMaxFds: Gauge Process "process_max_fds" [],
+        "File descriptors that may be open.";
+    ProcessVirtualMemory: Gauge Process "process_virtual_memory_bytes" [],
+        "Size of the virtual memory.", unit("bytes");
+    ProcessResidentMemory: Gauge Process "process_resident_memory_bytes" [],
+        "Size of the resident memory.", unit("bytes");
+    ProcessStartTime: Gauge Process "process_start_time_seconds" [],
+        "When the process started, since the Unix epoch.", unit("seconds");
+    ProcessThreads: Gauge Process "process_threads" [],
+        "Threads of the process.";
 }
 
 /// The row of a metric, by its family name or by the name of any of its samples, without a namespace.

@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value};
 
-use super::Catalogue;
+use super::{Catalogue, Registered};
 use crate::engine::config::{Config, MetricSettings, NameScheme, StaleAfter, TrackerName};
 use crate::engine::labels::Labels;
 use crate::engine::metric::MetricType;
@@ -78,7 +78,8 @@ impl World {
     pub(super) fn new(settings: &BTreeMap<String, Value>) -> Self {
         let config = config(settings);
         let mut store = Store::new((&config.limits).into());
-        let mut catalogue = Catalogue::new(&mut store, &config);
+        let registered = Registered::new(&mut store, &config);
+        let mut catalogue = Catalogue::new(registered, &config);
         catalogue.refresh(&mut store, instant(0.0));
         Self {
             decoder: Decoder::new(&config.wire(), "signalbox"),

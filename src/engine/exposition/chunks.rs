@@ -7,7 +7,7 @@ use super::format::{Escaping, Format, Syntax};
 use super::plan::{Planned, plan};
 use super::protobuf::{Messages, push_varint};
 use super::text::Lines;
-use super::{Scrape, Source, extra};
+use super::{Scrape, Source};
 use crate::engine::series::recent::FrozenEvents;
 use crate::engine::series::{Frozen, FrozenFamily};
 use crate::engine::time::Timestamp;
@@ -21,7 +21,7 @@ const HELD_BYTES_MAX: usize = 256 << 10;
 /// An answer to a scrape, chunk by chunk.
 #[derive(Debug)]
 pub struct Chunks {
-    sources: Vec<Arc<Frozen>>,
+    frozen: Arc<Frozen>,
     events: FrozenEvents,
     format: Format,
     planned: std::vec::IntoIter<Planned>,
@@ -57,23 +57,9 @@ impl Writer {
 
 impl Chunks {
     pub(super) fn new(frozen: Arc<Frozen>, events: FrozenEvents, scrape: Scrape) -> Self {
-        let mut sources = vec![frozen];
-        if !scrape.extra.is_empty()
-            && let Some(taken) = sources.first()
-        {
-            sources.push(Arc::new(extra::freeze(scrape.extra, taken)));
-        }
-        let seen: Vec<&Frozen> = sources.iter().map(AsRef::as_ref).collect();
-        let planned = plan(&seen, &scrape.names, scrape.format.syntax).into_iter();
-        Self {
-            sources,
-            events,
-            format: scrape.format,
-            planned,
-            current: None,
-            labels: String::new(),
-            is_ended: false,
-        }
+        let Scrape { format, names } = scrape;
+        let planned = plan(&frozen, &names, format.syntax).into_iter();
+        Self { frozen, events, format, planned, current: None, labels: String::new(), is_ended: false }
     }
 
     /// Appends the next chunk to `out` and says whether there was one.
@@ -100,8 +86,8 @@ impl Chunks {
 
     /// Writes what stands before a family's series; a short protobuf family is written whole.
     fn begin(&mut self, planned: Planned, out: &mut Vec<u8>) -> Option<Current> {
-        let Self { sources, events, format, labels, .. } = self;
-        let walk = Walk::new(sources, events, planned, format.escaping())?;
+        let Self { frozen, events, format, labels, .. } = self;
+        let walk = Walk::new(frozen, events, planned, format.escaping())?;
         let what = (planned.parts, planned.header);
         let start = |writer| Current { planned, writer, page: 0, row: 0 };
         if format.syntax != Syntax::Protobuf {
@@ -133,7 +119,7 @@ impl Chunks {
 
     /// Writes further series of a family; none is left of it where nothing comes back.
     fn go_on(&mut self, mut current: Current, full: usize, out: &mut Vec<u8>) -> Option<Current> {
-        let walk = Walk::new(&self.sources, &self.events, current.planned, self.format.escaping())?;
+        let walk = Walk::new(&self.frozen, &self.events, current.planned, self.format.escaping())?;
         let progress = walk.push(&mut current, &mut self.labels, full, out);
         (progress == Progress::Full).then_some(current)
     }
@@ -176,12 +162,11 @@ struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     fn new(
-        sources: &'a [Arc<Frozen>],
+        frozen: &'a Frozen,
         events: &'a FrozenEvents,
         planned: Planned,
         escaping: Escaping,
     ) -> Option<Self> {
-        let frozen = sources.get(planned.source)?;
         let family = frozen.families().get(planned.family)?;
         Some(Self { source: Source { frozen, events }, family, escaping })
     }

@@ -6,7 +6,6 @@
 mod chunks;
 mod escape;
 mod exemplar;
-mod extra;
 mod format;
 mod number;
 mod plan;
@@ -16,7 +15,6 @@ mod text;
 use std::sync::Arc;
 
 pub use chunks::{Chunks, Filled};
-pub use extra::{ExtraFamily, ExtraSample};
 pub use format::{Escaping, Format, Syntax, negotiate};
 pub use number::{bound_openmetrics, bound_text};
 
@@ -37,8 +35,6 @@ pub struct Scrape {
     pub format: Format,
     /// Names of the families or samples to keep (`name[]`); all where there is none.
     pub names: Vec<String>,
-    /// What others have to show beside the store.
-    pub extra: Vec<ExtraFamily>,
 }
 
 impl Snapshot {

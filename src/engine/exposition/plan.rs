@@ -34,9 +34,7 @@ impl Parts {
 /// A family to show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Planned {
-    /// Which of the frozen sources it is in.
-    pub(super) source: usize,
-    /// Its place there.
+    /// Its place among the frozen ones.
     pub(super) family: usize,
     /// The samples to show.
     pub(super) parts: Parts,
@@ -54,31 +52,18 @@ pub(super) enum Header {
     Sample(Part),
 }
 
-/// What to show of `sources`, in the order of names; all of it where `names` is empty.
-pub(super) fn plan(sources: &[&Frozen], names: &[String], syntax: Syntax) -> Vec<Planned> {
+/// What to show, in the order of names; all of it where `names` is empty.
+pub(super) fn plan(frozen: &Frozen, names: &[String], syntax: Syntax) -> Vec<Planned> {
     let mut planned = Vec::new();
-    for (source, frozen) in sources.iter().enumerate() {
-        for (family, shown) in frozen.families().iter().enumerate().filter(|(_, shown)| !shown.is_empty()) {
-            let parts = if names.is_empty() { Parts::ALL } else { kept(shown.spec(), names, syntax) };
-            if parts.has(Part::Value) || parts.has(Part::Bucket) {
-                planned.push(Planned { source, family, parts, header: Header::Family });
-                continue;
-            }
-            let shown = shown.spec().metric_type.exposed_parts();
-            planned.extend(shown.iter().filter(|part| parts.has(**part)).map(|part| Planned {
-                source,
-                family,
-                parts: Parts::only(*part),
-                header: Header::Sample(*part),
-            }));
+    for (family, shown) in frozen.families().iter().enumerate().filter(|(_, shown)| !shown.is_empty()) {
+        let parts = if names.is_empty() { Parts::ALL } else { kept(shown.spec(), names, syntax) };
+        if parts.has(Part::Value) || parts.has(Part::Bucket) {
+            planned.push(Planned { family, parts, header: Header::Family });
+            continue;
         }
-    }
-    if sources.len() > 1 {
-        let name = |planned: &Planned| {
-            let frozen = sources.get(planned.source)?;
-            Some(frozen.families().get(planned.family)?.spec().name.as_ref())
-        };
-        planned.sort_by(|left, right| name(left).cmp(&name(right)));
+        let alone = shown.spec().metric_type.exposed_parts().iter().filter(|part| parts.has(**part));
+        let header = |part: &Part| (Parts::only(*part), Header::Sample(*part));
+        planned.extend(alone.map(header).map(|(parts, header)| Planned { family, parts, header }));
     }
     planned
 }

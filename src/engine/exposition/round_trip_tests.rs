@@ -263,7 +263,7 @@ fn read_protobuf(mut bytes: &[u8]) -> Samples {
 
 fn scrape(snapshot: &Snapshot, syntax: Syntax, escaping: Option<Escaping>) -> Vec<u8> {
     let format = Format { syntax, escaping };
-    snapshot.clone().to_bytes(Scrape { format, names: Vec::new(), extra: Vec::new() })
+    snapshot.clone().to_bytes(Scrape { format, names: Vec::new() })
 }
 
 proptest! {

@@ -50,7 +50,7 @@ impl World {
 
     fn scrape_as(&mut self, format: Format, names: &[&str]) -> String {
         let names = names.iter().map(|name| (*name).to_owned()).collect();
-        String::from_utf8(self.bytes(Scrape { format, names, extra: Vec::new() })).unwrap()
+        String::from_utf8(self.bytes(Scrape { format, names })).unwrap()
     }
 
     fn bytes(&mut self, scrape: Scrape) -> Vec<u8> {
@@ -192,31 +192,6 @@ fn openmetrics_hides_a_sum_that_is_negative() {
 }
 
 #[test]
-fn families_of_others_stand_among_the_stores_own() {
-    let mut world = small_world();
-    let extra = |name: &str, metric_type, value| ExtraFamily {
-        name: name.to_owned(),
-        metric_type,
-        help: String::new(),
-        unit: Some("seconds".to_owned()),
-        created: Timestamp::from_millis(5_000),
-        samples: vec![ExtraSample { labels: vec![("z".to_owned(), "1".to_owned())], value }],
-    };
-    let families =
-        vec![extra("jobs", Gauge, 9.0), extra("process_cpu_seconds", Counter, 1.5), extra("k", Gauge, 2.0)];
-    let format = Format { syntax: Syntax::OpenMetrics, escaping: None };
-    let bytes = world.bytes(Scrape { format, names: Vec::new(), extra: families });
-    let text = String::from_utf8(bytes).unwrap();
-    let cpu = "# TYPE process_cpu_seconds counter\n# UNIT process_cpu_seconds seconds\n\
-               process_cpu_seconds_total{z=\"1\"} 1.5\nprocess_cpu_seconds_created{z=\"1\"} 5\n";
-    assert!(text.contains(cpu), "{text}");
-    assert!(!text.contains("jobs{z"), "a name that is taken is left out");
-    let order: Vec<&str> =
-        text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
-    assert!(order.is_sorted(), "{order:?}");
-}
-
-#[test]
 fn chunks_are_bounded_and_add_up_to_the_whole() {
     let mut world = World::new();
     for place in 0..20_000 {
@@ -225,7 +200,7 @@ fn chunks_are_bounded_and_add_up_to_the_whole() {
     for syntax in [Syntax::Text, Syntax::OpenMetrics, Syntax::Protobuf] {
         let format = Format { syntax, escaping: None };
         let snapshot = Snapshot::new(world.store.freeze(), world.events.freeze());
-        let scrape = Scrape { format, names: Vec::new(), extra: Vec::new() };
+        let scrape = Scrape { format, names: Vec::new() };
         let chunks: Vec<Vec<u8>> = snapshot.clone().write(scrape.clone()).collect();
         assert!(chunks.len() > 5 && chunks.iter().all(|chunk| chunk.len() <= (64 << 10) + 512), "{syntax:?}");
         assert_eq!(chunks.concat(), snapshot.to_bytes(scrape));
@@ -243,7 +218,7 @@ fn a_snapshot_shows_its_instant_whatever_happens_after() {
         world.events.push(EventId(id), None, BORN, "");
     }
     let format = Format { syntax: Syntax::OpenMetrics, escaping: None };
-    let scrape = Scrape { format, names: Vec::new(), extra: Vec::new() };
+    let scrape = Scrape { format, names: Vec::new() };
     assert_eq!(String::from_utf8(snapshot.to_bytes(scrape)).unwrap(), before);
     assert!(!world.scrape(Syntax::OpenMetrics, &["jobs"]).contains("event_id"), "their event is long gone");
 }

@@ -1,39 +1,27 @@
 //! `signalbox_alerts`: the pending and firing alerts as series of the store.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use super::view::AlertView;
 use crate::engine::labels::{Labels, METRIC_NAME};
-use crate::engine::metric::MetricType;
-use crate::engine::series::{Cause, FamilyId, FamilySpec, SeriesId, Store};
+use crate::engine::series::{Cause, FamilyId, SeriesId, Store};
 use crate::engine::time::Timestamp;
 
 /// The alerts that are shown.
 #[derive(Debug)]
 pub struct ShownAlerts {
-    family: Option<FamilyId>,
+    family: FamilyId,
     shown: BTreeMap<Labels, SeriesId>,
 }
 
 impl ShownAlerts {
-    /// Registers the metric; nothing is shown yet.
-    pub fn new(store: &mut Store) -> Self {
-        let spec = FamilySpec {
-            name: Arc::from("signalbox_alerts"),
-            metric_type: MetricType::Gauge,
-            help: Cow::Borrowed("Alerts that are pending or firing; always 1."),
-            unit: None,
-            buckets: Arc::from([]),
-            stale_after: None,
-        };
-        Self { family: store.register(spec).ok(), shown: BTreeMap::new() }
+    /// Nothing is shown yet in this family.
+    pub fn new(family: FamilyId) -> Self {
+        Self { family, shown: BTreeMap::new() }
     }
 
     /// Shows exactly `alerts`.
     pub fn show(&mut self, store: &mut Store, alerts: &[AlertView], now: Timestamp) {
-        let Some(family) = self.family else { return };
         let state = |alert: &AlertView| alert.labels.without_name().with("alertstate", alert.state.name());
         let wanted: BTreeSet<Labels> = alerts.iter().map(state).collect();
         self.shown.retain(|labels, series| {
@@ -52,7 +40,7 @@ impl ShownAlerts {
                 .filter(|(name, _)| name.as_ref() != METRIC_NAME)
                 .map(|(name, value)| (name.as_ref(), value.as_ref()))
                 .collect();
-            let series = store.resolve(family, &pairs, now);
+            let series = store.resolve(self.family, &pairs, now);
             store.set(series, 1.0, Cause { now, event: None });
             self.shown.insert(labels, series);
         }

@@ -51,6 +51,11 @@ impl Family {
         Self { id, labels, dropped: dropped.into() }
     }
 
+    /// Its place in the store.
+    pub(crate) fn id(&self) -> FamilyId {
+        self.id
+    }
+
     /// The series with these values, one for each label in the family's order, none empty.
     pub(crate) fn resolve(&self, board: &mut Board<'_>, values: &[&str]) -> SeriesId {
         let mut pairs = [("", ""); LABELS_MAX];

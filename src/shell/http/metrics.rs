@@ -13,6 +13,8 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::engine::Engine;
 use crate::engine::exposition::{Chunks, Scrape, negotiate};
+use crate::engine::fact::Fact;
+use crate::shell::driver::command::Command;
 use crate::shell::process;
 
 use super::Web;
@@ -52,6 +54,7 @@ pub(crate) async fn scrape(State(web): State<Web>, uri: Uri, headers: HeaderMap)
             format!("Metrics are not complete yet: {reason}. They will be soon; see /-/ready."),
         );
     }
+    web.mailbox.command(Command::Fact(Fact::Process(process::read())));
     let Some(snapshot) = web.mailbox.ask(Engine::freeze).await else {
         return text(StatusCode::SERVICE_UNAVAILABLE, "signalbox is stopping.");
     };
@@ -59,10 +62,9 @@ pub(crate) async fn scrape(State(web): State<Web>, uri: Uri, headers: HeaderMap)
     let encoding = encoding(&joined(&headers, &header::ACCEPT_ENCODING));
     let form = Form::of(uri.query().unwrap_or(""));
     let names = form.all("name[]").map(str::to_owned).collect();
-    let started = web.clock.started();
     let (sender, receiver) = channel(CHUNKS_WAITING_MAX);
     tokio::task::spawn_blocking(move || {
-        let scrape = Scrape { format, names, extra: process::families(started) };
+        let scrape = Scrape { format, names };
         write(snapshot.write(scrape), encoding, &sender);
     });
     let mut response = (
@@ -170,7 +172,7 @@ mod tests {
     fn encoded(encoding: Encoding) -> (Vec<u8>, Vec<u8>) {
         let mut engine = Engine::new(&Config::with_defaults("test"), RuleSet::default(), Timestamp::EPOCH);
         let mut scrape = |encoding| {
-            let scrape = Scrape { format: negotiate(""), names: Vec::new(), extra: Vec::new() };
+            let scrape = Scrape { format: negotiate(""), names: Vec::new() };
             let chunks = engine.freeze(Timestamp::EPOCH).write(scrape);
             let (sender, mut receiver) = channel(1_024);
             write(chunks, encoding, &sender);

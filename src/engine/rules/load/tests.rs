@@ -13,6 +13,7 @@ const COMPILED: &str = include_str!("../../../../tests/rules/compiled.txt");
 fn metrics() -> KnownMetrics {
     let mut known = KnownMetrics::default();
     let metrics = [
+        ("up", MetricType::Gauge, "job instance", ""),
         ("queue_depth", MetricType::Gauge, "queue priority", ""),
         ("queue_jobs_failed_total", MetricType::Counter, "queue job_type error_type", ""),
         ("queue_jobs_completed_total", MetricType::Counter, "queue job_type", ""),
