@@ -12,7 +12,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use signalbox::engine::exposition::{Escaping, Filled, Format, Scrape, Snapshot, Syntax};
+use signalbox::engine::exposition::{Escaping, Filled, Format, FrozenMetrics, Scrape, Syntax};
 use signalbox::engine::metric::MetricType;
 use signalbox::engine::series::recent::RecentEvents;
 use signalbox::engine::series::{Cause, FamilyId, FamilySpec, Ordinal, SeriesId, SeriesLimits, Store};
@@ -129,7 +129,7 @@ impl Bench {
         ];
         for exemplars in ["no exemplars", "all exemplars"] {
             for (name, syntax, escaping) in syntaxes {
-                let snapshot = Snapshot::new(self.store.freeze(), self.events.freeze());
+                let snapshot = FrozenMetrics::new(self.store.freeze(), self.events.freeze());
                 report_scrape(&format!("{name}, {exemplars}"), &snapshot, Format { syntax, escaping });
             }
             if self.ids.len() > 100_000 {
@@ -163,7 +163,7 @@ fn histograms() {
             spent.as_nanos() as f64 / OPERATIONS as f64
         );
     }
-    let snapshot = Snapshot::new(store.freeze(), RecentEvents::default());
+    let snapshot = FrozenMetrics::new(store.freeze(), RecentEvents::default());
     report_scrape("text of 10,000 histograms", &snapshot, Format::TEXT);
 }
 
@@ -183,11 +183,11 @@ fn names() {
     println!("\n{} metrics, {each} bytes of memory a metric with one series", names.len());
     println!("{:>8.1} ns a birth", births.as_nanos() as f64 / names.len() as f64);
     println!("{:>8.3} ms to freeze", millis(frozen));
-    let snapshot = Snapshot::new(store.freeze(), RecentEvents::default());
+    let snapshot = FrozenMetrics::new(store.freeze(), RecentEvents::default());
     report_scrape("text of 100,000 metrics", &snapshot, Format::TEXT);
 }
 
-fn report_scrape(what: &str, snapshot: &Snapshot, format: Format) {
+fn report_scrape(what: &str, snapshot: &FrozenMetrics, format: Format) {
     let mut bytes = 0;
     let spent = best(|| {
         bytes = 0;

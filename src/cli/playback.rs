@@ -8,6 +8,8 @@ use super::recording::Recorded;
 use crate::engine::Engine;
 use crate::engine::config::Config;
 use crate::engine::fact::Rejected;
+use crate::engine::frozen::QueryTerms;
+use crate::engine::promql::storage::Endless;
 use crate::engine::promql::{self, EvalError, Expr};
 use crate::engine::rules::{AlertEvent, RuleSet};
 use crate::engine::time::Timestamp;
@@ -77,7 +79,8 @@ impl Playback {
     /// # Errors
     /// What the evaluation itself refuses.
     pub(super) fn query(&mut self, expr: &Expr, at: Timestamp) -> Result<promql::Outcome, EvalError> {
-        self.engine.query_instant(expr, at, self.now)
+        let terms = QueryTerms { settings: &promql::Settings::default(), patience: &Endless };
+        self.engine.freeze(self.now).query_instant(expr, at, terms)
     }
 
     /// The transitions decided since the last call, in order.

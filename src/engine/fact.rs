@@ -1,6 +1,7 @@
 //! What the shell knows and the engine counts: the connection, losses, publishing, reloads.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Something that happened outside the engine.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,6 +59,29 @@ pub enum Fact {
     Reloaded(ReloadResult),
     /// What the operating system says of the process now.
     Process(ProcessReading),
+    /// A query was answered, or given up.
+    Queried {
+        /// How long that took.
+        took: Duration,
+    },
+    /// A query was refused.
+    QueryRefused(QueryRefusal),
+}
+
+/// Why a query is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum QueryRefusal {
+    /// `query.queue` others wait.
+    QueueFull,
+}
+
+impl QueryRefusal {
+    /// The label value.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::QueueFull => "queue_full",
+        }
+    }
 }
 
 /// What the operating system says of the process at one instant.

@@ -14,6 +14,7 @@ pub mod diagnostic;
 pub mod duration;
 pub mod exposition;
 pub mod fact;
+pub mod frozen;
 pub mod history;
 pub mod labels;
 pub mod metric;
@@ -33,10 +34,10 @@ use admission::majors::Majors;
 use arrival::{CatchUp, Novelty, Position};
 use catalogue::{Catalogue, Metric, Registered};
 use config::Config;
-use exposition::Snapshot;
+use exposition::FrozenMetrics;
 use fact::{Fact, Notice, Rejected};
-use history::{History, Occasion, Past};
-use promql::{EvalError, Expr, Outcome, Settings};
+use frozen::FrozenInstant;
+use history::{History, Occasion};
 use rules::event::AlertEvent;
 use rules::reads::{self, RuleReads, Watch};
 use rules::shown::ShownAlerts;
@@ -45,6 +46,7 @@ use rules::{GroupCounts, RuleSet, RuleSettings, Rules};
 use series::recent::RecentEvents;
 use series::{Cause, Store};
 use std::sync::Arc;
+use std::time::Duration;
 use stopwatch::Stopwatch;
 use time::Timestamp;
 use wire::{Decoder, Element, Event, EventId, Lane, Message, Payload, Refusal, Verdict};
@@ -54,6 +56,8 @@ use wire::{Decoder, Element, Event, EventId, Lane, Message, Payload, Refusal, Ve
 pub struct Engine {
     decoder: Decoder,
     state: State,
+    /// What was frozen last, while nothing was written since.
+    frozen: Option<Arc<FrozenInstant>>,
 }
 
 /// Everything but the decoder, which lends out what it read while the rest changes.
@@ -75,6 +79,9 @@ struct State {
     shown: ShownAlerts,
     notices: Vec<Notice>,
 }
+
+/// How long a frozen instant is good for readers where nothing was written since: time alone moves little by then.
+const FROZEN_FOR: Duration = Duration::from_millis(5);
 
 /// Messages whose places in the duplicate window are fetched ahead: few enough to stay in the nearest cache.
 const FETCHED_TOGETHER: usize = 64;
@@ -118,11 +125,12 @@ impl Engine {
             notices: Vec::new(),
         };
         state.rules_changed();
-        Self { decoder: Decoder::new(&config.wire(), &config.instance), state }
+        Self { decoder: Decoder::new(&config.wire(), &config.instance), state, frozen: None }
     }
 
     /// Shows which build runs, as `signalbox_build_info`.
     pub fn name_build(&mut self, version: &str, revision: &str, now: Timestamp) {
+        self.frozen = None;
         let now = self.state.advance(now);
         self.state.account.build(&mut self.state.store, version, revision, now);
     }
@@ -134,7 +142,8 @@ impl Engine {
 
     /// Applies a batch of one lane in its order; what is refused is counted and returned.
     pub fn apply(&mut self, lane: Lane, messages: &[Message<'_>], now: Timestamp) -> Vec<Rejected> {
-        let Self { decoder, state } = self;
+        let Self { decoder, state, frozen } = self;
+        *frozen = None;
         let now = state.advance(now);
         let mut rejected = Vec::new();
         let mut place = 0;
@@ -159,6 +168,7 @@ impl Engine {
 
     /// Does what is due by now: timers, groups at their interval, history, expiry.
     pub fn tick(&mut self, now: Timestamp) {
+        self.frozen = None;
         let now = self.state.advance(now);
         self.state.tick(now);
     }
@@ -171,6 +181,7 @@ impl Engine {
     /// Takes note of something that happened outside.
     pub fn observe(&mut self, fact: Fact, now: Timestamp) {
         if let Some(fact) = self.state.catch_up.hold(fact) {
+            self.frozen = None;
             let now = self.state.advance(now);
             self.state.observe(&fact, now);
         }
@@ -183,6 +194,7 @@ impl Engine {
 
     /// The alert event with this id was acknowledged.
     pub fn confirm(&mut self, id: EventId, now: Timestamp) {
+        self.frozen = None;
         let state = &mut self.state;
         let now = state.advance(now);
         if let Some(event) = state.rules.confirm(id) {
@@ -192,47 +204,22 @@ impl Engine {
 
     /// Puts other rules in force; alerts of changed and removed ones end.
     pub fn replace_rules(&mut self, rules: RuleSet, now: Timestamp) {
+        self.frozen = None;
         let state = &mut self.state;
         let now = state.advance(now);
         state.rules.replace(rules, now);
         state.rules_changed();
     }
 
-    /// One consistent instant of every metric, to be written out elsewhere.
-    pub fn freeze(&mut self, now: Timestamp) -> Snapshot {
-        let state = &mut self.state;
-        let now = state.advance(now);
-        state.refresh(now);
-        Snapshot::new(state.store.freeze(), state.recent.freeze())
-    }
-
-    /// Evaluates an expression over the series and their history, at `at`.
-    ///
-    /// # Errors
-    /// What the evaluation itself refuses.
-    pub fn query_instant(
-        &mut self,
-        expr: &Expr,
-        at: Timestamp,
-        now: Timestamp,
-    ) -> Result<Outcome, EvalError> {
-        let past = self.state.past(now);
-        promql::instant(expr, &past, at.millis(), &Settings::default())
-    }
-
-    /// Evaluates an expression at every step of a span.
-    ///
-    /// # Errors
-    /// What the evaluation itself refuses.
-    pub fn query_range(
-        &mut self,
-        expr: &Expr,
-        span: QuerySpan,
-        now: Timestamp,
-    ) -> Result<Outcome, EvalError> {
-        let past = self.state.past(now);
-        let (start, end, step) = (span.start.millis(), span.end.millis(), span.step_ms);
-        promql::range(expr, &past, start, end, step, &Settings::default())
+    /// One consistent instant of everything that readers ask for, to be read elsewhere.
+    pub fn freeze(&mut self, now: Timestamp) -> Arc<FrozenInstant> {
+        let now = self.state.advance(now);
+        if let Some(frozen) = self.frozen.as_ref().filter(|frozen| now.since(frozen.now()) < FROZEN_FOR) {
+            return Arc::clone(frozen);
+        }
+        let frozen = Arc::new(self.state.freeze(now));
+        self.frozen = Some(Arc::clone(&frozen));
+        frozen
     }
 
     /// The rule groups with the state of each rule.
@@ -254,17 +241,6 @@ impl Engine {
     pub fn store(&self) -> &Store {
         &self.state.store
     }
-}
-
-/// The span of a range query.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct QuerySpan {
-    /// The first instant.
-    pub start: Timestamp,
-    /// The last instant, where the steps meet it.
-    pub end: Timestamp,
-    /// Milliseconds from one instant to the next, more than 0.
-    pub step_ms: i64,
 }
 
 impl State {
@@ -396,7 +372,7 @@ impl State {
     fn refresh(&mut self, now: Timestamp) {
         self.store.expire(now);
         self.catalogue.refresh(&mut self.store, now);
-        self.shown.show(&mut self.store, &self.rules.alerts(), now);
+        self.shown.show(&mut self.store, &self.rules.views(), now);
         for overflow in self.store.overflowed() {
             let metric = self.store.family(overflow.family).exposed_name().into_owned();
             self.account.overflowed(&mut self.store, &metric, overflow.count, now);
@@ -408,6 +384,13 @@ impl State {
         self.account.pending(&mut self.store, self.rules.outbox(), now);
     }
 
+    fn freeze(&mut self, now: Timestamp) -> FrozenInstant {
+        self.refresh(now);
+        self.history.retire(self.store.removed());
+        let metrics = FrozenMetrics::new(self.store.freeze(), self.recent.freeze());
+        FrozenInstant::new(now, metrics, self.history.timeline().clone(), self.rules.views())
+    }
+
     fn rules_changed(&mut self) {
         self.history.extend_window(self.rules.range_needed());
         let reads = self.rules.reads().map(|selectors| RuleReads { selectors: selectors.to_vec() });
@@ -416,13 +399,6 @@ impl State {
             self.account.rule_group(&mut self.store, group, &GroupCounts::default(), self.now);
         }
         self.watch.look_again(&mut self.store);
-    }
-
-    fn past(&mut self, now: Timestamp) -> Past<'_, Store> {
-        let now = self.advance(now);
-        self.refresh(now);
-        self.history.retire(self.store.removed());
-        Past { store: &self.store, timeline: self.history.timeline(), now }
     }
 }
 

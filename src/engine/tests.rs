@@ -91,7 +91,7 @@ fn the_event_that_crosses_a_threshold_raises_the_alert_at_once_and_time_ends_it(
     apply(&mut engine, &[job_queued(1)]);
     assert_eq!(engine.outbox().count(), 0);
     apply(&mut engine, &[job_queued(2), job_queued(3)]);
-    engine.tick(at(1).after(std::time::Duration::from_millis(50)));
+    engine.tick(at(1).after(Duration::from_millis(50)));
     let events: Vec<AlertEvent> = engine.outbox().cloned().collect();
     let names: Vec<&str> = events.iter().map(|event| event.alert_name.as_ref()).collect();
     assert_eq!(names, ["Backlog", "Burst"]);

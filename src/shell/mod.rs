@@ -41,14 +41,15 @@ use context::{ConfigInForce, ShellContext};
 use driver::Driver;
 use driver::command::Command;
 use driver::mailbox::Mailbox;
-use http::{ReloadWish, Routes, Web};
+use http::queries::Queries;
+use http::{Routes, Web};
 use nats::lanes::core::CoreMachine;
 use nats::lanes::runner::Runner;
 use nats::lanes::stream::StreamMachine;
 use nats::out::alerts::AlertPublisher;
 use nats::out::rejected;
 use nats::servers::Servers;
-use rule_files::{Load, Reloader, RuleFiles};
+use rule_files::{Load, ReloadWish, Reloader, RuleFiles};
 use status::{Status, Topic};
 use stop::Stop;
 
@@ -287,6 +288,7 @@ fn serve(
         mailbox: Arc::clone(&context.mailbox),
         status: Arc::clone(&context.status),
         clock,
+        queries: Queries::new(Arc::clone(&context.mailbox), Arc::clone(&context.config)),
         reload: reload.clone(),
         requests: Arc::new(Semaphore::new(settings.requests_max.saturating_sub(posts).max(1))),
         posts: Arc::new(Semaphore::new(posts)),

@@ -1,52 +1,133 @@
 //! Prometheus' JSON, for the HTTP API and the commands: results of queries, rules and alerts, numbers as Go writes them.
 
+use std::io::{self, Write};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
 use crate::engine::labels::Labels;
-use crate::engine::promql::{Outcome, QueryValue, Sample, Value as SampleValue};
+use crate::engine::promql::{Outcome, QueryValue, Sample, SelectedSeries, Value as SampleValue};
 use crate::engine::rules::view::{AlertView, GroupView, Health, KindView, RuleView, State};
 use crate::engine::time::Timestamp;
 
 /// The instant Go writes for one that never was.
 const NEVER: &str = "0001-01-01T00:00:00Z";
 
-/// `{"status":"success","data":…}`, with what the evaluation has to say.
-pub(crate) fn outcome(outcome: &Outcome, at: Timestamp) -> Value {
-    let (kind, result) = match &outcome.value {
-        QueryValue::Scalar(number) => ("scalar", json!([seconds(at.millis()), float(*number)])),
-        QueryValue::String(text) => ("string", json!([seconds(at.millis()), text])),
+/// `{"status":"success","data":…}`, with what the evaluation has to say, as one text.
+pub(crate) fn outcome(outcome: &Outcome, at: Timestamp) -> String {
+    let mut text = Vec::new();
+    // Writing into a vector does not fail.
+    let _ = write_outcome(outcome, at, &mut text);
+    String::from_utf8(text).unwrap_or_default()
+}
+
+/// The same, written as it is worked out: an answer may be long.
+///
+/// # Errors
+/// What `out` refuses.
+pub(crate) fn write_outcome(outcome: &Outcome, at: Timestamp, out: &mut impl Write) -> io::Result<()> {
+    out.write_all(b"{\"data\":{\"result\":")?;
+    let kind = match &outcome.value {
+        QueryValue::Scalar(number) => {
+            write_pair(out, at.millis(), *number)?;
+            "scalar"
+        }
+        QueryValue::String(text) => {
+            serde_json::to_writer(&mut *out, &json!([seconds(at.millis()), text]))?;
+            "string"
+        }
         QueryValue::Vector(samples) => {
-            let entries = samples.iter().map(|(set, value)| {
-                let mut entry = Map::new();
-                entry.insert("metric".to_owned(), labels(set));
-                let sample = Sample { time_ms: at.millis(), value: value.clone(), start_ms: None };
-                put_sample(&mut entry, &sample);
-                Value::Object(entry)
-            });
-            ("vector", entries.collect())
+            write_list(out, samples, |out, (set, value)| write_element(out, set, (at.millis(), value)))?;
+            "vector"
         }
         QueryValue::Matrix(series) => {
-            let entries = series.iter().map(|series| {
-                let mut entry = Map::new();
-                entry.insert("metric".to_owned(), labels(&series.labels));
-                put_samples(&mut entry, &series.samples);
-                Value::Object(entry)
-            });
-            ("matrix", entries.collect())
+            write_list(out, series, write_series)?;
+            "matrix"
         }
     };
-    let mut answer = success(json!({ "resultType": kind, "result": result }));
-    if let Some(fields) = answer.as_object_mut() {
-        if !outcome.warnings.is_empty() {
-            fields.insert("warnings".to_owned(), json!(outcome.warnings));
+    write!(out, ",\"resultType\":\"{kind}\"}}")?;
+    if !outcome.infos.is_empty() {
+        write!(out, ",\"infos\":{}", json!(outcome.infos))?;
+    }
+    out.write_all(b",\"status\":\"success\"")?;
+    if !outcome.warnings.is_empty() {
+        write!(out, ",\"warnings\":{}", json!(outcome.warnings))?;
+    }
+    out.write_all(b"}")
+}
+
+fn write_list<'a, T: 'a, W: Write>(
+    out: &mut W,
+    items: impl IntoIterator<Item = &'a T>,
+    mut write: impl FnMut(&mut W, &'a T) -> io::Result<()>,
+) -> io::Result<()> {
+    out.write_all(b"[")?;
+    for (place, item) in items.into_iter().enumerate() {
+        if place > 0 {
+            out.write_all(b",")?;
         }
-        if !outcome.infos.is_empty() {
-            fields.insert("infos".to_owned(), json!(outcome.infos));
+        write(out, item)?;
+    }
+    out.write_all(b"]")
+}
+
+/// `[seconds,"number"]`.
+fn write_pair(out: &mut impl Write, time_ms: i64, number: f64) -> io::Result<()> {
+    write!(out, "[{},\"{}\"]", seconds(time_ms), float(number))
+}
+
+/// An element of a vector.
+fn write_element(
+    out: &mut impl Write,
+    set: &Labels,
+    (time_ms, value): (i64, &SampleValue),
+) -> io::Result<()> {
+    match value {
+        SampleValue::Float(number) => {
+            write!(out, "{{\"metric\":{},\"value\":", labels(set))?;
+            write_pair(out, time_ms, *number)?;
+            out.write_all(b"}")
+        }
+        SampleValue::Histogram(histogram) => {
+            let pair = json!([seconds(time_ms), native(histogram)]);
+            write!(out, "{{\"histogram\":{pair},\"metric\":{}}}", labels(set))
         }
     }
-    answer
+}
+
+/// A series of a matrix.
+fn write_series(out: &mut impl Write, series: &SelectedSeries) -> io::Result<()> {
+    let float_of = |sample: &Sample| match &sample.value {
+        SampleValue::Float(number) => Some((sample.time_ms, *number)),
+        SampleValue::Histogram(_) => None,
+    };
+    let histograms: Vec<Value> = series
+        .samples
+        .iter()
+        .filter_map(|sample| match &sample.value {
+            SampleValue::Float(_) => None,
+            SampleValue::Histogram(histogram) => Some(json!([seconds(sample.time_ms), native(histogram)])),
+        })
+        .collect();
+    out.write_all(b"{")?;
+    let has_floats = series.samples.iter().any(|sample| float_of(sample).is_some());
+    let values = has_floats || histograms.is_empty();
+    if !histograms.is_empty() {
+        write!(out, "\"histograms\":{},", Value::Array(histograms))?;
+    }
+    write!(out, "\"metric\":{}", labels(&series.labels))?;
+    if values {
+        out.write_all(b",\"values\":[")?;
+        for (place, (time_ms, number)) in series.samples.iter().filter_map(float_of).enumerate() {
+            if place > 0 {
+                out.write_all(b",")?;
+            }
+            write_pair(out, time_ms, number)?;
+        }
+        out.write_all(b"]")?;
+    }
+    out.write_all(b"}")
 }
 
 /// `{"status":"success","data":…}`.
@@ -60,32 +141,6 @@ pub(crate) fn success(data: Value) -> Value {
 /// A label set as an object.
 pub(crate) fn labels(set: &Labels) -> Value {
     Value::Object(set.iter().map(|(name, value)| (name.to_string(), json!(value.as_ref()))).collect())
-}
-
-fn put_sample(entry: &mut Map<String, Value>, sample: &Sample) {
-    let (name, value) = match &sample.value {
-        SampleValue::Float(number) => ("value", json!(float(*number))),
-        SampleValue::Histogram(histogram) => ("histogram", native(histogram)),
-    };
-    entry.insert(name.to_owned(), json!([seconds(sample.time_ms), value]));
-}
-
-fn put_samples(entry: &mut Map<String, Value>, samples: &[Sample]) {
-    let (mut floats, mut histograms) = (Vec::new(), Vec::new());
-    for sample in samples {
-        match &sample.value {
-            SampleValue::Float(number) => floats.push(json!([seconds(sample.time_ms), float(*number)])),
-            SampleValue::Histogram(histogram) => {
-                histograms.push(json!([seconds(sample.time_ms), native(histogram)]));
-            }
-        }
-    }
-    if !floats.is_empty() || histograms.is_empty() {
-        entry.insert("values".to_owned(), Value::Array(floats));
-    }
-    if !histograms.is_empty() {
-        entry.insert("histograms".to_owned(), Value::Array(histograms));
-    }
 }
 
 fn native(histogram: &crate::engine::promql::histogram::FloatHistogram) -> Value {
@@ -187,7 +242,7 @@ fn takes(wanted: &[String], name: &str) -> bool {
 }
 
 /// `/api/v1/rules`.
-pub(crate) fn rules(groups: &[GroupView], filter: &RuleFilter) -> Value {
+pub(crate) fn rules(groups: &[Arc<GroupView>], filter: &RuleFilter) -> Value {
     let shown = groups.iter().filter(|group| filter.takes_group(group)).filter_map(|group| {
         let rules: Vec<Value> = group
             .rules
@@ -248,8 +303,8 @@ fn rule(rule: &RuleView, show: ShowAlerts) -> Value {
 }
 
 /// `/api/v1/alerts`.
-pub(crate) fn alerts(alerts: &[AlertView]) -> Value {
-    success(json!({ "alerts": alerts.iter().map(alert).collect::<Vec<_>>() }))
+pub(crate) fn alerts(alerts: &[&AlertView]) -> Value {
+    success(json!({ "alerts": alerts.iter().map(|shown| alert(shown)).collect::<Vec<_>>() }))
 }
 
 fn alert(alert: &AlertView) -> Value {
@@ -338,7 +393,8 @@ mod tests {
                 Outcome { value, warnings: Vec::new(), infos: vec!["hm".to_owned()], samples_read: 0 };
             let said = outcome(&result, Timestamp::from_millis(1_500));
             let expected = format!(r#"{{"status":"success","data":{data},"infos":["hm"]}}"#);
-            assert_eq!(said, serde_json::from_str::<Value>(&expected).unwrap());
+            let read = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+            assert_eq!(read(&said), read(&expected));
         }
     }
 }

@@ -84,6 +84,13 @@ fn the_api_answers_as_prometheus_does() {
     let steps = sidecar.get("/api/v1/query_range?query=vector(1)&start=1000&end=1030&step=10s").json();
     assert_eq!(steps["data"]["result"][0]["values"].as_array().map(Vec::len), Some(4), "{steps}");
     assert_eq!(sidecar.get("/api/v1/query_range?query=1&start=0&end=1000000&step=1").status, 400);
+    let query = "/api/v1/query?query=label_replace(vector(1),%22a%22,%22b%22,%22%22,%22%22)%20or%20vector(2)";
+    let cut = sidecar.get(&format!("{query}&limit=1")).json();
+    assert_eq!(cut["data"]["result"].as_array().map(Vec::len), Some(1), "{cut}");
+    assert_eq!(cut["warnings"][0], "results truncated due to limit", "{cut}");
+    let late = sidecar.get(&format!("{query}&timeout=0s"));
+    assert_eq!((late.status, late.json()["errorType"].as_str()), (503, Some("timeout")));
+    assert_eq!(sidecar.get(&format!("{query}&limit=x")).status, 400);
     let series = sidecar.get("/api/v1/series?match[]=queue_depth").json();
     assert_eq!(series["data"][0]["queue"], "bulk", "{series}");
     let names = sidecar.get("/api/v1/labels?match[]=queue_depth").json();

@@ -112,6 +112,12 @@ impl Account {
             }
             Fact::Reloaded(result) => self.reloaded(board, *result),
             Fact::Process(reading) => process::show(metrics, board, reading),
+            Fact::Queried { took } => {
+                metrics.observe(board, Metric::ApiQueryDuration, &[], took.as_secs_f64());
+            }
+            Fact::QueryRefused(reason) => {
+                metrics.add(board, Metric::ApiQueriesRefused, &[reason.word()], 1.0);
+            }
         }
     }
 

@@ -17,6 +17,7 @@ impl Engine {
     /// Declares the counters of a stream that will be read at zero, and waits for its past: the engine's time stands
     /// still at its present one until the stream is seen. `present` is the clock's time.
     pub fn await_stream(&mut self, stream: &str, present: Timestamp) {
+        self.frozen = None;
         let state = &mut self.state;
         state.account.declare_stream(&mut state.store, stream, state.now);
         state.catch_up = CatchUp::awaiting(state.now, present);
@@ -24,6 +25,7 @@ impl Engine {
 
     /// Takes news of the stream that is read.
     pub fn hear(&mut self, news: &StreamNews, present: Timestamp) {
+        self.frozen = None;
         if let StreamNews::Found { stream, epoch, .. } = news {
             self.state.enter(stream, epoch, present);
         }
@@ -36,6 +38,7 @@ impl Engine {
     /// Applies a batch of a stream: what is at or below the position is dropped, and what was stored before the start
     /// is applied in its own time, the ticks in between included. What is refused is counted and returned.
     pub fn receive(&mut self, batch: &StreamBatch<'_>, present: Timestamp) -> Vec<Rejected> {
+        self.frozen = None;
         self.state.enter(&batch.origin.stream, &batch.origin.epoch, present);
         let first = self.state.position.as_ref().map_or(0, |it| it.first_new(batch.origin, batch.stored));
         let mut rejected = Vec::new();

@@ -1,6 +1,6 @@
 //! Label values that are there at zero from the start.
 
-use crate::engine::fact::{DropReason, ReloadResult};
+use crate::engine::fact::{DropReason, QueryRefusal, ReloadResult};
 use crate::engine::wire::EventType;
 
 /// Without labels: there from the start.
@@ -36,5 +36,6 @@ pub(super) const DROP_REASONS: &[&[&str]] = &[
     &[DropReason::ServerCut.word()],
     &[DropReason::Disconnected.word()],
 ];
+pub(super) const QUERY_REFUSALS: &[&[&str]] = &[&[QueryRefusal::QueueFull.word()]];
 pub(super) const RELOAD_RESULTS: &[&[&str]] =
     &[&[ReloadResult::Success.word()], &[ReloadResult::Failure.word()]];

@@ -9,7 +9,7 @@ use super::buckets::{
 };
 use super::declared::{
     ALERT_EVENTS, ALONE, CACHED, CHUNK_OUTCOMES, DROP_REASONS, EVICTIONS, LEVELS, LEVELS_AND_RESULTS,
-    RELOAD_RESULTS, TRACKERS,
+    QUERY_REFUSALS, RELOAD_RESULTS, TRACKERS,
 };
 use super::row::{CatalogueRow, Source};
 use crate::engine::metric::{MetricType, sample_names};
@@ -306,9 +306,9 @@ rows! {
     DuplicateWindowEntries: Gauge Sidecar "signalbox_duplicate_window_entries" [],
         "Event ids in the duplicate window.", declared(ALONE);
     ApiQueryDuration: Histogram Sidecar "signalbox_query_duration_seconds" [],
-        "Time a query of the HTTP API took.", unit("seconds"), buckets(LATENCY_SECONDS);
+        "Time a query of the HTTP API took.", unit("seconds"), buckets(LATENCY_SECONDS), declared(ALONE);
     ApiQueriesRefused: Counter Sidecar "signalbox_queries_refused_total" ["reason"],
-        "Queries of the HTTP API that were not answered, by what they exceeded.";
+        "Queries of the HTTP API that were not answered, by what they exceeded.", declared(QUERY_REFUSALS);
     CheckpointAge: Gauge Sidecar "signalbox_checkpoint_age_seconds" [],
         "Time since the state was last saved.", unit("seconds");
     CheckpointSize: Gauge Sidecar "signalbox_checkpoint_size_bytes" [],

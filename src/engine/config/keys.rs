@@ -86,6 +86,8 @@ section! {
         deprecate_after: Duration = SPAN, Value("30d"), Live;
         /// The recent past that range selectors read.
         history: HistoryConfig = KeyKind::Section(HistoryConfig::KEYS), Nothing, Live;
+        /// How queries of the HTTP API are answered.
+        query: QueryConfig = KeyKind::Section(QueryConfig::KEYS), Nothing, Live;
         /// Whether rules are evaluated when events move what they read, or at their interval alone.
         evaluate: Evaluate = Evaluate::WORDS, Value("arrival"), Live;
         /// `$externalLabels` of templates in rules.
@@ -164,6 +166,20 @@ section! {
         window: Duration = SPAN, Value("1h"), Live;
         /// Bytes in all; series that rules read come first.
         bytes_max: usize = KeyKind::Size, Value("64MiB"), Live;
+    }
+}
+
+section! {
+    /// How queries of the HTTP API are answered.
+    QueryConfig {
+        /// Threads that evaluate queries.
+        threads: usize = KeyKind::Count(1), Value("1"), Live;
+        /// How long a query may take, its wait included; the parameter `timeout` only shortens it.
+        timeout: Duration = SPAN, Value("10s"), Live;
+        /// Samples a query may hold at a time.
+        samples: usize = KeyKind::Count(1), Value("50000000"), Live;
+        /// Queries that may wait for a thread; more are refused with 503 and counted.
+        queue: usize = KeyKind::Count(0), Value("16"), Live;
     }
 }
 

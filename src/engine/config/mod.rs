@@ -28,7 +28,7 @@ pub use faults::Fault;
 pub use glob::glob_matches;
 pub use keys::{
     AlertDelivery, AlertmanagerConfig, AlertsConfig, Config, DedupeConfig, Evaluate, HistoryConfig,
-    LimitsConfig, LogFormat, NameScheme, RejectedConfig, RejectedLanes,
+    LimitsConfig, LogFormat, NameScheme, QueryConfig, RejectedConfig, RejectedLanes,
 };
 pub use metrics::{MetricSettings, StaleAfter};
 pub use trackers::{TrackerLimits, TrackerName};

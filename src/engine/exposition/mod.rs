@@ -1,6 +1,6 @@
 //! `/metrics`: one instant of the store as text 0.0.4, OpenMetrics or protobuf, in chunks.
 //!
-//! A [`Snapshot`] shares its pages with the store and may be written by any thread. Chunks of about 64 KiB are made
+//! A [`FrozenMetrics`] shares its pages with the store and may be written by any thread. Chunks of about 64 KiB are made
 //! as they are asked for, so that a scrape of a million series needs no more memory than one of ten.
 
 mod chunks;
@@ -23,7 +23,7 @@ use crate::engine::series::recent::{FrozenEvents, RecentEvents};
 
 /// Everything a scrape shows, at one instant. A clone is cheap and shows the same.
 #[derive(Clone, Debug)]
-pub struct Snapshot {
+pub struct FrozenMetrics {
     frozen: Arc<Frozen>,
     events: FrozenEvents,
 }
@@ -37,10 +37,15 @@ pub struct Scrape {
     pub names: Vec<String>,
 }
 
-impl Snapshot {
+impl FrozenMetrics {
     /// What the store and the ring of recent events held at one instant.
     pub fn new(frozen: Frozen, events: FrozenEvents) -> Self {
         Self { frozen: Arc::new(frozen), events }
+    }
+
+    /// The store they came from.
+    pub(in crate::engine) fn store(&self) -> &Frozen {
+        &self.frozen
     }
 
     /// The answer to a scrape, in chunks.

@@ -50,7 +50,7 @@ const FAMILIES: [Family; 6] = [
 ];
 
 /// The store after the moves, and the samples it must show to a scraper that reads UTF-8.
-fn world(moves: &[Move]) -> (Snapshot, Samples) {
+fn world(moves: &[Move]) -> (FrozenMetrics, Samples) {
     let mut store = Store::new(SeriesLimits { series: 1_000, series_per_metric: 1_000 });
     let mut events = RecentEvents::default();
     let now = Timestamp::from_millis(1_700_000_000_250);
@@ -76,7 +76,7 @@ fn world(moves: &[Move]) -> (Snapshot, Samples) {
         store.observe(id, step.value, cause);
     }
     let samples = expected(&store);
-    (Snapshot::new(store.freeze(), events.freeze()), samples)
+    (FrozenMetrics::new(store.freeze(), events.freeze()), samples)
 }
 
 fn expected(store: &Store) -> Samples {
@@ -261,7 +261,7 @@ fn read_protobuf(mut bytes: &[u8]) -> Samples {
     samples
 }
 
-fn scrape(snapshot: &Snapshot, syntax: Syntax, escaping: Option<Escaping>) -> Vec<u8> {
+fn scrape(snapshot: &FrozenMetrics, syntax: Syntax, escaping: Option<Escaping>) -> Vec<u8> {
     let format = Format { syntax, escaping };
     snapshot.clone().to_bytes(Scrape { format, names: Vec::new() })
 }

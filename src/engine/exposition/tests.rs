@@ -54,7 +54,7 @@ impl World {
     }
 
     fn bytes(&mut self, scrape: Scrape) -> Vec<u8> {
-        Snapshot::new(self.store.freeze(), self.events.freeze()).to_bytes(scrape)
+        FrozenMetrics::new(self.store.freeze(), self.events.freeze()).to_bytes(scrape)
     }
 }
 
@@ -199,7 +199,7 @@ fn chunks_are_bounded_and_add_up_to_the_whole() {
     }
     for syntax in [Syntax::Text, Syntax::OpenMetrics, Syntax::Protobuf] {
         let format = Format { syntax, escaping: None };
-        let snapshot = Snapshot::new(world.store.freeze(), world.events.freeze());
+        let snapshot = FrozenMetrics::new(world.store.freeze(), world.events.freeze());
         let scrape = Scrape { format, names: Vec::new() };
         let chunks: Vec<Vec<u8>> = snapshot.clone().write(scrape.clone()).collect();
         assert!(chunks.len() > 5 && chunks.iter().all(|chunk| chunk.len() <= (64 << 10) + 512), "{syntax:?}");
@@ -210,7 +210,7 @@ fn chunks_are_bounded_and_add_up_to_the_whole() {
 #[test]
 fn a_snapshot_shows_its_instant_whatever_happens_after() {
     let mut world = small_world();
-    let snapshot = Snapshot::new(world.store.freeze(), world.events.freeze());
+    let snapshot = FrozenMetrics::new(world.store.freeze(), world.events.freeze());
     let before = world.scrape(Syntax::OpenMetrics, &[]);
     world.move_series("jobs", Counter, &[("queue", "a")], &[100.0]);
     world.move_series("jobs", Counter, &[("queue", "new")], &[1.0]);

@@ -9,13 +9,12 @@ use super::timeline::Timeline;
 use super::written::Samples;
 use crate::engine::labels::{Labels, METRIC_NAME};
 use crate::engine::metric::{Part, sample_names};
-use crate::engine::promql::storage::{Condition, Matcher, Selection};
+use crate::engine::promql::storage::{Condition, Halt, Matcher, Patience, Selection};
 use crate::engine::promql::{Sample, SelectedSeries, Storage};
 use crate::engine::series::{FamilyId, SeriesId, SeriesSource, Store};
 use crate::engine::time::Timestamp;
 
 /// Every series at `now`, with its past.
-#[derive(Debug)]
 pub(in crate::engine) struct Past<'a, S> {
     /// Where the present values are.
     pub(in crate::engine) store: &'a S,
@@ -23,9 +22,15 @@ pub(in crate::engine) struct Past<'a, S> {
     pub(in crate::engine) timeline: &'a Timeline,
     /// The present instant.
     pub(in crate::engine) now: Timestamp,
+    /// Whether whoever reads still waits.
+    pub(in crate::engine) patience: &'a dyn Patience,
 }
 
 impl<S: SeriesSource> Storage for Past<'_, S> {
+    fn halted(&self) -> Option<Halt> {
+        self.patience.ended()
+    }
+
     fn select(&self, selection: Selection<'_>) -> Vec<SelectedSeries> {
         let mut found = Found::default();
         for (family, part) in self.candidates(selection.matchers) {
@@ -102,6 +107,9 @@ impl<S: SeriesSource> Past<'_, S> {
         let entries = self.timeline.labels.entries(self.store, family, part);
         let mut rows = None;
         for Entry { cell, born, bucket, labels, .. } in entries.matching(selection.matchers) {
+            if self.halted().is_some() {
+                return;
+            }
             let rows = rows.get_or_insert_with(|| Rows::new(self, family, part, selection));
             let series = Lived { cells: self.cells_of(family, *cell), born: *born, left: None };
             found.add(labels, rows.samples(self, &series, *bucket));

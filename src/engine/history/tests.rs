@@ -3,7 +3,7 @@
 use super::*;
 use crate::engine::config::Config;
 use crate::engine::metric::MetricType;
-use crate::engine::promql::storage::{Condition, Extent, Matcher, Selection};
+use crate::engine::promql::storage::{Condition, Endless, Extent, Matcher, Selection};
 use crate::engine::promql::{Storage, Value};
 use crate::engine::series::{Cause, FamilySpec, SeriesId, SeriesLimits};
 
@@ -48,7 +48,10 @@ impl World {
 
     /// `time=value` of every sample of every series named `name` up to `now`.
     fn read(&self, name: &str, now: i64) -> Vec<String> {
-        read(&Past { store: &self.store, timeline: self.history.timeline(), now: at(now) }, name)
+        read(
+            &Past { store: &self.store, timeline: self.history.timeline(), now: at(now), patience: &Endless },
+            name,
+        )
     }
 }
 
@@ -213,7 +216,7 @@ fn a_frozen_past_stays_as_it_was_while_the_live_one_goes_on() {
     world.step(15);
     world.store.remove(world.series, at(16));
     world.step(20);
-    let past = Past { store: &store, timeline: &frozen, now: at(11) };
+    let past = Past { store: &store, timeline: &frozen, now: at(11), patience: &Endless };
     assert_eq!(read(&past, "m"), ["m{a=\"b\"} 10000=5 11000=5"]);
     assert_eq!(world.read("m", 21), ["m{a=\"b\"} 10000=5 15000=6 16000=NaN"]);
 }

@@ -162,6 +162,9 @@ pub(in crate::engine::promql) struct Evaluator<'a> {
 /// How often a query may read each of the samples it may hold: windows of subqueries within subqueries multiply.
 const READS_MAX: usize = 20;
 
+/// Samples shown to functions from one look at whether to go on to the next.
+const SHOWN_BETWEEN_LOOKS: usize = 1 << 16;
+
 /// How the histograms of selectors are read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::engine::promql) enum Reading {
@@ -199,6 +202,7 @@ impl<'a> Evaluator<'a> {
         expr: &Expr,
         grid: Grid,
     ) -> Result<Evaluated, EvalError> {
+        self.go_on(&expr.span)?;
         let held = self.live;
         let result = if grid.steps() > 1 && is_costly(expr) && is_invariant(expr) {
             match self.node(expr, grid.first())? {
@@ -214,6 +218,7 @@ impl<'a> Evaluator<'a> {
         } else {
             self.node(expr, grid)?
         };
+        self.go_on(&expr.span)?;
         self.live = held;
         self.charge(result.size(), &expr.span)?;
         Ok(result)
@@ -313,6 +318,11 @@ impl<'a> Evaluator<'a> {
         Ok(())
     }
 
+    /// Fails where whoever asked waits no longer.
+    pub(in crate::engine::promql) fn go_on(&self, span: &Range<usize>) -> Result<(), EvalError> {
+        self.storage.halted().map_or(Ok(()), |halt| Err(fail(span, halt.to_string())))
+    }
+
     /// Whether `samples` more may be held.
     pub(in crate::engine::promql) fn fits(
         &self,
@@ -328,7 +338,11 @@ impl<'a> Evaluator<'a> {
 
     /// Counts samples that a window shows to a function.
     fn show(&mut self, samples: usize, span: &Range<usize>) -> Result<(), EvalError> {
+        let before = self.shown / SHOWN_BETWEEN_LOOKS;
         self.shown = self.shown.saturating_add(samples);
+        if self.shown / SHOWN_BETWEEN_LOOKS != before {
+            self.go_on(span)?;
+        }
         if self.shown > self.settings.samples_max.saturating_mul(READS_MAX) {
             return Err(fail(
                 span,

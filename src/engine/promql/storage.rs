@@ -93,8 +93,40 @@ pub struct Selection<'a> {
     pub extent: Extent,
 }
 
+/// Why an evaluation ends without a result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Halt {
+    /// Nobody waits for it any more.
+    #[error("query was canceled in expression evaluation")]
+    Canceled,
+    /// It took too long.
+    #[error("query timed out in expression evaluation")]
+    TimedOut,
+}
+
+/// Says during an evaluation whether to go on; once it says no it says so for ever.
+pub trait Patience: Sync {
+    /// Why to end, where that is so.
+    fn ended(&self) -> Option<Halt>;
+}
+
+/// Waits however long it takes: rules and commands.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Endless;
+
+impl Patience for Endless {
+    fn ended(&self) -> Option<Halt> {
+        None
+    }
+}
+
 /// A source of samples.
 pub trait Storage {
+    /// Why the evaluation is to end, where that is so; asked now and then.
+    fn halted(&self) -> Option<Halt> {
+        None
+    }
+
     /// The series that match and have a sample in the span, in any order.
     fn select(&self, selection: Selection<'_>) -> Vec<SelectedSeries>;
 }

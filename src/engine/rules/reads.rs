@@ -7,7 +7,7 @@ use hashbrown::HashMap;
 
 use crate::engine::history::{History, Occasion, Past};
 use crate::engine::labels::{Labels, METRIC_NAME};
-use crate::engine::promql::storage::{Condition, Matcher, Selection};
+use crate::engine::promql::storage::{Condition, Endless, Matcher, Selection};
 use crate::engine::promql::{SelectedSeries, Storage, Value};
 use crate::engine::rules::RuleStorage;
 use crate::engine::series::recent::RecentEvents;
@@ -158,7 +158,7 @@ pub struct RuleView<'a> {
 
 impl RuleView<'_> {
     fn past(&self) -> Past<'_, Store> {
-        Past { store: self.store, timeline: self.history.timeline(), now: self.now }
+        Past { store: self.store, timeline: self.history.timeline(), now: self.now, patience: &Endless }
     }
 }
 

@@ -109,6 +109,8 @@ pub struct Rules {
     outbox: Outbox,
     /// Series of rules that are gone, to be ended at the next evaluation.
     orphans: BTreeSet<Labels>,
+    /// What readers saw of the groups last, while nothing changed since.
+    views: Option<Arc<[Arc<GroupView>]>>,
 }
 
 /// A group in force.
@@ -120,6 +122,8 @@ struct GroupState {
     last_evaluation: Option<Timestamp>,
     evaluation_time: Duration,
     counts: GroupCounts,
+    /// What readers saw of it last, while it was not evaluated since.
+    view: Option<Arc<GroupView>>,
 }
 
 /// A rule in force.
@@ -160,7 +164,7 @@ impl Rules {
     /// Puts rules in force; the first evaluation of each group is at its next instant.
     pub fn new(set: RuleSet, settings: RuleSettings, now: Timestamp) -> Self {
         let outbox = Outbox::new(settings.outbox_max);
-        let mut rules = Self { settings, groups: Vec::new(), outbox, orphans: BTreeSet::new() };
+        let mut rules = Self { settings, groups: Vec::new(), outbox, orphans: BTreeSet::new(), views: None };
         rules.groups = set.groups.into_iter().map(|group| rules.group_state(group, now)).collect();
         rules
     }
@@ -173,6 +177,7 @@ impl Rules {
             last_evaluation: None,
             evaluation_time: Duration::ZERO,
             counts: GroupCounts::default(),
+            view: None,
         }
     }
 
@@ -276,6 +281,7 @@ impl Rules {
         let group = state.group.clone();
         let begun = self.settings.stopwatch.elapsed();
         state.last_evaluation = Some(instants.at);
+        (state.view, self.views) = (None, None);
         storage.evaluating(match extent {
             Extent::All => Occasion::Interval,
             Extent::Marked => Occasion::Arrival,
@@ -340,6 +346,16 @@ impl Rules {
         self.groups.iter().map(|state| &state.group)
     }
 
+    /// The groups as readers see them; those that were not evaluated since the last call are the same.
+    pub fn views(&mut self) -> Arc<[Arc<GroupView>]> {
+        if let Some(views) = &self.views {
+            return Arc::clone(views);
+        }
+        let views: Arc<[Arc<GroupView>]> = self.groups.iter_mut().map(GroupState::shared_view).collect();
+        self.views = Some(Arc::clone(&views));
+        views
+    }
+
     /// The groups as readers see them.
     pub fn groups(&self) -> Vec<GroupView> {
         self.groups.iter().map(GroupState::view).collect()
@@ -354,6 +370,12 @@ impl Rules {
 }
 
 impl GroupState {
+    fn shared_view(&mut self) -> Arc<GroupView> {
+        let view = self.view.take().unwrap_or_else(|| Arc::new(self.view()));
+        self.view = Some(Arc::clone(&view));
+        view
+    }
+
     fn view(&self) -> GroupView {
         GroupView {
             name: self.group.name.clone(),
@@ -436,6 +458,7 @@ impl RuleState {
                     .collect(),
                 state: self.book.state(),
                 alerts: self.alerts(group),
+                over_limit: self.limit_alert(group).map(Box::new),
             },
         };
         RuleView {

@@ -1,8 +1,9 @@
 //! `signalbox_alerts`: the pending and firing alerts as series of the store.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use super::view::AlertView;
+use super::view::{AlertView, GroupView, alerts_of};
 use crate::engine::labels::{Labels, METRIC_NAME};
 use crate::engine::series::{Cause, FamilyId, SeriesId, Store};
 use crate::engine::time::Timestamp;
@@ -12,18 +13,24 @@ use crate::engine::time::Timestamp;
 pub struct ShownAlerts {
     family: FamilyId,
     shown: BTreeMap<Labels, SeriesId>,
+    /// The groups whose alerts these are.
+    of: Option<Arc<[Arc<GroupView>]>>,
 }
 
 impl ShownAlerts {
     /// Nothing is shown yet in this family.
     pub fn new(family: FamilyId) -> Self {
-        Self { family, shown: BTreeMap::new() }
+        Self { family, shown: BTreeMap::new(), of: None }
     }
 
-    /// Shows exactly `alerts`.
-    pub fn show(&mut self, store: &mut Store, alerts: &[AlertView], now: Timestamp) {
+    /// Shows exactly the alerts of `groups`.
+    pub fn show(&mut self, store: &mut Store, groups: &Arc<[Arc<GroupView>]>, now: Timestamp) {
+        if self.of.as_ref().is_some_and(|shown| Arc::ptr_eq(shown, groups)) {
+            return;
+        }
+        self.of = Some(Arc::clone(groups));
         let state = |alert: &AlertView| alert.labels.without_name().with("alertstate", alert.state.name());
-        let wanted: BTreeSet<Labels> = alerts.iter().map(state).collect();
+        let wanted: BTreeSet<Labels> = alerts_of(groups).map(state).collect();
         self.shown.retain(|labels, series| {
             let keep = wanted.contains(labels) && store.is_live(*series);
             if !keep {

@@ -83,6 +83,8 @@ pub enum KindView {
         state: State,
         /// Its alerts, pending and firing, in the order of their labels.
         alerts: Vec<AlertView>,
+        /// The alert that says its limit is reached, where it is.
+        over_limit: Option<Box<AlertView>>,
     },
 }
 
@@ -168,6 +170,19 @@ pub struct AlertView {
     pub fingerprint: u64,
     /// The group's interval, which Alertmanager's `endsAt` depends on.
     pub interval: Duration,
+}
+
+/// Every pending or firing alert of some groups, in the order of rules and labels, those about limits last.
+pub(in crate::engine) fn alerts_of(groups: &[Arc<GroupView>]) -> impl Iterator<Item = &AlertView> {
+    let rules = || groups.iter().flat_map(|group| &group.rules);
+    let alerts = rules().flat_map(|rule| match &rule.kind {
+        KindView::Recording => &[][..],
+        KindView::Alerting { alerts, .. } => alerts,
+    });
+    alerts.chain(rules().filter_map(|rule| match &rule.kind {
+        KindView::Recording => None,
+        KindView::Alerting { over_limit, .. } => over_limit.as_deref(),
+    }))
 }
 
 /// The alert that says a rule's limit is reached.

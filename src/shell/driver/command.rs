@@ -1,53 +1,64 @@
-//! What the other parts of the shell ask of the driver.
+//! What the other parts of the shell ask of the driver: a closed list, so that commands can be told and repeated.
 
-use std::fmt;
+use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use crate::engine::Engine;
 use crate::engine::fact::Fact;
-use crate::engine::time::Timestamp;
+use crate::engine::frozen::FrozenInstant;
+use crate::engine::rules::RuleSet;
 use crate::engine::wire::EventId;
 
 use super::mailbox::Mailbox;
 
-/// Work on the engine that somebody waits for.
-pub(crate) type Question = Box<dyn FnOnce(&mut Engine, Timestamp) + Send>;
-
 /// One thing for the driver to do.
+#[derive(Debug)]
 pub(crate) enum Command {
     /// Count something.
     Fact(Fact),
-    /// Answer something.
-    Ask(Question),
+    /// Freeze everything there is now, for somebody to read.
+    Freeze(oneshot::Sender<Arc<FrozenInstant>>),
+    /// Put other rules in force, and say when that is done.
+    ReplaceRules(RuleSet, oneshot::Sender<()>),
     /// An alert event was acknowledged.
     Confirmed(EventId),
     /// Apply what is queued, wait until nothing is pending, then end.
     Finish,
 }
 
-impl fmt::Debug for Command {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Fact(fact) => write!(out, "Fact({fact:?})"),
-            Self::Ask(_) => out.write_str("Ask"),
-            Self::Confirmed(id) => write!(out, "Confirmed({id:?})"),
-            Self::Finish => out.write_str("Finish"),
-        }
-    }
+/// Why nothing can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Unreadable {
+    /// Too many commands wait for the driver.
+    #[error("signalbox is too busy to answer; try again")]
+    Busy,
+    /// The driver is gone.
+    #[error("signalbox is stopping")]
+    Stopping,
 }
 
 impl Mailbox {
-    /// Has the driver answer a question; none where the driver is gone.
-    pub(crate) async fn ask<T: Send + 'static>(
-        &self,
-        question: impl FnOnce(&mut Engine, Timestamp) -> T + Send + 'static,
-    ) -> Option<T> {
+    /// Everything there is now: what was applied before this call is in it.
+    pub(crate) async fn freeze(&self) -> Result<Arc<FrozenInstant>, Unreadable> {
+        self.ask_to_freeze()?.await.map_err(|_| Unreadable::Stopping)
+    }
+
+    /// The same for a thread that may wait.
+    pub(crate) fn freeze_blocking(&self) -> Result<Arc<FrozenInstant>, Unreadable> {
+        self.ask_to_freeze()?.blocking_recv().map_err(|_| Unreadable::Stopping)
+    }
+
+    fn ask_to_freeze(&self) -> Result<oneshot::Receiver<Arc<FrozenInstant>>, Unreadable> {
         let (sender, receiver) = oneshot::channel();
-        self.command(Command::Ask(Box::new(move |engine, now| {
-            // Nobody listens any more where the asking client has left.
-            drop(sender.send(question(engine, now)));
-        })));
-        receiver.await.ok()
+        self.try_command(Command::Freeze(sender)).map_err(|_| Unreadable::Busy)?;
+        Ok(receiver)
+    }
+
+    /// Puts other rules in force; returns when they are, or the driver is gone.
+    pub(crate) async fn replace_rules(&self, rules: RuleSet) {
+        let (sender, receiver) = oneshot::channel();
+        self.command(Command::ReplaceRules(rules, sender));
+        // Without a driver no rules are in force at all.
+        let _ = receiver.await;
     }
 }

@@ -14,6 +14,9 @@ use crate::engine::fact::Fact;
 use super::command::Command;
 use crate::shell::nats::lanes::batch::Batch;
 
+/// Commands that may wait for the driver.
+const COMMANDS_MAX: usize = 4_096;
+
 /// What a lane hands over, in order.
 #[derive(Debug)]
 pub(crate) enum Item {
@@ -118,10 +121,30 @@ impl Mailbox {
         }
     }
 
-    /// Leaves a command.
+    /// Leaves a command, waiting for room where too many wait already: the driver takes them all at each turn.
     pub(crate) fn command(&self, command: Command) {
-        self.locked().commands.push(command);
+        let mut inside = self.locked();
+        while inside.commands.len() >= COMMANDS_MAX && !inside.closed {
+            inside = self.emptied.wait(inside).unwrap_or_else(PoisonError::into_inner);
+        }
+        inside.commands.push(command);
+        drop(inside);
         self.filled.notify_one();
+    }
+
+    /// Leaves a command where there is room.
+    ///
+    /// # Errors
+    /// The command comes back where too many wait.
+    pub(crate) fn try_command(&self, command: Command) -> Result<(), Command> {
+        let mut inside = self.locked();
+        if inside.commands.len() >= COMMANDS_MAX {
+            return Err(command);
+        }
+        inside.commands.push(command);
+        drop(inside);
+        self.filled.notify_one();
+        Ok(())
     }
 
     /// Leaves an item of a lane, waiting up to `patience` for room.
@@ -170,7 +193,7 @@ impl Mailbox {
             .into_iter()
             .find_map(|slot| if passes(&inside, slot) { inside.queue(slot).pop() } else { None });
         drop(inside);
-        if item.is_some() {
+        if item.is_some() || commands.len() >= COMMANDS_MAX {
             self.emptied.notify_all();
         }
         Taken { commands, item }
@@ -264,6 +287,17 @@ mod tests {
         mailbox.push(Slot::Core, batch(b"345"), Duration::ZERO).unwrap();
         assert!(mailbox.take(Duration::ZERO, CoreGate::Shut).item.is_some());
         assert!(mailbox.take(Duration::ZERO, CoreGate::Open).item.is_some());
+    }
+
+    #[test]
+    fn a_command_too_many_comes_back_until_the_driver_took_the_others() {
+        let mailbox = Mailbox::new(16);
+        for _ in 0..COMMANDS_MAX {
+            mailbox.try_command(Command::Fact(Fact::Connected)).unwrap();
+        }
+        assert!(mailbox.try_command(Command::Fact(Fact::Connected)).is_err());
+        assert_eq!(mailbox.take(Duration::ZERO, CoreGate::Open).commands.len(), COMMANDS_MAX);
+        assert!(mailbox.try_command(Command::Fact(Fact::Connected)).is_ok());
     }
 
     #[test]

@@ -5,7 +5,6 @@
 pub(crate) mod command;
 pub(crate) mod mailbox;
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,11 +14,10 @@ use crate::engine::Engine;
 use crate::engine::arrival::Standing;
 use crate::engine::fact::{Fact, Notice, Rejected};
 use crate::engine::rules::AlertEvent;
-use crate::engine::time::Timestamp;
 use crate::engine::wire::{Lane, Message};
 
 use super::clock::Clock;
-use super::driver::command::{Command, Question};
+use super::driver::command::Command;
 use super::driver::mailbox::{CoreGate, FromStream, Item, Mailbox};
 use super::nats::out::rejected::Rejections;
 use super::status::{Status, Topic};
@@ -136,22 +134,19 @@ impl Driver {
         let now = self.clock.now();
         match command {
             Command::Fact(fact) => self.engine.observe(fact, now),
-            Command::Ask(question) => self.answer(question, now),
+            Command::Freeze(reader) => {
+                // Who asked may have left.
+                let _ = reader.send(self.engine.freeze(now));
+            }
+            Command::ReplaceRules(rules, done) => {
+                self.engine.replace_rules(rules, now);
+                let _ = done.send(());
+            }
             Command::Confirmed(id) => {
                 self.engine.confirm(id, now);
                 self.in_flight = self.in_flight.saturating_sub(1);
             }
             Command::Finish => {}
-        }
-    }
-
-    /// Answers a question. What a client asks must not end the engine: a panic over it is a line in the log, and the
-    /// client hears that there is no answer.
-    fn answer(&mut self, question: Question, now: Timestamp) {
-        let engine = &mut self.engine;
-        let answered = std::panic::catch_unwind(AssertUnwindSafe(|| question(engine, now)));
-        if answered.is_err() {
-            tracing::error!("a question could not be answered, which is a bug");
         }
     }
 

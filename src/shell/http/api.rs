@@ -4,22 +4,27 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
-use axum::http::{Request, StatusCode, header};
+use axum::http::{HeaderValue, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde_json::{Value, json};
 
-use crate::engine::labels::{Labels, METRIC_NAME};
+use crate::engine::frozen::QuerySpan;
+use crate::engine::labels::Labels;
 use crate::engine::promql::ast::Node;
-use crate::engine::promql::{EvalError, Expr, Outcome, ParseError, QueryValue, parse};
+use crate::engine::promql::storage::Halt;
+use crate::engine::promql::{Expr, Outcome, ParseError, QueryValue, parse};
+use crate::engine::series::FamilySpec;
 use crate::engine::time::Timestamp;
-use crate::engine::{Engine, QuerySpan};
+use crate::shell::driver::command::Unreadable;
 use crate::shell::prometheus_json::{self as json, RuleFilter, ShowAlerts};
 
 use super::Web;
 use super::form::{Form, FormError};
+use super::pieces::{self, Pieces};
+use super::queries::QueryError;
 
 /// Points of one series a range query may ask for, as in Prometheus.
 const POINTS_MAX: u128 = 11_000;
@@ -39,24 +44,45 @@ enum ApiError {
     #[error("{0}")]
     Bad(&'static str),
     #[error(transparent)]
-    Eval(#[from] EvalError),
-    #[error("signalbox is stopping")]
-    Stopping,
+    Query(#[from] QueryError),
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
+}
+
+/// Seconds after which a refused query may be tried again.
+const RETRY_AFTER: &str = "1";
+
+impl ApiError {
+    /// The status and Prometheus' word for the kind of error.
+    fn kind(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::Form(FormError::TooLarge(_)) => (StatusCode::PAYLOAD_TOO_LARGE, "bad_data"),
+            Self::Form(FormError::TooSlow(_)) => (StatusCode::REQUEST_TIMEOUT, "timeout"),
+            Self::Form(FormError::Missing(_) | FormError::Invalid { .. })
+            | Self::Parse { .. }
+            | Self::NoSelector(_)
+            | Self::Bad(_) => (StatusCode::BAD_REQUEST, "bad_data"),
+            Self::Query(QueryError::Eval(_)) => (StatusCode::UNPROCESSABLE_ENTITY, "execution"),
+            Self::Query(QueryError::Halted(Halt::TimedOut)) => (StatusCode::SERVICE_UNAVAILABLE, "timeout"),
+            Self::Query(QueryError::Halted(Halt::Canceled)) => (StatusCode::SERVICE_UNAVAILABLE, "canceled"),
+            Self::Query(QueryError::Broken) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+            Self::Query(QueryError::QueueFull | QueryError::Unreadable(_)) | Self::Unreadable(_) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "unavailable")
+            }
+        }
+    }
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let (status, kind) = match &self {
-            Self::Form(FormError::TooLarge(_)) => (StatusCode::PAYLOAD_TOO_LARGE, "bad_data"),
-            Self::Form(FormError::TooSlow(_)) => (StatusCode::REQUEST_TIMEOUT, "timeout"),
-            Self::Form(_) | Self::Parse { .. } | Self::NoSelector(_) | Self::Bad(_) => {
-                (StatusCode::BAD_REQUEST, "bad_data")
-            }
-            Self::Eval(_) => (StatusCode::UNPROCESSABLE_ENTITY, "execution"),
-            Self::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
-        };
+        let (status, kind) = self.kind();
         let body = json!({ "status": "error", "errorType": kind, "error": self.to_string() });
-        (status, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
+        let mut response =
+            (status, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response();
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
+        }
+        response
     }
 }
 
@@ -80,12 +106,26 @@ fn answer(value: &Value) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], value.to_string()).into_response()
 }
 
+fn written(pieces: Vec<Bytes>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], pieces::body(pieces)).into_response()
+}
+
 async fn query(State(web): State<Web>, request: Request<Body>) -> Answer {
     let form = Form::read(request, web.body_bytes_max).await?;
     let at = form.time("time")?;
     let expr = parsed("query", form.required("query")?)?;
-    let (outcome, at) = evaluate(&web, expr, at).await?;
-    Ok(answer(&json::outcome(&outcome, at)))
+    let limit = limit(&form)?;
+    let pieces = web
+        .queries
+        .answer(form.span("timeout")?, move |instant, terms, out| {
+            // A moment earlier the present values are not there.
+            let at = at.unwrap_or(instant.now());
+            let mut outcome = instant.query_instant(&expr, at, terms)?;
+            limit_outcome(&mut outcome, limit);
+            write(&outcome, at, out)
+        })
+        .await?;
+    Ok(written(pieces))
 }
 
 async fn query_range(State(web): State<Web>, request: Request<Body>) -> Answer {
@@ -111,12 +151,16 @@ async fn query_range(State(web): State<Web>, request: Request<Body>) -> Answer {
     let expr = parsed("query", form.required("query")?)?;
     let step_ms = i64::try_from(step.as_millis()).unwrap_or(i64::MAX);
     let span = QuerySpan { start, end, step_ms };
-    let outcome = web
-        .mailbox
-        .ask(move |engine, now| engine.query_range(&expr, span, now))
-        .await
-        .ok_or(ApiError::Stopping)??;
-    Ok(answer(&json::outcome(&outcome, end)))
+    let limit = limit(&form)?;
+    let pieces = web
+        .queries
+        .answer(form.span("timeout")?, move |instant, terms, out| {
+            let mut outcome = instant.query_range(&expr, span, terms)?;
+            limit_outcome(&mut outcome, limit);
+            write(&outcome, end, out)
+        })
+        .await?;
+    Ok(written(pieces))
 }
 
 async fn series(State(web): State<Web>, request: Request<Body>) -> Answer {
@@ -124,45 +168,43 @@ async fn series(State(web): State<Web>, request: Request<Body>) -> Answer {
     if form.get("match[]").is_none() {
         return Err(ApiError::Bad("no match[] parameter provided"));
     }
-    let found = matching(&web, &form).await?;
-    Ok(answer(&json::success(limited(found.iter().map(json::labels).collect(), &form))))
+    let list = |found: &BTreeSet<Labels>| found.iter().map(json::labels).collect();
+    listed(&web, &form, list).await
 }
 
 async fn label_names(State(web): State<Web>, request: Request<Body>) -> Answer {
     let form = Form::read(request, web.body_bytes_max).await?;
-    let found = matching(&web, &form).await?;
-    let names: BTreeSet<&str> =
-        found.iter().flat_map(|labels| labels.iter().map(|(name, _)| name.as_ref())).collect();
-    Ok(answer(&json::success(limited(names.into_iter().map(|name| json!(name)).collect(), &form))))
+    let list = |found: &BTreeSet<Labels>| {
+        let names: BTreeSet<&str> =
+            found.iter().flat_map(|labels| labels.iter().map(|(name, _)| name.as_ref())).collect();
+        names.into_iter().map(|name| json!(name)).collect()
+    };
+    listed(&web, &form, list).await
 }
 
 async fn label_values(State(web): State<Web>, Path(name): Path<String>, request: Request<Body>) -> Answer {
     let form = Form::read(request, web.body_bytes_max).await?;
-    let found = matching(&web, &form).await?;
-    let values: BTreeSet<&str> = found.iter().filter_map(|labels| labels.get(&name)).collect();
-    Ok(answer(&json::success(limited(values.into_iter().map(|value| json!(value)).collect(), &form))))
+    let list = move |found: &BTreeSet<Labels>| {
+        let values: BTreeSet<&str> = found.iter().filter_map(|labels| labels.get(&name)).collect();
+        values.into_iter().map(|value| json!(value)).collect()
+    };
+    listed(&web, &form, list).await
 }
 
 async fn metadata(State(web): State<Web>, request: Request<Body>) -> Answer {
     let form = Form::read(request, web.body_bytes_max).await?;
     let metric = form.get("metric").map(str::to_owned);
-    let families = web.mailbox.ask(|engine, _| families(engine)).await.ok_or(ApiError::Stopping)?;
-    let shown = families.into_iter().filter(|(name, _)| metric.as_ref().is_none_or(|wanted| wanted == name));
+    let instant = web.mailbox.freeze().await?;
+    let families = instant.families().map(metadata_of);
+    let shown = families.filter(|(name, _)| metric.as_ref().is_none_or(|wanted| wanted == name));
     Ok(answer(&json::success(Value::Object(shown.collect()))))
 }
 
-/// Every family's sample name with its metadata.
-fn families(engine: &Engine) -> Vec<(String, Value)> {
-    let store = engine.store();
-    store
-        .families()
-        .map(|id| {
-            let spec = store.family(id);
-            let (kind, unit) = (spec.metric_type.name(), spec.unit.as_deref().unwrap_or(""));
-            let metadata = json!([{ "type": kind, "help": spec.help, "unit": unit }]);
-            (spec.exposed_name().into_owned(), metadata)
-        })
-        .collect()
+/// The name a family is exposed under, with its metadata.
+fn metadata_of(spec: &FamilySpec) -> (String, Value) {
+    let (kind, unit) = (spec.metric_type.name(), spec.unit.as_deref().unwrap_or(""));
+    let metadata = json!([{ "type": kind, "help": spec.help, "unit": unit }]);
+    (spec.exposed_name().into_owned(), metadata)
 }
 
 async fn build_info() -> Response {
@@ -190,61 +232,115 @@ async fn rules(State(web): State<Web>, request: Request<Body>) -> Answer {
         files: all("file[]"),
         alerts: if form.get("exclude_alerts") == Some("true") { ShowAlerts::No } else { ShowAlerts::Yes },
     };
-    let groups = web.mailbox.ask(|engine, _| engine.groups()).await.ok_or(ApiError::Stopping)?;
-    Ok(answer(&json::rules(&groups, &filter)))
+    let instant = web.mailbox.freeze().await?;
+    Ok(answer(&json::rules(instant.groups(), &filter)))
 }
 
 async fn alerts(State(web): State<Web>) -> Answer {
-    let alerts = web.mailbox.ask(|engine, _| engine.alerts()).await.ok_or(ApiError::Stopping)?;
-    Ok(answer(&json::alerts(&alerts)))
+    let instant = web.mailbox.freeze().await?;
+    Ok(answer(&json::alerts(&instant.alerts())))
 }
 
 fn parsed(name: &'static str, text: &str) -> Result<Expr, ApiError> {
     parse(text).map_err(|source| ApiError::Parse { name, source })
 }
 
-/// Evaluates at an instant, or at the driver's present: a moment earlier the present values are not there.
-async fn evaluate(web: &Web, expr: Expr, at: Option<Timestamp>) -> Result<(Outcome, Timestamp), ApiError> {
-    let evaluated = move |engine: &mut Engine, now: Timestamp| {
-        let at = at.unwrap_or(now);
-        engine.query_instant(&expr, at, now).map(|outcome| (outcome, at))
-    };
-    let outcome = web.mailbox.ask(evaluated).await.ok_or(ApiError::Stopping)?;
-    Ok(outcome?)
-}
-
-/// The label sets that match any of `match[]` (all where there is none) between `start` and `end`.
-async fn matching(web: &Web, form: &Form) -> Result<BTreeSet<Labels>, ApiError> {
-    let now = web.now();
-    let asked_end = form.time("end")?.filter(|end| *end < now);
-    let end = asked_end.unwrap_or(now);
-    let start = form.time("start")?.unwrap_or_else(|| now.before(LOOK_BACK_MAX));
-    let span = end.since(start).clamp(Duration::from_secs(1), LOOK_BACK_MAX);
+/// What the label sets that match any of `match[]` (all where there is none) between `start` and `end` come to.
+async fn listed(
+    web: &Web,
+    form: &Form,
+    list: impl FnOnce(&BTreeSet<Labels>) -> Vec<Value> + Send + 'static,
+) -> Answer {
+    let span = ListedSpan::of(web, form)?;
     let mut selectors: Vec<&str> = form.all("match[]").filter(|text| !text.is_empty()).collect();
     if selectors.is_empty() {
         selectors.push(r#"{__name__=~".+"}"#);
     }
-    let mut found = BTreeSet::new();
-    for selector in selectors {
-        let expr = parsed("match[]", selector)?;
-        if !matches!(expr.node, Node::Vector(_)) {
-            return Err(ApiError::NoSelector("match[]"));
-        }
-        // The last sample of the span is enough, and this function keeps the metric's name.
-        let text = format!("last_over_time({selector}[{}ms])", span.as_millis());
-        let (outcome, _) = evaluate(web, parsed("match[]", &text)?, asked_end).await?;
-        if let QueryValue::Vector(samples) = outcome.value {
-            found.extend(samples.into_iter().map(|(labels, _)| labels));
-        }
-    }
-    debug_assert!(found.iter().all(|labels| labels.get(METRIC_NAME).is_some()));
-    Ok(found)
+    let exprs =
+        selectors.into_iter().map(|selector| span.reading(selector)).collect::<Result<Vec<_>, _>>()?;
+    let limit = limit(form)?;
+    let pieces = web
+        .queries
+        .answer(form.span("timeout")?, move |instant, terms, out| {
+            let at = span.end.unwrap_or(instant.now());
+            let mut found = BTreeSet::new();
+            for expr in &exprs {
+                if let QueryValue::Vector(samples) = instant.query_instant(expr, at, terms)?.value {
+                    found.extend(samples.into_iter().map(|(labels, _)| labels));
+                }
+            }
+            let mut answer = list(&found);
+            let is_cut = limit.is_some_and(|limit| answer.len() > limit);
+            answer.truncate(limit.unwrap_or(usize::MAX));
+            let mut answer = json::success(Value::Array(answer));
+            if let Some(fields) = answer.as_object_mut().filter(|_| is_cut) {
+                fields.insert("warnings".to_owned(), json!([TRUNCATED]));
+            }
+            serde_json::to_writer(out, &answer).map_err(|_| QueryError::Broken)
+        })
+        .await?;
+    Ok(written(pieces))
 }
 
-fn limited(mut values: Vec<Value>, form: &Form) -> Value {
-    let limit = form.get("limit").and_then(|text| text.parse::<usize>().ok()).filter(|limit| *limit > 0);
-    if let Some(limit) = limit {
-        values.truncate(limit);
+/// The span that a list of label sets is about.
+#[derive(Clone, Copy, Debug)]
+struct ListedSpan {
+    /// Its end; none for the present.
+    end: Option<Timestamp>,
+    length: Duration,
+}
+
+impl ListedSpan {
+    fn of(web: &Web, form: &Form) -> Result<Self, FormError> {
+        let now = web.now();
+        let end = form.time("end")?.filter(|end| *end < now);
+        let start = form.time("start")?.unwrap_or_else(|| now.before(LOOK_BACK_MAX));
+        let length = end.unwrap_or(now).since(start).clamp(Duration::from_secs(1), LOOK_BACK_MAX);
+        Ok(Self { end, length })
     }
-    Value::Array(values)
+
+    /// Reads the last sample of the span, which is enough, by a function that keeps the metric's name.
+    fn reading(self, selector: &str) -> Result<Expr, ApiError> {
+        if !matches!(parsed("match[]", selector)?.node, Node::Vector(_)) {
+            return Err(ApiError::NoSelector("match[]"));
+        }
+        parsed("match[]", &format!("last_over_time({selector}[{}ms])", self.length.as_millis()))
+    }
+}
+
+/// What Prometheus says of an answer that `limit` cut.
+const TRUNCATED: &str = "results truncated due to limit";
+
+/// The parameter `limit`; none and 0 are no limit.
+fn limit(form: &Form) -> Result<Option<usize>, FormError> {
+    let Some(value) = form.get("limit") else { return Ok(None) };
+    match value.parse::<usize>() {
+        Ok(limit) => Ok((limit > 0).then_some(limit)),
+        Err(_) => Err(FormError::Invalid { name: "limit", value: value.to_owned(), what: "number" }),
+    }
+}
+
+/// Leaves so many series.
+fn limit_outcome(outcome: &mut Outcome, limit: Option<usize>) {
+    let Some(limit) = limit else { return };
+    let before = match &mut outcome.value {
+        QueryValue::Scalar(_) | QueryValue::String(_) => return,
+        QueryValue::Vector(samples) => {
+            let before = samples.len();
+            samples.truncate(limit);
+            before
+        }
+        QueryValue::Matrix(series) => {
+            let before = series.len();
+            series.truncate(limit);
+            before
+        }
+    };
+    if before > limit {
+        outcome.warnings.push(TRUNCATED.to_owned());
+    }
+}
+
+fn write(outcome: &Outcome, at: Timestamp, out: &mut Pieces) -> Result<(), QueryError> {
+    json::write_outcome(outcome, at, out).map_err(|_| QueryError::Broken)
 }

@@ -11,7 +11,6 @@ use flate2::write::GzEncoder;
 use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-use crate::engine::Engine;
 use crate::engine::exposition::{Chunks, Scrape, negotiate};
 use crate::engine::fact::Fact;
 use crate::shell::driver::command::Command;
@@ -55,8 +54,9 @@ pub(crate) async fn scrape(State(web): State<Web>, uri: Uri, headers: HeaderMap)
         );
     }
     web.mailbox.command(Command::Fact(Fact::Process(process::read())));
-    let Some(snapshot) = web.mailbox.ask(Engine::freeze).await else {
-        return text(StatusCode::SERVICE_UNAVAILABLE, "signalbox is stopping.");
+    let instant = match web.mailbox.freeze().await {
+        Ok(instant) => instant,
+        Err(reason) => return text(StatusCode::SERVICE_UNAVAILABLE, reason.to_string()),
     };
     let format = negotiate(&joined(&headers, &header::ACCEPT));
     let encoding = encoding(&joined(&headers, &header::ACCEPT_ENCODING));
@@ -65,7 +65,7 @@ pub(crate) async fn scrape(State(web): State<Web>, uri: Uri, headers: HeaderMap)
     let (sender, receiver) = channel(CHUNKS_WAITING_MAX);
     tokio::task::spawn_blocking(move || {
         let scrape = Scrape { format, names };
-        write(snapshot.write(scrape), encoding, &sender);
+        write(instant.write(scrape), encoding, &sender);
     });
     let mut response = (
         [(header::CONTENT_TYPE, format.content_type()), (header::VARY, "Accept, Accept-Encoding".to_owned())],
@@ -164,6 +164,7 @@ mod tests {
     use std::io::Read;
 
     use super::*;
+    use crate::engine::Engine;
     use crate::engine::config::Config;
     use crate::engine::rules::RuleSet;
     use crate::engine::time::Timestamp;

@@ -9,6 +9,8 @@ mod connections;
 pub(crate) mod form;
 pub(crate) mod metrics;
 mod page;
+mod pieces;
+pub(crate) mod queries;
 pub(crate) mod timed;
 
 use std::net::SocketAddr;
@@ -24,21 +26,19 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc};
 
 use crate::engine::time::Timestamp;
 
 use super::clock::Clock;
 use super::driver::mailbox::Mailbox;
-use super::rule_files::ReloadReport;
+use super::rule_files::ReloadWish;
 
 use super::settings::HttpSettings;
 use super::status::Status;
 use connections::{Activity, Connections, Watched};
+use queries::Queries;
 use timed::TimedIo;
-
-/// Somebody's wish to reload, and where the outcome goes.
-pub(crate) type ReloadWish = oneshot::Sender<ReloadReport>;
 
 /// What every handler works with.
 #[derive(Clone)]
@@ -49,6 +49,8 @@ pub(crate) struct Web {
     pub(crate) status: Arc<Status>,
     /// The clock.
     pub(crate) clock: Clock,
+    /// The threads that answer queries.
+    pub(crate) queries: Arc<Queries>,
     /// Where wishes to reload go.
     pub(crate) reload: mpsc::Sender<ReloadWish>,
     /// Permits to be answered.

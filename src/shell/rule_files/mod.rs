@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::engine::catalogue::KnownMetrics;
 use crate::engine::diagnostic::{Diagnostic, Severity, Source, Style, render};
@@ -19,7 +19,6 @@ use crate::engine::rules::load::{INTERVAL_DEFAULT, LoadContext, load};
 
 use super::ConfigSource;
 use super::context::ShellContext;
-use super::http::ReloadWish;
 use super::status::Topic;
 
 /// Bytes of a rule file.
@@ -30,6 +29,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(3);
 
 /// How long a change is left to settle.
 const SETTLE: Duration = Duration::from_millis(150);
+
+/// Somebody's wish to reload, and where the outcome goes.
+pub(crate) type ReloadWish = oneshot::Sender<ReloadReport>;
 
 /// What came of a reload.
 #[derive(Clone, Debug)]
@@ -286,7 +288,7 @@ impl Reloader {
         let load = self.files.load();
         let rules = load.rules.clone();
         let count: usize = rules.groups.iter().map(|group| group.rules.len()).sum();
-        self.context.mailbox.ask(move |engine, now| engine.replace_rules(rules, now)).await;
+        self.context.mailbox.replace_rules(rules).await;
         let is_good = load.is_good && config.is_ok();
         tell(&self.context, &load, count);
         let mut text = load.text;

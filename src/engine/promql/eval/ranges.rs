@@ -100,6 +100,7 @@ impl Evaluator<'_> {
                 let after_ms = first.saturating_sub(range_ms).saturating_sub(reach.before_ms);
                 let selected =
                     self.fetch(selector, after_ms, last.saturating_add(reach.after_ms), Extent::All);
+                self.go_on(&arg.span)?;
                 self.fits(selected.iter().map(|series| series.samples.len()).sum(), &arg.span)?;
                 let starts = self.settings.start_timestamps;
                 let series = selected.into_iter().map(|series| RangeSeries::new(series, starts)).collect();
@@ -160,6 +161,7 @@ impl Evaluator<'_> {
         let mut matrix = Matrix::with_capacity(grid.steps(), series.len());
         let mut scalars = Vec::with_capacity(call.scalars.len());
         for RangeSeries { mut row, floats, histograms } in series {
+            self.go_on(&span)?;
             let metric = row.metric();
             let heaviest = histograms.iter().map(|point| point.value.weight()).max().unwrap_or(0);
             let (mut float_window, mut histogram_window) = (0..0, 0..0);

@@ -72,6 +72,7 @@ impl Evaluator<'_> {
         let (first, last) = times.bounds();
         let extent = if first == last { Extent::Last } else { Extent::All };
         let selected = self.fetch(selector, first.saturating_sub(lookback_ms), last, extent);
+        self.go_on(span)?;
         self.fits(selected.iter().map(|series| series.samples.len()).sum(), span)?;
         if first == last {
             let mut matrix = Matrix::with_capacity(1, selected.len());
@@ -87,6 +88,7 @@ impl Evaluator<'_> {
         self.fits(selected.len().saturating_mul(grid.steps()), span)?;
         let mut matrix = Matrix::with_capacity(grid.steps(), selected.len());
         for series in selected {
+            self.go_on(span)?;
             let samples = series.samples.as_slice();
             let mut seen = 0;
             let mut any = false;

@@ -60,6 +60,7 @@ impl Rules {
             self.end(old, Reason::RuleRemoved, now);
         }
         self.groups = groups;
+        self.views = None;
     }
 
     fn end(&mut self, mut old: RuleState, reason: Reason, now: Timestamp) {

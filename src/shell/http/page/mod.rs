@@ -1,5 +1,6 @@
 //! The status page: alerts, rules with their values, event rates, connection and diagnostics, live.
 
+use std::collections::HashMap;
 use std::fmt::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,33 +11,39 @@ use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::engine::Engine;
-use crate::engine::promql::{QueryValue, Value, parse};
+use crate::engine::frozen::{FrozenInstant, QueryTerms};
+use crate::engine::promql::{Expr, QueryValue, Settings, Value, parse};
 use crate::engine::rules::set::Condition;
 use crate::engine::rules::view::{AlertView, GroupView, KindView, LevelView, RuleView};
 use crate::engine::time::Timestamp;
 
 use super::answers::text;
+use super::queries::Until;
 use crate::shell::http::Web;
 use crate::shell::prometheus_json::float;
 
 /// How often an open page is brought up to date.
 const EVERY: Duration = Duration::from_secs(2);
 
+/// How long open pages share what one of them had written: a little less than their turn.
+const SHARED_FOR: Duration = Duration::from_millis(1_800);
+
+/// How old a page may be that somebody opens.
+const FRESH_FOR: Duration = Duration::from_secs(1);
+
 /// Rules whose present value is worked out for the page.
 const VALUES_MAX: usize = 100;
 
-/// What the engine tells for the page.
+/// What the page shows of one instant.
 struct Seen {
-    groups: Vec<GroupView>,
-    alerts: Vec<AlertView>,
+    instant: Arc<FrozenInstant>,
     values: Vec<String>,
     rates: Vec<(String, String)>,
 }
 
 /// `GET /`.
 pub(crate) async fn page(State(web): State<Web>) -> Response {
-    let Some(live) = live(&web).await else {
+    let Some(live) = live(&web, FRESH_FOR).await else {
         return text(StatusCode::SERVICE_UNAVAILABLE, "signalbox is stopping.");
     };
     Html(format!(
@@ -66,7 +73,7 @@ type Watching = (Web, OwnedSemaphorePermit);
 
 async fn next_event((web, permit): Watching) -> Option<(Result<Bytes, std::convert::Infallible>, Watching)> {
     tokio::time::sleep(EVERY).await;
-    let live = live(&web).await?;
+    let live = live(&web, SHARED_FOR).await?;
     let mut event = String::new();
     for line in live.lines() {
         event.push_str("data: ");
@@ -77,26 +84,34 @@ async fn next_event((web, permit): Watching) -> Option<(Result<Bytes, std::conve
     Some((Ok(event.into()), (web, permit)))
 }
 
-/// The page's middle, written once for all who look at the same time.
+/// The page's middle, written once for all who look at the same time, and the expressions that it shows.
 #[derive(Debug, Default)]
 pub(crate) struct Live {
     written: Option<(Instant, String)>,
+    parsed: Parsed,
 }
 
-async fn live(web: &Web) -> Option<String> {
+/// Expressions by their text, each parsed once; none of a text that is none.
+type Parsed = HashMap<Arc<str>, Option<Expr>>;
+
+/// The page's middle, not older than this.
+async fn live(web: &Web, age_max: Duration) -> Option<String> {
     let mut shared = web.live.lock().await;
     if let Some((when, html)) = &shared.written
-        && when.elapsed() < EVERY / 2
+        && when.elapsed() < age_max
     {
         return Some(html.clone());
     }
-    let html = write_live(web).await?;
+    let instant = web.mailbox.freeze().await.ok()?;
+    let parsed = std::mem::take(&mut shared.parsed);
+    let (seen, parsed) = tokio::task::spawn_blocking(move || look(instant, parsed)).await.ok()?;
+    let html = write_live(web, &seen);
+    shared.parsed = parsed;
     shared.written = Some((Instant::now(), html.clone()));
     Some(html)
 }
 
-async fn write_live(web: &Web) -> Option<String> {
-    let seen = web.mailbox.ask(look).await?;
+fn write_live(web: &Web, seen: &Seen) -> String {
     let mut html = String::new();
     let reasons = web.status.reasons();
     if reasons.is_empty() {
@@ -108,34 +123,42 @@ async fn write_live(web: &Web) -> Option<String> {
         }
         html.push_str("</ul>");
     }
-    alerts_table(&mut html, &seen.alerts, web.now());
+    alerts_table(&mut html, &seen.instant.alerts(), web.now());
     rates_table(&mut html, &seen.rates);
-    rules_table(&mut html, &seen);
+    rules_table(&mut html, seen);
     let diagnostics = web.status.diagnostics();
     if !diagnostics.is_empty() {
         put(&mut html, format_args!("<h2>Diagnostics</h2><pre>{}</pre>", escaped(&diagnostics)));
     }
-    Some(html)
+    html
 }
 
-fn look(engine: &mut Engine, now: Timestamp) -> Seen {
-    let groups = engine.groups();
-    let values =
-        alerting(&groups).take(VALUES_MAX).map(|(_, rule)| value_of(engine, &rule.query, now)).collect();
+fn look(instant: Arc<FrozenInstant>, before: Parsed) -> (Seen, Parsed) {
+    let patience = Until(Instant::now() + EVERY);
+    let terms = QueryTerms { settings: &Settings::default(), patience: &patience };
+    let (mut before, mut parsed) = (before, Parsed::new());
+    let mut value_of = |query: &Arc<str>| {
+        let known = parsed.remove(query).or_else(|| before.remove(query));
+        let expr = known.unwrap_or_else(|| parse(query).ok());
+        let value = expr.as_ref().map(|expr| value_of(&instant, expr, terms));
+        parsed.insert(Arc::clone(query), expr);
+        value.unwrap_or_default()
+    };
+    let values = alerting(instant.groups()).take(VALUES_MAX).map(|(_, rule)| value_of(&rule.query)).collect();
     let rates = ["received", "applied", "duplicate", "rejected", "dropped"]
         .into_iter()
         .map(|what| {
-            let query = format!("sum(rate(signalbox_events_{what}_total[1m]))");
-            (what.to_owned(), value_of(engine, &query, now))
+            let query = Arc::from(format!("sum(rate(signalbox_events_{what}_total[1m]))"));
+            (what.to_owned(), value_of(&query))
         })
         .collect();
-    Seen { alerts: engine.alerts(), groups, values, rates }
+    (Seen { instant, values, rates }, parsed)
 }
 
 /// The greatest value of an expression, empty where it has none.
-fn value_of(engine: &mut Engine, query: &str, now: Timestamp) -> String {
-    let Ok(expr) = parse(query) else { return String::new() };
-    let numbers: Vec<f64> = match engine.query_instant(&expr, now, now).map(|outcome| outcome.value) {
+fn value_of(instant: &FrozenInstant, expr: &Expr, terms: QueryTerms<'_>) -> String {
+    let outcome = instant.query_instant(expr, instant.now(), terms);
+    let numbers: Vec<f64> = match outcome.map(|outcome| outcome.value) {
         Ok(QueryValue::Scalar(number)) => vec![number],
         Ok(QueryValue::Vector(samples)) => samples
             .into_iter()
@@ -149,14 +172,14 @@ fn value_of(engine: &mut Engine, query: &str, now: Timestamp) -> String {
     numbers.into_iter().filter(|number| !number.is_nan()).reduce(f64::max).map(short).unwrap_or_default()
 }
 
-fn alerting(groups: &[GroupView]) -> impl Iterator<Item = (&GroupView, &RuleView)> {
+fn alerting(groups: &[Arc<GroupView>]) -> impl Iterator<Item = (&GroupView, &RuleView)> {
     groups
         .iter()
-        .flat_map(|group| group.rules.iter().map(move |rule| (group, rule)))
+        .flat_map(|group| group.rules.iter().map(move |rule| (&**group, rule)))
         .filter(|(_, rule)| matches!(rule.kind, KindView::Alerting { .. }))
 }
 
-fn alerts_table(html: &mut String, alerts: &[AlertView], now: Timestamp) {
+fn alerts_table(html: &mut String, alerts: &[&AlertView], now: Timestamp) {
     html.push_str("<h2>Alerts</h2>");
     if alerts.is_empty() {
         html.push_str("<p>none</p>");
@@ -165,7 +188,7 @@ fn alerts_table(html: &mut String, alerts: &[AlertView], now: Timestamp) {
     html.push_str(
         "<table><tr><th>alert<th>state<th>severity<th>value<th>threshold<th>since<th>labels<th>summary</tr>",
     );
-    let mut worst_first: Vec<&AlertView> = alerts.iter().collect();
+    let mut worst_first: Vec<&AlertView> = alerts.to_vec();
     worst_first.sort_by_key(|alert| (alert.fired_at.is_none(), std::cmp::Reverse(alert.severity)));
     for alert in worst_first {
         put(
@@ -228,7 +251,7 @@ fn rules_table(html: &mut String, seen: &Seen) {
         "<h2>Rules</h2><table><tr><th>group<th>rule<th>state<th>value<th>threshold<th>expression</tr>",
     );
     let mut values = seen.values.iter();
-    for (group, rule) in alerting(&seen.groups) {
+    for (group, rule) in alerting(seen.instant.groups()) {
         let KindView::Alerting { levels, state, .. } = &rule.kind else { continue };
         let levels: Vec<String> = levels.iter().map(|level| escaped(&level_text(level))).collect();
         let value = values.next().map(|value| if value.is_empty() { "no data" } else { value.as_str() });

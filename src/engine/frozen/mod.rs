@@ -1,0 +1,113 @@
+//! One instant of everything that readers ask of the engine: scrapes, queries, the page. It is shared with the engine,
+//! which copies what it next writes, and may be read by any thread for as long as it likes.
+
+use std::sync::Arc;
+
+use crate::engine::exposition::{Chunks, FrozenMetrics, Scrape};
+use crate::engine::history::{Past, Timeline};
+use crate::engine::promql::storage::Patience;
+use crate::engine::promql::{self, EvalError, Expr, Outcome, Settings};
+use crate::engine::rules::view::{AlertView, GroupView, alerts_of};
+use crate::engine::series::{FamilySpec, Frozen, FrozenFamily};
+use crate::engine::time::Timestamp;
+
+/// Every series with its past, the last events, the rules and their alerts, at one instant.
+#[derive(Clone, Debug)]
+pub struct FrozenInstant {
+    now: Timestamp,
+    metrics: FrozenMetrics,
+    timeline: Timeline,
+    groups: Arc<[Arc<GroupView>]>,
+}
+
+/// How a query is evaluated, and when its evaluation gives up.
+#[derive(Clone, Copy)]
+pub struct QueryTerms<'a> {
+    /// Lookback, limits and the like.
+    pub settings: &'a Settings,
+    /// Whether whoever asked still waits.
+    pub patience: &'a dyn Patience,
+}
+
+/// The span of a range query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QuerySpan {
+    /// The first instant.
+    pub start: Timestamp,
+    /// The last instant, where the steps meet it.
+    pub end: Timestamp,
+    /// Milliseconds from one instant to the next, more than 0.
+    pub step_ms: i64,
+}
+
+impl FrozenInstant {
+    pub(in crate::engine) fn new(
+        now: Timestamp,
+        metrics: FrozenMetrics,
+        timeline: Timeline,
+        groups: Arc<[Arc<GroupView>]>,
+    ) -> Self {
+        Self { now, metrics, timeline, groups }
+    }
+
+    /// The instant.
+    pub const fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// The answer to a scrape, in chunks.
+    pub fn write(&self, scrape: Scrape) -> Chunks {
+        self.metrics.clone().write(scrape)
+    }
+
+    /// The whole answer to a scrape in one piece.
+    pub fn to_bytes(&self, scrape: Scrape) -> Vec<u8> {
+        self.metrics.clone().to_bytes(scrape)
+    }
+
+    /// Evaluates an expression over the series and their history, at `at`.
+    ///
+    /// # Errors
+    /// What the evaluation itself refuses, and where patience ends.
+    pub fn query_instant(
+        &self,
+        expr: &Expr,
+        at: Timestamp,
+        terms: QueryTerms<'_>,
+    ) -> Result<Outcome, EvalError> {
+        promql::instant(expr, &self.past(terms.patience), at.millis(), terms.settings)
+    }
+
+    /// Evaluates an expression at every step of a span.
+    ///
+    /// # Errors
+    /// What the evaluation itself refuses, and where patience ends.
+    pub fn query_range(
+        &self,
+        expr: &Expr,
+        span: QuerySpan,
+        terms: QueryTerms<'_>,
+    ) -> Result<Outcome, EvalError> {
+        let (start, end) = (span.start.millis(), span.end.millis());
+        promql::range(expr, &self.past(terms.patience), start, end, span.step_ms, terms.settings)
+    }
+
+    fn past<'a>(&'a self, patience: &'a dyn Patience) -> Past<'a, Frozen> {
+        Past { store: self.metrics.store(), timeline: &self.timeline, now: self.now, patience }
+    }
+
+    /// The rule groups with the state of each rule.
+    pub fn groups(&self) -> &[Arc<GroupView>] {
+        &self.groups
+    }
+
+    /// The alerts that are pending or firing, in the order of rules and labels, those about limits last.
+    pub fn alerts(&self) -> Vec<&AlertView> {
+        alerts_of(&self.groups).collect()
+    }
+
+    /// Every metric family in the order of names, with or without series.
+    pub fn families(&self) -> impl Iterator<Item = &FamilySpec> {
+        self.metrics.store().families().iter().map(FrozenFamily::spec)
+    }
+}
