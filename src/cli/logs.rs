@@ -13,8 +13,9 @@ use tracing_subscriber::fmt::format::{self, Writer};
 use crate::engine::config::LogFormat;
 use crate::engine::diagnostic::{Lines, printable};
 
-/// What is logged where `RUST_LOG` does not say.
-const LEVELS_DEFAULT: &str = "info,async_nats=warn";
+/// What is logged where `RUST_LOG` does not say. The library writes a line for each attempt to connect; the sidecar says
+/// itself what became of them.
+const LEVELS_DEFAULT: &str = "info,async_nats=warn,async_nats::connector=off";
 
 /// Sends log lines to stderr from now on.
 pub(super) fn start(format: LogFormat) {

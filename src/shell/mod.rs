@@ -13,6 +13,7 @@ mod limited_log;
 mod nats;
 mod process;
 pub(crate) mod prometheus_json;
+mod reminder;
 pub mod rule_files;
 pub mod settings;
 mod status;

@@ -3,6 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use crate::engine::yaml::units;
+use crate::shell::reminder::{Reminder, next_step};
 
 /// The reason of what was not seen yet.
 const NOT_YET: &str = "not seen yet";
@@ -31,6 +35,9 @@ pub(crate) enum Topic {
     /// Rule files.
     Rules,
 }
+
+/// The connections.
+const LINKS: [Topic; 3] = [Topic::CoreLink, Topic::StreamLink, Topic::PublishLink];
 
 impl Topic {
     /// Whether its reason changes without anything having changed that a person would want to read of.
@@ -61,6 +68,8 @@ impl fmt::Display for Topic {
 pub(crate) struct Status {
     reasons: Mutex<BTreeMap<Topic, String>>,
     diagnostics: Mutex<String>,
+    /// Of the connections, while one does not stand.
+    reminder: Mutex<Option<Reminder>>,
 }
 
 /// Whether the connections as a whole changed with an update.
@@ -123,12 +132,15 @@ impl Status {
         let before = connected(&reasons);
         let known = reasons.get(&topic);
         if known == reason.as_ref() {
+            self.remind(&reasons);
             return Connectivity::Same;
         }
         if let Some(reason) = reason {
             // A pending count and the errors of attempts in turn change all the time: their beginning is the news.
             let is_news = known.is_none_or(|known| known == NOT_YET) || !topic.is_restless();
-            if is_news && topic != Topic::CatchUp {
+            if is_news && LINKS.contains(&topic) {
+                tracing::warn!(about = %topic, reason, advice = next_step(&reason), "not ready");
+            } else if is_news && topic != Topic::CatchUp {
                 tracing::warn!(about = %topic, reason, "not ready");
             }
             reasons.insert(topic, reason);
@@ -141,11 +153,27 @@ impl Status {
                 tracing::info!("everything is ready");
             }
         }
+        self.remind(&reasons);
         match (before, connected(&reasons)) {
             (false, true) => Connectivity::Gained,
             (true, false) => Connectivity::Lost,
             _ => Connectivity::Same,
         }
+    }
+
+    /// Says now and then that a connection still does not stand; every attempt asks for it.
+    fn remind(&self, reasons: &BTreeMap<Topic, String>) {
+        let mut reminder = self.reminder.lock().unwrap_or_else(PoisonError::into_inner);
+        if connected(reasons) {
+            *reminder = None;
+            return;
+        }
+        let now = Instant::now();
+        let Some(lasts) = reminder.get_or_insert_with(|| Reminder::begin(now)).is_due(now) else { return };
+        let down = LINKS.iter().find_map(|link| Some((link, reasons.get(link)?)));
+        let Some((link, reason)) = down else { return };
+        let down_for = units::duration_text(std::time::Duration::from_secs(lasts.as_secs()));
+        tracing::warn!(about = %link, down_for, reason, advice = next_step(reason), "still not connected");
     }
 
     fn locked(&self) -> std::sync::MutexGuard<'_, BTreeMap<Topic, String>> {
@@ -154,7 +182,7 @@ impl Status {
 }
 
 fn connected(reasons: &BTreeMap<Topic, String>) -> bool {
-    ![Topic::CoreLink, Topic::StreamLink, Topic::PublishLink].iter().any(|link| reasons.contains_key(link))
+    !LINKS.iter().any(|link| reasons.contains_key(link))
 }
 
 #[cfg(test)]

@@ -1,0 +1,76 @@
+//! When a person is told again of what has not mended itself: soon at first, ever more seldom later.
+
+use std::time::{Duration, Instant};
+
+/// How long until the first reminder; each further one takes twice as long.
+const FIRST: Duration = Duration::from_secs(10);
+
+/// The longest silence between two reminders.
+const SELDOM: Duration = Duration::from_mins(5);
+
+/// A condition that lasts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reminder {
+    since: Instant,
+    due: Instant,
+    wait: Duration,
+}
+
+impl Reminder {
+    /// Of what begins now.
+    pub(crate) fn begin(now: Instant) -> Self {
+        Self { since: now, due: now + FIRST, wait: FIRST }
+    }
+
+    /// How long it lasts, where it is time to say so.
+    pub(crate) fn is_due(&mut self, now: Instant) -> Option<Duration> {
+        if now < self.due {
+            return None;
+        }
+        self.wait = (self.wait * 2).min(SELDOM);
+        self.due = now + self.wait;
+        Some(now.saturating_duration_since(self.since))
+    }
+}
+
+/// What a person can do about a connection that does not come up, read off what the server or the system said.
+pub(crate) fn next_step(reason: &str) -> &'static str {
+    let reason = reason.to_ascii_lowercase();
+    let says = |words: &[&str]| words.iter().any(|word| reason.contains(word));
+    if says(&["authorization violation", "authentication", "nkey", "jwt"]) {
+        "the server does not take these credentials: check nats.user and nats.password (or token, creds, nkey), or \
+         --nats-url nats://user:password@host:4222"
+    } else if says(&["tls", "certificate"]) {
+        "check nats.tls (ca, cert, key, mode) against what the server asks for"
+    } else {
+        "start NATS there, or name another server with --nats-url or nats.urls; it is tried again until it answers"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reminders_come_ever_more_seldom() {
+        let begin = Instant::now();
+        let mut reminder = Reminder::begin(begin);
+        let seconds =
+            (0..1_300).filter(|second| reminder.is_due(begin + Duration::from_secs(*second)).is_some());
+        assert_eq!(seconds.collect::<Vec<_>>(), [10, 30, 70, 150, 310, 610, 910, 1_210]);
+    }
+
+    #[test]
+    fn the_next_step_follows_what_was_said() {
+        let cases = [
+            ("the server says: Authorization Violation", "credentials"),
+            ("nats: authorization violation", "credentials"),
+            ("invalid peer certificate: UnknownIssuer", "nats.tls"),
+            ("cannot connect to 127.0.0.1:1: Connection refused (os error 111)", "start NATS"),
+            ("nats: IO error", "start NATS"),
+        ];
+        for (reason, step) in cases {
+            assert!(next_step(reason).contains(step), "{reason}");
+        }
+    }
+}
