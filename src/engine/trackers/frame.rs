@@ -167,8 +167,12 @@ impl<T: Tracker> Frame<T> {
         }
         self.own.show(board, &mut self.table);
         let books = self.books(board);
-        board.set(books.entries, self.table.len() as f64);
-        board.set(books.alive, self.table.alive() as f64);
+        // Rules read them, so they move only where there is something to tell.
+        for (series, count) in [(books.entries, self.table.len()), (books.alive, self.table.alive())] {
+            if board.store.value(series) != count as f64 {
+                board.set(series, count as f64);
+            }
+        }
     }
 
     /// Ends an entry that nothing moved; it is remembered like any that ended.
