@@ -16,9 +16,6 @@ use crate::engine::trackers::words::UNKNOWN;
 /// The most metrics one group moves.
 const GROUP_MAX: usize = 6;
 
-/// No series.
-const NOWHERE: SeriesId = SeriesId { slot: u32::MAX, generation: u32::MAX };
-
 /// Metrics that events of one type move together, with all labels any of them has. No two groups begin with the same
 /// metric.
 #[derive(Debug)]
@@ -31,7 +28,7 @@ pub(super) struct Group<const METRICS: usize, const LABELS: usize> {
 #[derive(Debug)]
 pub(super) struct Families {
     registered: Registered,
-    known: Known<[SeriesId; GROUP_MAX]>,
+    known: Known<[Option<SeriesId>; GROUP_MAX]>,
     key: Vec<u8>,
     label_value_bytes_max: usize,
 }
@@ -66,10 +63,10 @@ impl Families {
             self.key.extend((value.len() as u32).to_le_bytes());
             self.key.extend_from_slice(value.as_bytes());
         }
-        let found = self.known.get(&self.key);
-        let found = found.filter(|ids| ids.iter().take(METRICS).all(|id| board.store.is_live(*id)));
-        let ids = found.unwrap_or_else(|| self.look_up(board, group, values));
-        std::array::from_fn(|place| ids.get(place).copied().unwrap_or(NOWHERE))
+        let found = self.known.get(&self.key).and_then(|ids| first(&ids));
+        found
+            .filter(|ids: &[SeriesId; METRICS]| ids.iter().all(|id| board.store.is_live(*id)))
+            .unwrap_or_else(|| self.look_up(board, group, values))
     }
 
     /// A label value as it is exposed: `unknown` for an empty one, and no longer than allowed.
@@ -91,10 +88,9 @@ impl Families {
         board: &mut Board<'_>,
         group: &Group<METRICS, LABELS>,
         values: [&str; LABELS],
-    ) -> [SeriesId; GROUP_MAX] {
-        let mut ids = [NOWHERE; GROUP_MAX];
+    ) -> [SeriesId; METRICS] {
         let mut lasting = true;
-        for (place, metric) in ids.iter_mut().zip(group.metrics) {
+        let ids = group.metrics.map(|metric| {
             let mut own = Vec::with_capacity(LABELS);
             for wanted in metric.row().labels {
                 let at = group.labels.iter().position(|label| label == wanted);
@@ -107,15 +103,26 @@ impl Families {
                 }
                 own.push(value);
             }
-            *place = self.family(metric).resolve(board, &own);
-            lasting &= !is_overflow(board.store, *place);
-        }
+            let series = self.family(metric).resolve(board, &own);
+            lasting &= !is_overflow(board.store, series);
+            series
+        });
         // A cut is counted each time, and what overflows may find room later.
         if lasting {
-            self.known.insert(&self.key, ids);
+            self.known.insert(&self.key, std::array::from_fn(|place| ids.get(place).copied()));
         }
         ids
     }
+}
+
+/// The first ids, where there are as many.
+fn first<const METRICS: usize>(ids: &[Option<SeriesId>; GROUP_MAX]) -> Option<[SeriesId; METRICS]> {
+    const { assert!(METRICS <= GROUP_MAX, "a group has more metrics than are remembered together") };
+    let mut found = [(*ids.first()?)?; METRICS];
+    for (place, id) in found.iter_mut().zip(ids) {
+        *place = (*id)?;
+    }
+    Some(found)
 }
 
 /// A row as a configuration exposes it.
