@@ -327,16 +327,30 @@ impl State {
         if !self.catch_up.rules_speak() || !self.store.is_touched() {
             return;
         }
-        let moved = self.watch.moved(&mut self.store);
-        self.rules.moved(&moved, now);
+        self.tell_moved(now);
         if self.rules.next_due().is_some_and(|due| due <= now) {
             self.evaluate(now);
         }
     }
 
+    /// Tells the rules which of the series they read moved or left.
+    fn tell_moved(&mut self, now: Timestamp) {
+        self.retire();
+        let moved = self.watch.moved(&mut self.store);
+        self.rules.moved(&moved, now);
+    }
+
+    /// Hands the series that left to those who still need to know of them.
+    fn retire(&mut self) {
+        let removed = self.store.removed();
+        self.watch.leave(&removed);
+        self.history.retire(removed);
+    }
+
     fn evaluate(&mut self, now: Timestamp) {
+        self.tell_moved(now);
         self.catalogue.refresh(&mut self.store, now);
-        self.history.retire(self.store.removed());
+        self.retire();
         self.watch.look_again(&mut self.store);
         let occasion = Occasion::default();
         let mut view = reads::RuleView {
@@ -358,7 +372,7 @@ impl State {
     /// A step of the history's grid: a scrape, so to say, by the history itself.
     fn step(&mut self, now: Timestamp) {
         self.refresh(now);
-        self.history.retire(self.store.removed());
+        self.retire();
         self.watch.look_again(&mut self.store);
         self.history.sample_all(&self.store, now, self.watch.families());
         for family in self.history.take_newly_left_out() {
@@ -386,7 +400,7 @@ impl State {
 
     fn freeze(&mut self, now: Timestamp) -> FrozenInstant {
         self.refresh(now);
-        self.history.retire(self.store.removed());
+        self.retire();
         let metrics = FrozenMetrics::new(self.store.freeze(), self.recent.freeze());
         FrozenInstant::new(now, metrics, self.history.timeline().clone(), self.rules.views())
     }

@@ -133,6 +133,7 @@ impl Account {
             (Metric::RuleEvaluationFailures, counts.failures),
             (Metric::RuleEvaluationsMissed, counts.missed),
             (Metric::TemplateFailures, counts.template_failures),
+            (Metric::RuleFullEvaluations, counts.full),
             (Metric::RuleNanValues, counts.nan_values),
         ];
         for (metric, count) in counters {

@@ -67,6 +67,11 @@ impl Pattern {
         Ok(Self { text: text.into(), compiled })
     }
 
+    /// A text as the pattern that matches it alone.
+    pub fn quoted(text: &str) -> String {
+        regex::escape(text)
+    }
+
     /// The text it was written as.
     pub fn text(&self) -> &str {
         &self.text

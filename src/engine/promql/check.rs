@@ -235,7 +235,7 @@ fn range_mode(function: &Function, arg: &Expr) -> Result<(), ParseError> {
 pub(super) fn name_once(selector: &VectorSelector, span: &Range<usize>) -> Result<(), ParseError> {
     let Some(name) = &selector.name else { return Ok(()) };
     let names = selector.matchers.iter().filter(|matcher| matcher.name.as_ref() == METRIC_NAME);
-    match names.skip(1).map(value_text).next() {
+    match names.skip(1).find_map(value_text) {
         None => Ok(()),
         Some(other) => Err(advise(
             span.clone(),
@@ -245,10 +245,11 @@ pub(super) fn name_once(selector: &VectorSelector, span: &Range<usize>) -> Resul
     }
 }
 
-fn value_text(matcher: &Matcher) -> &str {
+fn value_text(matcher: &Matcher) -> Option<&str> {
     match &matcher.condition {
-        Condition::Equal(value) | Condition::NotEqual(value) => value,
-        Condition::Match(regex) | Condition::NoMatch(regex) => regex.text(),
+        Condition::Equal(value) | Condition::NotEqual(value) => Some(value),
+        Condition::Match(regex) | Condition::NoMatch(regex) => Some(regex.text()),
+        Condition::OneOf(values) => values.first().map(AsRef::as_ref),
     }
 }
 
@@ -271,12 +272,7 @@ pub(super) fn selectors(expr: &Expr) -> Result<(), ParseError> {
 }
 
 fn not_empty(selector: &VectorSelector, span: &Range<usize>) -> Result<(), ParseError> {
-    let matches_empty = |matcher: &Matcher| match &matcher.condition {
-        Condition::Equal(value) => value.is_empty(),
-        Condition::NotEqual(value) => !value.is_empty(),
-        Condition::Match(regex) => regex.is_match(""),
-        Condition::NoMatch(regex) => !regex.is_match(""),
-    };
+    let matches_empty = |matcher: &Matcher| matcher.condition.holds("");
     if selector.name.is_some() || !selector.matchers.iter().all(matches_empty) {
         return Ok(());
     }

@@ -51,6 +51,13 @@ pub fn walk<'a>(expr: &'a Expr, visit: &mut impl FnMut(&'a Expr)) {
     }
 }
 
+/// Whether an expression evaluates another at steps of its own.
+pub fn has_subquery(expr: &Expr) -> bool {
+    let mut found = false;
+    walk(expr, &mut |part| found |= matches!(part.node, Node::Subquery { .. }));
+    found
+}
+
 /// A selector in an expression.
 #[derive(Clone, Debug)]
 pub struct Selector<'a> {

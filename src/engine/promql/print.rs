@@ -10,6 +10,7 @@ use super::inspect::UNARY_PRECEDENCE;
 use super::storage::{Condition, Matcher};
 use super::text::{Decimal, Quoted, Span};
 use crate::engine::labels::METRIC_NAME;
+use crate::engine::pattern::Pattern;
 
 type Out<'a> = fmt::Formatter<'a>;
 
@@ -206,7 +207,12 @@ fn write_selector(selector: &VectorSelector, out: &mut Out<'_>) -> fmt::Result {
 
 impl fmt::Display for Matcher {
     fn fmt(&self, out: &mut Out<'_>) -> fmt::Result {
+        let any: String;
         let (operator, value) = match &self.condition {
+            Condition::OneOf(values) => {
+                any = values.iter().map(|value| Pattern::quoted(value)).collect::<Vec<_>>().join("|");
+                ("=~", any.as_str())
+            }
             Condition::Equal(value) => ("=", value.as_ref()),
             Condition::NotEqual(value) => ("!=", value.as_ref()),
             Condition::Match(regex) => ("=~", regex.text()),

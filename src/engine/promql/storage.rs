@@ -1,5 +1,6 @@
 //! What the evaluator reads: samples of the series that match.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::engine::labels::Labels;
@@ -24,6 +25,8 @@ pub enum Condition {
     Equal(Arc<str>),
     /// `!=`
     NotEqual(Arc<str>),
+    /// One of these values: no selector says so, but what narrows one.
+    OneOf(Arc<BTreeSet<Arc<str>>>),
     /// `=~`, made by [`Pattern::anchored`]
     Match(Pattern),
     /// `!~`, made by [`Pattern::anchored`]
@@ -36,6 +39,7 @@ impl Condition {
         match self {
             Self::Equal(wanted) => value == wanted.as_ref(),
             Self::NotEqual(unwanted) => value != unwanted.as_ref(),
+            Self::OneOf(wanted) => wanted.contains(value),
             Self::Match(pattern) => pattern.is_match(value),
             Self::NoMatch(pattern) => !pattern.is_match(value),
         }

@@ -1,8 +1,10 @@
 //! One evaluation of an alerting rule: readings in, steps, events and the `ALERTS` series out.
 
+mod error;
 mod limit;
 mod readings;
 
+pub use error::RuleError;
 pub(super) use limit::{LIMIT_ALERT, limit_sender};
 
 use std::collections::BTreeSet;
@@ -12,6 +14,7 @@ use super::RuleStorage;
 use super::alert::{self, Reading, Shown, Step, Terms};
 use super::book::{Active, Book, Episode, Sender};
 use super::event::{Kind, Reason, finite};
+use super::kept::{Narrow, Narrowed};
 use super::runtime::{Extent, GroupCounts, RuleSettings, Semantics};
 use super::set::{Alerting, Condition, Group, Policy, Rule};
 use super::template::{Answer, EXPANSION_STEPS_MAX, Scope, Template};
@@ -30,6 +33,8 @@ pub(super) struct Env<'a> {
     /// The instant queries look at.
     pub(super) query_at: Timestamp,
     pub(super) moved_at: Option<Timestamp>,
+    /// The parts of the rule that are evaluated; all of it without.
+    pub(super) narrow: Option<Narrow>,
     pub(super) outbox: &'a mut Outbox,
     pub(super) counts: &'a mut GroupCounts,
     /// The steps that are left for templates.
@@ -38,13 +43,24 @@ pub(super) struct Env<'a> {
 
 impl Env<'_> {
     /// The result of an expression as a vector; a number is one sample without labels.
-    pub(super) fn query(&self, expr: &Expr) -> Result<Vec<(Labels, f64)>, String> {
-        query(self.storage, expr, self.query_at, &self.settings.query).map(floats)
+    pub(super) fn query(&self, expr: &Expr) -> Result<Vec<(Labels, f64)>, RuleError> {
+        self.query_values(expr).map(floats)
     }
 
     /// The same with native histograms as they are.
-    pub(super) fn query_values(&self, expr: &Expr) -> Result<Vec<(Labels, Value)>, String> {
-        query(self.storage, expr, self.query_at, &self.settings.query)
+    pub(super) fn query_values(&self, expr: &Expr) -> Result<Vec<(Labels, Value)>, RuleError> {
+        let Some(narrow) = &self.narrow else {
+            return query(self.storage, expr, self.query_at, &self.settings.query);
+        };
+        let storage = Narrowed { storage: self.storage, narrow };
+        let mut samples = query(&storage, expr, self.query_at, &self.settings.query)?;
+        samples.retain(|(labels, _)| narrow.holds(labels));
+        Ok(samples)
+    }
+
+    /// Whether a sample with these labels is of what is evaluated.
+    pub(super) fn concerns(&self, labels: &Labels) -> bool {
+        self.narrow.as_ref().is_none_or(|narrow| narrow.holds(labels))
     }
 
     /// Where a sample of this evaluation stands in time.
@@ -109,40 +125,37 @@ fn answer(
     match evaluated(storage, &expr, at, &bounded) {
         Ok(outcome) => {
             let steps = u64::try_from(outcome.samples_read).unwrap_or(u64::MAX);
-            Answer { samples: vector(outcome.value).map(floats), steps }
+            Answer { samples: vector(outcome.value).map(floats).map_err(|error| error.to_string()), steps }
         }
         // What it read by then is not known.
-        Err(error) => Answer { samples: Err(error), steps: steps / 2 },
+        Err(error) => Answer { samples: Err(error.to_string()), steps: steps / 2 },
     }
 }
 
 fn query(
-    storage: &dyn RuleStorage,
+    storage: &dyn Storage,
     expr: &Expr,
     at: Timestamp,
     settings: &promql::Settings,
-) -> Result<Vec<(Labels, Value)>, String> {
+) -> Result<Vec<(Labels, Value)>, RuleError> {
     vector(evaluated(storage, expr, at, settings)?.value)
 }
 
 fn evaluated(
-    storage: &dyn RuleStorage,
+    storage: &dyn Storage,
     expr: &Expr,
     at: Timestamp,
     settings: &promql::Settings,
-) -> Result<promql::Outcome, String> {
-    let storage: &dyn Storage = storage;
-    promql::instant(expr, storage, at.millis(), settings).map_err(|error| error.to_string())
+) -> Result<promql::Outcome, RuleError> {
+    Ok(promql::instant(expr, storage, at.millis(), settings)?)
 }
 
 /// A result as a vector; a number is one sample without labels.
-fn vector(value: QueryValue) -> Result<Vec<(Labels, Value)>, String> {
+fn vector(value: QueryValue) -> Result<Vec<(Labels, Value)>, RuleError> {
     match value {
         QueryValue::Scalar(value) => Ok(vec![(Labels::empty(), Value::Float(value))]),
         QueryValue::Vector(samples) => Ok(samples),
-        QueryValue::String(_) | QueryValue::Matrix(_) => {
-            Err("rule result is not a vector or scalar".to_owned())
-        }
+        QueryValue::String(_) | QueryValue::Matrix(_) => Err(RuleError::NoVector),
     }
 }
 
@@ -177,7 +190,7 @@ struct Seen {
 
 impl Evaluation<'_, '_> {
     /// Evaluates the rule; an error leaves everything as it was.
-    pub(super) fn run(&mut self) -> Result<(), String> {
+    pub(super) fn run(&mut self) -> Result<(), RuleError> {
         let mut seen = self.readings()?;
         // Open alerts first, so that the room of those that end is there for new ones; before them those whose texts
         // are owed.
@@ -204,12 +217,12 @@ impl Evaluation<'_, '_> {
         self.report_limit(refused);
         match limit {
             Some(limit) if !graceful && self.book.alerts.len() > limit => {
-                let count = self.book.alerts.len();
+                let alerts = self.book.alerts.len();
                 let ended = self.book.close(sender(self.env, self.rule), Reason::Recovered);
                 for event in ended {
                     self.env.outbox.push(event);
                 }
-                Err(format!("exceeded limit of {limit} with {count} alerts"))
+                Err(RuleError::TooManyAlerts { limit, alerts })
             }
             _ => Ok(()),
         }

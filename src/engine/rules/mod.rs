@@ -9,6 +9,7 @@ mod book;
 mod checks;
 mod evaluate;
 pub mod event;
+mod kept;
 pub mod load;
 pub mod outbox;
 pub mod reads;
@@ -27,6 +28,7 @@ use crate::engine::promql::{Storage, Value};
 use crate::engine::wire::EventId;
 
 pub(crate) use checks::missing_labels;
+pub use evaluate::RuleError;
 pub use event::AlertEvent;
 pub use runtime::{GroupCounts, RuleSettings, Rules, Semantics};
 pub use set::RuleSet;

@@ -11,6 +11,8 @@ use super::RuleStorage;
 use super::book::Book;
 use super::evaluate::{Env, Evaluation};
 use super::event::AlertEvent;
+use super::kept::{Moved, Narrow, Partition};
+use super::reads::MovedSeries;
 use super::record;
 use super::schedule::{Due, Schedule};
 use super::set::{Alerting, Group, Kind, Rule, RuleSet};
@@ -87,6 +89,8 @@ pub struct GroupCounts {
     pub evaluations: u64,
     /// Those that failed.
     pub failures: u64,
+    /// Evaluations on arrival that went over everything a rule reads, as nothing kept could shorten them.
+    pub full: u64,
     /// Evaluations of its rules that an instant of the interval passed without.
     pub missed: u64,
     /// Templates that went out raw.
@@ -106,6 +110,8 @@ pub struct GroupCounts {
 pub struct Rules {
     settings: RuleSettings,
     groups: Vec<GroupState>,
+    /// By reader number: the places of its group and of the rule in it.
+    places: Vec<(usize, usize)>,
     outbox: Outbox,
     /// Series of rules that are gone, to be ended at the next evaluation.
     orphans: BTreeSet<Labels>,
@@ -136,8 +142,10 @@ struct RuleState {
     health: Health,
     last_evaluation: Option<Timestamp>,
     evaluation_time: Duration,
-    /// Whether an arrival moved what it reads.
-    marked: bool,
+    /// By which labels it falls apart.
+    partition: Partition,
+    /// What arrivals moved of what it reads.
+    moved: Moved,
 }
 
 /// Which rules of a group are evaluated.
@@ -164,15 +172,25 @@ impl Rules {
     /// Puts rules in force; the first evaluation of each group is at its next instant.
     pub fn new(set: RuleSet, settings: RuleSettings, now: Timestamp) -> Self {
         let outbox = Outbox::new(settings.outbox_max);
-        let mut rules = Self { settings, groups: Vec::new(), outbox, orphans: BTreeSet::new(), views: None };
-        rules.groups = set.groups.into_iter().map(|group| rules.group_state(group, now)).collect();
+        let orphans = BTreeSet::new();
+        let mut rules =
+            Self { settings, groups: Vec::new(), places: Vec::new(), outbox, orphans, views: None };
+        let groups = set.groups.into_iter().map(|group| rules.group_state(group, now)).collect();
+        rules.put_in_force(groups);
         rules
+    }
+
+    fn put_in_force(&mut self, groups: Vec<GroupState>) {
+        let places = groups.iter().enumerate();
+        self.places =
+            places.flat_map(|(at, group)| (0..group.rules.len()).map(move |rule| (at, rule))).collect();
+        self.groups = groups;
     }
 
     fn group_state(&self, group: Arc<Group>, now: Timestamp) -> GroupState {
         GroupState {
             schedule: Schedule::new(&group, self.settings.evaluate, now).on(self.settings.grid, now),
-            rules: group.rules.iter().map(|rule| RuleState::new(rule.clone())).collect(),
+            rules: group.rules.iter().map(|rule| RuleState::new(rule.clone(), &group)).collect(),
             group,
             last_evaluation: None,
             evaluation_time: Duration::ZERO,
@@ -197,23 +215,20 @@ impl Rules {
         reaches.max().unwrap_or_default()
     }
 
-    /// Takes note that an event moved a series which these rules read (by their reader numbers, rising).
-    pub fn moved(&mut self, readers: &[usize], now: Timestamp) {
-        let mut first = 0;
-        for state in &mut self.groups {
-            let end = first + state.rules.len();
-            let from = readers.partition_point(|reader| *reader < first);
-            let to = readers.partition_point(|reader| *reader < end);
-            let concerned = readers.get(from..to).unwrap_or(&[]);
-            if !concerned.is_empty() && state.schedule.evaluate() == Evaluate::Arrival {
-                for reader in concerned {
-                    if let Some(rule) = state.rules.get_mut(reader - first) {
-                        rule.marked = true;
-                    }
+    /// Takes note of the series that events moved, with the rules that read them.
+    pub fn moved(&mut self, series: &[MovedSeries], now: Timestamp) {
+        for MovedSeries { labels, readers } in series {
+            for reader in readers.iter() {
+                let Some((group, rule)) = self.places.get(*reader as usize) else { continue };
+                let Some(state) = self.groups.get_mut(*group) else { continue };
+                if state.schedule.evaluate() == Evaluate::Interval {
+                    continue;
+                }
+                if let Some(rule) = state.rules.get_mut(*rule) {
+                    rule.moved.add(labels);
                 }
                 state.schedule.arrive(now);
             }
-            first = end;
         }
     }
 
@@ -259,7 +274,7 @@ impl Rules {
     pub fn resume(&mut self, now: Timestamp) {
         for group in &mut self.groups {
             group.schedule.resume(now);
-            group.rules.iter_mut().for_each(|rule| rule.marked = false);
+            group.rules.iter_mut().for_each(|rule| rule.moved = Moved::Nothing);
         }
     }
 
@@ -290,11 +305,16 @@ impl Rules {
         let mut template_steps = EVALUATION_STEPS_MAX;
         for at in 0..state.rules.len() {
             let Some(rule) = state.rules.get_mut(at) else { continue };
-            let marked = std::mem::take(&mut rule.marked);
-            if extent == Extent::Marked && !marked {
+            let moved = std::mem::take(&mut rule.moved);
+            if extent == Extent::Marked && moved == Moved::Nothing {
                 continue;
             }
             evaluated.push(at);
+            let narrow = match extent {
+                Extent::All => None,
+                Extent::Marked => rule.narrow(&moved),
+            };
+            state.counts.full += u64::from(extent == Extent::Marked && narrow.is_none());
             let mut env = Env {
                 storage: &mut *storage,
                 settings: &self.settings,
@@ -302,20 +322,28 @@ impl Rules {
                 at: instants.at,
                 query_at: instants.query_at.before(group.query_offset),
                 moved_at: instants.moved_at,
+                narrow,
                 outbox: &mut self.outbox,
                 counts: &mut state.counts,
                 template_steps: &mut template_steps,
             };
             let rule_begun = self.settings.stopwatch.elapsed();
-            rule.evaluate(&mut env, extent);
+            let recorded = rule.evaluate(&mut env, extent);
             rule.evaluation_time = self.settings.stopwatch.elapsed().saturating_sub(rule_begun);
-            let recorded = matches!(rule.rule.kind, Kind::Recording).then(|| rule.rule.name.clone());
-            if let (Extent::Marked, Some(name)) = (extent, recorded) {
+            if extent == Extent::Marked && !recorded.is_empty() {
+                let name = rule.rule.name.clone();
                 let later = state.rules.iter_mut().skip(at + 1);
-                later.filter(|later| reads_name(&later.rule, &name)).for_each(|later| later.marked = true);
+                for later in later.filter(|later| reads_name(&later.rule, &name)) {
+                    for labels in &recorded {
+                        later.moved.add(labels);
+                    }
+                }
             }
         }
         state.evaluation_time = self.settings.stopwatch.elapsed().saturating_sub(begun);
+        if extent == Extent::Marked {
+            state.schedule.rest_after(state.evaluation_time);
+        }
         state.counts.rounds.push(state.evaluation_time);
         evaluated
     }
@@ -392,14 +420,25 @@ impl GroupState {
 }
 
 impl RuleState {
-    fn new(rule: Arc<Rule>) -> Self {
+    fn new(rule: Arc<Rule>, group: &Group) -> Self {
         let (book, exposed) = (Book::default(), BTreeSet::new());
-        let evaluation_time = Duration::ZERO;
-        let health = Health::Unknown;
-        Self { rule, book, exposed, health, last_evaluation: None, evaluation_time, marked: false }
+        let (evaluation_time, health) = (Duration::ZERO, Health::Unknown);
+        let partition = partition_of(&rule, group);
+        let moved = Moved::Nothing;
+        Self { rule, book, exposed, health, last_evaluation: None, evaluation_time, partition, moved }
     }
 
-    fn evaluate(&mut self, env: &mut Env<'_>, extent: Extent) {
+    /// The parts of the rule that what moved is in; none where everything must be evaluated.
+    fn narrow(&self, moved: &Moved) -> Option<Narrow> {
+        match (moved, &self.health) {
+            (Moved::Series(series), Health::Ok) => Narrow::to(&self.partition, series),
+            // After a failure nothing is known of the other parts.
+            (Moved::Nothing | Moved::Series(_) | Moved::Everything, _) => None,
+        }
+    }
+
+    /// Evaluates the rule; returns the series that it moved itself.
+    fn evaluate(&mut self, env: &mut Env<'_>, extent: Extent) -> Vec<Labels> {
         let rule = self.rule.clone();
         self.last_evaluation = Some(env.at);
         env.counts.evaluations += 1;
@@ -409,16 +448,20 @@ impl RuleState {
                 let mut evaluation = Evaluation { env, rule: &rule, alerting, book: &mut self.book };
                 let outcome = evaluation.run();
                 evaluation.expose(&mut self.exposed, extent);
-                outcome
+                outcome.map(|()| Vec::new())
             }
         };
-        self.health = match outcome {
-            Ok(()) => Health::Ok,
+        match outcome {
+            Ok(recorded) => {
+                self.health = Health::Ok;
+                recorded
+            }
             Err(error) => {
                 env.counts.failures += 1;
-                Health::Err(error)
+                self.health = Health::Err(error.to_string());
+                Vec::new()
             }
-        };
+        }
     }
 
     fn alerting(&self) -> Option<&Alerting> {
@@ -472,6 +515,19 @@ impl RuleState {
             kind,
         }
     }
+}
+
+/// By which labels a rule falls apart.
+fn partition_of(rule: &Rule, group: &Group) -> Partition {
+    if group.limit.is_some() {
+        // What is refused depends on all of its alerts.
+        return Partition::one_piece();
+    }
+    let own = match rule.kind {
+        Kind::Recording => rule.labels.as_slice(),
+        Kind::Alerting(_) => &[],
+    };
+    own.iter().fold(Partition::of(&rule.expr), |labels, (name, _)| labels.without(name))
 }
 
 #[cfg(test)]

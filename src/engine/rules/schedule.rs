@@ -1,17 +1,34 @@
 //! When a group is due: at its interval, and soon after an arrival that moved a series it reads.
 //!
 //! Intervals lie on a grid that depends on file, name and interval of the group alone, so that groups spread out and
-//! a restart changes nothing. The first arrival is answered at once, further ones within [`GATHER`] at its end.
+//! a restart changes nothing. The first arrival is answered at once, further ones are gathered for a pause that follows
+//! what the answer cost; where nobody measures, it is [`GATHER`].
 
 use std::time::Duration;
 
 use super::event::fnv1a;
 use super::set::Group;
 use crate::engine::config::{Evaluate, Grid};
+use crate::engine::promql::inspect;
 use crate::engine::time::Timestamp;
 
-/// How long arrivals after an answered one are gathered.
+/// How long arrivals after an answered one are gathered where its cost is not known: replays and tests.
 pub const GATHER: Duration = Duration::from_millis(50);
+
+/// The shortest pause where the cost is known.
+const PAUSE_MIN: Duration = Duration::from_millis(1);
+
+/// How many times longer than an answer its pause is: arrivals take a tenth of a core at the most.
+const PAUSE_TIMES: u32 = 9;
+
+/// Whether a group's rules read the past, in which each answer to an arrival leaves a sample.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Looks {
+    /// At present values alone.
+    AtPresent,
+    /// At windows, too: more answers make them longer, so that they come no closer than [`GATHER`].
+    Back,
+}
 
 /// When a group is due.
 #[derive(Clone, Debug)]
@@ -25,6 +42,8 @@ pub(super) struct Schedule {
     arrival: Option<Timestamp>,
     moved_at: Option<Timestamp>,
     answered: Option<Timestamp>,
+    pause: Duration,
+    looks: Looks,
 }
 
 /// What is due.
@@ -39,6 +58,15 @@ pub(super) enum Due {
     },
     /// The rules that an arrival concerns.
     Arrival,
+}
+
+impl Looks {
+    fn of(group: &Group) -> Self {
+        let ranges = |expr| inspect::selectors(expr).iter().any(|found| found.range.is_some());
+        let subqueries = |expr| inspect::has_subquery(expr);
+        let back = group.rules.iter().any(|rule| ranges(&rule.expr) || subqueries(&rule.expr));
+        if back { Self::Back } else { Self::AtPresent }
+    }
 }
 
 impl Schedule {
@@ -56,6 +84,8 @@ impl Schedule {
             arrival: None,
             moved_at: None,
             answered: None,
+            pause: GATHER,
+            looks: Looks::of(group),
         };
         schedule.next = schedule.instant_after(now);
         schedule
@@ -85,8 +115,17 @@ impl Schedule {
             return;
         }
         self.moved_at = Some(now);
-        let gathered = self.answered.map(|answered| answered.after(GATHER));
+        let gathered = self.answered.map(|answered| answered.after(self.pause));
         self.arrival = Some(gathered.filter(|end| *end > now).unwrap_or(now));
+    }
+
+    /// Takes note of what an answer to an arrival cost; zero where nobody measures.
+    pub(super) fn rest_after(&mut self, cost: Duration) {
+        let shortest = match self.looks {
+            Looks::AtPresent if !cost.is_zero() => PAUSE_MIN,
+            Looks::AtPresent | Looks::Back => GATHER,
+        };
+        self.pause = cost.saturating_mul(PAUSE_TIMES).max(shortest);
     }
 
     /// When something is due next.
@@ -190,6 +229,23 @@ mod tests {
         assert_eq!(schedule.take(after(20)), None);
         assert_eq!(schedule.next(), after(51));
         assert_eq!(schedule.take(after(51)), Some((Due::Arrival, Some(after(10)))));
+    }
+
+    #[test]
+    fn the_pause_follows_what_an_answer_cost() {
+        let mut schedule = schedule(Evaluate::Arrival, at(0));
+        let start = schedule.next().after(Duration::from_millis(100));
+        schedule.take(start);
+        let after = |millis| start.after(Duration::from_millis(millis));
+        for (cost_micros, pause_millis) in [(10, 1), (2_000, 18), (20_000, 180), (0, 50)] {
+            schedule.answered = None;
+            schedule.arrive(after(1));
+            assert!(schedule.take(after(1)).is_some());
+            schedule.rest_after(Duration::from_micros(cost_micros));
+            schedule.arrive(after(1));
+            assert_eq!(schedule.next(), after(1 + pause_millis));
+            schedule.take(schedule.next());
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use signalbox::engine::labels::Labels;
 use signalbox::engine::promql::series_notation::{Line, Point};
-use signalbox::engine::promql::storage::{Condition, Extent, Selection};
+use signalbox::engine::promql::storage::{Extent, Selection};
 use signalbox::engine::promql::{Sample, SelectedSeries, Storage, Value};
 
 use super::classic;
@@ -86,15 +86,10 @@ fn settle_hints(samples: &mut BTreeMap<i64, Sample>) {
 impl Storage for MemoryStorage {
     fn select(&self, selection: Selection<'_>) -> Vec<SelectedSeries> {
         let wanted = self.series.iter().filter(|(labels, _)| {
-            selection.matchers.iter().all(|matcher| {
-                let value = labels.get(&matcher.name).unwrap_or("");
-                match &matcher.condition {
-                    Condition::Equal(wanted) => wanted.as_ref() == value,
-                    Condition::NotEqual(other) => other.as_ref() != value,
-                    Condition::Match(regex) => regex.is_match(value),
-                    Condition::NoMatch(regex) => !regex.is_match(value),
-                }
-            })
+            selection
+                .matchers
+                .iter()
+                .all(|matcher| matcher.condition.holds(labels.get(&matcher.name).unwrap_or("")))
         });
         wanted
             .map(|(labels, samples)| {

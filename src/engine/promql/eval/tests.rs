@@ -1,6 +1,6 @@
 //! What queries yield, over small storages written in the series notation.
 
-use super::super::storage::{Condition, Extent, Matcher, Selection};
+use super::super::storage::{Extent, Matcher, Selection};
 use super::super::{parse, series_notation};
 use super::*;
 use crate::engine::labels::Labels;
@@ -50,12 +50,7 @@ impl Storage for Minutes {
 
 fn matches(matcher: &Matcher, labels: &Labels) -> bool {
     let value = labels.get(&matcher.name).unwrap_or("");
-    match &matcher.condition {
-        Condition::Equal(expected) => value == expected.as_ref(),
-        Condition::NotEqual(expected) => value != expected.as_ref(),
-        Condition::Match(regex) => regex.is_match(value),
-        Condition::NoMatch(regex) => !regex.is_match(value),
-    }
+    matcher.condition.holds(value)
 }
 
 fn shown(value: &QueryValue) -> Vec<String> {

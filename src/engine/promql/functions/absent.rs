@@ -30,7 +30,10 @@ fn named_labels(arg: &Expr) -> Labels {
         match (&matcher.condition, known) {
             (Condition::Equal(value), None) => seen.push((matcher, Some(value))),
             (_, Some((_, value))) => *value = None,
-            (Condition::NotEqual(_) | Condition::Match(_) | Condition::NoMatch(_), None) => {}
+            (
+                Condition::NotEqual(_) | Condition::OneOf(_) | Condition::Match(_) | Condition::NoMatch(_),
+                None,
+            ) => {}
         }
     }
     Labels::collect(seen.into_iter().filter_map(|(matcher, value)| Some((matcher.name.as_ref(), value?))))

@@ -77,7 +77,7 @@ pub(super) fn label_set(text: &str) -> Result<Labels, ParseError> {
     };
     let pairs = matchers.into_iter().map(|matcher| match matcher.condition {
         Condition::Equal(value) => Some((matcher.name, value)),
-        Condition::NotEqual(_) | Condition::Match(_) | Condition::NoMatch(_) => None,
+        Condition::NotEqual(_) | Condition::OneOf(_) | Condition::Match(_) | Condition::NoMatch(_) => None,
     });
     match pairs.collect::<Option<Vec<_>>>() {
         Some(pairs) => Ok(Labels::collect(pairs)),

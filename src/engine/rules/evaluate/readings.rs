@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Evaluation, Seen};
+use super::{Evaluation, RuleError, Seen};
 use crate::engine::labels::{Labels, METRIC_NAME};
 use crate::engine::promql::ast::Grouping;
 use crate::engine::promql::inspect::number;
@@ -10,12 +10,9 @@ use crate::engine::rules::alert::{Reading, begins};
 use crate::engine::rules::book::KNOWN_MAX;
 use crate::engine::rules::set::{Condition, NoData};
 
-/// Prometheus' words for two results with the same labels.
-const SAME_LABELS: &str = "vector contains metrics with the same labelset after applying alert labels";
-
 impl Evaluation<'_, '_> {
     /// A reading for every label set that begins, has an open alert, or is to be remembered.
-    pub(super) fn readings(&mut self) -> Result<Vec<Seen>, String> {
+    pub(super) fn readings(&mut self) -> Result<Vec<Seen>, RuleError> {
         let samples = self.env.query(&self.rule.expr)?;
         let levels = &self.alerting.policy.levels;
         let own_comparison = levels.iter().any(|level| level.condition == Condition::Expression);
@@ -29,13 +26,13 @@ impl Evaluation<'_, '_> {
     }
 
     /// Samples of an expression that compares itself: each is an alert.
-    fn holding(&mut self, samples: Vec<(Labels, f64)>) -> Result<Vec<Seen>, String> {
+    fn holding(&mut self, samples: Vec<(Labels, f64)>) -> Result<Vec<Seen>, RuleError> {
         let mut identities = BTreeSet::new();
         let mut seen = Vec::with_capacity(samples.len());
         for (sample, value) in samples {
             let base = self.alert_labels(&sample, value);
             if !identities.insert(base.clone()) {
-                return Err(SAME_LABELS.to_owned());
+                return Err(RuleError::SameAlertLabels);
             }
             let identity = base.clone();
             seen.push(Seen { identity, sample, base: Some(base), reading: Reading::Holds, value });
@@ -45,7 +42,7 @@ impl Evaluation<'_, '_> {
 
     /// Samples to compare with thresholds; NaN is no data. Where no alert is open and nothing is to be remembered,
     /// those that begin nothing are left out before they cost anything.
-    fn compared(&mut self, samples: Vec<(Labels, f64)>) -> Result<Vec<Seen>, String> {
+    fn compared(&mut self, samples: Vec<(Labels, f64)>) -> Result<Vec<Seen>, RuleError> {
         let named = samples.iter().any(|(labels, _)| labels.get(METRIC_NAME).is_some());
         let only_beginning = self.book.alerts.is_empty() && self.alerting.no_data != NoData::Alert;
         let mut identities = BTreeSet::new();
@@ -59,7 +56,7 @@ impl Evaluation<'_, '_> {
             }
             let identity = if named { sample.without_name() } else { sample.clone() };
             if named && !identities.insert(identity.clone()) {
-                return Err(SAME_LABELS.to_owned());
+                return Err(RuleError::SameAlertLabels);
             }
             seen.push(Seen { identity, sample, base: None, reading, value });
         }
@@ -67,7 +64,7 @@ impl Evaluation<'_, '_> {
     }
 
     /// With `no_data: alert`, notes what is there, so that its going is noticed.
-    fn remember(&mut self, seen: &[Seen], own_comparison: bool) -> Result<(), String> {
+    fn remember(&mut self, seen: &[Seen], own_comparison: bool) -> Result<(), RuleError> {
         if self.alerting.no_data != NoData::Alert {
             return Ok(());
         }
@@ -92,14 +89,18 @@ impl Evaluation<'_, '_> {
             .book
             .alerts
             .iter()
-            .filter(|(identity, _)| !there.contains(*identity))
+            .filter(|(identity, active)| !there.contains(*identity) && self.env.concerns(&active.sample))
             .map(|(identity, active)| (identity.clone(), active.sample.clone(), active.value))
             .collect();
         let forgotten: Vec<(Labels, Labels, f64)> = self
             .book
             .known
             .iter()
-            .filter(|(identity, _)| !there.contains(*identity) && !self.book.alerts.contains_key(*identity))
+            .filter(|(identity, (sample, _))| {
+                !there.contains(*identity)
+                    && !self.book.alerts.contains_key(*identity)
+                    && self.env.concerns(sample)
+            })
             .map(|(identity, (sample, value))| (identity.clone(), sample.clone(), *value))
             .collect();
         if absent.is_empty() && forgotten.is_empty() {

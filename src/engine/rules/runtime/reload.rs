@@ -8,6 +8,7 @@ use crate::engine::config::Evaluate;
 use crate::engine::rules::book::Sender;
 use crate::engine::rules::evaluate::limit_sender;
 use crate::engine::rules::event::Reason;
+use crate::engine::rules::kept::Moved;
 use crate::engine::rules::set::{Kind, Rule, RuleSet};
 use crate::engine::time::Timestamp;
 
@@ -39,18 +40,21 @@ impl Rules {
             for rule in &mut state.rules {
                 match states.remove(&key_of(&rule.rule)) {
                     Some(old) if old.rule.essence == rule.rule.essence => {
-                        *rule = RuleState { rule: rule.rule.clone(), ..old };
+                        let (rule_now, partition) = (rule.rule.clone(), rule.partition.clone());
+                        *rule = RuleState { rule: rule_now, partition, moved: Moved::Nothing, ..old };
                         // Their texts may have changed; the next evaluation writes them anew.
                         rule.book.alerts.values_mut().for_each(|active| active.annotations.clear());
                     }
                     Some(old) => {
-                        rule.marked = true;
+                        rule.moved = Moved::Everything;
                         self.end(old, Reason::RuleChanged, now);
                     }
-                    None => rule.marked = true,
+                    None => rule.moved = Moved::Everything,
                 }
             }
-            if state.schedule.evaluate() == Evaluate::Arrival && state.rules.iter().any(|rule| rule.marked) {
+            if state.schedule.evaluate() == Evaluate::Arrival
+                && state.rules.iter().any(|rule| rule.moved != Moved::Nothing)
+            {
                 // Later than now, so that an episode that ended here and its successor differ in their start.
                 state.schedule.arrive(now.after(Duration::from_micros(1)));
             }
@@ -59,7 +63,7 @@ impl Rules {
         for (_, old) in states {
             self.end(old, Reason::RuleRemoved, now);
         }
-        self.groups = groups;
+        self.put_in_force(groups);
         self.views = None;
     }
 

@@ -188,7 +188,8 @@ fn an_arrival_evaluates_what_reads_it_and_what_reads_that() {
     rules.run_due(&mut memory, start);
     assert_eq!(rules.reads().count(), 4);
     memory.append(&series("depth"), start.millis(), Some(Value::Float(9.0)));
-    rules.moved(&[0, 3], start);
+    let moved = MovedSeries { labels: Labels::empty(), readers: Arc::from([0, 3]) };
+    rules.moved(&[moved], start);
     assert_eq!(rules.next_due(), Some(start));
     assert_eq!(rules.run_due(&mut memory, start), [0, 1]);
     let event = rules.outbox().next().unwrap();

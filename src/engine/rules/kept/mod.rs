@@ -1,0 +1,14 @@
+//! What lets an arrival evaluate the outputs of the series that moved, and nothing else.
+//!
+//! [`Partition`] says by which labels an expression falls apart into parts that have nothing to do with each other;
+//! [`Narrow`] picks the parts that the moved series are in. The evaluator stays the definition: a part is what it
+//! yields where only the series of that part are there to be selected.
+
+mod narrow;
+mod partition;
+
+pub(super) use narrow::{Moved, Narrow, Narrowed};
+pub(super) use partition::Partition;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,252 @@
+//! What is kept is what the full evaluation yields, bit for bit.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::{Narrow, Narrowed, Partition};
+use crate::engine::Engine;
+use crate::engine::catalogue::KnownMetrics;
+use crate::engine::config::{Config, StaleAfter};
+use crate::engine::diagnostic::Source;
+use crate::engine::frozen::QueryTerms;
+use crate::engine::labels::Labels;
+use crate::engine::promql::storage::{Endless, Extent, Selection};
+use crate::engine::promql::{QueryValue, Sample, SelectedSeries, Settings, Storage, Value, instant, parse};
+use crate::engine::rules::RuleSet;
+use crate::engine::rules::load::{INTERVAL_DEFAULT, LoadContext, load};
+use crate::engine::time::Timestamp;
+use crate::engine::wire::{Lane, Message};
+
+const STEP_MS: i64 = 15_000;
+
+/// Series with a sample at each step.
+#[derive(Debug)]
+struct Memory(Vec<(Labels, Vec<f64>)>);
+
+impl Storage for Memory {
+    fn select(&self, selection: Selection<'_>) -> Vec<SelectedSeries> {
+        let matching = self.0.iter().filter(|(labels, _)| {
+            let holds = |name: &str| labels.get(name).unwrap_or("").to_owned();
+            selection.matchers.iter().all(|matcher| matcher.condition.holds(&holds(&matcher.name)))
+        });
+        let series = matching.map(|(labels, values)| {
+            let samples = (0..).zip(values).map(|(step, value)| Sample {
+                time_ms: step * STEP_MS,
+                start_ms: None,
+                value: Value::Float(*value),
+            });
+            let mut samples: Vec<Sample> = samples
+                .filter(|sample| (selection.start_ms..=selection.end_ms).contains(&sample.time_ms))
+                .collect();
+            if selection.extent == Extent::Last && samples.len() > 1 {
+                samples.drain(..samples.len() - 1);
+            }
+            SelectedSeries { labels: labels.clone(), samples }
+        });
+        series.filter(|series| !series.samples.is_empty()).collect()
+    }
+}
+
+fn memory() -> impl Strategy<Value = Memory> {
+    let value = prop_oneof![8 => (0_i32..9).prop_map(f64::from), 1 => Just(0.1), 1 => Just(f64::NAN)];
+    let values = prop::collection::vec(value, 12..=12);
+    let name = prop::sample::select(vec!["a", "b", "h_bucket"]);
+    let label = || prop::sample::select(vec!["", "1", "2", "3"]);
+    let bound = prop::sample::select(vec!["1", "2", "+Inf"]);
+    let series = (name, label(), label(), bound, values).prop_map(|(name, x, y, le, values)| {
+        let le = if name == "h_bucket" { le } else { "" };
+        (Labels::collect([("__name__", name), ("x", x), ("y", y), ("le", le)]), values)
+    });
+    prop::collection::vec(series, 1..24).prop_map(|mut series| {
+        series.sort_by(|left, right| left.0.cmp(&right.0));
+        series.dedup_by(|left, right| left.0 == right.0);
+        Memory(series)
+    })
+}
+
+fn expression() -> impl Strategy<Value = String> {
+    let leaf = prop::sample::select(vec![
+        "a",
+        "b",
+        "a{x=\"1\"}",
+        "b{y!=\"2\"}",
+        "rate(a[1m])",
+        "increase(b[2m] anchored)",
+        "avg_over_time(a[1m])",
+        "sum_over_time(b[2m] offset 30s)",
+        "histogram_quantile(0.5, rate(h_bucket[2m]))",
+        "histogram_quantile(0.9, sum by (x, le) (rate(h_bucket[2m])))",
+        "vector(1)",
+        "time() - a",
+    ]);
+    leaf.prop_map(str::to_owned).prop_recursive(4, 16, 2, |inner| {
+        let aggregate = prop::sample::select(vec!["sum", "avg", "min", "max", "count", "stddev", "topk"]);
+        let grouping = prop::sample::select(vec![" by (x)", " by (x, y)", " without (y)", "", " by (le)"]);
+        let wrapped = prop::sample::select(vec![
+            ("abs(", ")"),
+            ("-", ""),
+            ("label_replace(", ", \"y\", \"$1\", \"x\", \"(.*)\")"),
+            ("max_over_time((", ")[1m:15s])"),
+            ("absent(", ")"),
+            ("vector(scalar(", "))"),
+            ("count_values by (x) (\"y\", ", ")"),
+            ("timestamp(", ")"),
+            ("sort(", ")"),
+        ]);
+        let operator = prop::sample::select(vec!["+", "/", ">", "> bool", "and", "or", "unless", "=="]);
+        let matching = prop::sample::select(vec![
+            "",
+            "on (x)",
+            "ignoring (y)",
+            "on (x) group_left",
+            "on (x) group_left (y)",
+        ]);
+        prop_oneof![
+            (aggregate, grouping, inner.clone()).prop_map(|(aggregate, grouping, inner)| {
+                let parameter = if aggregate == "topk" { "2, " } else { "" };
+                format!("{aggregate}{grouping} ({parameter}{inner})")
+            }),
+            (wrapped, inner.clone()).prop_map(|((before, after), inner)| format!("{before}({inner}){after}")),
+            (inner.clone(), operator, matching, inner).prop_map(|(left, operator, matching, right)| format!(
+                "({left}) {operator} {matching} ({right})"
+            )),
+        ]
+    })
+}
+
+fn bits(value: &QueryValue) -> Vec<(Labels, u64)> {
+    let QueryValue::Vector(samples) = value else { panic!("{value:?}") };
+    let bits = |value: &Value| match value {
+        Value::Float(value) => value.to_bits(),
+        Value::Histogram(_) => 0,
+    };
+    samples.iter().map(|(labels, value)| (labels.clone(), bits(value))).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(600))]
+
+    #[test]
+    fn a_part_is_what_the_whole_has_of_it(
+        memory in memory(),
+        query in expression(),
+        chosen in prop::collection::vec(any::<prop::sample::Index>(), 1..4),
+    ) {
+        // Some are no expression (`group_left` with `and`), some have no result: nothing to compare.
+        let Ok(expr) = parse(&query) else { return Ok(()) };
+        let settings = Settings::default();
+        let at_ms = 11 * STEP_MS;
+        let Ok(full) = instant(&expr, &memory, at_ms, &settings) else { return Ok(()) };
+        let moved: Vec<Labels> = chosen.iter().map(|index| index.get(&memory.0).0.without_name()).collect();
+        // The store's series of a histogram has no bound.
+        let moved: Vec<Labels> = moved.iter().map(|labels| labels.filtered(|name| name != "le")).collect();
+        let Some(narrow) = Narrow::to(&Partition::of(&expr), &moved) else { return Ok(()) };
+        let storage = Narrowed { storage: &memory, narrow: &narrow };
+        let part = instant(&expr, &storage, at_ms, &settings).map_err(|wrong| {
+            TestCaseError::fail(format!("{query}: {wrong}"))
+        })?;
+        let of_part = |samples: Vec<(Labels, u64)>| -> Vec<(Labels, u64)> {
+            let mut samples: Vec<_> =
+                samples.into_iter().filter(|(labels, _)| narrow.holds(labels)).collect();
+            samples.sort();
+            samples
+        };
+        prop_assert_eq!(of_part(bits(&part.value)), of_part(bits(&full.value)), "{} {:?}", query, narrow);
+    }
+}
+
+const RULES: [&str; 2] = [
+    "groups: [{name: g, rules: [
+        {alert: Each, expr: depth > 3}, {alert: Sum, expr: sum by (q) (depth) > 5},
+        {alert: Ratio, expr: depth / on (q) group_left cap > 2}, {alert: All, expr: sum(depth) > 12},
+        {record: 'q:depth:max', expr: max by (q) (depth)}, {alert: Recorded, expr: 'q:depth:max > 4'}]}]",
+    "groups: [{name: g, rules: [
+        {alert: Each, expr: depth > 3}, {alert: Sum, expr: sum by (q) (depth) > 7},
+        {record: 'q:depth:max', expr: max by (q) (depth)}, {alert: Recorded, expr: 'q:depth:max > 4'},
+        {alert: Lone, expr: depth unless on (q) cap}]}]",
+];
+
+fn rule_set(text: &str) -> RuleSet {
+    let source = Source { name: Arc::from("r.yaml"), text: Arc::from(text) };
+    let metrics = KnownMetrics::default();
+    let context = LoadContext { interval: INTERVAL_DEFAULT, metrics: &metrics, previous: None };
+    load(&[source], &context).set
+}
+
+/// One event: a gauge's name, its labels and value.
+type Gauge = (&'static str, u8, u8, u8);
+
+fn set(engine: &mut Engine, number: usize, (name, q, pod, value): Gauge, now: Timestamp) {
+    let pod = if name == "cap" { String::new() } else { format!(",\"pod\":\"{pod}\"") };
+    let payload = format!(
+        r#"{{"event_id":"{number:08x}-0000-4000-8000-000000000000","timestamp":"2026-11-24T04:05:06Z","metric_name":"{name}","metric_value":{value},"metric_type":"gauge","tags":{{"q":"{q}"{pod}}}}}"#,
+    );
+    let message =
+        Message { subject: "events.monitoring.MetricRecorded", headers: &[], payload: payload.as_bytes() };
+    assert!(engine.apply(Lane::Core, &[message], now).is_empty());
+}
+
+/// The alerts as the engine holds them, and as a full evaluation of their expressions has them.
+fn held_and_full(engine: &mut Engine, now: Timestamp) -> [Vec<(String, Labels, u64)>; 2] {
+    let plain = |labels: &Labels| labels.filtered(|name| name != "alertname").without_name();
+    let mut held: Vec<_> = engine
+        .alerts()
+        .iter()
+        .map(|alert| (alert.alert_name.to_string(), plain(&alert.labels), alert.value.to_bits()))
+        .collect();
+    let mut full = Vec::new();
+    let frozen = engine.freeze(now);
+    for rule in engine.groups().iter().flat_map(|group| &group.rules) {
+        if rule.name.contains(':') {
+            continue;
+        }
+        let expr = parse(&rule.query).unwrap();
+        let terms = QueryTerms { settings: &Settings::default(), patience: &Endless };
+        let outcome = frozen.query_instant(&expr, now, terms).unwrap();
+        full.extend(
+            bits(&outcome.value)
+                .into_iter()
+                .map(|(labels, bits)| (rule.name.to_string(), plain(&labels), bits)),
+        );
+    }
+    held.sort();
+    full.sort();
+    [held, full]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn after_each_arrival_the_alerts_are_those_of_a_full_evaluation(
+        events in prop::collection::vec(
+            (prop::sample::select(vec!["depth", "depth", "depth", "cap"]), 0_u8..3, 0_u8..3, 0_u8..9, 0_u8..40),
+            1..60,
+        ),
+    ) {
+        let mut config = Config::with_defaults("test");
+        config.stale_after = StaleAfter::all(Duration::from_secs(20));
+        let mut now = Timestamp::from_millis(1_795_515_000_000);
+        let mut engine = Engine::new(&config, rule_set(RULES[0]), now);
+        for (number, (name, q, pod, value, seconds)) in events.into_iter().enumerate() {
+            now = now.after(Duration::from_millis(60 + u64::from(seconds.saturating_sub(30)) * 1_000));
+            while engine.next_tick() <= now {
+                engine.tick(engine.next_tick());
+            }
+            if seconds == 29 {
+                engine.replace_rules(rule_set(RULES[number % 2]), now);
+                now = now.after(Duration::from_millis(60));
+                while engine.next_tick() <= now {
+                    engine.tick(engine.next_tick());
+                }
+            }
+            // What is too old leaves now, and not only when the alerts are compared.
+            held_and_full(&mut engine, now);
+            set(&mut engine, number, (name, q, pod, value), now);
+            let [held, full] = held_and_full(&mut engine, now);
+            prop_assert_eq!(held, full, "after event {}", number);
+        }
+    }
+}
