@@ -1,10 +1,11 @@
 # syntax=docker/dockerfile:1
 FROM rust:1-slim-bookworm AS build
 WORKDIR /src
-COPY Cargo.toml Cargo.lock ./
+COPY Cargo.toml Cargo.lock build.rs ./
 COPY src ./src
 COPY benches ./benches
 COPY tests ./tests
+# docker build --build-arg REVISION=$(git rev-parse --short=12 HEAD) .
 ARG REVISION=unknown
 ENV SIGNALBOX_REVISION=${REVISION}
 RUN --mount=type=cache,target=/usr/local/cargo/registry \

@@ -62,11 +62,8 @@ const PAGES_MAX: usize = 32;
 /// How long lanes may take to notice that the process stops.
 const LANES_WAIT: Duration = Duration::from_secs(3);
 
-/// The revision it was built from, where the build was told.
-pub const REVISION: &str = match option_env!("SIGNALBOX_REVISION") {
-    Some(revision) => revision,
-    None => "unknown",
-};
+/// The revision it was built from; `unknown` where neither the build was told nor a clone says.
+pub const REVISION: &str = env!("SIGNALBOX_REVISION");
 
 /// What a run begins with.
 pub struct Launch {

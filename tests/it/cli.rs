@@ -130,3 +130,19 @@ fn every_command_says_what_its_cases_expect() {
     }
     assert!(failures.is_empty(), "{failures}");
 }
+
+#[test]
+fn the_version_names_the_revision() {
+    let output = Command::new(env!("CARGO_BIN_EXE_signalbox")).arg("--version").output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let begin = format!("signalbox {} (revision ", env!("CARGO_PKG_VERSION"));
+    let revision = said.strip_prefix(&begin).and_then(|rest| rest.strip_suffix(")\n")).unwrap();
+    let is_clone = Path::new(env!("CARGO_MANIFEST_DIR")).join(".git").exists();
+    match std::env::var("SIGNALBOX_REVISION") {
+        Ok(told) => assert_eq!(revision, told),
+        Err(_) if is_clone => {
+            assert!(revision.len() == 12 && revision.bytes().all(|byte| byte.is_ascii_hexdigit()), "{said}");
+        }
+        Err(_) => assert_eq!(revision, "unknown"),
+    }
+}
