@@ -62,7 +62,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Res
     let rules = replay::rules(arguments.rules.as_deref(), &file, terminal)?;
     let mut known = known_metrics(&file);
     for rule in rules.rules().filter(|rule| matches!(rule.kind, Kind::Recording)) {
-        known.add(&rule.name, of_type(MetricType::Gauge));
+        known.add(&rule.name, KnownMetric::of_type(MetricType::Gauge));
     }
     let (mut playback, refusals) = played(arguments, at, (&replay::engine_config(&file), rules), terminal)?;
     let at = at.unwrap_or(playback.now());
@@ -72,7 +72,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Res
     }
     let store = playback.engine().store();
     for family in store.families().map(|id| store.family(id)) {
-        known.add(&family.exposed_name(), of_type(family.metric_type));
+        known.add(&family.exposed_name(), KnownMetric::of_type(family.metric_type));
     }
     say_unknown(&expr, &known, terminal);
     match arguments.format {
@@ -131,10 +131,6 @@ fn played(
         None => playback.settle(),
     }
     Ok((playback, refusals))
-}
-
-fn of_type(metric_type: MetricType) -> KnownMetric {
-    KnownMetric { metric_type, labels: None, unit: "".into() }
 }
 
 /// Says which metrics the expression asks for that neither the catalogue nor the rules nor the events have.

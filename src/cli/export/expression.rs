@@ -1,38 +1,51 @@
 //! Conditions as PromQL that every Prometheus knows.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::engine::metric::bound::spelled;
 use crate::engine::promql::Expr;
 use crate::engine::promql::ast::{Node, RangeMode};
+use crate::engine::promql::storage::{Condition as Equality, Matcher};
 use crate::engine::rules::set::{Alerting, Condition, Level, NoData, Override, Rule, Severity};
 use crate::engine::yaml::units::duration_text;
 
 /// The query as Prometheus before 3 knows it, and whether exact windows were given up for that.
 pub(super) fn plain(expr: &Expr) -> (String, bool) {
     let mut expr = expr.clone();
-    let was_anchored = extrapolate(&mut expr);
+    let was_anchored = adapt(&mut expr);
     (expr.to_string(), was_anchored)
 }
 
-/// Makes every range an extrapolated one; says whether there was another.
-fn extrapolate(expr: &mut Expr) -> bool {
+/// Makes every range an extrapolated one, and spells bounds as Prometheus stores them; says whether there was another
+/// range.
+fn adapt(expr: &mut Expr) -> bool {
     match &mut expr.node {
         Node::Number(_) | Node::String(_) => false,
         Node::Vector(selector) | Node::Matrix { selector, .. } => {
+            selector.matchers.iter_mut().for_each(spell);
             std::mem::take(&mut selector.range_mode) != RangeMode::Extrapolated
         }
-        Node::Subquery { expr, .. } | Node::Unary { expr, .. } | Node::Paren(expr) => extrapolate(expr),
+        Node::Subquery { expr, .. } | Node::Unary { expr, .. } | Node::Paren(expr) => adapt(expr),
         Node::Binary(binary) => {
-            let left = extrapolate(&mut binary.left);
-            extrapolate(&mut binary.right) || left
+            let left = adapt(&mut binary.left);
+            adapt(&mut binary.right) || left
         }
         Node::Aggregate(aggregate) => {
-            let param = aggregate.param.as_mut().is_some_and(extrapolate);
-            extrapolate(&mut aggregate.expr) || param
+            let param = aggregate.param.as_mut().is_some_and(adapt);
+            adapt(&mut aggregate.expr) || param
         }
-        Node::Call { args, .. } => {
-            args.iter_mut().filter_map(|arg| extrapolate(arg).then_some(())).count() > 0
+        Node::Call { args, .. } => args.iter_mut().filter_map(|arg| adapt(arg).then_some(())).count() > 0,
+    }
+}
+
+/// Prometheus compares texts.
+fn spell(matcher: &mut Matcher) {
+    match &mut matcher.condition {
+        Equality::Equal(value) | Equality::NotEqual(value) => {
+            *value = Arc::from(spelled(&matcher.name, value).as_ref());
         }
+        Equality::OneOf(_) | Equality::Match(_) | Equality::NoMatch(_) => {}
     }
 }
 
@@ -142,7 +155,7 @@ fn matching(exception: &Override) -> String {
     for (name, value) in &exception.wanted {
         names.push(name.as_ref());
         // `$` begins a reference to a group of the pattern.
-        let value = string(&value.replace('$', "$$"));
+        let value = string(&spelled(name, value).replace('$', "$$"));
         vector = format!("label_replace({vector}, {}, {value}, \"\", \"\")", string(name));
     }
     format!("on ({}) {vector}", names.join(", "))

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::families::{ExposedMetric, exposed};
+use super::recorded::spec_of;
 use super::row::MoreLabels;
 use super::rows::CATALOGUE;
 use crate::engine::config::{Config, glob_matches};
@@ -11,7 +12,7 @@ use crate::engine::diagnostic::closest;
 use crate::engine::metric::{MetricType, Part, SampleName, likely_type, sample_names};
 
 /// What is known of a metric.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct KnownMetric {
     /// Counter, gauge or histogram.
     pub metric_type: MetricType,
@@ -19,6 +20,15 @@ pub struct KnownMetric {
     pub labels: Option<Vec<Arc<str>>>,
     /// Its unit (`seconds`, `bytes`, `ratio` …), empty where it has none.
     pub unit: Arc<str>,
+    /// The upper bounds of its buckets without `+Inf`; none where they are not known.
+    pub buckets: Option<Arc<[f64]>>,
+}
+
+impl KnownMetric {
+    /// A metric of which only the type is known.
+    pub fn of_type(metric_type: MetricType) -> Self {
+        Self { metric_type, labels: None, unit: Arc::default(), buckets: None }
+    }
 }
 
 /// Metrics by family name, a counter's with `_total`.
@@ -129,23 +139,21 @@ pub fn known_metrics(config: &Config) -> KnownMetrics {
             MoreLabels::None => Some(labels.into_iter().map(Arc::from).collect()),
             MoreLabels::OfTheAlert => None,
         };
-        known.add(
-            &name,
-            KnownMetric { metric_type: row.metric_type, labels, unit: spec.unit.unwrap_or_default() },
-        );
+        let (metric_type, unit) = (row.metric_type, spec.unit.unwrap_or_default());
+        known.add(&name, KnownMetric { metric_type, labels, unit, buckets: Some(spec.buckets) });
     }
     for name in WRITTEN_BY_OTHERS {
-        let metric = KnownMetric { metric_type: MetricType::Gauge, labels: None, unit: Arc::default() };
-        known.add(name, metric);
+        known.add(name, KnownMetric::of_type(MetricType::Gauge));
     }
     for declared in &config.metrics {
         // A histogram's glob may have been written for its samples; its family is what is known.
         let metric_type = declared.metric_type.unwrap_or_else(|| likely_type(&declared.pattern));
-        let metric = KnownMetric { metric_type, labels: None, unit: Arc::from("") };
+        let metric = KnownMetric::of_type(metric_type);
         if declared.pattern.contains(['*', '?']) {
             known.add_glob(&declared.pattern, metric);
         } else {
-            known.add(&declared.pattern, metric);
+            let buckets = spec_of(config, metric_type.family_name(&declared.pattern), metric_type).buckets;
+            known.add(&declared.pattern, KnownMetric { buckets: Some(buckets), ..metric });
         }
     }
     known
@@ -178,7 +186,7 @@ mod tests {
     #[test]
     fn names_of_samples_lead_to_their_metric() {
         let mut known = KnownMetrics::default();
-        let metric = |metric_type| KnownMetric { metric_type, labels: None, unit: Arc::from("") };
+        let metric = KnownMetric::of_type;
         known.add("wait_seconds", metric(MetricType::Histogram));
         known.add("jobs", metric(MetricType::Counter));
         known.add("queue_depth", metric(MetricType::Gauge));

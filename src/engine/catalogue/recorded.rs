@@ -15,6 +15,7 @@ use super::known::Known;
 use super::settings::{choose, unit_of};
 use crate::engine::config::{Config, NameScheme};
 use crate::engine::metric::MetricType;
+use crate::engine::metric::bound::NUMBER_LABELS;
 use crate::engine::series::{FamilyId, FamilySpec, SeriesId, Store, underscored_label, underscored_metric};
 use crate::engine::trackers::gauges::Board;
 use crate::engine::wire::payload::MetricRecorded;
@@ -150,7 +151,7 @@ impl Recorded {
             }
             // Scrapers without UTF-8 see every name so, whether or not others see the original.
             let plain = underscored_label(&name).into_owned();
-            if matches!(plain.as_str(), "le" | "quantile") || plain.starts_with("__") {
+            if NUMBER_LABELS.contains(&plain.as_str()) || plain.starts_with("__") {
                 return Err(invalid(format!("tags has the reserved name {plain:?}")));
             }
             if names.contains(&plain) {
@@ -206,7 +207,8 @@ fn check_value(metric_type: MetricType, value: f64) -> Result<(), Refusal> {
     }
 }
 
-fn spec_of(config: &Config, name: &str, metric_type: MetricType) -> FamilySpec {
+/// What a metric of this name is registered with.
+pub(super) fn spec_of(config: &Config, name: &str, metric_type: MetricType) -> FamilySpec {
     let chosen = choose(config, name, metric_type);
     let own = || UNITS.iter().find_map(|unit| unit_of(name, unit));
     let unit = chosen.unit.as_ref().and_then(|unit| unit_of(name, unit)).or_else(own);

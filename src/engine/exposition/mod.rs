@@ -16,7 +16,6 @@ use std::sync::Arc;
 
 pub use chunks::{Chunks, Filled};
 pub use format::{Escaping, Format, Syntax, negotiate};
-pub use number::{bound_openmetrics, bound_text};
 
 use crate::engine::series::Frozen;
 use crate::engine::series::recent::{FrozenEvents, RecentEvents};

@@ -87,33 +87,6 @@ pub(super) fn push_seconds(instant: Timestamp, out: &mut Vec<u8>) {
     }
 }
 
-/// The upper bound of a bucket as the text format has it in `le`, as Go's `%g` does: `0.5`, `1`, `1e+06`, `+Inf`.
-pub fn bound_text(bound: f64) -> String {
-    if !bound.is_finite() {
-        let mut text = Vec::new();
-        push_unusual(bound, &mut text);
-        return String::from_utf8(text).unwrap_or_default();
-    }
-    let scientific = format!("{bound:e}");
-    let exponent =
-        scientific.split_once('e').and_then(|(_, exponent)| exponent.parse::<i32>().ok()).unwrap_or(0);
-    if (-4..6).contains(&exponent) {
-        return format!("{bound}");
-    }
-    let mantissa = scientific.split_once('e').map_or("", |(mantissa, _)| mantissa);
-    let sign = if exponent < 0 { '-' } else { '+' };
-    format!("{mantissa}e{sign}{:02}", exponent.unsigned_abs())
-}
-
-/// The upper bound of a bucket as OpenMetrics has it in `le`: a float is seen to be one (`1.0`).
-pub fn bound_openmetrics(bound: f64) -> String {
-    let mut text = bound_text(bound);
-    if bound.is_finite() && !text.contains(['.', 'e']) {
-        text.push_str(".0");
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -158,24 +131,6 @@ mod tests {
             let mut out = Vec::new();
             push_integer(number, &mut out);
             assert_eq!(String::from_utf8(out).unwrap(), number.to_string());
-        }
-    }
-
-    #[test]
-    fn bounds_are_written_alike_everywhere() {
-        let cases = [
-            (1.0, "1", "1.0"),
-            (0.005, "0.005", "0.005"),
-            (0.00005, "5e-05", "5e-05"),
-            (100_000.0, "100000", "100000.0"),
-            (1_000_000.0, "1e+06", "1e+06"),
-            (2_500_000.0, "2.5e+06", "2.5e+06"),
-            (-1.5, "-1.5", "-1.5"),
-            (0.0, "0", "0.0"),
-            (f64::INFINITY, "+Inf", "+Inf"),
-        ];
-        for (bound, text, openmetrics) in cases {
-            assert_eq!((bound_text(bound).as_str(), bound_openmetrics(bound).as_str()), (text, openmetrics));
         }
     }
 

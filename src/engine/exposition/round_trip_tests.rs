@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::engine::metric::MetricType;
+use crate::engine::metric::bound::bound_text;
 use crate::engine::series::{Cause, FamilySpec, SeriesLimits, Store, underscored_label};
 use crate::engine::time::Timestamp;
 use crate::engine::wire::EventId;
@@ -115,7 +116,7 @@ fn put_once(samples: &mut Samples, name: String, labels: Labels, value: f64) {
     assert_eq!(repeated, None, "a series twice");
 }
 
-/// Reads the samples of a text format; bounds are brought to one spelling.
+/// Reads the samples of a text format.
 fn read_text(text: &str) -> Samples {
     let mut samples = Samples::new();
     for line in text.lines_with_feeds().filter(|line| !line.starts_with('#')) {
@@ -131,10 +132,7 @@ fn read_text(text: &str) -> Samples {
                     if rest.starts_with('"') { read_quoted(&mut rest) } else { read_until(&mut rest, '=') };
                 if let Some(value) = rest.strip_prefix('=') {
                     rest = value;
-                    let mut value = read_quoted(&mut rest);
-                    if label == "le" {
-                        value = bound_text(value.parse().unwrap());
-                    }
+                    let value = read_quoted(&mut rest);
                     assert_eq!(labels.insert(label, value), None, "a label twice in {line:?}");
                 } else {
                     name = label;

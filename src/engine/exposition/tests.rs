@@ -82,7 +82,7 @@ level_seconds{a="é@",b="x\\\n\""} -Inf
 # HELP wait_seconds Says "wait_seconds"\\\n.
 # TYPE wait_seconds histogram
 wait_seconds_bucket{queue="a",le="0.5"} 1
-wait_seconds_bucket{queue="a",le="1"} 2
+wait_seconds_bucket{queue="a",le="1.0"} 2
 wait_seconds_bucket{queue="a",le="+Inf"} 3
 wait_seconds_sum{queue="a"} 10.25
 wait_seconds_count{queue="a"} 3

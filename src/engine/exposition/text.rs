@@ -6,8 +6,9 @@ use super::Source;
 use super::escape::{NameOf, family_name, is_legacy};
 use super::exemplar::Shown;
 use super::format::{Format, Syntax};
-use super::number::{bound_openmetrics, bound_text, push_seconds, push_value};
+use super::number::{push_seconds, push_value};
 use super::plan::{Header, Parts};
+use crate::engine::metric::bound::bound_text;
 use crate::engine::metric::{MetricType, Part};
 use crate::engine::series::{FamilySpec, push_escaped};
 use crate::engine::time::Timestamp;
@@ -112,9 +113,8 @@ impl Lines {
                 lines.bucket = opening(Part::Bucket);
                 lines.sum = opening(Part::Sum);
                 lines.count = opening(Part::Count);
-                let bound = if style == Style::OpenMetrics { bound_openmetrics } else { bound_text };
-                let bounds = spec.buckets.iter().chain(&[f64::INFINITY]);
-                lines.bounds = bounds.map(|limit| bound(*limit).into_bytes()).collect();
+                let bounds = spec.buckets.iter().copied().chain([f64::INFINITY]);
+                lines.bounds = bounds.map(|bound| bound_text(bound).into_bytes()).collect();
             }
         }
         lines

@@ -6,6 +6,7 @@ use hashbrown::HashMap;
 
 use crate::engine::labels::{Labels, METRIC_NAME};
 use crate::engine::metric::Part;
+use crate::engine::metric::bound::{BUCKET_BOUND, bound_text, spelled};
 use crate::engine::promql::storage::{Condition, Matcher};
 use crate::engine::series::{FamilyId, SeriesSource, pairs};
 use crate::engine::time::Timestamp;
@@ -79,7 +80,7 @@ impl Entries {
             Part::Bucket => bounds(&spec.buckets).map(Arc::from).collect(),
             Part::Value | Part::Sum | Part::Count | Part::Created => Vec::new(),
         };
-        let (metric_name, le): (Arc<str>, Arc<str>) = (Arc::from(METRIC_NAME), Arc::from("le"));
+        let (metric_name, le): (Arc<str>, Arc<str>) = (Arc::from(METRIC_NAME), Arc::from(BUCKET_BOUND));
         let mut words = Words::default();
         let mut all = Vec::new();
         for (row, text) in store.rows(family) {
@@ -114,7 +115,7 @@ impl Entries {
         match wanted {
             Some((name, value)) if self.all.len() >= INDEXED_FROM => {
                 let index = self.by_label(name);
-                let places = index.get(value).map_or(&[][..], Vec::as_slice);
+                let places = index.get(spelled(name, value).as_ref()).map_or(&[][..], Vec::as_slice);
                 places.iter().filter_map(|place| self.all.get(*place as usize)).filter(holds).collect()
             }
             _ => self.all.iter().filter(holds).collect(),
@@ -154,10 +155,10 @@ impl Words {
 
 /// The `le` values of a histogram's buckets, `+Inf` last.
 pub(super) fn bounds(buckets: &[f64]) -> impl Iterator<Item = String> + '_ {
-    buckets.iter().map(|bound| format!("{bound}")).chain([String::from("+Inf")])
+    buckets.iter().copied().chain([f64::INFINITY]).map(bound_text)
 }
 
 /// Whether all conditions hold of a label set.
 pub(super) fn matches(matchers: &[Matcher], labels: &Labels) -> bool {
-    matchers.iter().all(|matcher| matcher.condition.holds(labels.get(&matcher.name).unwrap_or("")))
+    matchers.iter().all(|matcher| matcher.meets(labels.get(&matcher.name).unwrap_or("")))
 }

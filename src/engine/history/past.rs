@@ -8,6 +8,7 @@ use super::rows::{Lived, Rows, last_only};
 use super::timeline::Timeline;
 use super::written::Samples;
 use crate::engine::labels::{Labels, METRIC_NAME};
+use crate::engine::metric::bound::BUCKET_BOUND;
 use crate::engine::metric::{Part, sample_names};
 use crate::engine::promql::storage::{Condition, Halt, Matcher, Patience, Selection};
 use crate::engine::promql::{Sample, SelectedSeries, Storage};
@@ -129,7 +130,7 @@ impl<S: SeriesSource> Past<'_, S> {
             let buckets: Vec<(usize, Labels)> = match part {
                 Part::Bucket => bounds(&spec.buckets)
                     .enumerate()
-                    .map(|(bucket, bound)| (bucket, labels.with("le", &bound)))
+                    .map(|(bucket, bound)| (bucket, labels.with(BUCKET_BOUND, &bound)))
                     .collect(),
                 Part::Value | Part::Sum | Part::Count | Part::Created => vec![(0, labels)],
             };

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::engine::labels::Labels;
+use crate::engine::metric::bound::is_same_value;
 use crate::engine::pattern::Pattern;
 
 /// The value that marks a series as gone, by its bits, as in Prometheus' storage.
@@ -16,6 +17,18 @@ pub struct Matcher {
     pub name: Arc<str>,
     /// The condition on its value; a label that is not there has the value "".
     pub condition: Condition,
+}
+
+impl Matcher {
+    /// Whether the value of its label in a series of our own meets it: of `le` and `quantile` the numbers count, however
+    /// they are written.
+    pub fn meets(&self, value: &str) -> bool {
+        match &self.condition {
+            Condition::Equal(wanted) => is_same_value(&self.name, value, wanted),
+            Condition::NotEqual(unwanted) => !is_same_value(&self.name, value, unwanted),
+            Condition::OneOf(_) | Condition::Match(_) | Condition::NoMatch(_) => self.condition.holds(value),
+        }
+    }
 }
 
 /// How a label's value is compared.

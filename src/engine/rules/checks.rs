@@ -8,6 +8,7 @@ mod missing_label;
 mod rate_of_gauge;
 mod short_wait;
 mod short_window;
+mod unknown_bound;
 mod unknown_metric;
 
 use std::ops::Range;
@@ -84,4 +85,5 @@ pub(super) fn run(subject: &Subject<'_>, findings: &mut Findings<'_>) {
     missing_label::check(subject, findings);
     dropped_label::check(subject, findings);
     implausible_threshold::check(subject, findings);
+    unknown_bound::check(subject, findings);
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::template::Template;
 use crate::engine::config::Evaluate;
 use crate::engine::labels::Labels;
+use crate::engine::metric::bound::is_same_value;
 use crate::engine::promql::Expr;
 use crate::engine::promql::ast::Matching;
 use crate::engine::promql::storage::Matcher;
@@ -142,7 +143,7 @@ pub struct Override {
 
 impl Override {
     fn matches(&self, labels: &Labels) -> bool {
-        self.wanted.iter().all(|(name, value)| labels.get(name).unwrap_or("") == value.as_ref())
+        self.wanted.iter().all(|(name, value)| is_same_value(name, labels.get(name).unwrap_or(""), value))
     }
 }
 

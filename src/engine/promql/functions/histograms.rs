@@ -1,5 +1,6 @@
 //! `histogram_quantile`, `histogram_quantiles` and `histogram_fraction`, over native and classic histograms.
 
+use crate::engine::metric::bound::BUCKET_BOUND;
 use std::sync::Arc;
 
 use super::super::EvalError;
@@ -12,9 +13,6 @@ use super::super::histogram::{ClassicBucket, ClassicBuckets, FloatHistogram, Nan
 use super::super::storage::Value;
 use super::call::{argument, argument_position, label_name};
 use crate::engine::labels::{Label, Labels};
-
-/// The label of a classic bucket's upper bound.
-const BUCKET: &str = "le";
 
 /// The histograms of a vector: each series of native ones, each set of series of classic ones.
 struct Histograms {
@@ -138,8 +136,8 @@ impl Evaluator<'_> {
         for (row, cells) in matrix.iter() {
             // A series of native histograms may carry any label; one of floats is a bucket.
             let has_floats = cells.iter().any(|cell| matches!(cell, Some(Value::Float(_))));
-            let bound = has_floats.then(|| parse_bound(row.get(BUCKET))).flatten();
-            let kept = |label: &&Label| bound.is_none() || label.0.as_ref() != BUCKET;
+            let bound = has_floats.then(|| parse_bound(row.get(BUCKET_BOUND))).flatten();
+            let kept = |label: &&Label| bound.is_none() || label.0.as_ref() != BUCKET_BOUND;
             let hash = hash_labels(row.iter().filter(kept));
             let same = |number: usize| {
                 rows.get(number).is_some_and(|known: &Row| known.iter().eq(row.iter().filter(kept)))
@@ -203,7 +201,7 @@ impl Evaluator<'_> {
                     let Some(row) = histograms.matrix.rows().get(index) else { continue };
                     let note = Note::BadBucketLabel {
                         metric: self.metric_for_messages(row),
-                        label: row.shared(BUCKET).cloned().unwrap_or_default(),
+                        label: row.shared(BUCKET_BOUND).cloned().unwrap_or_default(),
                     };
                     self.notes.add(note, position);
                 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Subject;
 use crate::engine::labels::METRIC_NAME;
+use crate::engine::metric::bound::BUCKET_BOUND;
 use crate::engine::promql::Expr;
 use crate::engine::promql::ast::{AggregateOp, Binary, BinaryOp, Cardinality, Grouping, Node};
 use crate::engine::promql::functions::ValueType;
@@ -123,7 +124,9 @@ fn kept(expr: &Expr) -> Kept {
         Node::Call { function, args } => match function.name {
             "label_replace" | "label_join" | "absent" | "absent_over_time" | "info" => Kept::Any,
             "vector" | "scalar" | "time" => Kept::Only(BTreeSet::new()),
-            "histogram_quantile" | "histogram_fraction" => args.last().map_or(Kept::Any, kept).without("le"),
+            "histogram_quantile" | "histogram_fraction" => {
+                args.last().map_or(Kept::Any, kept).without(BUCKET_BOUND)
+            }
             _ => {
                 let series =
                     args.iter().find(|arg| matches!(value_type(arg), ValueType::Vector | ValueType::Matrix));

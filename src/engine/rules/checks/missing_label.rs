@@ -8,6 +8,7 @@ use crate::engine::catalogue::KnownMetrics;
 use crate::engine::diagnostic::closest;
 use crate::engine::labels::METRIC_NAME;
 use crate::engine::metric::Part;
+use crate::engine::metric::bound::BUCKET_BOUND;
 use crate::engine::promql::ast::{Grouping, Node};
 use crate::engine::promql::inspect::{literal_name, selectors, walk};
 use crate::engine::promql::{Expr, ast::VectorSelector};
@@ -79,7 +80,7 @@ struct Known {
 impl Known {
     fn has(&self, label: &str) -> bool {
         label == METRIC_NAME
-            || (self.bucket && label == "le")
+            || (self.bucket && label == BUCKET_BOUND)
             || self.labels.iter().any(|known| known.as_ref() == label)
     }
 

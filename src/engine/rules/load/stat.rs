@@ -4,6 +4,7 @@ use super::group::is_plain_metric;
 use super::rule::Query;
 use crate::engine::catalogue::{self, KnownMetrics};
 use crate::engine::diagnostic::closest;
+use crate::engine::metric::bound::BUCKET_BOUND;
 use crate::engine::metric::{MetricType, likely_type};
 use crate::engine::promql;
 use crate::engine::rules::checks::Written;
@@ -231,7 +232,7 @@ impl Stat {
                 let buckets = match &wanted.by {
                     Some(by) => {
                         let labels: Vec<&str> =
-                            ["le"].into_iter().chain(by.iter().map(String::as_str)).collect();
+                            [BUCKET_BOUND].into_iter().chain(by.iter().map(String::as_str)).collect();
                         format!("sum by ({}) ({buckets})", labels.join(", "))
                     }
                     None => buckets,

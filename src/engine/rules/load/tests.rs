@@ -23,7 +23,8 @@ fn metrics() -> KnownMetrics {
     ];
     for (name, metric_type, labels, unit) in metrics {
         let labels = Some(labels.split(' ').map(Arc::from).collect());
-        known.add(name, KnownMetric { metric_type, labels, unit: Arc::from(unit) });
+        let buckets = (metric_type == MetricType::Histogram).then(|| Arc::from([0.1, 0.5, 1.0, 1e6]));
+        known.add(name, KnownMetric { metric_type, labels, unit: Arc::from(unit), buckets });
     }
     known
 }

@@ -4,6 +4,8 @@
 //! people and rules say: a counter's has `_total`, the others' are the same. Its samples are *parts* of its series, and
 //! each is called as the family with what the part adds.
 
+pub mod bound;
+
 use std::borrow::Cow;
 
 /// The `metric_type` of a MetricRecorded event, and the type of every metric family.
