@@ -136,7 +136,7 @@ fn shell_settings(config: &Config) -> anyhow::Result<shell::Settings> {
     let listen = config.listen.as_ref();
     let admin_listen = config.admin_listen.as_ref().map(|text| address(text, "--admin-listen"));
     Ok(shell::Settings {
-        nats: nats(&config.nats)?,
+        nats: nats(&config.nats),
         jetstream: shell::JetStreamSettings::from(&config.jetstream),
         http: shell::HttpSettings {
             listen: listen.map_or(Ok(defaults.listen), |text| address(text, "--listen"))?,
@@ -179,11 +179,12 @@ fn address(text: &str, flag: &str) -> anyhow::Result<SocketAddr> {
     found.next().with_context(|| format!("use `{text}` of {flag}: no address of that name is known"))
 }
 
-fn nats(config: &NatsConfig) -> anyhow::Result<shell::NatsSettings> {
+fn nats(config: &NatsConfig) -> shell::NatsSettings {
     let path = |path: &Option<String>| path.as_ref().map(PathBuf::from);
-    Ok(shell::NatsSettings {
+    shell::NatsSettings {
+        inbox_prefix: config.inbox_prefix.clone(),
         urls: config.url.iter().flat_map(|urls| split_urls(urls)).map(Secret::new).collect(),
-        auth: auth(config)?,
+        auth: auth(config),
         tls: shell::TlsSettings {
             mode: config.tls.mode,
             ca: path(&config.tls.ca),
@@ -191,36 +192,26 @@ fn nats(config: &NatsConfig) -> anyhow::Result<shell::NatsSettings> {
             key: path(&config.tls.key),
         },
         ..Default::default()
-    })
+    }
 }
 
 /// The one way to sign in; that there is one at most is checked with the file.
-fn auth(config: &NatsConfig) -> anyhow::Result<shell::Auth> {
-    if let (Some(user), Some(password)) =
-        (&config.user, secret(config.password.as_ref(), config.password_file.as_deref())?)
-    {
-        return Ok(shell::Auth::User { user: user.clone(), password });
+fn auth(config: &NatsConfig) -> shell::Auth {
+    let secret = |given: &Option<Secret>, path: &Option<String>| {
+        let given = given.clone().map(shell::SecretSource::Given);
+        given.or_else(|| path.as_ref().map(|path| shell::SecretSource::File(path.into())))
+    };
+    if let (Some(user), Some(password)) = (&config.user, secret(&config.password, &config.password_file)) {
+        return shell::Auth::User { user: user.clone(), password };
     }
-    if let Some(token) = secret(config.token.as_ref(), config.token_file.as_deref())? {
-        return Ok(shell::Auth::Token(token));
+    if let Some(token) = secret(&config.token, &config.token_file) {
+        return shell::Auth::Token(token);
     }
-    Ok(match (&config.creds, &config.nkey, &config.nkey_file) {
-        (Some(path), _, _) => shell::Auth::CredentialsFile(path.into()),
-        (None, Some(seed), _) => shell::Auth::NkeySeed(seed.clone()),
-        (None, None, Some(path)) => shell::Auth::NkeyFile(path.into()),
-        (None, None, None) => shell::Auth::None,
-    })
-}
-
-/// A secret that stands in the file, or in another file that it names.
-fn secret(inline: Option<&Secret>, path: Option<&str>) -> anyhow::Result<Option<Secret>> {
-    if let Some(secret) = inline {
-        return Ok(Some(secret.clone()));
+    match (&config.creds, secret(&config.nkey, &config.nkey_file)) {
+        (Some(path), _) => shell::Auth::CredentialsFile(path.into()),
+        (None, Some(seed)) => shell::Auth::Nkey(seed),
+        (None, None) => shell::Auth::None,
     }
-    let Some(path) = path else { return Ok(None) };
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("read the secret file {path} that the configuration names"))?;
-    Ok(Some(Secret::new(text.trim_end_matches(['\r', '\n']))))
 }
 
 /// The host's name, as the kernel or the environment has it.

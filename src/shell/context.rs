@@ -8,6 +8,7 @@ use crate::engine::fact::Fact;
 
 use super::driver::command::Command;
 use super::driver::mailbox::{Item, Mailbox, Slot};
+use super::nats::renewal::Renewals;
 use super::settings::Settings;
 use super::status::{Connectivity, Status, Topic};
 use super::stop::Stop;
@@ -23,6 +24,8 @@ pub(crate) struct ShellContext {
     pub(crate) stop: Arc<Stop>,
     /// What was settled at the start.
     pub(crate) settings: Arc<Settings>,
+    /// When connections sign in anew.
+    pub(crate) renewals: Arc<Renewals>,
     /// The configuration, for what a reload may change.
     pub(crate) config: Arc<ConfigInForce>,
 }

@@ -49,6 +49,7 @@ use nats::lanes::runner::Runner;
 use nats::lanes::stream::StreamMachine;
 use nats::out::alerts::AlertPublisher;
 use nats::out::rejected;
+use nats::renewal::Renewals;
 use nats::servers::Servers;
 use rule_files::{Load, ReloadWish, Reloader, RuleFiles};
 use status::{Status, Topic};
@@ -133,6 +134,7 @@ async fn run_async(mut launch: Launch) -> anyhow::Result<()> {
         status: Arc::new(Status::default()),
         stop: Arc::new(Stop::default()),
         settings: Arc::clone(&settings),
+        renewals: Arc::new(Renewals::new(&settings.nats.auth)),
         config: Arc::new(ConfigInForce::new(launch.config.clone())),
     };
     let types = Types::of(&launch.config);
@@ -168,6 +170,7 @@ async fn run_async(mut launch: Launch) -> anyhow::Result<()> {
         let _ = driver_ended.send(());
     })?;
     let lanes = spawn_lanes(&context, &servers, &types)?;
+    tokio::spawn(nats::out::client::renew(client.clone(), context.clone()));
     let publisher = AlertPublisher::new(client.clone(), context.clone());
     tokio::spawn(publisher.publish(alert_events));
     tokio::spawn(copies.publish(client, context.clone()));

@@ -37,6 +37,8 @@ pub struct NatsSettings {
     pub urls: Vec<Secret>,
     /// The name the server shows for the connection. Default `signalbox`.
     pub name: String,
+    /// What the subjects below which answers come begin with. Default `_INBOX`.
+    pub inbox_prefix: String,
     /// Who we say we are. Default: what the URL says, else nobody.
     pub auth: Auth,
     /// Encryption. Default: where the server asks for it or the URL begins with `tls://`.
@@ -54,6 +56,7 @@ impl Default for NatsSettings {
         Self {
             urls: vec![Secret::new("nats://127.0.0.1:4222")],
             name: "signalbox".to_owned(),
+            inbox_prefix: "_INBOX".to_owned(),
             auth: Auth::None,
             tls: TlsSettings::default(),
             connect_timeout: Duration::from_secs(5),
@@ -63,7 +66,7 @@ impl Default for NatsSettings {
     }
 }
 
-/// Who the sidecar says it is.
+/// Who the sidecar says it is. What is in files is read again at each attempt to connect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Auth {
     /// Nobody (or what the URL says).
@@ -73,16 +76,23 @@ pub enum Auth {
         /// The user.
         user: String,
         /// The password.
-        password: Secret,
+        password: SecretSource,
     },
     /// A token.
-    Token(Secret),
+    Token(SecretSource),
     /// A credentials file (a JWT and its seed).
     CredentialsFile(PathBuf),
     /// An nkey seed (`SU…`).
-    NkeySeed(Secret),
-    /// A file that holds an nkey seed.
-    NkeyFile(PathBuf),
+    Nkey(SecretSource),
+}
+
+/// Where a secret is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretSource {
+    /// It was given.
+    Given(Secret),
+    /// It is in a file.
+    File(PathBuf),
 }
 
 /// Encryption of the connection.
@@ -254,7 +264,10 @@ mod tests {
     fn no_secret_is_in_what_settings_show() {
         let nats = NatsSettings {
             urls: vec![Secret::new("nats://user:opensesame@host")],
-            auth: Auth::User { user: "user".to_owned(), password: Secret::new("opensesame") },
+            auth: Auth::User {
+                user: "user".to_owned(),
+                password: SecretSource::Given(Secret::new("opensesame")),
+            },
             ..NatsSettings::default()
         };
         assert!(!format!("{nats:?}").contains("opensesame"));

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::json;
 use signalbox::shell::settings::{MissingStream, StreamStart};
 
-use super::support::{Nats, Setup, job_queued, metric_recorded, server_programs, wait_for};
+use super::support::{Client, Nats, Setup, job_queued, metric_recorded, server_programs, wait_for};
 
 const RECEIVED: &str = "signalbox_events_received_total";
 const APPLIED: &str = "signalbox_events_applied_total";
@@ -328,6 +328,109 @@ fn a_rejected_event_is_passed_on_once_whatever_restarts() {
             let heard = listener.read_until(&format!("bad {run}"));
             assert_eq!(heard.matches("bad ").count(), 1, "{heard}");
         }
+    }
+}
+
+#[test]
+fn a_stream_without_the_lanes_subjects_is_said_with_the_command_that_adds_them() {
+    for program in server_programs() {
+        let nats = Nats::start(&program);
+        let mut client = nats.client();
+        client.create_stream(&json!({"name": "EVENTS", "subjects": ["orders.>"], "storage": "file"}));
+        let sidecar = Setup::new(&nats.url()).start();
+        sidecar.wait_unready("nats stream edit EVENTS --subjects 'orders.>,events.");
+        let subjects = ["orders.>", "events.queue.JobQueued"];
+        let config = json!({"name": "EVENTS", "subjects": subjects, "storage": "file"});
+        client.api("STREAM.UPDATE.EVENTS", &config.to_string());
+        sidecar.wait_ready();
+        let missing = "signalbox_stream_subject_missing";
+        sidecar.wait_sum(missing, r#"event_type="JobQueued""#, 0.0);
+        sidecar.wait_sum(missing, r#"event_type="JobStarted""#, 1.0);
+        client.publish("events.queue.JobQueued", &job_queued(1));
+        client.flush();
+        sidecar.wait_sum(APPLIED, r#"lane="jetstream""#, 1.0);
+    }
+}
+
+#[test]
+fn what_the_server_itself_stores_is_no_event() {
+    for program in server_programs() {
+        let nats = Nats::start(&program);
+        let sidecar = Setup::new(&nats.url()).start();
+        sidecar.wait_ready();
+        let mut client = nats.client();
+        let marker = b"NATS/1.0\r\nNats-Marker-Reason: MaxAge\r\n\r\n";
+        client.publish_with("events.queue.JobQueued", marker, "");
+        client.publish("events.queue.JobQueued", &job_queued(1));
+        client.flush();
+        sidecar.wait_sum(APPLIED, r#"lane="jetstream""#, 1.0);
+        assert_eq!(sidecar.sum(RECEIVED, r#"lane="jetstream""#), 1.0);
+    }
+}
+
+#[test]
+fn a_server_that_leaves_its_cluster_costs_no_event() {
+    for program in server_programs() {
+        let [leaving, staying] = Nats::cluster(&program);
+        let mut setup = Setup::new(&leaving.url());
+        setup.config.jetstream.enabled = false;
+        let sidecar = setup.start();
+        sidecar.wait_ready();
+        let mut client = staying.client();
+        let mut sent = 0;
+        let mut send = |count: u64| {
+            for number in sent..sent + count {
+                client.publish("events.monitoring.MetricRecorded", &metric_recorded(number));
+            }
+            client.flush();
+            sent += count;
+            sent as f64
+        };
+        wait_for("the route", || {
+            send(1);
+            (sidecar.sum("clicks_total", "") > 0.0).then_some(())
+        });
+        let before = sidecar.sum("clicks_total", "");
+        let sent_before = send(0);
+        leaving.signal("ldm");
+        let mut all = sent_before;
+        wait_for("the old server's end", || {
+            all = send(20);
+            std::net::TcpStream::connect(("127.0.0.1", leaving.port)).is_err().then_some(())
+        });
+        // Beyond the time in which the one connection takes over from the other.
+        for _ in 0..200 {
+            all = send(5);
+            sidecar.get("/-/ready");
+        }
+        sidecar.wait_sum("clicks_total", "", before + (all - sent_before));
+        assert_eq!(sidecar.sum("signalbox_events_dropped_total", ""), 0.0);
+        assert_eq!(sidecar.sum("signalbox_events_duplicate_total", ""), 0.0);
+    }
+}
+
+#[test]
+fn a_server_that_leaves_alone_is_read_to_its_end() {
+    for program in server_programs() {
+        let mut nats = Nats::bare(&program, "lame_duck_duration: 30s\nlame_duck_grace_period: 5s\n");
+        nats.go();
+        let mut setup = Setup::new(&nats.url());
+        setup.config.jetstream.enabled = false;
+        let sidecar = setup.start();
+        sidecar.wait_ready();
+        // Only a client that knows protocol 1 is told.
+        let mut client = Client::connect(nats.port, r#","protocol":1"#);
+        nats.signal("ldm");
+        client.read_until("ldm");
+        for number in 0..150 {
+            client.publish("events.monitoring.MetricRecorded", &metric_recorded(number));
+        }
+        client.flush();
+        sidecar.wait_sum("clicks_total", "", 150.0);
+        nats.kill();
+        nats.go();
+        sidecar.wait_ready();
+        sidecar.wait_sum("signalbox_events_dropped_total", r#"reason="disconnected""#, 1.0);
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use nkeys::KeyPair;
 use serde_json::{Value, json};
-use signalbox::shell::settings::{Auth, Secret, TlsMode, TlsSettings};
+use signalbox::shell::settings::{Auth, Secret, SecretSource, TlsMode, TlsSettings};
 
 use super::support::{Nats, Setup, Sidecar, server_programs};
 
@@ -22,10 +22,14 @@ fn start(nats: &Nats, auth: Auth) -> Sidecar {
 fn a_user_with_a_password_and_a_token_are_let_in() {
     for program in server_programs() {
         let nats = Nats::start_with(&program, r#"authorization { user: ann, password: "pass/word" }"#);
-        start(&nats, Auth::User { user: "ann".to_owned(), password: Secret::new("pass/word") }).wait_ready();
+        start(
+            &nats,
+            Auth::User { user: "ann".to_owned(), password: SecretSource::Given(Secret::new("pass/word")) },
+        )
+        .wait_ready();
         Setup::new(&format!("nats://ann:pass%2Fword@127.0.0.1:{}", nats.port)).start().wait_ready();
         let nats = Nats::start_with(&program, "authorization { token: t0ken }");
-        start(&nats, Auth::Token(Secret::new("t0ken"))).wait_ready();
+        start(&nats, Auth::Token(SecretSource::Given(Secret::new("t0ken")))).wait_ready();
         Setup::new(&format!("nats://t0ken@127.0.0.1:{}", nats.port)).start().wait_ready();
     }
 }
@@ -39,11 +43,60 @@ fn an_nkey_is_let_in_from_the_setting_and_from_a_file() {
             &program,
             &format!("authorization {{ users: [ {{ nkey: {} }} ] }}", pair.public_key()),
         );
-        start(&nats, Auth::NkeySeed(Secret::new(seed.clone()))).wait_ready();
+        start(&nats, Auth::Nkey(SecretSource::Given(Secret::new(seed.clone())))).wait_ready();
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("user.nk");
         std::fs::write(&file, format!("{seed}\n")).unwrap();
-        start(&nats, Auth::NkeyFile(file)).wait_ready();
+        start(&nats, Auth::Nkey(SecretSource::File(file))).wait_ready();
+    }
+}
+
+#[test]
+fn credentials_that_rotate_are_read_again_by_every_connection() {
+    for program in server_programs() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("user.nk");
+        let pairs = [KeyPair::new_user(), KeyPair::new_user(), KeyPair::new_user()];
+        let write = |pair: &KeyPair| std::fs::write(&file, pair.seed().unwrap()).unwrap();
+        write(&pairs[0]);
+        let users = |pair: &KeyPair| format!("{{ nkey: {} }}", pair.public_key());
+        let config = format!("authorization {{ users: [ {} ] }}", users(&pairs[0]));
+        let mut nats = Nats::start_with(&program, &config);
+        let sidecar = start(&nats, Auth::Nkey(SecretSource::File(file.clone())));
+        sidecar.wait_ready();
+        // The server lets the old user go: each connection is cut, and comes back with the new one.
+        write(&pairs[1]);
+        nats.reconfigure(&users(&pairs[0]), &users(&pairs[1]));
+        sidecar.wait_sum("signalbox_nats_connected", "", 1.0);
+        sidecar.wait_ready();
+        // The file comes late: until then nobody is let in.
+        nats.reconfigure(&users(&pairs[1]), &users(&pairs[2]));
+        sidecar.wait_unready("NATS connection for publishing");
+        write(&pairs[2]);
+        sidecar.wait_ready();
+        // A reload signs in with what is in the file then, while the old user is still let in.
+        let both = format!("{} {}", users(&pairs[2]), users(&pairs[0]));
+        nats.reconfigure(&users(&pairs[2]), &both);
+        write(&pairs[0]);
+        assert_eq!(sidecar.request("POST", "/-/reload", "Content-Length: 0\r\n").status, 200);
+        sidecar.wait_ready();
+        nats.kill();
+    }
+}
+
+#[test]
+fn an_account_that_may_subscribe_to_its_own_inbox_alone_is_enough() {
+    for program in server_programs() {
+        let config = r#"authorization { users: [ { user: ann, password: secret, permissions: {
+            subscribe: ["events.>", "mine.>"], publish: ["$JS.>", "events.>", "signalbox.>"] } } ] }"#;
+        let nats = Nats::start_with(&program, config);
+        let auth =
+            |()| Auth::User { user: "ann".to_owned(), password: SecretSource::Given(Secret::new("secret")) };
+        start(&nats, auth(())).wait_unready("stream");
+        let mut setup = Setup::new(&nats.url());
+        setup.settings.nats.auth = auth(());
+        setup.settings.nats.inbox_prefix = "mine.inbox".to_owned();
+        setup.start().wait_ready();
     }
 }
 

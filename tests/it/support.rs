@@ -75,6 +75,54 @@ impl Nats {
         Self { program: program.to_owned(), port, folder, process: None }
     }
 
+    /// One with nothing but this configuration, which does not run yet.
+    pub(crate) fn bare(program: &Path, config: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let port = free_port();
+        let text = format!("port: {port}\nhost: 127.0.0.1\n{config}\n");
+        std::fs::write(folder.path().join("nats.conf"), text).unwrap();
+        Self { program: program.to_owned(), port, folder, process: None }
+    }
+
+    /// Two servers in a cluster, without `JetStream`.
+    pub(crate) fn cluster(program: &Path) -> [Self; 2] {
+        let (first, second) = (free_port(), free_port());
+        let config = |own: u16, other: u16| {
+            format!(
+                "cluster {{ name: c, listen: 127.0.0.1:{own}, routes: [nats://127.0.0.1:{other}] }}\n\
+                 lame_duck_duration: 30s\nlame_duck_grace_period: 3s\n"
+            )
+        };
+        let mut servers =
+            [Self::bare(program, &config(first, second)), Self::bare(program, &config(second, first))];
+        for server in &mut servers {
+            server.go();
+        }
+        wait_for("the cluster", || servers[0].client().info().contains("connect_urls").then_some(()));
+        servers
+    }
+
+    /// Writes its configuration anew, part for part, and has it read that.
+    pub(crate) fn reconfigure(&self, from: &str, to: &str) {
+        let path = self.folder.path().join("nats.conf");
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{text}");
+        std::fs::write(&path, text.replace(from, to)).unwrap();
+        self.signal("reload");
+    }
+
+    /// Sends it a signal: `reload`, `ldm`.
+    pub(crate) fn signal(&self, name: &str) {
+        let process = self.process.as_ref().unwrap().id();
+        let told = Command::new(&self.program)
+            .args(["--signal", &format!("{name}={process}")])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .unwrap();
+        assert!(told.success());
+    }
+
     /// Runs it and waits until it answers.
     pub(crate) fn go(&mut self) {
         let child = Command::new(&self.program)
@@ -131,6 +179,7 @@ impl Drop for Nats {
 pub(crate) struct Client {
     stream: TcpStream,
     heard: Vec<u8>,
+    first: String,
 }
 
 impl Client {
@@ -138,11 +187,17 @@ impl Client {
     pub(crate) fn connect(port: u16, login: &str) -> Self {
         let stream = wait_for("a connection", || TcpStream::connect(("127.0.0.1", port)).ok());
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let mut client = Self { stream, heard: Vec::new() };
+        let mut client = Self { stream, heard: Vec::new(), first: String::new() };
         let connect = format!("CONNECT {{\"verbose\":false,\"headers\":true,\"echo\":true{login}}}\r\n");
+        client.first = client.read_until("\r\n");
         client.stream.write_all(connect.as_bytes()).unwrap();
         client.flush();
         client
+    }
+
+    /// What the server said of itself.
+    pub(crate) fn info(&mut self) -> String {
+        self.first.clone()
     }
 
     /// Publishes.

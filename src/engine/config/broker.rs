@@ -31,6 +31,8 @@ section! {
         nkey: Option<Secret> = KeyKind::Secret, Nothing, Restart;
         /// The file that holds the nkey seed.
         nkey_file: Option<String> = KeyKind::Text, Nothing, Restart;
+        /// What the subjects below which the server's answers come begin with, for accounts that may subscribe only there.
+        inbox_prefix: String = KeyKind::Text, Value("_INBOX"), Restart;
         /// Files of a TLS connection.
         tls: TlsConfig = KeyKind::Section(TlsConfig::KEYS), Nothing, Restart;
     }

@@ -3,9 +3,10 @@
 
 use std::borrow::Cow;
 
-use super::envelope::{self, Envelope};
+use super::envelope::{self, Data, Envelope};
 use super::field::Field;
 use super::fields::Fields;
+use super::headers;
 use super::payload::EventType;
 use super::read::{Head, Reader};
 use super::scan::{Nesting, blank};
@@ -21,6 +22,8 @@ pub struct Decoder {
     fields: Fields,
     /// The `data` of a structured `CloudEvent`.
     data: Fields,
+    /// Its text, where it was in a string.
+    data_text: String,
     workshop: Workshop,
 }
 
@@ -113,6 +116,7 @@ impl Decoder {
             elements: Vec::new(),
             fields: Fields::new(),
             data: Fields::new(),
+            data_text: String::new(),
             workshop: Workshop {
                 nesting: Nesting::new(settings.depth_max),
                 text: String::new(),
@@ -122,8 +126,11 @@ impl Decoder {
     }
 
     /// Calls `sink` with each element in order: once for every event of an array, and once for a message that is one
-    /// event, no event at all, an empty array or too large.
+    /// event, no event at all, an empty array or too large. What the server itself puts into a stream is none of them.
     pub fn decode(&mut self, lane: Lane, message: &Message<'_>, mut sink: impl FnMut(Element<'_>)) {
+        if message.payload.is_empty() && headers::is_marker(message.headers) {
+            return;
+        }
         let text = match self.text(message.payload) {
             Ok(text) => text,
             Err(refusal) => return sink(refused(None, refusal)),
@@ -237,10 +244,24 @@ impl Decoder {
             Ok(found) => found,
             Err(refusal) => return refused(None, refusal),
         };
-        let open = data.start();
-        if self.data.scan(text, open, &mut self.workshop.nesting).is_none() {
-            return refused(None, not_json(text));
-        }
+        let (text, open) = match data {
+            Data::Here(value) => {
+                if self.data.scan(text, value.start(), &mut self.workshop.nesting).is_none() {
+                    return refused(None, not_json(text));
+                }
+                (text, value.start())
+            }
+            Data::Apart(data) => {
+                self.data_text = data;
+                let bytes = self.data_text.as_bytes();
+                let open = blank(bytes, 0);
+                let end = self.data.scan(&self.data_text, open, &mut self.workshop.nesting);
+                if end.is_none_or(|end| blank(bytes, end) != bytes.len()) {
+                    return refused(None, envelope::no_object());
+                }
+                (self.data_text.as_str(), open)
+            }
+        };
         let reader = Reader { text, fields: &self.data };
         let candidate = Candidate { source, reader, open, structured: Some(&envelope) };
         candidate.judge(&self.rules, &mut self.workshop)

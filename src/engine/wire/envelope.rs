@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::num::NonZero;
 
+use super::base64;
 use super::field::Field;
 use super::headers::Headers;
 use super::identity::trace_id;
@@ -37,8 +38,16 @@ struct Attributes<'a> {
     traceparent: Option<Text<'a>>,
 }
 
-/// Reads a structured envelope, and where its data is.
-pub(super) fn structured(reader: Reader<'_>) -> Result<(Envelope<'_>, Value), Refusal> {
+/// The data of a structured envelope.
+pub(super) enum Data {
+    /// An object in the envelope.
+    Here(Value),
+    /// The text of one, which was in a string.
+    Apart(String),
+}
+
+/// Reads a structured envelope and its data.
+pub(super) fn structured(reader: Reader<'_>) -> Result<(Envelope<'_>, Data), Refusal> {
     let text = |field| match reader.value(field).map(|value| reader.as_text(value)) {
         Some(None) => Err(broken("an attribute that is no string")),
         text => Ok(text.flatten().filter(|text| !text.is_empty())),
@@ -51,9 +60,25 @@ pub(super) fn structured(reader: Reader<'_>) -> Result<(Envelope<'_>, Value), Re
         time: text(Field::cloud_time)?,
         traceparent: text(Field::traceparent)?,
     };
-    let data = reader.value(Field::cloud_data).filter(|value| value.kind == Kind::Object);
-    let data = data.ok_or_else(|| broken("data: expected an object"))?;
+    let data = data(reader)?;
     Ok((envelope(attributes)?, data))
+}
+
+fn data(reader: Reader<'_>) -> Result<Data, Refusal> {
+    match (reader.value(Field::cloud_data), reader.value(Field::cloud_data_base64)) {
+        (Some(value), None) if value.kind == Kind::Object => Ok(Data::Here(value)),
+        (Some(value), None) => {
+            reader.as_text(value).map(|text| Data::Apart(text.into_owned())).ok_or_else(no_object)
+        }
+        (None, Some(value)) => reader
+            .as_text(value)
+            .and_then(|text| base64::decoded(&text))
+            .and_then(|bytes| String::from_utf8(bytes).ok())
+            .map(Data::Apart)
+            .ok_or_else(|| broken("data_base64: expected base64 of an object in UTF-8")),
+        (Some(_), Some(_)) => Err(broken("data and data_base64: expected one of them")),
+        (None, None) => Err(no_object()),
+    }
 }
 
 /// Reads a binary envelope, where the headers have one. They do where they say its version; a `ce-type` alone is a name
@@ -91,6 +116,11 @@ fn envelope(attributes: Attributes<'_>) -> Result<Envelope<'_>, Refusal> {
         time: time.transpose()?,
         trace: attributes.traceparent.as_deref().and_then(trace_id),
     })
+}
+
+/// Data that is no object.
+pub(super) fn no_object() -> Refusal {
+    broken("data: expected an object, or a string that holds one")
 }
 
 fn broken(detail: &'static str) -> Refusal {

@@ -33,7 +33,7 @@ fields! {
     jobs_running metric_name metric_value metric_type tags alert_rule_id alert_name severity current_value
     threshold duration_seconds fingerprint dashboard_id dashboard_name panel_count pool_id pool_size pool_available
     checkout_duration_ms held_duration_ms query_hash query_type table_name row_count used_index index_name
-    ; cloud_id = "id" cloud_type = "type" cloud_time = "time" cloud_data = "data"
+    ; cloud_id = "id" cloud_type = "type" cloud_time = "time" cloud_data = "data" cloud_data_base64 = "data_base64"
 }
 
 /// How many fields are known.

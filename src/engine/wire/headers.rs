@@ -76,6 +76,14 @@ impl<'a> Headers<'a> {
     }
 }
 
+/// Whether a block is that of a message by which a server marks that one of a stream is gone.
+pub(super) fn is_marker(block: &[u8]) -> bool {
+    const NAMES: [&str; 2] = ["Nats-Marker-Reason", "KV-Operation"];
+    let Ok(text) = std::str::from_utf8(block) else { return false };
+    let names = text.split("\r\n").skip(1).filter_map(|line| line.split_once(':')).map(|(name, _)| name);
+    names.into_iter().any(|name| NAMES.iter().any(|marker| name.eq_ignore_ascii_case(marker)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

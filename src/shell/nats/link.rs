@@ -50,6 +50,9 @@ pub(crate) enum LinkError {
     /// The server is silent.
     #[error("the server is silent")]
     Silent,
+    /// We closed it, to sign in anew.
+    #[error("the credentials changed: signing in anew")]
+    Renewed,
     /// The server said no.
     #[error("the server says: {0}")]
     Refused(String),

@@ -2,27 +2,43 @@
 
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use crate::shell::settings::{Auth, Secret};
+use crate::shell::settings::{Auth, Secret, SecretSource};
 
 use super::address::UserInfo;
 
 /// The part of `CONNECT` that says who we are.
-#[derive(Default, Serialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Login {
+    /// The user.
     #[serde(skip_serializing_if = "Option::is_none")]
-    user: Option<String>,
+    pub(crate) user: Option<String>,
+    /// Its password.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pass: Option<String>,
+    pub(crate) pass: Option<String>,
+    /// A token.
     #[serde(skip_serializing_if = "Option::is_none")]
-    auth_token: Option<String>,
+    pub(crate) auth_token: Option<String>,
+    /// A user's JWT.
     #[serde(skip_serializing_if = "Option::is_none")]
-    jwt: Option<String>,
+    pub(crate) jwt: Option<String>,
+    /// A public key.
     #[serde(skip_serializing_if = "Option::is_none")]
-    nkey: Option<String>,
+    pub(crate) nkey: Option<String>,
+    /// The nonce, signed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    sig: Option<String>,
+    pub(crate) sig: Option<Signature>,
+}
+
+/// A signature, in `CONNECT` as base64.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Signature(pub(crate) Vec<u8>);
+
+impl Serialize for Signature {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&base64_url(&self.0))
+    }
 }
 
 /// Why we cannot say who we are; never with a secret in it.
@@ -54,17 +70,19 @@ impl Login {
             Auth::None => Ok(userinfo.map(Self::of_url).unwrap_or_default()),
             Auth::User { user, password } => Ok(Self {
                 user: Some(user.clone()),
-                pass: Some(password.reveal().to_owned()),
+                pass: Some(secret(password)?.reveal().to_owned()),
                 ..Self::default()
             }),
-            Auth::Token(token) => Ok(Self { auth_token: Some(token.reveal().to_owned()), ..Self::default() }),
+            Auth::Token(token) => {
+                Ok(Self { auth_token: Some(secret(token)?.reveal().to_owned()), ..Self::default() })
+            }
             Auth::CredentialsFile(path) => {
                 let (jwt, seed) = read_credentials(path)?;
                 let (_, sig) = sign(&seed, nonce)?;
                 Ok(Self { jwt: Some(jwt.reveal().to_owned()), sig: Some(sig), ..Self::default() })
             }
-            Auth::NkeySeed(seed) => Self::of_seed(seed, nonce),
-            Auth::NkeyFile(path) => Self::of_seed(&read_seed(path)?, nonce),
+            Auth::Nkey(SecretSource::Given(seed)) => Self::of_seed(seed, nonce),
+            Auth::Nkey(SecretSource::File(path)) => Self::of_seed(&read_seed(path)?, nonce),
         }
     }
 
@@ -84,8 +102,16 @@ impl Login {
     }
 }
 
+/// A secret, read anew where it is in a file.
+fn secret(source: &SecretSource) -> Result<Secret, LoginError> {
+    match source {
+        SecretSource::Given(secret) => Ok(secret.clone()),
+        SecretSource::File(path) => Ok(Secret::new(read(path)?.trim_end_matches(['\r', '\n']))),
+    }
+}
+
 /// The JWT and the seed of a credentials file.
-pub(crate) fn read_credentials(path: &Path) -> Result<(Secret, Secret), LoginError> {
+fn read_credentials(path: &Path) -> Result<(Secret, Secret), LoginError> {
     let text = read(path)?;
     let jwt = block(&text, "NATS USER JWT");
     let seed = block(&text, "USER NKEY SEED");
@@ -96,7 +122,7 @@ pub(crate) fn read_credentials(path: &Path) -> Result<(Secret, Secret), LoginErr
 }
 
 /// The seed in a file: its first line that looks like one.
-pub(crate) fn read_seed(path: &Path) -> Result<Secret, LoginError> {
+fn read_seed(path: &Path) -> Result<Secret, LoginError> {
     let text = read(path)?;
     text.lines().map(str::trim).find(|line| line.starts_with('S')).map(Secret::new).ok_or(LoginError::Seed)
 }
@@ -114,10 +140,10 @@ fn block<'a>(text: &'a str, name: &str) -> Option<&'a str> {
 }
 
 /// The public key and the signature of the nonce.
-fn sign(seed: &Secret, nonce: &str) -> Result<(String, String), LoginError> {
+fn sign(seed: &Secret, nonce: &str) -> Result<(String, Signature), LoginError> {
     let pair = nkeys::KeyPair::from_seed(seed.reveal().trim()).map_err(|_| LoginError::Seed)?;
     let signature = pair.sign(nonce.as_bytes()).map_err(|_| LoginError::Seed)?;
-    Ok((pair.public_key(), base64_url(&signature)))
+    Ok((pair.public_key(), Signature(signature)))
 }
 
 /// Base64 with the URL alphabet, without padding.
@@ -162,5 +188,18 @@ mod tests {
         let userinfo = UserInfo { user: Secret::new("t0ken"), password: None };
         let login = Login::new(&Auth::None, Some(&userinfo), "").unwrap();
         assert_eq!(serde_json::to_string(&login).unwrap(), r#"{"auth_token":"t0ken"}"#);
+    }
+
+    #[test]
+    fn what_is_in_a_file_is_read_at_each_attempt() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("password");
+        let password = SecretSource::File(path.clone());
+        let auth = Auth::User { user: "u".to_owned(), password };
+        assert!(matches!(Login::new(&auth, None, ""), Err(LoginError::Unreadable { .. })));
+        for text in ["one", "two"] {
+            std::fs::write(&path, format!("{text}\n")).unwrap();
+            assert_eq!(Login::new(&auth, None, "").unwrap().pass.as_deref(), Some(text));
+        }
     }
 }

@@ -9,6 +9,7 @@ pub(crate) mod login;
 pub(crate) mod out;
 pub(crate) mod percent;
 pub(crate) mod protocol;
+pub(crate) mod renewal;
 pub(crate) mod servers;
 pub(crate) mod tls;
 pub(crate) mod world;

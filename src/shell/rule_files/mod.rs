@@ -271,6 +271,7 @@ impl Reloader {
     }
 
     async fn reload(&mut self) -> ReloadReport {
+        self.context.renewals.look(&self.context.settings.nats.auth);
         let config = self.source.as_ref().map_or(Ok(()), |source| {
             let read = (source.reread)();
             match read.config {

@@ -24,7 +24,7 @@ use super::subscriptions::Subscriptions;
 use super::words::{Remark, Trouble};
 
 /// How long a cluster may take to tell its servers of a subscription.
-const SPREAD: Duration = Duration::from_secs(1);
+const SPREAD: Duration = Duration::from_millis(250);
 
 /// How long messages of an old connection may still come by the new one after it was closed.
 const TAIL: Duration = Duration::from_secs(1);
@@ -377,6 +377,14 @@ impl Machine for CoreMachine {
                     .push_back(Output::Fact(Fact::Dropped { reason: DropReason::SlowConsumer, count }));
             }
             Handed::Refused => {}
+        }
+    }
+
+    fn renew(&mut self) {
+        let stands = self.connections.last().is_some_and(|it| it.stage == Stage::Subscribed);
+        if stands && matches!(self.handover, Handover::None | Handover::Tail { .. }) {
+            self.handover = Handover::Wanted;
+            self.outputs.push_back(Output::Open(Choice::Any));
         }
     }
 

@@ -128,6 +128,9 @@ pub(crate) trait Machine {
     /// What became of the item that was handed over last.
     fn handed(&mut self, handed: Handed, now: Instant);
 
+    /// The credentials changed: sign in anew.
+    fn renew(&mut self);
+
     /// The process ends.
     fn finish(&mut self);
 

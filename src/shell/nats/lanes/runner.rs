@@ -36,6 +36,8 @@ pub(crate) struct Runner<M> {
     links: Vec<(LinkNumber, Link)>,
     opening: Option<Receiver<Result<Link, LinkError>>>,
     opened: u32,
+    /// Which of the credentials that were read are in use.
+    credentials: u64,
     pace: Pace,
     /// How long a read may wait, where that is not as usual.
     patience: Option<Duration>,
@@ -46,6 +48,7 @@ impl<M: Machine> Runner<M> {
     /// A lane over these servers.
     pub(crate) fn new(machine: M, context: ShellContext, servers: Servers) -> Self {
         let world = World::real();
+        let credentials = context.renewals.generation();
         let pace = Pace::new(context.settings.flow.coalesce_max, (world.now)());
         Self {
             machine,
@@ -55,6 +58,7 @@ impl<M: Machine> Runner<M> {
             links: Vec::new(),
             opening: None,
             opened: 0,
+            credentials,
             pace,
             patience: None,
             log: LimitedLog::default(),
@@ -69,10 +73,20 @@ impl<M: Machine> Runner<M> {
             self.take_opened();
             self.read();
             self.machine.due((self.world.now)());
+            self.renew();
         }
         self.machine.finish();
         self.perform();
         self.send();
+    }
+
+    /// Has the machine sign in anew where the credentials changed.
+    fn renew(&mut self) {
+        let generation = self.context.renewals.generation();
+        if generation != self.credentials {
+            self.credentials = generation;
+            self.machine.renew();
+        }
     }
 
     /// Reads every connection once.
@@ -243,7 +257,8 @@ impl<M: Machine> Runner<M> {
                 self.servers.succeeded();
                 self.opened += 1;
                 let number = LinkNumber(self.opened);
-                let inbox = format!("_INBOX.{:016x}{:016x}", (self.world.random)(), (self.world.random)());
+                let prefix = &self.context.settings.nats.inbox_prefix;
+                let inbox = format!("{prefix}.{:016x}{:016x}", (self.world.random)(), (self.world.random)());
                 self.machine.opened(Opened { number, info: link.info.clone(), inbox }, (self.world.now)());
                 self.links.push((number, link));
                 self.patience = None;

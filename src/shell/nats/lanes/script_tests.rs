@@ -6,7 +6,7 @@
 //! | `set KEY VALUE` | a setting, before the first event |
 //! | `start`, `finish` | the lane begins, the process ends |
 //! | `open N [JSON]` | connection N stands, to a server that says this of itself |
-//! | `refuse`, `close N` | no connection is made, a connection breaks |
+//! | `refuse`, `close N`, `renew` | no connection is made, a connection breaks, the credentials changed |
 //! | `N < TEXT` | bytes of the server; `\r` and `\n` as they are read, a line end is added |
 //! | `N < answer JSON`, `N < status TEXT` | an answer to the last request, a word on the last pull |
 //! | `N < stored SEQUENCE SUBJECT PAYLOAD` | a message of the stream by the consumer, the next of its deliveries |
@@ -87,6 +87,7 @@ impl<M: Machine> Stage<M> {
                 self.unread.push((opened.number, Vec::new()));
                 self.machine.opened(opened, self.now);
             }
+            ("renew", _) => self.machine.renew(),
             ("refuse", _) => self.machine.failed(&LinkError::Closed),
             ("close", (number, _)) => self.machine.closed(link(number), &LinkError::Closed, self.now),
             ("wait", (span, _)) => self.wait(duration::parse_duration(span).unwrap()),

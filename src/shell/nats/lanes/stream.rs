@@ -300,6 +300,13 @@ impl Machine for StreamMachine {
         }
     }
 
+    fn renew(&mut self) {
+        if let Some(number) = self.connection.as_ref().map(|it| it.number) {
+            self.outputs.push_back(Output::Close(number));
+            self.lose(&LinkError::Renewed);
+        }
+    }
+
     fn finish(&mut self) {
         self.hand_batch();
         self.acknowledge();

@@ -1,11 +1,12 @@
 //! Publishing alert events: in order, each until it is acknowledged.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::{Client, HeaderMap};
 use serde::Deserialize;
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use crate::engine::config::AlertDelivery;
 use crate::engine::fact::Fact;
@@ -17,10 +18,7 @@ use crate::shell::nats::servers::backoff;
 use crate::shell::nats::world::random;
 use crate::shell::status::Topic;
 
-use super::alert_stream::{self, Covering};
-
-/// How long it is believed that a stream covers a subject, or that none does.
-const BELIEF: Duration = Duration::from_secs(30);
+use super::alert_stream::{self, AlertKind, Way, Ways};
 
 /// How often a missing connection is looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -36,31 +34,22 @@ enum PublishError {
     Refused(String),
 }
 
-/// How an event goes out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
-    /// Acknowledged by a stream.
-    Acknowledged,
-    /// Sent and flushed.
-    Core,
-}
-
 /// Publishes alert events.
 pub(crate) struct AlertPublisher {
     client: Client,
     context: ShellContext,
-    beliefs: Vec<(EventType, Way, Instant)>,
+    ways: Arc<Ways>,
 }
 
 impl AlertPublisher {
     /// A publisher over this connection.
     pub(crate) fn new(client: Client, context: ShellContext) -> Self {
-        Self { client, context, beliefs: Vec::new() }
+        Self { client, context, ways: Arc::default() }
     }
 
     /// Publishes until the driver is gone.
     pub(crate) async fn publish(mut self, mut events: UnboundedReceiver<AlertEvent>) {
-        tokio::spawn(alert_stream::check(self.client.clone(), self.context.clone()));
+        tokio::spawn(alert_stream::check(self.client.clone(), self.context.clone(), Arc::clone(&self.ways)));
         while let Some(event) = events.recv().await {
             self.insist(&event).await;
             self.context.mailbox.command(Command::Confirmed(event.id));
@@ -87,7 +76,7 @@ impl AlertPublisher {
                 }
                 Err(error) => {
                     failures = failures.saturating_add(1);
-                    self.beliefs.clear();
+                    self.ways.doubt();
                     self.context.fact(Fact::PublishFailed { kind: event.event_type() });
                     self.context.status.set(
                         Topic::Publishing,
@@ -106,10 +95,10 @@ impl AlertPublisher {
             return;
         }
         self.context.fact(Fact::PublishFailed { kind: event.event_type() });
-        self.beliefs.clear();
         while !self.is_connected() {
             tokio::time::sleep(LOOK_EVERY).await;
         }
+        self.ways.look_again();
     }
 
     async fn attempt(&mut self, event: &AlertEvent) -> Result<(), PublishError> {
@@ -117,7 +106,7 @@ impl AlertPublisher {
         let mut headers = HeaderMap::new();
         headers.insert("Nats-Msg-Id", event.message_id());
         let payload = event.to_json();
-        match self.way(event.event_type()).await? {
+        match self.way(event.event_type()).await {
             Way::Acknowledged => self.acknowledged(subject, headers, payload).await,
             Way::Core => {
                 let span = self.context.settings.nats.request_timeout;
@@ -168,31 +157,16 @@ impl AlertPublisher {
         self.client.connection_state() == async_nats::connection::State::Connected
     }
 
-    /// How events go to this subject.
-    async fn way(&mut self, event_type: EventType) -> Result<Way, PublishError> {
+    /// How events of this type go out.
+    async fn way(&self, event_type: EventType) -> Way {
         match self.context.config.get().alerts.delivery {
-            AlertDelivery::JetStream => return Ok(Way::Acknowledged),
-            AlertDelivery::Core => return Ok(Way::Core),
-            AlertDelivery::Auto => {}
-        }
-        let known =
-            self.beliefs.iter().find(|(known, _, since)| *known == event_type && since.elapsed() < BELIEF);
-        if let Some((_, way, _)) = known {
-            return Ok(*way);
-        }
-        let way = self.look_for_stream(&Subjects::default().of(event_type)).await?;
-        self.beliefs.retain(|(known, _, _)| *known != event_type);
-        self.beliefs.push((event_type, way, Instant::now()));
-        Ok(way)
-    }
-
-    async fn look_for_stream(&self, subject: &str) -> Result<Way, PublishError> {
-        match alert_stream::covering(&self.client, &self.context.settings, subject).await {
-            Covering::Stream(_) => Ok(Way::Acknowledged),
-            Covering::None => Ok(Way::Core),
-            // Forbidden requests are not answered; what is not known to be covered goes by core NATS.
-            Covering::Unknown if self.is_connected() => Ok(Way::Core),
-            Covering::Unknown => Err(PublishError::Client("not connected".to_owned())),
+            AlertDelivery::JetStream => Way::Acknowledged,
+            AlertDelivery::Core => Way::Core,
+            AlertDelivery::Auto => {
+                let is_cleared = event_type == EventType::AlertCleared;
+                let kind = if is_cleared { AlertKind::Cleared } else { AlertKind::Triggered };
+                self.ways.of(kind, self.context.settings.nats.request_timeout).await
+            }
         }
     }
 }

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use async_nats::{Client, ConnectOptions, Event};
+use async_nats::{Auth, AuthError, Client, ConnectOptions, Event};
 
 use crate::shell::context::ShellContext;
-use crate::shell::nats::address::UserInfo;
-use crate::shell::nats::login::{read_credentials, read_seed};
+use crate::shell::nats::login::Login;
 use crate::shell::nats::servers::{Servers, backoff};
 use crate::shell::nats::world::random;
-use crate::shell::settings::{Auth, NatsSettings, TlsMode};
+use crate::shell::settings::TlsMode;
 use crate::shell::status::Topic;
 
 /// Connects in the background.
@@ -18,10 +17,18 @@ use crate::shell::status::Topic;
 /// Credentials that cannot be read and URLs that are none.
 pub(crate) async fn connect(context: &ShellContext, servers: &Servers) -> anyhow::Result<Client> {
     let settings = &context.settings.nats;
-    let options = authenticated(ConnectOptions::new(), settings, servers.userinfo())?;
+    let userinfo = servers.userinfo().cloned();
+    // What cannot be read now is for a person to mend; what cannot be read later may come back.
+    Login::new(&settings.auth, userinfo.as_ref(), "")?;
+    let auth = settings.auth.clone();
+    let options = ConnectOptions::with_auth_callback(move |nonce| {
+        let login = Login::new(&auth, userinfo.as_ref(), &String::from_utf8_lossy(&nonce));
+        std::future::ready(login.map(as_auth).map_err(AuthError::new))
+    });
     let told = context.clone();
     let mut options = options
         .name(format!("{}-out", settings.name))
+        .custom_inbox_prefix(&settings.inbox_prefix)
         .retry_on_initial_connect()
         .connection_timeout(settings.connect_timeout)
         .ping_interval(settings.ping_interval)
@@ -48,38 +55,25 @@ pub(crate) async fn connect(context: &ShellContext, servers: &Servers) -> anyhow
     Ok(options.connect(servers.urls()).await?)
 }
 
-fn authenticated(
-    options: ConnectOptions,
-    settings: &NatsSettings,
-    userinfo: Option<&UserInfo>,
-) -> anyhow::Result<ConnectOptions> {
-    Ok(match &settings.auth {
-        Auth::None => match userinfo {
-            None => options,
-            Some(UserInfo { user, password: Some(password) }) => {
-                options.user_and_password(user.reveal().to_owned(), password.reveal().to_owned())
-            }
-            Some(UserInfo { user, password: None }) => options.token(user.reveal().to_owned()),
-        },
-        Auth::User { user, password } => {
-            options.user_and_password(user.clone(), password.reveal().to_owned())
-        }
-        Auth::Token(token) => options.token(token.reveal().to_owned()),
-        Auth::CredentialsFile(path) => {
-            let (jwt, seed) = read_credentials(path)?;
-            let text = format!(
-                "-----BEGIN NATS USER JWT-----\n{}\n------END NATS USER JWT------\n\
-                 -----BEGIN USER NKEY SEED-----\n{}\n------END USER NKEY SEED------\n",
-                jwt.reveal(),
-                seed.reveal()
-            );
-            options
-                .credentials(&text)
-                .map_err(|_| anyhow::anyhow!("{} is no NATS credentials file", path.display()))?
-        }
-        Auth::NkeySeed(seed) => options.nkey(seed.reveal().to_owned()),
-        Auth::NkeyFile(path) => options.nkey(read_seed(path)?.reveal().to_owned()),
-    })
+/// Signs in anew where the credentials change.
+pub(crate) async fn renew(client: Client, context: ShellContext) {
+    let mut renewals = context.renewals.subscribe();
+    while renewals.changed().await.is_ok() {
+        // A client that is gone needs no connection.
+        drop(client.force_reconnect().await);
+    }
+}
+
+/// Who we are, as the client wants it said.
+fn as_auth(login: Login) -> Auth {
+    let mut auth = Auth::new();
+    auth.username = login.user;
+    auth.password = login.pass;
+    auth.token = login.auth_token;
+    auth.jwt = login.jwt;
+    auth.nkey = login.nkey;
+    auth.signature = login.sig.map(|signature| signature.0);
+    auth
 }
 
 fn hear(context: &ShellContext, event: &Event) {
