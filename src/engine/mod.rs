@@ -396,6 +396,7 @@ impl State {
         self.account.recorded_refused(&mut self.store, refused, now);
         self.account.gauges(&mut self.store, &self.history, self.window.len(), now);
         self.account.pending(&mut self.store, self.rules.outbox(), now);
+        self.account.alerts_refused(&mut self.store, self.rules.outbox_refused(), now);
     }
 
     fn freeze(&mut self, now: Timestamp) -> FrozenInstant {

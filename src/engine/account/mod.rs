@@ -24,6 +24,8 @@ use events::EventAccount;
 pub(crate) struct Account {
     metrics: Registered,
     events: EventAccount,
+    /// Alert events refused, as counted so far.
+    alerts_refused: u64,
 }
 
 /// What nobody but time and the sidecar itself moves.
@@ -40,7 +42,7 @@ impl Account {
         metrics.set(board, Metric::ReloadSuccessful, &[], 1.0);
         metrics.set(board, Metric::ReloadTimestamp, &[], now.seconds());
         let events = EventAccount::new(&metrics, board);
-        Self { metrics, events }
+        Self { metrics, events, alerts_refused: 0 }
     }
 
     /// One more event taken from the lane of this batch.
@@ -135,6 +137,7 @@ impl Account {
             (Metric::TemplateFailures, counts.template_failures),
             (Metric::RuleFullEvaluations, counts.full),
             (Metric::RuleNanValues, counts.nan_values),
+            (Metric::RuleUnknownSeries, counts.unknown_series),
         ];
         for (metric, count) in counters {
             metrics.add(board, metric, &[name], count as f64);
@@ -186,6 +189,12 @@ impl Account {
     /// Samples of recording rules were refused.
     pub(crate) fn recorded_refused(&self, store: &mut Store, count: u64, now: Timestamp) {
         self.metrics.add(&mut board(store, now), Metric::RecordedSamplesRefused, &[], count as f64);
+    }
+
+    /// Alert events were refused in all so far.
+    pub(crate) fn alerts_refused(&mut self, store: &mut Store, refused: u64, now: Timestamp) {
+        let count = refused.saturating_sub(std::mem::replace(&mut self.alerts_refused, refused));
+        self.metrics.add(&mut board(store, now), Metric::AlertEventsRefused, &[], count as f64);
     }
 
     /// The gauges that say how full the engine is.

@@ -278,12 +278,16 @@ rows! {
         "Alert templates that failed; the alert went out with its raw text.";
     RuleNanValues: Counter Sidecar "signalbox_rule_nan_values_total" ["group"],
         "Values of NaN that a threshold took for no data.";
+    RuleUnknownSeries: Counter Sidecar "signalbox_rule_unknown_series_total" ["group"],
+        "Series that a rule with no_data: alert sees and cannot remember, because it remembers 100,000 others.";
     RecordedSamplesRefused: Counter Sidecar "signalbox_recorded_samples_refused_total" [],
         "Samples of recording rules refused because rules write too many series.", declared(ALONE);
     AlertEventsPublished: Counter Sidecar "signalbox_alert_events_published_total" ["type"],
         "Alert events acknowledged by NATS.", declared(ALERT_EVENTS);
     AlertEventsPending: Gauge Sidecar "signalbox_alert_events_pending" ["type"],
         "Alert events waiting to be acknowledged.", declared(ALERT_EVENTS);
+    AlertEventsRefused: Counter Sidecar "signalbox_alert_events_refused_total" [],
+        "Alert events that were not published because 100,000 others waited: both events of an alert, or neither.", declared(ALONE);
     AlertPublishFailures: Counter Sidecar "signalbox_alert_publish_failures_total" ["type"],
         "Failed attempts to publish an alert event; each is tried again.", declared(ALERT_EVENTS);
     AlertLatency: Histogram Sidecar "signalbox_alert_latency_seconds" [],

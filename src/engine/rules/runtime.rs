@@ -97,6 +97,8 @@ pub struct GroupCounts {
     pub template_failures: u64,
     /// Values of NaN that were taken for no data.
     pub nan_values: u64,
+    /// Series too many to be remembered for `no_data: alert`, each time they were seen.
+    pub unknown_series: u64,
     /// AlertTriggered events.
     pub triggered: u64,
     /// AlertCleared events.

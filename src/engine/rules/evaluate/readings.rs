@@ -78,6 +78,8 @@ impl Evaluation<'_, '_> {
         for (identity, sample, value) in present {
             if self.book.known.len() < KNOWN_MAX || self.book.known.contains_key(&identity) {
                 self.book.known.insert(identity, (sample, value));
+            } else {
+                self.env.counts.unknown_series += 1;
             }
         }
         Ok(())
