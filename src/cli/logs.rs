@@ -4,11 +4,18 @@
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use tracing::Subscriber;
 use tracing::field::Field;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::Layer;
 use tracing_subscriber::field::MakeExt;
+use tracing_subscriber::filter::dynamic_filter_fn;
 use tracing_subscriber::fmt::format::{self, Writer};
+use tracing_subscriber::layer::{Filter, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::engine::config::LogFormat;
 use crate::engine::diagnostic::{Lines, printable};
@@ -17,21 +24,44 @@ use crate::engine::diagnostic::{Lines, printable};
 /// itself what became of them.
 const LEVELS_DEFAULT: &str = "info,async_nats=warn,async_nats::connector=off";
 
+/// The format of log lines, which a reload may change.
+#[derive(Clone, Debug)]
+pub(super) struct FormatSwitch(Arc<AtomicBool>);
+
+impl FormatSwitch {
+    fn new(format: LogFormat) -> Self {
+        Self(Arc::new(AtomicBool::new(format == LogFormat::Json)))
+    }
+
+    /// Writes lines in this format from now on.
+    pub(super) fn put(&self, format: LogFormat) {
+        self.0.store(format == LogFormat::Json, Ordering::Relaxed);
+    }
+
+    /// Lets a layer write while its format is the one in force.
+    fn while_in_force<S: Subscriber>(&self, format: LogFormat) -> impl Filter<S> + use<S> {
+        let (is_json, wanted) = (Arc::clone(&self.0), format == LogFormat::Json);
+        dynamic_filter_fn(move |_, _| is_json.load(Ordering::Relaxed) == wanted)
+    }
+}
+
 /// Sends log lines to stderr from now on.
-pub(super) fn start(format: LogFormat) {
+pub(super) fn start(format: LogFormat) -> FormatSwitch {
     let levels = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LEVELS_DEFAULT));
-    let builder = tracing_subscriber::fmt().with_env_filter(levels);
+    let switch = FormatSwitch::new(format);
+    let text = tracing_subscriber::fmt::layer()
+        .fmt_fields(format::debug_fn(write_field).delimited(" "))
+        .with_ansi(io::stderr().is_terminal())
+        .with_writer(io::stderr)
+        .with_filter(switch.while_in_force(LogFormat::Text));
+    let json = tracing_subscriber::fmt::layer()
+        .json()
+        .flatten_event(true)
+        .with_writer(|| SafeLines(io::stderr()))
+        .with_filter(switch.while_in_force(LogFormat::Json));
     // A second start keeps the first one's lines.
-    let _ = match format {
-        LogFormat::Text => builder
-            .fmt_fields(format::debug_fn(write_field).delimited(" "))
-            .with_ansi(io::stderr().is_terminal())
-            .with_writer(io::stderr)
-            .try_init(),
-        LogFormat::Json => {
-            builder.json().flatten_event(true).with_writer(|| SafeLines(io::stderr())).try_init()
-        }
-    };
+    let _ = tracing_subscriber::registry().with(levels).with(text).with(json).try_init();
+    switch
 }
 
 /// Writes the message as it is and every other field with its name.

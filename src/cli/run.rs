@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::logs::{self, FormatSwitch};
 use super::settings::{Flags, resolve};
 use super::terminal::{Statement, Terminal};
-use super::{Outcome, config_file, logs};
+use super::{Outcome, config_file};
 use crate::engine::config::Config;
 use crate::shell::{self, ConfigSource, Launch, Reread};
 
@@ -20,13 +21,13 @@ pub(super) struct Arguments {
 /// Runs until a signal ends it.
 pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Result<Outcome> {
     let resolved = resolve(&arguments.flags, terminal)?;
-    logs::start(resolved.config.log_format);
+    let format = logs::start(resolved.config.log_format);
     shell::run(Launch {
         settings: resolved.shell,
         config: resolved.config,
         on_listening: None,
         stop: None,
-        source: Some(source(arguments.flags.clone())),
+        source: Some(source(arguments.flags.clone(), format)),
     })
     .map_err(|error| Statement::of(&error))?;
     Ok(Outcome::Fine)
@@ -34,7 +35,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Res
 
 /// Where the configuration comes from, for reloads: the file under the flags of this run. Where there was none at the
 /// start, the default one may still appear.
-fn source(flags: Flags) -> ConfigSource {
+fn source(flags: Flags, format: FormatSwitch) -> ConfigSource {
     let path = flags.config.clone().unwrap_or_else(|| PathBuf::from(config_file::DEFAULT_CONFIG));
     let is_needed = flags.config.is_some() || path.exists();
     let file = path.clone();
@@ -45,5 +46,9 @@ fn source(flags: Flags) -> ConfigSource {
         let (config, diagnostics) = config_file::reread(&file);
         Reread { config: config.map(|config| flags.over(config)), diagnostics }
     };
-    ConfigSource { path, reread: Box::new(reread) }
+    ConfigSource {
+        path,
+        reread: Box::new(reread),
+        applied: Box::new(move |config| format.put(config.log_format)),
+    }
 }

@@ -57,6 +57,8 @@ pub enum Fact {
     },
     /// A reload was tried.
     Reloaded(ReloadResult),
+    /// Whether a changed key of the configuration waits for a restart.
+    RestartPending(RestartPending),
     /// What the operating system says of the process now.
     Process(ProcessReading),
     /// A query was answered, or given up.
@@ -101,6 +103,24 @@ pub struct ProcessReading {
     pub start_time_seconds: f64,
     /// Its threads.
     pub threads: f64,
+}
+
+/// Whether a changed key of the configuration waits for a restart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RestartPending {
+    /// None does.
+    No,
+    /// One does, or several.
+    Yes,
+}
+
+/// A changed setting of a metric that counts from the next start on, because the metric has series that it does not fit.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Kept {
+    /// The key.
+    pub key: &'static str,
+    /// The metric.
+    pub metric: String,
 }
 
 /// Why messages were lost before the engine saw them.

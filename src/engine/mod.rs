@@ -33,9 +33,9 @@ use admission::duplicates::{DuplicateWindow, Seen};
 use admission::majors::Majors;
 use arrival::{CatchUp, Novelty, Position};
 use catalogue::{Catalogue, Metric, Registered};
-use config::Config;
+use config::{Config, DedupeConfig};
 use exposition::FrozenMetrics;
-use fact::{Fact, Notice, Rejected};
+use fact::{Fact, Kept, Notice, Rejected};
 use frozen::FrozenInstant;
 use history::{History, Occasion};
 use rules::event::AlertEvent;
@@ -109,17 +109,7 @@ impl Engine {
             account,
             next_step: history.next_step(now),
             history,
-            rules: Rules::new(
-                rules,
-                RuleSettings {
-                    evaluate: config.evaluate,
-                    grid: config.grid,
-                    external_labels: config.external_labels.clone(),
-                    external_url: config.external_url.as_str().into(),
-                    ..RuleSettings::new(&config.instance)
-                },
-                now,
-            ),
+            rules: Rules::new(rules, RuleSettings::of(config), now),
             watch: Watch::default(),
             shown,
             notices: Vec::new(),
@@ -209,6 +199,28 @@ impl Engine {
         let now = state.advance(now);
         state.rules.replace(rules, now);
         state.rules_changed();
+        state.write_annotations(now);
+    }
+
+    /// Goes on under another configuration, of which only live keys may differ; what metrics keep until the next start
+    /// is returned.
+    pub fn reconfigure(&mut self, config: &Config, now: Timestamp) -> Vec<Kept> {
+        self.decoder = Decoder::new(&config.wire(), &config.instance);
+        self.frozen = None;
+        let state = &mut self.state;
+        let now = state.advance(now);
+        state.store.set_limits((&config.limits).into());
+        state.store.set_park_after(config.park_after);
+        state.account.series_limit(&mut state.store, config.limits.series, now);
+        let nothing = DuplicateWindow::new(DedupeConfig { entries: 0, age: config.dedupe.age });
+        state.window = std::mem::replace(&mut state.window, nothing).resized(config.dedupe.clone());
+        state.majors.deprecate_after(config.deprecate_after);
+        state.history.configure(&config.history);
+        state.next_step = state.history.next_step(now);
+        state.rules.configure(RuleSettings::of(config), now);
+        state.rules_changed();
+        state.write_annotations(now);
+        state.catalogue.configure(&mut state.store, config, now)
     }
 
     /// One consistent instant of everything that readers ask for, to be read elsewhere.
@@ -404,6 +416,18 @@ impl State {
         self.retire();
         let metrics = FrozenMetrics::new(self.store.freeze(), self.recent.freeze());
         FrozenInstant::new(now, metrics, self.history.timeline().clone(), self.rules.views())
+    }
+
+    /// Expands the annotations of open alerts whose texts a reload took away.
+    fn write_annotations(&mut self, now: Timestamp) {
+        let mut view = reads::RuleView {
+            store: &self.store,
+            recent: &self.recent,
+            history: &mut self.history,
+            now,
+            occasion: Occasion::default(),
+        };
+        self.rules.write_annotations(&mut view, now);
     }
 
     fn rules_changed(&mut self) {

@@ -285,3 +285,97 @@ fn a_rejection_of_the_past_is_told_from_a_new_one() {
     let seen: Vec<_> = rejected.iter().map(|it| (it.message, it.novelty)).collect();
     assert_eq!(seen, [(1, Novelty::Known), (2, Novelty::New)]);
 }
+
+fn rules_of(text: &str) -> RuleSet {
+    let source = diagnostic::Source { name: "rules.yaml".into(), text: text.into() };
+    let metrics = catalogue::KnownMetrics::default();
+    let context = LoadContext { interval: INTERVAL_DEFAULT, metrics: &metrics, previous: None };
+    rules::load::load(&[source], &context).set
+}
+
+#[test]
+fn after_a_reload_annotations_are_there_at_once() {
+    let rule = |summary: &str| {
+        format!(
+            "groups: [{{name: g, rules: [{{alert: Backlog, expr: queue_depth > 0, annotations: {{summary: '{summary}'}}}}]}}]"
+        )
+    };
+    let mut engine = engine_with_rules(&rule("{{ $value }} jobs"));
+    apply(&mut engine, &[job_queued(1)]);
+    let summary = |engine: &Engine| engine.alerts()[0].annotations[0].1.clone();
+    assert_eq!(summary(&engine), "1 jobs");
+    engine.replace_rules(rules_of(&rule("{{ $value }} waiting, {{ $externalURL }}")), at(2));
+    assert_eq!(summary(&engine), "1 waiting, ");
+    let mut config = Config::with_defaults("test");
+    config.external_url = "http://page".to_owned();
+    engine.reconfigure(&config, at(2));
+    assert_eq!(summary(&engine), "1 waiting, http://page");
+}
+
+fn recorded(id: u128, name: &str, metric_type: &str) -> String {
+    format!(
+        r#"{{"event_type":"MetricRecorded","event_id":"00000000-0000-0000-0001-{id:012x}","timestamp":"2025-11-24T16:00:00Z",
+        "metric_name":"{name}","metric_type":"{metric_type}","metric_value":3,"tags":{{"user":"a"}}}}"#
+    )
+}
+
+fn record(engine: &mut Engine, payloads: &[String], now: Timestamp) -> usize {
+    let message = |payload: &String| -> Vec<u8> { payload.clone().into_bytes() };
+    let bytes: Vec<Vec<u8>> = payloads.iter().map(message).collect();
+    let messages = bytes.iter().map(|payload| Message {
+        subject: "events.monitoring.MetricRecorded",
+        headers: &[],
+        payload,
+    });
+    engine.apply(Lane::Core, &messages.collect::<Vec<_>>(), now).len()
+}
+
+#[test]
+fn a_configuration_put_in_force_counts_from_the_next_event_on() {
+    let mut engine = engine();
+    record(&mut engine, &[recorded(1, "wait_seconds", "histogram"), recorded(2, "load", "gauge")], at(1));
+    let source = diagnostic::Source {
+        name: "c.yaml".into(),
+        text: "
+dedupe: {entries: 50, age: 10m}
+limits: {metric_name_bytes: 12, series: 7}
+stale_after: {load: 10s}
+metrics:
+  - {match: wait_seconds, buckets: [1], help: Waits., drop_labels: user}
+  - {match: late_seconds, buckets: [1], drop_labels: user}
+utf8_names: true
+slow_query_top: 1
+history: {step: 1s, window: 1m}
+evaluate: interval
+"
+        .into(),
+    };
+    let (config, found) = Config::parse(&source);
+    assert_eq!(found, []);
+    let kept = engine.reconfigure(&config.unwrap().named("test"), at(2));
+    let kept: Vec<(&str, &str)> = kept.iter().map(|kept| (kept.key, kept.metric.as_str())).collect();
+    assert_eq!(kept, [("metrics.buckets", "wait_seconds"), ("metrics.drop_labels", "wait_seconds")]);
+    assert_eq!(engine.next_tick(), at(3));
+    let again = recorded(1, "wait_seconds", "histogram");
+    let refused = record(
+        &mut engine,
+        &[again, recorded(3, "late_seconds", "histogram"), recorded(4, "a_name_too_long", "gauge")],
+        at(3),
+    );
+    assert_eq!(refused, 1);
+    engine.tick(at(30));
+    let text = text(&mut engine);
+    for line in [
+        "# HELP wait_seconds Waits.",
+        r#"late_seconds_bucket{le="1.0"} 0"#,
+        r#"wait_seconds_count{user="a"} 1"#,
+        "signalbox_series_limit 7",
+        r#"signalbox_events_duplicate_total{event_type="MetricRecorded",lane="core"} 1"#,
+    ] {
+        assert!(
+            text.lines().any(|found| found.replace("le=\"1\"", "le=\"1.0\"") == line),
+            "{line} is missing in\n{text}"
+        );
+    }
+    assert!(!text.lines().any(|line| line.starts_with("load{")), "{text}");
+}

@@ -44,6 +44,11 @@ impl ConfigInForce {
     pub(crate) fn get(&self) -> Arc<Config> {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
+
+    /// Puts another one in force.
+    pub(crate) fn put(&self, config: Arc<Config>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = config;
+    }
 }
 
 impl ShellContext {

@@ -13,6 +13,7 @@ mod limited_log;
 mod nats;
 mod process;
 pub(crate) mod prometheus_json;
+mod reload;
 mod reminder;
 pub mod rule_files;
 pub mod settings;
@@ -33,7 +34,6 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use crate::engine::Engine;
 use crate::engine::catalogue::known_metrics;
 use crate::engine::config::Config;
-use crate::engine::diagnostic::Diagnostic;
 use crate::engine::fact::{Fact, ReloadResult};
 use crate::engine::wire::{EventType, Lane};
 
@@ -51,10 +51,12 @@ use nats::out::alerts::AlertPublisher;
 use nats::out::rejected;
 use nats::renewal::Renewals;
 use nats::servers::Servers;
-use rule_files::{Load, ReloadWish, Reloader, RuleFiles};
+use reload::{ReloadWish, Reloader};
+use rule_files::{Load, RuleFiles};
 use status::{Status, Topic};
 use stop::Stop;
 
+pub use reload::{ConfigSource, Reread};
 pub use settings::Settings;
 
 /// Pages that may be open and live at a time.
@@ -78,23 +80,6 @@ pub struct Launch {
     pub stop: Option<oneshot::Receiver<()>>,
     /// Where the configuration comes from, for reloads; none where it is fixed.
     pub source: Option<ConfigSource>,
-}
-
-/// Where the configuration comes from.
-pub struct ConfigSource {
-    /// The file, whether or not it is there.
-    pub path: PathBuf,
-    /// Reads it again, flags and environment over it.
-    pub reread: Box<dyn Fn() -> Reread + Send>,
-}
-
-/// A configuration that was read again.
-#[derive(Clone, Debug)]
-pub struct Reread {
-    /// The configuration; none where something refuses it.
-    pub config: Option<Config>,
-    /// What was found in it.
-    pub diagnostics: Vec<Diagnostic>,
 }
 
 /// Runs the sidecar until it is told to stop; an error is for exit code 2.
@@ -176,7 +161,7 @@ async fn run_async(mut launch: Launch) -> anyhow::Result<()> {
     tokio::spawn(copies.publish(client, context.clone()));
     tokio::spawn(process::watch(context.clone()));
     let (reload, wishes) = mpsc::channel(4);
-    let reloader = Reloader { files, source: launch.source, context: context.clone() };
+    let reloader = Reloader::new(files, launch.source, context.clone());
     tokio::spawn(reloader.run(wishes));
     serve(&context, clock, &reload, Listeners { listener, admin, on_listening })?;
     let mut driver_end = driver_end;
@@ -240,8 +225,7 @@ fn announce(context: &ShellContext, load: &Load) {
     } else {
         tracing::warn!("this release keeps no state on disk yet; the state starts anew with the process");
     }
-    let rules = load.rules.groups.iter().map(|group| group.rules.len()).sum();
-    rule_files::tell(context, load, rules);
+    reload::tell(context, load);
     context.status.note_diagnostics(&load.text);
     let result = if load.is_good { ReloadResult::Success } else { ReloadResult::Failure };
     context.fact(Fact::Reloaded(result));

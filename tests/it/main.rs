@@ -19,5 +19,6 @@ mod lanes;
 mod outside;
 mod process;
 mod promqltest;
+mod reload;
 mod signing_in;
 mod support;

@@ -89,8 +89,17 @@ pub(crate) fn run_signalbox(folder: &Path, nats_url: &str, more: &[&str]) -> (Pr
 
 /// What a path on this port of this machine answers; none where nobody listens.
 pub(crate) fn get(port: u16, path: &str) -> Option<Answer> {
+    ask(port, "GET", path)
+}
+
+/// What a path on this port of this machine answers to POST; none where nobody listens.
+pub(crate) fn post(port: u16, path: &str) -> Option<Answer> {
+    ask(port, "POST", path)
+}
+
+fn ask(port: u16, method: &str, path: &str) -> Option<Answer> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
-    let text = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n");
+    let text = format!("{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n");
     stream.write_all(text.as_bytes()).unwrap();
     Some(read_answer(&mut stream))
 }

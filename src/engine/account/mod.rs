@@ -8,7 +8,7 @@ mod process;
 
 use super::admission::majors::Standing;
 use super::catalogue::{Metric, Registered, Source};
-use super::fact::{EpochReason, Fact, ReloadResult};
+use super::fact::{EpochReason, Fact, ReloadResult, RestartPending};
 use super::history::History;
 use super::rules::GroupCounts;
 use super::rules::event::AlertEvent;
@@ -113,6 +113,13 @@ impl Account {
                 metrics.add(board, Metric::RejectedCopiesDropped, &[reason.word()], 1.0);
             }
             Fact::Reloaded(result) => self.reloaded(board, *result),
+            Fact::RestartPending(pending) => {
+                let value = match pending {
+                    RestartPending::No => 0.0,
+                    RestartPending::Yes => 1.0,
+                };
+                metrics.set(board, Metric::RestartPending, &[], value);
+            }
             Fact::Process(reading) => process::show(metrics, board, reading),
             Fact::Queried { took } => {
                 metrics.observe(board, Metric::ApiQueryDuration, &[], took.as_secs_f64());
@@ -155,6 +162,11 @@ impl Account {
         for reason in [EpochReason::Recreated, EpochReason::RolledBack] {
             metrics.resolve(board, Metric::StreamEpochs, &[stream, reason.word()]);
         }
+    }
+
+    /// Shows another limit of series.
+    pub(crate) fn series_limit(&self, store: &mut Store, limit: usize, now: Timestamp) {
+        self.metrics.set(&mut board(store, now), Metric::SeriesLimit, &[], limit as f64);
     }
 
     fn reloaded(&self, board: &mut Board<'_>, result: ReloadResult) {

@@ -24,6 +24,9 @@ const PROBES_MAX: usize = 16;
 /// Places for every id the window must know: three half windows live at a time fill three quarters.
 const PLACES_EACH: usize = 2;
 
+/// Windows that are kept over changes of the size; one more change in a short time forgets the oldest.
+const BEFORE_MAX: usize = 4;
+
 /// The low bits of an entry: the tag of its generation, 0 where the place is free.
 const TAG_BITS: u32 = 12;
 const TAG_MASK: u64 = (1 << TAG_BITS) - 1;
@@ -63,6 +66,8 @@ pub struct DuplicateWindow {
     homes: Vec<usize>,
     /// What it read, so that reading it is not left out as useless.
     fetched: u64,
+    /// The windows before its size was changed, while they know ids that this one must know.
+    before: Vec<Self>,
 }
 
 /// Where an id lies, and what stands there for it.
@@ -84,7 +89,41 @@ impl DuplicateWindow {
             oldest_tag: 1,
             homes: Vec::new(),
             fetched: 0,
+            before: Vec::new(),
         }
+    }
+
+    /// The same window with another size or age. Ids that it knows stay known, as long as the new one asks.
+    #[must_use]
+    pub fn resized(mut self, config: DedupeConfig) -> Self {
+        if config.entries == self.config.entries {
+            self.config = config;
+            return self;
+        }
+        let mut resized = Self::new(config);
+        if resized.config.entries > 0 && self.config.entries > 0 {
+            let mut before = std::mem::take(&mut self.before);
+            before.push(self);
+            let spare = before.len().saturating_sub(BEFORE_MAX);
+            resized.before = before.split_off(spare);
+        }
+        resized
+    }
+
+    /// Lets go of the windows before a change once this one knows all it must, or their youngest ids are too old.
+    fn forget_before(&mut self, now: Timestamp) {
+        let age = self.config.age;
+        if self.own_len() >= self.config.entries {
+            self.before.clear();
+        }
+        self.before.retain(|before| {
+            let youngest = before.generations.back().map(|generation| generation.last);
+            youngest.is_some_and(|youngest| now.since(youngest) < age)
+        });
+    }
+
+    fn own_len(&self) -> usize {
+        self.generations.iter().map(|generation| generation.entries).sum()
     }
 
     /// Whether an event with this id was applied lately.
@@ -96,7 +135,8 @@ impl DuplicateWindow {
                 return Seen::Duplicate;
             }
         }
-        Seen::New
+        let is_known = self.before.iter().any(|before| before.seen(id) == Seen::Duplicate);
+        if is_known { Seen::Duplicate } else { Seen::New }
     }
 
     /// Fetches the places of ids that will be looked up soon. One look waits for memory; a batch of them, made one
@@ -139,7 +179,7 @@ impl DuplicateWindow {
 
     /// Ids held.
     pub fn len(&self) -> usize {
-        self.generations.iter().map(|generation| generation.entries).sum()
+        self.own_len() + self.before.iter().map(Self::own_len).sum::<usize>()
     }
 
     /// Whether no id is held.
@@ -180,6 +220,7 @@ impl DuplicateWindow {
     }
 
     fn begin_generation(&mut self, now: Timestamp) {
+        self.forget_before(now);
         let mut younger = 0;
         let kept = self.generations.iter().rev().take_while(|generation| {
             let needed = younger < self.config.entries && now.since(generation.last) < self.config.age;
@@ -286,5 +327,24 @@ mod tests {
         let mut window = window(0);
         window.insert(EventId(1), at(0));
         assert_eq!(window.seen(EventId(1)), Seen::New);
+    }
+
+    #[test]
+    fn another_size_forgets_no_id_that_it_must_know() {
+        let id = |number: u128| EventId((number << 64) | (number * 7));
+        let mut window = window(1_000);
+        window.insert(id(1), Timestamp::EPOCH);
+        for entries in [10, 100_000] {
+            window = window.resized(DedupeConfig { entries, age: Duration::from_hours(1) });
+            assert_eq!(window.seen(id(1)), Seen::Duplicate, "{entries}");
+        }
+        assert_eq!(window.seen(id(2)), Seen::New);
+        window = window.resized(DedupeConfig { entries: 10, age: Duration::from_secs(1) });
+        for number in 10..100 {
+            window.insert(id(number), Timestamp::EPOCH.after(Duration::from_secs(number as u64)));
+        }
+        assert_eq!(window.seen(id(1)), Seen::New);
+        let off = window.resized(DedupeConfig { entries: 0, age: Duration::from_secs(1) });
+        assert_eq!(off.seen(id(99)), Seen::New);
     }
 }

@@ -49,6 +49,11 @@ impl Majors {
         Self { deprecate_after, only: vec![None; EventType::ALL.len()], seen: BTreeMap::new() }
     }
 
+    /// Sets how long a newer major has to be there.
+    pub fn deprecate_after(&mut self, span: Duration) {
+        self.deprecate_after = span;
+    }
+
     /// Takes note of an applied event's version and says how it stands.
     pub fn seen(
         &mut self,

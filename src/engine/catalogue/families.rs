@@ -9,6 +9,7 @@ use super::row::{CatalogueRow, Source};
 use super::rows::Metric;
 use super::settings::{Chosen, choose, unit_of};
 use crate::engine::config::Config;
+use crate::engine::fact::Kept;
 use crate::engine::series::{Cause, FamilySpec, OVERFLOW, SeriesId, Store};
 use crate::engine::trackers::gauges::{Board, Family};
 use crate::engine::trackers::words::UNKNOWN;
@@ -37,6 +38,13 @@ impl Families {
     pub(super) fn new(registered: Registered, config: &Config) -> Self {
         let label_value_bytes_max = config.limits.label_value_bytes;
         Self { registered, known: Known::new(), key: Vec::new(), label_value_bytes_max }
+    }
+
+    /// Goes on under another configuration; a family with series keeps its buckets, and all keep their labels.
+    pub(super) fn configure(&mut self, store: &mut Store, config: &Config) -> Vec<Kept> {
+        self.label_value_bytes_max = config.limits.label_value_bytes;
+        self.known = Known::new();
+        self.registered.configure(store, config)
     }
 
     /// Gives birth to the label sets of events that are there from the start.

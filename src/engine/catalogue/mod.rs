@@ -40,6 +40,7 @@ pub use rows::{CATALOGUE, Metric, find};
 use self::families::{Families, no_event};
 use self::recorded::Recorded;
 use crate::engine::config::Config;
+use crate::engine::fact::Kept;
 use crate::engine::series::{Cause, Store};
 use crate::engine::time::Timestamp;
 use crate::engine::trackers::alerts::ForeignAlerts;
@@ -120,6 +121,24 @@ impl Catalogue {
             families,
             declared: false,
         }
+    }
+
+    /// Goes on under another configuration, with what metrics keep until the next start.
+    pub fn configure(&mut self, store: &mut Store, config: &Config, now: Timestamp) -> Vec<Kept> {
+        let limits = config.trackers();
+        self.jobs.bound(&limits);
+        self.workers.bound_workers(&limits);
+        self.chunks.bound(&limits);
+        self.files.bound(&limits);
+        self.cache.bound(&limits);
+        self.warmers.bound(&limits);
+        self.alerts.bound(&limits);
+        self.slow_query_ms = config.slow_query.as_micros() as f64 / 1e3;
+        let board = &mut Board { store: &mut *store, cause: no_event(now) };
+        self.slow_queries.show_at_most(board, config.slow_query_top);
+        let mut kept = self.families.configure(store, config);
+        kept.append(&mut self.recorded.configure(store, config));
+        kept
     }
 
     /// Applies one event, whole or not at all.

@@ -4,7 +4,7 @@
 //! apart. Any other is checked in full before the first change to the store, so that a refused one leaves no trace.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
@@ -14,9 +14,12 @@ use super::families::{Families, cut, is_overflow};
 use super::known::Known;
 use super::settings::{choose, unit_of};
 use crate::engine::config::{Config, NameScheme};
+use crate::engine::fact::Kept;
 use crate::engine::metric::MetricType;
 use crate::engine::metric::bound::NUMBER_LABELS;
-use crate::engine::series::{FamilyId, FamilySpec, SeriesId, Store, underscored_label, underscored_metric};
+use crate::engine::series::{
+    Buckets, FamilyId, FamilySpec, SeriesId, Store, underscored_label, underscored_metric,
+};
 use crate::engine::trackers::gauges::Board;
 use crate::engine::wire::payload::MetricRecorded;
 use crate::engine::wire::{Reason, Refusal, Text};
@@ -36,6 +39,8 @@ pub(super) struct Recorded {
     /// By the name of the family, without `_total`.
     families: HashMap<Arc<str>, RecordedFamily, RandomState>,
     config: Config,
+    /// By the name of the family as events have it: the one it was registered under before another scheme of names.
+    named_before: BTreeMap<String, Arc<str>>,
 }
 
 #[derive(Clone, Debug)]
@@ -44,6 +49,8 @@ struct RecordedFamily {
     metric_type: MetricType,
     /// The name as it is exposed.
     name: Arc<str>,
+    /// The name of the first event's metric, as it came.
+    written: Arc<str>,
     dropped: Box<[String]>,
 }
 
@@ -57,7 +64,41 @@ struct ValidTags<'a> {
 impl Recorded {
     pub(super) fn new(config: &Config) -> Self {
         let config = config.clone();
-        Self { known: Known::new(), key: Vec::new(), families: HashMap::default(), config }
+        Self {
+            known: Known::new(),
+            key: Vec::new(),
+            families: HashMap::default(),
+            config,
+            named_before: BTreeMap::new(),
+        }
+    }
+
+    /// Goes on under another configuration. A metric that is there keeps its name, and while it has series its labels
+    /// and buckets.
+    pub(super) fn configure(&mut self, store: &mut Store, config: &Config) -> Vec<Kept> {
+        let renames = config.names != self.config.names;
+        self.config = config.clone();
+        self.known = Known::new();
+        let mut kept = Vec::new();
+        let mut names: Vec<Arc<str>> = self.families.keys().cloned().collect();
+        names.sort();
+        for name in &names {
+            let Some(family) = self.families.get_mut(name) else { continue };
+            let spec = spec_of(config, name, family.metric_type);
+            if store.redeclare(family.id, &spec) == Buckets::Kept {
+                kept.push(Kept { key: "metrics.buckets", metric: family.name.to_string() });
+            }
+            let dropped: Box<[String]> = choose(config, name, family.metric_type).drop_labels.into();
+            if store.series_of(family.id).next().is_none() {
+                family.dropped = dropped;
+            } else if family.dropped != dropped {
+                kept.push(Kept { key: "metrics.drop_labels", metric: family.name.to_string() });
+            }
+            if renames {
+                self.named_before.insert(family.written.to_string(), Arc::clone(name));
+            }
+        }
+        kept
     }
 
     /// Applies an event whole or not at all.
@@ -94,7 +135,7 @@ impl Recorded {
     ) -> Result<SeriesId, Refusal> {
         let name = self.family_name(event)?;
         let tags = self.tags(event)?;
-        let family = self.family(board.store, &name, event.metric_type)?;
+        let family = self.family(board.store, &name, event)?;
         let kept = tags.labels.iter().filter(|(name, _)| !family.dropped.iter().any(|drop| drop == name));
         let labels: Vec<(&str, &str)> = kept.map(|(name, value)| (name.as_ref(), value.as_ref())).collect();
         let series = board.store.resolve(family.id, &labels, board.cause.now);
@@ -120,6 +161,9 @@ impl Recorded {
                 "metric_name has {} bytes, at most {bytes_max} are allowed",
                 name.len()
             )));
+        }
+        if let Some(before) = self.named_before.get(name) {
+            return Ok(Cow::Owned(before.to_string()));
         }
         let name = match self.config.names {
             NameScheme::Underscores => underscored_metric(name),
@@ -176,8 +220,9 @@ impl Recorded {
         &mut self,
         store: &mut Store,
         name: &str,
-        metric_type: MetricType,
+        event: &MetricRecorded<'_>,
     ) -> Result<RecordedFamily, Refusal> {
+        let metric_type = event.metric_type;
         if let Some(family) = self.families.get(name).filter(|family| family.metric_type == metric_type) {
             return Ok(family.clone());
         }
@@ -189,7 +234,13 @@ impl Recorded {
             detail: Cow::Owned(format!("metric_name {conflict}")),
         })?;
         let exposed = metric_type.exposed_name(name);
-        let family = RecordedFamily { id, metric_type, name: Arc::from(exposed), dropped };
+        let family = RecordedFamily {
+            id,
+            metric_type,
+            name: Arc::from(exposed),
+            written: Arc::from(event.metric_name.as_ref()),
+            dropped,
+        };
         self.families.insert(Arc::from(name), family.clone());
         Ok(family)
     }

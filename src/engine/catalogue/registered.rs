@@ -6,7 +6,8 @@ use super::families::exposed;
 use super::rows::{Metric, PerMetric};
 use super::{PROCESS_PREFIX, SIDECAR_PREFIX, Source};
 use crate::engine::config::Config;
-use crate::engine::series::{SeriesId, Store};
+use crate::engine::fact::Kept;
+use crate::engine::series::{Buckets, SeriesId, Store};
 use crate::engine::trackers::gauges::{Board, Family};
 
 /// The family of each metric. A clone is cheap and means the same store.
@@ -32,6 +33,22 @@ impl Registered {
             let dropped = row.labels.iter().copied().filter(|label| !exposed.labels.contains(label));
             Family::new(id, row.labels, dropped.collect())
         })))
+    }
+
+    /// Declares every row again as another configuration exposes it. A family with series keeps its buckets, and all
+    /// keep their labels: what is kept is returned.
+    pub(super) fn configure(&self, store: &mut Store, config: &Config) -> Vec<Kept> {
+        let mut kept = Vec::new();
+        for metric in Metric::ALL {
+            let (family, exposed) = (self.family(*metric), exposed(metric.row(), config));
+            if store.redeclare(family.id(), &exposed.spec) == Buckets::Kept {
+                kept.push(Kept { key: "metrics.buckets", metric: exposed.name.clone() });
+            }
+            if !family.has_labels(&exposed.labels) {
+                kept.push(Kept { key: "metrics.drop_labels", metric: exposed.name });
+            }
+        }
+        kept
     }
 
     /// A family, to feed by itself.

@@ -302,7 +302,7 @@ rows! {
     Reloads: Counter Sidecar "signalbox_config_reloads_total" ["result"],
         "Reloads of configuration and rules.", declared(RELOAD_RESULTS);
     RestartPending: Gauge Sidecar "signalbox_config_restart_pending" [],
-        "1 while a key of the configuration that changed waits for a restart.";
+        "1 while a key of the configuration that changed waits for a restart.", declared(ALONE);
     HistoryBytes: Gauge Sidecar "signalbox_history_bytes" [],
         "Memory that the recent past of the series takes.", unit("bytes"), declared(ALONE);
     HistoryFamiliesLeftOut: Gauge Sidecar "signalbox_history_families_left_out" [],

@@ -49,4 +49,12 @@ impl Config {
         self.note_changes(other, &top, &mut changes);
         changes
     }
+
+    /// This configuration as it can be put in force while it runs: what needs a restart is as it was at the start.
+    #[must_use]
+    pub fn until_restart(mut self, started: &Self) -> Self {
+        self.keep_until_restart(started, Effect::Live);
+        self.grid = started.grid;
+        self
+    }
 }

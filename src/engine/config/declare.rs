@@ -9,11 +9,11 @@ use crate::engine::diagnostic::Source;
 use crate::engine::labels::Labels;
 use crate::engine::metric::MetricType;
 use crate::engine::wire::{EventType, Lane};
-use crate::engine::yaml::keys::{KeyDefault, KeyKind};
+use crate::engine::yaml::keys::{Effect, KeyDefault, KeyKind};
 use crate::engine::yaml::{Findings, Node, Notation, Read, ReadValue, Scalar, Value, Values};
 
 /// A type that a key can have.
-pub(super) trait KeyValue: Sized + PartialEq {
+pub(super) trait KeyValue: Clone + PartialEq {
     /// The value that was read; none where the reader let something else through.
     fn of_read(read: &Read) -> Option<Self>;
 
@@ -33,6 +33,13 @@ pub(super) trait KeyValue: Sized + PartialEq {
     fn note_changes(&self, other: &Self, key: &Change, changes: &mut Changes) {
         if self != other {
             changes.0.push(key.clone());
+        }
+    }
+
+    /// Takes what needs a restart from the configuration of the start.
+    fn keep_until_restart(&mut self, started: &Self, effect: Effect) {
+        if effect == Effect::Restart {
+            self.clone_from(started);
         }
     }
 }
@@ -107,6 +114,10 @@ macro_rules! section {
                     &key.below($crate::engine::config::declare::written!($field $($written)?), Effect::$effect),
                     changes,
                 );)*
+            }
+
+            fn keep_until_restart(&mut self, started: &Self, _: Effect) {
+                $(self.$field.keep_until_restart(&started.$field, Effect::$effect);)*
             }
         }
     };

@@ -72,6 +72,13 @@ impl History {
         }
     }
 
+    /// Samples and keeps as another configuration has it. What is left out already stays so: its past has a hole.
+    pub fn configure(&mut self, config: &HistoryConfig) {
+        self.step = config.step.max(Duration::from_millis(1));
+        self.window = config.window;
+        self.bytes_max = config.bytes_max;
+    }
+
     /// Keeps at least this much, because a rule reads so far back.
     pub fn extend_window(&mut self, needed: Duration) {
         self.window = self.window.max(needed);

@@ -342,6 +342,18 @@ impl Evaluation<'_, '_> {
         self.alerting.annotations.iter().any(|(_, template)| template.is_volatile())
     }
 
+    /// Expands the annotations of open alerts that have none though the rule has.
+    pub(super) fn write_annotations(&mut self) {
+        let mut alerts = std::mem::take(&mut self.book.alerts);
+        for active in alerts.values_mut() {
+            if active.annotations.len() != self.alerting.annotations.len() {
+                let policy = self.alerting.policy_for(&active.sample);
+                self.annotate(active, policy);
+            }
+        }
+        self.book.alerts = alerts;
+    }
+
     /// Expands the annotations.
     fn annotate(&mut self, active: &mut Active, policy: &Policy) {
         // A level's severity is a label that texts may print, too.

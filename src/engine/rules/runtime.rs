@@ -18,7 +18,7 @@ use super::schedule::{Due, Schedule};
 use super::set::{Alerting, Group, Kind, Rule, RuleSet};
 use super::template::EVALUATION_STEPS_MAX;
 use super::view::{AlertView, GroupView, Health, KindView, LevelView, RuleView};
-use crate::engine::config::{Evaluate, Grid};
+use crate::engine::config::{Config, Evaluate, Grid};
 use crate::engine::history::Occasion;
 use crate::engine::labels::Labels;
 use crate::engine::promql;
@@ -64,6 +64,17 @@ pub enum Semantics {
 }
 
 impl RuleSettings {
+    /// What a configuration says, the rest as it is by default.
+    pub fn of(config: &Config) -> Self {
+        Self {
+            evaluate: config.evaluate,
+            grid: config.grid,
+            external_labels: config.external_labels.clone(),
+            external_url: config.external_url.as_str().into(),
+            ..Self::new(&config.instance)
+        }
+    }
+
     /// The defaults under an instance's name.
     pub fn new(instance: &str) -> Self {
         Self {

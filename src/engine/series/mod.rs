@@ -127,6 +127,15 @@ impl From<&LimitsConfig> for SeriesLimits {
     }
 }
 
+/// What became of the buckets of a family that was declared again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Buckets {
+    /// They are as declared.
+    AsDeclared,
+    /// The family has series, which keep theirs.
+    Kept,
+}
+
 /// Why a name cannot be registered.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Conflict {

@@ -121,6 +121,13 @@ impl<T: Tracker> Frame<T> {
         }
     }
 
+    /// Sets other bounds; what is over them leaves as others come or time passes.
+    pub(crate) fn bound(&mut self, limits: &TrackerLimits) {
+        self.entries_max = limits.entries;
+        self.remember = limits.age;
+        self.abandon_after = limits.abandon_after.get(&T::NAME).copied();
+    }
+
     /// The place of an entry; a new one is taken in where it is not known, and what is to go first makes room for it.
     pub(super) fn enter(
         &mut self,

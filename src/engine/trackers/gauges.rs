@@ -56,6 +56,12 @@ impl Family {
         self.id
     }
 
+    /// Whether exactly these labels are kept.
+    pub(crate) fn has_labels(&self, labels: &[&str]) -> bool {
+        let kept = self.labels.iter().filter(|label| !self.dropped.contains(label));
+        kept.eq(labels.iter())
+    }
+
     /// The series with these values, one for each label in the family's order, none empty.
     pub(crate) fn resolve(&self, board: &mut Board<'_>, values: &[&str]) -> SeriesId {
         let mut pairs = [("", ""); LABELS_MAX];

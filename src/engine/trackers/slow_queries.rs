@@ -41,6 +41,18 @@ impl SlowQueries {
         }
         let place = self.worst.partition_point(|query| query.seconds >= seconds);
         self.worst.insert(place, SlowQuery { hash: hash.into(), table: table.into(), seconds });
+        self.show(board);
+    }
+
+    /// Shows at most `most` hashes from now on.
+    pub(crate) fn show_at_most(&mut self, board: &mut Board<'_>, most: usize) {
+        self.most = most;
+        if self.worst.len() > most {
+            self.show(board);
+        }
+    }
+
+    fn show(&mut self, board: &mut Board<'_>) {
         self.worst.truncate(self.most);
         let mut values = Vec::with_capacity(self.worst.len());
         for query in &self.worst {

@@ -4,7 +4,7 @@ use super::frame::{Frame, FrameParts, Lifted, Tracker};
 use super::gauges::{Board, Counted, Family, ONE};
 use super::key::IdKey;
 use super::table::{Place, Table};
-use crate::engine::config::TrackerName;
+use crate::engine::config::{TrackerLimits, TrackerName};
 use crate::engine::series::SeriesId;
 use crate::engine::wire::payload::Quantity;
 
@@ -34,6 +34,12 @@ impl Workers {
         let (alive, slots) = (Counted::new(alive), Counted::new(slots));
         let books = WorkerBooks { alive, slots, queues: 0, queues_max: parts.limits.entries };
         Self::new(parts, books)
+    }
+
+    /// Sets other bounds, those of the queues of all workers too.
+    pub(crate) fn bound_workers(&mut self, limits: &TrackerLimits) {
+        self.bound(limits);
+        self.own.queues_max = limits.entries;
     }
 
     /// WorkerStarted: the worker is there, instead of what was there under its id. `queues` are distinct.

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use crate::engine::fact::Fact;
+use crate::engine::config::Config;
+use crate::engine::fact::{Fact, Kept};
 use crate::engine::frozen::FrozenInstant;
 use crate::engine::rules::RuleSet;
 use crate::engine::wire::EventId;
@@ -18,12 +19,23 @@ pub(crate) enum Command {
     Fact(Fact),
     /// Freeze everything there is now, for somebody to read.
     Freeze(oneshot::Sender<Arc<FrozenInstant>>),
-    /// Put other rules in force, and say when that is done.
-    ReplaceRules(RuleSet, oneshot::Sender<()>),
+    /// Put other rules in force, under another configuration where there is one, and say when that is done.
+    Reload(Box<Reload>),
     /// An alert event was acknowledged.
     Confirmed(EventId),
     /// Apply what is queued, wait until nothing is pending, then end.
     Finish,
+}
+
+/// What a reload puts in force.
+#[derive(Debug)]
+pub(crate) struct Reload {
+    /// The configuration; none where it stays.
+    pub(crate) config: Option<Arc<Config>>,
+    /// The rules.
+    pub(crate) rules: RuleSet,
+    /// Told what metrics keep of the old configuration.
+    pub(crate) done: oneshot::Sender<Vec<Kept>>,
 }
 
 /// Why nothing can be read.
@@ -54,11 +66,12 @@ impl Mailbox {
         Ok(receiver)
     }
 
-    /// Puts other rules in force; returns when they are, or the driver is gone.
-    pub(crate) async fn replace_rules(&self, rules: RuleSet) {
-        let (sender, receiver) = oneshot::channel();
-        self.command(Command::ReplaceRules(rules, sender));
-        // Without a driver no rules are in force at all.
-        let _ = receiver.await;
+    /// Puts rules, and a configuration where there is another one, in force; returns when they are, with what metrics
+    /// keep of the old configuration, or when the driver is gone.
+    pub(crate) async fn reload(&self, config: Option<Arc<Config>>, rules: RuleSet) -> Vec<Kept> {
+        let (done, receiver) = oneshot::channel();
+        self.command(Command::Reload(Box::new(Reload { config, rules, done })));
+        // Without a driver nothing is in force at all.
+        receiver.await.unwrap_or_default()
     }
 }

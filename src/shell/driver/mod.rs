@@ -17,7 +17,7 @@ use crate::engine::rules::AlertEvent;
 use crate::engine::wire::{Lane, Message};
 
 use super::clock::Clock;
-use super::driver::command::Command;
+use super::driver::command::{Command, Reload};
 use super::driver::mailbox::{CoreGate, FromStream, Item, Mailbox};
 use super::nats::out::rejected::Rejections;
 use super::status::{Status, Topic};
@@ -138,9 +138,12 @@ impl Driver {
                 // Who asked may have left.
                 let _ = reader.send(self.engine.freeze(now));
             }
-            Command::ReplaceRules(rules, done) => {
+            Command::Reload(order) => {
+                let Reload { config, rules, done } = *order;
+                let kept = config.map(|config| self.engine.reconfigure(&config, now)).unwrap_or_default();
                 self.engine.replace_rules(rules, now);
-                let _ = done.send(());
+                // Who asked may have left.
+                let _ = done.send(kept);
             }
             Command::Confirmed(id) => {
                 self.engine.confirm(id, now);

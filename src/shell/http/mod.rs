@@ -32,7 +32,7 @@ use crate::engine::time::Timestamp;
 
 use super::clock::Clock;
 use super::driver::mailbox::Mailbox;
-use super::rule_files::ReloadWish;
+use super::reload::ReloadWish;
 
 use super::settings::HttpSettings;
 use super::status::Status;

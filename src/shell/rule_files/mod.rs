@@ -1,46 +1,16 @@
-//! Rule files on disk: reading them, noticing that they changed, and putting them in force.
+//! Rule files on disk, and the rules that came of them.
 
-use std::collections::BTreeMap;
-use std::fs::Metadata;
 use std::io::Read;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
-
-use notify::{RecommendedWatcher, RecursiveMode, Watcher};
-use tokio::sync::{mpsc, oneshot};
 
 use crate::engine::catalogue::KnownMetrics;
 use crate::engine::diagnostic::{Diagnostic, Severity, Source, Style, render};
-use crate::engine::fact::{Fact, ReloadResult};
 use crate::engine::rules::RuleSet;
 use crate::engine::rules::load::{INTERVAL_DEFAULT, LoadContext, load};
 
-use super::ConfigSource;
-use super::context::ShellContext;
-use super::status::Topic;
-
 /// Bytes of a rule file.
 const FILE_BYTES_MAX: u64 = 8 << 20;
-
-/// How often files are looked at without a sign that they changed.
-const LOOK_EVERY: Duration = Duration::from_secs(3);
-
-/// How long a change is left to settle.
-const SETTLE: Duration = Duration::from_millis(150);
-
-/// Somebody's wish to reload, and where the outcome goes.
-pub(crate) type ReloadWish = oneshot::Sender<ReloadReport>;
-
-/// What came of a reload.
-#[derive(Clone, Debug)]
-pub(crate) struct ReloadReport {
-    /// Whether everything loaded.
-    pub(crate) is_good: bool,
-    /// What to tell who asked.
-    pub(crate) text: String,
-}
 
 /// What was read of the paths.
 #[derive(Debug, Default)]
@@ -132,11 +102,7 @@ pub(crate) struct RuleFiles {
     paths: Vec<PathBuf>,
     metrics: KnownMetrics,
     in_force: RuleSet,
-    signature: Signature,
 }
-
-/// What tells that files changed without reading them.
-type Signature = BTreeMap<PathBuf, (u64, i64, i64, u64)>;
 
 /// One load.
 #[derive(Debug)]
@@ -153,15 +119,21 @@ pub(crate) struct Load {
     pub(crate) files: usize,
 }
 
+impl Load {
+    /// How many rules there are.
+    pub(crate) fn count(&self) -> usize {
+        self.rules.groups.iter().map(|group| group.rules.len()).sum()
+    }
+}
+
 impl RuleFiles {
     /// No rules yet, from these paths, checked against what is known of metrics.
     pub(crate) fn new(paths: Vec<PathBuf>, metrics: KnownMetrics) -> Self {
-        Self { paths, metrics, in_force: RuleSet::default(), signature: Signature::new() }
+        Self { paths, metrics, in_force: RuleSet::default() }
     }
 
     /// Reads everything again; bad files keep their last good groups.
     pub(crate) fn load(&mut self) -> Load {
-        self.signature = self.look();
         let texts = read_rules(&self.paths);
         let context = LoadContext {
             interval: INTERVAL_DEFAULT,
@@ -186,136 +158,26 @@ impl RuleFiles {
         }
     }
 
-    /// Whether files changed since they were read.
-    fn changed(&self) -> bool {
-        self.look() != self.signature
+    /// Takes rules from other paths from the next load on, checked against what is known of metrics now.
+    pub(crate) fn point_at(&mut self, paths: Vec<PathBuf>, metrics: KnownMetrics) {
+        (self.paths, self.metrics) = (paths, metrics);
     }
 
-    fn look(&self) -> Signature {
-        let mut ignored = Vec::new();
-        let files = rule_files(&self.paths, &mut ignored);
-        files
-            .into_iter()
-            .map(|path| {
-                let seen = std::fs::metadata(&path).ok();
-                let number = |get: fn(&Metadata) -> u64| seen.as_ref().map_or(0, get);
-                let signed = |get: fn(&Metadata) -> i64| seen.as_ref().map_or(0, get);
-                let facts = (
-                    number(MetadataExt::size),
-                    signed(MetadataExt::mtime),
-                    signed(MetadataExt::mtime_nsec),
-                    number(MetadataExt::ino),
-                );
-                (path, facts)
-            })
-            .collect()
+    /// The files that a load reads now.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        rule_files(&self.paths, &mut Vec::new())
     }
 
-    /// Has `changes` told whenever something happens in the folders of the rules.
-    fn watch(&self, changes: mpsc::Sender<()>) -> Option<RecommendedWatcher> {
-        let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            // Reading is no change; one waiting sign is as good as many.
-            if event.is_ok_and(|event| !event.kind.is_access()) {
-                let _ = changes.try_send(());
-            }
-        })
-        .ok()?;
-        for path in &self.paths {
-            let folder = if path.is_dir() { Some(path.as_path()) } else { path.parent() };
-            let folder = folder.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            if let Err(error) = watcher.watch(folder, RecursiveMode::NonRecursive) {
-                tracing::debug!(folder = %folder.display(), error = %error, "cannot watch; looking now and then");
-            }
-        }
-        Some(watcher)
+    /// The folders in which something has to happen for a load to read something else.
+    pub(crate) fn folders(&self) -> Vec<PathBuf> {
+        self.paths.iter().map(|path| if path.is_dir() { path.clone() } else { folder_of(path) }).collect()
     }
 }
 
-/// Reloads when it is asked to or files change.
-pub(crate) struct Reloader {
-    /// The rules in force.
-    pub(crate) files: RuleFiles,
-    /// Where the configuration comes from.
-    pub(crate) source: Option<ConfigSource>,
-    /// What lanes work with, too.
-    pub(crate) context: ShellContext,
-}
-
-impl Reloader {
-    /// Reloads until nobody can ask any more.
-    pub(crate) async fn run(mut self, mut wishes: mpsc::Receiver<ReloadWish>) {
-        let (signs, mut changes) = mpsc::channel(1);
-        let _watcher = self.files.watch(signs.clone());
-        let mut looks = tokio::time::interval(LOOK_EVERY);
-        loop {
-            tokio::select! {
-                wish = wishes.recv() => {
-                    let Some(wish) = wish else { return };
-                    let report = self.reload().await;
-                    // Who asked may have left.
-                    drop(wish.send(report));
-                }
-                _ = changes.recv() => {
-                    tokio::time::sleep(SETTLE).await;
-                    self.reload_if_changed().await;
-                }
-                _ = looks.tick() => self.reload_if_changed().await,
-            }
-        }
-    }
-
-    async fn reload_if_changed(&mut self) {
-        if self.files.changed() {
-            self.reload().await;
-        }
-    }
-
-    async fn reload(&mut self) -> ReloadReport {
-        self.context.renewals.look(&self.context.settings.nats.auth);
-        let config = self.source.as_ref().map_or(Ok(()), |source| {
-            let read = (source.reread)();
-            match read.config {
-                Some(config) if config == *self.context.config.get() => Ok(()),
-                Some(_) => {
-                    tracing::warn!(
-                        file = %source.path.display(),
-                        "the configuration changed: restart to put it in force"
-                    );
-                    Ok(())
-                }
-                None => Err(render(&read.diagnostics, Style::Plain)),
-            }
-        });
-        let load = self.files.load();
-        let rules = load.rules.clone();
-        let count: usize = rules.groups.iter().map(|group| group.rules.len()).sum();
-        self.context.mailbox.replace_rules(rules).await;
-        let is_good = load.is_good && config.is_ok();
-        tell(&self.context, &load, count);
-        let mut text = load.text;
-        if let Err(problem) = config {
-            tracing::warn!(problem, "the configuration is not usable; the last good one stays in force");
-            text.insert_str(0, &format!("{problem}\n"));
-        }
-        self.context.status.note_diagnostics(&text);
-        let result = if is_good { ReloadResult::Success } else { ReloadResult::Failure };
-        self.context.fact(Fact::Reloaded(result));
-        let summary = format!("{count} rules of {} files are in force.\n", load.files);
-        ReloadReport { is_good, text: format!("{text}{summary}") }
-    }
-}
-
-/// Says in the log and in readiness what a load came to.
-pub(crate) fn tell(context: &ShellContext, load: &Load, rules: usize) {
-    for line in &load.lines {
-        tracing::warn!(finding = line, "rules");
-    }
-    tracing::info!(files = load.files, rules, "rules are in force");
-    if !load.is_good && rules == 0 {
-        context.status.set(Topic::Rules, "no rule file is good; see the log or the status page");
-    } else {
-        context.status.clear(Topic::Rules);
-    }
+/// The folder a file lies in.
+pub(crate) fn folder_of(path: &Path) -> PathBuf {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    folder.unwrap_or(Path::new(".")).to_owned()
 }
 
 #[cfg(test)]
@@ -360,20 +222,5 @@ mod tests {
         assert_eq!(texts.sources.len(), 1);
         assert_eq!(texts.faults.len(), 1);
         assert_eq!(texts.faults[0].message, "larger than 8 MiB");
-    }
-
-    #[test]
-    fn a_change_of_content_or_of_a_links_target_is_noticed() {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        std::fs::write(at("one"), "groups: []").unwrap();
-        std::fs::write(at("two"), "groups: []").unwrap();
-        std::os::unix::fs::symlink(at("one"), at("rules.yaml")).unwrap();
-        let mut files = RuleFiles::new(vec![folder.path().to_owned()], KnownMetrics::default());
-        files.signature = files.look();
-        assert!(!files.changed());
-        std::fs::remove_file(at("rules.yaml")).unwrap();
-        std::os::unix::fs::symlink(at("two"), at("rules.yaml")).unwrap();
-        assert!(files.changed());
     }
 }

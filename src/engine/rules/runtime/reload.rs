@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{RuleState, Rules};
+use super::{RuleSettings, RuleState, Rules};
 use crate::engine::config::Evaluate;
+use crate::engine::rules::RuleStorage;
 use crate::engine::rules::book::Sender;
-use crate::engine::rules::evaluate::limit_sender;
+use crate::engine::rules::evaluate::{Env, Evaluation, limit_sender};
 use crate::engine::rules::event::Reason;
 use crate::engine::rules::kept::Moved;
 use crate::engine::rules::set::{Kind, Rule, RuleSet};
+use crate::engine::rules::template::EVALUATION_STEPS_MAX;
 use crate::engine::time::Timestamp;
 
 /// What makes a rule the same rule after a reload: its kind and its id.
@@ -42,7 +44,7 @@ impl Rules {
                     Some(old) if old.rule.essence == rule.rule.essence => {
                         let (rule_now, partition) = (rule.rule.clone(), rule.partition.clone());
                         *rule = RuleState { rule: rule_now, partition, moved: Moved::Nothing, ..old };
-                        // Their texts may have changed; the next evaluation writes them anew.
+                        // Their texts may have changed: `write_annotations` writes them anew.
                         rule.book.alerts.values_mut().for_each(|active| active.annotations.clear());
                     }
                     Some(old) => {
@@ -65,6 +67,51 @@ impl Rules {
         }
         self.put_in_force(groups);
         self.views = None;
+    }
+
+    /// Evaluates as other settings have it from now on. Alerts stay; their texts are written anew.
+    pub fn configure(&mut self, settings: RuleSettings, now: Timestamp) {
+        let stopwatch = self.settings.stopwatch.clone();
+        self.settings = RuleSettings { stopwatch, ..settings };
+        for place in 0..self.groups.len() {
+            let Some(group) = self.groups.get(place).map(|state| state.group.clone()) else { continue };
+            let fresh = self.group_state(group, now).schedule;
+            let Some(state) = self.groups.get_mut(place) else { continue };
+            if !state.schedule.fits(&fresh) {
+                state.schedule = fresh;
+            }
+            for rule in &mut state.rules {
+                rule.book.alerts.values_mut().for_each(|active| active.annotations.clear());
+            }
+        }
+    }
+
+    /// Expands the annotations that a reload took away, so that readers need not wait for the next evaluation.
+    pub fn write_annotations(&mut self, storage: &mut dyn RuleStorage, now: Timestamp) {
+        let mut template_steps = EVALUATION_STEPS_MAX;
+        self.views = None;
+        for state in &mut self.groups {
+            state.view = None;
+            let group = state.group.clone();
+            let mut env = Env {
+                storage: &mut *storage,
+                settings: &self.settings,
+                group: &group,
+                at: now,
+                query_at: now.before(group.query_offset),
+                moved_at: None,
+                narrow: None,
+                outbox: &mut self.outbox,
+                counts: &mut state.counts,
+                template_steps: &mut template_steps,
+            };
+            for rule in &mut state.rules {
+                if let Kind::Alerting(alerting) = &rule.rule.kind {
+                    let (rule, book) = (&rule.rule, &mut rule.book);
+                    Evaluation { env: &mut env, rule, alerting, book }.write_annotations();
+                }
+            }
+        }
     }
 
     fn end(&mut self, mut old: RuleState, reason: Reason, now: Timestamp) {

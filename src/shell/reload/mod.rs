@@ -1,0 +1,202 @@
+//! Reloading: the configuration and the rules are read again when somebody asks or files change, and put in force.
+//!
+//! A configuration is put in force whole or not at all; of what it changes, live keys count at once and the others
+//! wait for a restart. Rule files are put in force one by one: a bad one keeps the last good version of its groups.
+
+mod report;
+mod watch;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::engine::catalogue::known_metrics;
+use crate::engine::config::{Changes, Config};
+use crate::engine::diagnostic::Diagnostic;
+use crate::engine::fact::{Fact, Kept, ReloadResult, RestartPending};
+
+use super::context::ShellContext;
+use super::rule_files::{Load, RuleFiles, folder_of};
+use super::status::Topic;
+use watch::{Signature, Watch};
+
+pub(crate) use report::ReloadReport;
+
+/// How often files are looked at without a sign that they changed.
+const LOOK_EVERY: Duration = Duration::from_secs(3);
+
+/// How long a change is left to settle.
+const SETTLE: Duration = Duration::from_millis(150);
+
+/// Where the outcome of a reload goes.
+pub(crate) type ReloadWish = oneshot::Sender<ReloadReport>;
+
+/// Where the configuration comes from.
+pub struct ConfigSource {
+    /// The file, whether or not it is there.
+    pub path: PathBuf,
+    /// Reads it again, flags and environment over it.
+    pub reread: Box<dyn Fn() -> Reread + Send>,
+    /// Told of each configuration that was put in force, for what lies outside the shell.
+    pub applied: Box<dyn Fn(&Config) + Send>,
+}
+
+/// A configuration that was read again.
+#[derive(Clone, Debug)]
+pub struct Reread {
+    /// The configuration; none where something refuses it.
+    pub config: Option<Config>,
+    /// What was found in it.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// What a reload made of the configuration.
+#[derive(Debug, Default)]
+struct ConfigOutcome {
+    /// What was found in the file.
+    diagnostics: Vec<Diagnostic>,
+    /// What to put in force; none where the file is refused or changes nothing that is live.
+    next: Option<Config>,
+    /// What is put in force by that.
+    changes: Changes,
+    /// Whether the file was refused.
+    is_refused: bool,
+}
+
+/// Reloads when it is asked to or files change.
+pub(crate) struct Reloader {
+    files: RuleFiles,
+    source: Option<ConfigSource>,
+    context: ShellContext,
+    /// The configuration of the start, which what needs a restart still follows.
+    started: Arc<Config>,
+    /// The keys that wait for a restart.
+    waiting: Vec<String>,
+    /// What metrics keep until the next start.
+    kept: Vec<Kept>,
+    seen: Signature,
+}
+
+impl Reloader {
+    /// A reloader of what was loaded at the start.
+    pub(crate) fn new(files: RuleFiles, source: Option<ConfigSource>, context: ShellContext) -> Self {
+        let started = context.config.get();
+        let (waiting, kept) = (Vec::new(), Vec::new());
+        let mut reloader =
+            Self { files, source, context, started, waiting, kept, seen: Signature::default() };
+        reloader.seen = reloader.look();
+        reloader
+    }
+
+    /// Reloads until nobody can ask any more.
+    pub(crate) async fn run(mut self, mut wishes: mpsc::Receiver<ReloadWish>) {
+        let (signs, mut changes) = mpsc::channel(1);
+        let mut watch = Watch::new(signs);
+        watch.folders(&self.folders());
+        let mut looks = tokio::time::interval(LOOK_EVERY);
+        loop {
+            tokio::select! {
+                wish = wishes.recv() => {
+                    let Some(wish) = wish else { return };
+                    let report = self.reload().await;
+                    // Who asked may have left.
+                    drop(wish.send(report));
+                }
+                _ = changes.recv() => {
+                    tokio::time::sleep(SETTLE).await;
+                    self.reload_if_changed().await;
+                }
+                _ = looks.tick() => self.reload_if_changed().await,
+            }
+            watch.folders(&self.folders());
+        }
+    }
+
+    fn folders(&self) -> Vec<PathBuf> {
+        let mut folders = self.files.folders();
+        folders.extend(self.source.as_ref().map(|source| folder_of(&source.path)));
+        folders.sort();
+        folders.dedup();
+        folders
+    }
+
+    fn look(&self) -> Signature {
+        let mut files = self.files.files();
+        files.extend(self.source.as_ref().map(|source| source.path.clone()));
+        Signature::of(files)
+    }
+
+    async fn reload_if_changed(&mut self) {
+        if self.look() != self.seen {
+            self.reload().await;
+        }
+    }
+
+    async fn reload(&mut self) -> ReloadReport {
+        self.context.renewals.look(&self.context.settings.nats.auth);
+        self.seen = self.look();
+        let config = self.reread();
+        if let Some(next) = &config.next {
+            self.files
+                .point_at(next.rules.iter().flatten().map(PathBuf::from).collect(), known_metrics(next));
+            // Other paths have other files.
+            self.seen = self.look();
+        }
+        let load = self.files.load();
+        self.put_in_force(config.next.clone(), &load).await;
+        let report = report::write(&config, &load, &self.waiting, &self.kept);
+        report::log(&config, &load, &self.waiting, &self.kept);
+        tell(&self.context, &load);
+        self.context.status.note_diagnostics(&report.shown);
+        let is_waiting = !self.waiting.is_empty() || !self.kept.is_empty();
+        let pending = if is_waiting { RestartPending::Yes } else { RestartPending::No };
+        self.context.fact(Fact::RestartPending(pending));
+        let result = if report.is_good { ReloadResult::Success } else { ReloadResult::Failure };
+        self.context.fact(Fact::Reloaded(result));
+        report
+    }
+
+    /// Reads the configuration again and works out what it changes.
+    fn reread(&mut self) -> ConfigOutcome {
+        let Some(source) = &self.source else { return ConfigOutcome::default() };
+        let read = (source.reread)();
+        let diagnostics = read.diagnostics;
+        let Some(config) = read.config else {
+            return ConfigOutcome { diagnostics, is_refused: true, ..ConfigOutcome::default() };
+        };
+        let waiting = self.started.changes(&config);
+        self.waiting = waiting.restart().into_iter().map(str::to_owned).collect();
+        let next = config.until_restart(&self.started);
+        let changes = self.context.config.get().changes(&next);
+        let next = (!changes.0.is_empty()).then_some(next);
+        ConfigOutcome { diagnostics, next, changes, is_refused: false }
+    }
+
+    /// Puts rules and configuration in force in one turn of the driver.
+    async fn put_in_force(&mut self, next: Option<Config>, load: &Load) {
+        let next = next.map(Arc::new);
+        let kept = self.context.mailbox.reload(next.clone(), load.rules.clone()).await;
+        if let Some(next) = next {
+            self.kept = kept;
+            if let Some(source) = &self.source {
+                (source.applied)(&next);
+            }
+            self.context.config.put(next);
+        }
+    }
+}
+
+/// Says in the log and in readiness what a load of rules came to.
+pub(crate) fn tell(context: &ShellContext, load: &Load) {
+    for line in &load.lines {
+        tracing::warn!(finding = line, "rules");
+    }
+    tracing::info!(files = load.files, rules = load.count(), "rules are in force");
+    if !load.is_good && load.count() == 0 {
+        context.status.set(Topic::Rules, "no rule file is good; see the log or the status page");
+    } else {
+        context.status.clear(Topic::Rules);
+    }
+}
