@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use super::frame::{Frame, FrameParts, Lifted, Tracker};
 use super::gauges::{Board, Counted, Ending, Family, ONE, Shown};
+use super::job::{Job, Move, Run, State, Stay};
 use super::key::IdKey;
 use super::oldest::{Oldest, Ticket, Tickets};
 use super::ratios::{HeldRatio, Ratios};
-use super::table::{Place, Standing, Table};
+use super::table::{Place, Table};
 use super::words::{UNKNOWN, WordId, Words};
 use crate::engine::config::TrackerName;
-use crate::engine::series::SeriesId;
 use crate::engine::time::Timestamp;
 
 /// The families that jobs feed.
@@ -66,99 +66,6 @@ pub(crate) struct JobProgress<'a> {
     pub(crate) ratio: f64,
     /// The event's timestamp.
     pub(crate) at: Timestamp,
-}
-
-/// Where a job is.
-#[derive(Clone, Copy, Debug)]
-enum State {
-    Waiting(Stay),
-    Running(Run),
-    Apart,
-    Done,
-}
-
-/// What a waiting or running job counts in, and since when.
-#[derive(Clone, Copy, Debug)]
-struct Stay {
-    series: SeriesId,
-    /// The timestamp of the event that moved it last.
-    moved: Timestamp,
-    ticket: Ticket,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Run {
-    stay: Stay,
-    worker: IdKey,
-    /// The progress that was reported of this run.
-    progress: Option<HeldRatio>,
-}
-
-/// Where a job goes, before it is counted there.
-#[derive(Clone, Copy, Debug)]
-enum Move {
-    Wait { moved: Timestamp },
-    Run { moved: Timestamp, worker: IdKey },
-    Part,
-    Finish,
-}
-
-#[derive(Debug)]
-pub(crate) struct Job {
-    queue: WordId,
-    kind: WordId,
-    priority: WordId,
-    state: State,
-    /// The timestamp of the last JobQueued.
-    queued: Option<Timestamp>,
-    /// The timestamp of the last JobStarted.
-    started: Option<Timestamp>,
-    /// The latest timestamp of an end.
-    ended: Option<Timestamp>,
-    /// What progress was reported last, and when. It rides another lane, so a report may come before its start.
-    reported: Option<(f64, Timestamp)>,
-}
-
-impl Job {
-    fn new() -> Self {
-        let unknown = WordId::default();
-        Self {
-            queue: unknown,
-            kind: unknown,
-            priority: unknown,
-            state: State::Apart,
-            queued: None,
-            started: None,
-            ended: None,
-            reported: None,
-        }
-    }
-
-    fn standing(&self) -> Standing {
-        match self.state {
-            State::Waiting(_) | State::Running(_) | State::Apart => Standing::Alive,
-            State::Done => Standing::Ended,
-        }
-    }
-
-    fn stay(&self) -> Option<&Stay> {
-        match &self.state {
-            State::Waiting(stay) | State::Running(Run { stay, .. }) => Some(stay),
-            State::Apart | State::Done => None,
-        }
-    }
-
-    fn progress(&self) -> Option<&HeldRatio> {
-        match &self.state {
-            State::Running(run) => run.progress.as_ref(),
-            State::Waiting(_) | State::Apart | State::Done => None,
-        }
-    }
-
-    /// The progress that was reported of the present run.
-    fn reported_since_start(&self) -> Option<f64> {
-        self.reported.filter(|(_, at)| Some(*at) >= self.started).map(|(ratio, _)| ratio)
-    }
 }
 
 /// Entries by queue, to find the one that moved longest ago.

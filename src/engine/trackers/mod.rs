@@ -16,6 +16,7 @@ pub(crate) mod chunks;
 pub(crate) mod files;
 pub(crate) mod frame;
 pub(crate) mod gauges;
+mod job;
 pub(crate) mod jobs;
 pub(crate) mod key;
 pub(crate) mod oldest;
