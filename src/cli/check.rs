@@ -106,7 +106,11 @@ fn find(path: &Path, found: &mut Found) -> anyhow::Result<()> {
     if !path.is_dir() {
         return sort(path, found);
     }
-    for file in listed(path, &[".yaml", ".yml", ".json"])? {
+    let files = listed(path, &[".yaml", ".yml", ".json"])?;
+    if files.is_empty() {
+        bail!("find anything to check in {}: it holds no *.yaml, *.yml or *.json of its own", path.display());
+    }
+    for file in files {
         sort(&file, found)?;
     }
     Ok(())

@@ -66,7 +66,8 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Res
 
 /// The status line of the answer.
 fn ask(authority: &str, path: &str) -> anyhow::Result<String> {
-    let found = authority.to_socket_addrs().with_context(|| format!("find {authority}"))?.next();
+    let found =
+        authority.to_socket_addrs().with_context(|| format!("ask `{authority}`: write HOST:PORT"))?.next();
     let address = found.with_context(|| format!("find {authority}"))?;
     let mut stream =
         TcpStream::connect_timeout(&address, TIMEOUT).with_context(|| format!("connect to {address}"))?;

@@ -171,7 +171,11 @@ fn check_urls(text: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn address(text: &str, flag: &str) -> anyhow::Result<SocketAddr> {
+/// The address a flag names.
+///
+/// # Errors
+/// It is none.
+pub(super) fn address(text: &str, flag: &str) -> anyhow::Result<SocketAddr> {
     let written = address_text(text);
     let mut found = written
         .to_socket_addrs()

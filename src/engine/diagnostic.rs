@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 mod printable;
 
@@ -63,10 +63,13 @@ impl Diagnostic {
         (before.matches('\n').count() + 1, column)
     }
 
-    /// One line for a log: `file:line:column: message`.
+    /// One line for a log: `file:line:column: message`; of a file without a text `file: message`.
     pub fn summary(&self) -> String {
-        let (line, column) = self.position();
-        printable(&format!("{}:{line}:{column}: {}", self.source.name, self.message), Lines::One).into_owned()
+        let place = match (self.source.text.as_ref(), self.position()) {
+            ("", _) => self.source.name.to_string(),
+            (_, (line, column)) => format!("{}:{line}:{column}", self.source.name),
+        };
+        printable(&format!("{place}: {}", self.message), Lines::One).into_owned()
     }
 
     /// The finding with its source line, carets and advice, without a newline at the end.
@@ -75,14 +78,15 @@ impl Diagnostic {
             Severity::Warning => Level::WARNING,
             Severity::Error => Level::ERROR,
         };
-        let excerpt = Excerpt::around(&self.source.text, &self.span);
-        let snippet = Snippet::source(excerpt.text)
-            .line_start(excerpt.line)
-            .path(printable(&self.source.name, Lines::One))
-            .fold(true)
-            .annotation(AnnotationKind::Primary.span(excerpt.span));
+        let path = printable(&self.source.name, Lines::One);
         let title = level.primary_title(printable(&self.message, Lines::Many)).id(self.code);
-        let mut group: Group<'_> = title.element(snippet);
+        let mut group: Group<'_> = if self.source.text.is_empty() {
+            title.element(Origin::path(path))
+        } else {
+            let excerpt = Excerpt::around(&self.source.text, &self.span);
+            let snippet = Snippet::source(excerpt.text).line_start(excerpt.line).path(path).fold(true);
+            title.element(snippet.annotation(AnnotationKind::Primary.span(excerpt.span)))
+        };
         if let Some(advice) = &self.advice {
             group = group.element(Level::HELP.message(printable(advice, Lines::Many)));
         }

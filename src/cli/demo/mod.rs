@@ -45,7 +45,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "URL[,URL…]", env = "SIGNALBOX_NATS_URL", hide_env_values = true)]
     nats_url: Option<String>,
     /// Where the sidecar of the demo listens
-    #[arg(long, env = "SIGNALBOX_LISTEN", default_value = "127.0.0.1:9469")]
+    #[arg(long, value_name = "ADDR", env = "SIGNALBOX_LISTEN", default_value = "127.0.0.1:9469", value_parser = address)]
     listen: SocketAddr,
     /// Rule files and folders [default: rules/ if present]
     #[arg(long, num_args = 1..)]
@@ -57,7 +57,7 @@ pub(super) struct Arguments {
     #[arg(long, value_parser = duration)]
     duration: Option<Duration>,
     /// The same seed tells the same story, with ids of its own at each start [default: another each time]
-    #[arg(long)]
+    #[arg(long, value_parser = seed)]
     seed: Option<u64>,
     /// When the story begins, with --print: RFC 3339 or seconds since the epoch [default: now]
     #[arg(long, value_name = "TIME", requires = "print", value_parser = instant)]
@@ -75,9 +75,18 @@ fn instant(text: &str) -> Result<Timestamp, String> {
         .ok_or_else(|| "expected RFC 3339, e.g. 2026-02-03T04:05:06Z, or seconds since the epoch".to_owned())
 }
 
+fn address(text: &str) -> Result<SocketAddr, String> {
+    settings::address(text, "--listen")
+        .map_err(|_| "expected HOST:PORT, for example 127.0.0.1:9469".to_owned())
+}
+
+fn seed(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "expected a whole number".to_owned())
+}
+
 fn positive(text: &str) -> Result<f64, String> {
-    let rate = text.parse::<f64>().map_err(|error| error.to_string())?;
-    if rate.is_finite() && rate > 0.0 { Ok(rate) } else { Err("expected a number above 0".to_owned()) }
+    let rate = text.parse::<f64>().ok().filter(|rate| rate.is_finite() && *rate > 0.0);
+    rate.ok_or_else(|| "expected a number above 0".to_owned())
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
