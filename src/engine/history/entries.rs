@@ -106,20 +106,44 @@ impl Entries {
     /// The entries that match, in their order.
     pub(super) fn matching<'a>(&'a self, matchers: &'a [Matcher]) -> Vec<&'a Entry> {
         let holds = |entry: &&Entry| matches(matchers, &entry.labels);
-        let wanted = matchers.iter().find_map(|matcher| match &matcher.condition {
-            Condition::Equal(value) if matcher.name.as_ref() != METRIC_NAME && !value.is_empty() => {
-                Some((&matcher.name, value))
-            }
-            _ => None,
-        });
-        match wanted {
-            Some((name, value)) if self.all.len() >= INDEXED_FROM => {
-                let index = self.by_label(name);
-                let places = index.get(spelled(name, value).as_ref()).map_or(&[][..], Vec::as_slice);
+        let fewest = if self.all.len() < INDEXED_FROM {
+            None
+        } else {
+            matchers.iter().filter_map(|matcher| self.places(matcher)).min_by_key(Vec::len)
+        };
+        match fewest {
+            Some(places) => {
                 places.iter().filter_map(|place| self.all.get(*place as usize)).filter(holds).collect()
             }
-            _ => self.all.iter().filter(holds).collect(),
+            None => self.all.iter().filter(holds).collect(),
         }
+    }
+
+    /// The places of the entries that have a value a matcher asks for, rising; none where it asks for no value.
+    fn places(&self, matcher: &Matcher) -> Option<Vec<u32>> {
+        if matcher.name.as_ref() == METRIC_NAME {
+            return None;
+        }
+        let values: Vec<&Arc<str>> = match &matcher.condition {
+            Condition::Equal(value) => vec![value],
+            Condition::OneOf(values) => values.iter().collect(),
+            Condition::NotEqual(_) | Condition::Match(_) | Condition::NoMatch(_) => return None,
+        };
+        // Who lacks the label has no place in the index.
+        if values.iter().any(|value| value.is_empty()) {
+            return None;
+        }
+        let index = self.by_label(&matcher.name);
+        let mut places: Vec<u32> = values
+            .iter()
+            .filter_map(|value| index.get(spelled(&matcher.name, value).as_ref()))
+            .flatten()
+            .copied()
+            .collect();
+        if values.len() > 1 {
+            places.sort_unstable();
+        }
+        Some(places)
     }
 
     fn by_label(&self, name: &Arc<str>) -> Arc<Values> {
@@ -161,4 +185,49 @@ pub(super) fn bounds(buckets: &[f64]) -> impl Iterator<Item = String> + '_ {
 /// Whether all conditions hold of a label set.
 pub(super) fn matches(matchers: &[Matcher], labels: &Labels) -> bool {
     matchers.iter().all(|matcher| matcher.meets(labels.get(&matcher.name).unwrap_or("")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::series::{FamilySpec, SeriesLimits, Store};
+
+    #[test]
+    fn the_index_finds_what_a_walk_finds() {
+        let mut store = Store::new(SeriesLimits { series: 1_000, series_per_metric: 1_000 });
+        let family = store.register(FamilySpec { name: Arc::from("m"), ..FamilySpec::default() }).unwrap();
+        for number in 0..200 {
+            let (shard, pod) = (format!("{}", number % 20), format!("{number}"));
+            let pod = if number % 7 == 0 { "" } else { pod.as_str() };
+            store.resolve(family, &[("shard", &shard), ("pod", pod)], Timestamp::EPOCH);
+        }
+        let entries = Entries::of(&store, family, Part::Value);
+        let matcher = |name: &str, values: &[&str]| {
+            let condition = match values {
+                [value] => Condition::Equal(Arc::from(*value)),
+                _ => Condition::OneOf(Arc::new(values.iter().map(|value| Arc::from(*value)).collect())),
+            };
+            Matcher { name: Arc::from(name), condition }
+        };
+        let everywhere: Vec<String> = (0..200).map(|number| number.to_string()).collect();
+        let everywhere: Vec<&str> = everywhere.iter().map(String::as_str).collect();
+        for (matchers, count) in [
+            (vec![matcher("shard", &["3"])], 10),
+            (vec![matcher("shard", &["3", "17", "none"])], 20),
+            (vec![matcher("pod", &["", "1", "7"])], 21),
+            (vec![matcher("pod", &everywhere), matcher("shard", &["3"])], 9),
+            (vec![matcher("shard", &["3"]), matcher("pod", &["23", "24"])], 1),
+        ] {
+            let walked: Vec<&Labels> = entries
+                .all
+                .iter()
+                .map(|entry| &entry.labels)
+                .filter(|labels| matches(&matchers, labels))
+                .collect();
+            let found: Vec<&Labels> =
+                entries.matching(&matchers).into_iter().map(|entry| &entry.labels).collect();
+            assert_eq!(found, walked);
+            assert_eq!(found.len(), count, "{matchers:?}");
+        }
+    }
 }

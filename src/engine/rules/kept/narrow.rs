@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Partition;
 use crate::engine::labels::Labels;
+use crate::engine::metric::bound::NUMBER_LABELS;
 use crate::engine::promql::storage::{Condition, Matcher, Selection};
 use crate::engine::promql::{SelectedSeries, Storage};
 
@@ -48,7 +49,9 @@ impl Narrow {
     /// The parts that the moved series are in; none where that is all of it, or nobody knows.
     pub(in crate::engine::rules) fn to(partition: &Partition, moved: &[Labels]) -> Option<Self> {
         let names: BTreeSet<&Arc<str>> = moved.iter().flatten().map(|(name, _)| name).collect();
-        let names = names.into_iter().filter(|name| partition.contains(name)).take(LABELS_MAX);
+        // A number has several spellings, of which results have one.
+        let tells = |name: &&Arc<str>| partition.contains(name) && !NUMBER_LABELS.contains(&name.as_ref());
+        let names = names.into_iter().filter(tells).take(LABELS_MAX);
         let matchers: Vec<Matcher> = names.map(|name| matcher(name, moved)).collect();
         (!matchers.is_empty()).then_some(Self { matchers })
     }

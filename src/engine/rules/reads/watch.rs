@@ -9,6 +9,7 @@ use hashbrown::HashMap;
 
 use crate::engine::history::History;
 use crate::engine::labels::{Labels, METRIC_NAME};
+use crate::engine::metric::bound::NUMBER_LABELS;
 use crate::engine::promql::storage::{Condition, Matcher};
 use crate::engine::series::{FamilyId, Removed, SeriesId, Store};
 use crate::engine::time::Timestamp;
@@ -198,7 +199,11 @@ impl FamilySelectors {
             .collect();
         let place = self.all.len();
         let wanted = matchers.iter().find_map(|matcher| match &matcher.condition {
-            Condition::Equal(value) if !value.is_empty() => Some((&matcher.name, value)),
+            Condition::Equal(value)
+                if !value.is_empty() && !NUMBER_LABELS.contains(&matcher.name.as_ref()) =>
+            {
+                Some((&matcher.name, value))
+            }
             Condition::Equal(_)
             | Condition::NotEqual(_)
             | Condition::OneOf(_)
@@ -221,7 +226,7 @@ impl FamilySelectors {
         let places = asked.chain(&self.others);
         let selectors = places.filter_map(|place| self.all.get(*place));
         let matching = selectors.filter(|selector| {
-            let holds = |matcher: &Matcher| matcher.condition.holds(labels.get(&matcher.name).unwrap_or(""));
+            let holds = |matcher: &Matcher| matcher.meets(labels.get(&matcher.name).unwrap_or(""));
             selector.matchers.iter().all(holds)
         });
         let readers: BTreeSet<u32> = matching.map(|selector| selector.reader).collect();
