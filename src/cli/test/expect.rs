@@ -166,7 +166,7 @@ fn time(wanted: &Json) -> Option<Duration> {
     match wanted {
         Json::String(text) => units::duration(text),
         Json::Number(number) => number.as_f64().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
-        _ => None,
+        Json::Null | Json::Bool(_) | Json::Array(_) | Json::Object(_) => None,
     }
 }
 
