@@ -27,6 +27,17 @@ pub struct Source {
     pub text: Arc<str>,
 }
 
+impl Source {
+    /// The line and the column (in characters) of a byte, both from 1.
+    pub fn position(&self, at: usize) -> (usize, usize) {
+        let text = self.text.as_ref();
+        let before = text.get(..boundary(text, at)).unwrap_or("");
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        let column = before.get(line_start..).unwrap_or("").chars().count() + 1;
+        (before.matches('\n').count() + 1, column)
+    }
+}
+
 /// One finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
@@ -56,11 +67,7 @@ pub enum Style {
 impl Diagnostic {
     /// The line and the column (in characters) it points at, both from 1.
     pub fn position(&self) -> (usize, usize) {
-        let text = self.source.text.as_ref();
-        let before = text.get(..boundary(text, self.span.start)).unwrap_or("");
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        let column = before.get(line_start..).unwrap_or("").chars().count() + 1;
-        (before.matches('\n').count() + 1, column)
+        self.source.position(self.span.start)
     }
 
     /// One line for a log: `file:line:column: message`; of a file without a text `file: message`.

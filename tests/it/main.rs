@@ -13,6 +13,7 @@ mod cli;
 mod cli_export;
 mod dashboards;
 mod demo;
+mod diagnostics;
 mod faults;
 mod http;
 mod lanes;

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::closed;
 use super::families::{ExposedMetric, exposed};
 use super::recorded::spec_of;
-use super::row::MoreLabels;
+use super::row::{CatalogueRow, MoreLabels};
 use super::rows::CATALOGUE;
 use crate::engine::config::{Config, glob_matches};
 use crate::engine::diagnostic::closest;
@@ -18,6 +19,8 @@ pub struct KnownMetric {
     pub metric_type: MetricType,
     /// Its labels; none where any may come.
     pub labels: Option<Vec<Arc<str>>>,
+    /// The labels whose values are known for good, with those values.
+    pub closed: Vec<(Arc<str>, Vec<Arc<str>>)>,
     /// Its unit (`seconds`, `bytes`, `ratio` …), empty where it has none.
     pub unit: Arc<str>,
     /// The upper bounds of its buckets without `+Inf`; none where they are not known.
@@ -27,7 +30,7 @@ pub struct KnownMetric {
 impl KnownMetric {
     /// A metric of which only the type is known.
     pub fn of_type(metric_type: MetricType) -> Self {
-        Self { metric_type, labels: None, unit: Arc::default(), buckets: None }
+        Self { metric_type, labels: None, closed: Vec::new(), unit: Arc::default(), buckets: None }
     }
 }
 
@@ -139,8 +142,9 @@ pub fn known_metrics(config: &Config) -> KnownMetrics {
             MoreLabels::None => Some(labels.into_iter().map(Arc::from).collect()),
             MoreLabels::OfTheAlert => None,
         };
+        let closed = row.labels.iter().filter_map(|label| closed_values(row, label)).collect();
         let (metric_type, unit) = (row.metric_type, spec.unit.unwrap_or_default());
-        known.add(&name, KnownMetric { metric_type, labels, unit, buckets: Some(spec.buckets) });
+        known.add(&name, KnownMetric { metric_type, labels, closed, unit, buckets: Some(spec.buckets) });
     }
     for name in WRITTEN_BY_OTHERS {
         known.add(name, KnownMetric::of_type(MetricType::Gauge));
@@ -169,6 +173,12 @@ fn fewest_more_words(written: &str, known: &str) -> Option<usize> {
         count += 1;
     }
     (count > 1).then(|| known.split('_').count() - count)
+}
+
+/// A label with the values it may have, where they are known for good.
+fn closed_values(row: &CatalogueRow, label: &str) -> Option<(Arc<str>, Vec<Arc<str>>)> {
+    let values = closed::values(row, label)?;
+    Some((Arc::from(label), values.iter().map(|value| Arc::from(*value)).collect()))
 }
 
 /// A name as that of a sample of a histogram.

@@ -11,6 +11,7 @@
 
 mod buckets;
 mod caching;
+mod closed;
 mod database;
 mod declared;
 mod families;

@@ -2,14 +2,21 @@
 //!
 //! One file a check; a check sees the rule, where its parts stand, and what is known of the metrics.
 
+mod always_fires;
 mod dropped_label;
+mod idle_override;
 mod implausible_threshold;
+mod kept;
 mod missing_label;
+mod overwritten_label;
+mod quantile;
 mod rate_of_gauge;
 mod short_wait;
 mod short_window;
 mod unknown_bound;
 mod unknown_metric;
+mod unknown_value;
+mod unmatched_sides;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -17,7 +24,9 @@ use std::time::Duration;
 
 use super::set::Rule;
 use crate::engine::catalogue::KnownMetrics;
-use crate::engine::yaml::{Fields, Findings, Text};
+use crate::engine::promql::ast::VectorSelector;
+use crate::engine::promql::inspect::{literal_name, selectors};
+use crate::engine::yaml::{Fields, Findings, Text, Value, name_of};
 
 pub(crate) use missing_label::missing_labels;
 pub(super) use unknown_metric::report as report_unknown_metrics;
@@ -86,4 +95,50 @@ pub(super) fn run(subject: &Subject<'_>, findings: &mut Findings<'_>) {
     dropped_label::check(subject, findings);
     implausible_threshold::check(subject, findings);
     unknown_bound::check(subject, findings);
+    always_fires::check(subject, findings);
+    idle_override::check(subject, findings);
+    overwritten_label::check(subject, findings);
+    quantile::check(subject, findings);
+    unknown_value::check(subject, findings);
+    unmatched_sides::check(subject, findings);
+}
+
+impl Subject<'_> {
+    /// Where the value of an entry stands in the mapping under a key.
+    fn value_place(&self, key: &str, entry: &str) -> Option<Range<usize>> {
+        let Value::Mapping(entries) = &self.fields.get(key)?.value else { return None };
+        entries.iter().find(|(known, _)| name_of(known) == entry).map(|(_, value)| value.span.clone())
+    }
+}
+
+/// Whether a metric of the expression has a label for sure.
+fn metrics_have(subject: &Subject<'_>, label: &str) -> bool {
+    let has = |name: &str| {
+        let labels = subject.metrics.find(name).and_then(|found| found.metric.labels.as_ref());
+        labels.is_some_and(|labels| labels.iter().any(|known| known.as_ref() == label))
+    };
+    selectors(&subject.rule.expr).iter().any(|found| literal_name(found.selector).is_some_and(has))
+}
+
+/// How a rule keeps a label of its metric.
+fn how_to_keep(subject: &Subject<'_>, label: &str) -> String {
+    match subject.written {
+        Written::Metric { .. } => format!("Add `{label}` to `by`"),
+        Written::Expression { .. } => format!("Keep it, as in `by ({label})`"),
+    }
+}
+
+/// The values that a label of a selector's metric may have, where they are known for good.
+fn closed_of<'a>(subject: &'a Subject<'_>, selector: &VectorSelector, label: &str) -> Option<&'a [Arc<str>]> {
+    let found = subject.metrics.find(literal_name(selector)?)?;
+    let mut closed = found.metric.closed.iter();
+    closed.find(|(known, _)| known.as_ref() == label).map(|(_, values)| values.as_slice())
+}
+
+/// The same of the expression's only metric.
+fn closed<'a>(subject: &'a Subject<'_>, label: &str) -> Option<&'a [Arc<str>]> {
+    match selectors(&subject.rule.expr).as_slice() {
+        [found] => closed_of(subject, found.selector, label),
+        _ => None,
+    }
 }

@@ -6,10 +6,12 @@
 mod condition;
 mod filter;
 mod group;
+mod hints;
 mod rule;
 mod stat;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -78,6 +80,8 @@ struct GroupDraft {
 struct RuleDraft {
     rule: Rule,
     explicit_id: Option<Text>,
+    /// Where its name stands.
+    name: Range<usize>,
 }
 
 /// Loads the files together, so that ids are unique over all of them.
@@ -91,8 +95,10 @@ pub fn load(sources: &[Source], context: &LoadContext<'_>) -> Loaded {
         files.push((findings, groups));
     }
     let recorded: Vec<Arc<str>> = files.iter().flat_map(|(_, groups)| recorded_names(groups)).collect();
+    let mut twins = Twins::default();
     for (findings, groups) in &mut files {
         ids.claim_explicit(groups, findings);
+        twins.notice(groups, findings);
     }
     for (mut findings, groups) in files {
         checks::report_unknown_metrics(&mut findings, context.metrics, &recorded);
@@ -137,11 +143,49 @@ fn kept_groups(previous: &RuleSet, file: &str, ids: &mut Ids) -> Vec<Arc<Group>>
     kept
 }
 
+/// A place as people follow it: `file:line:column`.
+fn place(source: &Source, span: &Range<usize>) -> String {
+    let (line, column) = source.position(span.start);
+    format!("{}:{line}:{column}", source.name)
+}
+
+/// Rules that are there already, with their places.
+#[derive(Default)]
+struct Twins(BTreeMap<String, String>);
+
+impl Twins {
+    /// Tells of rules that another one makes superfluous, or whose series another one writes too.
+    fn notice(&mut self, groups: &[GroupDraft], findings: &mut Findings<'_>) {
+        for draft in groups.iter().flat_map(|group| &group.rules) {
+            let rule = &draft.rule;
+            let (key, message) = match rule.kind {
+                Kind::Recording => (
+                    format!("record {} {:?}", rule.name, rule.labels),
+                    format!("`{}` is recorded twice with the same labels", rule.name),
+                ),
+                Kind::Alerting(_) => {
+                    (format!("alert {}", rule.essence), format!("the alert `{}` stands twice", rule.name))
+                }
+            };
+            let here = place(findings.source, &draft.name);
+            if let Some(first) = self.0.get(&key) {
+                findings
+                    .warning("duplicate-rule", &draft.name, format!("{message}, first at {first}"))
+                    .advise("Keep one of the two, or tell them apart.");
+            } else {
+                self.0.insert(key, here);
+            }
+        }
+    }
+}
+
 /// The ids in use.
 #[derive(Default)]
 struct Ids {
     alerts: BTreeSet<String>,
     records: BTreeSet<String>,
+    /// Where each explicit one stands: `file:line:column`.
+    places: BTreeMap<String, String>,
     /// The number to try next for a default id that is taken.
     numbers: BTreeMap<String, usize>,
 }
@@ -158,9 +202,13 @@ impl Ids {
     fn claim_explicit(&mut self, groups: &[GroupDraft], findings: &mut Findings<'_>) {
         for draft in groups.iter().flat_map(|group| &group.rules) {
             let Some(id) = &draft.explicit_id else { continue };
-            if !self.taken(&draft.rule).insert(id.content.clone()) {
+            let is_new = self.taken(&draft.rule).insert(id.content.clone());
+            let place = place(findings.source, &id.span);
+            let first = self.places.entry(id.content.clone()).or_insert(place);
+            if !is_new {
+                let message = format!("the id `{}` is given twice, first at {first}", id.content);
                 findings
-                    .error("duplicate-id", &id.span, format!("the id `{}` is given twice", id.content))
+                    .error("duplicate-id", &id.span, message)
                     .advise("Open alerts are known by it: give each rule its own, or leave it out.");
             }
         }
@@ -169,7 +217,7 @@ impl Ids {
     /// Gives every rule of a group its id.
     fn name(&mut self, draft: GroupDraft) -> Group {
         let GroupDraft { mut group, rules } = draft;
-        for RuleDraft { mut rule, explicit_id } in rules {
+        for RuleDraft { mut rule, explicit_id, .. } in rules {
             let id = explicit_id.map_or_else(|| self.default_id(&group, &rule), |id| id.content);
             rule.id = Arc::from(id);
             group.rules.push(Arc::new(rule));

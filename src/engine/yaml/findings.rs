@@ -216,11 +216,24 @@ impl<'a> Findings<'a> {
 
     /// The known keys of a mapping; unknown ones are findings.
     pub fn fields<'n>(&mut self, node: &'n Node, what: &str, known: &[&'static str]) -> Fields<'n> {
+        self.fields_with(node, what, known, |_| None)
+    }
+
+    /// The same with what to write instead of a key that is none.
+    pub fn fields_with<'n>(
+        &mut self,
+        node: &'n Node,
+        what: &str,
+        known: &[&'static str],
+        instead: impl Fn(&str) -> Option<&'static str>,
+    ) -> Fields<'n> {
         let mut fields = Vec::new();
         for (key, value) in self.entries(node, what) {
             let name = name_of(key);
             if let Some(known) = known.iter().find(|known| **known == name) {
                 fields.push((*known, key, value));
+            } else if let Some(advice) = instead(name) {
+                self.error("unknown-key", &key.span, format!("{what} has no key `{name}`")).advise(advice);
             } else {
                 self.unknown_key(key, format!("{what} has no key `{name}`"), known);
             }

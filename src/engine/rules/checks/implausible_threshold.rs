@@ -22,6 +22,16 @@ pub(super) fn check(subject: &Subject<'_>, findings: &mut Findings<'_>) {
             let rising = matches!(binary.op, BinaryOp::Greater | BinaryOp::GreaterOrEqual) != swapped;
             let place = subject.written.place(&bound.span);
             report(quantity(subject, value), (threshold, rising), &place, findings);
+            let reaches = matches!(binary.op, BinaryOp::GreaterOrEqual | BinaryOp::LessOrEqual);
+            let orders = [BinaryOp::Greater, BinaryOp::Less, BinaryOp::GreaterOrEqual, BinaryOp::LessOrEqual];
+            if orders.contains(&binary.op) {
+                report_sign(
+                    is_never_negative(subject, value),
+                    (threshold, rising, reaches),
+                    &place,
+                    findings,
+                );
+            }
         }
         return;
     }
@@ -32,6 +42,8 @@ pub(super) fn check(subject: &Subject<'_>, findings: &mut Findings<'_>) {
         let rising = matches!(level.condition, Condition::Above { .. });
         if let Some(node) = threshold_node(subject, threshold) {
             report(quantity, (threshold, rising), &node.span.clone(), findings);
+            let is_positive = is_never_negative(subject, &subject.rule.expr);
+            report_sign(is_positive, (threshold, rising, false), &node.span.clone(), findings);
         }
     }
     levels_in_order(subject, findings);
@@ -81,6 +93,61 @@ fn report(
     }
 }
 
+/// A threshold that a value which is never below 0 cannot cross, or never leaves.
+fn report_sign(
+    is_never_negative: bool,
+    (threshold, rising, reaches): (f64, bool, bool),
+    place: &std::ops::Range<usize>,
+    findings: &mut Findings<'_>,
+) {
+    if !is_never_negative || threshold > 0.0 || (threshold == 0.0 && rising != reaches) {
+        return;
+    }
+    let message = if rising {
+        "the value is never below 0, so this always fires"
+    } else {
+        "the value is never below 0, so this never fires"
+    };
+    findings.warning("implausible-threshold", place, message).advise(if rising {
+        "Take 0 or more."
+    } else {
+        "Take a number above 0, or `no_data: alert` for what goes missing."
+    });
+}
+
+/// Whether an expression counts or measures what has no negative values: the catalogue's metrics do.
+fn is_never_negative(subject: &Subject<'_>, expr: &Expr) -> bool {
+    match &unwrapped(expr).node {
+        Node::Vector(selector) | Node::Matrix { selector, .. } => {
+            let found = literal_name(selector).and_then(|name| subject.metrics.find(name));
+            found.is_some_and(|found| found.metric.labels.is_some())
+        }
+        Node::Number(number) => *number >= 0.0,
+        Node::Aggregate(aggregate) => is_never_negative(subject, &aggregate.expr),
+        Node::Binary(binary) => {
+            matches!(binary.op, BinaryOp::Add | BinaryOp::Mul | BinaryOp::Div)
+                && [&binary.left, &binary.right].iter().all(|side| is_never_negative(subject, side))
+        }
+        Node::Call { function, args } => {
+            let keeps_sign = matches!(
+                function.name,
+                "rate"
+                    | "irate"
+                    | "increase"
+                    | "histogram_quantile"
+                    | "avg_over_time"
+                    | "min_over_time"
+                    | "max_over_time"
+                    | "sum_over_time"
+                    | "last_over_time"
+                    | "quantile_over_time"
+            );
+            keeps_sign && args.last().is_some_and(|arg| is_never_negative(subject, arg))
+        }
+        Node::String(_) | Node::Subquery { .. } | Node::Unary { .. } | Node::Paren(_) => false,
+    }
+}
+
 /// What the value of an expression counts, where it is plain to see.
 fn quantity(subject: &Subject<'_>, expr: &Expr) -> Quantity {
     match &unwrapped(expr).node {
@@ -99,7 +166,17 @@ fn quantity(subject: &Subject<'_>, expr: &Expr) -> Quantity {
             AggregateOp::Avg | AggregateOp::Min | AggregateOp::Max => quantity(subject, &aggregate.expr),
             // The buckets of a histogram are added up before its quantile is taken.
             AggregateOp::Sum if is_bucket(&aggregate.expr) => quantity(subject, &aggregate.expr),
-            _ => Quantity::Unknown,
+            AggregateOp::Sum
+            | AggregateOp::Count
+            | AggregateOp::Group
+            | AggregateOp::Stddev
+            | AggregateOp::Stdvar
+            | AggregateOp::Topk
+            | AggregateOp::Bottomk
+            | AggregateOp::CountValues
+            | AggregateOp::Quantile
+            | AggregateOp::Limitk
+            | AggregateOp::LimitRatio => Quantity::Unknown,
         },
         Node::Call { function, args } => match function.name {
             "histogram_quantile" => args.get(1).map_or(Quantity::Unknown, |arg| quantity(subject, arg)),
@@ -112,7 +189,12 @@ fn quantity(subject: &Subject<'_>, expr: &Expr) -> Quantity {
             _ => Quantity::Unknown,
         },
         Node::Binary(binary) if binary.op == BinaryOp::Div => part_of_whole(&binary.left, &binary.right),
-        _ => Quantity::Unknown,
+        Node::Binary(_)
+        | Node::Number(_)
+        | Node::String(_)
+        | Node::Subquery { .. }
+        | Node::Unary { .. }
+        | Node::Paren(_) => Quantity::Unknown,
     }
 }
 

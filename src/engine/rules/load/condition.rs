@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::hints;
 use crate::engine::duration::parse_duration;
 use crate::engine::rules::set::{Condition, Level, Override, Policy, Severity};
 use crate::engine::yaml::{Fields, Findings};
@@ -95,7 +96,7 @@ fn level(
     findings: &mut Findings<'_>,
 ) -> Option<Level> {
     let known = ["above", "below", "clear_below", "clear_above", "for"];
-    let fields = findings.fields(node, "a level", &known);
+    let fields = findings.fields_with(node, "a level", &known, hints::of_rule);
     let wait = wait(&fields, findings).unwrap_or(default_wait);
     if threshold_key(&fields).is_none() {
         let message = format!("the level `{}` needs a threshold", severity.name());
@@ -139,12 +140,18 @@ fn condition(fields: &Fields<'_>, base: Option<Condition>, findings: &mut Findin
     });
     if let Some((_, span)) = clear_below.as_ref().filter(|_| above.is_none()) {
         let message = "`clear_below` goes with `above`";
-        findings.error("clear-side", span, message).advise("With `below` write `clear_above`.");
+        findings.error("clear-side", span, message).advise(match below {
+            Some(_) => "With `below` write `clear_above`.",
+            None => "Add `above:`, the value beyond which it fires.",
+        });
         return None;
     }
     if let Some((_, span)) = clear_above.as_ref().filter(|_| below.is_none()) {
         let message = "`clear_above` goes with `below`";
-        findings.error("clear-side", span, message).advise("With `above` write `clear_below`.");
+        findings.error("clear-side", span, message).advise(match above {
+            Some(_) => "With `above` write `clear_below`.",
+            None => "Add `below:`, the value beyond which it fires.",
+        });
         return None;
     }
     match (above, below) {
@@ -228,7 +235,7 @@ fn own_waits(fields: &Fields<'_>) -> Vec<Severity> {
 
 fn one_override(node: &Node, rule: &Overridden<'_>, findings: &mut Findings<'_>) -> Option<Override> {
     let known = ["where", "above", "below", "clear_below", "clear_above", "for", "severities"];
-    let fields = findings.fields(node, "an override", &known);
+    let fields = findings.fields_with(node, "an override", &known, hints::of_rule);
     let Some(wanted) = fields.get("where") else {
         findings
             .error("missing-key", &fields.span, "an override needs `where`")

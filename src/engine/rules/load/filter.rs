@@ -30,11 +30,27 @@ fn there(expr: &Expr) -> Option<Expr> {
                 Binary { left: inner(&binary.left), right: inner(&binary.right), ..(**binary).clone() };
             Some(Expr { span: expr.span.clone(), node: Node::Binary(Box::new(both)) })
         }
-        _ if comparison(expr).is_some() => Some(if value_type(&binary.left) == ValueType::Scalar {
-            inner(&binary.right)
-        } else {
-            inner(&binary.left)
+        op if op.is_comparison() => comparison(expr).map(|_| {
+            if value_type(&binary.left) == ValueType::Scalar {
+                inner(&binary.right)
+            } else {
+                inner(&binary.left)
+            }
         }),
-        _ => None,
+        BinaryOp::Add
+        | BinaryOp::Sub
+        | BinaryOp::Mul
+        | BinaryOp::Div
+        | BinaryOp::Mod
+        | BinaryOp::Pow
+        | BinaryOp::Atan2
+        | BinaryOp::Equal
+        | BinaryOp::NotEqual
+        | BinaryOp::Greater
+        | BinaryOp::Less
+        | BinaryOp::GreaterOrEqual
+        | BinaryOp::LessOrEqual
+        | BinaryOp::TrimUpper
+        | BinaryOp::TrimLower => None,
     }
 }

@@ -1,12 +1,12 @@
 //! Reads the groups of a file.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::rule::{self, Surroundings};
-use super::{GroupDraft, LoadContext};
+use super::{GroupDraft, LoadContext, hints};
 use crate::engine::config::Evaluate;
 use crate::engine::labels::METRIC_NAME;
 use crate::engine::rules::set::Group;
@@ -27,7 +27,7 @@ pub(super) fn read_all(
     }
     let fields = findings.fields(root, "a rule file", &["groups"]);
     let Some(groups) = fields.get("groups") else { return Vec::new() };
-    let mut names = BTreeSet::new();
+    let mut names = BTreeMap::new();
     let mut drafts = Vec::new();
     for node in findings.items(groups, "`groups`").iter().filter(|node| !node.is_null()) {
         if let Some(draft) = read(node, &mut names, findings, context) {
@@ -39,11 +39,11 @@ pub(super) fn read_all(
 
 fn read(
     node: &Node,
-    names: &mut BTreeSet<String>,
+    names: &mut BTreeMap<String, usize>,
     findings: &mut Findings<'_>,
     context: &LoadContext<'_>,
 ) -> Option<GroupDraft> {
-    let fields = findings.fields(node, "a group", &KEYS);
+    let fields = findings.fields_with(node, "a group", &KEYS, hints::of_group);
     let name = name(&fields, names, findings);
     let interval = interval(&fields, findings, context.interval);
     let evaluate = fields.get("evaluate").and_then(|node| evaluate(node, findings));
@@ -70,7 +70,11 @@ fn read(
     Some(GroupDraft { group, rules })
 }
 
-fn name(fields: &Fields<'_>, names: &mut BTreeSet<String>, findings: &mut Findings<'_>) -> Option<String> {
+fn name(
+    fields: &Fields<'_>,
+    names: &mut BTreeMap<String, usize>,
+    findings: &mut Findings<'_>,
+) -> Option<String> {
     let Some(node) = fields.get("name") else {
         findings.error("missing-key", &fields.span, "a group needs a `name`");
         return None;
@@ -80,9 +84,12 @@ fn name(fields: &Fields<'_>, names: &mut BTreeSet<String>, findings: &mut Findin
         findings.error("missing-key", &node.span, "a group needs a `name`");
         return None;
     }
-    if !names.insert(name.clone()) {
+    let first = *names.entry(name.clone()).or_insert(node.span.start);
+    if first != node.span.start {
+        let (first, _) = findings.source.position(first);
+        let message = format!("the group `{name}` stands twice in this file, first in line {first}");
         findings
-            .error("repeated-group", &node.span, format!("the group `{name}` stands twice in this file"))
+            .error("repeated-group", &node.span, message)
             .advise("Rename one of the two, or put their rules together.");
     }
     Some(name)

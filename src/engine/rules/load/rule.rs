@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::condition::{self, Policies};
 use super::group::{check_labels, is_plain_label, is_plain_metric};
 use super::stat;
-use super::{RuleDraft, filter};
+use super::{RuleDraft, filter, hints};
 use crate::engine::catalogue::KnownMetrics;
 use crate::engine::duration::parse_duration;
 use crate::engine::promql::inspect::{self, selectors};
@@ -90,7 +90,7 @@ pub(super) struct Query {
 
 /// Reads a rule; none where it cannot stand, which the findings tell.
 pub(super) fn read(node: &Node, around: Surroundings<'_>, findings: &mut Findings<'_>) -> Option<RuleDraft> {
-    let fields = findings.fields(node, "a rule", &KEYS);
+    let fields = findings.fields_with(node, "a rule", &KEYS, hints::of_rule);
     let kind = kind(&fields, findings);
     let query = query(&fields, around.metrics, findings);
     let own_labels = fields.get("labels").map(|node| findings.texts(node, "`labels`")).unwrap_or_default();
@@ -128,7 +128,7 @@ pub(super) fn read(node: &Node, around: Surroundings<'_>, findings: &mut Finding
         metrics: around.metrics,
     };
     checks::run(&subject, findings);
-    Some(RuleDraft { rule, explicit_id })
+    Some(RuleDraft { rule, explicit_id, name: name.span })
 }
 
 #[derive(Clone, Copy)]

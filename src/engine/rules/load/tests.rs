@@ -24,7 +24,11 @@ fn metrics() -> KnownMetrics {
     for (name, metric_type, labels, unit) in metrics {
         let labels = Some(labels.split(' ').map(Arc::from).collect());
         let buckets = (metric_type == MetricType::Histogram).then(|| Arc::from([0.1, 0.5, 1.0, 1e6]));
-        known.add(name, KnownMetric { metric_type, labels, unit: Arc::from(unit), buckets });
+        let closed = match name {
+            "cache_accesses_total" => vec![(Arc::from("result"), vec![Arc::from("hit"), Arc::from("miss")])],
+            _ => Vec::new(),
+        };
+        known.add(name, KnownMetric { metric_type, labels, closed, unit: Arc::from(unit), buckets });
     }
     known
 }

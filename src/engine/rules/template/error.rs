@@ -98,6 +98,17 @@ impl Problem {
             SyntaxError::Unexpected(what) if what.starts_with("\"}\" ") => {
                 Some("An action ends with `}}`.".to_owned())
             }
+            SyntaxError::Unexpected(what)
+                if ["\"=\" ", "\">\" ", "\"<\" ", "\"!\" "].iter().any(|sign| what.starts_with(sign)) =>
+            {
+                Some(
+                    "Compare with `eq`, `ne`, `gt` or `lt`, as in `{{ if eq $labels.queue \"bulk\" }}`."
+                        .to_owned(),
+                )
+            }
+            SyntaxError::Unexpected(what) if what.as_str() == "{{end}}" => {
+                Some("No `if`, `with`, `range` or `define` is open here.".to_owned())
+            }
             SyntaxError::TooDeep => Some("Take it apart with `{{ define }}` or `else if`.".to_owned()),
             SyntaxError::NoToken(_)
             | SyntaxError::BadNumber(_)

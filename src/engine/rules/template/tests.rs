@@ -171,7 +171,12 @@ fn what_does_not_parse_is_found_at_its_place_with_what_to_do() {
         ("{{ if true }}x", 14..14, "Its `{{ end }}` is missing."),
         ("ok {{ $value }", 13..14, "An action ends with `}}`."),
         ("{{ if }}x{{ end }}", 6..8, ""),
-        ("{{ end }}", 0..2, ""),
+        ("{{ end }}", 0..2, "No `if`, `with`, `range` or `define` is open here."),
+        (
+            "{{ $value > 5 }}",
+            10..11,
+            "Compare with `eq`, `ne`, `gt` or `lt`, as in `{{ if eq $labels.queue \"bulk\" }}`.",
+        ),
     ];
     for (text, span, advice) in cases {
         let problem = Template::parse(text).unwrap_err();

@@ -1,0 +1,41 @@
+//! What to write instead of keys that other tools have, or that stand in the wrong place.
+
+const THRESHOLD: &str = "Write `above:` or `below:` with the number.";
+const ANNOTATION: &str = "Write it under `annotations`.";
+const OF_GROUP: &str = "It belongs to the group.";
+const OF_RULE: &str = "It belongs to a rule.";
+
+/// Instead of a key of a rule, a level or an override.
+pub(super) fn of_rule(key: &str) -> Option<&'static str> {
+    Some(match key {
+        "threshold" | "value" | "limit_value" | "condition" | "operator" | "op" => THRESHOLD,
+        "gt" | "gte" | "greater_than" | "over" | "upper" => "Write `above:` with the number.",
+        "lt" | "lte" | "less_than" | "under" | "lower" => "Write `below:` with the number.",
+        "clear" | "resolve" | "recover" | "recovery_threshold" => {
+            "Write `clear_below:` beside `above:`, or `clear_above:` beside `below:`."
+        }
+        "query" | "promql" | "expression" => "Write `expr:` with the query.",
+        "name" => "`alert: Name` raises alerts, `record: name` stores the result.",
+        "severity" | "priority" => "Write it under `labels`, or its levels under `severities`.",
+        "summary" | "description" | "message" | "runbook" | "runbook_url" | "dashboard" => ANNOTATION,
+        "duration" | "pending" | "pending_for" | "wait" => "`for:` says how long it must hold.",
+        "group_by" | "groupby" => "Write `by:` with the labels.",
+        "filter" | "filters" | "match" | "matchers" | "selector" => "Write `where:` with labels and values.",
+        "range" | "period" => "Write `window:` with the duration.",
+        "function" | "agg" | "aggregation" => "Write `stat:` with one of its words.",
+        "nodata" | "on_no_data" | "missing" => "Write `no_data: ok`, `alert` or `keep`.",
+        "interval" | "limit" | "query_offset" | "evaluate" | "every" => OF_GROUP,
+        _ => return None,
+    })
+}
+
+/// Instead of a key of a group.
+pub(super) fn of_group(key: &str) -> Option<&'static str> {
+    Some(match key {
+        "every" | "evaluation_interval" | "eval_interval" => "Write `interval:` with the duration.",
+        "alerts" | "alerting_rules" | "recording_rules" => "Write `rules:` with the list.",
+        "alert" | "record" | "expr" | "metric" | "for" | "keep_firing_for" | "annotations" | "above"
+        | "below" | "severities" | "where" | "by" | "stat" | "window" | "no_data" | "overrides" => OF_RULE,
+        _ => return None,
+    })
+}
