@@ -13,7 +13,7 @@ use regex::{Regex, RegexBuilder};
 const COMPILED_BYTES_MAX: usize = 4 << 20;
 
 /// The most bytes one may take that is compiled for a single text.
-const SEARCHING_BYTES_MAX: usize = 1 << 20;
+const SEARCHING_BYTES_MAX: usize = 256 << 10;
 
 /// How deep groups may nest.
 const NESTING_MAX: u32 = 100;
@@ -53,7 +53,7 @@ impl Pattern {
     /// A pattern that is looked for anywhere in a text, as Go's `regexp` does: templates, which compile it each time.
     ///
     /// # Errors
-    /// As [`Self::anchored`], and where it takes more than a megabyte compiled.
+    /// As [`Self::anchored`], and where it takes more than 256 KiB compiled.
     pub fn searching(text: &str) -> Result<Self, PatternError> {
         Self::compiled(text, &dialect::translated(text)?, SEARCHING_BYTES_MAX)
     }

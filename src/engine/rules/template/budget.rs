@@ -7,7 +7,7 @@ pub const EXPANSION_STEPS_MAX: u64 = 100_000;
 pub const EVALUATION_STEPS_MAX: u64 = 5 * EXPANSION_STEPS_MAX;
 
 /// The bytes that are handled in the time of one step.
-const BYTES_PER_STEP: usize = 64;
+const BYTES_PER_STEP: usize = 16;
 
 /// Why a template stops.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -23,6 +23,9 @@ impl Given<'_> {
 
 type Result<T> = std::result::Result<T, Fault>;
 
+/// The steps that a call costs beside the bytes it handles: what formats a number takes about as long.
+const CALL_STEPS: u64 = 10;
+
 impl<'t> Run<'t, '_> {
     /// A field, a variable or a chain.
     pub(super) fn reference(&mut self, word: &'t Operand, dot: &Value, given: Given<'t>) -> Result<Value> {
@@ -165,7 +168,7 @@ impl<'t> Run<'t, '_> {
         arguments: &[Value],
     ) -> Result<Value> {
         let given: usize = arguments.iter().map(size).sum();
-        self.context.budget.steps(2)?;
+        self.context.budget.steps(CALL_STEPS)?;
         self.context.budget.bytes(given)?;
         let result = match function.work {
             Work::Plain(work) => work(arguments),

@@ -147,8 +147,8 @@ fn sort_by_label(given: &[Value]) -> Result<Value> {
 }
 
 /// The steps that compiling a regular expression costs, and each byte of it.
-const PATTERN_STEPS: u64 = 500;
-const PATTERN_BYTE_STEPS: u64 = 20;
+const PATTERN_STEPS: u64 = 2_000;
+const PATTERN_BYTE_STEPS: u64 = 100;
 
 /// A compiled pattern; what it costs to match `text` is paid.
 fn compiled(context: &mut Context<'_>, pattern: &str, text: &str) -> Result<Pattern> {
