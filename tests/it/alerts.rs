@@ -134,3 +134,31 @@ fn a_broker_that_stays_away_does_not_hold_up_the_end() {
     // The grace, the lanes' own ends and a slow machine; the broker would have had to answer for ever.
     assert!(stopping.elapsed() < Duration::from_secs(8));
 }
+
+#[test]
+fn a_cluster_without_jetstream_holds_no_alert_up() {
+    for program in server_programs() {
+        let [nats, _other] = Nats::cluster(&program);
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("rules.yaml"), RULES).unwrap();
+        let mut setup = Setup::new(&nats.url());
+        setup.config.jetstream.enabled = false;
+        setup.rules = vec![folder.path().to_owned()];
+        // Longer than the test's patience: whoever waits for an answer of the API fails.
+        setup.settings.nats.request_timeout = Duration::from_mins(1);
+        let sidecar = setup.start();
+        sidecar.wait_ready();
+        let mut listener = nats.client();
+        listener.subscribe("events.monitoring.*");
+        let mut client = nats.client();
+        for (number, value) in [(1, 20.0), (2, 1.0), (3, 20.0)] {
+            client.publish("events.monitoring.MetricRecorded", &level(number, value));
+            client.flush();
+            sidecar.wait_sum("signalbox_events_applied_total", r#"lane="core""#, number as f64);
+        }
+        let types = ["AlertTriggered", "AlertCleared", "AlertTriggered"];
+        for expected in types {
+            assert_eq!(next_alert(&mut listener)["event_type"], expected);
+        }
+    }
+}

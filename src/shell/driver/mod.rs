@@ -53,34 +53,39 @@ pub(crate) struct Driver {
 enum Stage {
     Running,
     Finishing,
+    Finished,
 }
 
 impl Driver {
     /// Works until it is told to finish and nothing is pending.
     pub(crate) fn run(mut self) {
         let mut stage = Stage::Running;
-        loop {
-            let taken = self.mailbox.take(self.patience(), self.gate(stage));
-            let idle = taken.item.is_none();
-            for command in taken.commands {
-                if matches!(command, Command::Finish) {
-                    stage = Stage::Finishing;
-                }
-                self.obey(command);
-            }
-            if let Some(item) = taken.item {
-                self.take_in(item);
-            }
-            self.tick();
-            self.tell_standing();
-            self.dispatch();
-            for notice in self.engine.take_notices() {
-                tell(&notice);
-            }
-            if stage == Stage::Finishing && idle && self.in_flight == 0 {
-                return;
-            }
+        while stage != Stage::Finished {
+            stage = self.turn(stage);
         }
+    }
+
+    /// Does what waits, and one item of a lane; waits for something to come where nothing does.
+    fn turn(&mut self, mut stage: Stage) -> Stage {
+        let taken = self.mailbox.take(self.patience(), self.gate(stage));
+        // While it catches up, only the turn after it was told to finish takes what core NATS brought.
+        let is_empty = stage == Stage::Finishing && taken.item.is_none();
+        for command in taken.commands {
+            if matches!(command, Command::Finish) {
+                stage = Stage::Finishing;
+            }
+            self.obey(command);
+        }
+        if let Some(item) = taken.item {
+            self.take_in(item);
+        }
+        self.tick();
+        self.tell_standing();
+        self.dispatch();
+        for notice in self.engine.take_notices() {
+            tell(&notice);
+        }
+        if is_empty && self.in_flight == 0 { Stage::Finished } else { stage }
     }
 
     fn patience(&self) -> Duration {
@@ -94,9 +99,8 @@ impl Driver {
     fn gate(&self, stage: Stage) -> CoreGate {
         match (self.engine.standing(), stage) {
             (Standing::Awaiting | Standing::Reading { .. }, Stage::Running) => CoreGate::Shut,
-            (Standing::Awaiting | Standing::Reading { .. }, Stage::Finishing) | (Standing::Present, _) => {
-                CoreGate::Open
-            }
+            (Standing::Awaiting | Standing::Reading { .. }, Stage::Finishing | Stage::Finished)
+            | (Standing::Present, _) => CoreGate::Open,
         }
     }
 
@@ -216,3 +220,6 @@ fn tell(notice: &Notice) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

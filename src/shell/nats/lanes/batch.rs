@@ -43,6 +43,16 @@ impl Batch {
         self.stored.push(stored);
     }
 
+    /// Takes what was gathered; the next batch has room for as much from the start.
+    pub(crate) fn take(&mut self) -> Self {
+        let next = Self {
+            bytes: Vec::with_capacity(self.bytes.len()),
+            places: Vec::with_capacity(self.places.len()),
+            stored: Vec::with_capacity(self.stored.len()),
+        };
+        std::mem::replace(self, next)
+    }
+
     /// How many messages there are.
     pub(crate) fn len(&self) -> usize {
         self.places.len()

@@ -157,7 +157,7 @@ impl CoreMachine {
                 Room::Enough => self.flow.full_wait_max,
                 Room::None => Duration::ZERO,
             };
-            let batch = Item::Core(std::mem::take(&mut self.batch));
+            let batch = Item::Core(self.batch.take());
             self.outputs.push_back(Output::Hand(batch, Terms::OrDrop(patience)));
         }
     }

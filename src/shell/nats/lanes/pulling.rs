@@ -299,7 +299,7 @@ impl StreamMachine {
             Order::Stream => Terms::Wait,
             Order::Consumer => Terms::UntilApplied,
         };
-        let batch = std::mem::take(&mut self.batch);
+        let batch = self.batch.take();
         self.outputs
             .push_back(Output::Hand(Item::Stream(FromStream { origin, batch, receipt: None }), terms));
     }

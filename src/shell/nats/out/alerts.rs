@@ -20,6 +20,9 @@ use crate::shell::status::Topic;
 
 use super::alert_stream::{self, AlertKind, Way, Ways};
 
+/// How long an alert event waits to hear which stream takes it, where nobody has said yet.
+const FIRST_LOOK: Duration = Duration::from_millis(500);
+
 /// How often a missing connection is looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
@@ -165,7 +168,7 @@ impl AlertPublisher {
             AlertDelivery::Auto => {
                 let is_cleared = event_type == EventType::AlertCleared;
                 let kind = if is_cleared { AlertKind::Cleared } else { AlertKind::Triggered };
-                self.ways.of(kind, self.context.settings.nats.request_timeout).await
+                self.ways.of(kind, FIRST_LOOK).await
             }
         }
     }

@@ -107,6 +107,13 @@ impl Rejections {
 }
 
 impl RejectedCopies {
+    /// The payloads of what waits.
+    #[cfg(test)]
+    pub(crate) fn waiting_payloads(&mut self) -> Vec<String> {
+        let copies = std::iter::from_fn(|| self.queue.try_recv().ok());
+        copies.map(|copy| String::from_utf8_lossy(&copy.payload).into_owned()).collect()
+    }
+
     /// Publishes copies until the driver is gone.
     pub(crate) async fn publish(mut self, client: Client, context: ShellContext) {
         while let Some(copy) = self.queue.recv().await {
