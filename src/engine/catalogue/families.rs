@@ -150,7 +150,7 @@ pub struct ExposedMetric {
 /// sidecar's own metrics keep their labels.
 pub fn exposed(row: &'static CatalogueRow, config: &Config) -> ExposedMetric {
     let family = row.namespaced(row.family(), &config.namespace);
-    let chosen = choose(config, &family, row.metric_type);
+    let chosen = choose(config, &[&family, row.family()], row.metric_type);
     let drops = |label: &str| row.event().is_some() && chosen.drops(label);
     let labels = row.labels.iter().copied().filter(|label| !drops(label)).collect();
     let name = row.namespaced(row.name, &config.namespace);

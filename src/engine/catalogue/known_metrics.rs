@@ -1,5 +1,6 @@
 //! The metrics rules may read, by name: what checks and `stat` need to know of them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -39,6 +40,17 @@ impl KnownMetric {
 pub struct KnownMetrics {
     families: BTreeMap<String, KnownMetric>,
     globs: Vec<(String, KnownMetric)>,
+    /// What stands in front of the catalogue's names, empty where nothing does.
+    namespace: String,
+}
+
+/// What a person means by a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Meant {
+    /// The name as it is exposed, a histogram's without suffix.
+    pub name: String,
+    /// The type; a sample of a histogram is a counter by itself.
+    pub metric_type: MetricType,
 }
 
 /// The metric that a name belongs to.
@@ -93,6 +105,27 @@ impl KnownMetrics {
         })
     }
 
+    /// The metric that a person means: by the name that events carry or the one it is exposed under, with the namespace
+    /// or without it.
+    pub fn meant(&self, name: &str) -> Option<Meant> {
+        let namespaced = format!("{}_{name}", self.namespace);
+        let names =
+            [name, namespaced.as_str()].into_iter().take(if self.namespace.is_empty() { 1 } else { 2 });
+        names.flat_map(|name| [Cow::Borrowed(name), MetricType::Counter.exposed_name(name)]).find_map(
+            |name| {
+                let found = self.find(&name)?;
+                let metric_type = match found.part {
+                    None | Some(Part::Value) => found.metric.metric_type,
+                    Some(Part::Bucket | Part::Sum | Part::Count | Part::Created) => {
+                        return Some(Meant { name: name.into_owned(), metric_type: MetricType::Counter });
+                    }
+                };
+                let name = metric_type.exposed_name(metric_type.family_name(&name)).into_owned();
+                Some(Meant { name, metric_type })
+            },
+        )
+    }
+
     /// Whether the name is checked at all.
     pub fn checks(&self, name: &str) -> bool {
         !self.is_empty() && !name.contains(':')
@@ -135,7 +168,7 @@ impl KnownMetrics {
 
 /// What rules are checked against, and `stat` takes the types of metrics from.
 pub fn known_metrics(config: &Config) -> KnownMetrics {
-    let mut known = KnownMetrics::default();
+    let mut known = KnownMetrics { namespace: config.namespace.clone(), ..KnownMetrics::default() };
     for row in CATALOGUE {
         let ExposedMetric { name, labels, spec, .. } = exposed(row, config);
         let labels = match row.more {

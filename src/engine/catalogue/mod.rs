@@ -33,7 +33,7 @@ mod settings;
 mod tests;
 
 pub use families::{ExposedMetric, exposed};
-pub use known_metrics::{Found, KnownMetric, KnownMetrics, known_metrics};
+pub use known_metrics::{Found, KnownMetric, KnownMetrics, Meant, known_metrics};
 pub(crate) use registered::Registered;
 pub use row::{CatalogueRow, MoreLabels, Source};
 pub use rows::{CATALOGUE, Metric, find};

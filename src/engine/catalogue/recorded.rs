@@ -88,7 +88,7 @@ impl Recorded {
             if store.redeclare(family.id, &spec) == Buckets::Kept {
                 kept.push(Kept { key: "metrics.buckets", metric: family.name.to_string() });
             }
-            let dropped: Box<[String]> = choose(config, name, family.metric_type).drop_labels.into();
+            let dropped: Box<[String]> = choose(config, &[name], family.metric_type).drop_labels.into();
             if store.series_of(family.id).next().is_none() {
                 family.dropped = dropped;
             } else if family.dropped != dropped {
@@ -227,7 +227,7 @@ impl Recorded {
             return Ok(family.clone());
         }
         let spec = spec_of(&self.config, name, metric_type);
-        let dropped = choose(&self.config, name, metric_type).drop_labels.into();
+        let dropped = choose(&self.config, &[name], metric_type).drop_labels.into();
         let registered = store.register_recorded(spec);
         let id = registered.map_err(|conflict| Refusal {
             reason: Reason::Conflict,
@@ -260,7 +260,7 @@ fn check_value(metric_type: MetricType, value: f64) -> Result<(), Refusal> {
 
 /// What a metric of this name is registered with.
 pub(super) fn spec_of(config: &Config, name: &str, metric_type: MetricType) -> FamilySpec {
-    let chosen = choose(config, name, metric_type);
+    let chosen = choose(config, &[name], metric_type);
     let own = || UNITS.iter().find_map(|unit| unit_of(name, unit));
     let unit = chosen.unit.as_ref().and_then(|unit| unit_of(name, unit)).or_else(own);
     let buckets = match metric_type {

@@ -23,9 +23,10 @@ impl Chosen {
     }
 }
 
-/// The settings of the family `name` (without `_total`). Globs match it or, for a counter, its sample name.
-pub(super) fn choose(config: &Config, name: &str, metric_type: MetricType) -> Chosen {
-    let exposed = metric_type.exposed_name(name);
+/// The settings of a family (without `_total`), under each of its `names`, the exposed one first. Globs match any of them
+/// or, for a counter, its sample name.
+pub(super) fn choose(config: &Config, names: &[&str], metric_type: MetricType) -> Chosen {
+    let name = names.first().copied().unwrap_or_default();
     let mut chosen = Chosen {
         buckets: None,
         help: None,
@@ -34,8 +35,10 @@ pub(super) fn choose(config: &Config, name: &str, metric_type: MetricType) -> Ch
         stale_after: config.stale_after.of(name),
     };
     let mut stale_after = None;
-    let matches =
-        |setting: &&MetricSettings| [name, &exposed].iter().any(|name| glob_matches(&setting.pattern, name));
+    let matches = |setting: &&MetricSettings| {
+        let is = |name: &str| glob_matches(&setting.pattern, name);
+        names.iter().any(|name| is(name) || is(&metric_type.exposed_name(name)))
+    };
     for setting in config.metrics.iter().filter(matches) {
         if chosen.buckets.is_none() {
             chosen.buckets = setting.buckets.as_deref().map(rising);
@@ -93,12 +96,12 @@ mod tests {
             setting("orders_total", Some("never"), &[]),
         ];
         let settings = Config { metrics, ..Config::default() };
-        let counter = choose(&settings, "orders", MetricType::Counter);
+        let counter = choose(&settings, &["orders"], MetricType::Counter);
         assert_eq!(
             (counter.help.as_deref(), counter.drop_labels),
             (Some("all counters"), vec!["user".to_owned()])
         );
-        let gauge = choose(&settings, "orders", MetricType::Gauge);
+        let gauge = choose(&settings, &["orders"], MetricType::Gauge);
         assert_eq!(gauge.help, None);
     }
 

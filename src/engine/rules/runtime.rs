@@ -455,6 +455,11 @@ impl RuleState {
         let rule = self.rule.clone();
         self.last_evaluation = Some(env.at);
         env.counts.evaluations += 1;
+        if let Some(refused) = rule.refused.iter().find(|refused| env.has_series(&refused.sample)) {
+            env.counts.failures += 1;
+            self.health = Health::Err(refused.message.to_string());
+            return Vec::new();
+        }
         let outcome = match &rule.kind {
             Kind::Recording => record::record(env, &rule, &mut self.exposed),
             Kind::Alerting(alerting) => {

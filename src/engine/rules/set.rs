@@ -58,12 +58,23 @@ pub struct Rule {
     pub query: Arc<str>,
     /// The labels it adds, the group's included, sorted by name.
     pub labels: Vec<(Arc<str>, Template)>,
+    /// The kinds that the metric of a `stat` must not turn out to be: it fails from then on.
+    pub refused: Vec<RefusedKind>,
     /// The conditions of every selector of `expr`, in reading order.
     pub selectors: Vec<Vec<Matcher>>,
     /// What of its text, when it changes, makes it another rule whose open alerts end.
     pub essence: Arc<str>,
     /// Alert or record.
     pub kind: Kind,
+}
+
+/// A kind of metric that has no such `stat`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedKind {
+    /// The name of a sample that a metric of this kind has.
+    pub sample: Arc<str>,
+    /// What is wrong then.
+    pub message: Arc<str>,
 }
 
 /// The two kinds of rule.

@@ -2,14 +2,21 @@
 
 use std::sync::Arc;
 
-use super::Subject;
+use super::{Subject, Written};
 use crate::engine::catalogue::KnownMetrics;
 use crate::engine::diagnostic::closest;
 use crate::engine::promql::inspect::{literal_name, selectors};
-use crate::engine::yaml::Findings;
+use crate::engine::yaml::{Findings, Node};
 
 /// Notes every name nothing is known of; [`report`] tells them once all recording rules are known.
 pub(super) fn check(subject: &Subject<'_>, findings: &mut Findings<'_>) {
+    if let Written::Metric { span } = subject.written {
+        let name = subject.fields.get("metric").and_then(Node::scalar).map(|scalar| scalar.text.trim());
+        let unknown =
+            name.filter(|name| subject.metrics.checks(name) && subject.metrics.meant(name).is_none());
+        findings.later.extend(unknown.map(|name| (name.to_owned(), span.clone())));
+        return;
+    }
     for found in selectors(&subject.rule.expr) {
         let Some(name) = literal_name(found.selector) else { continue };
         if !subject.metrics.checks(name) {

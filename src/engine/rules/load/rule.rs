@@ -12,7 +12,7 @@ use crate::engine::duration::parse_duration;
 use crate::engine::promql::inspect::{self, selectors};
 use crate::engine::promql::{self, Expr};
 use crate::engine::rules::checks::{self, Subject, Written};
-use crate::engine::rules::set::{Alerting, Kind, NoData, Rule};
+use crate::engine::rules::set::{Alerting, Kind, NoData, RefusedKind, Rule};
 use crate::engine::rules::template::Template;
 use crate::engine::yaml::{Fields, Findings, Text};
 use crate::engine::yaml::{Node, Value};
@@ -86,6 +86,8 @@ pub(super) struct Query {
     pub(super) expr: Expr,
     /// Where its bytes stand in the file.
     pub(super) written: Written,
+    /// The kinds that its metric must not turn out to be.
+    pub(super) refused: Vec<RefusedKind>,
 }
 
 /// Reads a rule; none where it cannot stand, which the findings tell.
@@ -116,6 +118,7 @@ pub(super) fn read(node: &Node, around: Surroundings<'_>, findings: &mut Finding
         selectors: selectors(&query.expr).into_iter().map(|found| found.selector.matchers.clone()).collect(),
         query: Arc::from(query.expr.to_string()),
         expr: query.expr,
+        refused: query.refused,
         essence: Arc::from(essence(&fields, &labels)),
         labels,
         kind,
@@ -207,7 +210,7 @@ fn expression(node: &Node, findings: &mut Findings<'_>) -> Option<Query> {
     match promql::parse(&text) {
         Ok(expr) => {
             let written = Written::Expression { place, file: findings.source.text.clone() };
-            Some(Query { expr, written })
+            Some(Query { expr, written, refused: Vec::new() })
         }
         Err(error) => {
             let span = place.place(&findings.source.text, &error.span);

@@ -2,12 +2,13 @@
 
 use super::group::is_plain_metric;
 use super::rule::Query;
-use crate::engine::catalogue::{self, KnownMetrics};
+use crate::engine::catalogue::{self, KnownMetrics, Meant};
 use crate::engine::diagnostic::closest;
 use crate::engine::metric::bound::BUCKET_BOUND;
-use crate::engine::metric::{MetricType, likely_type};
+use crate::engine::metric::{MetricType, Part, likely_type};
 use crate::engine::promql;
 use crate::engine::rules::checks::Written;
+use crate::engine::rules::set::RefusedKind;
 use crate::engine::yaml::{Fields, Findings, Text};
 use crate::engine::yaml::{Node, Value};
 
@@ -55,30 +56,41 @@ pub(super) fn compile(
     let conditions = fields.get("where").map(|node| findings.texts(node, "`where`")).unwrap_or_default();
     let by = fields.get("by").map(|node| labels(node, findings)).or_else(|| empty_list(fields));
     let stat = stat?;
-    let known = metrics.find(&metric).map(|found| found.metric.metric_type);
-    let catalogue = || catalogue::find(&metric).map(|row| row.metric_type);
-    let metric_type = known.or_else(catalogue).unwrap_or_else(|| likely_type(&metric));
     check_window(stat, fields, &metric, findings)?;
     let window = match window {
         Some(window) => Some(window?),
         None => None,
     };
-    let wanted = Wanted { metric: &metric, selector: String::new(), window, by };
-    let wanted = Wanted { selector: matchers(&conditions), ..wanted };
-    let Some(text) = stat.promql(metric_type, &wanted) else {
+    let (mut texts, mut refused) = (Vec::new(), Vec::new());
+    for Meant { name, metric_type } in candidates(&metric, metrics) {
+        let (window, by) = (window.clone(), by.clone());
+        let wanted = Wanted { metric: &name, selector: matchers(&conditions), window, by };
+        match stat.promql(metric_type, &wanted) {
+            Some(text) => texts.push(text),
+            None => refused.push((name, metric_type)),
+        }
+    }
+    let message = |metric_type: MetricType| {
+        format!("`{}` is not defined for the {} `{metric}`", stat.word(), metric_type.name())
+    };
+    if let (true, Some((_, metric_type))) = (texts.is_empty(), refused.first()) {
         let span = fields.get("stat").map_or(&node.span, |node| &node.span);
-        let message = format!("`{}` is not defined for the {} `{metric}`", stat.word(), metric_type.name());
-        findings.error("stat-of-type", span, message).advise(format!(
+        findings.error("stat-of-type", span, message(*metric_type)).advise(format!(
             "For a {} take one of {}.",
             metric_type.name(),
-            allowed(metric_type)
+            allowed(*metric_type)
         ));
         return None;
-    };
-    match promql::parse(&text) {
+    }
+    // Of the kinds that an undeclared metric may have it gets one, so that one side has series.
+    match promql::parse(&texts.join(" or ")) {
         Ok(expr) => {
             let written = Written::Metric { span: node.span.clone() };
-            Some(Query { expr, written })
+            let refused = refused.into_iter().map(|(name, metric_type)| RefusedKind {
+                sample: shown_sample(&name, metric_type).into(),
+                message: message(metric_type).into(),
+            });
+            Some(Query { expr, written, refused: refused.collect() })
         }
         Err(error) => {
             findings.error(
@@ -88,6 +100,34 @@ pub(super) fn compile(
             );
             None
         }
+    }
+}
+
+/// What the metric is where that is known; else everything it may turn out to be.
+fn candidates(metric: &str, metrics: &KnownMetrics) -> Vec<Meant> {
+    let exposed = |metric_type: MetricType| Meant {
+        name: metric_type.exposed_name(metric_type.family_name(metric)).into_owned(),
+        metric_type,
+    };
+    let catalogue = || catalogue::find(metric).map(|row| exposed(row.metric_type));
+    if let Some(meant) = metrics.meant(metric).or_else(catalogue) {
+        return vec![meant];
+    }
+    match likely_type(metric) {
+        MetricType::Counter => vec![exposed(MetricType::Counter)],
+        // Rules record gauges.
+        MetricType::Gauge if metric.contains(':') => vec![exposed(MetricType::Gauge)],
+        MetricType::Gauge | MetricType::Histogram => {
+            [MetricType::Gauge, MetricType::Counter, MetricType::Histogram].map(exposed).into()
+        }
+    }
+}
+
+/// A sample by which it is seen that a metric is there.
+fn shown_sample(name: &str, metric_type: MetricType) -> String {
+    match metric_type {
+        MetricType::Counter | MetricType::Gauge => name.to_owned(),
+        MetricType::Histogram => Part::Count.sample_name(metric_type, name),
     }
 }
 
