@@ -379,3 +379,34 @@ evaluate: interval
     }
     assert!(!text.lines().any(|line| line.starts_with("load{")), "{text}");
 }
+
+#[test]
+fn metrics_do_not_show_what_is_parked_and_queries_see_it() {
+    let mut config = Config::with_defaults("test");
+    config.park_after = Some(Duration::from_secs(10));
+    let mut engine = Engine::new(&config, RuleSet::default(), at(0));
+    let paid = recorded(1, "paid", "counter");
+    record(&mut engine, &[paid.clone(), recorded(2, "wait_seconds", "histogram")], at(1));
+    let query = promql::parse("paid_total + on() wait_seconds_count").unwrap();
+    let seen = |engine: &mut Engine, now: Timestamp| {
+        engine.tick(now);
+        let instant = engine.freeze(now);
+        let text = instant.to_bytes(Scrape { format: negotiate(""), names: Vec::new() });
+        let text = String::from_utf8(text).unwrap();
+        let terms = frozen::QueryTerms {
+            settings: &promql::Settings::default(),
+            patience: &promql::storage::Endless,
+        };
+        let outcome = instant.query_instant(&query, now, terms).unwrap();
+        let promql::QueryValue::Vector(samples) = outcome.value else { return (0, Vec::new()) };
+        let shown = text.lines().filter(|line| line.contains("paid") || line.contains("wait_seconds"));
+        (shown.count(), samples.into_iter().map(|(_, value)| value).collect())
+    };
+    let float = |value| vec![promql::Value::Float(value)];
+    let (all, values) = seen(&mut engine, at(2));
+    assert!(all > 5 && values == float(4.0), "{all} {values:?}");
+    assert_eq!(seen(&mut engine, at(60)), (0, float(4.0)));
+    let again = [paid.replace("-0001-", "-0002-"), recorded(3, "wait_seconds", "histogram")];
+    record(&mut engine, &again, at(61));
+    assert_eq!(seen(&mut engine, at(62)), (all, float(8.0)));
+}

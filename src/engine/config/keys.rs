@@ -74,7 +74,7 @@ section! {
         slow_query_top: usize = KeyKind::Count(1), Value("20"), Live;
         /// A gauge leaves after this long without an event; a mapping gives it for each glob on the name.
         stale_after: StaleAfter = KeyKind::DurationByGlob, Value("1h"), Live;
-        /// A counter or histogram without an event for this long leaves `/metrics` and comes back at its old value with its next event.
+        /// A counter or histogram without an event for this long leaves `/metrics` and comes back at its old value with its next event; rules and queries still see it, and it still counts as a series.
         park_after: Option<Duration> = SPAN, Words("never"), Live;
         /// Settings of metrics by name; of several that match, the first that sets a field holds.
         metrics: Vec<MetricSettings> = KeyKind::List(&KeyKind::Section(MetricSettings::KEYS)), Nothing, Live;

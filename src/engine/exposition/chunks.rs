@@ -175,11 +175,8 @@ impl<'a> Walk<'a> {
     fn push(&self, current: &mut Current, labels: &mut String, full: usize, out: &mut Vec<u8>) -> Progress {
         while let Some(page) = self.family.pages().get(current.page) {
             let is_rewritten = rewrites(self.escaping, page.is_unusual());
-            for row in page.all().get(current.row..).unwrap_or_default() {
-                current.row += 1;
-                if row.slot().is_none() {
-                    continue;
-                }
+            for (place, row) in page.shown(current.row) {
+                current.row = place + 1;
                 let mut text = page.text(row);
                 if is_rewritten {
                     rewrite(text, self.escaping, labels);

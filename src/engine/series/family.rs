@@ -3,6 +3,7 @@
 //! Rows stand in pages of 512 that a frozen view shares; the label text of a page's rows is one string. A removed
 //! series leaves a hole that the next birth fills.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::page::Page;
@@ -43,6 +44,8 @@ pub(in crate::engine) struct Rows {
     text: String,
     garbage: u32,
     is_unusual: bool,
+    /// The places of parked series.
+    parked: BTreeSet<u32>,
 }
 
 impl Rows {
@@ -51,9 +54,12 @@ impl Rows {
         self.all.iter().filter(|row| row.slot != HOLE)
     }
 
-    /// The rows, holes included.
-    pub(in crate::engine) fn all(&self) -> &[Row] {
-        &self.all
+    /// The rows that a scrape shows, with their places, from this place on: neither holes nor parked series.
+    pub(in crate::engine) fn shown(&self, from: usize) -> impl Iterator<Item = (usize, &Row)> + '_ {
+        let rows = self.all.iter().enumerate().skip(from);
+        rows.filter(|(place, row)| {
+            row.slot != HOLE && (self.parked.is_empty() || !self.parked.contains(&(*place as u32)))
+        })
     }
 
     /// Whether a label name of the page may be one that not every scraper reads.
@@ -90,6 +96,7 @@ impl Rows {
             self.garbage = self.garbage.saturating_add(row.text_len);
             row.text_len = 0;
         }
+        self.parked.remove(&place);
     }
 
     fn compact(&mut self) {
@@ -181,6 +188,20 @@ impl Family {
         if let Some(row) = page.and_then(|page| page.get_mut().all.get_mut((place % PAGE_ROWS) as usize)) {
             row.born = born;
             self.epoch += 1;
+        }
+    }
+
+    /// Hides a row from scrapes.
+    pub(super) fn park_row(&mut self, place: u32) {
+        if let Some(page) = self.rows.get_mut((place / PAGE_ROWS) as usize) {
+            page.get_mut().parked.insert(place % PAGE_ROWS);
+        }
+    }
+
+    /// Shows a row to scrapes again.
+    pub(super) fn unpark_row(&mut self, place: u32) {
+        if let Some(page) = self.rows.get_mut((place / PAGE_ROWS) as usize) {
+            page.get_mut().parked.remove(&(place % PAGE_ROWS));
         }
     }
 

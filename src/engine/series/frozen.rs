@@ -1,4 +1,4 @@
-//! One instant of everything a scrape shows, shared with the store.
+//! One instant of every series, shared with the store: what scrapes show and queries read.
 
 use std::sync::Arc;
 
@@ -126,8 +126,8 @@ impl FrozenFamily {
         &self.pages
     }
 
-    /// Whether it has no series.
+    /// Whether it has no series that a scrape shows.
     pub fn is_empty(&self) -> bool {
-        self.pages.iter().all(|page| page.iter().next().is_none())
+        self.pages.iter().all(|page| page.shown(0).next().is_none())
     }
 }

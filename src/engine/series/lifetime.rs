@@ -1,5 +1,5 @@
-//! When series leave by themselves: gauges without an event for `stale_after`, and, where it is asked for, counters
-//! and histograms idle for `park_after`, whose values wait to come back.
+//! When series leave by themselves: gauges without an event for `stale_after`. Counters and histograms stay; where it
+//! is asked for, scrapes do not show those idle for `park_after` until they move again.
 //!
 //! Each series stands in one list, under the quarter of a second in which it could be due at the earliest. When that
 //! has come it leaves, or, having moved meanwhile, is put under its next one: a series costs one look a lifetime.
@@ -8,7 +8,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::label_text::identity_of;
 use super::store::Marks;
 use super::{Buckets, FamilyId, FamilySpec, SeriesId, SeriesLimits, Store, Timestamp};
 use crate::engine::metric::MetricType;
@@ -19,16 +18,6 @@ const LIST_MICROS: i64 = 250_000;
 /// Series by the earliest time they may leave.
 #[derive(Debug, Default)]
 pub(super) struct Due(BTreeMap<i64, Vec<SeriesId>>);
-
-/// Values of series that fell idle.
-#[derive(Debug, Default)]
-pub(super) struct Parked(BTreeMap<(FamilyId, Box<str>), ParkedSeries>);
-
-#[derive(Debug)]
-struct ParkedSeries {
-    born: Timestamp,
-    cells: Box<[f64]>,
-}
 
 impl Store {
     /// Lets every series that stands at zero count from `now` on: it saw nothing of what came before.
@@ -47,7 +36,8 @@ impl Store {
         self.frozen_families = None;
     }
 
-    /// Takes away gauges without an event for their family's `stale_after`, and parks what is idle.
+    /// Takes away gauges without an event for their family's `stale_after`, and parks counters and histograms that are
+    /// idle.
     pub fn expire(&mut self, now: Timestamp) {
         let list = now.micros().div_euclid(LIST_MICROS);
         let later = self.due.0.split_off(&list.saturating_add(1));
@@ -62,7 +52,7 @@ impl Store {
             } else if slot.metric_type == MetricType::Gauge {
                 self.remove(id, now);
             } else {
-                self.park(id, now);
+                self.park(id);
             }
         }
     }
@@ -101,8 +91,7 @@ impl Store {
     /// Takes over the texts, the time to leave and, where it has no series, the buckets of another declaration of a
     /// family. Whether the buckets are as declared.
     pub fn redeclare(&mut self, family: FamilyId, spec: &FamilySpec) -> Buckets {
-        let is_free = self.series_of(family).next().is_none()
-            && !self.parked.0.keys().any(|(parked, _)| *parked == family);
+        let is_free = self.series_of(family).next().is_none();
         self.set_stale_after(family, spec.stale_after);
         let Some(known) = self.families.get_mut(family.0 as usize) else { return Buckets::AsDeclared };
         let known = std::sync::Arc::make_mut(&mut known.spec);
@@ -119,22 +108,24 @@ impl Store {
         self.limits = limits;
     }
 
-    /// Sets after how long without an event counters and histograms leave `/metrics`, to come back at their old
-    /// value with their next event; none (the default) for never. As many may be parked as may be live; beyond
-    /// that they stay.
+    /// Sets after how long without an event counters and histograms leave `/metrics`, to come back with their next
+    /// event; none (the default) for never. What is parked already is shown until it is due by the new time.
     pub fn set_park_after(&mut self, park_after: Option<Duration>) {
+        if self.park_after == park_after {
+            return;
+        }
         self.park_after = park_after;
         let families: Vec<FamilyId> = self.families().collect();
         for family in families {
-            if self.family(family).metric_type != MetricType::Gauge {
-                self.schedule_family(family);
+            if self.family(family).metric_type == MetricType::Gauge {
+                continue;
+            }
+            let series: Vec<SeriesId> = self.series_of(family).collect();
+            for id in series {
+                self.unpark(id);
+                self.schedule(id);
             }
         }
-    }
-
-    /// How many series are parked.
-    pub fn parked_len(&self) -> usize {
-        self.parked.0.len()
     }
 
     fn lifetime(&self, family: FamilyId) -> Option<Duration> {
@@ -168,29 +159,26 @@ impl Store {
         }
     }
 
-    fn park(&mut self, id: SeriesId, now: Timestamp) {
-        if self.parked.0.len() >= self.limits.series {
-            return;
+    /// Hides a series from scrapes until it moves. It stays in the store, so that rules and queries see it.
+    fn park(&mut self, id: SeriesId) {
+        let Some(slot) = self.slot_mut(id).filter(|slot| !slot.marks.has(Marks::PARKED)) else { return };
+        slot.marks.put(Marks::PARKED);
+        let (family, row) = (slot.family, slot.row);
+        if let Some(family) = self.families.get_mut(family.0 as usize) {
+            family.park_row(row);
         }
-        let cells = self.cells(id).map(|cell| self.cell(cell)).collect();
-        let key = (self.family_of(id), identity_of(self.label_text(id)).into());
-        self.parked.0.insert(key, ParkedSeries { born: self.born(id), cells });
-        self.remove(id, now);
+        self.frozen_families = None;
     }
 
-    /// Gives a series just born what it had when it was parked.
-    pub(super) fn revive(&mut self, family: FamilyId, id: SeriesId) {
-        if self.parked.0.is_empty() {
-            return;
-        }
-        let key = (family, identity_of(self.label_text(id)).into());
-        let Some(parked) = self.parked.0.remove(&key) else { return };
-        for (cell, value) in self.cells(id).zip(parked.cells) {
-            self.cells.set(cell, value);
-        }
-        let Some(row) = self.slot(id).map(|slot| slot.row) else { return };
+    /// Shows a parked series to scrapes again.
+    pub(super) fn unpark(&mut self, id: SeriesId) {
+        let Some(slot) = self.slot_mut(id).filter(|slot| slot.marks.has(Marks::PARKED)) else { return };
+        slot.marks.clear(Marks::PARKED);
+        let (family, row) = (slot.family, slot.row);
         if let Some(family) = self.families.get_mut(family.0 as usize) {
-            family.set_born(row, parked.born);
+            family.unpark_row(row);
         }
+        self.frozen_families = None;
+        self.schedule(id);
     }
 }

@@ -14,7 +14,7 @@ use super::cells::{Cells, Kind};
 use super::family::Family;
 use super::frozen::FrozenFamilies;
 use super::label_text::{LabelText, identity_of, to_labels};
-use super::lifetime::{Due, Parked};
+use super::lifetime::Due;
 use super::overflow::Overflows;
 use super::touch::Moves;
 use super::{FamilyId, FamilySpec, Removed, SeriesId, SeriesLimits, Timestamp};
@@ -45,7 +45,6 @@ pub struct Store {
     pub(super) moves: Moves,
     pub(super) due: Due,
     pub(super) park_after: Option<Duration>,
-    pub(super) parked: Parked,
     pub(super) overflows: Overflows,
     /// What the last freeze took of the families, while none changed since.
     pub(super) frozen_families: Option<Arc<FrozenFamilies>>,
@@ -86,6 +85,8 @@ impl Marks {
     pub(super) const OVERFLOW: Self = Self(4);
     /// Something outside stands for its value, so it does not leave by itself.
     pub(super) const HELD: Self = Self(8);
+    /// Scrapes do not show it.
+    pub(super) const PARKED: Self = Self(16);
 
     pub(super) fn has(self, mark: Self) -> bool {
         self.0 & mark.0 != 0
@@ -102,7 +103,8 @@ impl Marks {
     /// Whether moving the series is more than moving its value.
     #[inline]
     pub(super) fn needs_attention(self) -> bool {
-        self.has(Self::OVERFLOW) || (self.has(Self::WATCHED) && !self.has(Self::TOUCHED))
+        self.has(Self(Self::OVERFLOW.0 | Self::PARKED.0))
+            || (self.has(Self::WATCHED) && !self.has(Self::TOUCHED))
     }
 }
 
@@ -139,7 +141,6 @@ impl Store {
             moves: Moves::default(),
             due: Due::default(),
             park_after: None,
-            parked: Parked::default(),
             overflows: Overflows::default(),
             frozen_families: None,
             free_slots: Vec::new(),
@@ -286,7 +287,7 @@ impl Store {
         self.cells.page(page)
     }
 
-    /// Series in all, overflow series included.
+    /// Series in all, overflow series and parked ones included.
     pub fn len(&self) -> usize {
         self.live
     }
@@ -349,9 +350,7 @@ impl Store {
         if full && !self.text.identity().is_empty() {
             return self.overflow(id, labels, now);
         }
-        let Some(born) = self.bear(id, hash, Marks::default(), now) else { return NOWHERE };
-        self.revive(id, born);
-        born
+        self.bear(id, hash, Marks::default(), now).unwrap_or(NOWHERE)
     }
 
     fn overflow(&mut self, id: FamilyId, labels: &[(&str, &str)], now: Timestamp) -> SeriesId {

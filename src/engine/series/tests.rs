@@ -182,17 +182,31 @@ fn a_new_stale_after_holds_for_the_series_there_are() {
 }
 
 #[test]
-fn a_parked_counter_comes_back_at_its_old_value_and_birth() {
+fn a_parked_counter_is_hidden_from_scrapes_alone_and_comes_back_at_its_old_value_and_birth() {
     let mut store = store(10, 10);
     let family = store.register(spec("a", Counter)).unwrap();
     store.set_park_after(Some(Duration::from_secs(10)));
     let id = store.resolve(family, &[("x", "1")], at(1));
     store.add(id, 4.0, cause(2, 1));
     store.expire(at(12));
-    assert_eq!((store.is_live(id), store.len(), store.parked_len()), (false, 0, 1));
-    let id = store.resolve(family, &[("x", "1")], at(20));
+    assert_eq!((store.value(id), store.len(), shown(&mut store)), (4.0, 1, 0));
+    assert_eq!(store.resolve(family, &[("x", "1")], at(20)), id);
     store.add(id, 1.0, cause(20, 2));
-    assert_eq!((store.value(id), store.born(id), store.parked_len()), (5.0, at(1), 0));
+    assert_eq!((store.value(id), store.born(id), shown(&mut store)), (5.0, at(1), 1));
+    store.expire(at(29));
+    assert_eq!(shown(&mut store), 1, "its time began again");
+    store.expire(at(31));
+    assert_eq!(shown(&mut store), 0);
+    store.set_park_after(Some(Duration::from_secs(100)));
+    store.expire(at(32));
+    assert_eq!(shown(&mut store), 1, "by the new time it is not due");
+}
+
+/// How many series a scrape shows.
+fn shown(store: &mut Store) -> usize {
+    let frozen = store.freeze();
+    let pages = frozen.families().iter().flat_map(FrozenFamily::pages);
+    pages.map(|page| page.shown(0).count()).sum()
 }
 
 #[test]

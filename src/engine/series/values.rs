@@ -70,6 +70,7 @@ impl Store {
         {
             self.overflows.count(slot.family);
         }
+        self.unpark(id);
         self.touch(id);
     }
 
