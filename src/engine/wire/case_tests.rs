@@ -5,15 +5,16 @@
 //! others. `lane`, `subject` and `headers` default to what suits the base. `expect` says `<type> <verdict>` of each
 //! element; `json` what the first event reads as.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
 use proptest::sample::Index;
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use super::{Decoder, Element, EventType, Lane, Message, Verdict};
@@ -231,10 +232,44 @@ proptest! {
         }
         prop_assert_eq!(found.len(), 4, "{}", changed);
         prop_assert_eq!(&found[1], &found[3], "what came before changes nothing: {}", changed);
+        // Half a surrogate pair is not made here, but a name may be changed into another's, which serde takes.
+        prop_assume!(!serde_json::from_str(&changed).is_ok_and(|names: Names| names.repeat()));
         let json = serde_json::from_str::<IgnoredAny>(&changed).is_ok();
-        // A name that was changed into another's is rare, and half a surrogate pair is not made here.
         let object = changed.starts_with('{');
         prop_assert_eq!(found[1].0 == "unknown malformed", !(json && object), "{}", changed);
+    }
+}
+
+/// The names of the members of an object, each as often as it stands there.
+struct Names(Vec<String>);
+
+impl Names {
+    fn repeat(&self) -> bool {
+        self.0.iter().collect::<BTreeSet<_>>().len() < self.0.len()
+    }
+}
+
+impl<'de> Deserialize<'de> for Names {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+
+        impl<'de> Visitor<'de> for Members {
+            type Value = Names;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Names, A::Error> {
+                let mut names = Vec::new();
+                while let Some((name, IgnoredAny)) = members.next_entry()? {
+                    names.push(name);
+                }
+                Ok(Names(names))
+            }
+        }
+
+        deserializer.deserialize_map(Members)
     }
 }
 
