@@ -15,8 +15,10 @@ macro_rules! fields {
             /// All of them, each at the place of its number.
             const ALL: &'static [Self] = &[$(Self::$field,)* $(Self::$renamed,)*];
 
-                /// The names.
-            const NAMES: &'static [&'static str] = &[$(stringify!($field),)* $($name,)*];
+            /// The name on the wire.
+            pub(super) const fn name(self) -> &'static str {
+                match self { $(Self::$field => stringify!($field),)* $(Self::$renamed => $name,)* }
+            }
         }
     };
 }
@@ -54,15 +56,10 @@ impl Field {
         }
     }
 
-    /// The name on the wire.
-    pub(super) fn name(self) -> &'static str {
-        Self::NAMES[self as usize]
-    }
-
     /// How many bytes a comma, this name as a key and a colon take, where `text` begins with them in this style.
     #[inline]
     pub(super) fn member_at_start(self, text: &[u8], style: Style) -> Option<usize> {
-        MEMBERS[style as usize][self as usize].at_start(text)
+        MEMBERS.get(style as usize)?.get(self as usize)?.at_start(text)
     }
 
     /// The set of this field alone.
@@ -94,15 +91,15 @@ static OPENINGS: [Guess<2>; 2] =
 /// How many bytes the brace and the key `event_id` take, where `text` begins with them in this style.
 #[inline]
 pub(super) fn opening_at_start(text: &[u8], style: Style) -> Option<usize> {
-    OPENINGS[style as usize].at_start(text)
+    OPENINGS.get(style as usize)?.at_start(text)
 }
 
 const fn members(before: &str, after: &str) -> [Guess<MEMBER_WORDS>; COUNT] {
     let mut members = [const { Guess::new([""; 3]) }; COUNT];
-    let mut number = 0;
-    while number < COUNT {
-        members[number] = Guess::new([before, Field::NAMES[number], after]);
-        number += 1;
+    let (mut places, mut fields): (&mut [Guess<MEMBER_WORDS>], _) = (&mut members, Field::ALL);
+    while let ([place, other_places @ ..], [field, other_fields @ ..]) = (places, fields) {
+        *place = Guess::new([before, field.name(), after]);
+        (places, fields) = (other_places, other_fields);
     }
     members
 }
@@ -113,16 +110,17 @@ const EMPTY: u8 = u8::MAX;
 /// Open addressing over the names: the number of a field, or [`EMPTY`].
 static SLOTS: [u8; SLOT_COUNT] = slots();
 
+#[expect(clippy::indexing_slicing, reason = "it runs when the program is built; `get` is not const")]
 const fn slots() -> [u8; SLOT_COUNT] {
     let mut slots = [EMPTY; SLOT_COUNT];
-    let mut number = 0;
-    while number < COUNT {
-        let mut slot = hash(Field::NAMES[number].as_bytes());
+    let mut fields = Field::ALL;
+    while let [field, others @ ..] = fields {
+        let mut slot = hash(field.name().as_bytes());
         while slots[slot] != EMPTY {
             slot = (slot + 1) % SLOT_COUNT;
         }
-        slots[slot] = number as u8;
-        number += 1;
+        slots[slot] = *field as u8;
+        fields = others;
     }
     slots
 }
@@ -138,12 +136,11 @@ const fn hash(name: &[u8]) -> usize {
 }
 
 /// At most seven bytes as one number.
-const fn short(name: &[u8]) -> u64 {
+const fn short(mut name: &[u8]) -> u64 {
     let mut packed = 0;
-    let mut at = 0;
-    while at < name.len() {
-        packed = packed << 8 | name[at] as u64;
-        at += 1;
+    while let [byte, rest @ ..] = name {
+        packed = packed << 8 | *byte as u64;
+        name = rest;
     }
     packed
 }

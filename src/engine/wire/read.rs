@@ -161,7 +161,14 @@ impl<'a> Reader<'a> {
         match value.kind {
             Kind::Plain => Some(Cow::Borrowed(self.raw(value))),
             Kind::Escaped => unescaped(self.raw(value)),
-            _ => None,
+            Kind::Null
+            | Kind::True
+            | Kind::False
+            | Kind::Whole
+            | Kind::Real
+            | Kind::LongNumber
+            | Kind::Array
+            | Kind::Object => None,
         }
     }
 
@@ -309,7 +316,13 @@ impl<'a> Reader<'a> {
             Kind::Whole => Some(Quantity::Whole(value.whole())),
             Kind::Real => quantity(value.real()),
             Kind::LongNumber => long_quantity(self.raw(value)),
-            _ => None,
+            Kind::Null
+            | Kind::True
+            | Kind::False
+            | Kind::Plain
+            | Kind::Escaped
+            | Kind::Array
+            | Kind::Object => None,
         }
     }
 
@@ -321,7 +334,13 @@ impl<'a> Reader<'a> {
             Kind::Whole => Some(value.whole() as f64),
             Kind::Real => Some(value.real()),
             Kind::LongNumber => Some(long_real(self.raw(value))).filter(|real| real.is_finite()),
-            _ => None,
+            Kind::Null
+            | Kind::True
+            | Kind::False
+            | Kind::Plain
+            | Kind::Escaped
+            | Kind::Array
+            | Kind::Object => None,
         }
     }
 }

@@ -43,33 +43,39 @@ impl Usual {
     /// its quotes.
     #[inline]
     pub(super) fn read(&mut self, text: &[u8], field: Field) -> Option<usize> {
-        match field {
-            Field::event_id => {
-                let (inside, rest) = text.get(1..)?.split_first_chunk()?;
-                let id = identity::hyphenated_uuid(inside)?;
-                if rest.first() != Some(&b'"') {
-                    return None;
-                }
-                self.id = Some(EventId(id));
-                Some(inside.len() + 2)
-            }
-            Field::timestamp => {
-                let inside = text.get(1..)?;
-                let (time, length) = self.times.read(inside)?;
-                if inside.get(length) != Some(&b'"') {
-                    return None;
-                }
-                self.timestamp = Some(time);
-                Some(length + 2)
-            }
-            Field::event_type => self.read_type(text),
-            Field::event_version => {
-                let length = ONE_ZERO.at_start(text)?;
-                self.version = Some(Version::DEFAULT);
-                Some(length)
-            }
-            _ => None,
+        if field == Field::event_id {
+            self.read_id(text)
+        } else if field == Field::timestamp {
+            self.read_time(text)
+        } else if field == Field::event_type {
+            self.read_type(text)
+        } else if field == Field::event_version {
+            self.read_version(text)
+        } else {
+            None
         }
+    }
+
+    #[inline]
+    fn read_id(&mut self, text: &[u8]) -> Option<usize> {
+        let (inside, rest) = text.get(1..)?.split_first_chunk()?;
+        let id = identity::hyphenated_uuid(inside)?;
+        if rest.first() != Some(&b'"') {
+            return None;
+        }
+        self.id = Some(EventId(id));
+        Some(inside.len() + 2)
+    }
+
+    #[inline]
+    fn read_time(&mut self, text: &[u8]) -> Option<usize> {
+        let inside = text.get(1..)?;
+        let (time, length) = self.times.read(inside)?;
+        if inside.get(length) != Some(&b'"') {
+            return None;
+        }
+        self.timestamp = Some(time);
+        Some(length + 2)
     }
 
     #[inline]
@@ -85,6 +91,13 @@ impl Usual {
         self.event_type = Some(event_type);
         Some(length + 2)
     }
+
+    #[inline]
+    fn read_version(&mut self, text: &[u8]) -> Option<usize> {
+        let length = ONE_ZERO.at_start(text)?;
+        self.version = Some(Version::DEFAULT);
+        Some(length)
+    }
 }
 
 static ONE_ZERO: Guess<1> = Guess::new(["\"", "1.0", "\""]);
@@ -97,10 +110,10 @@ static TYPES: [Guess<TYPE_WORDS>; EventType::ALL.len()] = types();
 
 const fn types() -> [Guess<TYPE_WORDS>; EventType::ALL.len()] {
     let mut types = [const { Guess::new([""; 3]) }; EventType::ALL.len()];
-    let mut number = 0;
-    while number < types.len() {
-        types[number] = Guess::new(["\"", EventType::ALL[number].name(), "\""]);
-        number += 1;
+    let (mut places, mut known): (&mut [Guess<TYPE_WORDS>], _) = (&mut types, EventType::ALL);
+    while let ([place, other_places @ ..], [event_type, other_types @ ..]) = (places, known) {
+        *place = Guess::new(["\"", event_type.name(), "\""]);
+        (places, known) = (other_places, other_types);
     }
     types
 }

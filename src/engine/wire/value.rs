@@ -155,7 +155,14 @@ mod tests {
         Some(match value.kind {
             Kind::Whole => value.whole() as f64,
             Kind::Real => value.real(),
-            _ => long_real(&raw[value.start()..value.end()]),
+            Kind::LongNumber => long_real(&raw[value.start()..value.end()]),
+            Kind::Null
+            | Kind::True
+            | Kind::False
+            | Kind::Plain
+            | Kind::Escaped
+            | Kind::Array
+            | Kind::Object => return None,
         })
     }
 

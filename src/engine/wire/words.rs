@@ -10,20 +10,23 @@ pub(super) struct Guess<const WORDS: usize> {
 
 impl<const WORDS: usize> Guess<WORDS> {
     /// Prepares to look for `parts`, one after the other, which must fit.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "it runs when the program is built, which stops where parts do not fit"
+    )]
     pub(super) const fn new(parts: [&str; 3]) -> Self {
         let mut guess = Self { bytes: [[0; 8]; WORDS], masks: [0; WORDS], length: 0 };
-        let mut part = 0;
-        while part < parts.len() {
-            let text = parts[part].as_bytes();
-            let mut from = 0;
-            while from < text.len() {
+        let mut parts = parts.as_slice();
+        while let [part, other_parts @ ..] = parts {
+            let mut text = part.as_bytes();
+            while let [byte, rest @ ..] = text {
                 let (word, place) = (guess.length / 8, guess.length % 8);
-                guess.bytes[word][place] = text[from];
+                guess.bytes[word][place] = *byte;
                 guess.masks[word] |= 0xff << (place * 8);
                 guess.length += 1;
-                from += 1;
+                text = rest;
             }
-            part += 1;
+            parts = other_parts;
         }
         guess
     }
