@@ -48,7 +48,8 @@ impl Labels {
 
     /// The value of the label `name`, to share.
     pub fn shared(&self, name: &str) -> Option<&Arc<str>> {
-        self.0.binary_search_by(|(known, _)| known.as_ref().cmp(name)).ok().map(|at| &self.0[at].1)
+        let at = self.0.binary_search_by(|(known, _)| known.as_ref().cmp(name)).ok()?;
+        self.0.get(at).map(|(_, value)| value)
     }
 
     /// The metric name, empty where there is none.

@@ -316,10 +316,8 @@ impl State {
     }
 
     fn applied(&mut self, lane: Lane, event: &Event<'_>, now: Timestamp) {
-        let query_hash = match &event.payload {
-            Payload::QueryExecuted(query) => query.query_hash.as_ref(),
-            _ => "",
-        };
+        let query_hash =
+            if let Payload::QueryExecuted(query) = &event.payload { query.query_hash.as_ref() } else { "" };
         self.recent.push(event.id, event.trace, event.timestamp, query_hash);
         self.window.insert(event.id, now);
         let event_type = event.payload.event_type();

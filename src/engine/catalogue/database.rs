@@ -2,7 +2,7 @@
 
 use super::Catalogue;
 use super::families::Group;
-use super::processing::flag;
+use super::processing::Flag;
 use super::rows::Metric;
 use crate::engine::trackers::gauges::Board;
 use crate::engine::wire::payload::{
@@ -44,7 +44,7 @@ impl Catalogue {
 
     pub(super) fn query_executed(&mut self, board: &mut Board<'_>, event: &QueryExecuted<'_>) {
         // An index without a name is none.
-        let indexed = flag(event.used_index.as_deref().is_some_and(|index| !index.is_empty()));
+        let indexed = Flag(event.used_index.as_deref().is_some_and(|index| !index.is_empty())).label();
         let values = [event.query_type.as_ref(), &event.table_name, indexed];
         let [queries, duration, rows, slow] = self.families.series(board, &QUERY, values);
         let seconds = event.duration_ms.value() / 1e3;

@@ -97,6 +97,7 @@ fn job_event((kind, job, queue, other, _): Draw) -> Payload<'static> {
 }
 
 /// Gauge samples of the job tracker, found by going through every event for every job.
+#[expect(clippy::wildcard_enum_match_arm, reason = "few types tell of jobs")]
 fn job_model(draws: &[Draw]) -> BTreeMap<String, f64> {
     let mut expected = BTreeMap::new();
     let mut ratios: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
@@ -204,6 +205,7 @@ fn file_event((kind, file, status, third, _): Draw) -> Payload<'static> {
 }
 
 /// Gauge samples of the file tracker, found by going through every event for every file.
+#[expect(clippy::wildcard_enum_match_arm, reason = "few types tell of files")]
 fn file_model(draws: &[Draw]) -> BTreeMap<String, f64> {
     let mut expected = BTreeMap::from([("processing_files_active".to_owned(), 0.0)]);
     let mut ratios: Vec<f64> = Vec::new();

@@ -63,7 +63,8 @@ impl Catalogue {
         event: &ChunkProcessingCompleted<'_>,
         at: Timestamp,
     ) {
-        let [completed, duration, length] = self.families.series(board, &CHUNK_END, [flag(event.was_cached)]);
+        let [completed, duration, length] =
+            self.families.series(board, &CHUNK_END, [Flag(event.was_cached).label()]);
         board.add(completed, 1.0);
         board.observe(duration, event.processing_duration_ms.value() / 1e3);
         board.observe(length, event.text_length.value());
@@ -76,7 +77,7 @@ impl Catalogue {
         event: &ChunkProcessingFailed<'_>,
         at: Timestamp,
     ) {
-        let values = [event.error_type.as_ref(), flag(event.will_retry)];
+        let values = [event.error_type.as_ref(), Flag(event.will_retry).label()];
         let [failed, retries] = self.families.series(board, &CHUNK_FAILURE, values);
         board.add(failed, 1.0);
         board.observe(retries, event.retry_count.value());
@@ -139,6 +140,10 @@ impl Catalogue {
 }
 
 /// A yes or no as a label has it.
-pub(super) const fn flag(flag: bool) -> &'static str {
-    if flag { "true" } else { "false" }
+pub(super) struct Flag(pub(super) bool);
+
+impl Flag {
+    pub(super) const fn label(self) -> &'static str {
+        if self.0 { "true" } else { "false" }
+    }
 }

@@ -191,7 +191,7 @@ fn numbered(value: &Value, place: u64) -> Value {
         Value::Object(fields) => {
             fields.iter().map(|(name, item)| (name.clone(), numbered(item, place))).collect()
         }
-        other => other.clone(),
+        other @ (Value::Null | Value::Bool(_) | Value::Number(_)) => other.clone(),
     }
 }
 

@@ -60,7 +60,15 @@ pub fn read(text: &str) -> Result<Document, Problem> {
             Event::Scalar(..) | Event::SequenceStart(..) | Event::MappingStart(..) | Event::Alias(_) => {
                 document.root = Some(builder.node(event, &span, 0)?);
             }
-            _ => {}
+            Event::StreamStart
+            | Event::DocumentStart(..)
+            | Event::DocumentEnd
+            | Event::Anchor(..)
+            | Event::UnresolvedAlias(_)
+            | Event::Comment(..)
+            | Event::SequenceEnd
+            | Event::MappingEnd
+            | _ => {}
         }
     }
     document.problems = builder.problems;
@@ -143,7 +151,16 @@ impl<'a> Builder<'a> {
                 (Node { span: self.covering(bytes.start, end), value: Value::Mapping(entries) }, anchor)
             }
             Event::Alias(anchor) => return self.alias(anchor, bytes),
-            _ => {
+            Event::StreamStart
+            | Event::StreamEnd
+            | Event::DocumentStart(..)
+            | Event::DocumentEnd
+            | Event::Anchor(..)
+            | Event::UnresolvedAlias(_)
+            | Event::Comment(..)
+            | Event::SequenceEnd
+            | Event::MappingEnd
+            | _ => {
                 return Err(Problem { span: bytes, message: "not valid YAML here".to_owned(), advice: None });
             }
         };

@@ -116,7 +116,7 @@ proptest! {
                 let beyond = match reading {
                     Reading::Value(value) => value > level.condition.threshold().unwrap_or(0.0),
                     Reading::Gone => no_data != NoData::Ok,
-                    _ => false,
+                    Reading::Holds | Reading::Quiet => false,
                 };
                 let within = matches!(reading, Reading::Value(value) if matches!(level.condition, Condition::Above { clear, .. } if value > clear));
                 held_since[index] = (beyond || within && held_since[index].is_some()).then(|| held_since[index].unwrap_or(now));

@@ -19,18 +19,16 @@ pub(super) fn check(subject: &Subject<'_>, findings: &mut Findings<'_>) {
         let sides = [(&binary.left, &binary.right, false), (&binary.right, &binary.left, true)];
         for (value, bound, swapped) in sides {
             let Some(threshold) = number(bound) else { continue };
-            let rising = matches!(binary.op, BinaryOp::Greater | BinaryOp::GreaterOrEqual) != swapped;
+            let limit = Limit {
+                threshold,
+                rising: matches!(binary.op, BinaryOp::Greater | BinaryOp::GreaterOrEqual) != swapped,
+                reaches: matches!(binary.op, BinaryOp::GreaterOrEqual | BinaryOp::LessOrEqual),
+            };
             let place = subject.written.place(&bound.span);
-            report(quantity(subject, value), (threshold, rising), &place, findings);
-            let reaches = matches!(binary.op, BinaryOp::GreaterOrEqual | BinaryOp::LessOrEqual);
+            report(quantity(subject, value), limit, &place, findings);
             let orders = [BinaryOp::Greater, BinaryOp::Less, BinaryOp::GreaterOrEqual, BinaryOp::LessOrEqual];
-            if orders.contains(&binary.op) {
-                report_sign(
-                    is_never_negative(subject, value),
-                    (threshold, rising, reaches),
-                    &place,
-                    findings,
-                );
+            if orders.contains(&binary.op) && is_never_negative(subject, value) {
+                report_sign(limit, &place, findings);
             }
         }
         return;
@@ -40,10 +38,12 @@ pub(super) fn check(subject: &Subject<'_>, findings: &mut Findings<'_>) {
     {
         let Some(threshold) = level.condition.threshold() else { continue };
         let rising = matches!(level.condition, Condition::Above { .. });
+        let limit = Limit { threshold, rising, reaches: false };
         if let Some(node) = threshold_node(subject, threshold) {
-            report(quantity, (threshold, rising), &node.span.clone(), findings);
-            let is_positive = is_never_negative(subject, &subject.rule.expr);
-            report_sign(is_positive, (threshold, rising, false), &node.span.clone(), findings);
+            report(quantity, limit, &node.span, findings);
+            if is_never_negative(subject, &subject.rule.expr) {
+                report_sign(limit, &node.span, findings);
+            }
         }
     }
     levels_in_order(subject, findings);
@@ -57,9 +57,19 @@ enum Quantity {
     Unknown,
 }
 
+/// What a value is compared with.
+#[derive(Clone, Copy)]
+struct Limit {
+    threshold: f64,
+    /// Whether it fires above the threshold, not below.
+    rising: bool,
+    /// Whether it fires at the threshold too.
+    reaches: bool,
+}
+
 fn report(
     quantity: Quantity,
-    (threshold, rising): (f64, bool),
+    Limit { threshold, rising, .. }: Limit,
     place: &std::ops::Range<usize>,
     findings: &mut Findings<'_>,
 ) {
@@ -95,12 +105,11 @@ fn report(
 
 /// A threshold that a value which is never below 0 cannot cross, or never leaves.
 fn report_sign(
-    is_never_negative: bool,
-    (threshold, rising, reaches): (f64, bool, bool),
+    Limit { threshold, rising, reaches }: Limit,
     place: &std::ops::Range<usize>,
     findings: &mut Findings<'_>,
 ) {
-    if !is_never_negative || threshold > 0.0 || (threshold == 0.0 && rising != reaches) {
+    if threshold > 0.0 || (threshold == 0.0 && rising != reaches) {
         return;
     }
     let message = if rising {

@@ -14,15 +14,18 @@ impl Evaluation<'_, '_> {
     /// A reading for every label set that begins, has an open alert, or is to be remembered.
     pub(super) fn readings(&mut self) -> Result<Vec<Seen>, RuleError> {
         let samples = self.env.query(&self.rule.expr)?;
-        let levels = &self.alerting.policy.levels;
-        let own_comparison = levels.iter().any(|level| level.condition == Condition::Expression);
-        let mut seen = if own_comparison { self.holding(samples)? } else { self.compared(samples)? };
-        self.remember(&seen, own_comparison)?;
+        let mut seen = if self.compares_itself() { self.holding(samples)? } else { self.compared(samples)? };
+        self.remember(&seen)?;
         if !self.book.alerts.is_empty() || !self.book.known.is_empty() {
             let there: BTreeSet<Labels> = seen.iter().map(|seen| seen.identity.clone()).collect();
-            self.missing(&there, own_comparison, &mut seen);
+            self.missing(&there, &mut seen);
         }
         Ok(seen)
+    }
+
+    /// Whether the expression says by itself what is an alert, without thresholds.
+    fn compares_itself(&self) -> bool {
+        self.alerting.policy.levels.iter().any(|level| level.condition == Condition::Expression)
     }
 
     /// Samples of an expression that compares itself: each is an alert.
@@ -64,13 +67,13 @@ impl Evaluation<'_, '_> {
     }
 
     /// With `no_data: alert`, notes what is there, so that its going is noticed.
-    fn remember(&mut self, seen: &[Seen], own_comparison: bool) -> Result<(), RuleError> {
+    fn remember(&mut self, seen: &[Seen]) -> Result<(), RuleError> {
         if self.alerting.no_data != NoData::Alert {
             return Ok(());
         }
         let mut present: Vec<(Labels, Labels, f64)> =
             seen.iter().map(|seen| (seen.identity.clone(), seen.sample.clone(), seen.value)).collect();
-        if let (true, Some(data)) = (own_comparison, &self.alerting.data) {
+        if let (true, Some(data)) = (self.compares_itself(), &self.alerting.data) {
             for (sample, value) in self.env.query(&data.there)? {
                 present.push((self.alert_labels(&sample, value), sample, value));
             }
@@ -86,7 +89,7 @@ impl Evaluation<'_, '_> {
     }
 
     /// Adds readings for open alerts, and for known series, that the result does not hold.
-    fn missing(&mut self, there: &BTreeSet<Labels>, own_comparison: bool, all: &mut Vec<Seen>) {
+    fn missing(&mut self, there: &BTreeSet<Labels>, all: &mut Vec<Seen>) {
         let absent: Vec<(Labels, Labels, f64)> = self
             .book
             .alerts
@@ -108,6 +111,7 @@ impl Evaluation<'_, '_> {
         if absent.is_empty() && forgotten.is_empty() {
             return;
         }
+        let own_comparison = self.compares_itself();
         let data = self.alerting.data.as_ref().filter(|_| own_comparison);
         let present = data.map(|data| self.env.query(&data.there).unwrap_or_default());
         for (identity, sample, value) in absent.into_iter().chain(forgotten) {

@@ -88,10 +88,7 @@ impl Partition {
         let Some(param) = &aggregate.param else { return inner };
         let both = inner.and(Self::of(param));
         // The label of `count_values` is the result's own.
-        match &param.node {
-            Node::String(label) => both.without(label.text()),
-            _ => both,
-        }
+        if let Node::String(label) = &param.node { both.without(label.text()) } else { both }
     }
 
     fn of_binary(binary: &Binary) -> Self {

@@ -49,11 +49,17 @@ pub(super) fn read(
             .error("missing-threshold", &fields.span, "a rule over a `metric` needs a threshold")
             .advise("Add `above:`, `below:` or `severities:`.");
     }
-    let thresholds = policy.is_some();
+    let has_thresholds = policy.is_some();
     let policy = policy
         .unwrap_or(Policy { levels: vec![Level { severity: None, condition: Condition::Expression, wait }] });
     let base = Override { wanted: Vec::new(), policy };
-    let overrides = overrides(fields, &base.policy, thresholds, findings);
+    let rule = Overridden {
+        policy: &base.policy,
+        has_thresholds,
+        wait: wait_of(fields),
+        own_waits: own_waits(fields),
+    };
+    let overrides = overrides(fields, &rule, findings);
     (findings.found == before).then_some(Policies { policy: base.policy, overrides })
 }
 
@@ -194,23 +200,17 @@ fn refuse_second_comparison(fields: &Fields<'_>, expression: &Expression, findin
     }
 }
 
-fn overrides(
-    fields: &Fields<'_>,
-    base: &Policy,
-    thresholds: bool,
-    findings: &mut Findings<'_>,
-) -> Vec<Override> {
+fn overrides(fields: &Fields<'_>, rule: &Overridden<'_>, findings: &mut Findings<'_>) -> Vec<Override> {
     let Some(node) = fields.get("overrides") else { return Vec::new() };
-    let rule = Overridden { policy: base, thresholds, wait: wait_of(fields), own_waits: own_waits(fields) };
     let items = findings.items(node, "`overrides`");
-    items.iter().filter_map(|node| one_override(node, &rule, findings)).collect()
+    items.iter().filter_map(|node| one_override(node, rule, findings)).collect()
 }
 
 /// What overrides start from.
 struct Overridden<'a> {
     policy: &'a Policy,
     /// Whether the rule has thresholds at all.
-    thresholds: bool,
+    has_thresholds: bool,
     /// The rule's `for`.
     wait: Duration,
     /// The levels with a `for` of their own, which no override's `for` replaces.
@@ -249,7 +249,7 @@ fn one_override(node: &Node, rule: &Overridden<'_>, findings: &mut Findings<'_>)
         _ => None,
     };
     let key = threshold_key(&fields).or_else(|| fields.key("severities"));
-    if let Some(key) = key.filter(|_| !rule.thresholds) {
+    if let Some(key) = key.filter(|_| !rule.has_thresholds) {
         let message = format!("`expr` compares itself, so no override can set `{}`", name_of(key));
         findings
             .error("two-comparisons", &key.span, message)

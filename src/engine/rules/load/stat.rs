@@ -236,7 +236,7 @@ impl Stat {
                 Self::Last => Some(wanted.aggregated("sum", &wanted.now())),
                 Self::Rate => Some(wanted.aggregated("sum", &wanted.anchored("rate", ""))),
                 Self::Increase => Some(wanted.aggregated("sum", &wanted.anchored("increase", ""))),
-                _ => None,
+                Self::Avg | Self::Min | Self::Max | Self::Sum | Self::Count | Self::Percentile(_) => None,
             },
             MetricType::Gauge => self.of_gauge(wanted),
             MetricType::Histogram => self.of_histogram(wanted),

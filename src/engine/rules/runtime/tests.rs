@@ -77,9 +77,9 @@ pub(super) fn at(seconds: f64) -> Timestamp {
 /// `name{label="value"}` as labels.
 fn series(text: &str) -> Labels {
     let Node::Vector(selector) = promql::parse(text).unwrap().node else { panic!("{text}") };
-    Labels::collect(selector.matchers.into_iter().map(|matcher| match matcher.condition {
-        Condition::Equal(value) => (matcher.name, value),
-        _ => panic!("{text}"),
+    Labels::collect(selector.matchers.into_iter().map(|matcher| {
+        let Condition::Equal(value) = matcher.condition else { panic!("{text}") };
+        (matcher.name, value)
     }))
 }
 

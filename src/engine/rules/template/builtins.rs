@@ -1,7 +1,7 @@
 //! The functions of Go's `text/template`.
 
 use super::budget::Fault;
-use super::functions::{Function, Parameter, Work};
+use super::functions::{Function, Parameter, StopAt, Work};
 use super::value::{Sample, Value, WholeType};
 use super::{compare, escape, format};
 
@@ -14,14 +14,14 @@ pub(super) const TABLE: &[Function] = &[
         takes: &[Raw],
         more: Some(Raw),
         results: 1,
-        work: Work::ShortCircuit { on: false },
+        work: Work::ShortCircuit(StopAt::False),
     },
     Function {
         name: "or",
         takes: &[Raw],
         more: Some(Raw),
         results: 1,
-        work: Work::ShortCircuit { on: true },
+        work: Work::ShortCircuit(StopAt::True),
     },
     Function::plain("not", &[Raw], |given| Ok(Value::Bool(!given.iter().any(Value::is_true)))),
     Function::plain("len", &[Raw], length),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::budget::Fault;
-use super::functions::{Function, Parameter, Work};
+use super::functions::{Function, Parameter, StopAt, Work};
 use super::instant;
 use super::run::{Run, boxed, constant, refuse_arguments};
 use super::syntax::{Fields, Operand, OperandKind, Place};
@@ -153,9 +153,9 @@ impl<'t> Run<'t, '_> {
         place: Place<'t>,
         (dot, given): (&Value, Given<'t>),
     ) -> Result<Value> {
-        if let Work::ShortCircuit { on } = function.work {
+        if let Work::ShortCircuit(stop) = function.work {
             count(function, &given)?;
-            return self.short_circuit(on, dot, given);
+            return self.short_circuit(stop, dot, given);
         }
         let arguments = self.arguments(function, (dot, &given))?;
         self.run_function(function, place, &arguments)
@@ -173,7 +173,7 @@ impl<'t> Run<'t, '_> {
         let result = match function.work {
             Work::Plain(work) => work(arguments),
             Work::Context(work) => work(&mut self.context, arguments),
-            Work::ShortCircuit { .. } => Ok(Value::Absent),
+            Work::ShortCircuit(_) => Ok(Value::Absent),
         };
         match result {
             Ok(value) => {
@@ -193,11 +193,11 @@ impl<'t> Run<'t, '_> {
     }
 
     /// `and` and `or`, which look at no more than they need.
-    fn short_circuit(&mut self, on: bool, dot: &Value, given: Given<'t>) -> Result<Value> {
+    fn short_circuit(&mut self, stop: StopAt, dot: &Value, given: Given<'t>) -> Result<Value> {
         let mut value = Value::Absent;
         for word in given.rest {
             value = self.argument(Parameter::Raw, word, dot)?.unboxed();
-            if value.is_true() == on {
+            if value.is_true() == (stop == StopAt::True) {
                 return Ok(value);
             }
         }

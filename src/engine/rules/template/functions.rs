@@ -81,8 +81,15 @@ pub(super) enum Work {
     Plain(fn(&[Value]) -> Result<Value, Fault>),
     /// Something with the expansion it runs in.
     Context(fn(&mut Context<'_>, &[Value]) -> Result<Value, Fault>),
-    /// It takes the first argument that is as true as `on`.
-    ShortCircuit { on: bool },
+    /// It takes the first argument it may stop at, or the last.
+    ShortCircuit(StopAt),
+}
+
+/// What ends a function that looks at no more arguments than it needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum StopAt {
+    True,
+    False,
 }
 
 impl Function {
