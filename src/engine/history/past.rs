@@ -10,7 +10,7 @@ use super::written::Samples;
 use crate::engine::labels::{Labels, METRIC_NAME};
 use crate::engine::metric::bound::BUCKET_BOUND;
 use crate::engine::metric::{Part, sample_names};
-use crate::engine::promql::storage::{Condition, Halt, Matcher, Patience, Selection};
+use crate::engine::promql::storage::{Halt, Matcher, Patience, Selection};
 use crate::engine::promql::{Sample, SelectedSeries, Storage};
 use crate::engine::series::{FamilyId, SeriesId, SeriesSource, Store};
 use crate::engine::time::Timestamp;
@@ -202,8 +202,5 @@ impl Found {
 
 /// The metric name a selector spells out.
 fn name_of(matchers: &[Matcher]) -> Option<&str> {
-    matchers.iter().find_map(|matcher| match &matcher.condition {
-        Condition::Equal(name) if matcher.name.as_ref() == METRIC_NAME => Some(name.as_ref()),
-        _ => None,
-    })
+    matchers.iter().find_map(Matcher::metric_name)
 }

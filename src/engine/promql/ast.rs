@@ -255,6 +255,13 @@ pub struct Matching {
     pub fill_right: Option<f64>,
 }
 
+impl Matching {
+    /// Whether it fills in samples that are missing on either side.
+    pub(super) const fn fills(&self) -> bool {
+        self.fill_left.is_some() || self.fill_right.is_some()
+    }
+}
+
 /// A choice of labels.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Grouping {

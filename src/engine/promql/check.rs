@@ -55,31 +55,30 @@ fn conversion(found: ValueType, wanted: ValueType) -> Option<String> {
 
 /// A sign in front of `expr`.
 pub(super) fn unary(sign: Sign, expr: &Expr) -> Result<(), ParseError> {
-    match value_type(expr) {
-        ValueType::Scalar | ValueType::Vector => Ok(()),
-        found => {
-            let sign = if sign == Sign::Minus { "-" } else { "+" };
-            Err(advise(
-                expr.span.clone(),
-                format!(
-                    "unary expression only allowed on expressions of type scalar or instant vector, got \"{}\"",
-                    found.name()
-                ),
-                format!("Put the {sign} in front of the function around the range."),
-            ))
-        }
+    let found = value_type(expr);
+    if matches!(found, ValueType::Scalar | ValueType::Vector) {
+        return Ok(());
     }
+    Err(advise(
+        expr.span.clone(),
+        format!(
+            "unary expression only allowed on expressions of type scalar or instant vector, got \"{}\"",
+            found.name()
+        ),
+        format!("Put the {} in front of the function around the range.", sign.symbol()),
+    ))
 }
 
 /// The inside of a subquery.
 pub(super) fn subquery(expr: &Expr) -> Result<(), ParseError> {
-    match value_type(expr) {
-        ValueType::Vector => Ok(()),
-        found => Err(error(
-            expr.span.clone(),
-            format!("subquery is only allowed on instant vector, got {} instead", found.name()),
-        )),
+    let found = value_type(expr);
+    if found == ValueType::Vector {
+        return Ok(());
     }
+    Err(error(
+        expr.span.clone(),
+        format!("subquery is only allowed on instant vector, got {} instead", found.name()),
+    ))
 }
 
 /// An aggregation.
@@ -129,33 +128,45 @@ pub(super) fn binary(binary: &Binary) -> Result<(), ParseError> {
             "Wrap the number in vector().",
         ));
     }
-    matching(binary, vectors == [true, true])
+    labels_once(binary)?;
+    if vectors == [true, true] { set_matching(binary) } else { no_matching(binary) }
 }
 
-fn matching(binary: &Binary, between_vectors: bool) -> Result<(), ParseError> {
-    let Matching { on, cardinality, include, fill_left, fill_right } = &binary.matching;
-    let at = || binary.op_span.clone();
+/// A label stands in `on` or in the group clause, not in both.
+fn labels_once(binary: &Binary) -> Result<(), ParseError> {
+    let Matching { on, include, .. } = &binary.matching;
     if let Grouping::By(labels) = on
         && let Some(twice) = labels.iter().find(|label| include.contains(label))
     {
         return Err(advise(
-            at(),
+            binary.op_span.clone(),
             format!("label {} must not occur in ON and GROUP clause at once", Quoted(twice)),
             "Labels of on() are part of the result anyway: take it out of the group clause.",
         ));
     }
-    let fills = fill_left.is_some() || fill_right.is_some();
-    let (Grouping::By(labels) | Grouping::Without(labels)) = on;
-    if !between_vectors && !labels.is_empty() {
+    Ok(())
+}
+
+/// A number has no labels to match.
+fn no_matching(binary: &Binary) -> Result<(), ParseError> {
+    let at = || binary.op_span.clone();
+    let (Grouping::By(labels) | Grouping::Without(labels)) = &binary.matching.on;
+    if !labels.is_empty() {
         return Err(error(at(), "vector matching only allowed between instant vectors"));
     }
-    if !between_vectors && fills {
+    if binary.matching.fills() {
         return Err(error(at(), "filling in missing series only allowed between instant vectors"));
     }
-    if binary.op.is_set() && *cardinality != Cardinality::OneToOne {
+    Ok(())
+}
+
+/// Set operators match many to many and fill nothing in.
+fn set_matching(binary: &Binary) -> Result<(), ParseError> {
+    let at = || binary.op_span.clone();
+    if binary.op.is_set() && binary.matching.cardinality != Cardinality::OneToOne {
         return Err(error(at(), format!("no grouping allowed for \"{}\" operation", binary.op.symbol())));
     }
-    if binary.op.is_set() && fills {
+    if binary.op.is_set() && binary.matching.fills() {
         return Err(error(at(), "filling in missing series not allowed for set operators"));
     }
     Ok(())
@@ -203,14 +214,16 @@ fn signature(function: &Function) -> String {
 
 /// The second argument of `info` names labels, in the form of a selector without a name.
 fn info_labels(labels: &Expr) -> Result<(), ParseError> {
-    match &labels.node {
-        Node::Vector(selector) if selector.name.is_none() => Ok(()),
-        _ => Err(advise(
-            labels.span.clone(),
-            "expected label selectors only, got vector selector instead",
-            "Write the labels in braces, and a metric name as __name__=\"…\" among them.",
-        )),
+    if let Node::Vector(selector) = &labels.node
+        && selector.name.is_none()
+    {
+        return Ok(());
     }
+    Err(advise(
+        labels.span.clone(),
+        "expected label selectors only, got vector selector instead",
+        "Write the labels in braces, and a metric name as __name__=\"…\" among them.",
+    ))
 }
 
 fn range_mode(function: &Function, arg: &Expr) -> Result<(), ParseError> {
@@ -257,16 +270,18 @@ fn value_text(matcher: &Matcher) -> Option<&str> {
 pub(super) fn selectors(expr: &Expr) -> Result<(), ParseError> {
     let mut labels_of_info: Vec<usize> = Vec::new();
     let mut result = Ok(());
-    walk(expr, &mut |part| match &part.node {
-        Node::Call { function, args } if function.name == "info" => {
+    walk(expr, &mut |part| {
+        if let Node::Call { function, args } = &part.node
+            && function.name == "info"
+        {
             labels_of_info.extend(args.get(1).map(|labels| labels.span.start));
         }
-        Node::Vector(selector) | Node::Matrix { selector, .. }
-            if result.is_ok() && !labels_of_info.contains(&part.span.start) =>
+        if let Node::Vector(selector) | Node::Matrix { selector, .. } = &part.node
+            && result.is_ok()
+            && !labels_of_info.contains(&part.span.start)
         {
             result = not_empty(selector, &part.span);
         }
-        _ => {}
     });
     result
 }

@@ -8,8 +8,7 @@ use super::ast::{
     Sign, VectorSelector,
 };
 use super::functions::ValueType;
-use super::storage::Condition;
-use crate::engine::labels::METRIC_NAME;
+use super::storage::Matcher;
 
 /// The type of what an expression yields.
 pub fn value_type(expr: &Expr) -> ValueType {
@@ -74,12 +73,10 @@ pub fn selectors(expr: &Expr) -> Vec<Selector<'_>> {
     let mut found = Vec::new();
     walk(expr, &mut |part| {
         let span = part.span.clone();
-        match &part.node {
-            Node::Vector(selector) => found.push(Selector { span, selector, range: None }),
-            Node::Matrix { selector, range } => {
-                found.push(Selector { span, selector, range: Some(range) });
-            }
-            _ => {}
+        if let Node::Vector(selector) = &part.node {
+            found.push(Selector { span, selector, range: None });
+        } else if let Node::Matrix { selector, range } = &part.node {
+            found.push(Selector { span, selector, range: Some(range) });
         }
     });
     found
@@ -87,12 +84,7 @@ pub fn selectors(expr: &Expr) -> Vec<Selector<'_>> {
 
 /// The one metric name a selector asks for, whether it stands outside its braces or in a matcher.
 pub fn literal_name(selector: &VectorSelector) -> Option<&str> {
-    selector.name.as_deref().or_else(|| {
-        selector.matchers.iter().find_map(|matcher| match &matcher.condition {
-            Condition::Equal(value) if matcher.name.as_ref() == METRIC_NAME => Some(value.as_ref()),
-            _ => None,
-        })
-    })
+    selector.name.as_deref().or_else(|| selector.matchers.iter().find_map(Matcher::metric_name))
 }
 
 /// How long before the instant of evaluation the oldest sample that can count may lie.
@@ -139,17 +131,8 @@ pub fn seconds(duration: &DurationExpr, step: f64, range: f64) -> f64 {
         DurationNode::Min(left, right) => inside(left).min(inside(right)),
         DurationNode::Max(left, right) => inside(left).max(inside(right)),
         DurationNode::Binary(op, left, right) => {
-            let (left, right) = (inside(left), inside(right));
-            match op {
-                BinaryOp::Add => left + right,
-                BinaryOp::Sub => left - right,
-                BinaryOp::Mul => left * right,
-                BinaryOp::Div => left / right,
-                BinaryOp::Mod => left % right,
-                BinaryOp::Pow => left.powf(right),
-                // The parser makes no other operator of a duration.
-                _ => f64::NAN,
-            }
+            // The parser makes only arithmetic of a duration.
+            op.arithmetic(inside(left), inside(right)).unwrap_or(f64::NAN)
         }
     }
 }
@@ -168,20 +151,13 @@ pub(super) fn is_constant(duration: &DurationExpr) -> bool {
 
 /// The expression inside any parentheses.
 pub fn unwrapped(expr: &Expr) -> &Expr {
-    match &expr.node {
-        Node::Paren(inner) => unwrapped(inner),
-        _ => expr,
-    }
+    if let Node::Paren(inner) = &expr.node { unwrapped(inner) } else { expr }
 }
 
 /// The comparison an expression is at its top, where it filters (no `bool`) and is one.
 pub fn comparison(expr: &Expr) -> Option<&Binary> {
-    match &unwrapped(expr).node {
-        Node::Binary(binary) if binary.op.is_comparison() && binary.comparison == ComparisonMode::Filter => {
-            Some(binary)
-        }
-        _ => None,
-    }
+    let Node::Binary(binary) = &unwrapped(expr).node else { return None };
+    (binary.op.is_comparison() && binary.comparison == ComparisonMode::Filter).then_some(binary)
 }
 
 /// The value of an expression that is a number, signs and parentheses included.
@@ -191,7 +167,13 @@ pub fn number(expr: &Expr) -> Option<f64> {
         Node::Paren(inner) => number(inner),
         Node::Unary { sign: Sign::Minus, expr } => number(expr).map(|value| -value),
         Node::Unary { sign: Sign::Plus, expr } => number(expr),
-        _ => None,
+        Node::String(_)
+        | Node::Vector(_)
+        | Node::Matrix { .. }
+        | Node::Subquery { .. }
+        | Node::Binary(_)
+        | Node::Aggregate(_)
+        | Node::Call { .. } => None,
     }
 }
 
@@ -218,6 +200,30 @@ impl BinaryOp {
             Self::TrimUpper => "</",
             Self::TrimLower => ">/",
         }
+    }
+
+    /// What it makes of two numbers, where it calculates.
+    pub(super) fn arithmetic(self, left: f64, right: f64) -> Option<f64> {
+        Some(match self {
+            Self::Add => left + right,
+            Self::Sub => left - right,
+            Self::Mul => left * right,
+            Self::Div => left / right,
+            Self::Mod => left % right,
+            Self::Pow => left.powf(right),
+            Self::Atan2 => left.atan2(right),
+            Self::Equal
+            | Self::NotEqual
+            | Self::Greater
+            | Self::Less
+            | Self::GreaterOrEqual
+            | Self::LessOrEqual
+            | Self::And
+            | Self::Or
+            | Self::Unless
+            | Self::TrimUpper
+            | Self::TrimLower => return None,
+        })
     }
 
     /// Whether it compares.
@@ -307,7 +313,14 @@ impl AggregateOp {
                 Some(ValueType::Scalar)
             }
             Self::CountValues => Some(ValueType::String),
-            _ => None,
+            Self::Sum
+            | Self::Avg
+            | Self::Min
+            | Self::Max
+            | Self::Count
+            | Self::Group
+            | Self::Stddev
+            | Self::Stdvar => None,
         }
     }
 }

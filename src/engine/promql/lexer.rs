@@ -135,10 +135,10 @@ impl Lexer<'_> {
             return self.string(first);
         }
         let (kind, length) = symbol(first, second);
-        match kind {
-            TokenKind::LeftBracket => self.brackets = self.brackets.saturating_add(1),
-            TokenKind::RightBracket => self.brackets = self.brackets.saturating_sub(1),
-            _ => {}
+        if kind == TokenKind::LeftBracket {
+            self.brackets = self.brackets.saturating_add(1);
+        } else if kind == TokenKind::RightBracket {
+            self.brackets = self.brackets.saturating_sub(1);
         }
         let whole = self.text.get(self.at..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8);
         self.at += if matches!(kind, TokenKind::Bad(_)) { whole } else { length };

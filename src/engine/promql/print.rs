@@ -60,7 +60,7 @@ impl fmt::Display for Expr {
 }
 
 impl Sign {
-    const fn symbol(self) -> &'static str {
+    pub(super) const fn symbol(self) -> &'static str {
         match self {
             Self::Plus => "+",
             Self::Minus => "-",
@@ -74,7 +74,14 @@ fn operand(expr: &Expr, tightness: u8, out: &mut Out<'_>) -> fmt::Result {
         Node::Binary(binary) => binary.op.precedence(),
         Node::Unary { .. } => UNARY_PRECEDENCE,
         Node::Number(value) if value.is_sign_negative() || *value == f64::INFINITY => UNARY_PRECEDENCE,
-        _ => OPERAND,
+        Node::Number(_)
+        | Node::String(_)
+        | Node::Vector(_)
+        | Node::Matrix { .. }
+        | Node::Subquery { .. }
+        | Node::Aggregate(_)
+        | Node::Call { .. }
+        | Node::Paren(_) => OPERAND,
     };
     if own < tightness { write!(out, "({expr})") } else { write!(out, "{expr}") }
 }
@@ -251,7 +258,12 @@ fn write_shift(shift: &Shift, out: &mut Out<'_>) -> fmt::Result {
         DurationNode::Unary(_, inner) if matches!(inner.node, DurationNode::Unary(..)) => {
             write!(out, " offset ({offset})")
         }
-        _ => write!(out, " offset {offset}"),
+        DurationNode::Seconds(_)
+        | DurationNode::Step
+        | DurationNode::Range
+        | DurationNode::Unary(..)
+        | DurationNode::Min(..)
+        | DurationNode::Max(..) => write!(out, " offset {offset}"),
     }
 }
 
@@ -289,7 +301,11 @@ fn duration_operand(part: &DurationExpr, tightness: u8, out: &mut Out<'_>) -> fm
         DurationNode::Seconds(seconds) if seconds.abs() < 60.0 => {
             return write!(out, "{}", Decimal(*seconds));
         }
-        _ => OPERAND,
+        DurationNode::Seconds(_)
+        | DurationNode::Step
+        | DurationNode::Range
+        | DurationNode::Min(..)
+        | DurationNode::Max(..) => OPERAND,
     };
     if own < tightness { write!(out, "({part})") } else { write!(out, "{part}") }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::engine::labels::Labels;
+use crate::engine::labels::{Labels, METRIC_NAME};
 use crate::engine::metric::bound::is_same_value;
 use crate::engine::pattern::Pattern;
 
@@ -28,6 +28,12 @@ impl Matcher {
             Condition::NotEqual(unwanted) => !is_same_value(&self.name, value, unwanted),
             Condition::OneOf(_) | Condition::Match(_) | Condition::NoMatch(_) => self.condition.holds(value),
         }
+    }
+
+    /// The metric name it asks for, where it spells one out.
+    pub(in crate::engine) fn metric_name(&self) -> Option<&str> {
+        let Condition::Equal(name) = &self.condition else { return None };
+        (self.name.as_ref() == METRIC_NAME).then_some(name)
     }
 }
 

@@ -10,34 +10,11 @@ use super::{Refusal, Verdict};
 
 /// An operator between two numbers; a comparison yields 1 or 0.
 pub(super) fn numbers(op: BinaryOp, left: f64, right: f64) -> f64 {
-    match (arithmetic(op, left, right), compares(op, left, right)) {
+    match (op.arithmetic(left, right), compares(op, left, right)) {
         (Some(value), _) => value,
         (None, Some(holds)) => f64::from(u8::from(holds)),
         (None, None) => f64::NAN,
     }
-}
-
-fn arithmetic(op: BinaryOp, left: f64, right: f64) -> Option<f64> {
-    Some(match op {
-        BinaryOp::Add => left + right,
-        BinaryOp::Sub => left - right,
-        BinaryOp::Mul => left * right,
-        BinaryOp::Div => left / right,
-        BinaryOp::Mod => left % right,
-        BinaryOp::Pow => left.powf(right),
-        BinaryOp::Atan2 => left.atan2(right),
-        BinaryOp::Equal
-        | BinaryOp::NotEqual
-        | BinaryOp::Greater
-        | BinaryOp::Less
-        | BinaryOp::GreaterOrEqual
-        | BinaryOp::LessOrEqual
-        | BinaryOp::And
-        | BinaryOp::Or
-        | BinaryOp::Unless
-        | BinaryOp::TrimUpper
-        | BinaryOp::TrimLower => return None,
-    })
 }
 
 fn compares(op: BinaryOp, left: f64, right: f64) -> Option<bool> {
@@ -71,24 +48,32 @@ pub(super) fn values(op: BinaryOp, left: &Value, right: &Value) -> (Verdict, Opt
             keep(right.multiplied(*left).compacted())
         }
         (Value::Float(_), Value::Histogram(_)) => refuse("float", op, "histogram"),
-        (Value::Histogram(left), Value::Float(right)) => match op {
-            BinaryOp::Mul => keep(left.multiplied(*right).compacted()),
-            BinaryOp::Div => keep(left.divided(*right).compacted()),
-            BinaryOp::TrimUpper => keep(left.trimmed(Trim::Upper, *right)),
-            BinaryOp::TrimLower => keep(left.trimmed(Trim::Lower, *right)),
-            _ => refuse("histogram", op, "float"),
-        },
+        (Value::Histogram(left), Value::Float(right)) => histogram_and_float(op, left, *right),
         (Value::Histogram(left), Value::Histogram(right)) => return histograms(op, left, right),
     };
     (verdict, None)
 }
 
 fn floats(op: BinaryOp, left: f64, right: f64) -> Verdict {
-    match (arithmetic(op, left, right), compares(op, left, right)) {
+    match (op.arithmetic(left, right), compares(op, left, right)) {
         (Some(value), _) => Verdict::Keep(Value::Float(value)),
         (None, Some(true)) => Verdict::Keep(Value::Float(left)),
         (None, Some(false)) => Verdict::Discard,
         (None, None) => refuse("float", op, "float"),
+    }
+}
+
+fn histogram_and_float(op: BinaryOp, left: &FloatHistogram, right: f64) -> Verdict {
+    if op == BinaryOp::Mul {
+        keep(left.multiplied(right).compacted())
+    } else if op == BinaryOp::Div {
+        keep(left.divided(right).compacted())
+    } else if op == BinaryOp::TrimUpper {
+        keep(left.trimmed(Trim::Upper, right))
+    } else if op == BinaryOp::TrimLower {
+        keep(left.trimmed(Trim::Lower, right))
+    } else {
+        refuse("histogram", op, "float")
     }
 }
 
@@ -97,16 +82,18 @@ fn histograms(
     left: &Arc<FloatHistogram>,
     right: &Arc<FloatHistogram>,
 ) -> (Verdict, Option<Note>) {
-    let (operation, merge) = match op {
-        BinaryOp::Add => (Operation::Add, Merge::Addition),
-        BinaryOp::Sub => (Operation::Subtract, Merge::Subtraction),
-        BinaryOp::Equal | BinaryOp::NotEqual => {
-            let holds = left.equals(right) == (op == BinaryOp::Equal);
-            let verdict =
-                if holds { Verdict::Keep(Value::Histogram(Arc::clone(left))) } else { Verdict::Discard };
-            return (verdict, None);
-        }
-        _ => return (refuse("histogram", op, "histogram"), None),
+    if matches!(op, BinaryOp::Equal | BinaryOp::NotEqual) {
+        let holds = left.equals(right) == (op == BinaryOp::Equal);
+        let verdict =
+            if holds { Verdict::Keep(Value::Histogram(Arc::clone(left))) } else { Verdict::Discard };
+        return (verdict, None);
+    }
+    let (operation, merge) = if op == BinaryOp::Add {
+        (Operation::Add, Merge::Addition)
+    } else if op == BinaryOp::Sub {
+        (Operation::Subtract, Merge::Subtraction)
+    } else {
+        return (refuse("histogram", op, "histogram"), None);
     };
     let (result, reconciled) = match left.combined(operation, right) {
         Ok(combined) => combined,

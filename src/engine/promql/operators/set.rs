@@ -11,23 +11,17 @@ pub(super) fn combined(
     mut right: Matrix,
 ) -> Result<Matrix, DuplicateLabels> {
     let groups = MatchGroups::new(&binary.matching, &left, &right);
-    match binary.op {
-        BinaryOp::And => {
-            let present = Presence::of(&right, &groups.right, groups.count);
-            retain(&mut left, &groups.left, |group, step| present.at(group, step));
+    if binary.op == BinaryOp::Or {
+        let present = Presence::of(&left, &groups.left, groups.count);
+        retain(&mut right, &groups.right, |group, step| !present.at(group, step));
+        for (row, cells) in right.into_series() {
+            left.push(row, cells);
         }
-        BinaryOp::Unless => {
-            let present = Presence::of(&right, &groups.right, groups.count);
-            retain(&mut left, &groups.left, |group, step| !present.at(group, step));
-        }
-        _ => {
-            let present = Presence::of(&left, &groups.left, groups.count);
-            retain(&mut right, &groups.right, |group, step| !present.at(group, step));
-            for (row, cells) in right.into_series() {
-                left.push(row, cells);
-            }
-            left.merge_duplicates()?;
-        }
+        left.merge_duplicates()?;
+    } else {
+        let wanted = binary.op == BinaryOp::And;
+        let present = Presence::of(&right, &groups.right, groups.count);
+        retain(&mut left, &groups.left, |group, step| present.at(group, step) == wanted);
     }
     left.drop_empty();
     Ok(left)

@@ -11,6 +11,30 @@ use crate::engine::promql::check::{self, error};
 use crate::engine::promql::lexer::TokenKind;
 use crate::engine::promql::text;
 
+/// What messages call a list of labels to group by.
+const GROUPING: &str = "grouping opts";
+
+/// The operators that are written in symbols.
+const SYMBOLS: [(TokenKind, BinaryOp); 14] = [
+    (TokenKind::Plus, BinaryOp::Add),
+    (TokenKind::Minus, BinaryOp::Sub),
+    (TokenKind::Star, BinaryOp::Mul),
+    (TokenKind::Slash, BinaryOp::Div),
+    (TokenKind::Percent, BinaryOp::Mod),
+    (TokenKind::Caret, BinaryOp::Pow),
+    (TokenKind::Equal, BinaryOp::Equal),
+    (TokenKind::NotEqual, BinaryOp::NotEqual),
+    (TokenKind::Less, BinaryOp::Less),
+    (TokenKind::LessOrEqual, BinaryOp::LessOrEqual),
+    (TokenKind::Greater, BinaryOp::Greater),
+    (TokenKind::GreaterOrEqual, BinaryOp::GreaterOrEqual),
+    (TokenKind::TrimUpper, BinaryOp::TrimUpper),
+    (TokenKind::TrimLower, BinaryOp::TrimLower),
+];
+
+/// The operators that are words.
+const WORDS: [BinaryOp; 4] = [BinaryOp::And, BinaryOp::Or, BinaryOp::Unless, BinaryOp::Atan2];
+
 impl Parser<'_> {
     /// Whatever operators follow `left` and bind at least as tightly as `tightness`.
     pub(super) fn operations(&mut self, mut left: Parsed, tightness: u8) -> Result<Parsed, ParseError> {
@@ -32,28 +56,13 @@ impl Parser<'_> {
         Ok(left)
     }
 
-    fn operator(&self) -> Option<BinaryOp> {
-        Some(match self.kind() {
-            TokenKind::Plus => BinaryOp::Add,
-            TokenKind::Minus => BinaryOp::Sub,
-            TokenKind::Star => BinaryOp::Mul,
-            TokenKind::Slash => BinaryOp::Div,
-            TokenKind::Percent => BinaryOp::Mod,
-            TokenKind::Caret => BinaryOp::Pow,
-            TokenKind::Equal => BinaryOp::Equal,
-            TokenKind::NotEqual => BinaryOp::NotEqual,
-            TokenKind::Less => BinaryOp::Less,
-            TokenKind::LessOrEqual => BinaryOp::LessOrEqual,
-            TokenKind::Greater => BinaryOp::Greater,
-            TokenKind::GreaterOrEqual => BinaryOp::GreaterOrEqual,
-            TokenKind::TrimUpper => BinaryOp::TrimUpper,
-            TokenKind::TrimLower => BinaryOp::TrimLower,
-            TokenKind::Identifier => {
-                let words = [BinaryOp::And, BinaryOp::Or, BinaryOp::Unless, BinaryOp::Atan2];
-                return words.into_iter().find(|op| self.is_keyword(op.symbol()));
-            }
-            _ => return None,
-        })
+    /// The next token where it is an operator.
+    pub(super) fn operator(&self) -> Option<BinaryOp> {
+        let kind = self.kind();
+        if kind == TokenKind::Identifier {
+            return WORDS.into_iter().find(|op| self.is_keyword(op.symbol()));
+        }
+        SYMBOLS.into_iter().find(|(symbol, _)| *symbol == kind).map(|(_, op)| op)
     }
 
     fn matching(&mut self) -> Result<Matching, ParseError> {
@@ -123,31 +132,27 @@ impl Parser<'_> {
 
     /// A list of label names in parentheses, bare or quoted.
     pub(super) fn grouping(&mut self) -> Result<Vec<Arc<str>>, ParseError> {
-        const PLACE: &str = "grouping opts";
-        self.expect(TokenKind::LeftParen, PLACE, "\"(\"")?;
+        self.expect(TokenKind::LeftParen, GROUPING, "\"(\"")?;
         let mut labels: Vec<Arc<str>> = Vec::new();
-        loop {
-            match self.kind() {
-                TokenKind::RightParen => break,
-                TokenKind::Identifier if self.word(0).is_some_and(|word| !word.contains(':')) => {
-                    let span = self.take().span;
-                    labels.push(self.slice(&span).into());
-                }
-                TokenKind::String => {
-                    let token = self.take();
-                    let literal = self.string(&token)?;
-                    let Some(name) = literal.label_name() else {
-                        return Err(error(token.span, format!("invalid label name for grouping: {literal}")));
-                    };
-                    labels.push(Arc::clone(name));
-                }
-                _ => return Err(self.unexpected(PLACE, "label")),
-            }
+        while self.kind() != TokenKind::RightParen {
+            labels.push(self.grouping_label()?);
             if self.take_if(TokenKind::Comma).is_none() {
                 break;
             }
         }
-        self.expect(TokenKind::RightParen, PLACE, "\",\" or \")\"")?;
+        self.expect(TokenKind::RightParen, GROUPING, "\",\" or \")\"")?;
         Ok(labels)
+    }
+
+    fn grouping_label(&mut self) -> Result<Arc<str>, ParseError> {
+        if let Some(name) = self.take_label() {
+            return Ok(name.into());
+        }
+        let token = self.expect(TokenKind::String, GROUPING, "label")?;
+        let literal = self.string(&token)?;
+        match literal.label_name() {
+            Some(name) => Ok(Arc::clone(name)),
+            None => Err(error(token.span, format!("invalid label name for grouping: {literal}"))),
+        }
     }
 }

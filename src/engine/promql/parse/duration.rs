@@ -53,14 +53,11 @@ impl Parser<'_> {
     }
 
     fn duration_operator(&self) -> Option<BinaryOp> {
-        Some(match self.kind() {
-            TokenKind::Plus => BinaryOp::Add,
-            TokenKind::Minus => BinaryOp::Sub,
-            TokenKind::Star => BinaryOp::Mul,
-            TokenKind::Slash => BinaryOp::Div,
-            TokenKind::Percent => BinaryOp::Mod,
-            TokenKind::Caret => BinaryOp::Pow,
-            _ => return None,
+        self.operator().filter(|op| {
+            matches!(
+                op,
+                BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul | BinaryOp::Div | BinaryOp::Mod | BinaryOp::Pow
+            )
         })
     }
 
@@ -71,21 +68,17 @@ impl Parser<'_> {
     }
 
     fn duration_operand(&mut self, place: &str) -> Result<DurationExpr, ParseError> {
-        match self.kind() {
-            TokenKind::Number | TokenKind::Duration => {
-                let (seconds, span) = self.literal()?;
-                Ok(DurationExpr { span, node: DurationNode::Seconds(seconds) })
-            }
-            TokenKind::LeftParen => {
-                let open = self.take();
-                let inner = self.duration(0, place)?;
-                let close = self.close(&open, place)?;
-                Ok(DurationExpr { span: open.span.start..close.span.end, node: inner.node })
-            }
-            TokenKind::Identifier if self.ahead(1).kind == TokenKind::LeftParen => {
-                self.duration_function(place)
-            }
-            _ => Err(self.unexpected(place, "number, duration, step(), range(), min_of() or max_of()")),
+        if matches!(self.kind(), TokenKind::Number | TokenKind::Duration) {
+            let (seconds, span) = self.literal()?;
+            Ok(DurationExpr { span, node: DurationNode::Seconds(seconds) })
+        } else if let Some(open) = self.take_if(TokenKind::LeftParen) {
+            let inner = self.duration(0, place)?;
+            let close = self.close(&open, place)?;
+            Ok(DurationExpr { span: open.span.start..close.span.end, node: inner.node })
+        } else if self.kind() == TokenKind::Identifier && self.ahead(1).kind == TokenKind::LeftParen {
+            self.duration_function(place)
+        } else {
+            Err(self.unexpected(place, "number, duration, step(), range(), min_of() or max_of()"))
         }
     }
 
@@ -126,10 +119,11 @@ fn operation(
     right: DurationExpr,
 ) -> Result<DurationExpr, ParseError> {
     let zero = is_constant(&right) && seconds(&right, 0.0, 0.0) == 0.0;
-    match op {
-        BinaryOp::Div if zero => return Err(error(at.start..right.span.end, "division by zero")),
-        BinaryOp::Mod if zero => return Err(error(at.start..right.span.end, "modulo by zero")),
-        _ => {}
+    if zero && op == BinaryOp::Div {
+        return Err(error(at.start..right.span.end, "division by zero"));
+    }
+    if zero && op == BinaryOp::Mod {
+        return Err(error(at.start..right.span.end, "modulo by zero"));
     }
     let span = left.span.start..right.span.end;
     Ok(DurationExpr { span, node: DurationNode::Binary(op, Box::new(left), Box::new(right)) })

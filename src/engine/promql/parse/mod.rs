@@ -52,13 +52,11 @@ pub fn parse(text: &str) -> Result<Expr, ParseError> {
         return Err(error(0..text.len(), "no expression found in input"));
     }
     let parsed = parser.expression(0)?;
-    match parser.kind() {
-        TokenKind::End => {
-            check::selectors(&parsed.expr)?;
-            Ok(parsed.expr)
-        }
-        _ => Err(parser.unexpected("", "")),
+    if parser.kind() != TokenKind::End {
+        return Err(parser.unexpected("", ""));
     }
+    check::selectors(&parsed.expr)?;
+    Ok(parsed.expr)
 }
 
 /// Reads a label set, written as a selector whose matchers all say `=`.
@@ -147,6 +145,13 @@ impl<'a> Parser<'a> {
         (token.kind == TokenKind::Identifier).then(|| self.slice(&token.span))
     }
 
+    /// Takes the next token where it can name a label: a name without colons.
+    fn take_label(&mut self) -> Option<&'a str> {
+        let name = self.word(0).filter(|word| !word.contains(':'))?;
+        self.take();
+        Some(name)
+    }
+
     fn is_keyword(&self, keyword: &str) -> bool {
         self.word(0).is_some_and(|word| word.eq_ignore_ascii_case(keyword))
     }
@@ -157,12 +162,8 @@ impl<'a> Parser<'a> {
 
     /// Takes the next token where it is a sign.
     fn take_sign(&mut self) -> Option<(Sign, Token)> {
-        let sign = match self.kind() {
-            TokenKind::Plus => Sign::Plus,
-            TokenKind::Minus => Sign::Minus,
-            _ => return None,
-        };
-        Some((sign, self.take()))
+        let signs = [(TokenKind::Plus, Sign::Plus), (TokenKind::Minus, Sign::Minus)];
+        signs.into_iter().find_map(|(kind, sign)| self.take_if(kind).map(|token| (sign, token)))
     }
 
     fn expect(&mut self, kind: TokenKind, place: &str, wanted: &str) -> Result<Token, ParseError> {
@@ -171,43 +172,57 @@ impl<'a> Parser<'a> {
 
     /// Takes the parenthesis that closes the one at `open`.
     fn close(&mut self, open: &Token, place: &str) -> Result<Token, ParseError> {
-        match self.kind() {
-            TokenKind::RightParen => Ok(self.take()),
-            TokenKind::End => Err(advise(
+        if self.kind() == TokenKind::End {
+            return Err(advise(
                 open.span.clone(),
                 "unclosed left parenthesis",
                 "The query ends before it is closed: add the missing ).",
-            )),
-            _ => Err(self
-                .unexpected(place, "\",\" or \")\"")
-                .or_advice("An operator, a comma or a ) is missing here.")),
+            ));
         }
+        self.expect(TokenKind::RightParen, place, "\",\" or \")\"")
+            .map_err(|error| error.or_advice("An operator, a comma or a ) is missing here."))
     }
 
     /// The next token does not belong here; `place` and `wanted` may be empty.
     fn unexpected(&self, place: &str, wanted: &str) -> ParseError {
         let token = self.ahead(0);
-        let slice = self.slice(&token.span);
-        let found = match token.kind {
-            TokenKind::Bad(flaw) => return self.flaw(flaw, token.span),
-            TokenKind::End => "end of input".to_owned(),
-            TokenKind::Identifier => format!("identifier \"{slice}\""),
-            TokenKind::Number => format!("number \"{slice}\""),
-            TokenKind::Duration => format!("duration \"{slice}\""),
-            TokenKind::String => format!("string {slice}"),
-            TokenKind::RightParen => "right parenthesis ')'".to_owned(),
-            _ => format!("\"{slice}\""),
-        };
-        let advice = match token.kind {
-            TokenKind::End => Some("The query stops in the middle: something is missing at its end."),
-            TokenKind::RightParen if place.is_empty() => Some("There are more ) than (."),
-            TokenKind::Assign if place.is_empty() => Some("To compare, write ==."),
-            _ => None,
+        if let TokenKind::Bad(flaw) = token.kind {
+            return self.flaw(flaw, token.span);
+        }
+        let found = self.shown(&token);
+        let advice = if token.kind == TokenKind::End {
+            Some("The query stops in the middle: something is missing at its end.")
+        } else if token.kind == TokenKind::RightParen && place.is_empty() {
+            Some("There are more ) than (.")
+        } else if token.kind == TokenKind::Assign && place.is_empty() {
+            Some("To compare, write ==.")
+        } else {
+            None
         };
         let place = if place.is_empty() { String::new() } else { format!(" in {place}") };
         let wanted = if wanted.is_empty() { String::new() } else { format!(", expected {wanted}") };
         let message = format!("unexpected {found}{place}{wanted}");
         ParseError { span: token.span, message, advice: advice.map(str::to_owned) }
+    }
+
+    /// How messages name a token.
+    fn shown(&self, token: &Token) -> String {
+        let slice = self.slice(&token.span);
+        if token.kind == TokenKind::End {
+            "end of input".to_owned()
+        } else if token.kind == TokenKind::Identifier {
+            format!("identifier \"{slice}\"")
+        } else if token.kind == TokenKind::Number {
+            format!("number \"{slice}\"")
+        } else if token.kind == TokenKind::Duration {
+            format!("duration \"{slice}\"")
+        } else if token.kind == TokenKind::String {
+            format!("string {slice}")
+        } else if token.kind == TokenKind::RightParen {
+            "right parenthesis ')'".to_owned()
+        } else {
+            format!("\"{slice}\"")
+        }
     }
 
     fn flaw(&self, flaw: Flaw, span: Range<usize>) -> ParseError {
@@ -278,26 +293,23 @@ impl<'a> Parser<'a> {
     }
 
     fn primary(&mut self) -> Result<Parsed, ParseError> {
-        match self.kind() {
-            TokenKind::Number | TokenKind::Duration => {
-                let (value, span) = self.literal()?;
-                grown(span, Node::Number(value), 0)
-            }
-            TokenKind::String => {
-                let token = self.take();
-                let value = self.string(&token)?;
-                grown(token.span, Node::String(value), 0)
-            }
-            TokenKind::LeftParen => {
-                let open = self.take();
-                let inner = self.expression(0)?;
-                let close = self.close(&open, "parentheses")?;
-                let span = open.span.start..close.span.end;
-                grown(span, Node::Paren(Box::new(inner.expr)), inner.height)
-            }
-            TokenKind::LeftBrace => self.selector(),
-            TokenKind::Identifier => self.named(),
-            _ => Err(self.unexpected("", "")),
+        if matches!(self.kind(), TokenKind::Number | TokenKind::Duration) {
+            let (value, span) = self.literal()?;
+            grown(span, Node::Number(value), 0)
+        } else if let Some(token) = self.take_if(TokenKind::String) {
+            let value = self.string(&token)?;
+            grown(token.span, Node::String(value), 0)
+        } else if let Some(open) = self.take_if(TokenKind::LeftParen) {
+            let inner = self.expression(0)?;
+            let close = self.close(&open, "parentheses")?;
+            let span = open.span.start..close.span.end;
+            grown(span, Node::Paren(Box::new(inner.expr)), inner.height)
+        } else if self.kind() == TokenKind::LeftBrace {
+            self.selector()
+        } else if self.kind() == TokenKind::Identifier {
+            self.named()
+        } else {
+            Err(self.unexpected("", ""))
         }
     }
 

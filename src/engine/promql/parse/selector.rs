@@ -39,44 +39,44 @@ impl Parser<'_> {
     /// Reads matchers up to the closing brace; says where that ends.
     fn matchers(&mut self, selector: &mut VectorSelector, open: &Token) -> Result<usize, ParseError> {
         loop {
-            match self.kind() {
-                TokenKind::RightBrace => return Ok(self.take().span.end),
-                TokenKind::Identifier if self.word(0).is_some_and(|word| !word.contains(':')) => {
-                    let span = self.take().span;
-                    let name = self.slice(&span);
-                    selector.matchers.push(self.matcher(name)?);
-                }
-                TokenKind::String => {
-                    let token = self.take();
-                    let name = Arc::clone(self.string(&token)?.text());
-                    if matches!(self.kind(), TokenKind::Comma | TokenKind::RightBrace) {
-                        if name.is_empty() {
-                            return Err(error(token.span, "a metric name must not be empty"));
-                        }
-                        set_name(selector, &name);
-                        check::name_once(selector, &token.span)?;
-                    } else if name.is_empty() {
-                        return Err(error(token.span, "a label name must not be empty"));
-                    } else {
-                        selector.matchers.push(self.matcher(&name)?);
-                    }
-                }
-                TokenKind::End => {
-                    return Err(advise(
-                        open.span.clone(),
-                        "unexpected end of input inside braces",
-                        "The query ends before this { is closed: add the missing }.",
-                    ));
-                }
-                _ => return Err(self.unexpected("label matching", "identifier or \"}\"")),
+            if let Some(close) = self.take_if(TokenKind::RightBrace) {
+                return Ok(close.span.end);
             }
-            if self.take_if(TokenKind::Comma).is_none() && self.kind() != TokenKind::RightBrace {
-                if self.kind() == TokenKind::End {
-                    continue;
-                }
+            if self.kind() == TokenKind::End {
+                return Err(advise(
+                    open.span.clone(),
+                    "unexpected end of input inside braces",
+                    "The query ends before this { is closed: add the missing }.",
+                ));
+            }
+            if let Some(name) = self.take_label() {
+                selector.matchers.push(self.matcher(name)?);
+            } else {
+                let token = self.expect(TokenKind::String, "label matching", "identifier or \"}\"")?;
+                self.quoted(selector, &token)?;
+            }
+            if self.take_if(TokenKind::Comma).is_none()
+                && !matches!(self.kind(), TokenKind::RightBrace | TokenKind::End)
+            {
                 return Err(self.unexpected("label matching", "\",\" or \"}\""));
             }
         }
+    }
+
+    /// What begins with a name in quotes: the metric's, or the matcher of a label.
+    fn quoted(&mut self, selector: &mut VectorSelector, token: &Token) -> Result<(), ParseError> {
+        let name = Arc::clone(self.string(token)?.text());
+        let is_metric = matches!(self.kind(), TokenKind::Comma | TokenKind::RightBrace);
+        if name.is_empty() {
+            let named = if is_metric { "metric" } else { "label" };
+            return Err(error(token.span.clone(), format!("a {named} name must not be empty")));
+        }
+        if is_metric {
+            set_name(selector, &name);
+            return check::name_once(selector, &token.span);
+        }
+        selector.matchers.push(self.matcher(&name)?);
+        Ok(())
     }
 
     /// The operator and value of the matcher for the label `name`.
@@ -107,11 +107,14 @@ impl Parser<'_> {
                 )
             })
         };
-        let condition = match operator.kind {
-            TokenKind::RegexMatch => Condition::Match(regex()?),
-            TokenKind::RegexNoMatch => Condition::NoMatch(regex()?),
-            TokenKind::NotEqual => Condition::NotEqual(value),
-            _ => Condition::Equal(value),
+        let condition = if operator.kind == TokenKind::RegexMatch {
+            Condition::Match(regex()?)
+        } else if operator.kind == TokenKind::RegexNoMatch {
+            Condition::NoMatch(regex()?)
+        } else if operator.kind == TokenKind::NotEqual {
+            Condition::NotEqual(value)
+        } else {
+            Condition::Equal(value)
         };
         Ok(Matcher { name: name.into(), condition })
     }
@@ -140,9 +143,10 @@ impl Parser<'_> {
         let range = self.positive_duration("subquery or range selector")?;
         let start = parsed.expr.span.start;
         if self.take_if(TokenKind::Colon).is_some() {
-            let step = match self.kind() {
-                TokenKind::RightBracket => None,
-                _ => Some(self.positive_duration("subquery selector")?),
+            let step = if self.kind() == TokenKind::RightBracket {
+                None
+            } else {
+                Some(self.positive_duration("subquery selector")?)
             };
             let close = self.close_bracket(&open, "\"]\"")?;
             check::subquery(&parsed.expr)?;
@@ -173,15 +177,14 @@ impl Parser<'_> {
     }
 
     fn close_bracket(&mut self, open: &Token, wanted: &str) -> Result<Token, ParseError> {
-        match self.kind() {
-            TokenKind::RightBracket => Ok(self.take()),
-            TokenKind::End => Err(advise(
+        if self.kind() == TokenKind::End {
+            return Err(advise(
                 open.span.clone(),
                 "unclosed left bracket",
                 "The query ends before it is closed: add the missing ].",
-            )),
-            _ => Err(self.unexpected("subquery or range selector", wanted)),
+            ));
         }
+        self.expect(TokenKind::RightBracket, "subquery or range selector", wanted)
     }
 
     fn offset(&mut self, parsed: &mut Parsed) -> Result<(), ParseError> {
@@ -261,15 +264,17 @@ fn shift<'e>(
     keyword: &Range<usize>,
     what: &str,
 ) -> Result<&'e mut Shift, ParseError> {
-    match &mut parsed.expr.node {
-        Node::Vector(selector) | Node::Matrix { selector, .. } => Ok(&mut selector.shift),
-        Node::Subquery { shift, .. } => Ok(shift),
-        _ => Err(advise(
+    let (Node::Vector(VectorSelector { shift, .. })
+    | Node::Matrix { selector: VectorSelector { shift, .. }, .. }
+    | Node::Subquery { shift, .. }) = &mut parsed.expr.node
+    else {
+        return Err(advise(
             keyword.clone(),
             format!("{what} must be preceded by {SHIFTABLE}"),
             "Put it directly behind the selector, inside the parentheses.",
-        )),
-    }
+        ));
+    };
+    Ok(shift)
 }
 
 fn set_name(selector: &mut VectorSelector, name: &str) {

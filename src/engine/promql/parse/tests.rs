@@ -72,13 +72,11 @@ fn strip_parens(expr: &Expr) -> String {
         while let Node::Paren(inner) = &expr.node {
             *expr = (**inner).clone();
         }
-        match &mut expr.node {
-            Node::Unary { expr, .. } => strip(expr),
-            Node::Binary(binary) => {
-                strip(&mut binary.left);
-                strip(&mut binary.right);
-            }
-            _ => {}
+        if let Node::Unary { expr, .. } = &mut expr.node {
+            strip(expr);
+        } else if let Node::Binary(binary) = &mut expr.node {
+            strip(&mut binary.left);
+            strip(&mut binary.right);
         }
     }
     let mut expr = expr.clone();
