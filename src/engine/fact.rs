@@ -205,6 +205,15 @@ impl ReloadResult {
     }
 }
 
+/// Whether an event was stored before the start, where an earlier run has told of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Novelty {
+    /// It was.
+    Known,
+    /// It was not.
+    New,
+}
+
 /// One refused event of a batch.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rejected {
@@ -215,7 +224,7 @@ pub struct Rejected {
     /// Why.
     pub refusal: super::wire::Refusal,
     /// Whether an earlier run has told of it.
-    pub novelty: super::arrival::Novelty,
+    pub novelty: Novelty,
 }
 
 /// Something a person should read of once.

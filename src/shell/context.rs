@@ -1,14 +1,14 @@
 //! What the parts of the shell share: the way to the driver, the condition, the settings.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::config::Config;
 use crate::engine::fact::Fact;
 
 use super::driver::command::Command;
 use super::driver::mailbox::{Item, Mailbox, Slot};
-use super::nats::renewal::Renewals;
+use super::in_force::ConfigInForce;
+use super::renewals::Renewals;
 use super::settings::Settings;
 use super::status::{Connectivity, Status, Topic};
 use super::stop::Stop;
@@ -28,27 +28,6 @@ pub(crate) struct ShellContext {
     pub(crate) renewals: Arc<Renewals>,
     /// The configuration, for what a reload may change.
     pub(crate) config: Arc<ConfigInForce>,
-}
-
-/// The configuration in force, which a reload replaces as a whole.
-#[derive(Debug)]
-pub(crate) struct ConfigInForce(RwLock<Arc<Config>>);
-
-impl ConfigInForce {
-    /// In force from the start.
-    pub(crate) fn new(config: Config) -> Self {
-        Self(RwLock::new(Arc::new(config)))
-    }
-
-    /// The configuration as it is now.
-    pub(crate) fn get(&self) -> Arc<Config> {
-        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Puts another one in force.
-    pub(crate) fn put(&self, config: Arc<Config>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = config;
-    }
 }
 
 impl ShellContext {

@@ -9,12 +9,14 @@ mod clock;
 mod context;
 mod driver;
 mod http;
+mod in_force;
 mod limited_log;
 mod nats;
 mod process;
 pub(crate) mod prometheus_json;
 mod reload;
 mod reminder;
+mod renewals;
 pub mod rule_files;
 pub mod settings;
 mod status;
@@ -38,20 +40,22 @@ use crate::engine::fact::{Fact, ReloadResult};
 use crate::engine::wire::{EventType, Lane};
 
 use clock::Clock;
-use context::{ConfigInForce, ShellContext};
+use context::ShellContext;
 use driver::Driver;
 use driver::command::Command;
 use driver::mailbox::Mailbox;
+use driver::rejections;
 use http::queries::Queries;
 use http::{Routes, Web};
+use in_force::ConfigInForce;
 use nats::lanes::core::CoreMachine;
 use nats::lanes::runner::Runner;
 use nats::lanes::stream::StreamMachine;
 use nats::out::alerts::AlertPublisher;
 use nats::out::rejected;
-use nats::renewal::Renewals;
 use nats::servers::Servers;
 use reload::{ReloadWish, Reloader};
+use renewals::Renewals;
 use rule_files::{Load, RuleFiles};
 use status::{Status, Topic};
 use stop::Stop;
@@ -119,14 +123,14 @@ async fn run_async(mut launch: Launch) -> anyhow::Result<()> {
         status: Arc::new(Status::default()),
         stop: Arc::new(Stop::default()),
         settings: Arc::clone(&settings),
-        renewals: Arc::new(Renewals::new(&settings.nats.auth)),
+        renewals: Arc::new(Renewals::default()),
         config: Arc::new(ConfigInForce::new(launch.config.clone())),
     };
     let types = Types::of(&launch.config);
     mark_unready(&context, &types);
     let client = nats::out::client::connect(&context, &servers).await?;
     let (alerts, alert_events) = mpsc::unbounded_channel();
-    let (rejections, copies) = rejected::queue(&settings.rejected, Arc::clone(&context.config));
+    let (rejections, copies) = rejections::queue(&settings.rejected, Arc::clone(&context.config));
     announce(&context, &load);
     // What the stream stored lately is applied in its own time, so the engine begins there.
     let past = (!types.stream.is_empty()).then(|| clock.now().before(launch.config.history.window));
@@ -158,7 +162,7 @@ async fn run_async(mut launch: Launch) -> anyhow::Result<()> {
     tokio::spawn(nats::out::client::renew(client.clone(), context.clone()));
     let publisher = AlertPublisher::new(client.clone(), context.clone());
     tokio::spawn(publisher.publish(alert_events));
-    tokio::spawn(copies.publish(client, context.clone()));
+    tokio::spawn(rejected::publish(copies, client, context.clone()));
     tokio::spawn(process::watch(context.clone()));
     let (reload, wishes) = mpsc::channel(4);
     let reloader = Reloader::new(files, launch.source, context.clone());

@@ -21,5 +21,6 @@ mod outside;
 mod process;
 mod promqltest;
 mod reload;
+mod rooms;
 mod signing_in;
 mod support;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::origin::{Epoch, Order, Origin, Stored};
-use crate::engine::fact::Fact;
+use crate::engine::fact::{Fact, Novelty};
 use crate::engine::time::Timestamp;
 
 /// How long the present waits for a broker that cannot be reached; without one there is no past to read.
@@ -56,15 +56,6 @@ pub enum Standing {
     },
     /// Time is the clock's.
     Present,
-}
-
-/// Whether an event was stored before the start, where an earlier run has told of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Novelty {
-    /// It was.
-    Known,
-    /// It was not.
-    New,
 }
 
 /// What follows from news or from a message.

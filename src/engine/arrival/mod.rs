@@ -5,6 +5,6 @@ pub mod origin;
 pub mod position;
 mod receive;
 
-pub use catch_up::{CatchUp, Novelty, Standing, StreamNews};
+pub use catch_up::{CatchUp, Standing, StreamNews};
 pub use origin::{Epoch, Order, Origin, Stored, StreamBatch};
 pub use position::{Applied, Position};

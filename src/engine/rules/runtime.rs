@@ -2,6 +2,7 @@
 
 mod reading;
 mod reload;
+mod views;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,9 +16,9 @@ use super::kept::{Moved, Narrow, Partition};
 use super::reads::MovedSeries;
 use super::record;
 use super::schedule::{Due, Schedule};
-use super::set::{Alerting, Group, Kind, Rule, RuleSet};
+use super::set::{Group, Kind, Rule, RuleSet};
 use super::template::EVALUATION_STEPS_MAX;
-use super::view::{AlertView, GroupView, Health, KindView, LevelView, RuleView};
+use super::view::{GroupView, Health};
 use crate::engine::config::{Config, Evaluate, Grid};
 use crate::engine::history::Occasion;
 use crate::engine::labels::Labels;
@@ -386,50 +387,6 @@ impl Rules {
     pub fn in_force(&self) -> impl Iterator<Item = &Arc<Group>> {
         self.groups.iter().map(|state| &state.group)
     }
-
-    /// The groups as readers see them; those that were not evaluated since the last call are the same.
-    pub fn views(&mut self) -> Arc<[Arc<GroupView>]> {
-        if let Some(views) = &self.views {
-            return Arc::clone(views);
-        }
-        let views: Arc<[Arc<GroupView>]> = self.groups.iter_mut().map(GroupState::shared_view).collect();
-        self.views = Some(Arc::clone(&views));
-        views
-    }
-
-    /// The groups as readers see them.
-    pub fn groups(&self) -> Vec<GroupView> {
-        self.groups.iter().map(GroupState::view).collect()
-    }
-
-    /// Every pending or firing alert, in the order of rules and labels, those about limits last.
-    pub fn alerts(&self) -> Vec<AlertView> {
-        let rules = || self.groups.iter().flat_map(|group| group.rules.iter().map(move |rule| (group, rule)));
-        let alerts = rules().flat_map(|(group, rule)| rule.alerts(&group.group));
-        alerts.chain(rules().filter_map(|(group, rule)| rule.limit_alert(&group.group))).collect()
-    }
-}
-
-impl GroupState {
-    fn shared_view(&mut self) -> Arc<GroupView> {
-        let view = self.view.take().unwrap_or_else(|| Arc::new(self.view()));
-        self.view = Some(Arc::clone(&view));
-        view
-    }
-
-    fn view(&self) -> GroupView {
-        GroupView {
-            name: self.group.name.clone(),
-            file: self.group.file.clone(),
-            interval: self.group.interval,
-            limit: self.group.limit.map_or(0, usize::from),
-            query_offset: self.group.query_offset,
-            evaluate: self.schedule.evaluate(),
-            last_evaluation: self.last_evaluation,
-            evaluation_time: self.evaluation_time,
-            rules: self.rules.iter().map(|rule| rule.view(&self.group)).collect(),
-        }
-    }
 }
 
 impl RuleState {
@@ -479,58 +436,6 @@ impl RuleState {
                 self.health = Health::Err(error.to_string());
                 Vec::new()
             }
-        }
-    }
-
-    fn alerting(&self) -> Option<&Alerting> {
-        match &self.rule.kind {
-            Kind::Recording => None,
-            Kind::Alerting(alerting) => Some(alerting),
-        }
-    }
-
-    fn alerts(&self, group: &Group) -> Vec<AlertView> {
-        let Some(alerting) = self.alerting() else { return Vec::new() };
-        let view = |active: &super::book::Active| {
-            active.view(&self.rule, alerting.policy_for(&active.sample), group)
-        };
-        self.book.alerts.values().map(view).collect()
-    }
-
-    fn limit_alert(&self, group: &Group) -> Option<AlertView> {
-        self.book.over_limit.as_ref().map(|episode| super::view::limit_alert(episode, group))
-    }
-
-    fn view(&self, group: &Group) -> RuleView {
-        let texts = |texts: &[(Arc<str>, super::template::Template)]| {
-            texts.iter().map(|(name, template)| (name.clone(), template.text().clone())).collect()
-        };
-        let kind = match &self.rule.kind {
-            Kind::Recording => KindView::Recording,
-            Kind::Alerting(alerting) => KindView::Alerting {
-                wait: alerting.policy.levels.first().map(|level| level.wait).unwrap_or_default(),
-                keep_firing_for: alerting.keep_firing_for,
-                annotations: texts(&alerting.annotations),
-                levels: alerting
-                    .policy
-                    .levels
-                    .iter()
-                    .map(|level| LevelView { severity: level.severity, condition: level.condition })
-                    .collect(),
-                state: self.book.state(),
-                alerts: self.alerts(group),
-                over_limit: self.limit_alert(group).map(Box::new),
-            },
-        };
-        RuleView {
-            id: self.rule.id.clone(),
-            name: self.rule.name.clone(),
-            query: self.rule.query.clone(),
-            labels: texts(&self.rule.labels),
-            health: self.health.clone(),
-            last_evaluation: self.last_evaluation,
-            evaluation_time: self.evaluation_time,
-            kind,
         }
     }
 }

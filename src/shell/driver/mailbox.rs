@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use crate::engine::arrival::{Origin, StreamNews};
 use crate::engine::fact::Fact;
 
+use super::batch::Batch;
 use super::command::Command;
-use crate::shell::nats::lanes::batch::Batch;
 
 /// Commands that may wait for the driver.
 const COMMANDS_MAX: usize = 4_096;
@@ -240,12 +240,10 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shell::nats::frames::Delivery;
 
     fn batch(payload: &[u8]) -> Item {
         let mut batch = Batch::default();
-        let delivery = Delivery { subscription: 1, subject: b"s", reply: b"", headers: b"", payload };
-        batch.push(&delivery);
+        batch.push(b"s", b"", payload);
         Item::Core(batch)
     }
 

@@ -2,8 +2,10 @@
 //!
 //! It waits for nothing but its mailbox: no broker, no disk, no client. What it has to say goes into queues.
 
+pub(crate) mod batch;
 pub(crate) mod command;
 pub(crate) mod mailbox;
+pub(crate) mod rejections;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,10 +19,10 @@ use crate::engine::rules::AlertEvent;
 use crate::engine::wire::{Lane, Message};
 
 use super::clock::Clock;
-use super::driver::command::{Command, Reload};
-use super::driver::mailbox::{CoreGate, FromStream, Item, Mailbox};
-use super::nats::out::rejected::Rejections;
 use super::status::{Status, Topic};
+use command::{Command, Reload};
+use mailbox::{CoreGate, FromStream, Item, Mailbox};
+use rejections::Rejections;
 
 /// The longest the driver sleeps.
 const SLEEP_MAX: Duration = Duration::from_millis(500);

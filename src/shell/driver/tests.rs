@@ -9,11 +9,10 @@ use crate::engine::exposition::{Scrape, negotiate};
 use crate::engine::fact::ReloadResult;
 use crate::engine::rules::RuleSet;
 use crate::engine::time::Timestamp;
-use crate::shell::context::ConfigInForce;
+use crate::shell::driver::batch::Batch;
 use crate::shell::driver::mailbox::Slot;
-use crate::shell::nats::frames::Delivery;
-use crate::shell::nats::lanes::batch::Batch;
-use crate::shell::nats::out::rejected::{RejectedCopies, queue};
+use crate::shell::driver::rejections::{RejectedCopies, queue};
+use crate::shell::in_force::ConfigInForce;
 use crate::shell::settings::RejectedSettings;
 
 /// A driver whose stream is awaited, and the ends of its queues.
@@ -98,11 +97,9 @@ impl Rig {
 fn batch(payload: &str, stored: Option<Stored>) -> Batch {
     let mut batch = Batch::default();
     let subject = b"events.monitoring.MetricRecorded";
-    let delivery =
-        Delivery { subscription: 1, subject, reply: b"", headers: b"", payload: payload.as_bytes() };
-    match stored {
-        Some(stored) => batch.push_stored(&delivery, stored),
-        None => batch.push(&delivery),
+    batch.push(subject, b"", payload.as_bytes());
+    if let Some(stored) = stored {
+        batch.note_stored(stored);
     }
     batch
 }

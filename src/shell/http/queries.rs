@@ -14,9 +14,9 @@ use crate::engine::fact::{Fact, QueryRefusal};
 use crate::engine::frozen::{FrozenInstant, QueryTerms};
 use crate::engine::promql::storage::{Halt, Patience};
 use crate::engine::promql::{EvalError, Settings};
-use crate::shell::context::ConfigInForce;
 use crate::shell::driver::command::{Command, Unreadable};
 use crate::shell::driver::mailbox::Mailbox;
+use crate::shell::in_force::ConfigInForce;
 
 use super::pieces::Pieces;
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod address;
 pub(crate) mod api;
+pub(crate) mod credentials;
 pub(crate) mod frames;
 pub(crate) mod lanes;
 pub(crate) mod link;
@@ -9,7 +10,6 @@ pub(crate) mod login;
 pub(crate) mod out;
 pub(crate) mod percent;
 pub(crate) mod protocol;
-pub(crate) mod renewal;
 pub(crate) mod servers;
 pub(crate) mod tls;
 pub(crate) mod world;

@@ -18,6 +18,7 @@ use crate::engine::diagnostic::Diagnostic;
 use crate::engine::fact::{Fact, Kept, ReloadResult, RestartPending};
 
 use super::context::ShellContext;
+use super::nats::credentials::Credentials;
 use super::rule_files::{Load, RuleFiles, folder_of};
 use super::status::Topic;
 use watch::{Signature, Watch};
@@ -70,6 +71,7 @@ pub(crate) struct Reloader {
     files: RuleFiles,
     source: Option<ConfigSource>,
     context: ShellContext,
+    credentials: Credentials,
     /// The configuration of the start, which what needs a restart still follows.
     started: Arc<Config>,
     /// The keys that wait for a restart.
@@ -83,9 +85,16 @@ impl Reloader {
     /// A reloader of what was loaded at the start.
     pub(crate) fn new(files: RuleFiles, source: Option<ConfigSource>, context: ShellContext) -> Self {
         let started = context.config.get();
-        let (waiting, kept) = (Vec::new(), Vec::new());
-        let mut reloader =
-            Self { files, source, context, started, waiting, kept, seen: Signature::default() };
+        let mut reloader = Self {
+            files,
+            source,
+            credentials: Credentials::new(&context.settings.nats.auth),
+            context,
+            started,
+            waiting: Vec::new(),
+            kept: Vec::new(),
+            seen: Signature::default(),
+        };
         reloader.seen = reloader.look();
         reloader
     }
@@ -135,7 +144,10 @@ impl Reloader {
     }
 
     async fn reload(&mut self) -> ReloadReport {
-        self.context.renewals.look(&self.context.settings.nats.auth);
+        if self.credentials.changed(&self.context.settings.nats.auth) {
+            tracing::info!("the NATS credentials changed: signing in anew");
+            self.context.renewals.renew();
+        }
         self.seen = self.look();
         let config = self.reread();
         if let Some(next) = &config.next {

@@ -11,6 +11,7 @@ use crate::engine::promql::storage::{Condition, STALE_BITS, Selection};
 use crate::engine::promql::{Sample, SelectedSeries, Storage, Value};
 use crate::engine::rules::event;
 use crate::engine::rules::load::{INTERVAL_DEFAULT, LoadContext, load};
+use crate::engine::rules::view::KindView;
 
 const CASES: &str = include_str!("../../../../tests/rules/evaluations.txt");
 

@@ -17,11 +17,11 @@ use crate::shell::nats::protocol::{Protocol, is_forbidden};
 use crate::shell::settings::{FlowSettings, Settings};
 use crate::shell::status::Topic;
 
-use super::batch::Batch;
 use super::machine::{Choice, Handed, LinkNumber, Machine, Opened, Output, Terms, Used};
 use super::overlap::{Overlap, Pass, Side};
 use super::subscriptions::Subscriptions;
 use super::words::{Remark, Trouble};
+use crate::shell::driver::batch::Batch;
 
 /// How long a cluster may take to tell its servers of a subscription.
 const SPREAD: Duration = Duration::from_millis(250);
@@ -143,7 +143,7 @@ impl CoreMachine {
                 return;
             }
         }
-        self.batch.push(delivery);
+        self.batch.push(delivery.subject, delivery.headers, delivery.payload);
         if self.batch.len() >= self.flow.batch_messages_max || self.batch.bytes() >= self.flow.batch_bytes_max
         {
             self.flush();

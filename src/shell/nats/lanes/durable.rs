@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use crate::engine::arrival::Stored;
 
-use super::batch::Batch;
 use super::pull::Place;
+use crate::shell::driver::batch::Batch;
 use crate::shell::nats::api::ConsumerInfo;
 use crate::shell::nats::frames::Delivery;
 use crate::shell::nats::protocol::Protocol;
@@ -106,7 +106,8 @@ impl Durable {
             };
             self.held.insert(place.stream_sequence, held);
         } else if self.held.is_empty() {
-            batch.push_stored(delivery, stored);
+            batch.push(delivery.subject, delivery.headers, delivery.payload);
+            batch.note_stored(stored);
         } else {
             self.hold(delivery, place.stream_sequence, stored);
             self.release(batch, now);
@@ -120,14 +121,8 @@ impl Durable {
         }
         self.owed = 0;
         for (_, held) in std::mem::take(&mut self.held) {
-            let delivery = Delivery {
-                subscription: 0,
-                subject: &held.subject,
-                reply: b"",
-                headers: &held.headers,
-                payload: &held.payload,
-            };
-            batch.push_stored(&delivery, held.stored);
+            batch.push(&held.subject, &held.headers, &held.payload);
+            batch.note_stored(held.stored);
         }
     }
 

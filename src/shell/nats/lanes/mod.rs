@@ -5,7 +5,6 @@
 //! over a header block it cannot read, and would cost more for each message than all that follows. What a lane does
 //! is a [`machine`]; the [`runner`] has its sockets.
 
-pub(crate) mod batch;
 pub(crate) mod core;
 mod durable;
 mod gaps;

@@ -9,7 +9,6 @@ use crate::shell::nats::api::{Api, Asked, ConsumerInfo, StreamInfo};
 use crate::shell::nats::frames::Delivery;
 use crate::shell::settings::Settings;
 
-use super::batch::Batch;
 use super::durable::Durable;
 use super::gaps::GapMeans;
 use super::looking::read;
@@ -17,6 +16,7 @@ use super::machine::{Output, Terms};
 use super::pull::{Drained, Place, Pulled, Pulls, Request, is_of, judge};
 use super::stream::{Stage, StreamMachine};
 use super::words::Remark;
+use crate::shell::driver::batch::Batch;
 
 /// How often the stream is looked at while it is read.
 const CHECK_EVERY: Duration = Duration::from_secs(10);
@@ -188,7 +188,8 @@ impl StreamMachine {
         self.cursor.sequence = place.stream_sequence;
         self.cursor.stored = Some(place.stored().at);
         if is_wanted {
-            self.batch.push_stored(delivery, place.stored());
+            self.batch.push(delivery.subject, delivery.headers, delivery.payload);
+            self.batch.note_stored(place.stored());
         }
         let flow = &self.settings.flow;
         if self.batch.bytes() >= flow.batch_bytes_max || self.batch.len() >= flow.batch_messages_max {

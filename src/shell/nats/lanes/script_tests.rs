@@ -209,7 +209,7 @@ fn messages(item: &Item) -> usize {
 
 /// An output as a line; none for what no script is about.
 fn shown(output: &Output) -> Option<String> {
-    let payloads = |batch: &super::batch::Batch| {
+    let payloads = |batch: &crate::shell::driver::batch::Batch| {
         let text = |message: &crate::engine::wire::Message<'_>| {
             String::from_utf8_lossy(message.payload).into_owned()
         };

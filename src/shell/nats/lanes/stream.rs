@@ -21,12 +21,12 @@ use crate::shell::nats::protocol::{Protocol, is_forbidden};
 use crate::shell::settings::Settings;
 use crate::shell::status::Topic;
 
-use super::batch::Batch;
 use super::gaps::Gaps;
 use super::looking::Looking;
 use super::machine::{Choice, Handed, LinkNumber, Machine, Opened, Output, Terms, Used};
 use super::pulling::Pulling;
 use super::words::{Remark, Trouble};
+use crate::shell::driver::batch::Batch;
 
 /// How long to wait before looking again at a stream that cannot be read.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);

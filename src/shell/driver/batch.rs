@@ -5,8 +5,6 @@ use std::ops::Range;
 use crate::engine::arrival::{Origin, Stored, StreamBatch};
 use crate::engine::wire::Message;
 
-use crate::shell::nats::frames::Delivery;
-
 /// Messages in the order they arrived.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
@@ -25,21 +23,20 @@ struct Place {
 }
 
 impl Batch {
-    /// Appends a message.
-    pub(crate) fn push(&mut self, delivery: &Delivery<'_>) {
+    /// Appends a message, its parts as they came.
+    pub(crate) fn push(&mut self, subject: &[u8], headers: &[u8], payload: &[u8]) {
         let start = self.bytes.len() as u32;
-        self.bytes.extend_from_slice(delivery.subject);
+        self.bytes.extend_from_slice(subject);
         let subject_end = self.bytes.len() as u32;
-        self.bytes.extend_from_slice(delivery.headers);
+        self.bytes.extend_from_slice(headers);
         let headers_end = self.bytes.len() as u32;
-        self.bytes.extend_from_slice(delivery.payload);
+        self.bytes.extend_from_slice(payload);
         let payload_end = self.bytes.len() as u32;
         self.places.push(Place { start, subject_end, headers_end, payload_end });
     }
 
-    /// Appends a message of a stream.
-    pub(crate) fn push_stored(&mut self, delivery: &Delivery<'_>, stored: Stored) {
-        self.push(delivery);
+    /// Notes where in its stream the message appended last is stored.
+    pub(crate) fn note_stored(&mut self, stored: Stored) {
         self.stored.push(stored);
     }
 
@@ -113,14 +110,7 @@ mod tests {
         let mut batch = Batch::default();
         for (subject, headers, payload) in [("a.b", "", "1"), ("c", "NATS/1.0\r\n\r\n", ""), ("d", "", "23")]
         {
-            let delivery = Delivery {
-                subscription: 1,
-                subject: subject.as_bytes(),
-                reply: b"",
-                headers: headers.as_bytes(),
-                payload: payload.as_bytes(),
-            };
-            batch.push(&delivery);
+            batch.push(subject.as_bytes(), headers.as_bytes(), payload.as_bytes());
         }
         let seen: Vec<_> = batch.messages().iter().map(|m| (m.subject, m.headers.len(), m.payload)).collect();
         assert_eq!(seen, [("a.b", 0, &b"1"[..]), ("c", 12, b""), ("d", 0, b"23")]);
