@@ -1,5 +1,7 @@
 //! The status page: alerts, rules with their values, event rates, connection and diagnostics, live.
 
+mod worst;
+
 use std::collections::HashMap;
 use std::fmt::Write;
 use std::sync::Arc;
@@ -14,13 +16,15 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::engine::frozen::{FrozenInstant, QueryTerms};
 use crate::engine::promql::{Expr, QueryValue, Settings, Value, parse};
 use crate::engine::rules::set::Condition;
-use crate::engine::rules::view::{AlertView, GroupView, KindView, LevelView, RuleView};
+use crate::engine::rules::view::{self, AlertView, GroupView, KindView, LevelView, RuleView};
 use crate::engine::time::Timestamp;
 
 use super::answers::text;
 use super::queries::Until;
 use crate::shell::http::Web;
 use crate::shell::prometheus_json::float;
+
+use worst::Worst;
 
 /// How often an open page is brought up to date.
 const EVERY: Duration = Duration::from_secs(2);
@@ -137,26 +141,27 @@ fn look(instant: Arc<FrozenInstant>, before: Parsed) -> (Seen, Parsed) {
     let patience = Until(Instant::now() + EVERY);
     let terms = QueryTerms { settings: &Settings::default(), patience: &patience };
     let (mut before, mut parsed) = (before, Parsed::new());
-    let mut value_of = |query: &Arc<str>| {
+    let mut value_of = |query: &Arc<str>, levels: &[LevelView]| {
         let known = parsed.remove(query).or_else(|| before.remove(query));
         let expr = known.unwrap_or_else(|| parse(query).ok());
-        let value = expr.as_ref().map(|expr| value_of(&instant, expr, terms));
+        let value = expr.as_ref().map(|expr| value_of(&instant, (expr, Worst::of(levels, expr)), terms));
         parsed.insert(Arc::clone(query), expr);
         value.unwrap_or_default()
     };
-    let values = alerting(instant.groups()).take(VALUES_MAX).map(|(_, rule)| value_of(&rule.query)).collect();
+    let rules = alerting(instant.groups()).take(VALUES_MAX);
+    let values = rules.map(|AlertingRule { rule, levels, .. }| value_of(&rule.query, levels)).collect();
     let rates = ["received", "applied", "duplicate", "rejected", "dropped"]
         .into_iter()
         .map(|what| {
             let query = Arc::from(format!("sum(rate(signalbox_events_{what}_total[1m]))"));
-            (what.to_owned(), value_of(&query))
+            (what.to_owned(), value_of(&query, &[]))
         })
         .collect();
     (Seen { instant, values, rates }, parsed)
 }
 
-/// The greatest value of an expression, empty where it has none.
-fn value_of(instant: &FrozenInstant, expr: &Expr, terms: QueryTerms<'_>) -> String {
+/// The worst value of an expression, empty where it has none.
+fn value_of(instant: &FrozenInstant, (expr, worst): (&Expr, Worst), terms: QueryTerms<'_>) -> String {
     let outcome = instant.query_instant(expr, instant.now(), terms);
     let numbers: Vec<f64> = match outcome.map(|outcome| outcome.value) {
         Ok(QueryValue::Scalar(number)) => vec![number],
@@ -169,14 +174,23 @@ fn value_of(instant: &FrozenInstant, expr: &Expr, terms: QueryTerms<'_>) -> Stri
             .collect(),
         _ => Vec::new(),
     };
-    numbers.into_iter().filter(|number| !number.is_nan()).reduce(f64::max).map(short).unwrap_or_default()
+    worst.among(numbers.into_iter()).map(short).unwrap_or_default()
 }
 
-fn alerting(groups: &[Arc<GroupView>]) -> impl Iterator<Item = (&GroupView, &RuleView)> {
-    groups
-        .iter()
-        .flat_map(|group| group.rules.iter().map(move |rule| (&**group, rule)))
-        .filter(|(_, rule)| matches!(rule.kind, KindView::Alerting { .. }))
+/// An alerting rule.
+struct AlertingRule<'a> {
+    group: &'a GroupView,
+    rule: &'a RuleView,
+    levels: &'a [LevelView],
+    state: view::State,
+}
+
+fn alerting(groups: &[Arc<GroupView>]) -> impl Iterator<Item = AlertingRule<'_>> {
+    let rules = groups.iter().flat_map(|group| group.rules.iter().map(move |rule| (&**group, rule)));
+    rules.filter_map(|(group, rule)| match &rule.kind {
+        KindView::Recording => None,
+        KindView::Alerting { levels, state, .. } => Some(AlertingRule { group, rule, levels, state: *state }),
+    })
 }
 
 fn alerts_table(html: &mut String, alerts: &[&AlertView], now: Timestamp) {
@@ -251,8 +265,7 @@ fn rules_table(html: &mut String, seen: &Seen) {
         "<h2>Rules</h2><table><tr><th>group<th>rule<th>state<th>value<th>threshold<th>expression</tr>",
     );
     let mut values = seen.values.iter();
-    for (group, rule) in alerting(seen.instant.groups()) {
-        let KindView::Alerting { levels, state, .. } = &rule.kind else { continue };
+    for AlertingRule { group, rule, levels, state } in alerting(seen.instant.groups()) {
         let levels: Vec<String> = levels.iter().map(|level| escaped(&level_text(level))).collect();
         let value = values.next().map(|value| if value.is_empty() { "no data" } else { value.as_str() });
         put(
