@@ -80,12 +80,21 @@ fn valued(name: &str, of: NameOf) -> String {
     text
 }
 
-/// Whether label texts must be rewritten for this scheme, given whether any of their names is unusual.
-pub(super) fn rewrites(escaping: Escaping, unusual: bool) -> bool {
+/// Which label texts must be rewritten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rewritten {
+    Nothing,
+    /// Those with an unusual name.
+    Unusual,
+    Everything,
+}
+
+/// Which label texts must be rewritten for a scheme.
+pub(super) const fn rewritten(escaping: Escaping) -> Rewritten {
     match escaping {
-        Escaping::AllowUtf8 => false,
-        Escaping::Underscores | Escaping::Values => unusual,
-        Escaping::Dots => true,
+        Escaping::AllowUtf8 => Rewritten::Nothing,
+        Escaping::Underscores | Escaping::Values => Rewritten::Unusual,
+        Escaping::Dots => Rewritten::Everything,
     }
 }
 

@@ -31,10 +31,12 @@ fn push_unusual(value: f64, out: &mut Vec<u8>) {
 /// Every number below 100 as two digits.
 const PAIRS: [[u8; 2]; 100] = {
     let mut pairs = [[b'0'; 2]; 100];
+    let mut left: &mut [[u8; 2]] = &mut pairs;
     let mut number = 0;
-    while number < 100 {
-        pairs[number] = [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8];
+    while let Some((pair, rest)) = left.split_first_mut() {
+        *pair = [b'0' + number / 10, b'0' + number % 10];
         number += 1;
+        left = rest;
     }
     pairs
 };

@@ -4,6 +4,7 @@
 //! memory goes to exemplars they cannot have.
 
 use std::collections::BTreeMap;
+use std::mem::replace;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -78,13 +79,28 @@ impl Exemplars {
     }
 }
 
+/// Cells not yet handed out, of the page each kind fills.
+#[derive(Debug, Default)]
+struct Open {
+    plain: Range<u32>,
+    exemplified: Range<u32>,
+}
+
+impl Open {
+    fn of(&mut self, kind: Kind) -> &mut Range<u32> {
+        match kind {
+            Kind::Plain => &mut self.plain,
+            Kind::Exemplified => &mut self.exemplified,
+        }
+    }
+}
+
 /// The cells.
 #[derive(Debug, Default)]
 pub(super) struct Cells {
     values: Vec<Page<Vec<f64>>>,
     exemplars: Vec<Page<Exemplars>>,
-    /// Cells not yet handed out of the page each kind fills.
-    open: [Range<u32>; 2],
+    open: Open,
     free: BTreeMap<(Kind, u32), Vec<u32>>,
 }
 
@@ -98,10 +114,11 @@ impl Cells {
         if let Some(first) = self.free.get_mut(&(kind, count)).and_then(Vec::pop) {
             return Some(first);
         }
-        let open = self.open[kind as usize].clone();
+        let open = self.open.of(kind);
         if open.end - open.start >= count {
-            self.open[kind as usize].start += count;
-            return Some(open.start);
+            let first = open.start;
+            open.start += count;
+            return Some(first);
         }
         let pages = count.div_ceil(PAGE_CELLS as u32);
         let first = u32::try_from(self.values.len() * PAGE_CELLS).ok()?;
@@ -110,8 +127,8 @@ impl Cells {
             self.values.push(Page::Own(vec![0.0; PAGE_CELLS]));
             self.exemplars.push(Page::default());
         }
-        self.free.entry((kind, 1)).or_default().extend(open.rev());
-        self.open[kind as usize] = first + count..end;
+        let left_over = replace(self.open.of(kind), first + count..end);
+        self.free.entry((kind, 1)).or_default().extend(left_over.rev());
         Some(first)
     }
 

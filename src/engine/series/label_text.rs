@@ -25,26 +25,27 @@ pub fn is_legacy_metric(name: &str) -> bool {
 
 /// A label's name with each other character replaced by `_`, and `_` before a leading digit (`METRICS.md`).
 pub fn underscored_label(name: &str) -> Cow<'_, str> {
-    underscored(name, is_legacy_label(name), |character| character.is_ascii_alphanumeric())
+    if is_legacy_label(name) {
+        return Cow::Borrowed(name);
+    }
+    Cow::Owned(underscored(name, |character| character.is_ascii_alphanumeric()))
 }
 
 /// A metric's name with each other character replaced by `_`, and `_` before a leading digit.
 pub fn underscored_metric(name: &str) -> Cow<'_, str> {
-    underscored(name, is_legacy_metric(name), |character| {
-        character.is_ascii_alphanumeric() || character == ':'
-    })
-}
-
-fn underscored(name: &str, legacy: bool, keeps: impl Fn(char) -> bool) -> Cow<'_, str> {
-    if legacy {
+    if is_legacy_metric(name) {
         return Cow::Borrowed(name);
     }
+    Cow::Owned(underscored(name, |character| character.is_ascii_alphanumeric() || character == ':'))
+}
+
+fn underscored(name: &str, keeps: impl Fn(char) -> bool) -> String {
     let mut text = String::with_capacity(name.len() + 1);
     if name.starts_with(|first: char| first.is_ascii_digit()) {
         text.push('_');
     }
     text.extend(name.chars().map(|character| if keeps(character) { character } else { '_' }));
-    Cow::Owned(text)
+    text
 }
 
 /// Appends `value` as it stands between quotes.
