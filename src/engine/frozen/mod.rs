@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::engine::exposition::{Chunks, FrozenMetrics, Scrape};
 use crate::engine::history::{Past, Timeline};
 use crate::engine::promql::storage::Patience;
-use crate::engine::promql::{self, EvalError, Expr, Outcome, Settings};
+use crate::engine::promql::{self, EvalError, Expr, Outcome, QueryTimes, Settings};
 use crate::engine::rules::view::{AlertView, GroupView, alerts_of};
 use crate::engine::series::{FamilySpec, Frozen, FrozenFamily};
 use crate::engine::time::Timestamp;
@@ -88,8 +88,9 @@ impl FrozenInstant {
         span: QuerySpan,
         terms: QueryTerms<'_>,
     ) -> Result<Outcome, EvalError> {
-        let (start, end) = (span.start.millis(), span.end.millis());
-        promql::range(expr, &self.past(terms.patience), start, end, span.step_ms, terms.settings)
+        let times =
+            QueryTimes { start_ms: span.start.millis(), end_ms: span.end.millis(), step_ms: span.step_ms };
+        promql::range(expr, &self.past(terms.patience), times, terms.settings)
     }
 
     fn past<'a>(&'a self, patience: &'a dyn Patience) -> Past<'a, Frozen> {

@@ -43,7 +43,7 @@ impl Evaluator<'_> {
                 let parameter = self.parameter(aggregate, span, grid)?;
                 let matrix = self.vector(inner, grid)?;
                 let counts = counts(&parameter, span)?;
-                Ok(self.select_count(aggregate, matrix, &counts, span, grid))
+                Ok(self.select_count(aggregate, matrix, &counts, span))
             }
             AggregateOp::LimitRatio => {
                 let parameter = self.parameter(aggregate, span, grid)?;
@@ -112,10 +112,10 @@ fn parameter_expr<'a>(aggregate: &'a Aggregate, span: &Range<usize>) -> Result<&
 
 /// The string parameter of `count_values`.
 fn string_parameter<'a>(aggregate: &'a Aggregate, span: &Range<usize>) -> Result<&'a Literal, EvalError> {
-    match &parameter_expr(aggregate, span)?.node {
-        Node::String(literal) => Ok(literal),
-        _ => Err(fail(span, "expected a string as parameter".to_owned())),
-    }
+    let Node::String(literal) = &parameter_expr(aggregate, span)?.node else {
+        return Err(fail(span, "expected a string as parameter".to_owned()));
+    };
+    Ok(literal)
 }
 
 /// The range of a parameter over all steps.

@@ -63,25 +63,23 @@ pub fn instant(
     Ok(evaluator.outcome(value))
 }
 
-/// Evaluates `expr` at every `step_ms` from `start_ms` to `end_ms`.
+/// Evaluates `expr` at every step from the start to the end of `times`.
 ///
 /// # Errors
 /// As [`instant`], and for an expression that is no vector and no number.
 pub fn range(
     expr: &Expr,
     storage: &dyn Storage,
-    start_ms: i64,
-    end_ms: i64,
-    step_ms: i64,
+    times: QueryTimes,
     settings: &Settings,
 ) -> Result<Outcome, EvalError> {
-    let mut evaluator = Evaluator::new(storage, settings, QueryTimes { start_ms, end_ms, step_ms });
+    let mut evaluator = Evaluator::new(storage, settings, times);
     if let Some(kind) = ranges::refused_in_range_query(expr) {
         let message =
             format!("invalid expression type \"{kind}\" for range query, must be Scalar or instant Vector");
         return Err(EvalError { span: expr.span.clone(), message });
     }
-    let Some(grid) = Grid::spanning(start_ms, end_ms, step_ms) else {
+    let Some(grid) = Grid::spanning(times.start_ms, times.end_ms, times.step_ms) else {
         return Ok(evaluator.outcome(QueryValue::Matrix(Vec::new())));
     };
     evaluator.fits(grid.steps(), &expr.span)?;
@@ -114,12 +112,13 @@ fn samples(grid: Grid, cells: Vec<Cell>) -> Vec<Sample> {
 
 /// The instants the whole query is about.
 #[derive(Clone, Copy, Debug)]
-#[expect(clippy::struct_field_names, reason = "the unit stands last in every name")]
-pub(in crate::engine::promql) struct QueryTimes {
-    pub(in crate::engine::promql) start_ms: i64,
-    pub(in crate::engine::promql) end_ms: i64,
-    /// Zero in an instant query.
-    pub(in crate::engine::promql) step_ms: i64,
+pub struct QueryTimes {
+    /// The first instant.
+    pub start_ms: i64,
+    /// No instant is later.
+    pub end_ms: i64,
+    /// From one instant to the next; zero in an instant query.
+    pub step_ms: i64,
 }
 
 /// What an expression yields.

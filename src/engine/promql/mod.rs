@@ -21,7 +21,7 @@ use std::time::Duration;
 use crate::engine::labels::Labels;
 
 pub use ast::Expr;
-pub use eval::{instant, range};
+pub use eval::{QueryTimes, instant, range};
 pub use parse::parse;
 pub use storage::{Sample, SelectedSeries, Storage, Value};
 

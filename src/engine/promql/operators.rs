@@ -77,11 +77,11 @@ impl Refusal {
     }
 }
 
-/// On which side of a vector a number stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum NumberSide {
-    Left,
-    Right,
+/// The numbers at each step, by the side of a vector they stand on.
+#[derive(Debug)]
+enum Numbers {
+    Left(Vec<f64>),
+    Right(Vec<f64>),
 }
 
 impl Evaluator<'_> {
@@ -101,10 +101,10 @@ impl Evaluator<'_> {
                 Ok(Evaluated::Scalars(values.collect()))
             }
             (Evaluated::Matrix(matrix), Evaluated::Scalars(numbers)) => {
-                self.with_numbers(binary, span, matrix, &numbers, NumberSide::Right).map(Evaluated::Matrix)
+                self.with_numbers(binary, span, matrix, &Numbers::Right(numbers)).map(Evaluated::Matrix)
             }
             (Evaluated::Scalars(numbers), Evaluated::Matrix(matrix)) => {
-                self.with_numbers(binary, span, matrix, &numbers, NumberSide::Left).map(Evaluated::Matrix)
+                self.with_numbers(binary, span, matrix, &Numbers::Left(numbers)).map(Evaluated::Matrix)
             }
             (Evaluated::Matrix(left), Evaluated::Matrix(right)) => {
                 if binary.op.kind() == Kind::Set {
@@ -126,17 +126,17 @@ impl Evaluator<'_> {
         binary: &Binary,
         span: &Range<usize>,
         mut matrix: Matrix,
-        numbers: &[f64],
-        side: NumberSide,
+        numbers: &Numbers,
     ) -> Result<Matrix, EvalError> {
         let (op, comparison) = (binary.op, binary.op.kind() == Kind::Comparison);
         let as_bool = comparison && binary.comparison == ComparisonMode::Bool;
         let notes = &mut self.notes;
         matrix.map(|step, value| {
-            let number = Value::Float(numbers.get(step).copied().unwrap_or(f64::NAN));
-            let (left, right) = match side {
-                NumberSide::Left => (&number, value),
-                NumberSide::Right => (value, &number),
+            let (Numbers::Left(at_steps) | Numbers::Right(at_steps)) = numbers;
+            let number = Value::Float(at_steps.get(step).copied().unwrap_or(f64::NAN));
+            let (left, right) = match numbers {
+                Numbers::Left(_) => (&number, value),
+                Numbers::Right(_) => (value, &number),
             };
             let (verdict, note) = element::values(op, left, right);
             if let Some(note) = note {

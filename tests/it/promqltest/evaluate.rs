@@ -2,7 +2,9 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use signalbox::engine::promql::{Expr, Outcome, QueryValue, Settings, Value, instant, parse, range};
+use signalbox::engine::promql::{
+    Expr, Outcome, QueryTimes, QueryValue, Settings, Value, instant, parse, range,
+};
 
 use super::command::{Eval, Expectation, Steps, Wanted, When};
 use super::compare;
@@ -49,7 +51,10 @@ fn evaluate(
 ) -> Result<Outcome, String> {
     let evaluated = catch_unwind(AssertUnwindSafe(|| match when {
         When::Instant(at) => instant(expr, storage, at, settings),
-        When::Range(steps) => range(expr, storage, steps.start, steps.end, steps.step, settings),
+        When::Range(Steps { start, end, step }) => {
+            let times = QueryTimes { start_ms: start, end_ms: end, step_ms: step };
+            range(expr, storage, times, settings)
+        }
     }));
     match evaluated {
         Ok(result) => result.map_err(|wrong| wrong.message),

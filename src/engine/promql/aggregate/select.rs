@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::super::ast::{Aggregate, AggregateOp};
-use super::super::eval::{Evaluator, Grid, Matrix, Note};
+use super::super::eval::{Evaluator, Matrix, Note};
 use super::super::functions::{Order, by_value};
 use super::super::storage::Value;
 use super::Groups;
@@ -16,15 +16,16 @@ impl Evaluator<'_> {
         matrix: Matrix,
         counts: &[usize],
         span: &Range<usize>,
-        grid: Grid,
     ) -> Matrix {
-        let order = match aggregate.op {
-            AggregateOp::Topk => Some(Order::Descending),
-            AggregateOp::Bottomk => Some(Order::Ascending),
-            _ => None,
+        let order = if aggregate.op == AggregateOp::Topk {
+            Some(Order::Descending)
+        } else if aggregate.op == AggregateOp::Bottomk {
+            Some(Order::Ascending)
+        } else {
+            None
         };
         let groups = Groups::new(matrix.rows(), &aggregate.grouping);
-        let mut picked: Vec<Vec<usize>> = Vec::with_capacity(grid.steps());
+        let mut picked: Vec<Vec<usize>> = Vec::with_capacity(counts.len());
         for (step, count) in counts.iter().enumerate() {
             let mut members: Vec<Vec<(usize, f64)>> = vec![Vec::new(); groups.len()];
             if *count > 0 {
@@ -52,7 +53,7 @@ impl Evaluator<'_> {
             }
             picked.push(chosen);
         }
-        if grid.steps() == 1 { in_order(&matrix, &picked) } else { only(matrix, &picked) }
+        if matrix.steps() == 1 { in_order(&matrix, &picked) } else { only(matrix, &picked) }
     }
 }
 

@@ -89,37 +89,26 @@ impl Note {
             Self::InvalidQuantile(quantile) => {
                 format!("quantile value should be between 0 and 1, got {}", number(f64::from_bits(*quantile)))
             }
-            Self::InvalidRatio { ratio, capped } => format!(
-                "ratio value should be between -1 and 1, got {}, capping to {}",
-                number(f64::from_bits(*ratio)),
-                number(f64::from_bits(*capped))
-            ),
-            Self::BadBucketLabel { metric, label } => {
-                let label = quoted(label);
-                with_metric(
-                    format!("bucket label \"le\" is missing or has a malformed value of {label}"),
-                    metric,
-                )
+            Self::InvalidRatio { ratio, capped } => {
+                let [ratio, capped] = [ratio, capped].map(|bits| number(f64::from_bits(*bits)));
+                format!("ratio value should be between -1 and 1, got {ratio}, capping to {capped}")
             }
+            Self::BadBucketLabel { metric, label } => known(
+                &format!("bucket label \"le\" is missing or has a malformed value of {}", quoted(label)),
+                metric,
+            ),
             Self::MixedFloatsHistograms(metric) => {
-                format!("encountered a mix of histograms and floats for metric name {}", quoted(metric))
+                named("encountered a mix of histograms and floats", metric)
             }
             Self::MixedInAggregation => {
                 "encountered a mix of histograms and floats for aggregation".to_owned()
             }
             Self::MixedClassicNative(metric) => {
-                with_metric("vector contains a mix of classic and native histograms".to_owned(), metric)
+                known("vector contains a mix of classic and native histograms", metric)
             }
-            Self::NotCounter(metric) => {
-                format!("this native histogram metric is not a counter: {}", quoted(metric))
-            }
-            Self::NotGauge(metric) => {
-                format!("this native histogram metric is not a gauge: {}", quoted(metric))
-            }
-            Self::MixedExponentialCustom(metric) => format!(
-                "vector contains a mix of histograms with exponential and custom buckets schemas for metric name {}",
-                quoted(metric)
-            ),
+            Self::NotCounter(metric) => about("this native histogram metric is not a counter", metric),
+            Self::NotGauge(metric) => about("this native histogram metric is not a gauge", metric),
+            Self::MixedExponentialCustom(metric) => named(MIXED_EXPONENTIAL_CUSTOM, metric),
             Self::IncompatibleLayouts(operator) => {
                 format!("incompatible bucket layout encountered for binary operator {operator}")
             }
@@ -129,27 +118,12 @@ impl Note {
             Self::ResetsCollide(merge) => {
                 format!("conflicting counter resets during histogram {}", merge.name())
             }
-            Self::StartsOverlap(metric) => {
-                format!(
-                    "start timestamp overlaps with the previous sample for metric name {}",
-                    quoted(metric)
-                )
+            Self::StartsOverlap(metric) => named("start timestamp overlaps with the previous sample", metric),
+            Self::PossibleNonCounter(metric) => about(POSSIBLE_NON_COUNTER, metric),
+            Self::PossibleNonCounterType { metric, kind } => {
+                about(&format!("{POSSIBLE_NON_COUNTER_TYPE}, got {}", quoted(kind)), metric)
             }
-            Self::PossibleNonCounter(metric) => format!(
-                "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: {}",
-                quoted(metric)
-            ),
-            Self::PossibleNonCounterType { metric, kind } => format!(
-                "metric might not be a counter, __type__ label is not set to \"counter\" or \"histogram\", got {}: {}",
-                quoted(kind),
-                quoted(metric)
-            ),
-            Self::ForcedMonotonicity(metric) => with_metric(
-                "input to histogram_quantile needed to be fixed for monotonicity (see \
-                 https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile)"
-                    .to_owned(),
-                metric,
-            ),
+            Self::ForcedMonotonicity(metric) => known(FORCED_MONOTONICITY, metric),
             Self::IncompatibleTypes { left, operator, right } => format!(
                 "incompatible sample types encountered for binary operator {}: {left} {operator} {right}",
                 quoted(operator)
@@ -157,23 +131,12 @@ impl Note {
             Self::IgnoredInAggregation(aggregation) => {
                 format!("ignored histogram in {aggregation} aggregation")
             }
-            Self::IgnoredInMixedRange(metric) => format!(
-                "ignored histograms in a range containing both floats and histograms for metric name {}",
-                quoted(metric)
-            ),
-            Self::QuantileIsNan(metric) => with_metric(
-                "input to histogram_quantile has NaN observations, result is NaN".to_owned(),
-                metric,
-            ),
-            Self::QuantileTooHigh(metric) => with_metric(
-                "input to histogram_quantile has NaN observations, result is skewed higher".to_owned(),
-                metric,
-            ),
-            Self::FractionLeavesNan(metric) => with_metric(
-                "input to histogram_fraction has NaN observations, which are excluded from all fractions"
-                    .to_owned(),
-                metric,
-            ),
+            Self::IgnoredInMixedRange(metric) => {
+                named("ignored histograms in a range containing both floats and histograms", metric)
+            }
+            Self::QuantileIsNan(metric) => known(QUANTILE_IS_NAN, metric),
+            Self::QuantileTooHigh(metric) => known(QUANTILE_TOO_HIGH, metric),
+            Self::FractionLeavesNan(metric) => known(FRACTION_LEAVES_NAN, metric),
             Self::BoundsReconciled(merge) => {
                 format!("mismatched custom buckets were reconciled during {}", merge.name())
             }
@@ -181,8 +144,30 @@ impl Note {
     }
 }
 
-fn with_metric(text: String, metric: &str) -> String {
-    if metric.is_empty() { text } else { format!("{text} for metric name {}", quoted(metric)) }
+const MIXED_EXPONENTIAL_CUSTOM: &str =
+    "vector contains a mix of histograms with exponential and custom buckets schemas";
+const POSSIBLE_NON_COUNTER: &str =
+    "metric might not be a counter, name does not end in _total/_sum/_count/_bucket";
+const POSSIBLE_NON_COUNTER_TYPE: &str =
+    "metric might not be a counter, __type__ label is not set to \"counter\" or \"histogram\"";
+const FORCED_MONOTONICITY: &str = "input to histogram_quantile needed to be fixed for monotonicity (see \
+     https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile)";
+const QUANTILE_IS_NAN: &str = "input to histogram_quantile has NaN observations, result is NaN";
+const QUANTILE_TOO_HIGH: &str = "input to histogram_quantile has NaN observations, result is skewed higher";
+const FRACTION_LEAVES_NAN: &str =
+    "input to histogram_fraction has NaN observations, which are excluded from all fractions";
+
+fn about(text: &str, metric: &str) -> String {
+    format!("{text}: {}", quoted(metric))
+}
+
+fn named(text: &str, metric: &str) -> String {
+    format!("{text} for metric name {}", quoted(metric))
+}
+
+/// The text with the metric's name where that is known.
+fn known(text: &str, metric: &str) -> String {
+    if metric.is_empty() { text.to_owned() } else { named(text, metric) }
 }
 
 /// How often and how badly classic histograms had to be mended.

@@ -192,10 +192,12 @@ fn combine(
         for (step, cell) in cells.into_iter().enumerate() {
             let Some(value) = cell else { continue };
             let chosen = if *is_info { Vec::new() } else { newest(&describing, step)? };
-            let target = match last.take().filter(|(known, _)| *known == chosen) {
-                Some((_, target)) => target,
-                None => enriched(&row, &chosen, &describing, request, *is_info)?
-                    .map(|enriched| row_index(&mut combined, &mut numbering, enriched)),
+            let target = if let Some((_, target)) = last.take().filter(|(known, _)| *known == chosen) {
+                target
+            } else {
+                let result =
+                    if *is_info { Some(row.clone()) } else { enriched(&row, &chosen, &describing, request)? };
+                result.map(|result| row_index(&mut combined, &mut numbering, result))
             };
             if let Some(index) = target {
                 put(&mut combined, index, step, value)?;
@@ -259,11 +261,7 @@ fn enriched(
     chosen: &[usize],
     describing: &[&InfoSeries],
     request: &Request,
-    is_info: bool,
 ) -> Result<Option<Row>, Option<String>> {
-    if is_info {
-        return Ok(Some(row.clone()));
-    }
     let mut added: Vec<Label> = Vec::new();
     for info in chosen.iter().filter_map(|index| describing.get(*index)) {
         let wanted = |label: &&Label| label.0.as_ref() != METRIC_NAME && request.wants(&label.0);

@@ -91,24 +91,23 @@ struct Reach {
 impl Evaluator<'_> {
     /// What the range argument of a function reads.
     fn range_input(&mut self, arg: &Expr, grid: Grid) -> Result<RangeInput, EvalError> {
-        match &arg.node {
-            Node::Matrix { selector, range } => {
-                let times = self.times(&selector.shift, grid)?;
-                let range_ms = super::durations::positive_milliseconds(range, self.query)?;
-                let reach = self.reach(selector.range_mode);
-                let (first, last) = times.bounds();
-                let after_ms = first.saturating_sub(range_ms).saturating_sub(reach.before_ms);
-                let selected =
-                    self.fetch(selector, after_ms, last.saturating_add(reach.after_ms), Extent::All);
-                self.go_on(&arg.span)?;
-                self.fits(selected.iter().map(|series| series.samples.len()).sum(), &arg.span)?;
-                let starts = self.settings.start_timestamps;
-                let series = selected.into_iter().map(|series| RangeSeries::new(series, starts)).collect();
-                Ok(RangeInput { series, times, range_ms, mode: selector.range_mode })
-            }
-            Node::Subquery { .. } => self.subquery(arg, grid),
-            _ => Err(fail(&arg.span, "expected a range vector".to_owned())),
+        if matches!(arg.node, Node::Subquery { .. }) {
+            return self.subquery(arg, grid);
         }
+        let Node::Matrix { selector, range } = &arg.node else {
+            return Err(fail(&arg.span, "expected a range vector".to_owned()));
+        };
+        let times = self.times(&selector.shift, grid)?;
+        let range_ms = super::durations::positive_milliseconds(range, self.query)?;
+        let reach = self.reach(selector.range_mode);
+        let (first, last) = times.bounds();
+        let after_ms = first.saturating_sub(range_ms).saturating_sub(reach.before_ms);
+        let selected = self.fetch(selector, after_ms, last.saturating_add(reach.after_ms), Extent::All);
+        self.go_on(&arg.span)?;
+        self.fits(selected.iter().map(|series| series.samples.len()).sum(), &arg.span)?;
+        let starts = self.settings.start_timestamps;
+        let series = selected.into_iter().map(|series| RangeSeries::new(series, starts)).collect();
+        Ok(RangeInput { series, times, range_ms, mode: selector.range_mode })
     }
 
     fn reach(&self, mode: RangeMode) -> Reach {
@@ -289,7 +288,13 @@ pub(super) fn refused_in_range_query(expr: &Expr) -> Option<&'static str> {
     match &unwrapped(expr).node {
         Node::Matrix { .. } | Node::Subquery { .. } => Some("range vector"),
         Node::String(_) => Some("string"),
-        _ => None,
+        Node::Number(_)
+        | Node::Vector(_)
+        | Node::Unary { .. }
+        | Node::Binary(_)
+        | Node::Aggregate(_)
+        | Node::Call { .. }
+        | Node::Paren(_) => None,
     }
 }
 

@@ -89,11 +89,10 @@ fn around<T>(points: &[T], time: impl Fn(&T) -> i64, at_ms: i64) -> Option<(&T, 
 impl RangeSeries {
     /// The samples of an `anchored` or `smoothed` range, with one at each of its ends.
     pub(super) fn extended(self, start_ms: i64, end_ms: i64, mode: RangeMode) -> Self {
-        let smoothed = mode == RangeMode::Smoothed;
         let floats = extended_by(
             &self.floats,
             (start_ms, end_ms),
-            smoothed,
+            mode,
             |point| point.time_ms,
             |before, after, time_ms| FloatPoint {
                 time_ms,
@@ -106,7 +105,7 @@ impl RangeSeries {
         let histograms = extended_by(
             &self.histograms,
             (start_ms, end_ms),
-            smoothed,
+            mode,
             |point| point.time_ms,
             |before, after, time_ms| {
                 let mut interpolation =
@@ -125,10 +124,11 @@ impl RangeSeries {
 fn extended_by<T: Clone>(
     points: &[T],
     (start_ms, end_ms): (i64, i64),
-    smoothed: bool,
+    mode: RangeMode,
     time: impl Fn(&T) -> i64,
     mut at: impl FnMut(&T, Option<&T>, i64) -> T,
 ) -> Vec<T> {
+    let smoothed = mode == RangeMode::Smoothed;
     let first_inside = points.partition_point(|point| time(point) <= start_ms);
     let Some(first_after_start) = points.get(first_inside) else { return Vec::new() };
     let left = match first_inside.checked_sub(1).and_then(|before| points.get(before)) {

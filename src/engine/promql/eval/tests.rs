@@ -86,7 +86,12 @@ fn at(lines: &[&str], query: &str, minute: i64) -> Result<Vec<String>, String> {
 
 fn over(lines: &[&str], query: &str, minutes: i64) -> Result<Vec<String>, String> {
     let expr = parse(query).unwrap();
-    let outcome = range(&expr, &Minutes::new(lines), 0, minutes * 60_000, 60_000, &Settings::default());
+    let outcome = range(
+        &expr,
+        &Minutes::new(lines),
+        QueryTimes { start_ms: 0, end_ms: minutes * 60_000, step_ms: 60_000 },
+        &Settings::default(),
+    );
     outcome.map(|outcome| shown(&outcome.value)).map_err(|error| error.message)
 }
 
@@ -166,7 +171,13 @@ fn a_query_that_would_hold_too_many_samples_fails() {
     let message = "query processing would load too many samples into memory in query execution";
     let error = instant(&parse("a").unwrap(), &storage, 0, &settings).unwrap_err();
     assert_eq!(error.message, message);
-    let error = range(&parse("1").unwrap(), &storage, 0, i64::MAX, 1, &settings).unwrap_err();
+    let error = range(
+        &parse("1").unwrap(),
+        &storage,
+        QueryTimes { start_ms: 0, end_ms: i64::MAX, step_ms: 1 },
+        &settings,
+    )
+    .unwrap_err();
     assert_eq!(error.message, message);
 }
 

@@ -12,6 +12,14 @@ use super::super::{EvalError, NameRemoval, StartTimestamps};
 use super::dates::Date;
 use super::{Body, Function, Special, absent, labels, ordering};
 
+/// A function with its arguments, and where the call stands.
+#[derive(Clone, Copy, Debug)]
+struct Call<'a> {
+    function: &'a Function,
+    args: &'a [Expr],
+    span: &'a Range<usize>,
+}
+
 impl Evaluator<'_> {
     /// Calls a function at each step of `grid`.
     pub(in crate::engine::promql) fn call(
@@ -22,7 +30,9 @@ impl Evaluator<'_> {
         grid: Grid,
     ) -> Result<Evaluated, EvalError> {
         let matrix = match function.body {
-            Body::Special(special) => return self.call_special(special, function, args, span, grid),
+            Body::Special(special) => {
+                return self.call_special(special, &Call { function, args, span }, grid);
+            }
             Body::Numbers(combine) => return self.numbers(combine, args, grid).map(Evaluated::Scalars),
             Body::Range(body) => self.call_over_range(function, body, args, grid)?,
             Body::Number(change) => self.each_float(args, grid, |value, _| Some(change(value)))?,
@@ -95,11 +105,10 @@ impl Evaluator<'_> {
     fn call_special(
         &mut self,
         special: Special,
-        function: &Function,
-        args: &[Expr],
-        span: &Range<usize>,
+        call: &Call<'_>,
         grid: Grid,
     ) -> Result<Evaluated, EvalError> {
+        let Call { function, args, span } = *call;
         let seconds = |milliseconds: i64| milliseconds as f64 / 1e3;
         let constant = |value: f64| Ok(Evaluated::Scalars(vec![value; grid.steps()]));
         let matrix = match special {
@@ -177,18 +186,16 @@ impl Evaluator<'_> {
 
     /// When the counters of a selector's samples started, zero where that is not known.
     fn start_timestamps(&mut self, arg: &Expr, grid: Grid) -> Result<Matrix, EvalError> {
-        match &unwrapped(arg).node {
-            Node::Vector(selector) if self.settings.start_timestamps == StartTimestamps::Used => {
-                let times = self.times(&selector.shift, grid)?;
-                let start = |sample: &Sample| Value::Float(sample.start_ms.unwrap_or(0) as f64 / 1e3);
-                let matrix = self.latest(selector, &arg.span, (times, grid), start)?;
-                self.without_names(matrix, arg)
-            }
-            _ => {
-                self.vector(arg, grid)?;
-                Ok(Matrix::new(grid.steps()))
-            }
+        if let Node::Vector(selector) = &unwrapped(arg).node
+            && self.settings.start_timestamps == StartTimestamps::Used
+        {
+            let times = self.times(&selector.shift, grid)?;
+            let start = |sample: &Sample| Value::Float(sample.start_ms.unwrap_or(0) as f64 / 1e3);
+            let matrix = self.latest(selector, &arg.span, (times, grid), start)?;
+            return self.without_names(matrix, arg);
         }
+        self.vector(arg, grid)?;
+        Ok(Matrix::new(grid.steps()))
     }
 
     /// The metric name for messages about classic histograms: it is gone unless names go last.
@@ -228,10 +235,10 @@ pub(super) fn label_name<'a>(args: &'a [Expr], index: usize, place: &str) -> Res
 
 fn literal(args: &[Expr], index: usize) -> Result<&Literal, EvalError> {
     let arg = unwrapped(argument(args, index)?);
-    match &arg.node {
-        Node::String(literal) => Ok(literal),
-        _ => Err(fail(&arg.span, "expected a string".to_owned())),
-    }
+    let Node::String(literal) = &arg.node else {
+        return Err(fail(&arg.span, "expected a string".to_owned()));
+    };
+    Ok(literal)
 }
 
 /// Where messages about the argument at `index` point.

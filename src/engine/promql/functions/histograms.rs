@@ -31,6 +31,13 @@ struct Part {
     bound: Option<f64>,
 }
 
+/// Where messages about a quantile point.
+#[derive(Clone, Copy, Debug)]
+struct Spot {
+    position: usize,
+    time_ms: i64,
+}
+
 /// One histogram at one step.
 enum Observed {
     Native(Arc<FloatHistogram>),
@@ -46,7 +53,7 @@ impl Evaluator<'_> {
         let position = argument_position(args, 1);
         self.each_histogram(&histograms, vector, grid, |evaluator, row, step, observed| {
             let q = quantiles.get(step).copied().unwrap_or(f64::NAN);
-            evaluator.quantile_of(row, observed, q, position, grid.at(step))
+            evaluator.quantile_of(row, observed, q, Spot { position, time_ms: grid.at(step) })
         })
     }
 
@@ -66,7 +73,7 @@ impl Evaluator<'_> {
             let found =
                 self.each_histogram(&histograms, vector, grid, |evaluator, row, step, observed| {
                     let q = values.get(step).copied().unwrap_or(f64::NAN);
-                    evaluator.quantile_of(row, observed, q, position, grid.at(step))
+                    evaluator.quantile_of(row, observed, q, Spot { position, time_ms: grid.at(step) })
                 })?;
             for (row, cells) in found.into_series() {
                 push_labelled(&mut matrix, &row, &cells, label, &values);
@@ -104,7 +111,8 @@ impl Evaluator<'_> {
         }
     }
 
-    fn quantile_of(&mut self, row: &Row, observed: &Observed, q: f64, position: usize, time_ms: i64) -> f64 {
+    fn quantile_of(&mut self, row: &Row, observed: &Observed, q: f64, spot: Spot) -> f64 {
+        let Spot { position, time_ms } = spot;
         match observed {
             Observed::Native(histogram) => {
                 let (value, effect) = histogram.quantile(q);

@@ -245,13 +245,13 @@ impl FloatHistogram {
     /// Every count and the sum multiplied; a negative factor makes a gauge.
     #[must_use]
     pub fn multiplied(&self, factor: f64) -> Self {
-        self.each(|value| value * factor, factor < 0.0)
+        self.each(factor, |value| value * factor)
     }
 
     /// Every count and the sum divided; dividing by zero leaves no buckets, a negative divisor makes a gauge.
     #[must_use]
     pub fn divided(&self, divisor: f64) -> Self {
-        let mut divided = self.each(|value| value / divisor, divisor < 0.0);
+        let mut divided = self.each(divisor, |value| value / divisor);
         if divisor == 0.0 {
             divided.positive.clear();
             divided.negative.clear();
@@ -259,7 +259,8 @@ impl FloatHistogram {
         divided
     }
 
-    fn each(&self, change: impl Fn(f64) -> f64, negative: bool) -> Self {
+    /// Changes every count and the sum by `factor`; a negative one makes a gauge.
+    fn each(&self, factor: f64, change: impl Fn(f64) -> f64) -> Self {
         let side = |buckets: &[Bucket]| {
             buckets.iter().map(|bucket| Bucket { index: bucket.index, count: change(bucket.count) }).collect()
         };
@@ -272,7 +273,7 @@ impl FloatHistogram {
             positive: side(&self.positive),
             negative: side(&self.negative),
             custom_values: Arc::clone(&self.custom_values),
-            reset_hint: if negative { ResetHint::Gauge } else { self.reset_hint },
+            reset_hint: if factor < 0.0 { ResetHint::Gauge } else { self.reset_hint },
         }
     }
 

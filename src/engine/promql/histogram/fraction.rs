@@ -6,6 +6,13 @@ use super::{Bounds, FloatHistogram};
 #[derive(Default)]
 struct Rank(Option<f64>);
 
+/// The scale on which observations are spread evenly over a bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scale {
+    Linear,
+    Exponential,
+}
+
 impl FloatHistogram {
     /// The fraction of observations between `lower` and `upper`; also whether NaN observations were left out.
     pub(in crate::engine::promql) fn fraction(&self, lower: f64, upper: f64) -> (f64, bool) {
@@ -20,12 +27,14 @@ impl FloatHistogram {
         let mut below = 0.0;
         for bucket in &buckets {
             let mut bucket = *bucket;
-            let linear = self.has_custom_buckets() || bucket.lower <= 0.0 && bucket.upper >= 0.0;
-            if bucket.lower <= 0.0 && bucket.upper >= 0.0 {
+            let has_zero = bucket.lower <= 0.0 && bucket.upper >= 0.0;
+            let scale =
+                if self.has_custom_buckets() || has_zero { Scale::Linear } else { Scale::Exponential };
+            if has_zero {
                 self.halve_zero_bucket(&mut bucket);
             }
-            lower_rank.look(lower, &bucket, below, linear);
-            upper_rank.look(upper, &bucket, below, linear);
+            lower_rank.look(lower, &bucket, below, scale);
+            upper_rank.look(upper, &bucket, below, scale);
             if lower_rank.0.is_some() && upper_rank.0.is_some() {
                 break;
             }
@@ -41,22 +50,20 @@ impl FloatHistogram {
 
 impl Rank {
     /// Settles the rank of `value` if it lies in `bucket` or below it.
-    fn look(&mut self, value: f64, bucket: &Bounds, below: f64, linear: bool) {
+    fn look(&mut self, value: f64, bucket: &Bounds, below: f64, scale: Scale) {
         if self.0.is_some() {
             return;
         }
         if bucket.lower >= value {
             self.0 = Some(below);
         } else if bucket.upper > value {
-            self.0 = Some(if linear {
+            self.0 = Some(match scale {
                 // Nothing is known about where observations of an endless bucket lie.
-                if bucket.lower == f64::NEG_INFINITY {
-                    bucket.count
-                } else {
+                Scale::Linear if bucket.lower == f64::NEG_INFINITY => bucket.count,
+                Scale::Linear => {
                     below + bucket.count * (value - bucket.lower) / (bucket.upper - bucket.lower)
                 }
-            } else {
-                below + bucket.count * exponential_share(value, bucket)
+                Scale::Exponential => below + bucket.count * exponential_share(value, bucket),
             });
         }
     }

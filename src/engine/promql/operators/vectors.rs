@@ -19,6 +19,22 @@ enum Side {
     Fill(usize),
 }
 
+/// Two samples that match at a step, the "many" side first.
+struct Pair<'a> {
+    group: usize,
+    sides: (Side, Side),
+    values: (&'a Value, &'a Value),
+}
+
+/// How far one step is.
+struct Progress {
+    step: usize,
+    /// Which groups have matched.
+    matched: Vec<bool>,
+    /// The last note.
+    note: Option<Note>,
+}
+
 /// An operation under way; the "one" side is the right one unless `group_right` makes it the left one.
 struct Operation<'a> {
     binary: &'a Binary,
@@ -47,8 +63,9 @@ impl Evaluator<'_> {
         right: &Matrix,
     ) -> Result<Matrix, EvalError> {
         let steps = left.steps();
-        let fills = binary.matching.fill_left.is_some() || binary.matching.fill_right.is_some();
-        if left.len() == 0 && right.len() == 0 || (left.len() == 0 || right.len() == 0) && !fills {
+        if left.len() == 0 && right.len() == 0
+            || (left.len() == 0 || right.len() == 0) && !binary.matching.fills()
+        {
             return Ok(Matrix::new(steps));
         }
         let swapped = binary.matching.cardinality == Cardinality::OneToMany;
@@ -68,7 +85,7 @@ impl Evaluator<'_> {
             removal: self.settings.name_removal,
         };
         for step in 0..steps {
-            if let Some(note) = operation.step(step, fills)? {
+            if let Some(note) = operation.step(step)? {
                 self.notes.add(note, span.start);
             }
         }
@@ -84,14 +101,13 @@ impl Operation<'_> {
     }
 
     /// Adds the results of one step; the last note of the step, as Prometheus keeps it.
-    fn step(&mut self, step: usize, fills: bool) -> Result<Option<Note>, EvalError> {
+    fn step(&mut self, step: usize) -> Result<Option<Note>, EvalError> {
         let empty = |matrix: &Matrix| matrix.column(step).next().is_none();
-        if !fills && (empty(self.many) || empty(self.one)) {
+        if !self.binary.matching.fills() && (empty(self.many) || empty(self.one)) {
             return Ok(None);
         }
         let ones = self.one_side(step)?;
-        let mut matched = vec![false; self.groups.count];
-        let mut note = None;
+        let mut progress = Progress { step, matched: vec![false; self.groups.count], note: None };
         let (many, one) = (self.many, self.one);
         for (index, value) in many.column(step) {
             let Some(group) = self.groups.left.get(index).copied() else { continue };
@@ -101,18 +117,19 @@ impl Operation<'_> {
             };
             let Some((other, other_value)) = other else { continue };
             let sides = (Side::Series(index), other);
-            self.apply(step, group, sides, (value, &other_value), &mut matched, &mut note)?;
+            self.apply(&mut progress, &Pair { group, sides, values: (value, &other_value) })?;
         }
         if let Some(fill) = self.binary.matching.fill_left {
             for (index, value) in one.column(step) {
                 let Some(group) = self.groups.right.get(index).copied() else { continue };
-                if !matched.get(group).copied().unwrap_or(true) {
+                if !progress.matched.get(group).copied().unwrap_or(true) {
                     let sides = (Side::Fill(group), Side::Series(index));
-                    self.apply(step, group, sides, (&Value::Float(fill), value), &mut matched, &mut note)?;
+                    let values = (&Value::Float(fill), value);
+                    self.apply(&mut progress, &Pair { group, sides, values })?;
                 }
             }
         }
-        Ok(note)
+        Ok(progress.note)
     }
 
     /// The series of the "one" side in each group at a step.
@@ -140,24 +157,17 @@ impl Operation<'_> {
         Ok(ones)
     }
 
-    fn apply(
-        &mut self,
-        step: usize,
-        group: usize,
-        sides: (Side, Side),
-        (many, one): (&Value, &Value),
-        matched: &mut [bool],
-        note: &mut Option<Note>,
-    ) -> Result<(), EvalError> {
+    fn apply(&mut self, progress: &mut Progress, pair: &Pair<'_>) -> Result<(), EvalError> {
         let op = self.binary.op;
+        let (many, one) = pair.values;
         let (left, right) = if self.swapped { (one, many) } else { (many, one) };
         let (verdict, found) = element::values(op, left, right);
         if let Some(found) = found {
-            *note = Some(found);
+            progress.note = Some(found);
         }
         let value = match verdict {
             Verdict::Refuse(refusal) => {
-                *note = Some(refusal.note(op));
+                progress.note = Some(refusal.note(op));
                 return Ok(());
             }
             Verdict::Keep(_) if self.as_bool => Some(Value::Float(1.0)),
@@ -166,16 +176,17 @@ impl Operation<'_> {
             Verdict::Discard => None,
         };
         let one_to_one = self.binary.matching.cardinality == Cardinality::OneToOne;
-        let was_matched = matched.get_mut(group).is_some_and(|matched| std::mem::replace(matched, true));
+        let matched = progress.matched.get_mut(pair.group);
+        let was_matched = matched.is_some_and(|matched| std::mem::replace(matched, true));
         if one_to_one && was_matched {
             return Err(self.fail(
                 "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"
                     .to_owned(),
             ));
         }
-        let index = self.result_row(sides);
+        let index = self.result_row(pair.sides);
         // A result that a comparison discards takes its place all the same.
-        let visit = step.saturating_add(1);
+        let visit = progress.step.saturating_add(1);
         if self.visited.get_mut(index).is_some_and(|visited| std::mem::replace(visited, visit) == visit) {
             return Err(self.fail(if one_to_one {
                 "vector cannot contain metrics with the same labelset".to_owned()
@@ -184,7 +195,7 @@ impl Operation<'_> {
             }));
         }
         if let Some(value) = value {
-            self.result.set(index, step, value);
+            self.result.set(index, progress.step, value);
         }
         Ok(())
     }
