@@ -10,10 +10,13 @@ use std::time::Duration;
 
 use crate::engine::config::JetStreamConfig;
 pub use crate::engine::config::{Secret, StreamStart, TlsMode};
+use crate::engine::wire::Subjects;
 
 /// Everything the shell is set up with.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
+    /// The subjects of events, in and out.
+    pub subjects: Subjects,
     /// The connection to NATS.
     pub nats: NatsSettings,
     /// The JetStream lane.

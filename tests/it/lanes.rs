@@ -3,6 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
+use signalbox::engine::wire::Subjects;
 use signalbox::shell::settings::{MissingStream, StreamStart};
 
 use super::support::{Client, Nats, Setup, job_queued, metric_recorded, server_programs, wait_for};
@@ -33,6 +34,28 @@ fn events_of_both_lanes_count_once_and_duplicates_are_told() {
         sidecar.wait_sum(APPLIED, r#"lane="core""#, 500.0);
         sidecar.wait_sum("clicks_total", "", 500.0);
         sidecar.wait_sum("signalbox_nats_connected", "", 1.0);
+    }
+}
+
+#[test]
+fn another_prefix_stands_for_events_on_both_lanes() {
+    for program in server_programs() {
+        let nats = Nats::start(&program);
+        let mut client = nats.client();
+        client.create_stream(&json!({"name": "ACME", "subjects": ["acme.live.>"]}));
+        let mut setup = Setup::new(&nats.url());
+        setup.settings.jetstream.stream = "ACME".into();
+        setup.settings.subjects = Subjects::below("acme.live").unwrap();
+        let sidecar = setup.start();
+        sidecar.wait_ready();
+        for prefix in ["events", "acme.live"] {
+            client.publish(&format!("{prefix}.queue.JobQueued"), &job_queued(1));
+            client.publish(&format!("{prefix}.monitoring.MetricRecorded"), &metric_recorded(2));
+        }
+        client.flush();
+        sidecar.wait_sum(RECEIVED, r#"lane="jetstream""#, 1.0);
+        sidecar.wait_sum(RECEIVED, r#"lane="core""#, 1.0);
+        sidecar.wait_sum("clicks_total", "", 1.0);
     }
 }
 

@@ -11,6 +11,14 @@ use crate::engine::yaml::keys::{Effect, Key, KeyKind};
 use crate::engine::yaml::{Read, Values};
 
 section! {
+    /// The subjects of events.
+    SubjectsConfig {
+        /// What stands before context and type in every event's subject, in both directions; one token or several.
+        prefix: String = KeyKind::Text, Value("events"), Restart;
+    }
+}
+
+section! {
     /// How the broker is reached.
     NatsConfig {
         /// Server URLs (`nats://` or `tls://`), separated by commas or as a list.

@@ -2,12 +2,14 @@
 
 use super::Config;
 use super::server_url::{ServerUrl, split_urls};
+use crate::engine::wire::Subjects;
 use crate::engine::yaml::{Findings, Read, ReadValue, Values};
 
 /// Notes everything that is wrong though each value is of its kind.
 pub(super) fn check(config: &Config, top: &Values, findings: &mut Findings<'_>) {
     addresses(top, findings);
     namespace(top, findings);
+    subjects(&top.section("subjects"), findings);
     nats(&top.section("nats"), findings);
     history(config, &top.section("history"), findings);
     for element in top.list("metrics") {
@@ -36,6 +38,17 @@ fn namespace(top: &Values, findings: &mut Findings<'_>) {
         findings
             .error("bad-name", &name.span, message)
             .advise("Use letters, digits and `_`, not beginning with a digit.");
+    }
+}
+
+fn subjects(section: &Values, findings: &mut Findings<'_>) {
+    if let Some(prefix) =
+        section.written("prefix").filter(|prefix| Subjects::below(&prefix.content).is_none())
+    {
+        let message = format!("`subjects.prefix` is `{}`, which no subject can begin with", prefix.content);
+        findings
+            .error("bad-subject", &prefix.span, message)
+            .advise("Write tokens joined by dots, without blanks, `*` and `>`, for example `events` or `acme.events`.");
     }
 }
 

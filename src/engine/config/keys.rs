@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Grid;
-use super::broker::{JetStreamConfig, Lanes, NatsConfig};
+use super::broker::{JetStreamConfig, Lanes, NatsConfig, SubjectsConfig};
 use super::changes::{Change, Changes};
 use super::declare::{KeyValue, section, words};
 use super::metrics::{MetricSettings, StaleAfter};
@@ -43,6 +43,8 @@ section! {
         instance: String = KeyKind::Text, Words("the host name"), Restart;
         /// Put in front of every catalogue name, with `_` between.
         namespace: String = KeyKind::Text, Nothing, Restart;
+        /// The subjects of events.
+        subjects: SubjectsConfig = KeyKind::Section(SubjectsConfig::KEYS), Nothing, Restart;
         /// How the broker is reached.
         nats: NatsConfig = KeyKind::Section(NatsConfig::KEYS), Nothing, Restart;
         /// Where HTTP is served; port 0 picks a free one, which is logged.

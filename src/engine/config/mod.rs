@@ -21,7 +21,9 @@ pub mod server_url;
 mod trackers;
 mod transforms;
 
-pub use broker::{JetStreamConfig, Lanes, NatsConfig, Secret, StreamStart, TlsConfig, TlsMode};
+pub use broker::{
+    JetStreamConfig, Lanes, NatsConfig, Secret, StreamStart, SubjectsConfig, TlsConfig, TlsMode,
+};
 pub use changes::{Change, Changes};
 pub use checks::is_address;
 pub use faults::Fault;

@@ -19,6 +19,17 @@ impl Default for Subjects {
 }
 
 impl Subjects {
+    /// The subjects that begin with `prefix`, of one token or several; none where no subject can.
+    pub fn below(prefix: &str) -> Option<Self> {
+        let is_token = |token: &str| {
+            !token.is_empty()
+                && !token.contains(|letter: char| {
+                    letter.is_whitespace() || letter.is_control() || "*>".contains(letter)
+                })
+        };
+        prefix.split('.').all(is_token).then(|| Self { prefix: Arc::from(prefix) })
+    }
+
     /// The subject of a type.
     pub fn of(&self, event_type: EventType) -> String {
         let mut subject = String::from(&*self.prefix);
@@ -58,6 +69,15 @@ mod tests {
     fn a_types_subject_names_context_and_type() {
         assert_eq!(Subjects::default().of(EventType::JobQueued), "events.queue.JobQueued");
         assert_eq!(last_token("events.queue.JobQueued"), "JobQueued");
+    }
+
+    #[test]
+    fn a_prefix_has_whole_tokens_without_wildcards() {
+        let subject = |prefix| Subjects::below(prefix).map(|subjects| subjects.of(EventType::JobQueued));
+        assert_eq!(subject("acme.live").as_deref(), Some("acme.live.queue.JobQueued"));
+        for wrong in ["", ".", "a.", ".a", "a..b", "a b", "a.*", ">", "a\tb"] {
+            assert_eq!(subject(wrong), None, "{wrong:?}");
+        }
     }
 
     #[test]

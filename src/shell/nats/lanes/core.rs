@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::engine::fact::{DropReason, Fact};
-use crate::engine::wire::{EventType, Subjects};
+use crate::engine::wire::EventType;
 use crate::shell::driver::mailbox::Item;
 use crate::shell::nats::frames::{Delivery, Frame};
 use crate::shell::nats::link::LinkError;
@@ -96,7 +96,7 @@ impl CoreMachine {
         Self {
             flow: settings.flow.clone(),
             ping_interval: settings.nats.ping_interval,
-            subjects: types.iter().map(|event_type| Subjects::default().of(*event_type)).collect(),
+            subjects: types.iter().map(|event_type| settings.subjects.of(*event_type)).collect(),
             connections: Vec::new(),
             handover: Handover::None,
             gap: None,

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use crate::engine::arrival::{Epoch, StreamNews};
 use crate::engine::fact::Fact;
 use crate::engine::time::Timestamp;
-use crate::engine::wire::{EventType, Subjects};
+use crate::engine::wire::EventType;
 use crate::shell::driver::mailbox::Item;
 use crate::shell::nats::api::{Api, ApiError, PULLED};
 use crate::shell::nats::frames::{Delivery, Frame};
@@ -95,7 +95,7 @@ impl StreamMachine {
     pub(crate) fn new(settings: &Arc<Settings>, types: &[EventType]) -> Self {
         let wanted = |event_type: &EventType| Wanted {
             event_type: *event_type,
-            subject: Subjects::default().of(*event_type),
+            subject: settings.subjects.of(*event_type),
         };
         Self {
             settings: Arc::clone(settings),

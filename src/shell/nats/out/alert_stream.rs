@@ -12,7 +12,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
 use crate::engine::config::AlertDelivery;
-use crate::engine::wire::{EventType, Subjects};
+use crate::engine::wire::EventType;
 use crate::shell::context::ShellContext;
 use crate::shell::settings::Settings;
 use crate::shell::status::Topic;
@@ -139,7 +139,7 @@ async fn covering(client: &Client, settings: &Settings, event_type: EventType) -
     struct Names {
         streams: Option<Vec<String>>,
     }
-    let body = json!({ "subject": Subjects::default().of(event_type) }).to_string();
+    let body = json!({ "subject": settings.subjects.of(event_type) }).to_string();
     match request::<Names>(client, settings, "STREAM.NAMES", &body).await {
         Some(Names { streams: Some(streams) }) => {
             streams.into_iter().next().map_or(Covering::None, Covering::Stream)

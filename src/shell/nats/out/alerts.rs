@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use crate::engine::config::AlertDelivery;
 use crate::engine::fact::Fact;
 use crate::engine::rules::AlertEvent;
-use crate::engine::wire::{EventType, Subjects};
+use crate::engine::wire::EventType;
 use crate::shell::context::ShellContext;
 use crate::shell::driver::command::Command;
 use crate::shell::nats::servers::backoff;
@@ -105,7 +105,7 @@ impl AlertPublisher {
     }
 
     async fn attempt(&mut self, event: &AlertEvent) -> Result<(), PublishError> {
-        let subject = Subjects::default().of(event.event_type());
+        let subject = self.context.settings.subjects.of(event.event_type());
         let mut headers = HeaderMap::new();
         headers.insert("Nats-Msg-Id", event.message_id());
         let payload = event.to_json();

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_nats::{Auth, AuthError, Client, ConnectOptions, Event};
 
+use crate::engine::wire::EventType;
 use crate::shell::context::ShellContext;
 use crate::shell::nats::login::Login;
 use crate::shell::nats::servers::{Servers, backoff};
@@ -83,7 +84,10 @@ fn hear(context: &ShellContext, event: &Event) {
         Event::ServerError(error) => {
             let text = error.to_string();
             // Sent without being asked for, and all that tells that an alert event did not go out.
-            if text.to_lowercase().contains("permissions violation") && text.contains("events.monitoring.") {
+            if text.to_lowercase().contains("permissions violation")
+                && text.contains(&context.settings.subjects.of(EventType::AlertTriggered))
+                || text.contains(&context.settings.subjects.of(EventType::AlertCleared))
+            {
                 context.status.set(Topic::Publishing, format!("the server says: {text}"));
             } else {
                 tracing::warn!(error = text, "the server complains");
