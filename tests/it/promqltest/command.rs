@@ -204,12 +204,10 @@ fn expectation(line: &str) -> Result<Option<Expectation>, String> {
         "ordered" => Expectation::Ordered,
         "string" => {
             let expr = parse(tail).map_err(|wrong| format!("{tail}: {wrong}"))?;
-            match expr.node {
-                signalbox::engine::promql::ast::Node::String(literal) => {
-                    Expectation::String(literal.text().to_string())
-                }
-                _ => return Err(format!("{tail} is no string")),
-            }
+            let signalbox::engine::promql::ast::Node::String(literal) = expr.node else {
+                return Err(format!("{tail} is no string"));
+            };
+            Expectation::String(literal.text().to_string())
         }
         "range" => {
             let words: Vec<&str> = tail.split_whitespace().collect();

@@ -12,8 +12,15 @@ use super::command::{Row, Steps};
 /// How far floats may differ, relative to their sum.
 const TOLERANCE: f64 = 1e-6;
 
+/// Whether the order of a vector's series counts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    Any,
+    AsWritten,
+}
+
 /// Compares a vector.
-pub(super) fn vector(rows: &[Row], found: &[(Labels, Value)], ordered: bool) -> Result<(), String> {
+pub(super) fn vector(rows: &[Row], found: &[(Labels, Value)], order: Order) -> Result<(), String> {
     let mut wanted = Vec::new();
     for row in rows {
         match row {
@@ -33,9 +40,8 @@ pub(super) fn vector(rows: &[Row], found: &[(Labels, Value)], ordered: bool) -> 
         return mismatch();
     }
     for (at, (labels, value)) in wanted.iter().enumerate() {
-        let place = found.iter().position(|(other, _)| other == *labels);
-        match place {
-            Some(place) if (!ordered || place == at) && same(value, &found[place].1) => {}
+        match found.iter().enumerate().find(|(_, (other, _))| other == *labels) {
+            Some((place, (_, other))) if (order == Order::Any || place == at) && same(value, other) => {}
             _ => return mismatch(),
         }
     }

@@ -7,7 +7,7 @@ use signalbox::engine::promql::{
 };
 
 use super::command::{Eval, Expectation, Steps, Wanted, When};
-use super::compare;
+use super::compare::{self, Order};
 use super::storage::MemoryStorage;
 
 const MINUTE_MS: i64 = 60_000;
@@ -63,14 +63,14 @@ fn evaluate(
 }
 
 fn wanted_failure(case: &Eval) -> Option<&Wanted> {
-    case.expectations.iter().find_map(|expectation| match expectation {
-        Expectation::Fail(wanted) => Some(wanted),
-        _ => None,
-    })
+    case.expectations
+        .iter()
+        .find_map(|expectation| if let Expectation::Fail(wanted) = expectation { Some(wanted) } else { None })
 }
 
-fn is_ordered(case: &Eval) -> bool {
-    case.expectations.iter().any(|expectation| matches!(expectation, Expectation::Ordered))
+fn order(case: &Eval) -> Order {
+    let is_ordered = case.expectations.iter().any(|expectation| matches!(expectation, Expectation::Ordered));
+    if is_ordered { Order::AsWritten } else { Order::Any }
 }
 
 /// Warnings and infos: each expected one is there, and where any is expected nothing else is.
@@ -86,7 +86,12 @@ fn annotations(case: &Eval, outcome: &Outcome) -> Result<(), String> {
             Expectation::NoInfo if !outcome.infos.is_empty() => {
                 return Err(format!("expected no info, got {:?}", outcome.infos));
             }
-            _ => {}
+            Expectation::NoWarn
+            | Expectation::NoInfo
+            | Expectation::Fail(_)
+            | Expectation::Ordered
+            | Expectation::String(_)
+            | Expectation::RangeVector(_) => {}
         }
     }
     for (kind, wanted, found) in [("warning", warns, &outcome.warnings), ("info", infos, &outcome.infos)] {
@@ -104,21 +109,20 @@ fn annotations(case: &Eval, outcome: &Outcome) -> Result<(), String> {
 }
 
 fn value(case: &Eval, found: &QueryValue) -> Result<(), String> {
-    let steps = case.expectations.iter().find_map(|expectation| match expectation {
-        Expectation::RangeVector(steps) => Some(*steps),
-        _ => None,
+    let steps = case.expectations.iter().find_map(|expectation| {
+        if let Expectation::RangeVector(steps) = expectation { Some(*steps) } else { None }
     });
-    let text = case.expectations.iter().find_map(|expectation| match expectation {
-        Expectation::String(text) => Some(text),
-        _ => None,
-    });
+    let text = case
+        .expectations
+        .iter()
+        .find_map(|expectation| if let Expectation::String(text) = expectation { Some(text) } else { None });
     match (found, case.when, steps) {
         (QueryValue::Matrix(found), When::Range(steps), _)
         | (QueryValue::Matrix(found), When::Instant(_), Some(steps)) => {
             compare::matrix(&case.rows, steps, found)
         }
         (QueryValue::Vector(found), When::Instant(_), None) => {
-            compare::vector(&case.rows, found, is_ordered(case))
+            compare::vector(&case.rows, found, order(case))
         }
         (QueryValue::Scalar(found), When::Instant(_), None) => compare::scalar(&case.rows, *found),
         (QueryValue::String(found), When::Instant(_), None) if Some(found) == text => Ok(()),
@@ -130,7 +134,7 @@ fn value(case: &Eval, found: &QueryValue) -> Result<(), String> {
 fn is_same_in_a_range(case: &Eval, found: &QueryValue) -> bool {
     let text = case.text.to_ascii_lowercase();
     let depends = ["start()", "end()", "range()", "step()"].iter().any(|function| text.contains(function));
-    !depends && !is_ordered(case) && matches!(found, QueryValue::Vector(_) | QueryValue::Scalar(_))
+    !depends && order(case) == Order::Any && matches!(found, QueryValue::Vector(_) | QueryValue::Scalar(_))
 }
 
 fn middle(case: &Eval, found: &QueryValue, at: i64) -> Result<(), String> {
@@ -144,7 +148,7 @@ fn middle(case: &Eval, found: &QueryValue, at: i64) -> Result<(), String> {
         .collect();
     match (case.rows.as_slice(), vector.as_slice()) {
         ([super::command::Row::Number(_)], [(_, Value::Float(found))]) => compare::scalar(&case.rows, *found),
-        _ => compare::vector(&case.rows, &vector, false),
+        _ => compare::vector(&case.rows, &vector, Order::Any),
     }
 }
 
