@@ -1,6 +1,10 @@
 //! Nanoseconds an event costs the engine, from bytes to metrics, without any NATS.
-#![expect(clippy::disallowed_methods, clippy::print_stdout, reason = "a bench measures the world")]
-#![allow(missing_docs)]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a bench measures the world"
+)]
 
 #[path = "flood/events.rs"]
 mod events;

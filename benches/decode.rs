@@ -1,7 +1,7 @@
 //! How long decoding takes: nanoseconds of one event, for the types that come most often.
 //!
 //! `cargo bench --no-default-features --bench decode`
-#![expect(clippy::print_stdout, reason = "the figures are what it is for")]
+#![expect(clippy::indexing_slicing, clippy::print_stdout, reason = "the figures are what it is for")]
 
 use std::collections::BTreeMap;
 use std::hint::black_box;

@@ -3,6 +3,7 @@
 //! Prints nanoseconds an operation with 10, 100,000 and 1,000,000 series (the last number beside `bench --` changes
 //! the largest), milliseconds for a scrape in each format, and bytes of memory a series. No figure is asserted.
 #![expect(
+    clippy::indexing_slicing,
     clippy::disallowed_methods,
     clippy::print_stdout,
     clippy::unwrap_used,

@@ -4,13 +4,13 @@
 //! Both readers run in turn over the same flood; each figure is a whole process' (CPU from `/proc/<pid>/stat`, peak
 //! memory from `/proc/<pid>/status`). Quote the ratios: they hold when the machine's speed drifts.
 #![expect(
+    clippy::indexing_slicing,
     clippy::disallowed_methods,
     clippy::print_stdout,
     clippy::unwrap_used,
     clippy::panic,
     reason = "a bench measures the world"
 )]
-#![allow(missing_docs)]
 
 #[path = "flood/events.rs"]
 mod events;

@@ -5,7 +5,6 @@
     clippy::expect_used,
     reason = "a bench measures the world"
 )]
-#![allow(missing_docs)]
 
 use std::collections::BTreeSet;
 use std::hint::black_box;

@@ -1,11 +1,11 @@
 //! What PromQL over 10,000 series costs: instant queries, range queries and rates.
 #![expect(
+    clippy::indexing_slicing,
     clippy::disallowed_methods,
     clippy::print_stdout,
     clippy::expect_used,
     reason = "a bench measures the world"
 )]
-#![allow(missing_docs)]
 
 use std::collections::BTreeMap;
 use std::hint::black_box;

@@ -2,7 +2,6 @@
 //!
 //! `cargo bench --no-default-features --bench rules`; `-- --print-rules` prints the rules as a file for Prometheus.
 #![expect(clippy::disallowed_methods, clippy::print_stdout, reason = "a bench measures the world")]
-#![allow(missing_docs)]
 
 use std::fmt::Write as _;
 use std::sync::Arc;

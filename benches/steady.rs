@@ -3,12 +3,12 @@
 //!
 //! `cargo bench --bench steady`; `-- shipped MINUTES` or `-- many SECONDS` for one part alone.
 #![expect(
+    clippy::indexing_slicing,
     clippy::disallowed_methods,
     clippy::print_stdout,
     clippy::expect_used,
     reason = "a bench measures the world"
 )]
-#![allow(missing_docs)]
 
 use std::fmt::Write as _;
 use std::process::Command;

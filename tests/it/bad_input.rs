@@ -113,19 +113,20 @@ impl Run {
             }
         };
         let mut failures: Vec<String> = after.faults.difference(&self.before.faults).cloned().collect();
-        self.compare(case, lane, &after, &counts, &mut failures);
+        failures.extend(self.differences(case, lane, &after, &counts));
         self.before = after;
         failures
     }
 
-    fn compare(
+    /// What is otherwise than the case says.
+    fn differences(
         &self,
         case: &Case,
         lane: Lane,
         after: &Series,
         counts: &BTreeMap<String, f64>,
-        failures: &mut Vec<String>,
-    ) {
+    ) -> Vec<String> {
+        let mut failures = Vec::new();
         for name in ["received", "applied", "duplicate", "rejected"] {
             let family = format!("signalbox_events_{name}_total");
             let keys = self.before.of(&family).chain(after.of(&family)).map(|(key, _)| key.to_owned());
@@ -191,9 +192,8 @@ impl Run {
                 failures.push(format!("no log line holds all of {words:?}"));
             }
         }
-        if let Some(panic) = self.process.panic() {
-            failures.push(panic);
-        }
+        failures.extend(self.process.panic());
+        failures
     }
 }
 

@@ -1,5 +1,6 @@
 //! End-to-end tests.
 #![expect(
+    clippy::indexing_slicing,
     clippy::unwrap_used,
     clippy::panic,
     clippy::print_stderr,

@@ -47,12 +47,21 @@ enum Incident {
 const INCIDENTS: [Incident; 4] =
     [Incident::ApiOutage, Incident::WorkerLoss, Incident::SlowDatabase, Incident::ColdCache];
 
+/// A chunk that was worked on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct WorkedChunk {
+    job: u128,
+    number: u64,
+    id: u128,
+    cached: bool,
+}
+
 /// What will happen at a time of the story.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Action {
     Upload,
     Chunk { job: u128, chunk: u64 },
-    ChunkDone { job: u128, chunk: u64, id: u128, cached: bool },
+    ChunkDone(WorkedChunk),
     Ready { job: u128 },
     Record,
     Warm,
@@ -162,7 +171,7 @@ impl Workload {
         match action {
             Action::Upload => self.upload(),
             Action::Chunk { job, chunk } => self.begin_chunk(job, chunk),
-            Action::ChunkDone { job, chunk, id, cached } => self.end_chunk(job, chunk, id, cached),
+            Action::ChunkDone(worked) => self.end_chunk(worked),
             Action::Ready { job } => self.queue(job, "retry"),
             Action::Record => self.record(),
             Action::Warm => self.warm(),

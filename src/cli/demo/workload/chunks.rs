@@ -1,6 +1,6 @@
 //! A chunk's way: the cache, the database, the transcription API.
 
-use super::{Action, Incident, Job, WORKERS, Workload, uuid};
+use super::{Action, Incident, Job, WORKERS, WorkedChunk, Workload, uuid};
 use crate::engine::wire::payload::{
     CacheEntryAccessed, CacheEntryCreated, CacheEntryInvalidated, ChunkProcessingCompleted,
     ChunkProcessingFailed, ChunkProcessingStarted, ConnectionAcquired, ConnectionReleased,
@@ -32,7 +32,10 @@ impl Workload {
         let slow = if self.incident() == Some(Incident::SlowDatabase) { 8.0 } else { 1.0 };
         self.query(slow);
         let seconds = if cached { self.random.between(0.02, 0.06) } else { self.random.between(0.15, 0.5) };
-        self.plan(seconds * f64::sqrt(slow), Action::ChunkDone { job: id, chunk, id: chunk_id, cached });
+        self.plan(
+            seconds * f64::sqrt(slow),
+            Action::ChunkDone(WorkedChunk { job: id, number: chunk, id: chunk_id, cached }),
+        );
     }
 
     /// Asks the levels in turn; says whether one of them had it.
@@ -91,7 +94,8 @@ impl Workload {
         self.emit(payload);
     }
 
-    pub(super) fn end_chunk(&mut self, id: u128, chunk: u64, chunk_id: u128, cached: bool) {
+    pub(super) fn end_chunk(&mut self, worked: WorkedChunk) {
+        let WorkedChunk { job: id, number: chunk, id: chunk_id, cached } = worked;
         let Some(mut job) = self.jobs.get(&id).cloned() else { return };
         job.chunk = None;
         let failing = self.incident() == Some(Incident::ApiOutage);
