@@ -1,6 +1,6 @@
 //! What the shell is set up with: the connection, the lanes, publishing, HTTP and their limits.
 //!
-//! What is here is settled at the start. What a reload may change is read from the [`Config`] in force, where it is
+//! What is here is settled at the start. What a reload may change is read from the [`Config`](crate::engine::config::Config) in force, where it is
 //! used.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

@@ -28,7 +28,7 @@ use crate::engine::promql::ast::VectorSelector;
 use crate::engine::promql::inspect::{literal_name, selectors};
 use crate::engine::yaml::{Fields, Findings, Text, Value, name_of};
 
-pub(crate) use missing_label::missing_labels;
+pub use missing_label::{MissingLabel, missing_labels};
 pub(super) use unknown_metric::report as report_unknown_metrics;
 
 /// A rule with what the checks need to know of its place.

@@ -27,7 +27,7 @@ use crate::engine::promql::storage::Matcher;
 use crate::engine::promql::{Storage, Value};
 use crate::engine::wire::EventId;
 
-pub(crate) use checks::missing_labels;
+pub use checks::{MissingLabel, missing_labels};
 pub use evaluate::RuleError;
 pub use event::AlertEvent;
 pub use runtime::{GroupCounts, RuleSettings, Rules, Semantics};

@@ -33,26 +33,26 @@ pub(super) fn check(subject: &Subject<'_>, findings: &mut Findings<'_>) {
 /// A label that an expression asks of a metric that does not have it.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("`{metric}` has no label `{label}`")]
-pub(crate) struct MissingLabel {
+pub struct MissingLabel {
     /// The metric, as the expression names it.
-    pub(crate) metric: String,
+    pub metric: String,
     /// The label.
-    pub(crate) label: String,
+    pub label: String,
     /// The labels the metric has.
-    pub(crate) labels: Vec<Arc<str>>,
+    pub labels: Vec<Arc<str>>,
     /// The bytes of the part of the expression that asks for it.
-    pub(crate) part: Range<usize>,
+    pub part: Range<usize>,
 }
 
 impl MissingLabel {
     /// The label that was most likely meant.
-    pub(crate) fn near(&self) -> Option<&str> {
+    pub fn near(&self) -> Option<&str> {
         closest(&self.label, self.labels.iter().map(AsRef::as_ref))
     }
 }
 
 /// Every label in a selector or a grouping that its metric, where one is plain to see, does not have.
-pub(crate) fn missing_labels(expr: &Expr, metrics: &KnownMetrics) -> Vec<MissingLabel> {
+pub fn missing_labels(expr: &Expr, metrics: &KnownMetrics) -> Vec<MissingLabel> {
     let mut found = Vec::new();
     for selection in selectors(expr) {
         let Some(known) = known(metrics, selection.selector) else { continue };
