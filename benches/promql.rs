@@ -11,9 +11,9 @@ use std::collections::BTreeMap;
 use std::hint::black_box;
 
 use signalbox::engine::labels::Labels;
-use signalbox::engine::promql::storage::{Condition, Extent, Matcher, Selection};
+use signalbox::engine::promql::storage::{Extent, MatchCondition, Matcher, Selection};
 use signalbox::engine::promql::{
-    QueryTimes, Sample, SelectedSeries, Settings, Storage, Value, instant, parse, range,
+    EvalSettings, QueryTimes, Sample, SelectedSeries, Storage, Value, instant, parse, range,
 };
 
 const SERIES: i64 = 10_000;
@@ -40,7 +40,7 @@ const RANGE: [&str; 3] =
 
 fn main() {
     let memory = Memory::new();
-    let settings = Settings::default();
+    let settings = EvalSettings::default();
     let end = SAMPLES * STEP_MS;
     for query in INSTANT {
         let expr = parse(query).expect("the query parses");
@@ -119,7 +119,7 @@ impl Memory {
 
 impl Storage for Memory {
     fn select(&self, selection: Selection<'_>) -> Vec<SelectedSeries> {
-        let Some(Matcher { condition: Condition::Equal(name), .. }) =
+        let Some(Matcher { condition: MatchCondition::Equal(name), .. }) =
             selection.matchers.iter().find(|matcher| matcher.name.as_ref() == "__name__")
         else {
             return Vec::new();

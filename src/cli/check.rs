@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::sources::{self, listed};
 use super::terminal::{Terminal, counted};
-use super::{Outcome, config_file, dashboards, rule_files, settings};
+use super::{CommandOutcome, config_file, dashboards, rule_files, settings};
 use crate::engine::catalogue::known_metrics;
 use crate::engine::config::Config;
 use crate::engine::diagnostic::{Diagnostic, Source, closest};
@@ -36,7 +36,7 @@ struct Found {
 }
 
 /// Checks everything, says what is wrong, and what was looked at.
-pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Result<Outcome> {
+pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Result<CommandOutcome> {
     let mut found = Found::default();
     if arguments.paths.is_empty() {
         find_defaults(&mut found)?;
@@ -69,7 +69,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Res
         }
     };
     terminal.line(format_args!("{looked_at}{passed_over}"));
-    Ok(if diagnostics.is_empty() { Outcome::Fine } else { Outcome::Findings })
+    Ok(if diagnostics.is_empty() { CommandOutcome::Fine } else { CommandOutcome::Findings })
 }
 
 fn find_defaults(found: &mut Found) -> anyhow::Result<()> {

@@ -15,8 +15,8 @@ use std::time::Duration;
 use clap::Args;
 
 use super::terminal::Terminal;
-use super::{Outcome, config_file, rule_files, settings};
-use crate::engine::rules::set::{Alerting, Condition, Group, Kind, Level, NoData, Policy, Rule};
+use super::{CommandOutcome, config_file, rule_files, settings};
+use crate::engine::rules::set::{Alerting, Condition, Group, Level, NoData, Policy, Rule, RuleKind};
 use crate::engine::rules::template::Template;
 use crate::engine::yaml::units::duration_text;
 use expression::{Alert, Place, plain};
@@ -33,7 +33,7 @@ pub(super) struct Arguments {
 }
 
 /// Prints the file.
-pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Result<Outcome> {
+pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Result<CommandOutcome> {
     let file = config_file::read_or_say(arguments.config.as_deref(), terminal)?;
     let paths = settings::rule_paths(arguments.rules.as_deref(), &file);
     if paths.is_empty() {
@@ -41,7 +41,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Res
     }
     let rules = rule_files::load_or_say(&paths, &file, terminal)?;
     terminal.text(&exported(&rules.groups));
-    Ok(Outcome::Fine)
+    Ok(CommandOutcome::Fine)
 }
 
 /// The groups as one Prometheus rule file.
@@ -96,8 +96,8 @@ fn write_group(text: &mut String, group: &Group, name: &str) {
     let _ = writeln!(text, "    rules:");
     for rule in &group.rules {
         match &rule.kind {
-            Kind::Recording => write_recording(text, rule),
-            Kind::Alerting(alerting) => write_alerting(text, rule, alerting, group.interval),
+            RuleKind::Recording => write_recording(text, rule),
+            RuleKind::Alerting(alerting) => write_alerting(text, rule, alerting, group.interval),
         }
     }
 }

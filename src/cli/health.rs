@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 
 use super::terminal::Terminal;
-use super::{Outcome, config_file};
+use super::{CommandOutcome, config_file};
 
 /// How long the whole question may take at each step.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -35,7 +35,7 @@ pub(super) struct Arguments {
 }
 
 /// Exit 0 where the answer is 200, else 1; 2 where the address makes no sense.
-pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Result<Outcome> {
+pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Result<CommandOutcome> {
     let default_path = if arguments.ready { "/-/ready" } else { "/-/healthy" };
     let (authority, path) = if let Some(url) = &arguments.url {
         let Some(rest) = url.strip_prefix("http://") else {
@@ -52,14 +52,14 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Res
         (listen.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:"), default_path)
     };
     match ask(&authority, path) {
-        Ok(status) if status.contains(" 200") => Ok(Outcome::Fine),
+        Ok(status) if status.contains(" 200") => Ok(CommandOutcome::Fine),
         Ok(answer) => {
             terminal.say(format_args!("not healthy: {}", answer.trim_end()));
-            Ok(Outcome::Findings)
+            Ok(CommandOutcome::Findings)
         }
         Err(error) => {
             terminal.say(format_args!("not healthy: cannot {error:#}"));
-            Ok(Outcome::Findings)
+            Ok(CommandOutcome::Findings)
         }
     }
 }

@@ -85,7 +85,7 @@ enum RulesCommand {
 
 /// How a command that could work ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Outcome {
+enum CommandOutcome {
     /// Nothing to object to.
     Fine,
     /// Something was found.
@@ -103,7 +103,7 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run::run(&arguments, &mut terminal),
         Command::Demo(arguments) => {
             logs::start(LogFormat::Text);
-            demo::run(&arguments).map(|()| Outcome::Fine).map_err(|error| Statement::of(&error).into())
+            demo::run(&arguments).map(|()| CommandOutcome::Fine).map_err(|error| Statement::of(&error).into())
         }
         Command::Check(arguments) => check::run(&arguments, &mut terminal),
         Command::Test(arguments) => test::run(&arguments, &mut terminal),

@@ -78,8 +78,8 @@ impl Playback {
     ///
     /// # Errors
     /// What the evaluation itself refuses.
-    pub(super) fn query(&mut self, expr: &Expr, at: Timestamp) -> Result<promql::Outcome, EvalError> {
-        let terms = QueryTerms { settings: &promql::Settings::default(), patience: &Endless };
+    pub(super) fn query(&mut self, expr: &Expr, at: Timestamp) -> Result<promql::EvalOutcome, EvalError> {
+        let terms = QueryTerms { settings: &promql::EvalSettings::default(), patience: &Endless };
         self.engine.freeze(self.now).query_instant(expr, at, terms)
     }
 

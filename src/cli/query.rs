@@ -10,7 +10,7 @@ use super::playback::Playback;
 use super::recording::Flow;
 use super::refusals::Refusals;
 use super::terminal::Terminal;
-use super::{Outcome, config_file, instant, replay};
+use super::{CommandOutcome, config_file, instant, replay};
 use crate::engine::catalogue::{Found, KnownMetric, KnownMetrics, known_metrics};
 use crate::engine::config::Config;
 use crate::engine::diagnostic::{Diagnostic, Lines, Severity, Source, printable};
@@ -19,7 +19,7 @@ use crate::engine::metric::MetricType;
 use crate::engine::promql::{self, Expr, QueryValue, Sample, Value, inspect};
 use crate::engine::rules::RuleSet;
 
-use crate::engine::rules::set::Kind;
+use crate::engine::rules::set::RuleKind;
 use crate::engine::time::Timestamp;
 use crate::shell::prometheus_json::{self, float};
 
@@ -55,13 +55,13 @@ enum Format {
 }
 
 /// Replays up to the instant, evaluates, prints.
-pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Result<Outcome> {
+pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Result<CommandOutcome> {
     let at = arguments.at.as_deref().map(instant_of).transpose()?;
     let expr = parsed(&arguments.expr, terminal)?;
     let file = config_file::read_or_say(arguments.config.as_deref(), terminal)?;
     let rules = replay::rules(arguments.rules.as_deref(), &file, terminal)?;
     let mut known = known_metrics(&file);
-    for rule in rules.rules().filter(|rule| matches!(rule.kind, Kind::Recording)) {
+    for rule in rules.rules().filter(|rule| matches!(rule.kind, RuleKind::Recording)) {
         known.add(&rule.name, KnownMetric::of_type(MetricType::Gauge));
     }
     let (mut playback, refusals) = played(arguments, at, (&replay::engine_config(&file), rules), terminal)?;

@@ -1,6 +1,6 @@
 //! Events that were refused, said one by one up to a limit.
 
-use super::Outcome;
+use super::CommandOutcome;
 use super::terminal::Terminal;
 use crate::engine::fact::Rejected;
 
@@ -31,7 +31,7 @@ impl Refusals {
     }
 
     /// What they make of the command's end.
-    pub(super) const fn outcome(&self) -> Outcome {
-        if self.0 == 0 { Outcome::Fine } else { Outcome::Findings }
+    pub(super) const fn outcome(&self) -> CommandOutcome {
+        if self.0 == 0 { CommandOutcome::Fine } else { CommandOutcome::Findings }
     }
 }

@@ -12,10 +12,10 @@ use super::playback::{Counts, Playback};
 use super::recording::{self, Flow};
 use super::refusals::Refusals;
 use super::terminal::{Terminal, counted};
-use super::{Outcome, config_file, rule_files, settings};
+use super::{CommandOutcome, config_file, rule_files, settings};
 use crate::engine::config::{Config, Grid};
 use crate::engine::exposition::{Scrape, negotiate};
-use crate::engine::rules::event::Kind;
+use crate::engine::rules::event::AlertEventKind;
 use crate::engine::rules::{AlertEvent, RuleSet};
 use crate::engine::time::Timestamp;
 use crate::engine::yaml::units;
@@ -56,7 +56,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 /// Replays, prints every transition as it is decided, then the summary.
-pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Result<Outcome> {
+pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Result<CommandOutcome> {
     let file = config_file::read_or_say(arguments.config.as_deref(), terminal)?;
     let rules = rules(arguments.rules.as_deref(), &file, terminal)?;
     let config = engine_config(&file);
@@ -129,8 +129,8 @@ impl Replay {
     fn print(&mut self, decided: &[AlertEvent], format: Format, terminal: &mut Terminal) {
         for event in decided {
             match &event.kind {
-                Kind::Triggered { .. } => self.triggered += 1,
-                Kind::Cleared { .. } => self.cleared += 1,
+                AlertEventKind::Triggered { .. } => self.triggered += 1,
+                AlertEventKind::Cleared { .. } => self.cleared += 1,
             }
             match format {
                 Format::Text => terminal.line(transition_text(event)),
@@ -139,8 +139,8 @@ impl Replay {
         }
     }
 
-    fn end(mut self, arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Result<Outcome> {
-        let Some(mut playback) = self.playback.take() else { return Ok(Outcome::Fine) };
+    fn end(mut self, arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Result<CommandOutcome> {
+        let Some(mut playback) = self.playback.take() else { return Ok(CommandOutcome::Fine) };
         self.refusals.say_rest(terminal);
         let last = playback.now();
         playback.settle();
@@ -203,10 +203,10 @@ fn transition_text(event: &AlertEvent) -> String {
         event.alert_name,
     );
     match &event.kind {
-        Kind::Triggered { message, current_value, threshold, .. } => {
+        AlertEventKind::Triggered { message, current_value, threshold, .. } => {
             format!("{head} value={current_value} threshold={threshold}: {message}")
         }
-        Kind::Cleared { reason, value } => {
+        AlertEventKind::Cleared { reason, value } => {
             let value = value.map_or(String::new(), |value| format!(" value={value}"));
             format!("{head} {}{value} after {}", reason.name(), units::duration_text(event.duration()))
         }

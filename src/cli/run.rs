@@ -7,7 +7,7 @@ use clap::Args;
 use super::logs::{self, FormatSwitch};
 use super::settings::{Flags, resolve};
 use super::terminal::{Statement, Terminal};
-use super::{Outcome, config_file};
+use super::{CommandOutcome, config_file};
 use crate::engine::config::Config;
 use crate::shell::{self, ConfigSource, Launch, Reread};
 
@@ -19,7 +19,7 @@ pub(super) struct Arguments {
 }
 
 /// Runs until a signal ends it.
-pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Result<Outcome> {
+pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Result<CommandOutcome> {
     let resolved = resolve(&arguments.flags, terminal)?;
     let format = logs::start(resolved.config.log_format);
     shell::run(Launch {
@@ -30,7 +30,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Res
         source: Some(source(arguments.flags.clone(), format)),
     })
     .map_err(|error| Statement::of(&error))?;
-    Ok(Outcome::Fine)
+    Ok(CommandOutcome::Fine)
 }
 
 /// Where the configuration comes from, for reloads: the file under the flags of this run. Where there was none at the

@@ -4,7 +4,7 @@ mod rules;
 
 use clap::{Args, ValueEnum};
 
-use super::Outcome;
+use super::CommandOutcome;
 use super::terminal::Terminal;
 use crate::engine::config::Config;
 use crate::engine::yaml::schema::document;
@@ -26,11 +26,11 @@ enum File {
 }
 
 /// Prints the schema.
-pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Outcome {
+pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> CommandOutcome {
     let schema = match arguments.file {
         File::Config => document("signalbox configuration", Config::KEYS),
         File::Rules => document("signalbox rules", rules::FILE),
     };
     terminal.text(&format!("{schema:#}\n"));
-    Outcome::Fine
+    CommandOutcome::Fine
 }

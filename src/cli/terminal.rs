@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 use std::process::ExitCode;
 
-use super::Outcome;
+use super::CommandOutcome;
 use crate::engine::diagnostic::{self, Diagnostic, Lines, Severity, Style, printable};
 
 /// An error whose text is a whole statement, where others only fit after "cannot".
@@ -87,7 +87,7 @@ impl Terminal {
     }
 
     /// Ends the process' work: the exit code, and a line on stderr where the command could not work.
-    pub(super) fn exit(mut self, result: anyhow::Result<Outcome>) -> ExitCode {
+    pub(super) fn exit(mut self, result: anyhow::Result<CommandOutcome>) -> ExitCode {
         let flushed = self.out.flush();
         self.note(flushed);
         match (result, &self.failure) {
@@ -95,8 +95,8 @@ impl Terminal {
                 let _ = writeln!(io::stderr(), "signalbox: cannot write the result: {error}");
                 ExitCode::from(2)
             }
-            (Ok(Outcome::Fine), _) => ExitCode::SUCCESS,
-            (Ok(Outcome::Findings), _) => ExitCode::from(1),
+            (Ok(CommandOutcome::Fine), _) => ExitCode::SUCCESS,
+            (Ok(CommandOutcome::Findings), _) => ExitCode::from(1),
             (Err(error), _) => {
                 let cannot = if error.is::<Statement>() { "" } else { "cannot " };
                 let text = format!("{cannot}{error:#}");

@@ -363,7 +363,7 @@ impl State {
         self.retire();
         self.watch.look_again(&mut self.store);
         let occasion = Occasion::default();
-        let mut view = reads::RuleView {
+        let mut view = reads::EvaluationView {
             store: &self.store,
             recent: &self.recent,
             history: &mut self.history,
@@ -418,7 +418,7 @@ impl State {
 
     /// Expands the annotations of open alerts whose texts a reload took away.
     fn write_annotations(&mut self, now: Timestamp) {
-        let mut view = reads::RuleView {
+        let mut view = reads::EvaluationView {
             store: &self.store,
             recent: &self.recent,
             history: &mut self.history,

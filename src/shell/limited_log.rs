@@ -11,11 +11,11 @@ const LINES_MAX: u64 = 5;
 /// What was said lately.
 #[derive(Debug, Default)]
 pub(crate) struct LimitedLog {
-    kinds: Vec<Kind>,
+    kinds: Vec<LoggedReason>,
 }
 
 #[derive(Debug)]
-struct Kind {
+struct LoggedReason {
     name: &'static str,
     since: Instant,
     said: u64,
@@ -28,7 +28,7 @@ impl LimitedLog {
         let now = Instant::now();
         let place = self.kinds.iter().position(|kind| kind.name == name);
         let Some(kind) = place.and_then(|place| self.kinds.get_mut(place)) else {
-            self.kinds.push(Kind { name, since: now, said: 1, unsaid: 0 });
+            self.kinds.push(LoggedReason { name, since: now, said: 1, unsaid: 0 });
             return Some(0);
         };
         if now.saturating_duration_since(kind.since) >= SPAN {

@@ -7,15 +7,15 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::engine::labels::Labels;
-use crate::engine::promql::{Outcome, QueryValue, Sample, SelectedSeries, Value as SampleValue};
-use crate::engine::rules::view::{AlertView, GroupView, Health, KindView, RuleView, State};
+use crate::engine::promql::{EvalOutcome, QueryValue, Sample, SelectedSeries, Value as SampleValue};
+use crate::engine::rules::view::{AlertView, AlertingState, GroupView, Health, KindView, RuleView};
 use crate::engine::time::Timestamp;
 
 /// The instant Go writes for one that never was.
 const NEVER: &str = "0001-01-01T00:00:00Z";
 
 /// `{"status":"success","data":…}`, with what the evaluation has to say, as one text.
-pub(crate) fn outcome(outcome: &Outcome, at: Timestamp) -> String {
+pub(crate) fn outcome(outcome: &EvalOutcome, at: Timestamp) -> String {
     let mut text = Vec::new();
     // Writing into a vector does not fail.
     let _ = write_outcome(outcome, at, &mut text);
@@ -26,7 +26,7 @@ pub(crate) fn outcome(outcome: &Outcome, at: Timestamp) -> String {
 ///
 /// # Errors
 /// What `out` refuses.
-pub(crate) fn write_outcome(outcome: &Outcome, at: Timestamp, out: &mut impl Write) -> io::Result<()> {
+pub(crate) fn write_outcome(outcome: &EvalOutcome, at: Timestamp, out: &mut impl Write) -> io::Result<()> {
     out.write_all(b"{\"data\":{\"result\":")?;
     let kind = match &outcome.value {
         QueryValue::Scalar(number) => {
@@ -315,7 +315,7 @@ fn alert(alert: &AlertView) -> Value {
     entry.insert("annotations".to_owned(), Value::Object(annotations));
     entry.insert("state".to_owned(), json!(alert.state.name()));
     entry.insert("activeAt".to_owned(), json!(alert.active_at.to_string()));
-    if let (State::Firing, Some(since)) = (alert.state, alert.keep_firing_since) {
+    if let (AlertingState::Firing, Some(since)) = (alert.state, alert.keep_firing_since) {
         entry.insert("keepFiringSince".to_owned(), json!(since.to_string()));
     }
     entry.insert("value".to_owned(), json!(exponential(alert.value)));
@@ -390,7 +390,7 @@ mod tests {
         ];
         for (value, data) in cases {
             let result =
-                Outcome { value, warnings: Vec::new(), infos: vec!["hm".to_owned()], samples_read: 0 };
+                EvalOutcome { value, warnings: Vec::new(), infos: vec!["hm".to_owned()], samples_read: 0 };
             let said = outcome(&result, Timestamp::from_millis(1_500));
             let expected = format!(r#"{{"status":"success","data":{data},"infos":["hm"]}}"#);
             let read = |text: &str| serde_json::from_str::<Value>(text).unwrap();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::engine::metric::bound::spelled;
 use crate::engine::promql::Expr;
 use crate::engine::promql::ast::{Node, RangeMode};
-use crate::engine::promql::storage::{Condition as Equality, Matcher};
+use crate::engine::promql::storage::{MatchCondition as Equality, Matcher};
 use crate::engine::rules::set::{Alerting, Condition, Level, NoData, Override, Rule, Severity};
 use crate::engine::yaml::units::duration_text;
 

@@ -14,7 +14,7 @@ use clap::{Args, ValueEnum};
 
 use super::rule_files;
 use super::terminal::Terminal;
-use super::{Outcome, config_file, sources};
+use super::{CommandOutcome, config_file, sources};
 use crate::engine::config::Config;
 use crate::engine::diagnostic::{self, Style};
 use crate::engine::rules::RuleSet;
@@ -44,7 +44,7 @@ enum Format {
 }
 
 /// Runs every test of every file.
-pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Result<Outcome> {
+pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Result<CommandOutcome> {
     let config = match &arguments.config {
         Some(path) => config_file::read_or_say(Some(path), terminal)?,
         None => Config::default(),
@@ -58,7 +58,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Res
         Format::Junit => terminal.text(&report::junit(&results)),
     }
     let is_good = results.iter().all(FileResult::is_good);
-    Ok(if is_good { Outcome::Fine } else { Outcome::Findings })
+    Ok(if is_good { CommandOutcome::Fine } else { CommandOutcome::Findings })
 }
 
 fn run_file(path: &Path, config: &Config) -> anyhow::Result<FileResult> {

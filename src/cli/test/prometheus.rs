@@ -8,8 +8,8 @@ use super::expect;
 use super::file::{AlertTest, ExpectedAlert, Test, TestFile};
 use super::series::Series;
 use crate::engine::config::Evaluate;
-use crate::engine::promql::{self, Settings};
-use crate::engine::rules::view::{Health, State};
+use crate::engine::promql::{self, EvalSettings};
+use crate::engine::rules::view::{AlertingState, Health};
 use crate::engine::rules::{AlertView, RuleSet, RuleSettings, Rules, Semantics};
 use crate::engine::time::Timestamp;
 use crate::engine::wire::EventId;
@@ -18,7 +18,7 @@ use crate::engine::yaml::units;
 /// Runs a test; every difference is a text.
 pub(super) fn run(test: &Test, file: &TestFile, set: &RuleSet) -> Vec<String> {
     let start = test.start.unwrap_or(Timestamp::EPOCH);
-    let query = Settings { subquery_step: file.evaluation_interval, ..Settings::default() };
+    let query = EvalSettings { subquery_step: file.evaluation_interval, ..EvalSettings::default() };
     let settings = RuleSettings {
         evaluate: Evaluate::Interval,
         external_labels: test.external_labels.clone(),
@@ -94,8 +94,9 @@ impl Run {
 
 /// The alerts of a name that fire, as a test writes them.
 pub(super) fn firing(alerts: &[AlertView], name: &str) -> Vec<ExpectedAlert> {
-    let wanted =
-        alerts.iter().filter(|alert| alert.state == State::Firing && alert.alert_name.as_ref() == name);
+    let wanted = alerts
+        .iter()
+        .filter(|alert| alert.state == AlertingState::Firing && alert.alert_name.as_ref() == name);
     wanted
         .map(|alert| ExpectedAlert {
             labels: alert.labels.clone(),

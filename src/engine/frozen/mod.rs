@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::engine::exposition::{Chunks, FrozenMetrics, Scrape};
 use crate::engine::history::{Past, Timeline};
 use crate::engine::promql::storage::Patience;
-use crate::engine::promql::{self, EvalError, Expr, Outcome, QueryTimes, Settings};
+use crate::engine::promql::{self, EvalError, EvalOutcome, EvalSettings, Expr, QueryTimes};
 use crate::engine::rules::view::{AlertView, GroupView, alerts_of};
 use crate::engine::series::{FamilySpec, Frozen, FrozenFamily};
 use crate::engine::time::Timestamp;
@@ -24,7 +24,7 @@ pub struct FrozenInstant {
 #[derive(Clone, Copy)]
 pub struct QueryTerms<'a> {
     /// Lookback, limits and the like.
-    pub settings: &'a Settings,
+    pub settings: &'a EvalSettings,
     /// Whether whoever asked still waits.
     pub patience: &'a dyn Patience,
 }
@@ -74,7 +74,7 @@ impl FrozenInstant {
         expr: &Expr,
         at: Timestamp,
         terms: QueryTerms<'_>,
-    ) -> Result<Outcome, EvalError> {
+    ) -> Result<EvalOutcome, EvalError> {
         promql::instant(expr, &self.past(terms.patience), at.millis(), terms.settings)
     }
 
@@ -87,7 +87,7 @@ impl FrozenInstant {
         expr: &Expr,
         span: QuerySpan,
         terms: QueryTerms<'_>,
-    ) -> Result<Outcome, EvalError> {
+    ) -> Result<EvalOutcome, EvalError> {
         let times =
             QueryTimes { start_ms: span.start.millis(), end_ms: span.end.millis(), step_ms: span.step_ms };
         promql::range(expr, &self.past(terms.patience), times, terms.settings)

@@ -7,7 +7,7 @@ use hashbrown::HashMap;
 use crate::engine::labels::{Labels, METRIC_NAME};
 use crate::engine::metric::Part;
 use crate::engine::metric::bound::{BUCKET_BOUND, bound_text, spelled};
-use crate::engine::promql::storage::{Condition, Matcher};
+use crate::engine::promql::storage::{MatchCondition, Matcher};
 use crate::engine::series::{FamilyId, SeriesSource, pairs};
 use crate::engine::time::Timestamp;
 
@@ -125,9 +125,11 @@ impl Entries {
             return None;
         }
         let values: Vec<&Arc<str>> = match &matcher.condition {
-            Condition::Equal(value) => vec![value],
-            Condition::OneOf(values) => values.iter().collect(),
-            Condition::NotEqual(_) | Condition::Match(_) | Condition::NoMatch(_) => return None,
+            MatchCondition::Equal(value) => vec![value],
+            MatchCondition::OneOf(values) => values.iter().collect(),
+            MatchCondition::NotEqual(_) | MatchCondition::Match(_) | MatchCondition::NoMatch(_) => {
+                return None;
+            }
         };
         // Who lacks the label has no place in the index.
         if values.iter().any(|value| value.is_empty()) {
@@ -204,8 +206,8 @@ mod tests {
         let entries = Entries::of(&store, family, Part::Value);
         let matcher = |name: &str, values: &[&str]| {
             let condition = match values {
-                [value] => Condition::Equal(Arc::from(*value)),
-                _ => Condition::OneOf(Arc::new(values.iter().map(|value| Arc::from(*value)).collect())),
+                [value] => MatchCondition::Equal(Arc::from(*value)),
+                _ => MatchCondition::OneOf(Arc::new(values.iter().map(|value| Arc::from(*value)).collect())),
             };
             Matcher { name: Arc::from(name), condition }
         };

@@ -3,7 +3,7 @@
 use super::*;
 use crate::engine::config::Config;
 use crate::engine::metric::MetricType;
-use crate::engine::promql::storage::{Condition, Endless, Extent, Matcher, Selection};
+use crate::engine::promql::storage::{Endless, Extent, MatchCondition, Matcher, Selection};
 use crate::engine::promql::{Storage, Value};
 use crate::engine::series::{Cause, FamilySpec, SeriesId, SeriesLimits};
 
@@ -57,7 +57,8 @@ impl World {
 
 /// `time=value` of every sample of every series named `name`.
 fn read<S: SeriesSource>(past: &Past<'_, S>, name: &str) -> Vec<String> {
-    let matchers = [Matcher { name: Arc::from("__name__"), condition: Condition::Equal(Arc::from(name)) }];
+    let matchers =
+        [Matcher { name: Arc::from("__name__"), condition: MatchCondition::Equal(Arc::from(name)) }];
     let end_ms = past.now.millis();
     let selection = Selection { matchers: &matchers, start_ms: 0, end_ms, extent: Extent::All };
     let mut series: Vec<String> = past

@@ -9,7 +9,7 @@ use super::ast::{
 };
 use super::functions::{Function, ValueType};
 use super::inspect::{unwrapped, value_type, walk};
-use super::storage::{Condition, Matcher};
+use super::storage::{MatchCondition, Matcher};
 use super::text::Quoted;
 use crate::engine::labels::METRIC_NAME;
 
@@ -260,9 +260,9 @@ pub(super) fn name_once(selector: &VectorSelector, span: &Range<usize>) -> Resul
 
 fn value_text(matcher: &Matcher) -> Option<&str> {
     match &matcher.condition {
-        Condition::Equal(value) | Condition::NotEqual(value) => Some(value),
-        Condition::Match(regex) | Condition::NoMatch(regex) => Some(regex.text()),
-        Condition::OneOf(values) => values.first().map(AsRef::as_ref),
+        MatchCondition::Equal(value) | MatchCondition::NotEqual(value) => Some(value),
+        MatchCondition::Match(regex) | MatchCondition::NoMatch(regex) => Some(regex.text()),
+        MatchCondition::OneOf(values) => values.first().map(AsRef::as_ref),
     }
 }
 

@@ -23,7 +23,7 @@ use super::ast::{DurationExpr, Expr, Node, Sign};
 use super::functions::Evaluation;
 pub(in crate::engine::promql) use super::inspect::unwrapped;
 use super::storage::{Sample, SelectedSeries, Storage, Value};
-use super::{EvalError, NameRemoval, Outcome, QueryValue, Settings};
+use super::{EvalError, EvalOutcome, EvalSettings, NameRemoval, QueryValue};
 
 pub(in crate::engine::promql) use annotations::{Annotations, Merge, Note};
 pub(in crate::engine::promql) use grid::{Grid, Times};
@@ -42,8 +42,8 @@ pub fn instant(
     expr: &Expr,
     storage: &dyn Storage,
     at_ms: i64,
-    settings: &Settings,
-) -> Result<Outcome, EvalError> {
+    settings: &EvalSettings,
+) -> Result<EvalOutcome, EvalError> {
     let mut evaluator =
         Evaluator::new(storage, settings, QueryTimes { start_ms: at_ms, end_ms: at_ms, step_ms: 0 });
     let grid = Grid::instant(at_ms);
@@ -71,8 +71,8 @@ pub fn range(
     expr: &Expr,
     storage: &dyn Storage,
     times: QueryTimes,
-    settings: &Settings,
-) -> Result<Outcome, EvalError> {
+    settings: &EvalSettings,
+) -> Result<EvalOutcome, EvalError> {
     let mut evaluator = Evaluator::new(storage, settings, times);
     if let Some(kind) = ranges::refused_in_range_query(expr) {
         let message =
@@ -145,7 +145,7 @@ impl Evaluated {
 /// One evaluation under way.
 pub(in crate::engine::promql) struct Evaluator<'a> {
     storage: &'a dyn Storage,
-    pub(in crate::engine::promql) settings: &'a Settings,
+    pub(in crate::engine::promql) settings: &'a EvalSettings,
     pub(in crate::engine::promql) query: QueryTimes,
     pub(in crate::engine::promql) notes: Annotations,
     /// Samples held by results that are still needed.
@@ -177,7 +177,7 @@ pub(in crate::engine::promql) enum Reading {
 }
 
 impl<'a> Evaluator<'a> {
-    fn new(storage: &'a dyn Storage, settings: &'a Settings, query: QueryTimes) -> Self {
+    fn new(storage: &'a dyn Storage, settings: &'a EvalSettings, query: QueryTimes) -> Self {
         Self {
             storage,
             settings,
@@ -190,9 +190,9 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    fn outcome(self, value: QueryValue) -> Outcome {
+    fn outcome(self, value: QueryValue) -> EvalOutcome {
         let (warnings, infos) = self.notes.finish();
-        Outcome { value, warnings, infos, samples_read: self.held.saturating_add(self.shown) }
+        EvalOutcome { value, warnings, infos, samples_read: self.held.saturating_add(self.shown) }
     }
 
     /// Evaluates an expression at every step of `grid`.

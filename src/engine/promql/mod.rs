@@ -57,7 +57,7 @@ pub enum TypeAndUnit {
 
 /// Settings of an evaluation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Settings {
+pub struct EvalSettings {
     /// How far an instant selector looks back.
     pub lookback: Duration,
     /// The step of a subquery that names none.
@@ -72,7 +72,7 @@ pub struct Settings {
     pub samples_max: usize,
 }
 
-impl Default for Settings {
+impl Default for EvalSettings {
     fn default() -> Self {
         Self {
             lookback: Duration::from_mins(5),
@@ -119,7 +119,7 @@ pub struct EvalError {
 
 /// What an evaluation yields.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Outcome {
+pub struct EvalOutcome {
     /// The result.
     pub value: QueryValue,
     /// Warnings, each once.

@@ -15,7 +15,7 @@ use super::storage::Value;
 
 /// How an operator treats the metric name, and what it yields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum OperatorKind {
     /// A new number, of another metric.
     Arithmetic,
     /// The left value where it holds.
@@ -27,19 +27,19 @@ enum Kind {
 }
 
 impl BinaryOp {
-    const fn kind(self) -> Kind {
+    const fn kind(self) -> OperatorKind {
         match self {
             Self::Add | Self::Sub | Self::Mul | Self::Div | Self::Mod | Self::Pow | Self::Atan2 => {
-                Kind::Arithmetic
+                OperatorKind::Arithmetic
             }
             Self::Equal
             | Self::NotEqual
             | Self::Greater
             | Self::Less
             | Self::GreaterOrEqual
-            | Self::LessOrEqual => Kind::Comparison,
-            Self::TrimUpper | Self::TrimLower => Kind::Trim,
-            Self::And | Self::Or | Self::Unless => Kind::Set,
+            | Self::LessOrEqual => OperatorKind::Comparison,
+            Self::TrimUpper | Self::TrimLower => OperatorKind::Trim,
+            Self::And | Self::Or | Self::Unless => OperatorKind::Set,
         }
     }
 }
@@ -107,7 +107,7 @@ impl Evaluator<'_> {
                 self.with_numbers(binary, span, matrix, &Numbers::Left(numbers)).map(Evaluated::Matrix)
             }
             (Evaluated::Matrix(left), Evaluated::Matrix(right)) => {
-                if binary.op.kind() == Kind::Set {
+                if binary.op.kind() == OperatorKind::Set {
                     return set::combined(binary, left, right)
                         .map(Evaluated::Matrix)
                         .map_err(|_| super::eval::duplicate_labels(&binary.left));
@@ -128,7 +128,7 @@ impl Evaluator<'_> {
         mut matrix: Matrix,
         numbers: &Numbers,
     ) -> Result<Matrix, EvalError> {
-        let (op, comparison) = (binary.op, binary.op.kind() == Kind::Comparison);
+        let (op, comparison) = (binary.op, binary.op.kind() == OperatorKind::Comparison);
         let as_bool = comparison && binary.comparison == ComparisonMode::Bool;
         let notes = &mut self.notes;
         matrix.map(|step, value| {
@@ -156,7 +156,7 @@ impl Evaluator<'_> {
             }
         });
         matrix.drop_empty();
-        if as_bool || op.kind() == Kind::Arithmetic {
+        if as_bool || op.kind() == OperatorKind::Arithmetic {
             self.drop_names(&mut matrix, &binary.left)?;
         }
         Ok(matrix)

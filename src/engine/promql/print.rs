@@ -7,7 +7,7 @@ use super::ast::{
     Node, RangeMode, Shift, Sign, VectorSelector,
 };
 use super::inspect::UNARY_PRECEDENCE;
-use super::storage::{Condition, Matcher};
+use super::storage::{MatchCondition, Matcher};
 use super::text::{Decimal, Quoted, Span};
 use crate::engine::labels::METRIC_NAME;
 use crate::engine::pattern::Pattern;
@@ -190,7 +190,7 @@ fn write_selector(selector: &VectorSelector, out: &mut Out<'_>) -> fmt::Result {
     let implied = selector.name.as_deref().and_then(|name| {
         selector.matchers.iter().position(|matcher| {
             matcher.name.as_ref() == METRIC_NAME
-                && matches!(&matcher.condition, Condition::Equal(value) if value.as_ref() == name)
+                && matches!(&matcher.condition, MatchCondition::Equal(value) if value.as_ref() == name)
         })
     });
     out.write_str(bare.unwrap_or_default())?;
@@ -216,14 +216,14 @@ impl fmt::Display for Matcher {
     fn fmt(&self, out: &mut Out<'_>) -> fmt::Result {
         let any: String;
         let (operator, value) = match &self.condition {
-            Condition::OneOf(values) => {
+            MatchCondition::OneOf(values) => {
                 any = values.iter().map(|value| Pattern::quoted(value)).collect::<Vec<_>>().join("|");
                 ("=~", any.as_str())
             }
-            Condition::Equal(value) => ("=", value.as_ref()),
-            Condition::NotEqual(value) => ("!=", value.as_ref()),
-            Condition::Match(regex) => ("=~", regex.text()),
-            Condition::NoMatch(regex) => ("!~", regex.text()),
+            MatchCondition::Equal(value) => ("=", value.as_ref()),
+            MatchCondition::NotEqual(value) => ("!=", value.as_ref()),
+            MatchCondition::Match(regex) => ("=~", regex.text()),
+            MatchCondition::NoMatch(regex) => ("!~", regex.text()),
         };
         write!(out, "{}{operator}{}", Name(&self.name), Quoted(value))
     }

@@ -16,7 +16,7 @@ pub struct Matcher {
     /// The label, `__name__` for the metric name.
     pub name: Arc<str>,
     /// The condition on its value; a label that is not there has the value "".
-    pub condition: Condition,
+    pub condition: MatchCondition,
 }
 
 impl Matcher {
@@ -24,22 +24,24 @@ impl Matcher {
     /// they are written.
     pub fn meets(&self, value: &str) -> bool {
         match &self.condition {
-            Condition::Equal(wanted) => is_same_value(&self.name, value, wanted),
-            Condition::NotEqual(unwanted) => !is_same_value(&self.name, value, unwanted),
-            Condition::OneOf(_) | Condition::Match(_) | Condition::NoMatch(_) => self.condition.holds(value),
+            MatchCondition::Equal(wanted) => is_same_value(&self.name, value, wanted),
+            MatchCondition::NotEqual(unwanted) => !is_same_value(&self.name, value, unwanted),
+            MatchCondition::OneOf(_) | MatchCondition::Match(_) | MatchCondition::NoMatch(_) => {
+                self.condition.holds(value)
+            }
         }
     }
 
     /// The metric name it asks for, where it spells one out.
     pub(in crate::engine) fn metric_name(&self) -> Option<&str> {
-        let Condition::Equal(name) = &self.condition else { return None };
+        let MatchCondition::Equal(name) = &self.condition else { return None };
         (self.name.as_ref() == METRIC_NAME).then_some(name)
     }
 }
 
 /// How a label's value is compared.
 #[derive(Clone, Debug)]
-pub enum Condition {
+pub enum MatchCondition {
     /// `=`
     Equal(Arc<str>),
     /// `!=`
@@ -52,7 +54,7 @@ pub enum Condition {
     NoMatch(Pattern),
 }
 
-impl Condition {
+impl MatchCondition {
     /// Whether a label's value meets it; a label that is not there has the value "".
     pub fn holds(&self, value: &str) -> bool {
         match self {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::alert::{AlertState, Shown};
 use super::event::{self, AlertEvent, Identity, Reason};
 use super::set::{Group, Policy, Rule, Severity};
-use super::view::{AlertView, State};
+use super::view::{AlertView, AlertingState};
 use crate::engine::labels::Labels;
 use crate::engine::time::Timestamp;
 use crate::engine::wire::EventId;
@@ -82,8 +82,8 @@ impl Active {
         let level = self.level();
         let labels = self.labels(policy, level);
         let (state, fired_at, keep_firing_since) = match self.state.shown {
-            Shown::Pending => (State::Pending, None, None),
-            Shown::Firing { since, quiet_since, .. } => (State::Firing, Some(since), quiet_since),
+            Shown::Pending => (AlertingState::Pending, None, None),
+            Shown::Firing { since, quiet_since, .. } => (AlertingState::Firing, Some(since), quiet_since),
         };
         AlertView {
             rule_id: rule.id.clone(),
@@ -115,7 +115,7 @@ pub(super) struct Sender<'a> {
 
 impl Sender<'_> {
     /// An event of an episode.
-    pub(super) fn event(self, episode: &Episode, kind: event::Kind) -> AlertEvent {
+    pub(super) fn event(self, episode: &Episode, kind: event::AlertEventKind) -> AlertEvent {
         let identity =
             Identity { rule_id: self.rule_id, labels: &episode.labels, started_at: episode.started_at };
         AlertEvent {
@@ -138,7 +138,7 @@ impl Sender<'_> {
     pub(super) fn cleared(self, episode: &Episode, reason: Reason, value: Option<f64>) -> AlertEvent {
         self.event(
             episode,
-            event::Kind::Cleared { reason, value: value.map(|value| event::finite(value, 0.0)) },
+            event::AlertEventKind::Cleared { reason, value: value.map(|value| event::finite(value, 0.0)) },
         )
     }
 }
@@ -152,11 +152,11 @@ impl Book {
     }
 
     /// The worst state among the alerts.
-    pub(super) fn state(&self) -> State {
+    pub(super) fn state(&self) -> AlertingState {
         let states = self.alerts.values().map(|active| match active.state.shown {
-            Shown::Pending => State::Pending,
-            Shown::Firing { .. } => State::Firing,
+            Shown::Pending => AlertingState::Pending,
+            Shown::Firing { .. } => AlertingState::Firing,
         });
-        states.max().unwrap_or(State::Inactive)
+        states.max().unwrap_or(AlertingState::Inactive)
     }
 }

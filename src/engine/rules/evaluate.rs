@@ -13,7 +13,7 @@ use std::sync::Arc;
 use super::RuleStorage;
 use super::alert::{self, Reading, Shown, Step, Terms};
 use super::book::{Active, Book, Episode, Sender};
-use super::event::{Kind, Reason, finite};
+use super::event::{AlertEventKind, Reason, finite};
 use super::kept::{Narrow, Narrowed};
 use super::runtime::{Extent, GroupCounts, RuleSettings, Semantics};
 use super::set::{Alerting, Condition, Group, Policy, Rule};
@@ -67,7 +67,7 @@ impl Env<'_> {
     pub(super) fn has_series(&self, name: &Arc<str>) -> bool {
         let on_name = storage::Matcher {
             name: Arc::from(METRIC_NAME),
-            condition: storage::Condition::Equal(name.clone()),
+            condition: storage::MatchCondition::Equal(name.clone()),
         };
         let end_ms = self.query_at.millis();
         let start_ms = self.query_at.before(self.settings.query.lookback).millis() + 1;
@@ -134,7 +134,7 @@ fn answer(
         Err(error) => return Answer { samples: Err(error.placed(text)), steps: 0 },
     };
     let samples_max = settings.query.samples_max.min(usize::try_from(steps).unwrap_or(usize::MAX));
-    let bounded = promql::Settings { samples_max, ..settings.query };
+    let bounded = promql::EvalSettings { samples_max, ..settings.query };
     match evaluated(storage, &expr, at, &bounded) {
         Ok(outcome) => {
             let steps = u64::try_from(outcome.samples_read).unwrap_or(u64::MAX);
@@ -149,7 +149,7 @@ fn query(
     storage: &dyn Storage,
     expr: &Expr,
     at: Timestamp,
-    settings: &promql::Settings,
+    settings: &promql::EvalSettings,
 ) -> Result<Vec<(Labels, Value)>, RuleError> {
     vector(evaluated(storage, expr, at, settings)?.value)
 }
@@ -158,8 +158,8 @@ fn evaluated(
     storage: &dyn Storage,
     expr: &Expr,
     at: Timestamp,
-    settings: &promql::Settings,
-) -> Result<promql::Outcome, RuleError> {
+    settings: &promql::EvalSettings,
+) -> Result<promql::EvalOutcome, RuleError> {
     Ok(promql::instant(expr, storage, at.millis(), settings)?)
 }
 
@@ -331,7 +331,7 @@ impl Evaluation<'_, '_> {
             format!("{}: {metric_name} is {value}, threshold {threshold}", self.rule.name)
         });
         self.env.counts.triggered += 1;
-        let kind = Kind::Triggered { metric_name, current_value, threshold, message };
+        let kind = AlertEventKind::Triggered { metric_name, current_value, threshold, message };
         let event = self.sender().event(&episode, kind);
         self.env.outbox.push(event);
         episode

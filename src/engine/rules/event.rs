@@ -43,12 +43,12 @@ pub struct AlertEvent {
     /// When the arrival that led to the evaluation was applied; none where the interval did.
     pub moved_at: Option<Timestamp>,
     /// Begin or end.
-    pub kind: Kind,
+    pub kind: AlertEventKind,
 }
 
 /// The two kinds of alert event with what only they carry.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Kind {
+pub enum AlertEventKind {
     /// An episode begins.
     Triggered {
         /// The rule's metric.
@@ -69,7 +69,7 @@ pub enum Kind {
     },
 }
 
-impl Kind {
+impl AlertEventKind {
     /// The type of an event of this kind.
     pub const fn event_type(&self) -> EventType {
         match self {
@@ -191,13 +191,13 @@ impl AlertEvent {
         put("alert_name", json!(self.alert_name.as_ref()));
         put("severity", json!(self.severity.name()));
         match &self.kind {
-            Kind::Triggered { metric_name, current_value, threshold, message } => {
+            AlertEventKind::Triggered { metric_name, current_value, threshold, message } => {
                 put("metric_name", json!(metric_name.as_ref()));
                 put("current_value", json!(current_value));
                 put("threshold", json!(threshold));
                 put("message", json!(message));
             }
-            Kind::Cleared { reason, value } => {
+            AlertEventKind::Cleared { reason, value } => {
                 put("duration_seconds", json!(self.duration().as_secs()));
                 put("reason", json!(reason.name()));
                 put("value", json!(value));
@@ -221,7 +221,7 @@ pub fn finite(value: f64, other: f64) -> f64 {
 mod tests {
     use super::*;
 
-    fn event(kind: Kind) -> AlertEvent {
+    fn event(kind: AlertEventKind) -> AlertEvent {
         let labels = Labels::collect([("alertname", "A"), ("queue", "bulk"), ("severity", "warning")]);
         let started_at = Timestamp::from_millis(1_700_000_000_000);
         let identity = Identity { rule_id: "a", labels: &labels, started_at };
@@ -243,7 +243,7 @@ mod tests {
 
     #[test]
     fn a_trigger_carries_the_fields_of_the_specification() {
-        let event = event(Kind::Triggered {
+        let event = event(AlertEventKind::Triggered {
             metric_name: Arc::from("queue_depth"),
             current_value: 1001.5,
             threshold: 1000.0,
@@ -262,7 +262,7 @@ mod tests {
 
     #[test]
     fn a_clear_tells_why_and_how_long_it_was() {
-        let event = event(Kind::Cleared { reason: Reason::NoData, value: None });
+        let event = event(AlertEventKind::Cleared { reason: Reason::NoData, value: None });
         let read: Value = serde_json::from_str(&event.to_json()).unwrap();
         assert_eq!(read["duration_seconds"], 61);
         assert_eq!(read["reason"], "no_data");

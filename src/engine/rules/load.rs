@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::checks;
-use super::set::{Group, Kind, Rule, RuleSet};
+use super::set::{Group, Rule, RuleKind, RuleSet};
 use crate::engine::catalogue::KnownMetrics;
 use crate::engine::diagnostic::{Diagnostic, Severity, Source};
 use crate::engine::yaml::{Findings, Text};
@@ -129,7 +129,7 @@ fn read_file(findings: &mut Findings<'_>, context: &LoadContext<'_>) -> Vec<Grou
 fn recorded_names(groups: &[GroupDraft]) -> Vec<Arc<str>> {
     let rules = groups.iter().flat_map(|group| &group.rules);
     rules
-        .filter(|draft| matches!(draft.rule.kind, Kind::Recording))
+        .filter(|draft| matches!(draft.rule.kind, RuleKind::Recording))
         .map(|draft| draft.rule.name.clone())
         .collect()
 }
@@ -159,11 +159,11 @@ impl Twins {
         for draft in groups.iter().flat_map(|group| &group.rules) {
             let rule = &draft.rule;
             let (key, message) = match rule.kind {
-                Kind::Recording => (
+                RuleKind::Recording => (
                     format!("record {} {:?}", rule.name, rule.labels),
                     format!("`{}` is recorded twice with the same labels", rule.name),
                 ),
-                Kind::Alerting(_) => {
+                RuleKind::Alerting(_) => {
                     (format!("alert {}", rule.essence), format!("the alert `{}` stands twice", rule.name))
                 }
             };
@@ -193,8 +193,8 @@ struct Ids {
 impl Ids {
     fn taken(&mut self, rule: &Rule) -> &mut BTreeSet<String> {
         match rule.kind {
-            Kind::Recording => &mut self.records,
-            Kind::Alerting(_) => &mut self.alerts,
+            RuleKind::Recording => &mut self.records,
+            RuleKind::Alerting(_) => &mut self.alerts,
         }
     }
 
@@ -228,7 +228,7 @@ impl Ids {
     /// Group and alert, slugged; a repeat gets `-2`, `-3` and so on.
     fn default_id(&mut self, group: &Group, rule: &Rule) -> String {
         let base = slug(&format!("{} {}", group.name, rule.name));
-        let kind = if matches!(rule.kind, Kind::Recording) { "record" } else { "alert" };
+        let kind = if matches!(rule.kind, RuleKind::Recording) { "record" } else { "alert" };
         let mut number = self.numbers.get(&format!("{kind} {base}")).copied().unwrap_or(1);
         let taken = self.taken(rule);
         let id = loop {

@@ -6,7 +6,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use crate::engine::rules::AlertEvent;
-use crate::engine::rules::event::Kind;
+use crate::engine::rules::event::AlertEventKind;
 use crate::engine::time::Timestamp;
 use crate::engine::wire::EventId;
 
@@ -29,14 +29,14 @@ impl Outbox {
     pub fn push(&mut self, event: AlertEvent) {
         let episode = (event.fingerprint, event.started_at);
         let refuse = match event.kind {
-            Kind::Triggered { .. } => {
+            AlertEventKind::Triggered { .. } => {
                 let full = self.pending.len() >= self.triggers_max;
                 if full {
                     self.refused_episodes.insert(episode);
                 }
                 full
             }
-            Kind::Cleared { .. } => self.refused_episodes.remove(&episode),
+            AlertEventKind::Cleared { .. } => self.refused_episodes.remove(&episode),
         };
         if refuse {
             self.refused = self.refused.saturating_add(1);
@@ -81,7 +81,7 @@ mod tests {
     use crate::engine::rules::event::Reason;
     use crate::engine::rules::set::Severity;
 
-    fn event(id: u128, episode: i64, kind: Kind) -> AlertEvent {
+    fn event(id: u128, episode: i64, kind: AlertEventKind) -> AlertEvent {
         AlertEvent {
             id: EventId(id),
             timestamp: Timestamp::EPOCH,
@@ -100,11 +100,15 @@ mod tests {
 
     fn triggered(id: u128, episode: i64) -> AlertEvent {
         let (metric_name, message) = (Arc::from("m"), String::new());
-        event(id, episode, Kind::Triggered { metric_name, current_value: 0.0, threshold: 0.0, message })
+        event(
+            id,
+            episode,
+            AlertEventKind::Triggered { metric_name, current_value: 0.0, threshold: 0.0, message },
+        )
     }
 
     fn cleared(id: u128, episode: i64) -> AlertEvent {
-        event(id, episode, Kind::Cleared { reason: Reason::Recovered, value: None })
+        event(id, episode, AlertEventKind::Cleared { reason: Reason::Recovered, value: None })
     }
 
     fn waiting(outbox: &Outbox) -> Vec<u128> {

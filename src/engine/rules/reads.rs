@@ -19,7 +19,7 @@ const EVIDENCE_MAX: usize = 5;
 
 /// What rules read and write while they are evaluated at one instant.
 #[derive(Debug)]
-pub struct RuleView<'a> {
+pub struct EvaluationView<'a> {
     /// The present values.
     pub store: &'a Store,
     /// The events that moved them.
@@ -32,19 +32,19 @@ pub struct RuleView<'a> {
     pub occasion: Occasion,
 }
 
-impl RuleView<'_> {
+impl EvaluationView<'_> {
     fn past(&self) -> Past<'_, Store> {
         Past { store: self.store, timeline: self.history.timeline(), now: self.now, patience: &Endless }
     }
 }
 
-impl Storage for RuleView<'_> {
+impl Storage for EvaluationView<'_> {
     fn select(&self, selection: Selection<'_>) -> Vec<SelectedSeries> {
         self.past().select(selection)
     }
 }
 
-impl RuleStorage for RuleView<'_> {
+impl RuleStorage for EvaluationView<'_> {
     fn evaluating(&mut self, occasion: Occasion) {
         self.occasion = occasion;
     }

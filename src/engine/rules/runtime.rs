@@ -16,7 +16,7 @@ use super::kept::{Moved, Narrow, Partition};
 use super::reads::MovedSeries;
 use super::record;
 use super::schedule::{Due, Schedule};
-use super::set::{Group, Kind, Rule, RuleSet};
+use super::set::{Group, Rule, RuleKind, RuleSet};
 use super::template::EVALUATION_STEPS_MAX;
 use super::view::{GroupView, Health};
 use crate::engine::config::{Config, Evaluate, Grid};
@@ -45,7 +45,7 @@ pub struct RuleSettings {
     /// `$externalURL` of templates.
     pub external_url: Arc<str>,
     /// How expressions are evaluated.
-    pub query: promql::Settings,
+    pub query: promql::EvalSettings,
     /// Whose limits hold.
     pub semantics: Semantics,
     /// How many events wait in the outbox before new alerts are refused.
@@ -84,7 +84,7 @@ impl RuleSettings {
             grid: Grid::Spread,
             external_labels: Labels::empty(),
             external_url: Arc::from(""),
-            query: promql::Settings::default(),
+            query: promql::EvalSettings::default(),
             semantics: Semantics::Own,
             outbox_max: 100_000,
             stopwatch: Arc::new(Stopped),
@@ -418,8 +418,8 @@ impl RuleState {
             return Vec::new();
         }
         let outcome = match &rule.kind {
-            Kind::Recording => record::record(env, &rule, &mut self.exposed),
-            Kind::Alerting(alerting) => {
+            RuleKind::Recording => record::record(env, &rule, &mut self.exposed),
+            RuleKind::Alerting(alerting) => {
                 let mut evaluation = Evaluation { env, rule: &rule, alerting, book: &mut self.book };
                 let outcome = evaluation.run();
                 evaluation.expose(&mut self.exposed, extent);
@@ -447,8 +447,8 @@ fn partition_of(rule: &Rule, group: &Group) -> Partition {
         return Partition::one_piece();
     }
     let own = match rule.kind {
-        Kind::Recording => rule.labels.as_slice(),
-        Kind::Alerting(_) => &[],
+        RuleKind::Recording => rule.labels.as_slice(),
+        RuleKind::Alerting(_) => &[],
     };
     own.iter().fold(Partition::of(&rule.expr), |labels, (name, _)| labels.without(name))
 }

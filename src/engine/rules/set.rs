@@ -65,7 +65,7 @@ pub struct Rule {
     /// What of its text, when it changes, makes it another rule whose open alerts end.
     pub essence: Arc<str>,
     /// Alert or record.
-    pub kind: Kind,
+    pub kind: RuleKind,
 }
 
 /// A kind of metric that has no such `stat`.
@@ -79,7 +79,7 @@ pub struct RefusedKind {
 
 /// The two kinds of rule.
 #[derive(Clone, Debug)]
-pub enum Kind {
+pub enum RuleKind {
     /// Records its result under the rule's name.
     Recording,
     /// Raises alerts.

@@ -80,7 +80,7 @@ pub enum KindView {
         /// Its levels, rising, where no override matches.
         levels: Vec<LevelView>,
         /// The worst state of its alerts; inactive without any.
-        state: State,
+        state: AlertingState,
         /// Its alerts, pending and firing, in the order of their labels.
         alerts: Vec<AlertView>,
         /// The alert that says its limit is reached, where it is.
@@ -121,7 +121,7 @@ impl Health {
 
 /// The state of an alert, or of a rule by its alerts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum State {
+pub enum AlertingState {
     /// No alert.
     Inactive,
     /// The condition holds, its `for` is not served yet.
@@ -130,7 +130,7 @@ pub enum State {
     Firing,
 }
 
-impl State {
+impl AlertingState {
     /// Prometheus' word.
     pub const fn name(self) -> &'static str {
         match self {
@@ -153,7 +153,7 @@ pub struct AlertView {
     /// Its annotations, expanded.
     pub annotations: Vec<(Arc<str>, String)>,
     /// Pending or firing.
-    pub state: State,
+    pub state: AlertingState,
     /// How bad it is, or would be.
     pub severity: Severity,
     /// Since when the condition holds.
@@ -193,7 +193,7 @@ pub(super) fn limit_alert(episode: &Episode, group: &Group) -> AlertView {
         alert_name: Arc::from(name),
         labels: episode.labels.clone(),
         annotations: Vec::new(),
-        state: State::Firing,
+        state: AlertingState::Firing,
         severity: episode.severity,
         active_at: episode.started_at,
         fired_at: Some(episode.started_at),

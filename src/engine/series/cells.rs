@@ -16,7 +16,7 @@ pub(in crate::engine) const PAGE_CELLS: usize = 512;
 
 /// Which pages a series' cells stand in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Kind {
+pub(super) enum CellKind {
     /// Gauges.
     Plain,
     /// Counters and histograms.
@@ -87,10 +87,10 @@ struct Open {
 }
 
 impl Open {
-    fn of(&mut self, kind: Kind) -> &mut Range<u32> {
+    fn of(&mut self, kind: CellKind) -> &mut Range<u32> {
         match kind {
-            Kind::Plain => &mut self.plain,
-            Kind::Exemplified => &mut self.exemplified,
+            CellKind::Plain => &mut self.plain,
+            CellKind::Exemplified => &mut self.exemplified,
         }
     }
 }
@@ -101,7 +101,7 @@ pub(super) struct Cells {
     values: Vec<Page<Vec<f64>>>,
     exemplars: Vec<Page<Exemplars>>,
     open: Open,
-    free: BTreeMap<(Kind, u32), Vec<u32>>,
+    free: BTreeMap<(CellKind, u32), Vec<u32>>,
 }
 
 fn place_of(cell: u32) -> (usize, usize) {
@@ -110,7 +110,7 @@ fn place_of(cell: u32) -> (usize, usize) {
 
 impl Cells {
     /// Hands out `count` neighbouring cells, all zero, without exemplars; none where 2^32 cells are in use.
-    pub(super) fn take(&mut self, kind: Kind, count: u32) -> Option<u32> {
+    pub(super) fn take(&mut self, kind: CellKind, count: u32) -> Option<u32> {
         if let Some(first) = self.free.get_mut(&(kind, count)).and_then(Vec::pop) {
             return Some(first);
         }
@@ -133,7 +133,7 @@ impl Cells {
     }
 
     /// Takes cells back.
-    pub(super) fn give_back(&mut self, kind: Kind, cells: Range<u32>) {
+    pub(super) fn give_back(&mut self, kind: CellKind, cells: Range<u32>) {
         for cell in cells.clone() {
             self.set(cell, 0.0);
             let (page, place) = place_of(cell);
@@ -227,23 +227,23 @@ mod tests {
     #[test]
     fn cells_of_one_series_are_neighbours_and_come_back_at_zero() {
         let mut cells = Cells::default();
-        assert_eq!(cells.take(Kind::Exemplified, 500), Some(0));
-        assert_eq!(cells.take(Kind::Exemplified, 20), Some(512), "a histogram does not straddle");
-        assert_eq!(cells.take(Kind::Exemplified, 1), Some(500), "what it left over serves counters");
+        assert_eq!(cells.take(CellKind::Exemplified, 500), Some(0));
+        assert_eq!(cells.take(CellKind::Exemplified, 20), Some(512), "a histogram does not straddle");
+        assert_eq!(cells.take(CellKind::Exemplified, 1), Some(500), "what it left over serves counters");
         cells.add(500, 3.0);
         cells.exemplify(500, Exemplar { value: 3.0, event: Ordinal(9) });
-        cells.give_back(Kind::Exemplified, 500..501);
-        assert_eq!(cells.take(Kind::Exemplified, 1), Some(500));
+        cells.give_back(CellKind::Exemplified, 500..501);
+        assert_eq!(cells.take(CellKind::Exemplified, 1), Some(500));
         assert_eq!(cells.get(500), 0.0);
         assert_eq!(cells.freeze().exemplar(500), None);
-        assert_eq!(cells.take(Kind::Plain, 1), Some(1024), "gauges have pages of their own");
-        assert_eq!(cells.take(Kind::Plain, 2_000), Some(1536), "a series may be longer than a page");
+        assert_eq!(cells.take(CellKind::Plain, 1), Some(1024), "gauges have pages of their own");
+        assert_eq!(cells.take(CellKind::Plain, 2_000), Some(1536), "a series may be longer than a page");
     }
 
     #[test]
     fn totals_saturate() {
         let mut cells = Cells::default();
-        cells.take(Kind::Plain, 1);
+        cells.take(CellKind::Plain, 1);
         cells.add(0, f64::MAX);
         cells.add(0, f64::MAX);
         assert_eq!(cells.get(0), f64::MAX);

@@ -10,7 +10,7 @@ use std::time::Duration;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-use super::cells::{Cells, Kind};
+use super::cells::{CellKind, Cells};
 use super::family::Family;
 use super::frozen::FrozenFamilies;
 use super::label_text::{LabelText, identity_of, to_labels};
@@ -413,9 +413,9 @@ impl Store {
 }
 
 /// Which cells a type has.
-pub(super) fn kind_of(metric_type: MetricType) -> Kind {
+pub(super) fn kind_of(metric_type: MetricType) -> CellKind {
     match metric_type {
-        MetricType::Gauge => Kind::Plain,
-        MetricType::Counter | MetricType::Histogram => Kind::Exemplified,
+        MetricType::Gauge => CellKind::Plain,
+        MetricType::Counter | MetricType::Histogram => CellKind::Exemplified,
     }
 }

@@ -394,7 +394,7 @@ fn metrics_do_not_show_what_is_parked_and_queries_see_it() {
         let text = instant.to_bytes(Scrape { format: negotiate(""), names: Vec::new() });
         let text = String::from_utf8(text).unwrap();
         let terms = frozen::QueryTerms {
-            settings: &promql::Settings::default(),
+            settings: &promql::EvalSettings::default(),
             patience: &promql::storage::Endless,
         };
         let outcome = instant.query_instant(&query, now, terms).unwrap();

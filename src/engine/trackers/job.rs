@@ -10,7 +10,7 @@ use crate::engine::time::Timestamp;
 
 /// Where a job is.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum State {
+pub(super) enum JobState {
     Waiting(Stay),
     Running(Run),
     Apart,
@@ -50,7 +50,7 @@ pub(crate) struct Job {
     pub(super) queue: WordId,
     pub(super) kind: WordId,
     pub(super) priority: WordId,
-    pub(super) state: State,
+    pub(super) state: JobState,
     /// The timestamp of the last JobQueued.
     pub(super) queued: Option<Timestamp>,
     /// The timestamp of the last JobStarted.
@@ -68,7 +68,7 @@ impl Job {
             queue: unknown,
             kind: unknown,
             priority: unknown,
-            state: State::Apart,
+            state: JobState::Apart,
             queued: None,
             started: None,
             ended: None,
@@ -78,22 +78,22 @@ impl Job {
 
     pub(super) fn standing(&self) -> Standing {
         match self.state {
-            State::Waiting(_) | State::Running(_) | State::Apart => Standing::Alive,
-            State::Done => Standing::Ended,
+            JobState::Waiting(_) | JobState::Running(_) | JobState::Apart => Standing::Alive,
+            JobState::Done => Standing::Ended,
         }
     }
 
     pub(super) fn stay(&self) -> Option<&Stay> {
         match &self.state {
-            State::Waiting(stay) | State::Running(Run { stay, .. }) => Some(stay),
-            State::Apart | State::Done => None,
+            JobState::Waiting(stay) | JobState::Running(Run { stay, .. }) => Some(stay),
+            JobState::Apart | JobState::Done => None,
         }
     }
 
     pub(super) fn progress(&self) -> Option<&HeldRatio> {
         match &self.state {
-            State::Running(run) => run.progress.as_ref(),
-            State::Waiting(_) | State::Apart | State::Done => None,
+            JobState::Running(run) => run.progress.as_ref(),
+            JobState::Waiting(_) | JobState::Apart | JobState::Done => None,
         }
     }
 

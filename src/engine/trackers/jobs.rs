@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::frame::{Frame, FrameParts, Lifted, Tracker};
 use super::gauges::{Board, Counted, Ending, Family, ONE, Shown};
-use super::job::{Job, Move, Run, State, Stay};
+use super::job::{Job, JobState, Move, Run, Stay};
 use super::key::IdKey;
 use super::oldest::{Oldest, Ticket, Tickets};
 use super::ratios::{HeldRatio, Ratios};
@@ -153,7 +153,7 @@ impl Jobs {
             job.reported = Some((ratio, at));
         }
         let (queue, report) = (job.queue, job.reported_since_start());
-        if let State::Running(run) = &mut job.state {
+        if let JobState::Running(run) = &mut job.state {
             if at < run.stay.moved {
                 run.stay.ticket = self.own.tickets.issue();
                 self.own.running_ages.entry(queue).or_default().fell(at, run.stay.ticket, place);
@@ -231,7 +231,7 @@ impl Jobs {
                 let series = own.depth.place(board, &[queue, own.words.text(job.priority)]);
                 own.depth.enter(board, series, ONE);
                 let stay = Stay { series, moved, ticket: own.tickets.issue() };
-                job.state = State::Waiting(stay);
+                job.state = JobState::Waiting(stay);
                 Some((&mut own.waiting_ages, stay))
             }
             Move::Run { moved, worker } => {
@@ -243,15 +243,15 @@ impl Jobs {
                 if let Some(ratio) = job.reported_since_start() {
                     own.report(board, place, (job.queue, ratio), &mut run);
                 }
-                job.state = State::Running(run);
+                job.state = JobState::Running(run);
                 Some((&mut own.running_ages, stay))
             }
             Move::Part => {
-                job.state = State::Apart;
+                job.state = JobState::Apart;
                 None
             }
             Move::Finish => {
-                job.state = State::Done;
+                job.state = JobState::Done;
                 None
             }
         };
@@ -289,13 +289,13 @@ impl JobBooks {
 
     /// Takes a job out of every gauge and says how it would come back.
     fn part(&mut self, board: &mut Board<'_>, place: Place, job: &mut Job) -> Move {
-        match std::mem::replace(&mut job.state, State::Apart) {
-            State::Waiting(Stay { series, moved, .. }) => {
+        match std::mem::replace(&mut job.state, JobState::Apart) {
+            JobState::Waiting(Stay { series, moved, .. }) => {
                 self.depth.leave(board, series, ONE);
                 leave(&mut self.waiting_ages, job.queue);
                 Move::Wait { moved }
             }
-            State::Running(Run { stay: Stay { series, moved, .. }, worker, progress }) => {
+            JobState::Running(Run { stay: Stay { series, moved, .. }, worker, progress }) => {
                 self.running.leave(board, series, ONE);
                 leave(&mut self.running_ages, job.queue);
                 self.by_worker.remove(&(worker, place));
@@ -304,8 +304,8 @@ impl JobBooks {
                 }
                 Move::Run { moved, worker }
             }
-            State::Apart => Move::Part,
-            State::Done => Move::Finish,
+            JobState::Apart => Move::Part,
+            JobState::Done => Move::Finish,
         }
     }
 }
@@ -318,7 +318,7 @@ impl Tracker for JobBooks {
 
     fn lift(&mut self, board: &mut Board<'_>, place: Place, job: &mut Job) -> Lifted {
         let before = self.part(board, place, job);
-        job.state = State::Done;
+        job.state = JobState::Done;
         match before {
             Move::Wait { .. } | Move::Run { .. } => Lifted::Counted,
             Move::Part | Move::Finish => Lifted::Uncounted,

@@ -11,7 +11,7 @@ use super::field::Field;
 use super::headers::Headers;
 use super::identity::trace_id;
 use super::read::Reader;
-use super::value::{Kind, Value};
+use super::value::{JsonKind, Value};
 use super::{Reason, Refusal, Text};
 use crate::engine::time::Timestamp;
 
@@ -66,7 +66,7 @@ pub(super) fn structured(reader: Reader<'_>) -> Result<(Envelope<'_>, Data), Ref
 
 fn data(reader: Reader<'_>) -> Result<Data, Refusal> {
     match (reader.value(Field::cloud_data), reader.value(Field::cloud_data_base64)) {
-        (Some(value), None) if value.kind == Kind::Object => Ok(Data::Here(value)),
+        (Some(value), None) if value.kind == JsonKind::Object => Ok(Data::Here(value)),
         (Some(value), None) => {
             reader.as_text(value).map(|text| Data::Apart(text.into_owned())).ok_or_else(no_object)
         }

@@ -7,7 +7,7 @@ use super::field::{COUNT, Field, Style, opening_at_start};
 use super::payload::EventType;
 use super::scan::{Nesting, Spelling, blank, colon, literal, string, unescape};
 use super::usual::Usual;
-use super::value::{Kind, Value, number};
+use super::value::{JsonKind, Value, number};
 
 /// A key that is not a known field, or one of the tags: where it is, and whether with escapes.
 #[derive(Clone, Copy, Debug)]
@@ -223,11 +223,11 @@ impl Fields {
         let at = blank(bytes, at);
         let (value, after) = match *bytes.get(at)? {
             b'"' => match self.usual.read(bytes.get(at..)?, field) {
-                Some(length) => (Value::spanning(Kind::Plain, at + 1, at + length - 1), at + length),
+                Some(length) => (Value::spanning(JsonKind::Plain, at + 1, at + length - 1), at + length),
                 None => self.string(bytes, at, field)?,
             },
-            b't' => (Value::spanning(Kind::True, at, at), literal(bytes, at, b"true")?),
-            b'f' => (Value::spanning(Kind::False, at, at), literal(bytes, at, b"false")?),
+            b't' => (Value::spanning(JsonKind::True, at, at), literal(bytes, at, b"true")?),
+            b'f' => (Value::spanning(JsonKind::False, at, at), literal(bytes, at, b"false")?),
             b'n' => (Value::NULL, literal(bytes, at, b"null")?),
             b'{' | b'[' => self.nested(text, at, field, nesting)?,
             _ => number(bytes, at)?,
@@ -241,7 +241,7 @@ impl Fields {
     #[inline]
     fn string(&mut self, bytes: &[u8], at: usize, field: Field) -> Option<(Value, usize)> {
         let (end, spelling) = string(bytes, at + 1)?;
-        let kind = if spelling == Spelling::Plain { Kind::Plain } else { Kind::Escaped };
+        let kind = if spelling == Spelling::Plain { JsonKind::Plain } else { JsonKind::Escaped };
         if spelling == Spelling::Lone {
             self.lone |= field.bit();
         }
@@ -258,9 +258,9 @@ impl Fields {
     ) -> Option<(Value, usize)> {
         let bytes = text.as_bytes();
         nesting.lone = false;
-        let kind = if *bytes.get(at)? == b'{' { Kind::Object } else { Kind::Array };
+        let kind = if *bytes.get(at)? == b'{' { JsonKind::Object } else { JsonKind::Array };
         let end = match (kind, field) {
-            (Kind::Object, Field::tags) => self.scan_tags(text, at, nesting)?,
+            (JsonKind::Object, Field::tags) => self.scan_tags(text, at, nesting)?,
             _ => nesting.skip(bytes, at, 1)?,
         };
         if nesting.lone {

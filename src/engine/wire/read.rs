@@ -8,7 +8,7 @@ use super::fields::{Fields, TagsForm};
 use super::payload::{EventType, Payload, Quantity};
 use super::scan::{Spelling, blank, string, unescape};
 use super::table::event_table;
-use super::value::{Kind, Value, long_real};
+use super::value::{JsonKind, Value, long_real};
 use super::{Event, EventId, Reason, Refusal, Tags, Text, Version, payload};
 use crate::engine::metric::MetricType;
 use crate::engine::time::Timestamp;
@@ -146,7 +146,7 @@ impl<'a> Reader<'a> {
     /// The value of a field; `None` where it is missing or null.
     #[inline]
     pub(super) fn value(self, field: Field) -> Option<Value> {
-        self.fields.get(field).filter(|value| value.kind != Kind::Null)
+        self.fields.get(field).filter(|value| value.kind != JsonKind::Null)
     }
 
     /// The text of a value: of a string what is between the quotes.
@@ -159,16 +159,16 @@ impl<'a> Reader<'a> {
     #[inline]
     pub(super) fn as_text(self, value: Value) -> Option<Text<'a>> {
         match value.kind {
-            Kind::Plain => Some(Cow::Borrowed(self.raw(value))),
-            Kind::Escaped => unescaped(self.raw(value)),
-            Kind::Null
-            | Kind::True
-            | Kind::False
-            | Kind::Whole
-            | Kind::Real
-            | Kind::LongNumber
-            | Kind::Array
-            | Kind::Object => None,
+            JsonKind::Plain => Some(Cow::Borrowed(self.raw(value))),
+            JsonKind::Escaped => unescaped(self.raw(value)),
+            JsonKind::Null
+            | JsonKind::True
+            | JsonKind::False
+            | JsonKind::Whole
+            | JsonKind::Real
+            | JsonKind::LongNumber
+            | JsonKind::Array
+            | JsonKind::Object => None,
         }
     }
 
@@ -278,8 +278,8 @@ impl<'a> Reader<'a> {
     #[inline]
     fn flag(self, faults: &mut Faults, field: Field) -> bool {
         let flag = match self.fields.get(field).map(|value| value.kind) {
-            Some(Kind::True) => Some(true),
-            Some(Kind::False) => Some(false),
+            Some(JsonKind::True) => Some(true),
+            Some(JsonKind::False) => Some(false),
             _ => None,
         };
         faults.check(field, "true or false", flag)
@@ -298,13 +298,13 @@ impl<'a> Reader<'a> {
 
     #[inline]
     fn tags(self, faults: &mut Faults, field: Field) -> Tags<'a> {
-        let object = self.fields.get(field).filter(|value| value.kind == Kind::Object);
+        let object = self.fields.get(field).filter(|value| value.kind == JsonKind::Object);
         let texts = object.filter(|_| self.fields.tags() == TagsForm::Texts);
         faults.check(field, "an object of strings", texts.map(|value| Tags::scanned(self.raw(value))))
     }
 
     fn texts(self, faults: &mut Faults, field: Field) -> Vec<Text<'a>> {
-        let array = self.fields.get(field).filter(|value| value.kind == Kind::Array);
+        let array = self.fields.get(field).filter(|value| value.kind == JsonKind::Array);
         faults.check(field, "an array of strings", array.and_then(|value| strings(self.raw(value))))
     }
 
@@ -313,16 +313,16 @@ impl<'a> Reader<'a> {
     fn quantity(self, field: Field) -> Option<Quantity> {
         let value = self.fields.get(field)?;
         match value.kind {
-            Kind::Whole => Some(Quantity::Whole(value.whole())),
-            Kind::Real => quantity(value.real()),
-            Kind::LongNumber => long_quantity(self.raw(value)),
-            Kind::Null
-            | Kind::True
-            | Kind::False
-            | Kind::Plain
-            | Kind::Escaped
-            | Kind::Array
-            | Kind::Object => None,
+            JsonKind::Whole => Some(Quantity::Whole(value.whole())),
+            JsonKind::Real => quantity(value.real()),
+            JsonKind::LongNumber => long_quantity(self.raw(value)),
+            JsonKind::Null
+            | JsonKind::True
+            | JsonKind::False
+            | JsonKind::Plain
+            | JsonKind::Escaped
+            | JsonKind::Array
+            | JsonKind::Object => None,
         }
     }
 
@@ -331,16 +331,16 @@ impl<'a> Reader<'a> {
     fn finite(self, field: Field) -> Option<f64> {
         let value = self.fields.get(field)?;
         match value.kind {
-            Kind::Whole => Some(value.whole() as f64),
-            Kind::Real => Some(value.real()),
-            Kind::LongNumber => Some(long_real(self.raw(value))).filter(|real| real.is_finite()),
-            Kind::Null
-            | Kind::True
-            | Kind::False
-            | Kind::Plain
-            | Kind::Escaped
-            | Kind::Array
-            | Kind::Object => None,
+            JsonKind::Whole => Some(value.whole() as f64),
+            JsonKind::Real => Some(value.real()),
+            JsonKind::LongNumber => Some(long_real(self.raw(value))).filter(|real| real.is_finite()),
+            JsonKind::Null
+            | JsonKind::True
+            | JsonKind::False
+            | JsonKind::Plain
+            | JsonKind::Escaped
+            | JsonKind::Array
+            | JsonKind::Object => None,
         }
     }
 }

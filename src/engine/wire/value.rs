@@ -4,7 +4,7 @@ use super::scan;
 
 /// What kind of JSON value a field holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum JsonKind {
     Null,
     True,
     False,
@@ -26,23 +26,23 @@ pub(super) enum Kind {
 /// between the quotes).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Value {
-    pub(super) kind: Kind,
+    pub(super) kind: JsonKind,
     /// The object it was found in, by the count of the table that keeps it.
     object: u32,
     bits: u64,
 }
 
 impl Value {
-    pub(super) const NULL: Self = Self::new(Kind::Null, 0);
+    pub(super) const NULL: Self = Self::new(JsonKind::Null, 0);
 
     #[inline]
-    const fn new(kind: Kind, bits: u64) -> Self {
+    const fn new(kind: JsonKind, bits: u64) -> Self {
         Self { kind, object: 0, bits }
     }
 
     /// A value whose text lies between two places, both below 2^32.
     #[inline]
-    pub(super) const fn spanning(kind: Kind, start: usize, end: usize) -> Self {
+    pub(super) const fn spanning(kind: JsonKind, start: usize, end: usize) -> Self {
         Self::new(kind, (start as u64) << 32 | end as u64)
     }
 
@@ -105,7 +105,7 @@ pub(super) fn number(bytes: &[u8], start: usize) -> Option<(Value, usize)> {
         Some(b'.') => digits(bytes, point + 1, whole),
         Some(b'e' | b'E') => return long_number(bytes, start),
         _ if !negative && point - first <= SHORT_DIGITS => {
-            return Some((Value::new(Kind::Whole, whole), point));
+            return Some((Value::new(JsonKind::Whole, whole), point));
         }
         _ => (whole, point),
     };
@@ -115,7 +115,7 @@ pub(super) fn number(bytes: &[u8], start: usize) -> Option<(Value, usize)> {
         (true, next, Some(power)) if !matches!(next, Some(b'e' | b'E')) && (end == point || decimals > 0) => {
             // Both are exact, so one division rounds right.
             let real = mantissa as f64 / power;
-            Some((Value::new(Kind::Real, if negative { -real } else { real }.to_bits()), end))
+            Some((Value::new(JsonKind::Real, if negative { -real } else { real }.to_bits()), end))
         }
         _ => long_number(bytes, start),
     }
@@ -134,7 +134,7 @@ fn digits(bytes: &[u8], mut at: usize, mut number: u64) -> (u64, usize) {
 #[cold]
 fn long_number(bytes: &[u8], start: usize) -> Option<(Value, usize)> {
     let end = scan::number(bytes, start)?;
-    Some((Value::spanning(Kind::LongNumber, start, end), end))
+    Some((Value::spanning(JsonKind::LongNumber, start, end), end))
 }
 
 /// The number a long one is nearest to; infinite beyond the range.
@@ -153,16 +153,16 @@ mod tests {
         let (value, end) = number(raw.as_bytes(), 0)?;
         assert_eq!(end, raw.len());
         Some(match value.kind {
-            Kind::Whole => value.whole() as f64,
-            Kind::Real => value.real(),
-            Kind::LongNumber => long_real(&raw[value.start()..value.end()]),
-            Kind::Null
-            | Kind::True
-            | Kind::False
-            | Kind::Plain
-            | Kind::Escaped
-            | Kind::Array
-            | Kind::Object => return None,
+            JsonKind::Whole => value.whole() as f64,
+            JsonKind::Real => value.real(),
+            JsonKind::LongNumber => long_real(&raw[value.start()..value.end()]),
+            JsonKind::Null
+            | JsonKind::True
+            | JsonKind::False
+            | JsonKind::Plain
+            | JsonKind::Escaped
+            | JsonKind::Array
+            | JsonKind::Object => return None,
         })
     }
 

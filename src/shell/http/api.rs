@@ -15,7 +15,7 @@ use crate::engine::frozen::QuerySpan;
 use crate::engine::labels::Labels;
 use crate::engine::promql::ast::Node;
 use crate::engine::promql::storage::Halt;
-use crate::engine::promql::{Expr, Outcome, ParseError, QueryValue, parse};
+use crate::engine::promql::{EvalOutcome, Expr, ParseError, QueryValue, parse};
 use crate::engine::series::FamilySpec;
 use crate::engine::time::Timestamp;
 use crate::shell::driver::command::Unreadable;
@@ -321,7 +321,7 @@ fn limit(form: &Form) -> Result<Option<usize>, FormError> {
 }
 
 /// Leaves so many series.
-fn limit_outcome(outcome: &mut Outcome, limit: Option<usize>) {
+fn limit_outcome(outcome: &mut EvalOutcome, limit: Option<usize>) {
     let Some(limit) = limit else { return };
     let before = match &mut outcome.value {
         QueryValue::Scalar(_) | QueryValue::String(_) => return,
@@ -341,6 +341,6 @@ fn limit_outcome(outcome: &mut Outcome, limit: Option<usize>) {
     }
 }
 
-fn write(outcome: &Outcome, at: Timestamp, out: &mut Pieces) -> Result<(), QueryError> {
+fn write(outcome: &EvalOutcome, at: Timestamp, out: &mut Pieces) -> Result<(), QueryError> {
     json::write_outcome(outcome, at, out).map_err(|_| QueryError::Broken)
 }

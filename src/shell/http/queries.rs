@@ -13,7 +13,7 @@ use crate::engine::config::QueryConfig;
 use crate::engine::fact::{Fact, QueryRefusal};
 use crate::engine::frozen::{FrozenInstant, QueryTerms};
 use crate::engine::promql::storage::{Halt, Patience};
-use crate::engine::promql::{EvalError, Settings};
+use crate::engine::promql::{EvalError, EvalSettings};
 use crate::shell::driver::command::{Command, Unreadable};
 use crate::shell::driver::mailbox::Mailbox;
 use crate::shell::in_force::ConfigInForce;
@@ -191,8 +191,10 @@ impl Queries {
         let instant = self.mailbox.freeze_blocking()?;
         let mut pieces = Pieces::default();
         let samples_max = self.config.get().query.samples;
-        let terms =
-            QueryTerms { settings: &Settings { samples_max, ..Settings::default() }, patience: ticket };
+        let terms = QueryTerms {
+            settings: &EvalSettings { samples_max, ..EvalSettings::default() },
+            patience: ticket,
+        };
         match (work(&instant, terms, &mut pieces), ticket.ended()) {
             (Ok(()), _) => Ok(pieces.finish()),
             (Err(_), Some(halt)) => Err(halt.into()),

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use signalbox::engine::promql::{
-    Expr, Outcome, QueryTimes, QueryValue, Settings, Value, instant, parse, range,
+    EvalOutcome, EvalSettings, Expr, QueryTimes, QueryValue, Value, instant, parse, range,
 };
 
 use super::command::{Eval, Expectation, Steps, Wanted, When};
@@ -13,7 +13,7 @@ use super::storage::MemoryStorage;
 const MINUTE_MS: i64 = 60_000;
 
 /// Runs one `eval`; says what is not as expected.
-pub(super) fn run(case: &Eval, storage: &MemoryStorage, settings: &Settings) -> Result<(), String> {
+pub(super) fn run(case: &Eval, storage: &MemoryStorage, settings: &EvalSettings) -> Result<(), String> {
     let expr = match parse(&case.text) {
         Ok(expr) => expr,
         Err(wrong) => {
@@ -46,9 +46,9 @@ pub(super) fn run(case: &Eval, storage: &MemoryStorage, settings: &Settings) -> 
 fn evaluate(
     expr: &Expr,
     storage: &MemoryStorage,
-    settings: &Settings,
+    settings: &EvalSettings,
     when: When,
-) -> Result<Outcome, String> {
+) -> Result<EvalOutcome, String> {
     let evaluated = catch_unwind(AssertUnwindSafe(|| match when {
         When::Instant(at) => instant(expr, storage, at, settings),
         When::Range(Steps { start, end, step }) => {
@@ -74,7 +74,7 @@ fn order(case: &Eval) -> Order {
 }
 
 /// Warnings and infos: each expected one is there, and where any is expected nothing else is.
-fn annotations(case: &Eval, outcome: &Outcome) -> Result<(), String> {
+fn annotations(case: &Eval, outcome: &EvalOutcome) -> Result<(), String> {
     let (mut warns, mut infos) = (Vec::new(), Vec::new());
     for expectation in &case.expectations {
         match expectation {
@@ -172,6 +172,6 @@ fn the_deepest_expressions_are_evaluated_on_the_stack_of_a_thread() {
     let storage = MemoryStorage::default();
     for text in deep {
         let expr = parse(&text).unwrap_or_else(|wrong| panic!("{text}: {wrong}"));
-        assert!(instant(&expr, &storage, 0, &Settings::default()).is_ok(), "{text}");
+        assert!(instant(&expr, &storage, 0, &EvalSettings::default()).is_ok(), "{text}");
     }
 }

@@ -22,7 +22,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use signalbox::engine::promql::{NameRemoval, Settings, StartTimestamps, TypeAndUnit};
+use signalbox::engine::promql::{EvalSettings, NameRemoval, StartTimestamps, TypeAndUnit};
 
 use command::Command;
 use storage::MemoryStorage;
@@ -41,8 +41,8 @@ impl Report {
 }
 
 /// The settings the corpus is written for; two files need what their names say.
-fn settings(file: &str) -> Settings {
-    let mut settings = Settings { name_removal: NameRemoval::Delayed, ..Settings::default() };
+fn settings(file: &str) -> EvalSettings {
+    let mut settings = EvalSettings { name_removal: NameRemoval::Delayed, ..EvalSettings::default() };
     if file.starts_with("start_timestamps") {
         settings.start_timestamps = StartTimestamps::Used;
     }

@@ -11,7 +11,7 @@ use std::process::Command;
 
 use regex::Regex;
 use signalbox::engine::labels::Labels;
-use signalbox::engine::promql::{QueryValue, Settings, Value, instant, parse};
+use signalbox::engine::promql::{EvalSettings, QueryValue, Value, instant, parse};
 
 use super::command;
 use super::project;
@@ -57,7 +57,7 @@ fn stored(series: &str) -> MemoryStorage {
 }
 
 fn evaluated(expression: &str, storage: &MemoryStorage) -> Vector {
-    let outcome = instant(&parse(expression).unwrap(), storage, AT_MS, &Settings::default()).unwrap();
+    let outcome = instant(&parse(expression).unwrap(), storage, AT_MS, &EvalSettings::default()).unwrap();
     let QueryValue::Vector(vector) = outcome.value else { panic!("{expression} yields no vector") };
     let floats = vector.into_iter().map(|(labels, value)| match value {
         Value::Float(value) => (labels, value),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::super::EvalError;
 use super::super::ast::{Expr, Node, Shift};
-use super::super::storage::{Condition, Extent, Matcher, Selection, Value};
+use super::super::storage::{Extent, MatchCondition, Matcher, Selection, Value};
 use super::row::NameState;
 use super::{
     Cell, Evaluator, Grid, Matrix, Novelty, Numbering, Row, Times, duplicate_labels, fail, select, unwrapped,
@@ -137,13 +137,14 @@ impl Request {
         };
         let (mut names, data): (Vec<Matcher>, Vec<Matcher>) =
             matchers.iter().cloned().partition(|matcher| matcher.name.as_ref() == METRIC_NAME);
-        let positive =
-            |matcher: &Matcher| matches!(matcher.condition, Condition::Equal(_) | Condition::Match(_));
+        let positive = |matcher: &Matcher| {
+            matches!(matcher.condition, MatchCondition::Equal(_) | MatchCondition::Match(_))
+        };
         let implied = match names.as_slice() {
-            [] => Some(Condition::Equal(Arc::from(DEFAULT))),
+            [] => Some(MatchCondition::Equal(Arc::from(DEFAULT))),
             // Naming only what is not meant would mean every other metric.
             names if !names.iter().any(positive) => {
-                Pattern::anchored(CONVENTIONAL).ok().map(Condition::Match)
+                Pattern::anchored(CONVENTIONAL).ok().map(MatchCondition::Match)
             }
             _ => None,
         };

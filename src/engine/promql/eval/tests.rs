@@ -80,7 +80,7 @@ fn shown(value: &QueryValue) -> Vec<String> {
 
 fn at(lines: &[&str], query: &str, minute: i64) -> Result<Vec<String>, String> {
     let expr = parse(query).unwrap();
-    let outcome = instant(&expr, &Minutes::new(lines), minute * 60_000, &Settings::default());
+    let outcome = instant(&expr, &Minutes::new(lines), minute * 60_000, &EvalSettings::default());
     outcome.map(|outcome| shown(&outcome.value)).map_err(|error| error.message)
 }
 
@@ -90,7 +90,7 @@ fn over(lines: &[&str], query: &str, minutes: i64) -> Result<Vec<String>, String
         &expr,
         &Minutes::new(lines),
         QueryTimes { start_ms: 0, end_ms: minutes * 60_000, step_ms: 60_000 },
-        &Settings::default(),
+        &EvalSettings::default(),
     );
     outcome.map(|outcome| shown(&outcome.value)).map_err(|error| error.message)
 }
@@ -166,7 +166,7 @@ fn an_expression_that_at_fixes_is_the_same_at_every_step() {
 
 #[test]
 fn a_query_that_would_hold_too_many_samples_fails() {
-    let settings = Settings { samples_max: 3, ..Settings::default() };
+    let settings = EvalSettings { samples_max: 3, ..EvalSettings::default() };
     let storage = Minutes::new(&["a{i=\"1\"} 1", "a{i=\"2\"} 1", "a{i=\"3\"} 1", "a{i=\"4\"} 1"]);
     let message = "query processing would load too many samples into memory in query execution";
     let error = instant(&parse("a").unwrap(), &storage, 0, &settings).unwrap_err();
@@ -185,7 +185,7 @@ fn a_query_that_would_hold_too_many_samples_fails() {
 fn warnings_are_given_once_and_say_where() {
     let storage = Minutes::new(&["a{i=\"1\"} 0+1x9", "a{i=\"2\"} 0+1x9"]);
     let outcome =
-        instant(&parse("sum(rate(a[5m]))").unwrap(), &storage, 300_000, &Settings::default()).unwrap();
+        instant(&parse("sum(rate(a[5m]))").unwrap(), &storage, 300_000, &EvalSettings::default()).unwrap();
     let info = "PromQL info: metric might not be a counter, name does not end in _total/_sum/_count/_bucket: \"a\" (1:10)";
     assert_eq!(outcome.infos, [info]);
 }
@@ -203,15 +203,15 @@ fn times_at_the_ends_of_what_can_be_counted_do_no_harm() {
     let expr = parse("rate(a[5m] offset -1y) + on() a @ 9e15 or hour() or max_over_time(a[1y:1d])").unwrap();
     for at_ms in [i64::MIN, i64::MAX, 0] {
         let storage = Minutes::new(&["a 1 2 3"]);
-        assert!(instant(&expr, &storage, at_ms, &Settings::default()).is_ok());
+        assert!(instant(&expr, &storage, at_ms, &EvalSettings::default()).is_ok());
     }
 }
 
 #[test]
 fn windows_within_windows_are_bounded() {
     let expr = parse("max_over_time(max_over_time(vector(1)[100m:1s])[100m:1s])").unwrap();
-    let settings = Settings { samples_max: 40_000, ..Settings::default() };
+    let settings = EvalSettings { samples_max: 40_000, ..EvalSettings::default() };
     let error = instant(&expr, &Minutes::new(&[]), 0, &settings).unwrap_err().message;
     assert_eq!(error, "query processing would read too many samples in query execution");
-    assert!(instant(&expr, &Minutes::new(&[]), 0, &Settings::default()).is_ok());
+    assert!(instant(&expr, &Minutes::new(&[]), 0, &EvalSettings::default()).is_ok());
 }

@@ -2,7 +2,7 @@
 
 use super::super::ast::{Expr, Node};
 use super::super::eval::{Matrix, Row};
-use super::super::storage::{Condition, Matcher, Value};
+use super::super::storage::{MatchCondition, Matcher, Value};
 use crate::engine::labels::{Labels, METRIC_NAME};
 
 /// One at each step where `matrix` has no value, with the labels the selector `arg` names.
@@ -28,10 +28,13 @@ fn named_labels(arg: &Expr) -> Labels {
     for matcher in selector.matchers.iter().filter(|matcher| matcher.name.as_ref() != METRIC_NAME) {
         let known = seen.iter_mut().find(|(known, _)| known.name == matcher.name);
         match (&matcher.condition, known) {
-            (Condition::Equal(value), None) => seen.push((matcher, Some(value))),
+            (MatchCondition::Equal(value), None) => seen.push((matcher, Some(value))),
             (_, Some((_, value))) => *value = None,
             (
-                Condition::NotEqual(_) | Condition::OneOf(_) | Condition::Match(_) | Condition::NoMatch(_),
+                MatchCondition::NotEqual(_)
+                | MatchCondition::OneOf(_)
+                | MatchCondition::Match(_)
+                | MatchCondition::NoMatch(_),
                 None,
             ) => {}
         }

@@ -10,7 +10,7 @@ use super::starts::restarts;
 use super::window::{Point, Window, merged};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum RateKind {
     /// A counter's growth per second.
     Rate,
     /// A gauge's change.
@@ -18,14 +18,14 @@ enum Kind {
 }
 
 pub(super) fn irate(window: &mut Window<'_>) -> Cell {
-    last_two(window, Kind::Rate)
+    last_two(window, RateKind::Rate)
 }
 
 pub(super) fn idelta(window: &mut Window<'_>) -> Cell {
-    last_two(window, Kind::Delta)
+    last_two(window, RateKind::Delta)
 }
 
-fn last_two(window: &mut Window<'_>, kind: Kind) -> Cell {
+fn last_two(window: &mut Window<'_>, kind: RateKind) -> Cell {
     let last_of = |count: usize| count.saturating_sub(2);
     let floats = window.floats.get(last_of(window.floats.len())..)?;
     let histograms = window.histograms.get(last_of(window.histograms.len())..)?;
@@ -35,28 +35,28 @@ fn last_two(window: &mut Window<'_>, kind: Kind) -> Cell {
     if seconds == 0.0 {
         return None;
     }
-    let per_second = if kind == Kind::Rate { seconds } else { 1.0 };
+    let per_second = if kind == RateKind::Rate { seconds } else { 1.0 };
     match (before, after) {
         (Point::Float(before), Point::Float(after)) => {
             let restarted = after.value < before.value
                 || restarts((before.start_ms, before.time_ms), (after.start_ms, after.time_ms));
             let change =
-                if kind == Kind::Rate && restarted { after.value } else { after.value - before.value };
+                if kind == RateKind::Rate && restarted { after.value } else { after.value - before.value };
             Some(Value::Float(change / per_second))
         }
         (Point::Histogram(before), Point::Histogram(after)) => {
             let gauges = [before, after].map(|point| point.value.reset_hint == ResetHint::Gauge);
             match kind {
-                Kind::Rate if gauges.contains(&true) => {
+                RateKind::Rate if gauges.contains(&true) => {
                     window.note(Note::NotCounter(Arc::clone(window.metric)));
                 }
-                Kind::Delta if gauges.contains(&false) => {
+                RateKind::Delta if gauges.contains(&false) => {
                     window.note(Note::NotGauge(Arc::clone(window.metric)));
                 }
-                Kind::Rate | Kind::Delta => {}
+                RateKind::Rate | RateKind::Delta => {}
             }
             let restarted = histograms_restart(before, after) || after.value.is_reset_after(&before.value);
-            let change = if kind == Kind::Rate && restarted {
+            let change = if kind == RateKind::Rate && restarted {
                 FloatHistogram::clone(&after.value)
             } else {
                 let Ok((change, reconciled)) = after.value.combined(Operation::Subtract, &before.value)
@@ -70,7 +70,7 @@ fn last_two(window: &mut Window<'_>, kind: Kind) -> Cell {
                 change
             };
             let change = change.hinted(ResetHint::Gauge).compacted();
-            let change = if kind == Kind::Rate { change.divided(per_second) } else { change };
+            let change = if kind == RateKind::Rate { change.divided(per_second) } else { change };
             Some(Value::Histogram(Arc::new(change)))
         }
         (Point::Float(_), Point::Histogram(_)) | (Point::Histogram(_), Point::Float(_)) => {

@@ -9,7 +9,7 @@ use super::super::eval::{Evaluator, Matrix, Note, Novelty, Numbering, Row, fail,
 use super::super::storage::Value;
 use super::super::{EvalError, NameRemoval};
 use super::matching::{MatchGroups, matched_labels};
-use super::{Kind, Verdict, element};
+use super::{OperatorKind, Verdict, element};
 use crate::engine::labels::{Label, Labels};
 
 /// One side of a match at one step: the series, or a fill value for a group none of that side is in.
@@ -77,7 +77,8 @@ impl Evaluator<'_> {
             one,
             groups: MatchGroups::new(&binary.matching, many, one),
             swapped,
-            as_bool: binary.op.kind() == Kind::Comparison && binary.comparison == ComparisonMode::Bool,
+            as_bool: binary.op.kind() == OperatorKind::Comparison
+                && binary.comparison == ComparisonMode::Bool,
             result: Matrix::with_capacity(steps, many.len()),
             numbering: Numbering::default(),
             visited: Vec::new(),
@@ -237,7 +238,7 @@ impl Operation<'_> {
             }
             (Side::Fill(_), Side::Fill(_)) => (Row::default(), Row::default()),
         };
-        let arithmetic = self.binary.op.kind() == Kind::Arithmetic;
+        let arithmetic = self.binary.op.kind() == OperatorKind::Arithmetic;
         let kept = |label: &&Label| !(arithmetic && is_metadata(&label.0)) && survives(matching, &label.0);
         let included = matching.include.iter().map(|name| (name.clone(), one.get(name).into()));
         let labels = many.iter().filter(kept).cloned().chain(included);

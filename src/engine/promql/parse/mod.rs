@@ -17,7 +17,7 @@ use super::ast::{Expr, Literal, Node, Sign, VectorSelector};
 use super::check::{self, advise, error};
 use super::inspect::UNARY_PRECEDENCE;
 use super::lexer::{self, Flaw, Token, TokenKind};
-use super::storage::Condition;
+use super::storage::MatchCondition;
 use super::text;
 use crate::engine::labels::Labels;
 use crate::engine::pattern::PatternBudget;
@@ -74,8 +74,11 @@ pub(super) fn label_set(text: &str) -> Result<Labels, ParseError> {
         return Err(error(selector.expr.span, "this is no label set"));
     };
     let pairs = matchers.into_iter().map(|matcher| match matcher.condition {
-        Condition::Equal(value) => Some((matcher.name, value)),
-        Condition::NotEqual(_) | Condition::OneOf(_) | Condition::Match(_) | Condition::NoMatch(_) => None,
+        MatchCondition::Equal(value) => Some((matcher.name, value)),
+        MatchCondition::NotEqual(_)
+        | MatchCondition::OneOf(_)
+        | MatchCondition::Match(_)
+        | MatchCondition::NoMatch(_) => None,
     });
     match pairs.collect::<Option<Vec<_>>>() {
         Some(pairs) => Ok(Labels::collect(pairs)),

@@ -9,7 +9,7 @@ use crate::engine::promql::ParseError;
 use crate::engine::promql::ast::{At, Node, RangeMode, Shift, Sign, VectorSelector};
 use crate::engine::promql::check::{self, advise, error};
 use crate::engine::promql::lexer::{Token, TokenKind};
-use crate::engine::promql::storage::{Condition, Matcher};
+use crate::engine::promql::storage::{MatchCondition, Matcher};
 use crate::engine::promql::text;
 
 const SHIFTABLE: &str = "an instant vector selector or range vector selector or a subquery";
@@ -108,13 +108,13 @@ impl Parser<'_> {
             })
         };
         let condition = if operator.kind == TokenKind::RegexMatch {
-            Condition::Match(regex()?)
+            MatchCondition::Match(regex()?)
         } else if operator.kind == TokenKind::RegexNoMatch {
-            Condition::NoMatch(regex()?)
+            MatchCondition::NoMatch(regex()?)
         } else if operator.kind == TokenKind::NotEqual {
-            Condition::NotEqual(value)
+            MatchCondition::NotEqual(value)
         } else {
-            Condition::Equal(value)
+            MatchCondition::Equal(value)
         };
         Ok(Matcher { name: name.into(), condition })
     }
@@ -279,7 +279,7 @@ fn shift<'e>(
 
 fn set_name(selector: &mut VectorSelector, name: &str) {
     let name: Arc<str> = name.into();
-    let matcher = Matcher { name: METRIC_NAME.into(), condition: Condition::Equal(Arc::clone(&name)) };
+    let matcher = Matcher { name: METRIC_NAME.into(), condition: MatchCondition::Equal(Arc::clone(&name)) };
     let first = selector.name.is_none();
     if first {
         selector.name = Some(name);

@@ -6,11 +6,11 @@ use super::Subject;
 use crate::engine::promql::Expr;
 use crate::engine::promql::ast::{BinaryOp, ComparisonMode, Node};
 use crate::engine::promql::inspect::{literal_name, selectors, walk};
-use crate::engine::rules::set::{Condition, Kind};
+use crate::engine::rules::set::{Condition, RuleKind};
 use crate::engine::yaml::Findings;
 
 pub(super) fn check(subject: &Subject<'_>, findings: &mut Findings<'_>) {
-    let Kind::Alerting(alerting) = &subject.rule.kind else { return };
+    let RuleKind::Alerting(alerting) = &subject.rule.kind else { return };
     let compares_itself = alerting.policy.levels.iter().any(|level| level.condition == Condition::Expression);
     if !compares_itself || filters(&subject.rule.expr) {
         return;

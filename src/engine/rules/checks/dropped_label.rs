@@ -3,13 +3,13 @@
 use super::Subject;
 use super::kept::{Kept, kept};
 use crate::engine::diagnostic::closest;
-use crate::engine::rules::set::{Alerting, Kind};
+use crate::engine::rules::set::{Alerting, RuleKind};
 use crate::engine::rules::template::Template;
 use crate::engine::yaml::Findings;
 use crate::engine::yaml::{Value, name_of};
 
 pub(super) fn check(subject: &Subject<'_>, findings: &mut Findings<'_>) {
-    let Kind::Alerting(alerting) = &subject.rule.kind else { return };
+    let RuleKind::Alerting(alerting) = &subject.rule.kind else { return };
     let kept = kept(&subject.rule.expr, subject.metrics);
     let texts = [("labels", &subject.rule.labels), ("annotations", &alerting.annotations)];
     for (key, templates) in texts {

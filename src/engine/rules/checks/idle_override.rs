@@ -4,11 +4,11 @@ use super::Subject;
 use super::kept::{Kept, kept};
 use super::unknown_value;
 use crate::engine::diagnostic::closest;
-use crate::engine::rules::set::{Alerting, Kind, Override};
+use crate::engine::rules::set::{Alerting, Override, RuleKind};
 use crate::engine::yaml::{Findings, Node, Value, name_of};
 
 pub(super) fn check(subject: &Subject<'_>, findings: &mut Findings<'_>) {
-    let Kind::Alerting(alerting) = &subject.rule.kind else { return };
+    let RuleKind::Alerting(alerting) = &subject.rule.kind else { return };
     let Some(Value::Sequence(nodes)) = subject.fields.get("overrides").map(|node| &node.value) else {
         return;
     };

@@ -6,7 +6,7 @@ use crate::engine::metric::{Part, sample_names};
 use crate::engine::promql::Expr;
 use crate::engine::promql::ast::{AggregateOp, BinaryOp, Node};
 use crate::engine::promql::inspect::{comparison, literal_name, number, selectors, unwrapped};
-use crate::engine::rules::set::{Condition, Kind};
+use crate::engine::rules::set::{Condition, RuleKind};
 use crate::engine::yaml::Findings;
 use crate::engine::yaml::{Node as YamlNode, Value, name_of};
 
@@ -14,7 +14,7 @@ use crate::engine::yaml::{Node as YamlNode, Value, name_of};
 const LONG_SECONDS: f64 = 100.0;
 
 pub(super) fn check(subject: &Subject<'_>, findings: &mut Findings<'_>) {
-    let Kind::Alerting(alerting) = &subject.rule.kind else { return };
+    let RuleKind::Alerting(alerting) = &subject.rule.kind else { return };
     if let Some(binary) = comparison(&subject.rule.expr) {
         let sides = [(&binary.left, &binary.right, false), (&binary.right, &binary.left, true)];
         for (value, bound, swapped) in sides {
@@ -254,7 +254,7 @@ fn is_number(node: &YamlNode, number: f64) -> bool {
 
 /// Levels whose higher one begins before its lower one, so that the lower is never shown.
 fn levels_in_order(subject: &Subject<'_>, findings: &mut Findings<'_>) {
-    let (Kind::Alerting(alerting), Some(node)) = (&subject.rule.kind, subject.fields.get("severities"))
+    let (RuleKind::Alerting(alerting), Some(node)) = (&subject.rule.kind, subject.fields.get("severities"))
     else {
         return;
     };

@@ -2,11 +2,11 @@
 
 use super::Subject;
 use crate::engine::diagnostic::closest;
-use crate::engine::rules::set::{Kind, Severity};
+use crate::engine::rules::set::{RuleKind, Severity};
 use crate::engine::yaml::{Findings, Value, name_of};
 
 pub(super) fn check(subject: &Subject<'_>, findings: &mut Findings<'_>) {
-    let Kind::Alerting(alerting) = &subject.rule.kind else { return };
+    let RuleKind::Alerting(alerting) = &subject.rule.kind else { return };
     let Some(Value::Mapping(entries)) = subject.fields.get("labels").map(|node| &node.value) else { return };
     let has_levels = alerting.policy.levels.iter().any(|level| level.severity.is_some());
     for (key, value) in entries {

@@ -4,7 +4,7 @@ use super::Subject;
 use crate::engine::metric::Part;
 use crate::engine::metric::bound::{BUCKET_BOUND, bound_text, is_same_value};
 use crate::engine::promql::inspect::{literal_name, selectors};
-use crate::engine::promql::storage::Condition;
+use crate::engine::promql::storage::MatchCondition;
 use crate::engine::yaml::Findings;
 
 pub(super) fn check(subject: &Subject<'_>, findings: &mut Findings<'_>) {
@@ -16,7 +16,7 @@ pub(super) fn check(subject: &Subject<'_>, findings: &mut Findings<'_>) {
         let Some(buckets) = &known.metric.buckets else { continue };
         let bounds: Vec<String> = buckets.iter().copied().chain([f64::INFINITY]).map(bound_text).collect();
         for matcher in found.selector.matchers.iter().filter(|matcher| &*matcher.name == BUCKET_BOUND) {
-            let Condition::Equal(wanted) = &matcher.condition else { continue };
+            let MatchCondition::Equal(wanted) = &matcher.condition else { continue };
             if bounds.iter().any(|bound| is_same_value(BUCKET_BOUND, bound, wanted)) {
                 continue;
             }

@@ -3,7 +3,7 @@
 use super::{Subject, closed_of};
 use crate::engine::diagnostic::closest;
 use crate::engine::promql::inspect::selectors;
-use crate::engine::promql::storage::{Condition, Matcher};
+use crate::engine::promql::storage::{MatchCondition, Matcher};
 use crate::engine::yaml::Findings;
 
 /// What a label has where its event does not say.
@@ -43,12 +43,12 @@ pub(super) fn report(
 fn never(matcher: &Matcher, values: &[&str]) -> Option<String> {
     let mut known = values.iter().copied().chain([UNKNOWN, ""]);
     match &matcher.condition {
-        Condition::Equal(value) | Condition::NotEqual(value) => {
+        MatchCondition::Equal(value) | MatchCondition::NotEqual(value) => {
             (!known.any(|known| known == value.as_ref())).then(|| value.to_string())
         }
         // No selector says so.
-        Condition::OneOf(_) => None,
-        Condition::Match(pattern) | Condition::NoMatch(pattern) => {
+        MatchCondition::OneOf(_) => None,
+        MatchCondition::Match(pattern) | MatchCondition::NoMatch(pattern) => {
             (!known.any(|known| pattern.is_match(known))).then(|| pattern.text().to_owned())
         }
     }

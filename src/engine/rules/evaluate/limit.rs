@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Evaluation;
 use crate::engine::labels::Labels;
 use crate::engine::rules::book::{Episode, Sender};
-use crate::engine::rules::event::{Kind, Reason};
+use crate::engine::rules::event::{AlertEventKind, Reason};
 use crate::engine::rules::set::Severity;
 
 /// The name and the rule id of the alert about limits.
@@ -31,7 +31,7 @@ impl Evaluation<'_, '_> {
                     "rule {} of group {} wants {wanted} alerts, its limit is {limit}",
                     self.rule.name, self.env.group.name
                 );
-                let kind = Kind::Triggered {
+                let kind = AlertEventKind::Triggered {
                     metric_name: Arc::from("signalbox_rule_limit_refused_total"),
                     current_value: wanted as f64,
                     threshold: limit as f64,
@@ -41,7 +41,7 @@ impl Evaluation<'_, '_> {
                 Some(episode)
             }
             (Some(open), true) => {
-                let kind = Kind::Cleared { reason: Reason::Recovered, value: Some(wanted as f64) };
+                let kind = AlertEventKind::Cleared { reason: Reason::Recovered, value: Some(wanted as f64) };
                 self.send(&open, kind);
                 None
             }
@@ -65,7 +65,7 @@ impl Evaluation<'_, '_> {
         }
     }
 
-    fn send(&mut self, episode: &Episode, kind: Kind) {
+    fn send(&mut self, episode: &Episode, kind: AlertEventKind) {
         let event =
             limit_sender(&self.env.settings.instance, self.env.at, |sender| sender.event(episode, kind));
         self.env.outbox.push(event);

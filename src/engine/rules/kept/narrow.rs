@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Partition;
 use crate::engine::labels::Labels;
 use crate::engine::metric::bound::NUMBER_LABELS;
-use crate::engine::promql::storage::{Condition, Matcher, Selection};
+use crate::engine::promql::storage::{MatchCondition, Matcher, Selection};
 use crate::engine::promql::{SelectedSeries, Storage};
 
 /// From how many moved series on everything is evaluated.
@@ -69,8 +69,8 @@ fn matcher(name: &Arc<str>, moved: &[Labels]) -> Matcher {
     let value = |labels: &Labels| labels.shared(name).unwrap_or(&empty).clone();
     let values: BTreeSet<Arc<str>> = moved.iter().map(value).collect();
     let condition = match values.first().filter(|_| values.len() == 1) {
-        Some(value) => Condition::Equal(value.clone()),
-        None => Condition::OneOf(Arc::new(values)),
+        Some(value) => MatchCondition::Equal(value.clone()),
+        None => MatchCondition::OneOf(Arc::new(values)),
     };
     Matcher { name: name.clone(), condition }
 }

@@ -13,7 +13,9 @@ use crate::engine::diagnostic::Source;
 use crate::engine::frozen::QueryTerms;
 use crate::engine::labels::Labels;
 use crate::engine::promql::storage::{Endless, Extent, Selection};
-use crate::engine::promql::{QueryValue, Sample, SelectedSeries, Settings, Storage, Value, instant, parse};
+use crate::engine::promql::{
+    EvalSettings, QueryValue, Sample, SelectedSeries, Storage, Value, instant, parse,
+};
 use crate::engine::rules::RuleSet;
 use crate::engine::rules::load::{INTERVAL_DEFAULT, LoadContext, load};
 use crate::engine::time::Timestamp;
@@ -136,7 +138,7 @@ proptest! {
     ) {
         // Some are no expression (`group_left` with `and`), some have no result: nothing to compare.
         let Ok(expr) = parse(&query) else { return Ok(()) };
-        let settings = Settings::default();
+        let settings = EvalSettings::default();
         let at_ms = 11 * STEP_MS;
         let Ok(full) = instant(&expr, &memory, at_ms, &settings) else { return Ok(()) };
         let moved: Vec<Labels> = chosen.iter().map(|index| index.get(&memory.0).0.without_name()).collect();
@@ -203,7 +205,7 @@ fn held_and_full(engine: &mut Engine, now: Timestamp) -> [Vec<(String, Labels, u
             continue;
         }
         let expr = parse(&rule.query).unwrap();
-        let terms = QueryTerms { settings: &Settings::default(), patience: &Endless };
+        let terms = QueryTerms { settings: &EvalSettings::default(), patience: &Endless };
         let outcome = frozen.query_instant(&expr, now, terms).unwrap();
         full.extend(
             bits(&outcome.value)

@@ -12,7 +12,7 @@ use crate::engine::duration::parse_duration;
 use crate::engine::promql::inspect::{self, selectors};
 use crate::engine::promql::{self, Expr};
 use crate::engine::rules::checks::{self, Subject, Written};
-use crate::engine::rules::set::{Alerting, Kind, NoData, RefusedKind, Rule};
+use crate::engine::rules::set::{Alerting, NoData, RefusedKind, Rule, RuleKind};
 use crate::engine::rules::template::Template;
 use crate::engine::yaml::{Fields, Findings, Text};
 use crate::engine::yaml::{Node, Value};
@@ -109,8 +109,8 @@ pub(super) fn read(node: &Node, around: Surroundings<'_>, findings: &mut Finding
     let labels = labels(word, around.labels, &own_labels, findings);
     let query = query?;
     let kind = match word {
-        RuleWord::Record => Kind::Recording,
-        RuleWord::Alert => Kind::Alerting(Box::new(alerting?)),
+        RuleWord::Record => RuleKind::Recording,
+        RuleWord::Alert => RuleKind::Alerting(Box::new(alerting?)),
     };
     let rule = Rule {
         id: Arc::from(""),

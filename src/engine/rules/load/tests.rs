@@ -160,8 +160,8 @@ groups:
         .set
         .rules()
         .filter_map(|rule| match &rule.kind {
-            Kind::Alerting(alerting) => Some(alerting),
-            Kind::Recording => None,
+            RuleKind::Alerting(alerting) => Some(alerting),
+            RuleKind::Recording => None,
         })
         .flat_map(|alerting| {
             [&alerting.policy].into_iter().chain(alerting.overrides.iter().map(|exception| &exception.policy))
@@ -220,8 +220,8 @@ groups:
 ";
     let set = loaded(&[("a.yaml", text)], None).set;
     let metric = |rule: &Arc<Rule>| match &rule.kind {
-        Kind::Alerting(alerting) => alerting.metric.to_string(),
-        Kind::Recording => String::new(),
+        RuleKind::Alerting(alerting) => alerting.metric.to_string(),
+        RuleKind::Recording => String::new(),
     };
     let metrics: Vec<String> = set.rules().map(metric).collect();
     assert_eq!(metrics, ["db_query_duration_seconds", "queue_depth", ""]);

@@ -10,7 +10,7 @@ use hashbrown::HashMap;
 use crate::engine::history::History;
 use crate::engine::labels::{Labels, METRIC_NAME};
 use crate::engine::metric::bound::NUMBER_LABELS;
-use crate::engine::promql::storage::{Condition, Matcher};
+use crate::engine::promql::storage::{MatchCondition, Matcher};
 use crate::engine::series::{FamilyId, Removed, SeriesId, Store};
 use crate::engine::time::Timestamp;
 
@@ -199,16 +199,16 @@ impl FamilySelectors {
             .collect();
         let place = self.all.len();
         let wanted = matchers.iter().find_map(|matcher| match &matcher.condition {
-            Condition::Equal(value)
+            MatchCondition::Equal(value)
                 if !value.is_empty() && !NUMBER_LABELS.contains(&matcher.name.as_ref()) =>
             {
                 Some((&matcher.name, value))
             }
-            Condition::Equal(_)
-            | Condition::NotEqual(_)
-            | Condition::OneOf(_)
-            | Condition::Match(_)
-            | Condition::NoMatch(_) => None,
+            MatchCondition::Equal(_)
+            | MatchCondition::NotEqual(_)
+            | MatchCondition::OneOf(_)
+            | MatchCondition::Match(_)
+            | MatchCondition::NoMatch(_) => None,
         });
         match wanted {
             Some((name, value)) => {
@@ -237,12 +237,12 @@ impl FamilySelectors {
 /// The metric name a selector spells out.
 fn name_of(selector: &[Matcher]) -> Option<&Arc<str>> {
     selector.iter().find_map(|matcher| match &matcher.condition {
-        Condition::Equal(name) if matcher.name.as_ref() == METRIC_NAME => Some(name),
-        Condition::Equal(_)
-        | Condition::NotEqual(_)
-        | Condition::OneOf(_)
-        | Condition::Match(_)
-        | Condition::NoMatch(_) => None,
+        MatchCondition::Equal(name) if matcher.name.as_ref() == METRIC_NAME => Some(name),
+        MatchCondition::Equal(_)
+        | MatchCondition::NotEqual(_)
+        | MatchCondition::OneOf(_)
+        | MatchCondition::Match(_)
+        | MatchCondition::NoMatch(_) => None,
     })
 }
 

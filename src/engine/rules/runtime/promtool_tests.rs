@@ -9,7 +9,7 @@ use super::tests::{Memory, at, rule_set};
 use super::*;
 use crate::engine::promql::Value;
 use crate::engine::promql::series_notation::{Line, line};
-use crate::engine::rules::view::State;
+use crate::engine::rules::view::AlertingState;
 
 const CASES: &str = include_str!("../../../../tests/rules/promtool_alerts.json");
 
@@ -44,7 +44,7 @@ fn memory(case: &Case) -> Memory {
 }
 
 fn firing(rules: &Rules) -> Vec<(Texts, Texts)> {
-    let firing = rules.alerts().into_iter().filter(|alert| alert.state == State::Firing);
+    let firing = rules.alerts().into_iter().filter(|alert| alert.state == AlertingState::Firing);
     let mut firing: Vec<(Texts, Texts)> = firing
         .map(|alert| {
             let labels = alert.labels.iter().map(|(name, value)| (name.to_string(), value.to_string()));

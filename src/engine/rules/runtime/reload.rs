@@ -10,7 +10,7 @@ use crate::engine::rules::book::Sender;
 use crate::engine::rules::evaluate::{Env, Evaluation, limit_sender};
 use crate::engine::rules::event::Reason;
 use crate::engine::rules::kept::Moved;
-use crate::engine::rules::set::{Kind, Rule, RuleSet};
+use crate::engine::rules::set::{Rule, RuleKind, RuleSet};
 use crate::engine::rules::template::EVALUATION_STEPS_MAX;
 use crate::engine::time::Timestamp;
 
@@ -106,7 +106,7 @@ impl Rules {
                 template_steps: &mut template_steps,
             };
             for rule in &mut state.rules {
-                if let Kind::Alerting(alerting) = &rule.rule.kind {
+                if let RuleKind::Alerting(alerting) = &rule.rule.kind {
                     let (rule, book) = (&rule.rule, &mut rule.book);
                     Evaluation { env: &mut env, rule, alerting, book }.write_annotations();
                 }
@@ -134,5 +134,5 @@ impl Rules {
 }
 
 fn key_of(rule: &Rule) -> Key {
-    (matches!(rule.kind, Kind::Alerting(_)), rule.id.to_string())
+    (matches!(rule.kind, RuleKind::Alerting(_)), rule.id.to_string())
 }

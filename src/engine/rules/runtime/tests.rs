@@ -7,7 +7,7 @@ use super::*;
 use crate::engine::catalogue::KnownMetrics;
 use crate::engine::diagnostic::Source;
 use crate::engine::promql::ast::Node;
-use crate::engine::promql::storage::{Condition, STALE_BITS, Selection};
+use crate::engine::promql::storage::{MatchCondition, STALE_BITS, Selection};
 use crate::engine::promql::{Sample, SelectedSeries, Storage, Value};
 use crate::engine::rules::event;
 use crate::engine::rules::load::{INTERVAL_DEFAULT, LoadContext, load};
@@ -79,7 +79,7 @@ pub(super) fn at(seconds: f64) -> Timestamp {
 fn series(text: &str) -> Labels {
     let Node::Vector(selector) = promql::parse(text).unwrap().node else { panic!("{text}") };
     Labels::collect(selector.matchers.into_iter().map(|matcher| {
-        let Condition::Equal(value) = matcher.condition else { panic!("{text}") };
+        let MatchCondition::Equal(value) = matcher.condition else { panic!("{text}") };
         (matcher.name, value)
     }))
 }
@@ -93,12 +93,12 @@ fn events(rules: &mut Rules) -> Vec<String> {
             let labels = event.labels.filtered(|name| name != "alertname");
             let evidence: Vec<String> = event.evidence.iter().map(|id| id.0.to_string()).collect();
             let what = match &event.kind {
-                event::Kind::Triggered { metric_name, current_value, threshold, message } => {
+                event::AlertEventKind::Triggered { metric_name, current_value, threshold, message } => {
                     format!(
                         "triggered {labels} {metric_name}={current_value} threshold {threshold}: {message}"
                     )
                 }
-                event::Kind::Cleared { reason, value } => {
+                event::AlertEventKind::Cleared { reason, value } => {
                     let seconds = event.duration().as_secs();
                     format!("cleared {labels} {} {value:?} after {seconds}s", reason.name())
                 }
@@ -314,11 +314,11 @@ proptest! {
                 prop_assert!(ids.insert(event.id), "an id is used once");
                 let key = (event.rule_id.clone(), event.labels.filtered(|name| name != "severity"));
                 match event.kind {
-                    event::Kind::Triggered { current_value, threshold, .. } => {
+                    event::AlertEventKind::Triggered { current_value, threshold, .. } => {
                         prop_assert!(current_value.is_finite() && threshold.is_finite());
                         prop_assert_eq!(open.insert(key, event.started_at), None, "triggered twice");
                     }
-                    event::Kind::Cleared { .. } => {
+                    event::AlertEventKind::Cleared { .. } => {
                         prop_assert_eq!(open.remove(&key), Some(event.started_at), "cleared without a trigger");
                     }
                 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{GroupState, RuleState, Rules};
 use crate::engine::rules::book::Active;
-use crate::engine::rules::set::{Alerting, Group, Kind};
+use crate::engine::rules::set::{Alerting, Group, RuleKind};
 use crate::engine::rules::template::Template;
 use crate::engine::rules::view::{AlertView, GroupView, KindView, LevelView, RuleView, limit_alert};
 
@@ -57,8 +57,8 @@ impl GroupState {
 impl RuleState {
     fn alerting(&self) -> Option<&Alerting> {
         match &self.rule.kind {
-            Kind::Recording => None,
-            Kind::Alerting(alerting) => Some(alerting),
+            RuleKind::Recording => None,
+            RuleKind::Alerting(alerting) => Some(alerting),
         }
     }
 
@@ -77,8 +77,8 @@ impl RuleState {
             texts.iter().map(|(name, template)| (name.clone(), template.text().clone())).collect()
         };
         let kind = match &self.rule.kind {
-            Kind::Recording => KindView::Recording,
-            Kind::Alerting(alerting) => KindView::Alerting {
+            RuleKind::Recording => KindView::Recording,
+            RuleKind::Alerting(alerting) => KindView::Alerting {
                 wait: alerting.policy.levels.first().map(|level| level.wait).unwrap_or_default(),
                 keep_firing_for: alerting.keep_firing_for,
                 annotations: texts(&alerting.annotations),

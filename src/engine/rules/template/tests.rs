@@ -29,7 +29,7 @@ fn series() -> Vec<(Labels, f64)> {
 fn answer(text: &str, _steps: u64) -> Answer {
     let samples = || {
         let expr = promql::parse(text).map_err(|error| error.placed(text))?;
-        let outcome = promql::instant(&expr, &Stored, 60_000, &promql::Settings::default());
+        let outcome = promql::instant(&expr, &Stored, 60_000, &promql::EvalSettings::default());
         match outcome.map_err(|error| error.to_string())?.value {
             promql::QueryValue::Scalar(value) => Ok(vec![(Labels::empty(), value)]),
             promql::QueryValue::Vector(samples) => Ok(samples

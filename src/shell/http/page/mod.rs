@@ -14,7 +14,7 @@ use axum::response::{Html, IntoResponse, Response};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::engine::frozen::{FrozenInstant, QueryTerms};
-use crate::engine::promql::{Expr, QueryValue, Settings, Value, parse};
+use crate::engine::promql::{EvalSettings, Expr, QueryValue, Value, parse};
 use crate::engine::rules::set::Condition;
 use crate::engine::rules::view::{self, AlertView, GroupView, KindView, LevelView, RuleView};
 use crate::engine::time::Timestamp;
@@ -139,7 +139,7 @@ fn write_live(web: &Web, seen: &Seen) -> String {
 
 fn look(instant: Arc<FrozenInstant>, before: Parsed) -> (Seen, Parsed) {
     let patience = Until(Instant::now() + EVERY);
-    let terms = QueryTerms { settings: &Settings::default(), patience: &patience };
+    let terms = QueryTerms { settings: &EvalSettings::default(), patience: &patience };
     let (mut before, mut parsed) = (before, Parsed::new());
     let mut value_of = |query: &Arc<str>, levels: &[LevelView]| {
         let known = parsed.remove(query).or_else(|| before.remove(query));
@@ -182,7 +182,7 @@ struct AlertingRule<'a> {
     group: &'a GroupView,
     rule: &'a RuleView,
     levels: &'a [LevelView],
-    state: view::State,
+    state: view::AlertingState,
 }
 
 fn alerting(groups: &[Arc<GroupView>]) -> impl Iterator<Item = AlertingRule<'_>> {
