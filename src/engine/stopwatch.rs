@@ -1,7 +1,7 @@
 //! How long the engine's own work takes: the one thing it cannot know by itself.
 //!
-//! A stopwatch is for metrics alone. Nothing the engine decides depends on it, so the same calls yield the same
-//! decisions under any stopwatch, and the same bytes under [`Stopped`].
+//! Two things depend on it: metrics, and how long a group of rules pauses after an evaluation on arrival. What an
+//! evaluation decides does not. Under [`Stopped`] the pause is fixed, so the same calls yield the same bytes.
 
 use std::fmt;
 use std::time::Duration;
