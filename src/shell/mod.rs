@@ -128,7 +128,7 @@ async fn run_async(mut launch: Launch) -> anyhow::Result<()> {
     };
     let types = Types::of(&launch.config);
     mark_unready(&context, &types);
-    let client = nats::out::client::connect(&context, &servers).await?;
+    let (client, connections) = nats::out::client::connect(&context, &servers).await?;
     let (alerts, alert_events) = mpsc::unbounded_channel();
     let (rejections, copies) = rejections::queue(&settings.rejected, Arc::clone(&context.config));
     announce(&context, &load);
@@ -160,7 +160,7 @@ async fn run_async(mut launch: Launch) -> anyhow::Result<()> {
     })?;
     let lanes = spawn_lanes(&context, &servers, &types)?;
     tokio::spawn(nats::out::client::renew(client.clone(), context.clone()));
-    let publisher = AlertPublisher::new(client.clone(), context.clone());
+    let publisher = AlertPublisher::new(client.clone(), connections, context.clone());
     tokio::spawn(publisher.publish(alert_events));
     tokio::spawn(rejected::publish(copies, client, context.clone()));
     tokio::spawn(process::watch(context.clone()));

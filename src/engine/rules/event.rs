@@ -17,6 +17,9 @@ const NAMESPACE: Uuid = Uuid::from_u128(0x6f0c_2a3e_0d0e_5a57_9c4f_51f5_b0c2_9a1
 /// How many event ids stand as evidence at most.
 pub const EVIDENCE_MAX: usize = 5;
 
+/// Characters of the message that a shortened event keeps.
+const SHORT_MESSAGE_CHARS: usize = 256;
+
 /// One alert event, decided and never changed again.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AlertEvent {
@@ -176,6 +179,16 @@ impl AlertEvent {
     /// The event as the one JSON object that is published.
     pub fn to_json(&self) -> String {
         Value::Object(self.fields()).to_string()
+    }
+
+    /// The same without what only people read and what points elsewhere, for a server that takes no more.
+    pub fn to_short_json(&self) -> String {
+        let mut fields = self.fields();
+        fields.insert("evidence".to_owned(), json!([]));
+        if let Some(Value::String(message)) = fields.get_mut("message") {
+            *message = message.chars().take(SHORT_MESSAGE_CHARS).collect();
+        }
+        Value::Object(fields).to_string()
     }
 
     /// The fields of the JSON object.

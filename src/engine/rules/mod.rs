@@ -18,6 +18,7 @@ mod runtime;
 pub mod schedule;
 pub mod set;
 pub mod shown;
+pub mod stored;
 pub mod template;
 pub mod view;
 
@@ -32,6 +33,7 @@ pub use evaluate::RuleError;
 pub use event::AlertEvent;
 pub use runtime::{GroupCounts, RuleSettings, Rules, Semantics};
 pub use set::RuleSet;
+pub use stored::StoredAlert;
 pub use view::{AlertView, GroupView, RuleView};
 
 /// What rules read and write while they are evaluated.

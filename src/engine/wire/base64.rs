@@ -1,7 +1,7 @@
-//! Base64 as CloudEvents carry it (RFC 4648, section 4).
+//! Base64 as CloudEvents and the JetStream API carry it (RFC 4648, section 4).
 
 /// The bytes behind a text; none where it is not base64. The padding may be missing.
-pub(super) fn decoded(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn decoded(text: &str) -> Option<Vec<u8>> {
     let digits = text.strip_suffix("==").or_else(|| text.strip_suffix('=')).unwrap_or(text);
     if digits.len() % 4 == 1 || (digits.len() < text.len() && !text.len().is_multiple_of(4)) {
         return None;

@@ -1,6 +1,6 @@
 //! Domain events on the wire: from JSON to typed, borrowed payloads and back (`domain-events.md`).
 
-mod base64;
+pub(crate) mod base64;
 mod decode;
 mod envelope;
 mod field;

@@ -5,6 +5,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::engine::time::Timestamp;
+use crate::engine::wire::base64::decoded;
 
 use super::frames::{Delivery, number};
 use super::protocol::Protocol;
@@ -72,6 +73,8 @@ pub(crate) struct StreamConfig {
     pub(crate) subjects: Vec<String>,
     /// `limits`, `interest` or `workqueue`.
     pub(crate) retention: String,
+    /// `file` or `memory`.
+    pub(crate) storage: String,
 }
 
 /// What a stream holds.
@@ -223,11 +226,15 @@ impl Api {
 /// A stored message, as far as it is looked at.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct StoredMessage {
-    message: MessageTime,
+    message: MessageFields,
 }
 
 #[derive(Clone, Debug, Deserialize)]
-struct MessageTime {
+struct MessageFields {
+    #[serde(default)]
+    seq: u64,
+    #[serde(default)]
+    data: String,
     time: String,
 }
 
@@ -236,10 +243,28 @@ impl StoredMessage {
     pub(crate) fn time(&self) -> Option<Timestamp> {
         self.message.time.parse().ok()
     }
+
+    /// Its sequence.
+    pub(crate) const fn sequence(&self) -> u64 {
+        self.message.seq
+    }
+
+    /// What it says; empty where that cannot be read.
+    pub(crate) fn payload(&self) -> Vec<u8> {
+        decoded(&self.message.data).unwrap_or_default()
+    }
 }
 
 /// Reads an answer: what was asked for, or an error.
 pub(crate) fn answer<T: DeserializeOwned>(delivery: &Delivery<'_>) -> Result<T, ApiError> {
+    if delivery.headers.starts_with(b"NATS/1.0 503") {
+        return Err(ApiError::NotEnabled);
+    }
+    read_answer(delivery.payload)
+}
+
+/// Reads what an answer says.
+pub(crate) fn read_answer<T: DeserializeOwned>(payload: &[u8]) -> Result<T, ApiError> {
     #[derive(Deserialize)]
     struct Envelope {
         error: Option<Refusal>,
@@ -252,12 +277,9 @@ pub(crate) fn answer<T: DeserializeOwned>(delivery: &Delivery<'_>) -> Result<T, 
         err_code: u64,
         description: String,
     }
-    if delivery.headers.starts_with(b"NATS/1.0 503") {
-        return Err(ApiError::NotEnabled);
-    }
-    let envelope: Envelope = serde_json::from_slice(delivery.payload)?;
+    let envelope: Envelope = serde_json::from_slice(payload)?;
     match envelope.error {
-        None => Ok(serde_json::from_slice(delivery.payload)?),
+        None => Ok(serde_json::from_slice(payload)?),
         Some(error)
             if [STREAM_NOT_FOUND, CONSUMER_NOT_FOUND, MESSAGE_NOT_FOUND].contains(&error.err_code) =>
         {

@@ -1,175 +1,189 @@
-//! Publishing alert events: in order, each until it is acknowledged.
+//! Runs the machine that publishes alert events over the connection.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use async_nats::client::{FlushErrorKind, PublishErrorKind, RequestErrorKind};
 use async_nats::{Client, HeaderMap};
-use serde::Deserialize;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::time::timeout;
+use tokio::sync::watch;
+use tokio::time::{sleep_until, timeout};
 
-use crate::engine::config::AlertDelivery;
-use crate::engine::fact::Fact;
 use crate::engine::rules::AlertEvent;
-use crate::engine::wire::EventType;
 use crate::shell::context::ShellContext;
 use crate::shell::driver::command::Command;
-use crate::shell::nats::servers::backoff;
 use crate::shell::nats::world::random;
-use crate::shell::status::Topic;
 
-use super::alert_stream::{self, AlertKind, Way, Ways};
-
-/// How long an alert event waits to hear which stream takes it, where nobody has said yet.
-const FIRST_LOOK: Duration = Duration::from_millis(500);
-
-/// How often a missing connection is looked for.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
-
-/// Why an event is not with the broker yet.
-#[derive(Debug, thiserror::Error)]
-enum PublishError {
-    #[error("no answer within {0:?}")]
-    Silent(Duration),
-    #[error("{0}")]
-    Client(String),
-    #[error("the stream says: {0}")]
-    Refused(String),
-}
+use super::client::Connections;
+use super::machine::{AlertMachine, Ending, Output, Request, Terms};
+use super::words::AnswerFault;
 
 /// Publishes alert events.
 pub(crate) struct AlertPublisher {
     client: Client,
+    connections: watch::Receiver<Connections>,
     context: ShellContext,
-    ways: Arc<Ways>,
+    machine: AlertMachine,
 }
+
+/// What came of a request.
+type Answer = (u64, Result<bytes::Bytes, AnswerFault>);
 
 impl AlertPublisher {
     /// A publisher over this connection.
-    pub(crate) fn new(client: Client, context: ShellContext) -> Self {
-        Self { client, context, ways: Arc::default() }
+    pub(crate) fn new(
+        client: Client,
+        connections: watch::Receiver<Connections>,
+        context: ShellContext,
+    ) -> Self {
+        let config = context.config.get();
+        let terms = Terms {
+            settings: Arc::clone(&context.settings),
+            source: Arc::from(config.instance.as_str()),
+            random,
+        };
+        let machine = AlertMachine::new(terms, config.alerts.delivery);
+        Self { client, connections, context, machine }
     }
 
     /// Publishes until the driver is gone.
     pub(crate) async fn publish(mut self, mut events: UnboundedReceiver<AlertEvent>) {
-        tokio::spawn(alert_stream::check(self.client.clone(), self.context.clone(), Arc::clone(&self.ways)));
-        while let Some(event) = events.recv().await {
-            self.insist(&event).await;
-            self.context.mailbox.command(Command::Confirmed(event.id));
-        }
-    }
-
-    /// Tries until the event is with the broker.
-    async fn insist(&mut self, event: &AlertEvent) {
-        let mut failures = 0_u32;
+        let mut open = FuturesUnordered::new();
+        self.note_connection();
         loop {
-            self.wait_connected(event).await;
-            match self.attempt(event).await {
-                Ok(()) => {
-                    if failures > 0 {
-                        self.context.status.clear(Topic::Publishing);
+            while let Some(output) = self.machine.outputs.pop_front() {
+                if let Some(request) = self.perform(output) {
+                    open.push(self.send(request));
+                }
+            }
+            let deadline = self.machine.deadline();
+            tokio::select! {
+                event = events.recv() => {
+                    let Some(event) = event else { return };
+                    self.machine.deliver_by(self.context.config.get().alerts.delivery, Instant::now());
+                    self.machine.push(event, Instant::now());
+                }
+                changed = self.connections.changed() => {
+                    if changed.is_err() {
+                        return;
                     }
-                    tracing::info!(
-                        kind = event.event_type().name(),
-                        alert = %event.alert_name,
-                        labels = %event.labels,
-                        "alert event published"
-                    );
-                    return;
+                    self.note_connection();
                 }
-                Err(error) => {
-                    failures = failures.saturating_add(1);
-                    self.ways.doubt();
-                    self.context.fact(Fact::PublishFailed { kind: event.event_type() });
-                    self.context.status.set(
-                        Topic::Publishing,
-                        format!("cannot publish {}: {error}", event.event_type().name()),
-                    );
+                Some((number, answer)) = open.next(), if !open.is_empty() => {
+                    let answer: Result<&[u8], AnswerFault> = answer.as_deref().map_err(|fault| *fault);
+                    self.machine.answered(number, answer, Instant::now());
+                }
+                () = sleep_until(deadline.unwrap_or_else(Instant::now).into()), if deadline.is_some() => {
+                    self.machine.due(Instant::now());
                 }
             }
-            let settings = &self.context.settings.alerts;
-            tokio::time::sleep(backoff(failures, settings.retry_first, settings.retry_max, random())).await;
         }
     }
 
-    /// Waits for the connection: an attempt without it would only wait for its own time to run out.
-    async fn wait_connected(&mut self, event: &AlertEvent) {
-        if self.is_connected() {
-            return;
+    fn note_connection(&mut self) {
+        let connections = *self.connections.borrow_and_update();
+        match connections {
+            Connections::Broken { .. } => self.machine.disconnected(),
+            Connections::Standing { .. } => self.machine.connected(Instant::now()),
         }
-        self.context.fact(Fact::PublishFailed { kind: event.event_type() });
-        while !self.is_connected() {
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
-        self.ways.look_again();
     }
 
-    async fn attempt(&mut self, event: &AlertEvent) -> Result<(), PublishError> {
-        let subject = self.context.settings.subjects.of(event.event_type());
-        let mut headers = HeaderMap::new();
-        headers.insert("Nats-Msg-Id", event.message_id());
-        let payload = event.to_json();
-        match self.way(event.event_type()).await {
-            Way::Acknowledged => self.acknowledged(subject, headers, payload).await,
-            Way::Core => {
-                let span = self.context.settings.nats.request_timeout;
-                let sent = async {
-                    self.client
-                        .publish_with_headers(subject, headers, payload.into())
+    /// Does what the machine says; what is to be sent comes back.
+    fn perform(&self, output: Output) -> Option<Request> {
+        match output {
+            Output::Ask(request) => return Some(request),
+            Output::Published(event) => {
+                tracing::info!(
+                    kind = event.event_type().name(),
+                    alert = %event.alert_name,
+                    labels = %event.labels,
+                    "alert event published"
+                );
+                self.context.mailbox.command(Command::Confirmed(event.id));
+            }
+            Output::Fact(fact) => self.context.fact(fact),
+            Output::Ready(topic) => {
+                self.context.status.clear(topic);
+            }
+            Output::Unready(topic, reason) => {
+                self.context.status.set(topic, reason);
+            }
+            Output::Foreign(stored) => tracing::warn!(
+                id = %stored.id,
+                alert = %stored.alert_name,
+                "another process publishes alert events under this instance's name; give each its own (instance)"
+            ),
+        }
+        None
+    }
+
+    fn send(&self, request: Request) -> impl Future<Output = Answer> + use<> {
+        let client = self.client.clone();
+        let patience = self.context.settings.nats.request_timeout;
+        async move {
+            let Request { number, subject, headers, payload, ending } = request;
+            let mut map = HeaderMap::new();
+            for (name, value) in headers {
+                map.insert(name, value);
+            }
+            let sent = async {
+                match ending {
+                    Ending::Answer if map.is_empty() => client
+                        .request(subject, payload)
                         .await
-                        .map_err(|error| PublishError::Client(error.to_string()))?;
-                    self.client.flush().await.map_err(|error| PublishError::Client(error.to_string()))
-                };
-                timeout(span, sent).await.map_err(|_| PublishError::Silent(span))?
-            }
+                        .map(|it| it.payload)
+                        .map_err(|it| of_request(it.kind())),
+                    Ending::Answer => client
+                        .request_with_headers(subject, map, payload)
+                        .await
+                        .map(|it| it.payload)
+                        .map_err(|it| of_request(it.kind())),
+                    Ending::Flush => {
+                        client
+                            .publish_with_headers(subject, map, payload)
+                            .await
+                            .map_err(|it| of_publish(it.kind()))?;
+                        client.flush().await.map_err(|error| of_flush(error.kind()))?;
+                        Ok(bytes::Bytes::new())
+                    }
+                }
+            };
+            let answer = timeout(patience, sent).await.unwrap_or(Err(AnswerFault::Silent(patience)));
+            // The client's own patience ends with ours.
+            let answer = answer.map_err(|fault| match fault {
+                AnswerFault::Silent(_) => AnswerFault::Silent(patience),
+                AnswerFault::NobodyThere
+                | AnswerFault::TooLarge
+                | AnswerFault::Subject
+                | AnswerFault::Closed => fault,
+            });
+            (number, answer)
         }
     }
+}
 
-    async fn acknowledged(
-        &self,
-        subject: String,
-        headers: HeaderMap,
-        payload: String,
-    ) -> Result<(), PublishError> {
-        #[derive(Deserialize)]
-        struct Answer {
-            error: Option<Refusal>,
-            stream: Option<String>,
-        }
-        #[derive(Deserialize)]
-        struct Refusal {
-            description: Option<String>,
-        }
-        let span = self.context.settings.nats.request_timeout;
-        let request = self.client.request_with_headers(subject, headers, payload.into());
-        let answer = timeout(span, request)
-            .await
-            .map_err(|_| PublishError::Silent(span))?
-            .map_err(|error| PublishError::Client(error.to_string()))?;
-        let answer: Answer = serde_json::from_slice(&answer.payload)
-            .map_err(|_| PublishError::Refused("an answer that is no acknowledgement".to_owned()))?;
-        match answer {
-            Answer { error: None, stream: Some(_) } => Ok(()),
-            Answer { error, .. } => Err(PublishError::Refused(
-                error.and_then(|error| error.description).unwrap_or_else(|| "no stream in it".to_owned()),
-            )),
-        }
+const fn of_request(kind: RequestErrorKind) -> AnswerFault {
+    match kind {
+        RequestErrorKind::TimedOut => AnswerFault::Silent(Duration::ZERO),
+        RequestErrorKind::NoResponders => AnswerFault::NobodyThere,
+        RequestErrorKind::InvalidSubject => AnswerFault::Subject,
+        RequestErrorKind::MaxPayloadExceeded => AnswerFault::TooLarge,
+        RequestErrorKind::Other => AnswerFault::Closed,
     }
+}
 
-    fn is_connected(&self) -> bool {
-        self.client.connection_state() == async_nats::connection::State::Connected
+const fn of_publish(kind: PublishErrorKind) -> AnswerFault {
+    match kind {
+        PublishErrorKind::MaxPayloadExceeded => AnswerFault::TooLarge,
+        PublishErrorKind::InvalidSubject => AnswerFault::Subject,
+        PublishErrorKind::Send => AnswerFault::Closed,
     }
+}
 
-    /// How events of this type go out.
-    async fn way(&self, event_type: EventType) -> Way {
-        match self.context.config.get().alerts.delivery {
-            AlertDelivery::JetStream => Way::Acknowledged,
-            AlertDelivery::Core => Way::Core,
-            AlertDelivery::Auto => {
-                let is_cleared = event_type == EventType::AlertCleared;
-                let kind = if is_cleared { AlertKind::Cleared } else { AlertKind::Triggered };
-                self.ways.of(kind, FIRST_LOOK).await
-            }
-        }
+const fn of_flush(kind: FlushErrorKind) -> AnswerFault {
+    match kind {
+        FlushErrorKind::SendError | FlushErrorKind::FlushError => AnswerFault::Closed,
     }
 }

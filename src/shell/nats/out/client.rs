@@ -1,8 +1,10 @@
 //! The connection everything is published by, through async-nats: it comes up when NATS does and stays for ever.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::{Auth, AuthError, Client, ConnectOptions, Event};
+use tokio::sync::watch;
 
 use crate::engine::wire::EventType;
 use crate::shell::context::ShellContext;
@@ -12,11 +14,29 @@ use crate::shell::nats::world::random;
 use crate::shell::settings::TlsMode;
 use crate::shell::status::Topic;
 
-/// Connects in the background.
+/// How the connection stands, counted so that one that broke and came back in a moment is another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Connections {
+    /// It does not, after so many that did.
+    Broken {
+        /// How many.
+        before: u32,
+    },
+    /// It does, as the so-manieth.
+    Standing {
+        /// Which.
+        number: u32,
+    },
+}
+
+/// Connects in the background; how the connection stands comes back too.
 ///
 /// # Errors
 /// Credentials that cannot be read and URLs that are none.
-pub(crate) async fn connect(context: &ShellContext, servers: &Servers) -> anyhow::Result<Client> {
+pub(crate) async fn connect(
+    context: &ShellContext,
+    servers: &Servers,
+) -> anyhow::Result<(Client, watch::Receiver<Connections>)> {
     let settings = &context.settings.nats;
     let userinfo = servers.userinfo().cloned();
     // What cannot be read now is for a person to mend; what cannot be read later may come back.
@@ -27,6 +47,8 @@ pub(crate) async fn connect(context: &ShellContext, servers: &Servers) -> anyhow
         std::future::ready(login.map(as_auth).map_err(AuthError::new))
     });
     let told = context.clone();
+    let (tell, connections) = watch::channel(Connections::Broken { before: 0 });
+    let tell = Arc::new(tell);
     let mut options = options
         .name(format!("{}-out", settings.name))
         .custom_inbox_prefix(&settings.inbox_prefix)
@@ -39,8 +61,11 @@ pub(crate) async fn connect(context: &ShellContext, servers: &Servers) -> anyhow
             backoff(failures, Duration::from_millis(50), Duration::from_secs(2), random())
         })
         .event_callback(move |event| {
-            let told = told.clone();
-            async move { hear(&told, &event) }
+            let (told, tell) = (told.clone(), Arc::clone(&tell));
+            async move {
+                note(&tell, &event);
+                hear(&told, &event);
+            }
         });
     if let Some(ca) = &settings.tls.ca {
         options = options.add_root_certificates(ca.clone());
@@ -53,7 +78,27 @@ pub(crate) async fn connect(context: &ShellContext, servers: &Servers) -> anyhow
         TlsMode::Required => options.require_tls(true),
         TlsMode::First => options.require_tls(true).tls_first(),
     };
-    Ok(options.connect(servers.urls()).await?)
+    Ok((options.connect(servers.urls()).await?, connections))
+}
+
+/// Notes how the connection stands.
+fn note(connections: &watch::Sender<Connections>, event: &Event) {
+    let so_many = |connections: &Connections| match connections {
+        Connections::Broken { before: count } | Connections::Standing { number: count } => *count,
+    };
+    match event {
+        Event::Connected => connections.send_modify(|it| {
+            *it = Connections::Standing { number: so_many(it).wrapping_add(1) };
+        }),
+        Event::Disconnected | Event::Closed => connections.send_modify(|it| {
+            *it = Connections::Broken { before: so_many(it) };
+        }),
+        Event::LameDuckMode
+        | Event::Draining
+        | Event::SlowConsumer(_)
+        | Event::ServerError(_)
+        | Event::ClientError(_) => {}
+    }
 }
 
 /// Signs in anew where the credentials change.

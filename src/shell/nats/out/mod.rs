@@ -1,6 +1,11 @@
-//! What goes out to NATS: alert events, and copies of rejected events.
+//! What leaves: alert events, by a [`machine`] with its runner ([`alerts`]), and copies of rejected events.
 
-mod alert_stream;
 pub(crate) mod alerts;
 pub(crate) mod client;
+mod machine;
+mod reading;
 pub(crate) mod rejected;
+#[cfg(test)]
+mod script_tests;
+mod streams;
+mod words;

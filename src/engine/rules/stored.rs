@@ -1,0 +1,101 @@
+//! Alert events as a stream shows them: read back from the JSON they were published as.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use super::event::Identity;
+use super::set::Severity;
+use crate::engine::labels::Labels;
+use crate::engine::time::Timestamp;
+use crate::engine::wire::{EventId, EventType};
+
+/// An alert event that was published by somebody, as far as it says what is open.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredAlert {
+    /// Its identity.
+    pub id: EventId,
+    /// The instance that decided it.
+    pub source: Arc<str>,
+    /// Whether it begins or ends an episode.
+    pub event_type: EventType,
+    /// The rule's id.
+    pub rule_id: Arc<str>,
+    /// The alert's name.
+    pub alert_name: Arc<str>,
+    /// How bad it is.
+    pub severity: Severity,
+    /// The alert labels.
+    pub labels: Labels,
+    /// When the episode began.
+    pub started_at: Timestamp,
+}
+
+/// The fields that are read.
+#[derive(Deserialize)]
+struct Fields {
+    event_id: String,
+    event_type: String,
+    source: String,
+    alert_rule_id: String,
+    alert_name: String,
+    severity: String,
+    labels: BTreeMap<String, String>,
+    started_at: String,
+}
+
+impl StoredAlert {
+    /// Reads the JSON of an alert event of signalbox; none where it is something else.
+    pub fn read(json: &[u8]) -> Option<Self> {
+        let fields: Fields = serde_json::from_slice(json).ok()?;
+        Some(Self {
+            id: fields.event_id.parse().ok()?,
+            source: Arc::from(fields.source),
+            event_type: EventType::from_name(&fields.event_type)?,
+            rule_id: Arc::from(fields.alert_rule_id),
+            alert_name: Arc::from(fields.alert_name),
+            severity: Severity::from_name(&fields.severity)?,
+            labels: Labels::collect(fields.labels),
+            started_at: fields.started_at.parse().ok()?,
+        })
+    }
+
+    /// The id of the AlertCleared that ends its episode.
+    pub fn end_id(&self) -> EventId {
+        let identity = Identity { rule_id: &self.rule_id, labels: &self.labels, started_at: self.started_at };
+        identity.event_id(EventType::AlertCleared)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::rules::event::{AlertEvent, AlertEventKind, Reason, fingerprint};
+
+    #[test]
+    fn what_was_published_is_read_back() {
+        let labels = Labels::collect([("alertname", "A \"b\""), ("queue", "bulk"), ("severity", "warning")]);
+        let started_at = Timestamp::from_micros(1_700_000_000_123_456);
+        let identity = Identity { rule_id: "r", labels: &labels, started_at };
+        let event = AlertEvent {
+            id: identity.event_id(EventType::AlertCleared),
+            timestamp: started_at,
+            source: Arc::from("host"),
+            rule_id: Arc::from("r"),
+            alert_name: Arc::from("A \"b\""),
+            severity: Severity::Warning,
+            fingerprint: fingerprint("r", &labels),
+            labels: labels.clone(),
+            started_at,
+            evidence: Vec::new(),
+            moved_at: None,
+            kind: AlertEventKind::Cleared { reason: Reason::Recovered, value: None },
+        };
+        let stored = StoredAlert::read(event.to_json().as_bytes()).unwrap();
+        assert_eq!((stored.id, stored.end_id()), (event.id, event.id));
+        assert_eq!((&stored.labels, stored.started_at), (&labels, started_at));
+        assert_eq!((stored.source.as_ref(), stored.severity), ("host", Severity::Warning));
+        assert_eq!(StoredAlert::read(b"{}"), None);
+    }
+}

@@ -1,0 +1,472 @@
+//! Publishing alert events, without the connection: events, answers and `now` in; requests, confirmations and deadlines
+//! out.
+//!
+//! One event is on its way at a time, in the order of decisions. Where a stream takes its subject it goes out with its
+//! id and with the sequence that the last message of the subject had when it was decided: a copy too many is refused by
+//! the stream, whatever became of the acknowledgement ([`super::reading`]). [`super::streams`] finds the streams.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use serde::Deserialize;
+
+use crate::engine::config::AlertDelivery;
+use crate::engine::fact::Fact;
+use crate::engine::rules::{AlertEvent, StoredAlert};
+use crate::engine::wire::EventType;
+use crate::shell::nats::api::{ApiError, read_answer};
+use crate::shell::nats::servers::backoff;
+use crate::shell::settings::Settings;
+use crate::shell::status::Topic;
+
+use super::reading::Reading;
+use super::streams::{Look, Place, Tail};
+use super::words::{AnswerFault, PublishError};
+
+/// How long an alert event waits to hear which stream takes it, where nobody has said yet.
+const FIRST_LOOK: Duration = Duration::from_millis(500);
+
+/// The server's codes for a subject or stream whose last sequence is another than was expected.
+const WRONG_LAST_SEQUENCE: [u64; 2] = [10_071, 10_164];
+
+/// The two kinds of alert events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AlertKind {
+    /// `AlertTriggered`
+    Triggered,
+    /// `AlertCleared`
+    Cleared,
+}
+
+impl AlertKind {
+    /// Both.
+    pub(super) const BOTH: [Self; 2] = [Self::Triggered, Self::Cleared];
+
+    /// Its event type.
+    pub(super) const fn event_type(self) -> EventType {
+        match self {
+            Self::Triggered => EventType::AlertTriggered,
+            Self::Cleared => EventType::AlertCleared,
+        }
+    }
+
+    pub(super) fn of(event: &AlertEvent) -> Self {
+        if event.event_type() == EventType::AlertCleared { Self::Cleared } else { Self::Triggered }
+    }
+}
+
+/// One thing for each kind.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ByKind<T> {
+    triggered: T,
+    cleared: T,
+}
+
+impl<T> ByKind<T> {
+    pub(super) const fn get(&self, kind: AlertKind) -> &T {
+        match kind {
+            AlertKind::Triggered => &self.triggered,
+            AlertKind::Cleared => &self.cleared,
+        }
+    }
+
+    pub(super) const fn get_mut(&mut self, kind: AlertKind) -> &mut T {
+        match kind {
+            AlertKind::Triggered => &mut self.triggered,
+            AlertKind::Cleared => &mut self.cleared,
+        }
+    }
+}
+
+/// How the end of a request is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// By an answer.
+    Answer,
+    /// The server has dealt with it.
+    Flush,
+}
+
+/// Something to send.
+#[derive(Clone, Debug)]
+pub(super) struct Request {
+    pub(super) number: u64,
+    pub(super) subject: String,
+    pub(super) headers: Vec<(&'static str, String)>,
+    pub(super) payload: Bytes,
+    pub(super) ending: Ending,
+}
+
+/// What the machine wants done.
+#[derive(Debug)]
+pub(super) enum Output {
+    /// Send this, and say what came of it.
+    Ask(Request),
+    /// The event is with the broker.
+    Published(Arc<AlertEvent>),
+    /// Count something.
+    Fact(Fact),
+    /// Something is ready.
+    Ready(Topic),
+    /// Something is not ready.
+    Unready(Topic, String),
+    /// An alert event of ours that we did not know of.
+    Foreign(StoredAlert),
+}
+
+/// An event on its way.
+#[derive(Debug)]
+pub(super) struct Letter {
+    pub(super) event: Arc<AlertEvent>,
+    pub(super) kind: AlertKind,
+    pub(super) payload: Bytes,
+    pub(super) sent: Sent,
+}
+
+/// Whether an event was sent before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sent {
+    /// It was not.
+    Never,
+    /// It may have been stored.
+    Perhaps,
+}
+
+/// What becomes of the first event.
+#[derive(Debug)]
+pub(super) enum Work {
+    /// There is none.
+    Idle,
+    /// There is no connection.
+    Away,
+    /// Nobody has said yet which stream takes it.
+    Waiting { until: Instant },
+    /// It was sent.
+    Sending { number: u64 },
+    /// It was sent, or may have been: the stream is asked.
+    Reading(Reading),
+    /// It is tried again later.
+    Resting { until: Instant },
+}
+
+/// Whether the messages of a stream may be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Readable {
+    /// As far as is known.
+    Yes,
+    /// The server does not answer who asks for one: the events' ids must do.
+    No,
+}
+
+/// Whether there is a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Link {
+    Away,
+    Up,
+}
+
+/// What of the shell's settings publishing needs, and the randomness of pauses.
+#[derive(Clone, Debug)]
+pub(super) struct Terms {
+    pub(super) settings: Arc<Settings>,
+    /// The `source` of our own events.
+    pub(super) source: Arc<str>,
+    pub(super) random: fn() -> u64,
+}
+
+/// Publishes alert events.
+#[derive(Debug)]
+pub(super) struct AlertMachine {
+    pub(super) terms: Terms,
+    pub(super) delivery: AlertDelivery,
+    link: Link,
+    pub(super) queue: VecDeque<Letter>,
+    pub(super) work: Work,
+    pub(super) look: Look,
+    pub(super) places: ByKind<Place>,
+    pub(super) tails: ByKind<Option<Tail>>,
+    pub(super) readable: Readable,
+    asked: u64,
+    failures: u32,
+    pub(super) outputs: VecDeque<Output>,
+}
+
+/// An acknowledgement.
+#[derive(Deserialize)]
+struct Stored {
+    stream: String,
+    seq: u64,
+}
+
+impl AlertMachine {
+    /// Nothing to publish, and no connection yet.
+    pub(super) fn new(terms: Terms, delivery: AlertDelivery) -> Self {
+        Self {
+            terms,
+            delivery,
+            link: Link::Away,
+            queue: VecDeque::new(),
+            work: Work::Idle,
+            look: Look::default(),
+            places: ByKind::default(),
+            tails: ByKind::default(),
+            readable: Readable::Yes,
+            asked: 0,
+            failures: 0,
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// Goes on by another way of delivery.
+    pub(super) fn deliver_by(&mut self, delivery: AlertDelivery, now: Instant) {
+        if self.delivery != delivery {
+            self.delivery = delivery;
+            self.look_again(now);
+        }
+    }
+
+    /// Takes an event to be published after all others.
+    pub(super) fn push(&mut self, event: AlertEvent, now: Instant) {
+        let payload = Bytes::from(event.to_json());
+        let kind = AlertKind::of(&event);
+        self.queue.push_back(Letter { event: Arc::new(event), kind, payload, sent: Sent::Never });
+        if let Work::Idle = self.work {
+            self.go_on(now);
+        }
+    }
+
+    /// The connection stands, anew where it stood before.
+    pub(super) fn connected(&mut self, now: Instant) {
+        self.disconnected();
+        self.link = Link::Up;
+        self.readable = Readable::Yes;
+        self.look_again(now);
+        self.go_on(now);
+    }
+
+    /// The connection is gone, and with it every answer.
+    pub(super) fn disconnected(&mut self) {
+        self.link = Link::Away;
+        self.look = Look::default();
+        self.places = ByKind::default();
+        match self.work {
+            Work::Sending { .. } | Work::Reading(_) => {
+                self.doubt_first();
+                self.go_away();
+            }
+            Work::Waiting { .. } => self.go_away(),
+            Work::Idle | Work::Away | Work::Resting { .. } => {}
+        }
+    }
+
+    /// Takes the answer to a request.
+    pub(super) fn answered(&mut self, number: u64, answer: Result<&[u8], AnswerFault>, now: Instant) {
+        if self.look.is_about(number) {
+            self.take_look(answer, now);
+            return;
+        }
+        match &self.work {
+            Work::Sending { number: sent } if *sent == number => self.take_receipt(answer, now),
+            Work::Reading(reading) if reading.number == number => self.take_reading(answer, now),
+            Work::Idle
+            | Work::Away
+            | Work::Waiting { .. }
+            | Work::Sending { .. }
+            | Work::Reading(_)
+            | Work::Resting { .. } => {}
+        }
+    }
+
+    /// Time went on.
+    pub(super) fn due(&mut self, now: Instant) {
+        self.look_when_due(now);
+        match self.work {
+            Work::Waiting { until } if now >= until => {
+                self.places_are_silent();
+                self.go_on(now);
+            }
+            Work::Resting { until } if now >= until => self.go_on(now),
+            Work::Waiting { .. }
+            | Work::Resting { .. }
+            | Work::Idle
+            | Work::Away
+            | Work::Sending { .. }
+            | Work::Reading(_) => {}
+        }
+    }
+
+    /// When [`AlertMachine::due`] has something to do next, where nothing comes before.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let of_work = match self.work {
+            Work::Waiting { until } | Work::Resting { until } => Some(until),
+            Work::Idle | Work::Away | Work::Sending { .. } | Work::Reading(_) => None,
+        };
+        let of_look = self.look.deadline().filter(|_| self.link == Link::Up);
+        [of_work, of_look].into_iter().flatten().min()
+    }
+
+    /// Whether there is a connection.
+    pub(super) fn is_up(&self) -> bool {
+        self.link == Link::Up
+    }
+
+    /// Sends the first event, where it can go.
+    pub(super) fn go_on(&mut self, now: Instant) {
+        let Some(letter) = self.queue.front() else {
+            self.work = Work::Idle;
+            return;
+        };
+        if self.link == Link::Away {
+            self.go_away();
+            return;
+        }
+        let (kind, sent) = (letter.kind, letter.sent);
+        match (self.delivery, self.places.get(kind).clone()) {
+            (AlertDelivery::Core, _) | (AlertDelivery::Auto, Place::None | Place::Silent) => {
+                self.send(Ending::Flush, None);
+            }
+            (AlertDelivery::Auto | AlertDelivery::JetStream, Place::Unknown) => {
+                self.work = Work::Waiting { until: now + FIRST_LOOK };
+            }
+            (AlertDelivery::JetStream, Place::None) => {
+                let subject = self.subject(kind);
+                self.fail(&PublishError::NoStream(subject), now);
+            }
+            // Whoever may publish may yet be forbidden to ask.
+            (AlertDelivery::JetStream, Place::Silent) => self.send(Ending::Answer, None),
+            (AlertDelivery::Auto | AlertDelivery::JetStream, Place::Stream(stream)) => {
+                let tail = self.tails.get(kind).as_ref().filter(|tail| *tail.created == *stream.created);
+                match (tail.map(|tail| tail.sequence), sent, self.readable) {
+                    (Some(last), Sent::Never, _) => self.send(Ending::Answer, Some(last)),
+                    (base, _, Readable::Yes) => self.read_last(&stream, base),
+                    (_, _, Readable::No) => self.send(Ending::Answer, None),
+                }
+            }
+        }
+    }
+
+    fn go_away(&mut self) {
+        if let (Some(letter), false) = (self.queue.front(), matches!(self.work, Work::Away)) {
+            self.outputs.push_back(Output::Fact(Fact::PublishFailed { kind: letter.kind.event_type() }));
+        }
+        self.work = Work::Away;
+    }
+
+    fn doubt_first(&mut self) {
+        if let Some(letter) = self.queue.front_mut() {
+            letter.sent = Sent::Perhaps;
+        }
+    }
+
+    /// Sends the first event; `last` is what the subject's last sequence must be.
+    pub(super) fn send(&mut self, ending: Ending, last: Option<u64>) {
+        let Some(letter) = self.queue.front() else { return };
+        let mut headers = vec![("Nats-Msg-Id", letter.event.message_id())];
+        if let Some(last) = last {
+            headers.push(("Nats-Expected-Last-Subject-Sequence", last.to_string()));
+        }
+        let (subject, payload) = (self.subject(letter.kind), letter.payload.clone());
+        let number = self.ask(Request { number: 0, subject, headers, payload, ending });
+        self.work = Work::Sending { number };
+    }
+
+    /// Sends a request under the next number.
+    pub(super) fn ask(&mut self, request: Request) -> u64 {
+        self.asked += 1;
+        self.outputs.push_back(Output::Ask(Request { number: self.asked, ..request }));
+        self.asked
+    }
+
+    /// Asks the JetStream API.
+    pub(super) fn ask_api(&mut self, what: &str, body: String) -> u64 {
+        let prefix = match &self.terms.settings.jetstream.domain {
+            Some(domain) => format!("$JS.{domain}.API"),
+            None => "$JS.API".to_owned(),
+        };
+        let (subject, payload) = (format!("{prefix}.{what}"), Bytes::from(body));
+        self.ask(Request { number: 0, subject, headers: Vec::new(), payload, ending: Ending::Answer })
+    }
+
+    pub(super) fn subject(&self, kind: AlertKind) -> String {
+        self.terms.settings.subjects.of(kind.event_type())
+    }
+
+    /// What became of the first event.
+    fn take_receipt(&mut self, answer: Result<&[u8], AnswerFault>, now: Instant) {
+        let Some(letter) = self.queue.front() else { return };
+        let kind = letter.kind;
+        let stream = match (self.delivery, self.places.get(kind)) {
+            (AlertDelivery::Core, _) | (_, Place::Unknown | Place::None | Place::Silent) => None,
+            (AlertDelivery::Auto | AlertDelivery::JetStream, Place::Stream(stream)) => Some(stream.clone()),
+        };
+        let by_core = self.delivery == AlertDelivery::Core
+            || (self.delivery == AlertDelivery::Auto && stream.is_none());
+        match answer {
+            Ok(_) if by_core => self.published(now),
+            Ok(payload) => match (read_answer::<Stored>(payload), stream) {
+                (Ok(stored), Some(stream)) if stored.stream == *stream.name => {
+                    self.note_tail(kind, &stream, stored.seq);
+                    self.published(now);
+                }
+                // Another stream took the subject over meanwhile: it has the event.
+                (Ok(_), Some(_) | None) => {
+                    self.look_again(now);
+                    self.published(now);
+                }
+                (Err(ApiError::Refused { code, .. }), Some(stream))
+                    if WRONG_LAST_SEQUENCE.contains(&code) =>
+                {
+                    self.doubt_first();
+                    let base = self.tails.get(kind).as_ref().map(|tail| tail.sequence);
+                    match self.readable {
+                        Readable::Yes => self.read_last(&stream, base),
+                        Readable::No => self.send(Ending::Answer, None),
+                    }
+                }
+                (Err(error), Some(_) | None) => self.fail(&error.into(), now),
+            },
+            Err(fault) => {
+                self.doubt_first();
+                if fault == AnswerFault::TooLarge {
+                    self.shorten();
+                }
+                self.fail(&fault.into(), now);
+            }
+        }
+    }
+
+    /// Leaves out of the first event what only people read, so that a server with a small `max_payload` takes it.
+    fn shorten(&mut self) {
+        if let Some(letter) = self.queue.front_mut() {
+            letter.payload = Bytes::from(letter.event.to_short_json());
+        }
+    }
+
+    /// The first event is with the broker.
+    pub(super) fn published(&mut self, now: Instant) {
+        let Some(letter) = self.queue.pop_front() else { return };
+        if std::mem::take(&mut self.failures) > 0 {
+            self.outputs.push_back(Output::Ready(Topic::Publishing));
+        }
+        self.outputs.push_back(Output::Published(letter.event));
+        self.work = Work::Idle;
+        self.go_on(now);
+    }
+
+    /// The first event is tried again later, when the streams were looked at.
+    pub(super) fn fail(&mut self, error: &PublishError, now: Instant) {
+        let Some(letter) = self.queue.front() else { return };
+        let kind = letter.kind.event_type();
+        self.failures = self.failures.saturating_add(1);
+        self.outputs.push_back(Output::Fact(Fact::PublishFailed { kind }));
+        let reason = format!("cannot publish {}: {error}", kind.name());
+        self.outputs.push_back(Output::Unready(Topic::Publishing, reason));
+        let alerts = &self.terms.settings.alerts;
+        let pause = backoff(self.failures, alerts.retry_first, alerts.retry_max, (self.terms.random)());
+        self.work = Work::Resting { until: now + pause };
+        self.places = ByKind::default();
+        self.look_again(now);
+    }
+}

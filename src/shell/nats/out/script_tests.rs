@@ -1,0 +1,242 @@
+//! Runs the machine that publishes by scripts (`tests/outbox/*.txt`): what arrives when, and what must leave.
+//!
+//! | a line | means |
+//! |---|---|
+//! | `delivery auto`, `jetstream`, `core` | how events go out, from here on |
+//! | `up`, `down` | the connection stands anew, or is gone |
+//! | `push triggered NAME`, `push cleared NAME` | an event of this name is decided |
+//! | `N < JSON` | the answer to request N |
+//! | `N < stored SEQUENCE NAME`, `N < stored SEQUENCE NAME by SOURCE` | the answer: an event of this name, as a stream has it |
+//! | `N < looked CREATED FIRST…` | answers to a whole look that begins with request N: one stream for both kinds, last sequences |
+//! | `N silent`, `N nobody`, `N too big` | no answer in time, nobody there, more than the server takes |
+//! | `wait SPAN` | time goes on, deadline by deadline |
+//! | `> …` | what leaves, in order; all of it, since the line before |
+
+use std::collections::VecDeque;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::engine::config::AlertDelivery;
+use crate::engine::duration;
+use crate::engine::labels::Labels;
+use crate::engine::rules::AlertEvent;
+use crate::engine::rules::event::{AlertEventKind, Reason};
+use crate::engine::rules::set::Severity;
+use crate::engine::time::Timestamp;
+use crate::engine::wire::EventId;
+use crate::shell::settings::Settings;
+
+use super::machine::{AlertMachine, Ending, Output, Terms};
+use super::words::AnswerFault;
+
+/// The `source` of the machine under test.
+const SOURCE: &str = "ours";
+
+/// An event whose id shows its name.
+fn event(kind: &str, name: &str, source: &str) -> AlertEvent {
+    let id = name.bytes().fold(0_u128, |id, byte| id << 8 | u128::from(byte));
+    let kind = match kind {
+        "triggered" => AlertEventKind::Triggered {
+            metric_name: Arc::from("m"),
+            current_value: 1.0,
+            threshold: 0.0,
+            message: name.repeat(2_000),
+        },
+        _ => AlertEventKind::Cleared { reason: Reason::Recovered, value: None },
+    };
+    AlertEvent {
+        id: EventId(id),
+        timestamp: Timestamp::EPOCH,
+        source: Arc::from(source),
+        rule_id: Arc::from("rule"),
+        alert_name: Arc::from("Alert"),
+        severity: Severity::Info,
+        labels: Labels::empty(),
+        fingerprint: 7,
+        started_at: Timestamp::EPOCH,
+        evidence: Vec::new(),
+        moved_at: None,
+        kind,
+    }
+}
+
+/// The name of the event with this id.
+fn name_of(id: EventId) -> String {
+    id.0.to_be_bytes().iter().filter(|byte| **byte != 0).map(|byte| char::from(*byte)).collect()
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for group in bytes.chunks(3) {
+        let bits =
+            group.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
+        for place in 0..=group.len() {
+            text.push(char::from(DIGITS[(bits >> (18 - 6 * place) & 63) as usize]));
+        }
+    }
+    text
+}
+
+/// A machine and the time.
+struct Stage {
+    machine: AlertMachine,
+    start: Instant,
+    now: Instant,
+    seen: VecDeque<String>,
+}
+
+impl Stage {
+    fn act(&mut self, line: &str) {
+        let words: Vec<&str> = line.split(' ').collect();
+        let machine = &mut self.machine;
+        match words.as_slice() {
+            ["delivery", word] => {
+                let delivery = match *word {
+                    "auto" => AlertDelivery::Auto,
+                    "jetstream" => AlertDelivery::JetStream,
+                    _ => AlertDelivery::Core,
+                };
+                machine.deliver_by(delivery, self.now);
+            }
+            ["up"] => machine.connected(self.now),
+            ["down"] => machine.disconnected(),
+            ["push", kind, name] => machine.push(event(kind, name, SOURCE), self.now),
+            ["wait", span] => self.wait(duration::parse_duration(span).unwrap()),
+            [number, "silent"] => self.fault(number, AnswerFault::Silent(Duration::from_secs(5))),
+            [number, "nobody"] => self.fault(number, AnswerFault::NobodyThere),
+            [number, "too", "big"] => self.fault(number, AnswerFault::TooLarge),
+            [number, "<", "looked", created, lasts @ ..] => {
+                self.look(number.parse().unwrap(), created, lasts);
+            }
+            [number, "<", "stored", sequence, name] => self.stored(number, (sequence, name, SOURCE)),
+            [number, "<", "stored", sequence, name, "by", source] => {
+                self.stored(number, (sequence, name, source));
+            }
+            [number, "<", ..] => self.answer(number, line.split_once(" < ").map_or("", |(_, json)| json)),
+            _ => panic!("no such line: {line}"),
+        }
+        self.collect();
+    }
+
+    fn answer(&mut self, number: &str, json: &str) {
+        self.machine.answered(number.parse().unwrap(), Ok(json.as_bytes()), self.now);
+    }
+
+    fn fault(&mut self, number: &str, fault: AnswerFault) {
+        self.machine.answered(number.parse().unwrap(), Err(fault), self.now);
+    }
+
+    fn stored(&mut self, number: &str, (sequence, name, source): (&str, &str, &str)) {
+        let data = base64(event("triggered", name, source).to_json().as_bytes());
+        let message = format!(r#"{{"message":{{"seq":{sequence},"data":"{data}","time":"x"}}}}"#);
+        self.answer(number, &message);
+    }
+
+    /// Answers a whole look: one stream takes both kinds, and these are the last sequences of the two subjects.
+    fn look(&mut self, first: u64, created: &str, lasts: &[&str]) {
+        let info = format!(r#"{{"config":{{"retention":"limits","storage":"file"}},"created":"{created}"}}"#);
+        let names = r#"{"streams":["S"]}"#;
+        for (number, json) in (first..).zip([names, names, &info]) {
+            self.machine.answered(number, Ok(json.as_bytes()), self.now);
+        }
+        for (number, last) in (first + 3..).zip(lasts) {
+            let json = match *last {
+                "0" => {
+                    r#"{"error":{"code":404,"err_code":10037,"description":"no message found"}}"#.to_owned()
+                }
+                last => format!(r#"{{"message":{{"seq":{last},"data":"","time":"x"}}}}"#),
+            };
+            self.machine.answered(number, Ok(json.as_bytes()), self.now);
+        }
+    }
+
+    fn wait(&mut self, span: Duration) {
+        let end = self.now + span;
+        for _ in 0..1_000 {
+            let next = self.machine.deadline().map_or(end, |deadline| deadline.max(self.now));
+            self.now = next.min(end);
+            self.machine.due(self.now);
+            self.collect();
+            if self.now >= end {
+                return;
+            }
+        }
+        panic!("a thousand deadlines in {span:?}");
+    }
+
+    fn collect(&mut self) {
+        while let Some(output) = self.machine.outputs.pop_front() {
+            self.seen.push_back(shown(&output));
+        }
+    }
+}
+
+/// An output as a line.
+fn shown(output: &Output) -> String {
+    match output {
+        Output::Ask(request) => {
+            let mut line = format!("{} {}", request.number, request.subject);
+            for (name, value) in &request.headers {
+                match (*name, value.parse::<EventId>()) {
+                    ("Nats-Msg-Id", Ok(id)) => write!(line, " id {}", name_of(id)).unwrap(),
+                    (_, _) => write!(line, " last {value}").unwrap(),
+                }
+            }
+            match (request.headers.is_empty(), request.ending) {
+                (true, _) => write!(line, " {}", String::from_utf8_lossy(&request.payload)).unwrap(),
+                (false, Ending::Flush) => line.push_str(" flush"),
+                (false, Ending::Answer) if request.payload.len() < 1_000 => line.push_str(" short"),
+                (false, Ending::Answer) => {}
+            }
+            line.trim_end().to_owned()
+        }
+        Output::Published(event) => format!("published {}", name_of(event.id)),
+        Output::Fact(fact) => format!("fact {fact:?}"),
+        Output::Ready(topic) => format!("ready {topic}"),
+        Output::Unready(topic, reason) => format!("unready {topic}: {reason}"),
+        Output::Foreign(stored) => format!("foreign {}", name_of(stored.id)),
+    }
+}
+
+/// Runs a script; says where what leaves is not what it says.
+fn run(path: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(path).unwrap();
+    let name = path.file_name().unwrap().to_string_lossy().into_owned();
+    let mut lines: VecDeque<(usize, &str)> = (1..).zip(text.lines().map(str::trim)).collect();
+    lines.retain(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+    let terms = Terms { settings: Arc::new(Settings::default()), source: Arc::from(SOURCE), random: || 0 };
+    let start = Instant::now();
+    let machine = AlertMachine::new(terms, AlertDelivery::Auto);
+    let mut stage = Stage { machine, start, now: start, seen: VecDeque::new() };
+    let mut faults = Vec::new();
+    while let Some((number, line)) = lines.pop_front() {
+        stage.act(line);
+        let mut expected = Vec::new();
+        while lines.front().is_some_and(|(_, line)| line.starts_with("> ")) {
+            expected.extend(lines.pop_front().map(|(_, line)| line[2..].to_owned()));
+        }
+        let seen: Vec<String> = stage.seen.drain(..).collect();
+        if seen != expected {
+            let mut text = format!("{name}:{number} after {:?}: `{line}` gave\n", stage.now - stage.start);
+            for line in seen {
+                let _ = writeln!(text, "> {line}");
+            }
+            faults.push(text);
+        }
+    }
+    faults
+}
+
+#[test]
+fn publishing_does_what_its_scripts_say() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/outbox");
+    let mut paths: Vec<PathBuf> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    assert!(paths.len() >= 10, "{} scripts", paths.len());
+    let faults: Vec<String> = paths.iter().flat_map(|path| run(path)).collect();
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}

@@ -1,0 +1,304 @@
+//! Which streams take alert events, whether their acknowledgement means that an event is kept, and which message of a
+//! subject is its last.
+//!
+//! It is found out beside the publishing, as some servers leave the question without an answer: those of a cluster
+//! without JetStream, up to 2.9.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::engine::config::AlertDelivery;
+use crate::shell::nats::api::{ApiError, StoredMessage, StreamInfo, read_answer};
+use crate::shell::status::Topic;
+
+use super::machine::{AlertKind, AlertMachine, ByKind, Letter, Output, Readable, Sent, Work};
+use super::words::AnswerFault;
+
+/// How often the streams are looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
+
+/// A stream that takes alert events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct AlertStream {
+    pub(super) name: Arc<str>,
+    /// When it was created; another time is another stream.
+    pub(super) created: Arc<str>,
+}
+
+/// Where events of a kind go.
+#[derive(Clone, Debug, Default)]
+pub(super) enum Place {
+    /// Nobody looked yet.
+    #[default]
+    Unknown,
+    /// Nobody says.
+    Silent,
+    /// No stream takes them, or there is no JetStream.
+    None,
+    /// A stream takes them.
+    Stream(AlertStream),
+}
+
+/// The last message of a subject that the decisions so far know of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Tail {
+    /// The life of the stream this is about.
+    pub(super) created: Arc<str>,
+    /// Its sequence; 0 where there is none.
+    pub(super) sequence: u64,
+}
+
+/// The look at the streams.
+#[derive(Debug, Default)]
+pub(super) enum Look {
+    /// There is nobody to ask.
+    #[default]
+    Away,
+    /// The next one is then.
+    At(Instant),
+    /// A question is open.
+    Asking { number: u64, question: Question, seen: Box<ByKind<Seen>> },
+}
+
+/// What is asked.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Question {
+    /// Which stream takes a kind.
+    Name(AlertKind),
+    /// What that stream is.
+    Info(AlertKind),
+    /// Which message of the subject is the last.
+    Last(AlertKind),
+}
+
+/// The questions, in the order in which they are asked.
+const QUESTIONS: [Question; 6] = [
+    Question::Name(AlertKind::Triggered),
+    Question::Name(AlertKind::Cleared),
+    Question::Info(AlertKind::Triggered),
+    Question::Info(AlertKind::Cleared),
+    Question::Last(AlertKind::Triggered),
+    Question::Last(AlertKind::Cleared),
+];
+
+/// What was found of one kind.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Seen {
+    name: Option<String>,
+    info: Option<StreamInfo>,
+    silent: Silence,
+}
+
+/// Whether a question stayed without an answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Silence {
+    #[default]
+    No,
+    Yes,
+}
+
+impl Look {
+    pub(super) const fn deadline(&self) -> Option<Instant> {
+        match self {
+            Self::At(at) => Some(*at),
+            Self::Away | Self::Asking { .. } => None,
+        }
+    }
+
+    pub(super) const fn is_about(&self, number: u64) -> bool {
+        match self {
+            Self::Asking { number: asked, .. } => *asked == number,
+            Self::Away | Self::At(_) => false,
+        }
+    }
+}
+
+impl AlertMachine {
+    /// Has the streams looked at now, where they are not already.
+    pub(super) fn look_again(&mut self, now: Instant) {
+        match self.look {
+            Look::Asking { .. } => {}
+            Look::Away | Look::At(_) => self.look = Look::At(now),
+        }
+        self.look_when_due(now);
+    }
+
+    pub(super) fn look_when_due(&mut self, now: Instant) {
+        match self.look {
+            Look::At(at) if now >= at && self.is_up() => {}
+            Look::At(_) | Look::Away | Look::Asking { .. } => return,
+        }
+        if self.delivery == AlertDelivery::Core {
+            self.outputs.push_back(Output::Ready(Topic::AlertStream));
+            self.look = Look::At(now + LOOK_EVERY);
+            return;
+        }
+        self.look_on(0, Box::default(), now);
+    }
+
+    /// Asks the first of the questions from this place on that has to be asked; after the last one all is known.
+    fn look_on(&mut self, place: usize, seen: Box<ByKind<Seen>>, now: Instant) {
+        for question in QUESTIONS.into_iter().skip(place) {
+            let Some((what, body)) = self.question(question, &seen) else { continue };
+            let number = self.ask_api(&what, body);
+            self.look = Look::Asking { number, question, seen };
+            return;
+        }
+        self.look = Look::At(now + LOOK_EVERY);
+        self.judge(&seen);
+        for kind in AlertKind::BOTH {
+            *self.places.get_mut(kind) = seen.get(kind).place();
+        }
+        if let Work::Waiting { .. } = self.work {
+            self.go_on(now);
+        }
+    }
+
+    fn question(&self, question: Question, seen: &ByKind<Seen>) -> Option<(String, String)> {
+        let other = seen.get(AlertKind::Triggered);
+        match question {
+            Question::Name(kind) => {
+                Some(("STREAM.NAMES".to_owned(), json!({ "subject": self.subject(kind) }).to_string()))
+            }
+            Question::Info(kind) => {
+                let of_kind = seen.get(kind);
+                let name = of_kind.name.as_ref().filter(|_| of_kind.info.is_none())?;
+                let known = kind == AlertKind::Cleared && other.name.as_ref() == Some(name);
+                (!known).then(|| (format!("STREAM.INFO.{name}"), String::new()))
+            }
+            Question::Last(kind) => {
+                let Place::Stream(stream) = seen.get(kind).place() else { return None };
+                let tail = self.tails.get(kind).as_ref();
+                // What may have been sent is looked for from where the subject was last known.
+                let sent = |letter: &Letter| letter.kind == kind && letter.sent == Sent::Perhaps;
+                let known =
+                    tail.is_some_and(|tail| tail.created == stream.created) || self.queue.iter().any(sent);
+                let body = || json!({ "last_by_subj": self.subject(kind) }).to_string();
+                (!known && self.readable == Readable::Yes)
+                    .then(|| (format!("STREAM.MSG.GET.{}", stream.name), body()))
+            }
+        }
+    }
+
+    pub(super) fn take_look(&mut self, answer: Result<&[u8], AnswerFault>, now: Instant) {
+        let Look::Asking { question, mut seen, .. } = std::mem::take(&mut self.look) else { return };
+        let place = QUESTIONS.iter().position(|it| it.order() == question.order()).map_or(0, |it| it + 1);
+        match question {
+            Question::Name(kind) => seen.get_mut(kind).take_name(answer),
+            Question::Info(kind) => {
+                let of_kind = seen.get_mut(kind);
+                of_kind.take_info(answer);
+                let of_kind = of_kind.clone();
+                if of_kind.name == seen.get(AlertKind::Cleared).name {
+                    *seen.get_mut(AlertKind::Cleared) = of_kind;
+                }
+            }
+            Question::Last(kind) => {
+                if let Place::Stream(stream) = seen.get(kind).place() {
+                    match answer.map(read_answer::<StoredMessage>) {
+                        Ok(Ok(last)) => self.note_tail(kind, &stream, last.sequence()),
+                        Ok(Err(ApiError::NotFound)) => self.note_tail(kind, &stream, 0),
+                        Ok(Err(_)) | Err(_) => self.readable = Readable::No,
+                    }
+                }
+            }
+        }
+        self.look_on(place, seen, now);
+    }
+
+    /// Goes on without knowing which streams there are; the look goes on beside it.
+    pub(super) fn places_are_silent(&mut self) {
+        for kind in AlertKind::BOTH {
+            if let Place::Unknown = self.places.get(kind) {
+                *self.places.get_mut(kind) = Place::Silent;
+            }
+        }
+    }
+
+    /// Notes the last message of a subject.
+    pub(super) fn note_tail(&mut self, kind: AlertKind, stream: &AlertStream, sequence: u64) {
+        let known = self.tails.get(kind).as_ref().filter(|tail| tail.created == stream.created);
+        let sequence = known.map_or(sequence, |tail| tail.sequence.max(sequence));
+        *self.tails.get_mut(kind) = Some(Tail { created: Arc::clone(&stream.created), sequence });
+    }
+
+    /// Says where a stream may not keep what it acknowledges.
+    fn judge(&mut self, seen: &ByKind<Seen>) {
+        let infos = AlertKind::BOTH.iter().filter_map(|kind| Some((*kind, seen.get(*kind).info.as_ref()?)));
+        let trouble = infos.into_iter().find_map(|(kind, info)| {
+            let name = seen.get(kind).name.as_deref().unwrap_or_default();
+            let config = &info.config;
+            if config.retention != "limits" {
+                Some(format!(
+                    "the stream {name} has {} retention and may acknowledge alert events without keeping them; \
+                     give them a stream with limits retention",
+                    config.retention
+                ))
+            } else if config.storage == "memory" {
+                Some(format!(
+                    "the stream {name} keeps alert events in memory and loses them when the server ends; \
+                     give them a stream with file storage"
+                ))
+            } else {
+                None
+            }
+        });
+        self.outputs.push_back(match trouble {
+            Some(reason) => Output::Unready(Topic::AlertStream, reason),
+            None => Output::Ready(Topic::AlertStream),
+        });
+    }
+}
+
+impl Question {
+    const fn order(self) -> u8 {
+        match self {
+            Self::Name(AlertKind::Triggered) => 0,
+            Self::Name(AlertKind::Cleared) => 1,
+            Self::Info(AlertKind::Triggered) => 2,
+            Self::Info(AlertKind::Cleared) => 3,
+            Self::Last(AlertKind::Triggered) => 4,
+            Self::Last(AlertKind::Cleared) => 5,
+        }
+    }
+}
+
+impl Seen {
+    fn take_name(&mut self, answer: Result<&[u8], AnswerFault>) {
+        #[derive(Deserialize)]
+        struct Names {
+            streams: Option<Vec<String>>,
+        }
+        match answer.map(read_answer::<Names>) {
+            Ok(Ok(names)) => self.name = names.streams.into_iter().flatten().next(),
+            Ok(Err(_)) | Err(AnswerFault::NobodyThere) => {}
+            Err(
+                AnswerFault::Silent(_) | AnswerFault::TooLarge | AnswerFault::Subject | AnswerFault::Closed,
+            ) => {
+                self.silent = Silence::Yes;
+            }
+        }
+    }
+
+    fn take_info(&mut self, answer: Result<&[u8], AnswerFault>) {
+        if let Ok(Ok(info)) = answer.map(read_answer) {
+            self.info = Some(info);
+        } else {
+            self.silent = Silence::Yes;
+        }
+    }
+
+    fn place(&self) -> Place {
+        match (&self.name, &self.info, self.silent) {
+            (Some(name), Some(info), _) => Place::Stream(AlertStream {
+                name: Arc::from(name.as_str()),
+                created: Arc::from(info.created.as_str()),
+            }),
+            (Some(_), None, _) | (None, _, Silence::Yes) => Place::Silent,
+            (None, _, Silence::No) => Place::None,
+        }
+    }
+}
