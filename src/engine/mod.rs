@@ -413,7 +413,8 @@ impl State {
         self.refresh(now);
         self.retire();
         let metrics = FrozenMetrics::new(self.store.freeze(), self.recent.freeze());
-        FrozenInstant::new(now, metrics, self.history.timeline().clone(), self.rules.views())
+        let rules = (self.rules.views(), self.rules.ended().clone());
+        FrozenInstant::new(now, metrics, self.history.timeline().clone(), rules)
     }
 
     /// Expands the annotations of open alerts whose texts a reload took away.

@@ -281,6 +281,7 @@ fn serve(
         reload: reload.clone(),
         requests: Arc::new(Semaphore::new(settings.requests_max.saturating_sub(posts).max(1))),
         posts: Arc::new(Semaphore::new(posts)),
+        config: Arc::clone(&context.config),
         live: Arc::default(),
         pages: Arc::new(Semaphore::new(PAGES_MAX)),
         body_bytes_max: settings.body_bytes_max,

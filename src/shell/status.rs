@@ -107,6 +107,11 @@ impl Status {
         self.locked().iter().map(|(topic, reason)| format!("{topic}: {reason}")).collect()
     }
 
+    /// Every reason for not being ready with what it is about.
+    pub(crate) fn unready(&self) -> Vec<(Topic, String)> {
+        self.locked().iter().map(|(topic, reason)| (*topic, reason.clone())).collect()
+    }
+
     /// Why a scrape would show counters that still grow towards what they were; none where it would not.
     pub(crate) fn scrape_refusal(&self) -> Option<String> {
         self.locked().get(&Topic::CatchUp).cloned()

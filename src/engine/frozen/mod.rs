@@ -7,6 +7,7 @@ use crate::engine::exposition::{Chunks, FrozenMetrics, Scrape};
 use crate::engine::history::{Past, Timeline};
 use crate::engine::promql::storage::Patience;
 use crate::engine::promql::{self, EvalError, EvalOutcome, EvalSettings, Expr, QueryTimes};
+use crate::engine::rules::ended::EndedAlerts;
 use crate::engine::rules::view::{AlertView, GroupView, alerts_of};
 use crate::engine::series::{FamilySpec, Frozen, FrozenFamily};
 use crate::engine::time::Timestamp;
@@ -18,6 +19,7 @@ pub struct FrozenInstant {
     metrics: FrozenMetrics,
     timeline: Timeline,
     groups: Arc<[Arc<GroupView>]>,
+    ended: EndedAlerts,
 }
 
 /// How a query is evaluated, and when its evaluation gives up.
@@ -45,9 +47,9 @@ impl FrozenInstant {
         now: Timestamp,
         metrics: FrozenMetrics,
         timeline: Timeline,
-        groups: Arc<[Arc<GroupView>]>,
+        (groups, ended): (Arc<[Arc<GroupView>]>, EndedAlerts),
     ) -> Self {
-        Self { now, metrics, timeline, groups }
+        Self { now, metrics, timeline, groups, ended }
     }
 
     /// The instant.
@@ -105,6 +107,11 @@ impl FrozenInstant {
     /// The alerts that are pending or firing, in the order of rules and labels, those about limits last.
     pub fn alerts(&self) -> Vec<&AlertView> {
         alerts_of(&self.groups).collect()
+    }
+
+    /// The alert episodes that ended last.
+    pub fn ended(&self) -> &EndedAlerts {
+        &self.ended
     }
 
     /// Every metric family in the order of names, with or without series.

@@ -99,6 +99,7 @@ impl Active {
             value: self.value,
             threshold: self.threshold,
             interval: group.interval,
+            evidence: self.episode.as_ref().map(|episode| episode.evidence.clone()).unwrap_or_default(),
         }
     }
 }

@@ -7,6 +7,7 @@
 pub mod alert;
 mod book;
 mod checks;
+pub mod ended;
 mod evaluate;
 pub mod event;
 mod kept;

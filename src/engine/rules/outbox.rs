@@ -6,6 +6,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use crate::engine::rules::AlertEvent;
+use crate::engine::rules::ended::EndedAlerts;
 use crate::engine::rules::event::AlertEventKind;
 use crate::engine::time::Timestamp;
 use crate::engine::wire::EventId;
@@ -17,16 +18,20 @@ pub struct Outbox {
     triggers_max: usize,
     refused_episodes: BTreeSet<(u64, Timestamp)>,
     refused: u64,
+    /// The episodes that ended last, whether their events found room or not.
+    pub(super) ended: EndedAlerts,
 }
 
 impl Outbox {
     /// An empty outbox in which at most `triggers_max` events wait when another AlertTriggered is taken.
     pub fn new(triggers_max: usize) -> Self {
-        Self { pending: VecDeque::new(), triggers_max, refused_episodes: BTreeSet::new(), refused: 0 }
+        let (pending, refused_episodes) = (VecDeque::new(), BTreeSet::new());
+        Self { pending, triggers_max, refused_episodes, refused: 0, ended: EndedAlerts::default() }
     }
 
     /// Takes an event, unless there is no room for its episode.
     pub fn push(&mut self, event: AlertEvent) {
+        self.ended.notice(&event);
         let episode = (event.fingerprint, event.started_at);
         let refuse = match event.kind {
             AlertEventKind::Triggered { .. } => {

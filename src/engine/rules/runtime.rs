@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::RuleStorage;
 use super::book::Book;
+use super::ended::EndedAlerts;
 use super::evaluate::{Env, Evaluation};
 use super::event::AlertEvent;
 use super::kept::{Moved, Narrow, Partition};
@@ -370,6 +371,11 @@ impl Rules {
     /// Forgets an event the broker has; the event, where it was waiting.
     pub fn confirm(&mut self, id: EventId) -> Option<AlertEvent> {
         self.outbox.confirm(id)
+    }
+
+    /// The episodes that ended last.
+    pub fn ended(&self) -> &EndedAlerts {
+        &self.outbox.ended
     }
 
     /// How many events the outbox refused for want of room.

@@ -64,8 +64,19 @@ pub struct Rule {
     pub selectors: Vec<Vec<Matcher>>,
     /// What of its text, when it changes, makes it another rule whose open alerts end.
     pub essence: Arc<str>,
+    /// Where it stands and how it is written.
+    pub written: WrittenRule,
     /// Alert or record.
     pub kind: RuleKind,
+}
+
+/// A rule as it stands in its file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WrittenRule {
+    /// The line it begins at, from 1.
+    pub line: usize,
+    /// Its lines, at most 16 KiB of them.
+    pub text: Arc<str>,
 }
 
 /// A kind of metric that has no such `stat`.

@@ -10,9 +10,10 @@ use super::set::{Condition, Group, Severity};
 use crate::engine::config::Evaluate;
 use crate::engine::labels::Labels;
 use crate::engine::time::Timestamp;
+use crate::engine::wire::EventId;
 
 /// A group as readers see it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct GroupView {
     /// Its name.
     pub name: Arc<str>,
@@ -32,6 +33,8 @@ pub struct GroupView {
     pub evaluation_time: Duration,
     /// Its rules in order.
     pub rules: Vec<RuleView>,
+    /// What it was loaded as, rule by rule in the same order.
+    pub definition: Arc<Group>,
 }
 
 /// A level of an alerting rule as readers see it.
@@ -170,6 +173,8 @@ pub struct AlertView {
     pub fingerprint: u64,
     /// The group's interval, which Alertmanager's `endsAt` depends on.
     pub interval: Duration,
+    /// The last events that moved the value when it fired, newest first.
+    pub evidence: Vec<EventId>,
 }
 
 /// Every pending or firing alert of some groups, in the order of rules and labels, those about limits last.
@@ -202,5 +207,6 @@ pub(super) fn limit_alert(episode: &Episode, group: &Group) -> AlertView {
         threshold: None,
         fingerprint: event::fingerprint(rule_id, &episode.labels),
         interval: group.interval,
+        evidence: episode.evidence.clone(),
     }
 }

@@ -32,6 +32,7 @@ use crate::engine::time::Timestamp;
 
 use super::clock::Clock;
 use super::driver::mailbox::Mailbox;
+use super::in_force::ConfigInForce;
 use super::reload::ReloadWish;
 
 use super::settings::HttpSettings;
@@ -57,8 +58,10 @@ pub(crate) struct Web {
     pub(crate) requests: Arc<Semaphore>,
     /// Permits of requests with a body: one that never comes must not keep a scrape waiting.
     pub(crate) posts: Arc<Semaphore>,
-    /// The page's middle as it was last written, which open pages share.
-    pub(crate) live: Arc<tokio::sync::Mutex<page::Live>>,
+    /// The configuration in force.
+    pub(crate) config: Arc<ConfigInForce>,
+    /// The pages as they were last written, which those who look at the same time share.
+    pub(crate) live: Arc<page::Live>,
     /// Permits of open pages.
     pub(crate) pages: Arc<Semaphore>,
     /// Bytes of a body that are read.
@@ -95,8 +98,7 @@ pub(crate) fn router(web: Web, routes: Routes) -> Router {
     }
     if routes != Routes::Public {
         router = router
-            .route("/", get(page::page))
-            .route("/events", get(page::events))
+            .merge(page::router())
             .route("/-/reload", post(answers::reload).put(answers::reload))
             .nest("/api/v1", api::router());
     }
@@ -111,7 +113,8 @@ pub(crate) fn router(web: Web, routes: Routes) -> Router {
 async fn take_turns(State(web): State<Web>, request: Request, next: Next) -> Response {
     let path = request.uri().path();
     // Health tells of the process alone, and a page stays open: neither waits nor keeps others waiting.
-    let free = request.method() == Method::GET && ["/-/healthy", "/healthz", "/events"].contains(&path);
+    let stays_open = page::stays_open(path, request.headers());
+    let free = request.method() == Method::GET && (stays_open || ["/-/healthy", "/healthz"].contains(&path));
     let turns = if request.method() == Method::POST { &web.posts } else { &web.requests };
     let permit = if free { None } else { Arc::clone(turns).acquire_owned().await.ok() };
     let response = next.run(request).await;

@@ -82,16 +82,6 @@ impl Patience for Ticket {
     }
 }
 
-/// Waits until an instant.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Until(pub(crate) Instant);
-
-impl Patience for Until {
-    fn ended(&self) -> Option<Halt> {
-        (Instant::now() >= self.0).then_some(Halt::TimedOut)
-    }
-}
-
 /// Cancels a query when whoever waits for it leaves.
 struct Waiting(Arc<Ticket>);
 

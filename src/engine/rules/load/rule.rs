@@ -12,7 +12,7 @@ use crate::engine::duration::parse_duration;
 use crate::engine::promql::inspect::{self, selectors};
 use crate::engine::promql::{self, Expr};
 use crate::engine::rules::checks::{self, Subject, Written};
-use crate::engine::rules::set::{Alerting, NoData, RefusedKind, Rule, RuleKind};
+use crate::engine::rules::set::{Alerting, NoData, RefusedKind, Rule, RuleKind, WrittenRule};
 use crate::engine::rules::template::Template;
 use crate::engine::yaml::{Fields, Findings, Text};
 use crate::engine::yaml::{Node, Value};
@@ -121,6 +121,7 @@ pub(super) fn read(node: &Node, around: Surroundings<'_>, findings: &mut Finding
         refused: query.refused,
         essence: Arc::from(essence(&fields, &labels)),
         labels,
+        written: as_written(node, findings),
         kind,
     };
     let subject = Subject {
@@ -132,6 +133,22 @@ pub(super) fn read(node: &Node, around: Surroundings<'_>, findings: &mut Finding
     };
     checks::run(&subject, findings);
     Some(RuleDraft { rule, explicit_id, name: name.span })
+}
+
+/// Bytes of a rule's text that are kept.
+const TEXT_BYTES_MAX: usize = 16 << 10;
+
+/// The lines of a rule, without the indentation they share.
+fn as_written(node: &Node, findings: &Findings<'_>) -> WrittenRule {
+    let source = findings.source;
+    let text = source.text.as_ref();
+    let start = text.get(..node.span.start).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
+    let lines = text.get(start..node.span.end).unwrap_or_default().trim_end();
+    let lines = lines.get(..lines.floor_char_boundary(TEXT_BYTES_MAX)).unwrap_or_default();
+    let indent = |line: &str| line.len() - line.trim_start_matches(' ').len();
+    let shared = lines.lines().filter(|line| !line.trim().is_empty()).map(indent).min().unwrap_or(0);
+    let kept: Vec<&str> = lines.lines().map(|line| line.get(shared..).unwrap_or_default()).collect();
+    WrittenRule { line: source.position(node.span.start).0, text: Arc::from(kept.join("\n")) }
 }
 
 #[derive(Clone, Copy)]

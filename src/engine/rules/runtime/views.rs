@@ -50,6 +50,7 @@ impl GroupState {
             last_evaluation: self.last_evaluation,
             evaluation_time: self.evaluation_time,
             rules: self.rules.iter().map(|rule| rule.view(&self.group)).collect(),
+            definition: self.group.clone(),
         }
     }
 }

@@ -3,8 +3,7 @@
 use crate::engine::promql::Expr;
 use crate::engine::promql::ast::{BinaryOp, Node};
 use crate::engine::promql::inspect::{comparison, number, unwrapped};
-use crate::engine::rules::set::Condition;
-use crate::engine::rules::view::LevelView;
+use crate::engine::rules::set::{Condition, Level};
 
 /// Where the worst of several values is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +16,7 @@ pub(super) enum Worst {
 
 impl Worst {
     /// By the levels of a rule; by the comparison in its expression where that is what holds or does not.
-    pub(super) fn of(levels: &[LevelView], expr: &Expr) -> Self {
+    pub(super) fn of(levels: &[Level], expr: &Expr) -> Self {
         match levels.first().map(|level| level.condition) {
             Some(Condition::Above { .. }) => Self::Highest,
             Some(Condition::Below { .. }) => Self::Lowest,
@@ -52,11 +51,13 @@ impl Worst {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::engine::promql::parse;
 
     fn shown(condition: Condition, query: &str) -> Option<f64> {
-        let levels = [LevelView { severity: None, condition }];
+        let levels = [Level { severity: None, condition, wait: Duration::ZERO }];
         Worst::of(&levels, &parse(query).unwrap()).among([2.0, f64::NAN, 1.0, 3.0].into_iter())
     }
 

@@ -1,0 +1,129 @@
+//! The addresses of pages below the root, wherever a proxy puts that.
+
+use std::fmt;
+use std::fmt::Write;
+
+use crate::engine::rules::set::RuleKind;
+
+/// A page.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Address {
+    /// The alerts: `/`.
+    Overview,
+    /// Every rule: `/rules`.
+    Rules,
+    /// One rule.
+    Rule(RuleAddress),
+}
+
+/// The page of one rule: `/rules/ID` of an alert, `/rules/recorded/ID` of a recording rule.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct RuleAddress {
+    /// Which of the two kinds, whose ids are apart.
+    pub(super) sort: RuleSort,
+    /// The rule's id.
+    pub(super) id: String,
+}
+
+/// The two kinds of rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum RuleSort {
+    /// Raises alerts.
+    Alert,
+    /// Records a metric.
+    Record,
+}
+
+impl RuleSort {
+    /// The kind of a rule.
+    pub(super) const fn of(kind: &RuleKind) -> Self {
+        match kind {
+            RuleKind::Recording => Self::Record,
+            RuleKind::Alerting(_) => Self::Alert,
+        }
+    }
+}
+
+impl RuleAddress {
+    /// The page of an alerting rule.
+    pub(super) fn alert(id: &str) -> Self {
+        Self { sort: RuleSort::Alert, id: id.to_owned() }
+    }
+}
+
+impl fmt::Display for RuleAddress {
+    /// The path below the root.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self.sort {
+            RuleSort::Alert => "rules/",
+            RuleSort::Record => "rules/recorded/",
+        })?;
+        write_segment(out, &self.id)
+    }
+}
+
+/// Writes a text as one segment of a path, or one value of a query string.
+fn write_segment(out: &mut dyn Write, text: &str) -> fmt::Result {
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_~".contains(&byte) {
+            out.write_char(char::from(byte))?;
+        } else {
+            write!(out, "%{byte:02X}")?;
+        }
+    }
+    Ok(())
+}
+
+/// How a page reaches the root.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Root(usize);
+
+impl fmt::Display for Root {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (0..self.0).try_for_each(|_| out.write_str("../"))
+    }
+}
+
+impl maud::Render for Root {
+    fn render_to(&self, buffer: &mut String) {
+        // Writing into a string does not fail.
+        let _ = write!(buffer, "{self}");
+    }
+}
+
+impl Address {
+    /// How the page reaches the root.
+    pub(super) const fn root(&self) -> Root {
+        match self {
+            Self::Overview | Self::Rules => Root(0),
+            Self::Rule(RuleAddress { sort: RuleSort::Alert, .. }) => Root(1),
+            Self::Rule(RuleAddress { sort: RuleSort::Record, .. }) => Root(2),
+        }
+    }
+
+    /// Whether `other` is this page or one below it.
+    pub(super) fn is_around(&self, other: &Self) -> bool {
+        self == other || matches!((self, other), (Self::Rules, Self::Rule(_)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_one_segment_whatever_it_holds() {
+        let cases = [
+            ("slow-queries", "rules/slow-queries"),
+            ("a/b c", "rules/a%2Fb%20c"),
+            ("..", "rules/%2E%2E"),
+            ("ä", "rules/%C3%A4"),
+        ];
+        for (id, path) in cases {
+            assert_eq!(RuleAddress::alert(id).to_string(), path);
+        }
+        let recorded = RuleAddress { sort: RuleSort::Record, id: "r".to_owned() };
+        assert_eq!(recorded.to_string(), "rules/recorded/r");
+        assert_eq!(Address::Rule(recorded).root().to_string(), "../../");
+    }
+}

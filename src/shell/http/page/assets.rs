@@ -1,0 +1,76 @@
+//! The page's style, scripts and icon: files of the source tree, served under a path of their own.
+
+use std::sync::LazyLock;
+
+use axum::extract::Path;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+
+use crate::shell::http::answers;
+
+/// A file that pages refer to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Asset {
+    name: &'static str,
+    content_type: &'static str,
+    text: &'static str,
+}
+
+const STYLE: &str = "text/css; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
+/// How the page looks.
+pub(super) const PAGE_CSS: Asset =
+    Asset { name: "page.css", content_type: STYLE, text: include_str!("assets/page.css") };
+/// Morphs what is live (idiomorph, Zero-Clause BSD, beside its licence).
+pub(super) const IDIOMORPH: Asset = Asset {
+    name: "idiomorph-0.8.0.min.js",
+    content_type: SCRIPT,
+    text: include_str!("assets/idiomorph-0.8.0.min.js"),
+};
+/// Keeps pages live.
+pub(super) const LIVE_JS: Asset =
+    Asset { name: "live.js", content_type: SCRIPT, text: include_str!("assets/live.js") };
+/// The icon.
+pub(super) const ICON: Asset =
+    Asset { name: "icon.svg", content_type: "image/svg+xml", text: include_str!("assets/icon.svg") };
+
+const ALL: [Asset; 4] = [PAGE_CSS, IDIOMORPH, LIVE_JS, ICON];
+
+/// One hash of all of them, which their addresses carry: another build has other addresses.
+static VERSION: LazyLock<String> = LazyLock::new(|| {
+    let bytes = ALL.iter().flat_map(|asset| asset.text.bytes());
+    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    format!("{hash:016x}")
+});
+
+impl Asset {
+    /// Its address below the root.
+    pub(super) fn address(self) -> String {
+        format!("assets/{}?v={}", self.name, *VERSION)
+    }
+}
+
+/// `GET /assets/NAME`: for ever where the address names this build's version, else to be asked for again.
+pub(super) async fn serve(Path(name): Path<String>, uri: Uri, headers: HeaderMap) -> Response {
+    let Some(asset) = ALL.iter().find(|asset| asset.name == name) else {
+        return answers::not_found(uri).await;
+    };
+    let tag = format!("\"{}\"", *VERSION);
+    let is_current = uri.query() == Some(&format!("v={}", *VERSION));
+    let caching = if is_current { "public, max-age=31536000, immutable" } else { "no-cache" };
+    let known = headers.get(IF_NONE_MATCH).is_some_and(|value| value.as_bytes() == tag.as_bytes());
+    let head = [
+        (CONTENT_TYPE, asset.content_type),
+        (CACHE_CONTROL, caching),
+        (ETAG, tag.as_str()),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    if known {
+        return (StatusCode::NOT_MODIFIED, head).into_response();
+    }
+    (head, asset.text).into_response()
+}

@@ -1,0 +1,122 @@
+// Keeps a page true without replacing what somebody has open: the server sends the live part again and again, and it is
+// morphed into what is there. Where nothing comes any more, the banner says since when.
+"use strict";
+(() => {
+  const SILENCE_MAX_MS = 7000;
+  const RETRY_MS = 3000;
+  const HIDDEN_EVERY_MS = 15000;
+  const live = document.getElementById("live");
+  if (!live) return;
+  let heard = Date.now();
+  let source = null;
+  let retry = null;
+
+  const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
+  const full = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
+
+  // Times in the time zone of whoever looks; those of another day with their date.
+  function localise(root) {
+    const today = new Date().toDateString();
+    for (const time of root.querySelectorAll("time[data-time]")) {
+      const at = new Date(time.dateTime);
+      if (isNaN(at)) continue;
+      time.textContent = (at.toDateString() === today ? clock : full).format(at);
+      time.title = full.format(at);
+    }
+  }
+
+  function isSelected(node) {
+    const selection = document.getSelection();
+    return selection && !selection.isCollapsed && selection.containsNode(node, true);
+  }
+
+  const keep = {
+    morphStyle: "outerHTML",
+    ignoreActiveValue: true,
+    callbacks: {
+      // What somebody has marked stays as it is until they let go.
+      beforeNodeMorphed: (old, fresh) => !(old.childElementCount === 0 || old.nodeType === 3) || !isSelected(old) || old.isEqualNode(fresh),
+      beforeNodeRemoved: (node) => !(node.nodeType === 3 && isSelected(node)),
+      // Opened and closed, scrolled and typed in by whoever looks.
+      beforeAttributeUpdated: (name, node) => !(name === "open" && node.tagName === "DETAILS") && name !== "data-silent",
+    },
+  };
+
+  function show(html) {
+    heard = Date.now();
+    const fresh = new DOMParser().parseFromString(html, "text/html").getElementById("live");
+    if (!fresh) return;
+    localise(fresh);
+    Idiomorph.morph(live, fresh, keep);
+    if (live.dataset.title) document.title = live.dataset.title;
+    age();
+    document.dispatchEvent(new Event("signalbox:shown"));
+  }
+
+  // How old what is shown is; grey where nothing comes any more.
+  function age() {
+    const since = Date.now() - heard;
+    const silent = since > SILENCE_MAX_MS && !document.hidden;
+    const banner = document.getElementById("banner");
+    const freshness = document.getElementById("freshness");
+    if (!banner || !freshness) return;
+    if (silent) {
+      banner.dataset.silent = "";
+      freshness.textContent = "no answer since " + clock.format(new Date(heard));
+      if (!document.title.startsWith("no answer")) document.title = "no answer · " + document.title;
+    } else {
+      delete banner.dataset.silent;
+      freshness.textContent = since < 1500 ? "updated just now" : "updated " + Math.round(since / 1000) + " s ago";
+    }
+  }
+
+  function close() {
+    if (source) source.close();
+    source = null;
+    clearTimeout(retry);
+  }
+
+  function open() {
+    close();
+    source = new EventSource(location.href);
+    source.onmessage = (event) => show(event.data);
+    source.addEventListener("same", () => {
+      heard = Date.now();
+      if (live.dataset.title) document.title = live.dataset.title;
+    });
+    source.onerror = () => {
+      // A browser tries again by itself only where the connection broke, not where the answer was an error.
+      if (source && source.readyState === EventSource.CLOSED) {
+        close();
+        retry = setTimeout(open, RETRY_MS);
+      }
+    };
+  }
+
+  async function look() {
+    try {
+      const answer = await fetch(location.href, { headers: { Accept: "text/html" }, cache: "no-store" });
+      if (answer.ok) show(await answer.text());
+    } catch {
+      // The banner tells.
+    }
+  }
+
+  // A browser has few connections to one server: a page that nobody sees looks now and then instead of holding one.
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) {
+      close();
+    } else {
+      open();
+      look();
+    }
+  });
+  setInterval(() => { if (document.hidden) look(); }, HIDDEN_EVERY_MS);
+  setInterval(age, 1000);
+  window.addEventListener("pagehide", close);
+  window.addEventListener("pageshow", (event) => { if (event.persisted) open(); });
+
+  localise(document);
+  age();
+  open();
+})();

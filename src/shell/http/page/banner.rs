@@ -1,0 +1,287 @@
+//! The banner of every page: how bad it is, and what does not work and what to do about it.
+
+use maud::{Markup, html};
+
+use crate::engine::rules::set::Severity;
+use crate::engine::rules::view::{AlertView, AlertingState};
+use crate::shell::reminder::next_step;
+use crate::shell::status::Topic;
+
+use super::look::Look;
+use super::unit::Measure;
+use super::words;
+
+/// How many alerts there are of each kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tally {
+    critical: usize,
+    warning: usize,
+    info: usize,
+    pending: usize,
+}
+
+impl Tally {
+    fn of(alerts: &[&AlertView]) -> Self {
+        let mut tally = Self::default();
+        for alert in alerts {
+            let counted = match (alert.state, alert.severity) {
+                (AlertingState::Firing, Severity::Critical) => &mut tally.critical,
+                (AlertingState::Firing, Severity::Warning) => &mut tally.warning,
+                (AlertingState::Firing, Severity::Info) => &mut tally.info,
+                (AlertingState::Pending | AlertingState::Inactive, _) => &mut tally.pending,
+            };
+            *counted += 1;
+        }
+        tally
+    }
+
+    fn firing(self) -> usize {
+        self.critical + self.warning + self.info
+    }
+}
+
+/// What the banner says first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Alerts(Tally),
+    NotReady(Tally),
+    Well(Tally),
+}
+
+/// Something that does not work.
+struct Trouble {
+    what: String,
+    advice: String,
+    /// More of it, to be opened.
+    detail: Option<String>,
+}
+
+/// The banner, and the words that the title begins with.
+pub(super) struct Banner {
+    verdict: Verdict,
+    troubles: Vec<Trouble>,
+    facts: Vec<(&'static str, String)>,
+    /// When the page was written, in milliseconds since the epoch.
+    written_ms: i64,
+}
+
+impl Banner {
+    /// The banner at this look.
+    pub(super) fn of(look: &Look<'_>) -> Self {
+        let tally = Tally::of(&look.instant.alerts());
+        let verdict = match (look.surroundings.unready.is_empty(), tally.firing()) {
+            (false, _) => Verdict::NotReady(tally),
+            (true, 0) => Verdict::Well(tally),
+            (true, _) => Verdict::Alerts(tally),
+        };
+        let (troubles, facts) = (troubles(look), facts(look));
+        Self { verdict, troubles, facts, written_ms: look.now().millis() }
+    }
+
+    /// The document's title: what fires, then where.
+    pub(super) fn title(&self, page: &str) -> String {
+        let (Verdict::Alerts(tally) | Verdict::NotReady(tally) | Verdict::Well(tally)) = self.verdict;
+        let count = match (tally.critical, tally.warning) {
+            (0, 0) => String::new(),
+            (critical, 0) => format!("({critical} critical) "),
+            (0, warning) => format!("({warning} warning) "),
+            (critical, warning) => format!("({critical} critical, {warning} warning) "),
+        };
+        let ready = if matches!(self.verdict, Verdict::NotReady(_)) { "not ready · " } else { "" };
+        format!("{count}{ready}{page}")
+    }
+
+    /// The banner as markup.
+    pub(super) fn markup(&self) -> Markup {
+        html! {
+            section.banner.(self.tone()) id="banner" aria-label="Condition" {
+                div.verdict {
+                    p.headline aria-live="polite" { (self.headline()) }
+                    p.freshness {
+                        span id="freshness" data-written=(self.written_ms) { "written just now" }
+                    }
+                }
+                dl.facts {
+                    @for (name, value) in &self.facts { div { dt { (name) } dd { (value) } } }
+                }
+            }
+            @if !self.troubles.is_empty() {
+                section.troubles aria-label="Troubles" {
+                    @for (place, trouble) in self.troubles.iter().enumerate() {
+                        div.trouble {
+                            p { strong { (words::long(&trouble.what)) } }
+                            p { (words::long(&trouble.advice)) }
+                            @if let Some(detail) = &trouble.detail {
+                                details id={ "trouble-" (place) } {
+                                    summary { "What it says" }
+                                    pre tabindex="0" { (words::long(detail)) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn tone(&self) -> &'static str {
+        match self.verdict {
+            Verdict::Alerts(Tally { critical: 1.., .. }) | Verdict::NotReady(Tally { critical: 1.., .. }) => {
+                "critical"
+            }
+            Verdict::NotReady(_) | Verdict::Alerts(Tally { warning: 1.., .. }) => "warning",
+            Verdict::Alerts(_) => "info",
+            Verdict::Well(_) => "well",
+        }
+    }
+
+    fn headline(&self) -> Markup {
+        let counts = |tally: &Tally| {
+            let kinds = [("critical", tally.critical), ("warning", tally.warning), ("info", tally.info)];
+            let said = kinds.into_iter().filter(|(_, count)| *count > 0);
+            let mut said: Vec<String> = said.map(|(kind, count)| format!("{count} {kind}")).collect();
+            if tally.pending > 0 {
+                said.push(format!("{} pending", tally.pending));
+            }
+            said.join(" · ")
+        };
+        html! {
+            @match &self.verdict {
+                Verdict::Alerts(tally) => (counts(tally)),
+                Verdict::Well(tally) if tally.pending > 0 => { "Nothing fires · " (counts(tally)) },
+                Verdict::Well(_) => "Nothing fires",
+                Verdict::NotReady(tally) => {
+                    "Not ready"
+                    @if tally.firing() + tally.pending > 0 { " · " (counts(tally)) }
+                },
+            }
+        }
+    }
+}
+
+fn facts(look: &Look<'_>) -> Vec<(&'static str, String)> {
+    let links = [Topic::CoreLink, Topic::StreamLink, Topic::PublishLink];
+    let is_down = look.surroundings.unready.iter().any(|(topic, _)| links.contains(topic));
+    let each_second = |value: Option<f64>| {
+        value.map_or_else(|| "–".to_owned(), |rate| format!("{}/s", Measure::default().text(rate)))
+    };
+    let rate = look.own("sum(rate(signalbox_events_received_total[1m] anchored))");
+    let lag = look
+        .own("histogram_quantile(0.99, sum by (le) (rate(signalbox_event_lag_seconds_bucket[1m] anchored)))");
+    let lag = lag.map_or_else(|| "–".to_owned(), |lag| Measure::SECONDS.text(lag));
+    let waiting = look.own("sum(signalbox_stream_pending)").filter(|waiting| *waiting > 0.0);
+    let mut facts = vec![
+        ("Instance", words::short(&look.surroundings.instance).into_owned()),
+        ("NATS", if is_down { "not connected" } else { "connected" }.to_owned()),
+        ("Events", each_second(rate)),
+        ("Lag (99 %)", lag),
+    ];
+    if let Some(waiting) = waiting {
+        facts.push(("Waiting in the stream", Measure::default().text(waiting)));
+    }
+    facts
+}
+
+fn troubles(look: &Look<'_>) -> Vec<Trouble> {
+    let mut troubles: Vec<Trouble> = Vec::new();
+    for (topic, reason) in &look.surroundings.unready {
+        let trouble = Trouble {
+            what: format!("{topic}: {reason}"),
+            advice: sentence(advice(*topic, reason)),
+            detail: None,
+        };
+        let is_said = |known: &Trouble| is_link(*topic) && known.advice == trouble.advice;
+        if !troubles.iter().any(is_said) {
+            troubles.push(trouble);
+        }
+    }
+    let diagnostics = &look.surroundings.diagnostics;
+    if look.own("signalbox_config_last_reload_successful") == Some(0.0) {
+        troubles.push(Trouble {
+            what:
+                "The last load of configuration and rules was refused; what was good before stays in force."
+                    .to_owned(),
+            advice: "Mend what is named below; the file is read again when it changes.".to_owned(),
+            detail: Some(diagnostics.clone()),
+        });
+    } else if !diagnostics.is_empty() {
+        troubles.push(Trouble {
+            what: "The last load of configuration and rules left remarks.".to_owned(),
+            advice: "They refuse nothing; signalbox check shows them too.".to_owned(),
+            detail: Some(diagnostics.clone()),
+        });
+    }
+    troubles.extend(losses(look));
+    if look.is_late() {
+        troubles.push(Trouble {
+            what: "Some values on this page were not worked out in time.".to_owned(),
+            advice: "Other queries keep the query threads busy: see query.threads, or ask for less."
+                .to_owned(),
+            detail: None,
+        });
+    }
+    troubles
+}
+
+/// What was lost lately.
+fn losses(look: &Look<'_>) -> Vec<Trouble> {
+    let lost = look.own("sum(increase(signalbox_stream_lost_total[5m] anchored))").unwrap_or(0.0);
+    let dropped = look.own("sum(increase(signalbox_events_dropped_total[5m] anchored))").unwrap_or(0.0);
+    let text = |value| Measure::default().text(value);
+    let mut troubles = Vec::new();
+    if lost > 0.0 {
+        troubles.push(Trouble {
+            what: format!(
+                "{} messages left the stream before they were read, within five minutes.",
+                text(lost)
+            ),
+            advice: "Counts miss them. Give the stream more room (max_bytes, max_age, max_msgs), or see why \
+                     signalbox was away or behind."
+                .to_owned(),
+            detail: None,
+        });
+    }
+    if dropped > 0.0 {
+        troubles.push(Trouble {
+            what: format!("{} losses on the core lane within five minutes.", text(dropped)),
+            advice: "Core NATS keeps nothing: events of a broken or overrun connection are gone. \
+                     signalbox_events_dropped_total says why; give signalbox more CPU, or let these types ride \
+                     the JetStream lane."
+                .to_owned(),
+            detail: None,
+        });
+    }
+    troubles
+}
+
+const fn is_link(topic: Topic) -> bool {
+    matches!(topic, Topic::CoreLink | Topic::StreamLink | Topic::PublishLink)
+}
+
+/// What to do about what is not ready.
+fn advice(topic: Topic, reason: &str) -> &str {
+    match topic {
+        Topic::CoreLink | Topic::StreamLink | Topic::PublishLink => next_step(reason),
+        Topic::Subscriptions => "give the NATS user the permission to subscribe to these subjects",
+        Topic::Stream => "make the stream as the reason says, or set jetstream.create_stream",
+        Topic::CatchUp => "nothing to do: rules speak once it has caught up",
+        Topic::Lag => {
+            "events come faster than they are applied, or the server was away; it catches up by itself \
+                       where it can"
+        }
+        Topic::Publishing => {
+            "alerts wait in the outbox and are tried again; see that the server answers and that \
+                              the user may publish"
+        }
+        Topic::AlertStream => "make a stream that takes the subjects of alert events, or set alerts.delivery",
+        Topic::Rules => "signalbox check shows every place; mend them, and the files are read again",
+    }
+}
+
+/// A fragment as a sentence.
+fn sentence(fragment: &str) -> String {
+    let mut characters = fragment.chars();
+    let first = characters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    let stop = if fragment.ends_with('.') { "" } else { "." };
+    format!("{first}{}{stop}", characters.as_str())
+}

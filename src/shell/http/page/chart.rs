@@ -1,0 +1,230 @@
+//! Charts as SVG, made by the server. Text stands beside the drawing, which stretches to the width there is.
+
+use std::fmt::Write;
+
+use maud::{Markup, html};
+
+use crate::engine::time::Timestamp;
+
+use super::unit::Measure;
+use super::words;
+
+/// The drawing's own width; it is stretched to what there is.
+const WIDTH: f64 = 600.0;
+
+/// Lines of one chart that are drawn.
+pub(super) const LINES_MAX: usize = 10;
+
+/// The fewest steps that are drawn, however young the values are.
+const STEPS_MIN: i64 = 12;
+
+/// One line.
+#[derive(Clone, Debug)]
+pub(super) struct Line {
+    /// What it is called in the legend.
+    pub(super) label: String,
+    /// Milliseconds since the epoch and values, in order.
+    pub(super) points: Vec<(i64, f64)>,
+}
+
+/// A level to draw across.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Mark {
+    /// Beyond it an alert begins.
+    Threshold(f64),
+    /// At it the alert ends, where that is another value.
+    Clear(f64),
+}
+
+impl Mark {
+    const fn value(self) -> f64 {
+        match self {
+            Self::Threshold(value) | Self::Clear(value) => value,
+        }
+    }
+
+    const fn class(self) -> &'static str {
+        match self {
+            Self::Threshold(_) => "threshold",
+            Self::Clear(_) => "clear",
+        }
+    }
+}
+
+/// What is drawn.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Chart {
+    /// The first instant.
+    pub(super) from: Timestamp,
+    /// The last instant.
+    pub(super) to: Timestamp,
+    /// Milliseconds between points.
+    pub(super) step_ms: i64,
+    /// The lines; of too many the first.
+    pub(super) lines: Vec<Line>,
+    /// Levels across.
+    pub(super) marks: Vec<Mark>,
+    /// When alerts fired.
+    pub(super) episodes: Vec<(Timestamp, Timestamp)>,
+    /// The unit of the values.
+    pub(super) measure: Measure,
+}
+
+impl Chart {
+    /// A small drawing beside a value, with its times.
+    pub(super) fn spark(self) -> Markup {
+        let chart = self.trimmed();
+        html! {
+            @if chart.is_empty() {
+                p.quiet { "No past yet." }
+            } @else {
+                figure.spark { (chart.drawing(48.0)) figcaption { (chart.axis()) } }
+            }
+        }
+    }
+
+    /// A drawing for a line of a table.
+    pub(super) fn tiny(self) -> Markup {
+        let chart = self.trimmed();
+        html! {
+            @if chart.is_empty() { span.quiet { "no past" } } @else { div.spark.tiny { (chart.drawing(32.0)) } }
+        }
+    }
+
+    /// From where there are values on: before, the process or the series was not there yet.
+    fn trimmed(mut self) -> Self {
+        let firsts = self.lines.iter().filter_map(|line| line.points.first());
+        let Some(first) = firsts.map(|(at, _)| *at).min() else { return self };
+        let shortest = self.to.millis().saturating_sub(self.step_ms.saturating_mul(STEPS_MIN));
+        self.from = self.from.max(Timestamp::from_millis(first.min(shortest)));
+        self
+    }
+
+    /// A drawing with its scale and legend.
+    pub(super) fn large(self) -> Markup {
+        let chart = self.trimmed();
+        html! {
+            @if chart.is_empty() {
+                p.quiet { "No value in this window." }
+            } @else {
+                @let (low, high) = chart.range();
+                figure.chart {
+                    div.plot {
+                        div.scale aria-hidden="true" {
+                            span { (chart.measure.text(high)) }
+                            span { (chart.measure.text(f64::midpoint(low, high))) }
+                            span { (chart.measure.text(low)) }
+                        }
+                        (chart.drawing(220.0))
+                    }
+                    figcaption { (chart.axis()) (chart.legend()) }
+                }
+            }
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.lines.iter().all(|line| line.points.is_empty())
+    }
+
+    fn axis(&self) -> Markup {
+        html! { span.axis { span { (words::clock(self.from)) } span { (words::clock(self.to)) } } }
+    }
+
+    fn legend(&self) -> Markup {
+        let more = self.lines.len().saturating_sub(LINES_MAX);
+        html! {
+            ul.legend {
+                @for (place, line) in self.lines.iter().take(LINES_MAX).enumerate() {
+                    li class={ "line-" (place) } { bdi { (words::short(&line.label)) } }
+                }
+                @for mark in &self.marks {
+                    li class=(mark.class()) { (mark.class()) " " (self.measure.text(mark.value())) }
+                }
+                @if !self.episodes.is_empty() { li.episode { "fired" } }
+                @if more > 0 { li.quiet { "and " (words::count(more, "line")) " that are not drawn" } }
+            }
+        }
+    }
+
+    /// The lowest and the highest value to draw, with some room around them.
+    fn range(&self) -> (f64, f64) {
+        let drawn = self.lines.iter().take(LINES_MAX).flat_map(|line| line.points.iter());
+        let values = drawn.map(|(_, value)| *value).chain(self.marks.iter().map(|mark| mark.value()));
+        let finite = values.filter(|value| value.is_finite());
+        let (low, high) = finite
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
+        if low > high {
+            return (0.0, 1.0);
+        }
+        let low = if low >= 0.0 && low <= high / 2.0 { 0.0 } else { low };
+        let room = if high > low { (high - low) * 0.08 } else { high.abs().max(1.0) * 0.1 };
+        (if low == 0.0 { 0.0 } else { low - room }, high + room)
+    }
+
+    fn drawing(&self, height: f64) -> Markup {
+        let (low, high) = self.range();
+        let begin = self.from.millis();
+        let length = (self.to.millis() - begin).max(1) as f64;
+        let x = |at: i64| ((at - begin) as f64 / length * WIDTH).clamp(0.0, WIDTH);
+        let y = |value: f64| height - ((value - low) / (high - low) * height).clamp(0.0, height);
+        html! {
+            svg viewBox={ "0 0 " (WIDTH) " " (height) } preserveAspectRatio="none" role="img"
+                aria-label=(self.in_words()) {
+                @for (since, until) in &self.episodes {
+                    @let left = x(since.millis());
+                    rect.episode x=(tenths(left)) y="0" height=(height)
+                        width=(tenths((x(until.millis()) - left).max(1.5))) {}
+                }
+                @for mark in &self.marks {
+                    @let at = tenths(y(mark.value()));
+                    line class=(mark.class()) x1="0" x2=(WIDTH) y1=(at) y2=(at) {}
+                }
+                @for (place, line) in self.lines.iter().take(LINES_MAX).enumerate() {
+                    path class={ "line-" (place) } d=(self.path(line, (&x, &y))) {}
+                }
+            }
+        }
+    }
+
+    /// A line with gaps where there was no value.
+    fn path(&self, line: &Line, (x, y): (&dyn Fn(i64) -> f64, &dyn Fn(f64) -> f64)) -> String {
+        let mut path = String::new();
+        let mut last = None;
+        for (at, value) in line.points.iter().filter(|(_, value)| value.is_finite()) {
+            let goes_on = last.is_some_and(|last| at - last <= self.step_ms.saturating_mul(2));
+            let command = if goes_on { 'L' } else { 'M' };
+            // Writing into a string does not fail.
+            let _ = write!(path, "{command}{} {}", tenths(x(*at)), tenths(y(*value)));
+            if !goes_on {
+                path.push_str("h0.1");
+            }
+            last = Some(*at);
+        }
+        path
+    }
+
+    fn in_words(&self) -> String {
+        let mut parts = Vec::new();
+        for line in self.lines.iter().take(LINES_MAX) {
+            let values = || line.points.iter().map(|(_, value)| *value).filter(|value| value.is_finite());
+            let (Some(last), Some(low), Some(high)) =
+                (values().next_back(), values().reduce(f64::min), values().reduce(f64::max))
+            else {
+                continue;
+            };
+            let text = |value| self.measure.text(value);
+            let label = words::short(&line.label);
+            parts.push(format!("{label} between {} and {}, last {}", text(low), text(high), text(last)));
+        }
+        for mark in &self.marks {
+            parts.push(format!("{} at {}", mark.class(), self.measure.text(mark.value())));
+        }
+        format!("{}: {}", words::span(self.to.since(self.from)), parts.join("; "))
+    }
+}
+
+/// A coordinate with one decimal.
+fn tenths(value: f64) -> f64 {
+    (value * 10.0).round() / 10.0
+}

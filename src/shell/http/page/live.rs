@@ -1,0 +1,176 @@
+//! What a page shows, written once for all who look at it at the same time, and the stream that keeps it true.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::body::{Body, Bytes};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use crate::engine::frozen::{FrozenInstant, QueryTerms};
+use crate::engine::promql::EvalSettings;
+use crate::engine::promql::storage::{Halt, Patience};
+use crate::shell::http::Web;
+use crate::shell::http::answers::text;
+use crate::shell::http::queries::QueryError;
+
+use super::address::Address;
+use super::look::{BUDGET, Look, Pasts, Shorter, Surroundings};
+
+/// How often an open page is brought up to date.
+const EVERY: Duration = Duration::from_secs(2);
+
+/// How long open pages share what one of them had written: a little less than their turn.
+const SHARED_FOR: Duration = Duration::from_millis(1_800);
+
+/// How old a page may be that somebody opens.
+const FRESH_FOR: Duration = Duration::from_millis(500);
+
+/// How long a page may wait for its turn among the queries, its own ones included.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Pages that are kept as they were last written.
+const WRITTEN_MAX: usize = 64;
+
+/// What a page shows.
+#[derive(Debug)]
+pub(super) struct Shown {
+    /// Whether there is such a page.
+    pub(super) status: StatusCode,
+    /// The document's title.
+    pub(super) title: String,
+    /// The part that is live: banner and content.
+    pub(super) live: String,
+}
+
+/// The pages as they were last written.
+#[derive(Debug, Default)]
+pub(crate) struct Live {
+    written: Mutex<BTreeMap<Address, Arc<Place>>>,
+    pasts: Arc<Pasts>,
+}
+
+/// One page as it was last written; who holds it writes it anew, while others wait for what comes of that.
+type Place = tokio::sync::Mutex<Option<(Instant, Arc<Shown>)>>;
+
+impl Live {
+    fn place(&self, address: &Address) -> Arc<Place> {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        if written.len() >= WRITTEN_MAX && !written.contains_key(address) {
+            written.retain(|_, place| Arc::strong_count(place) > 1);
+        }
+        Arc::clone(written.entry(address.clone()).or_default())
+    }
+}
+
+/// The page as somebody opens it; none where the process stops.
+pub(super) async fn opened(web: &Web, address: &Address) -> Option<Arc<Shown>> {
+    shown(web, address, FRESH_FOR).await
+}
+
+/// The page's live part, again and again, as server-sent events.
+pub(super) fn stream(web: Web, address: Address) -> Response {
+    let Ok(permit) = Arc::clone(&web.pages).try_acquire_owned() else {
+        return text(StatusCode::SERVICE_UNAVAILABLE, "Too many pages are open; close one.");
+    };
+    let watching = Watching { web, address, last: None, permit };
+    let events = futures_util::stream::unfold(watching, next_event);
+    let head = [
+        (header::CONTENT_TYPE, "text/event-stream; charset=utf-8"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::VARY, "Accept"),
+    ];
+    (head, Body::from_stream(events)).into_response()
+}
+
+/// Somebody who looks at a page.
+struct Watching {
+    web: Web,
+    address: Address,
+    last: Option<Arc<Shown>>,
+    /// Its place among those who may.
+    permit: OwnedSemaphorePermit,
+}
+
+async fn next_event(watching: Watching) -> Option<(Result<Bytes, Infallible>, Watching)> {
+    let Watching { web, address, last, permit } = watching;
+    if last.is_some() {
+        tokio::time::sleep(EVERY).await;
+    }
+    let shown = shown(&web, &address, SHARED_FOR).await?;
+    let mut event = String::with_capacity(shown.live.len() + 64);
+    if last.is_some_and(|last| last.live == shown.live) {
+        event.push_str("event: same\ndata:\n\n");
+    } else {
+        for line in shown.live.split(['\n', '\r']) {
+            event.extend(["data: ", line, "\n"]);
+        }
+        event.push('\n');
+    }
+    Some((Ok(event.into()), Watching { web, address, last: Some(shown), permit }))
+}
+
+/// What a page shows, not older than this.
+async fn shown(web: &Web, address: &Address, age_max: Duration) -> Option<Arc<Shown>> {
+    let place = web.live.place(address);
+    let mut written = place.lock().await;
+    if let Some((when, shown)) = &*written
+        && when.elapsed() < age_max
+    {
+        return Some(Arc::clone(shown));
+    }
+    let shown = Arc::new(write(web, address).await?);
+    *written = Some((Instant::now(), Arc::clone(&shown)));
+    Some(shown)
+}
+
+/// Writes a page on a thread for queries; where none has time, without what queries would tell.
+async fn write(web: &Web, address: &Address) -> Option<Shown> {
+    let surroundings = surroundings(web);
+    let (tell, told) = oneshot::channel();
+    let page = address.clone();
+    let answered = web.queries.answer(Some(PATIENCE), move |instant, terms, _| {
+        let patience = Shorter::than(terms.patience, BUDGET);
+        let look = Look::new(instant, &surroundings, patience.terms(terms.settings));
+        // Who asked may have left.
+        drop(tell.send(super::show(&page, &look)));
+        Ok(())
+    });
+    match answered.await {
+        Ok(_) => told.await.ok(),
+        Err(QueryError::Unreadable(_)) => None,
+        Err(QueryError::Eval(_) | QueryError::Halted(_) | QueryError::QueueFull | QueryError::Broken) => {
+            let instant = web.mailbox.freeze().await.ok()?;
+            Some(write_without_queries(&instant, address, web))
+        }
+    }
+}
+
+fn write_without_queries(instant: &FrozenInstant, address: &Address, web: &Web) -> Shown {
+    let settings = EvalSettings::default();
+    let terms = QueryTerms { settings: &settings, patience: &NoPatience };
+    super::show(address, &Look::new(instant, &surroundings(web), terms))
+}
+
+/// Waits for no query.
+struct NoPatience;
+
+impl Patience for NoPatience {
+    fn ended(&self) -> Option<Halt> {
+        Some(Halt::TimedOut)
+    }
+}
+
+fn surroundings(web: &Web) -> Surroundings {
+    let config = web.config.get();
+    Surroundings {
+        instance: config.instance.clone(),
+        unready: web.status.unready(),
+        diagnostics: web.status.diagnostics(),
+        window: config.history.window,
+        pasts: Arc::clone(&web.live.pasts),
+    }
+}
