@@ -3,6 +3,7 @@ FROM rust:1-slim-bookworm AS build
 WORKDIR /src
 COPY Cargo.toml Cargo.lock build.rs ./
 COPY src ./src
+COPY docs ./docs
 COPY benches ./benches
 COPY tests ./tests
 # docker build --build-arg REVISION=$(git rev-parse --short=12 HEAD) .

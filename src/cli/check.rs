@@ -1,18 +1,24 @@
 //! `signalbox check`: configuration, rules and dashboards, offline, every problem at once.
 
+mod code_host;
+mod explained;
+mod report;
+mod sarif;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use clap::Args;
 
 use super::sources::{self, listed};
-use super::terminal::{Terminal, counted};
+use super::terminal::Terminal;
 use super::{CommandOutcome, config_file, dashboards, rule_files, settings};
 use crate::engine::catalogue::known_metrics;
 use crate::engine::config::Config;
-use crate::engine::diagnostic::{Diagnostic, Source, closest};
+use crate::engine::diagnostic::{self, Diagnostic, Source, closest};
 use crate::engine::yaml::{Findings, Node};
 use crate::shell::rule_files::read_rules;
+use report::{Format, Report};
 
 /// The folder of dashboards that is checked where nothing is named.
 const DEFAULT_DASHBOARDS: &str = "dashboards";
@@ -23,6 +29,9 @@ pub(super) struct Arguments {
     /// Files or folders [default: signalbox.yaml, rules/ and dashboards/ where present].
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
+    /// How findings are written.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
 }
 
 /// What is checked, by what it is.
@@ -55,20 +64,14 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Res
     diagnostics.extend(rule_files::loaded(&found.rules, &config).diagnostics);
     let metrics = known_metrics(&config);
     diagnostics.extend(found.dashboards.iter().flat_map(|source| dashboards::check(source, &metrics)));
-    terminal.diagnostics(&diagnostics);
-    let looked_at = format!(
-        "checked {}, {}, {}",
-        counted(found.configs.len(), "configuration"),
-        counted(found.rules.len(), "rule file"),
-        counted(found.dashboards.len(), "dashboard"),
-    );
-    let passed_over = match found.tests {
-        0 => String::new(),
-        tests => {
-            format!(" ({} passed over: run them with `signalbox test`)", counted(tests, "rule test file"))
-        }
+    let report = Report {
+        diagnostics: diagnostic::sorted(&diagnostics),
+        configurations: found.configs.len(),
+        rule_files: found.rules.len(),
+        dashboards: found.dashboards.len(),
+        tests_passed_over: found.tests,
     };
-    terminal.line(format_args!("{looked_at}{passed_over}"));
+    report.write(arguments.format, terminal);
     Ok(if diagnostics.is_empty() { CommandOutcome::Fine } else { CommandOutcome::Findings })
 }
 

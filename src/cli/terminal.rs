@@ -74,12 +74,12 @@ impl Terminal {
     /// Says diagnostics with their source lines, and how many there were, beside the result.
     pub(super) fn say_diagnostics(&mut self, diagnostics: &[Diagnostic]) {
         if !diagnostics.is_empty() {
-            self.say_safe(&rendered(diagnostics, style(&io::stderr())));
+            self.say_safe(&rendered(&diagnostic::sorted(diagnostics), style(&io::stderr())));
         }
     }
 
     /// Writes diagnostics with their source lines, and how many there were, as a result.
-    pub(super) fn diagnostics(&mut self, diagnostics: &[Diagnostic]) {
+    pub(super) fn diagnostics(&mut self, diagnostics: &[&Diagnostic]) {
         if !diagnostics.is_empty() {
             let written = writeln!(self.out, "{}", rendered(diagnostics, style(&io::stdout())));
             self.note(written);
@@ -111,10 +111,10 @@ fn style(stream: &impl IsTerminal) -> Style {
     if stream.is_terminal() { Style::Coloured } else { Style::Plain }
 }
 
-fn rendered(diagnostics: &[Diagnostic], style: Style) -> String {
+fn rendered(diagnostics: &[&Diagnostic], style: Style) -> String {
     let errors = diagnostics.iter().filter(|found| found.severity == Severity::Error).count();
     let counts = [counted(errors, "error"), counted(diagnostics.len() - errors, "warning")];
-    format!("{}\n{}", diagnostic::render(diagnostics, style), counts.join(", "))
+    format!("{}\n{}", diagnostic::render_all(diagnostics, style), counts.join(", "))
 }
 
 /// `1 error`, `2 errors`.

@@ -55,6 +55,19 @@ pub struct Diagnostic {
     pub advice: Option<String>,
 }
 
+/// A part of a text, in lines and in columns of characters, all from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Region {
+    /// The line of the first character.
+    pub line: usize,
+    /// Its column.
+    pub column: usize,
+    /// The line of what follows the last character.
+    pub end_line: usize,
+    /// Its column.
+    pub end_column: usize,
+}
+
 /// How diagnostics are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
@@ -64,10 +77,30 @@ pub enum Style {
     Coloured,
 }
 
+impl Severity {
+    /// The word for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
 impl Diagnostic {
     /// The line and the column (in characters) it points at, both from 1.
     pub fn position(&self) -> (usize, usize) {
         self.source.position(self.span.start)
+    }
+
+    /// From where to where it points; none in a file without a text, which could not be read.
+    pub fn region(&self) -> Option<Region> {
+        if self.source.text.is_empty() {
+            return None;
+        }
+        let (line, column) = self.position();
+        let (end_line, end_column) = self.source.position(self.span.end.max(self.span.start));
+        Some(Region { line, column, end_line, end_column })
     }
 
     /// One line for a log: `file:line:column: message`; of a file without a text `file: message`.
@@ -106,13 +139,23 @@ impl Diagnostic {
 }
 
 /// Every finding, in the order of files and of places in them, errors before warnings at one place.
-pub fn render(diagnostics: &[Diagnostic], style: Style) -> String {
+pub fn sorted(diagnostics: &[Diagnostic]) -> Vec<&Diagnostic> {
     let mut sorted: Vec<&Diagnostic> = diagnostics.iter().collect();
     sorted.sort_by(|left, right| {
         let place = |finding: &Diagnostic| (finding.source.name.clone(), finding.span.start);
         place(left).cmp(&place(right)).then(right.severity.cmp(&left.severity))
     });
-    let rendered: Vec<String> = sorted.iter().map(|finding| finding.render(style)).collect();
+    sorted
+}
+
+/// Every finding as text, in the order of [`sorted`].
+pub fn render(diagnostics: &[Diagnostic], style: Style) -> String {
+    render_all(&sorted(diagnostics), style)
+}
+
+/// Every finding as text, in this order.
+pub fn render_all(diagnostics: &[&Diagnostic], style: Style) -> String {
+    let rendered: Vec<String> = diagnostics.iter().map(|finding| finding.render(style)).collect();
     let mut text = rendered.join("\n\n");
     if !text.is_empty() {
         text.push('\n');
