@@ -127,12 +127,12 @@ need_python() {
     python3 -m venv "$tools/python" || fail "cannot make a Python environment; install python3-venv and start this again"
 }
 
-# The OpenMetrics parser that the tests hold the exposition against.
+# The OpenMetrics parser that the tests hold the exposition against, and the judge of JSON Schemas.
 need_python_parser() {
     need_python
-    "$tools/python/bin/python" -c 'import prometheus_client' 2>/dev/null || {
-        say "installing the Python package prometheus-client into .tools"
-        "$tools/python/bin/pip" install -q prometheus-client
+    "$tools/python/bin/python" -c 'import jsonschema, prometheus_client' 2>/dev/null || {
+        say "installing the Python packages prometheus-client and jsonschema into .tools"
+        "$tools/python/bin/pip" install -q prometheus-client jsonschema
     }
 }
 

@@ -28,6 +28,7 @@ mod settings;
 mod sources;
 mod terminal;
 mod test;
+mod validate;
 
 use std::borrow::Cow;
 use std::io::{self, Write as _};
@@ -68,10 +69,13 @@ enum Command {
     Replay(replay::Arguments),
     /// Evaluates one PromQL expression after a replay.
     Query(query::Arguments),
+    /// Says what the sidecar would say of each event: every bad field, and what is unusual.
+    Validate(validate::Arguments),
     /// Works with the rules themselves.
     #[command(subcommand)]
     Rules(RulesCommand),
-    /// Prints a JSON Schema for editors.
+    /// Prints a JSON Schema for editors or producers, or an `AsyncAPI` document of the events.
+    #[command(subcommand)]
     Schema(schema::Arguments),
     /// Asks a running sidecar whether it is healthy; for container health checks.
     Health(health::Arguments),
@@ -109,8 +113,9 @@ pub fn main() -> ExitCode {
         Command::Test(arguments) => test::run(&arguments, &mut terminal),
         Command::Replay(arguments) => replay::run(&arguments, &mut terminal),
         Command::Query(arguments) => query::run(&arguments, &mut terminal),
+        Command::Validate(arguments) => validate::run(&arguments, &mut terminal),
         Command::Rules(RulesCommand::Export(arguments)) => export::run(&arguments, &mut terminal),
-        Command::Schema(arguments) => Ok(schema::run(&arguments, &mut terminal)),
+        Command::Schema(arguments) => schema::run(&arguments, &mut terminal),
         Command::Health(arguments) => health::run(&arguments, &mut terminal),
     };
     terminal.exit(result)

@@ -5,7 +5,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "the shell is where clocks and files are read")]
 
-mod clock;
+pub(crate) mod clock;
 mod context;
 mod driver;
 mod http;

@@ -24,3 +24,13 @@ fn ten_thousand_mixed_events_become_what_an_independent_model_says() {
         );
     }
 }
+
+#[test]
+fn the_schemas_of_events_are_true_of_what_the_decoder_takes() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/tests");
+    let mut script = python();
+    script.arg(format!("{root}/outside/schemas.py"));
+    script.args([env!("CARGO_BIN_EXE_signalbox"), &format!("{root}/wire")]);
+    let output = script.stdin(Stdio::null()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}

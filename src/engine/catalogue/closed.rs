@@ -1,6 +1,7 @@
 //! Labels whose values are known for good, so that a slip in one can be found.
 
 use super::row::CatalogueRow;
+use crate::engine::wire::vocabulary::{CACHE_LEVELS, SEVERITIES};
 
 const TRUTHS: &[&str] = &["true", "false"];
 
@@ -8,11 +9,11 @@ const TRUTHS: &[&str] = &["true", "false"];
 pub(super) fn values(row: &CatalogueRow, label: &str) -> Option<&'static [&'static str]> {
     match (row.name, label) {
         (_, "cached" | "indexed" | "will_retry") => Some(TRUTHS),
-        (_, "level") => Some(&["L1", "L2", "L3"]),
+        (_, "level") => Some(CACHE_LEVELS),
         ("cache_accesses_total" | "cache_access_duration_seconds", "result") => Some(&["hit", "miss"]),
         ("processing_file_chunks_total", "outcome") => Some(&["successful", "failed", "cached"]),
         ("cache_warmer_entries_total", "outcome") => Some(&["loaded", "failed"]),
-        ("alerts_triggered_total" | "alerts_active", "severity") => Some(&["info", "warning", "critical"]),
+        ("alerts_triggered_total" | "alerts_active", "severity") => Some(SEVERITIES),
         ("processing_file_progress_ratio" | "queue_job_progress_ratio", "stat" | "quantile") => {
             Some(&["min", "avg"])
         }

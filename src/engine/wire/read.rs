@@ -5,6 +5,7 @@ use std::num::NonZero;
 
 use super::field::Field;
 use super::fields::{Fields, TagsForm};
+use super::inspect::FieldFault;
 use super::payload::{EventType, Payload, Quantity};
 use super::scan::{Spelling, blank, string, unescape};
 use super::table::event_table;
@@ -85,6 +86,32 @@ macro_rules! readers {
                     result = Err(fault.into());
                 }
                 result
+            }
+
+            /// Every field that is not as it must be, in the specification's order.
+            pub(super) fn faults(self, event_type: EventType, stand_in: Option<Timestamp>) -> Vec<FieldFault> {
+                let mut all = Vec::new();
+                // Each field is read with a place of its own for its fault.
+                let mut faults = Faults::default();
+                self.timestamp(&mut faults, stand_in);
+                all.extend(faults.0);
+                match event_type {
+                    $(EventType::$name => {
+                        $(
+                            let mut faults = Faults::default();
+                            let _ = self.$kind(&mut faults, Field::$field);
+                            all.extend(faults.0);
+                        )*
+                    })*
+                }
+                // What a field says of another one is said there too.
+                let mut named: Vec<FieldFault> = Vec::new();
+                for Fault { field, expected } in all {
+                    if named.iter().all(|known| known.field != field.name()) {
+                        named.push(FieldFault { field: field.name(), expected });
+                    }
+                }
+                named
             }
         }
 
