@@ -218,7 +218,7 @@ type Slip = (&'static str, Range<usize>, (String, Option<String>));
 fn slips(expr: &Expr, reading: &Reading, metrics: &KnownMetrics) -> Vec<Slip> {
     let mut slips = Vec::new();
     for selector in inspect::selectors(expr) {
-        let Some(name) = inspect::literal_name(selector.selector) else { continue };
+        let Some(name) = inspect::literal_name(selector.vector) else { continue };
         let Some(place) = reading.word(name, &selector.span).filter(|_| metrics.checks(name)) else {
             continue;
         };

@@ -137,7 +137,7 @@ fn played(
 fn say_unknown(expr: &Expr, known: &KnownMetrics, terminal: &mut Terminal) {
     let names: BTreeSet<&str> = inspect::selectors(expr)
         .iter()
-        .filter_map(|selector| inspect::literal_name(selector.selector))
+        .filter_map(|selector| inspect::literal_name(selector.vector))
         .filter(|name| known.checks(name) || name.contains(':'))
         .collect();
     for name in names {

@@ -7,11 +7,11 @@ use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet}
 
 mod printable;
 
-pub use printable::{Lines, printable};
+pub(crate) use printable::{Lines, printable};
 
 /// How much a diagnostic weighs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
+pub(crate) enum Severity {
     /// Worth a look; never refuses a load.
     Warning,
     /// Refuses the load of what holds it.
@@ -29,7 +29,7 @@ pub struct Source {
 
 impl Source {
     /// The line and the column (in characters) of a byte, both from 1.
-    pub fn position(&self, at: usize) -> (usize, usize) {
+    pub(crate) fn position(&self, at: usize) -> (usize, usize) {
         let text = self.text.as_ref();
         let before = text.get(..boundary(text, at)).unwrap_or("");
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
@@ -42,35 +42,35 @@ impl Source {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
     /// How much it weighs.
-    pub severity: Severity,
+    pub(crate) severity: Severity,
     /// A short stable word for the kind of finding, e.g. `unknown-metric`; documented in `docs/diagnostics.md`.
-    pub code: &'static str,
+    pub(crate) code: &'static str,
     /// The text it is about.
-    pub source: Source,
+    pub(crate) source: Source,
     /// The bytes of `source.text` it points at.
-    pub span: Range<usize>,
+    pub(crate) span: Range<usize>,
     /// What is wrong, as a lower-case fragment.
-    pub message: String,
+    pub(crate) message: String,
     /// What to do about it, as a sentence.
-    pub advice: Option<String>,
+    pub(crate) advice: Option<String>,
 }
 
 /// A part of a text, in lines and in columns of characters, all from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Region {
+pub(crate) struct Region {
     /// The line of the first character.
-    pub line: usize,
+    pub(crate) line: usize,
     /// Its column.
-    pub column: usize,
+    pub(crate) column: usize,
     /// The line of what follows the last character.
-    pub end_line: usize,
+    pub(crate) end_line: usize,
     /// Its column.
-    pub end_column: usize,
+    pub(crate) end_column: usize,
 }
 
 /// How diagnostics are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Style {
+pub(crate) enum Style {
     /// Characters alone: logs, files, HTTP.
     Plain,
     /// With the colours of a terminal.
@@ -79,7 +79,7 @@ pub enum Style {
 
 impl Severity {
     /// The word for it.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Warning => "warning",
             Self::Error => "error",
@@ -89,12 +89,12 @@ impl Severity {
 
 impl Diagnostic {
     /// The line and the column (in characters) it points at, both from 1.
-    pub fn position(&self) -> (usize, usize) {
+    pub(crate) fn position(&self) -> (usize, usize) {
         self.source.position(self.span.start)
     }
 
     /// From where to where it points; none in a file without a text, which could not be read.
-    pub fn region(&self) -> Option<Region> {
+    pub(crate) fn region(&self) -> Option<Region> {
         if self.source.text.is_empty() {
             return None;
         }
@@ -104,7 +104,7 @@ impl Diagnostic {
     }
 
     /// One line for a log: `file:line:column: message`; of a file without a text `file: message`.
-    pub fn summary(&self) -> String {
+    pub(crate) fn summary(&self) -> String {
         let place = match (self.source.text.as_ref(), self.position()) {
             ("", _) => self.source.name.to_string(),
             (_, (line, column)) => format!("{}:{line}:{column}", self.source.name),
@@ -113,7 +113,7 @@ impl Diagnostic {
     }
 
     /// The finding with its source line, carets and advice, without a newline at the end.
-    pub fn render(&self, style: Style) -> String {
+    pub(crate) fn render(&self, style: Style) -> String {
         let level = match self.severity {
             Severity::Warning => Level::WARNING,
             Severity::Error => Level::ERROR,
@@ -139,7 +139,7 @@ impl Diagnostic {
 }
 
 /// Every finding, in the order of files and of places in them, errors before warnings at one place.
-pub fn sorted(diagnostics: &[Diagnostic]) -> Vec<&Diagnostic> {
+pub(crate) fn sorted(diagnostics: &[Diagnostic]) -> Vec<&Diagnostic> {
     let mut sorted: Vec<&Diagnostic> = diagnostics.iter().collect();
     sorted.sort_by(|left, right| {
         let place = |finding: &Diagnostic| (finding.source.name.clone(), finding.span.start);
@@ -149,12 +149,12 @@ pub fn sorted(diagnostics: &[Diagnostic]) -> Vec<&Diagnostic> {
 }
 
 /// Every finding as text, in the order of [`sorted`].
-pub fn render(diagnostics: &[Diagnostic], style: Style) -> String {
+pub(crate) fn render(diagnostics: &[Diagnostic], style: Style) -> String {
     render_all(&sorted(diagnostics), style)
 }
 
 /// Every finding as text, in this order.
-pub fn render_all(diagnostics: &[&Diagnostic], style: Style) -> String {
+pub(crate) fn render_all(diagnostics: &[&Diagnostic], style: Style) -> String {
     let rendered: Vec<String> = diagnostics.iter().map(|finding| finding.render(style)).collect();
     let mut text = rendered.join("\n\n");
     if !text.is_empty() {
@@ -164,7 +164,7 @@ pub fn render_all(diagnostics: &[&Diagnostic], style: Style) -> String {
 }
 
 /// The one of `candidates` a person most likely meant by `word`, if any is near.
-pub fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let length = word.chars().count();
     let tolerance = (length / 3).clamp(1, 4);
     candidates

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// Why a text is no duration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum DurationError {
+pub(crate) enum DurationError {
     /// Nothing.
     #[error("empty duration")]
     Empty,
@@ -17,7 +17,7 @@ pub enum DurationError {
 }
 
 /// The units, largest first, with their milliseconds.
-pub const UNITS: [(&str, u64); 7] = [
+pub(crate) const UNITS: [(&str, u64); 7] = [
     ("y", 31_536_000_000),
     ("w", 604_800_000),
     ("d", 86_400_000),
@@ -32,7 +32,7 @@ pub const UNITS: [(&str, u64); 7] = [
 /// # Errors
 ///
 /// Any other text.
-pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, DurationError> {
     match text {
         "" => return Err(DurationError::Empty),
         "0" => return Ok(Duration::ZERO),
@@ -52,7 +52,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
 /// # Errors
 ///
 /// Any other text, or more than 64 bits hold.
-pub fn literal_millis(text: &str) -> Result<u64, DurationError> {
+pub(crate) fn literal_millis(text: &str) -> Result<u64, DurationError> {
     let (mut rest, mut millis, mut units) = (text, 0_u64, UNITS.as_slice());
     while !rest.is_empty() {
         let digits = rest.find(|character: char| !character.is_ascii_digit()).unwrap_or(rest.len());
@@ -74,7 +74,7 @@ pub fn literal_millis(text: &str) -> Result<u64, DurationError> {
 }
 
 /// Writes a duration in the same notation, years and weeks only where nothing is left over, as Prometheus does.
-pub fn format_duration(span: Duration) -> String {
+pub(crate) fn format_duration(span: Duration) -> String {
     let mut millis = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
     if millis == 0 {
         return "0s".to_owned();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// Something that happened outside the engine.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Fact {
+pub(crate) enum Fact {
     /// The connection to NATS stands.
     Connected,
     /// The connection to NATS is gone.
@@ -72,14 +72,14 @@ pub enum Fact {
 
 /// Why a query is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum QueryRefusal {
+pub(crate) enum QueryRefusal {
     /// `query.queue` others wait.
     QueueFull,
 }
 
 impl QueryRefusal {
     /// The label value.
-    pub const fn word(self) -> &'static str {
+    pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::QueueFull => "queue_full",
         }
@@ -88,26 +88,26 @@ impl QueryRefusal {
 
 /// What the operating system says of the process at one instant.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct ProcessReading {
+pub(crate) struct ProcessReading {
     /// User and system CPU time since its start.
-    pub cpu_seconds: f64,
+    pub(crate) cpu_seconds: f64,
     /// Open file descriptors.
-    pub open_fds: f64,
+    pub(crate) open_fds: f64,
     /// File descriptors that may be open.
-    pub max_fds: f64,
+    pub(crate) max_fds: f64,
     /// Size of its virtual memory.
-    pub virtual_memory_bytes: f64,
+    pub(crate) virtual_memory_bytes: f64,
     /// Size of its resident memory.
-    pub resident_memory_bytes: f64,
+    pub(crate) resident_memory_bytes: f64,
     /// When it started, in seconds since the Unix epoch.
-    pub start_time_seconds: f64,
+    pub(crate) start_time_seconds: f64,
     /// Its threads.
-    pub threads: f64,
+    pub(crate) threads: f64,
 }
 
 /// Whether a changed key of the configuration waits for a restart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RestartPending {
+pub(crate) enum RestartPending {
     /// None does.
     No,
     /// One does, or several.
@@ -116,16 +116,16 @@ pub enum RestartPending {
 
 /// A changed setting of a metric that counts from the next start on, because the metric has series that it does not fit.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Kept {
+pub(crate) struct Kept {
     /// The key.
-    pub key: &'static str,
+    pub(crate) key: &'static str,
     /// The metric.
-    pub metric: String,
+    pub(crate) metric: String,
 }
 
 /// Why messages were lost before the engine saw them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum DropReason {
+pub(crate) enum DropReason {
     /// The client library's or our own queue was full.
     SlowConsumer,
     /// The server cut the connection or said slow consumer: one incident of unknown size.
@@ -136,7 +136,7 @@ pub enum DropReason {
 
 impl DropReason {
     /// The label value.
-    pub const fn word(self) -> &'static str {
+    pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::SlowConsumer => "slow_consumer",
             Self::ServerCut => "server_cut",
@@ -147,7 +147,7 @@ impl DropReason {
 
 /// Why a copy of a rejected event was not published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum CopyFault {
+pub(crate) enum CopyFault {
     /// Too many copies waited to be published.
     QueueFull,
     /// It would exceed the server's `max_payload`.
@@ -158,7 +158,7 @@ pub enum CopyFault {
 
 impl CopyFault {
     /// The label value.
-    pub const fn word(self) -> &'static str {
+    pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::QueueFull => "queue_full",
             Self::TooLarge => "too_large",
@@ -169,7 +169,7 @@ impl CopyFault {
 
 /// Why a stream began anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum EpochReason {
+pub(crate) enum EpochReason {
     /// Its creation time changed.
     Recreated,
     /// It holds less, or another message, than was read of it.
@@ -178,7 +178,7 @@ pub enum EpochReason {
 
 impl EpochReason {
     /// The label value.
-    pub const fn word(self) -> &'static str {
+    pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Recreated => "recreated",
             Self::RolledBack => "rolled_back",
@@ -188,7 +188,7 @@ impl EpochReason {
 
 /// How a reload ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum ReloadResult {
+pub(crate) enum ReloadResult {
     /// Everything loaded.
     Success,
     /// Something was refused; the last good version of it stays in force.
@@ -197,7 +197,7 @@ pub enum ReloadResult {
 
 impl ReloadResult {
     /// The label value.
-    pub const fn word(self) -> &'static str {
+    pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Success => "success",
             Self::Failure => "failure",
@@ -207,7 +207,7 @@ impl ReloadResult {
 
 /// Whether an event was stored before the start, where an earlier run has told of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Novelty {
+pub(crate) enum Novelty {
     /// It was.
     Known,
     /// It was not.
@@ -218,18 +218,18 @@ pub enum Novelty {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rejected {
     /// The message's place in the batch.
-    pub message: usize,
+    pub(crate) message: usize,
     /// The element's place in the message.
-    pub element: usize,
+    pub(crate) element: usize,
     /// Why.
-    pub refusal: super::wire::Refusal,
+    pub(crate) refusal: super::wire::Refusal,
     /// Whether an earlier run has told of it.
-    pub novelty: Novelty,
+    pub(crate) novelty: Novelty,
 }
 
 /// Something a person should read of once.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Notice {
+pub(crate) enum Notice {
     /// A metric has more series than a limit allows.
     SeriesOverflow {
         /// The metric.

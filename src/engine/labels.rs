@@ -7,7 +7,7 @@ use std::sync::Arc;
 pub const METRIC_NAME: &str = "__name__";
 
 /// One label: its name and its value.
-pub type Label = (Arc<str>, Arc<str>);
+pub(crate) type Label = (Arc<str>, Arc<str>);
 
 /// A set of labels, sorted by name, without empty values and without repeated names.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,7 +21,7 @@ impl Default for Labels {
 
 impl Labels {
     /// The set without labels.
-    pub fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         Self::default()
     }
 
@@ -47,7 +47,7 @@ impl Labels {
     }
 
     /// The value of the label `name`, to share.
-    pub fn shared(&self, name: &str) -> Option<&Arc<str>> {
+    pub(crate) fn shared(&self, name: &str) -> Option<&Arc<str>> {
         let at = self.0.binary_search_by(|(known, _)| known.as_ref().cmp(name)).ok()?;
         self.0.get(at).map(|(_, value)| value)
     }
@@ -58,17 +58,17 @@ impl Labels {
     }
 
     /// The labels in the order of their names.
-    pub fn iter(&self) -> std::slice::Iter<'_, Label> {
+    pub(crate) fn iter(&self) -> std::slice::Iter<'_, Label> {
         self.0.iter()
     }
 
     /// How many labels there are.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 
     /// Whether there is no label at all.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
@@ -81,13 +81,13 @@ impl Labels {
 
     /// The labels for which `keep` says yes.
     #[must_use]
-    pub fn filtered(&self, mut keep: impl FnMut(&str) -> bool) -> Self {
+    pub(crate) fn filtered(&self, mut keep: impl FnMut(&str) -> bool) -> Self {
         Self(self.0.iter().filter(|(name, _)| keep(name)).cloned().collect())
     }
 
     /// The set without the metric name.
     #[must_use]
-    pub fn without_name(&self) -> Self {
+    pub(crate) fn without_name(&self) -> Self {
         self.filtered(|name| name != METRIC_NAME)
     }
 }

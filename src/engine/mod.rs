@@ -6,19 +6,19 @@
 //! returned.
 
 mod account;
-pub mod admission;
-pub mod arrival;
+pub(crate) mod admission;
+pub(crate) mod arrival;
 pub mod catalogue;
 pub mod config;
 pub mod diagnostic;
-pub mod duration;
+pub(crate) mod duration;
 pub mod exposition;
-pub mod fact;
-pub mod frozen;
+pub(crate) mod fact;
+pub(crate) mod frozen;
 pub mod history;
 pub mod labels;
 pub mod metric;
-pub mod pattern;
+pub(crate) mod pattern;
 pub mod promql;
 pub mod rules;
 pub mod series;
@@ -26,7 +26,7 @@ pub mod stopwatch;
 pub mod time;
 pub(crate) mod trackers;
 pub mod wire;
-pub mod yaml;
+pub(crate) mod yaml;
 
 use account::Account;
 use admission::duplicates::{DuplicateWindow, Seen};
@@ -119,7 +119,7 @@ impl Engine {
     }
 
     /// Shows which build runs, as `signalbox_build_info`.
-    pub fn name_build(&mut self, version: &str, revision: &str, now: Timestamp) {
+    pub(crate) fn name_build(&mut self, version: &str, revision: &str, now: Timestamp) {
         self.frozen = None;
         let now = self.state.advance(now);
         self.state.account.build(&mut self.state.store, version, revision, now);
@@ -169,7 +169,7 @@ impl Engine {
     }
 
     /// Takes note of something that happened outside.
-    pub fn observe(&mut self, fact: Fact, now: Timestamp) {
+    pub(crate) fn observe(&mut self, fact: Fact, now: Timestamp) {
         if let Some(fact) = self.state.catch_up.hold(fact) {
             self.frozen = None;
             let now = self.state.advance(now);
@@ -178,12 +178,12 @@ impl Engine {
     }
 
     /// The alert events that wait to be acknowledged, in the order in which they must be published.
-    pub fn outbox(&self) -> impl Iterator<Item = &AlertEvent> {
+    pub(crate) fn outbox(&self) -> impl Iterator<Item = &AlertEvent> {
         self.state.rules.outbox()
     }
 
     /// The alert event with this id was acknowledged.
-    pub fn confirm(&mut self, id: EventId, now: Timestamp) {
+    pub(crate) fn confirm(&mut self, id: EventId, now: Timestamp) {
         self.frozen = None;
         let state = &mut self.state;
         let now = state.advance(now);
@@ -193,7 +193,7 @@ impl Engine {
     }
 
     /// Puts other rules in force; alerts of changed and removed ones end.
-    pub fn replace_rules(&mut self, rules: RuleSet, now: Timestamp) {
+    pub(crate) fn replace_rules(&mut self, rules: RuleSet, now: Timestamp) {
         self.frozen = None;
         let state = &mut self.state;
         let now = state.advance(now);
@@ -204,7 +204,7 @@ impl Engine {
 
     /// Goes on under another configuration, of which only live keys may differ; what metrics keep until the next start
     /// is returned.
-    pub fn reconfigure(&mut self, config: &Config, now: Timestamp) -> Vec<Kept> {
+    pub(crate) fn reconfigure(&mut self, config: &Config, now: Timestamp) -> Vec<Kept> {
         self.decoder = Decoder::new(&config.wire(), &config.instance);
         self.frozen = None;
         let state = &mut self.state;
@@ -240,12 +240,12 @@ impl Engine {
     }
 
     /// The alerts that are pending or firing.
-    pub fn alerts(&self) -> Vec<AlertView> {
+    pub(crate) fn alerts(&self) -> Vec<AlertView> {
         self.state.rules.alerts()
     }
 
     /// What a person should read of, since the last call.
-    pub fn take_notices(&mut self) -> Vec<Notice> {
+    pub(crate) fn take_notices(&mut self) -> Vec<Notice> {
         std::mem::take(&mut self.state.notices)
     }
 

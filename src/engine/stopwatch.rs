@@ -14,7 +14,7 @@ pub trait Stopwatch: fmt::Debug + Send + Sync {
 
 /// Does not run: for replays, tests and queries.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Stopped;
+pub(crate) struct Stopped;
 
 impl Stopwatch for Stopped {
     fn elapsed(&self) -> Duration {

@@ -13,7 +13,7 @@ impl Timestamp {
     pub const EPOCH: Self = Self(0);
 
     /// The instant `micros` microseconds after the Unix epoch.
-    pub const fn from_micros(micros: i64) -> Self {
+    pub(crate) const fn from_micros(micros: i64) -> Self {
         Self(micros)
     }
 
@@ -23,17 +23,17 @@ impl Timestamp {
     }
 
     /// Microseconds since the Unix epoch.
-    pub const fn micros(self) -> i64 {
+    pub(crate) const fn micros(self) -> i64 {
         self.0
     }
 
     /// Whole milliseconds since the Unix epoch, rounded down, as PromQL counts time.
-    pub const fn millis(self) -> i64 {
+    pub(crate) const fn millis(self) -> i64 {
         self.0.div_euclid(1_000)
     }
 
     /// Seconds since the Unix epoch.
-    pub fn seconds(self) -> f64 {
+    pub(crate) fn seconds(self) -> f64 {
         self.0 as f64 / 1e6
     }
 
@@ -45,12 +45,12 @@ impl Timestamp {
 
     /// The instant `span` earlier, saturating.
     #[must_use]
-    pub fn before(self, span: Duration) -> Self {
+    pub(crate) fn before(self, span: Duration) -> Self {
         Self(self.0.saturating_sub(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)))
     }
 
     /// How long after `earlier` this is; zero where it is not later.
-    pub fn since(self, earlier: Self) -> Duration {
+    pub(crate) fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 }

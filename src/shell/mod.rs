@@ -17,7 +17,7 @@ pub(crate) mod prometheus_json;
 mod reload;
 mod reminder;
 mod renewals;
-pub mod rule_files;
+pub(crate) mod rule_files;
 pub mod settings;
 mod status;
 mod stop;
@@ -60,7 +60,7 @@ use rule_files::{Load, RuleFiles};
 use status::{Status, Topic};
 use stop::Stop;
 
-pub use reload::{ConfigSource, Reread};
+pub(crate) use reload::{ConfigSource, Reread};
 pub use settings::Settings;
 
 /// Pages that may be open and live at a time.
@@ -70,7 +70,7 @@ const PAGES_MAX: usize = 32;
 const LANES_WAIT: Duration = Duration::from_secs(3);
 
 /// The revision it was built from; `unknown` where neither the build was told nor a clone says.
-pub const REVISION: &str = env!("SIGNALBOX_REVISION");
+pub(crate) const REVISION: &str = env!("SIGNALBOX_REVISION");
 
 /// What a run begins with.
 pub struct Launch {

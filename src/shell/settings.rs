@@ -22,15 +22,15 @@ pub struct Settings {
     /// The JetStream lane.
     pub jetstream: JetStreamSettings,
     /// How alert events are tried again.
-    pub alerts: AlertSettings,
+    pub(crate) alerts: AlertSettings,
     /// How many copies of rejected events may wait.
-    pub rejected: RejectedSettings,
+    pub(crate) rejected: RejectedSettings,
     /// The HTTP server.
     pub http: HttpSettings,
     /// How much may wait between NATS and the engine.
-    pub flow: FlowSettings,
+    pub(crate) flow: FlowSettings,
     /// The folder that keeps the state; none keeps it in memory.
-    pub state_dir: Option<PathBuf>,
+    pub(crate) state_dir: Option<PathBuf>,
 }
 
 /// The connection to NATS.
@@ -39,7 +39,7 @@ pub struct NatsSettings {
     /// Server URLs; userinfo in them counts as user and password (or token). Default `nats://127.0.0.1:4222`.
     pub urls: Vec<Secret>,
     /// The name the server shows for the connection. Default `signalbox`.
-    pub name: String,
+    pub(crate) name: String,
     /// What the subjects below which answers come begin with. Default `_INBOX`.
     pub inbox_prefix: String,
     /// Who we say we are. Default: what the URL says, else nobody.
@@ -47,9 +47,9 @@ pub struct NatsSettings {
     /// Encryption. Default: where the server asks for it or the URL begins with `tls://`.
     pub tls: TlsSettings,
     /// How long one attempt to connect may take. Default 5 s.
-    pub connect_timeout: Duration,
+    pub(crate) connect_timeout: Duration,
     /// How often a silent connection is checked. Default 10 s.
-    pub ping_interval: Duration,
+    pub(crate) ping_interval: Duration,
     /// How long a request to the server (JetStream API, publish acknowledgement) may take. Default 5 s.
     pub request_timeout: Duration,
 }
@@ -121,19 +121,19 @@ pub struct JetStreamSettings {
     /// Where reading begins without a state.
     pub start: StreamStart,
     /// The name of the durable consumer, where one is needed (`start: resume`, work-queue and interest streams).
-    pub durable: String,
+    pub(crate) durable: String,
     /// The JetStream domain, where it is not the connection's own.
-    pub domain: Option<String>,
+    pub(crate) domain: Option<String>,
     /// Messages asked for with one pull. Default 1,024.
-    pub pull_messages_max: usize,
+    pub(crate) pull_messages_max: usize,
     /// Bytes asked for with one pull. Default 4 MiB; a bigger message alone is still read.
-    pub pull_bytes_max: usize,
+    pub(crate) pull_bytes_max: usize,
     /// The server's sign of life while nothing arrives. Default 500 ms.
-    pub heartbeat: Duration,
+    pub(crate) heartbeat: Duration,
     /// How long one pull waits at the server. Default 2 s.
-    pub pull_expires: Duration,
+    pub(crate) pull_expires: Duration,
     /// From how many waiting messages on the sidecar is not ready.
-    pub ready_pending_max: u64,
+    pub(crate) ready_pending_max: u64,
 }
 
 impl Default for JetStreamSettings {
@@ -170,11 +170,11 @@ pub enum MissingStream {
 
 /// How alert events are tried again.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AlertSettings {
+pub(crate) struct AlertSettings {
     /// The pause after the first failure; it doubles up to `retry_max`, with jitter. Default 100 ms.
-    pub retry_first: Duration,
+    pub(crate) retry_first: Duration,
     /// The longest pause between two attempts. Default 10 s.
-    pub retry_max: Duration,
+    pub(crate) retry_max: Duration,
 }
 
 impl Default for AlertSettings {
@@ -185,9 +185,9 @@ impl Default for AlertSettings {
 
 /// Copies of rejected events.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RejectedSettings {
+pub(crate) struct RejectedSettings {
     /// Copies that may wait to be sent; more are dropped and counted. Default 1,024.
-    pub queue_messages_max: usize,
+    pub(crate) queue_messages_max: usize,
 }
 
 impl Default for RejectedSettings {
@@ -202,19 +202,19 @@ pub struct HttpSettings {
     /// Where it listens; port 0 takes a free one, which is logged. Default `127.0.0.1:9469`.
     pub listen: SocketAddr,
     /// Where the page, the API and reload listen instead; none keeps them on `listen`.
-    pub admin_listen: Option<SocketAddr>,
+    pub(crate) admin_listen: Option<SocketAddr>,
     /// How long a client may take for its request's headers. Default 10 s.
     pub header_timeout: Duration,
     /// Bytes of a request's headers. Default 16 KiB.
-    pub header_bytes_max: usize,
+    pub(crate) header_bytes_max: usize,
     /// Bytes of a request's body. Default 1 MiB.
-    pub body_bytes_max: usize,
+    pub(crate) body_bytes_max: usize,
     /// Open connections; more wait to be accepted. Default 512.
-    pub connections_max: usize,
+    pub(crate) connections_max: usize,
     /// Requests answered at once; more wait. Default 64.
-    pub requests_max: usize,
+    pub(crate) requests_max: usize,
     /// How long a client may take to read what it asked for. Default 60 s.
-    pub write_timeout: Duration,
+    pub(crate) write_timeout: Duration,
 }
 
 impl Default for HttpSettings {
@@ -234,17 +234,18 @@ impl Default for HttpSettings {
 
 /// What may wait between NATS and the engine, and how it is handed over.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FlowSettings {
+#[expect(clippy::struct_field_names, reason = "each is the most there may be")]
+pub(crate) struct FlowSettings {
     /// Messages of one batch. Default 512.
-    pub batch_messages_max: usize,
+    pub(crate) batch_messages_max: usize,
     /// Bytes of one batch. Default 256 KiB; a bigger message alone is still a batch.
-    pub batch_bytes_max: usize,
+    pub(crate) batch_bytes_max: usize,
     /// Bytes of a lane's messages that wait for the engine. Default 16 MiB.
-    pub queue_bytes_max: usize,
+    pub(crate) queue_bytes_max: usize,
     /// The longest wait for more messages under load. Default 5 ms; without load there is none.
-    pub coalesce_max: Duration,
+    pub(crate) coalesce_max: Duration,
     /// How long reading waits for a busy engine before core-NATS messages are dropped, counted. Default 250 ms.
-    pub full_wait_max: Duration,
+    pub(crate) full_wait_max: Duration,
 }
 
 impl Default for FlowSettings {

@@ -35,7 +35,7 @@ type Bucket = [u64; BUCKET];
 
 /// What the window says of an id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Seen {
+pub(crate) enum Seen {
     /// Not in the window.
     New,
     /// An event with this id was applied.
@@ -53,7 +53,7 @@ struct Generation {
 
 /// The window.
 #[derive(Debug)]
-pub struct DuplicateWindow {
+pub(crate) struct DuplicateWindow {
     config: DedupeConfig,
     buckets: Vec<Bucket>,
     /// By bucket: how many of the next ones may hold what belongs here.
@@ -79,7 +79,7 @@ struct Fingerprint {
 
 impl DuplicateWindow {
     /// An empty window.
-    pub fn new(config: DedupeConfig) -> Self {
+    pub(crate) fn new(config: DedupeConfig) -> Self {
         let count = config.entries.saturating_mul(PLACES_EACH).div_ceil(BUCKET);
         Self {
             config,
@@ -95,7 +95,7 @@ impl DuplicateWindow {
 
     /// The same window with another size or age. Ids that it knows stay known, as long as the new one asks.
     #[must_use]
-    pub fn resized(mut self, config: DedupeConfig) -> Self {
+    pub(crate) fn resized(mut self, config: DedupeConfig) -> Self {
         if config.entries == self.config.entries {
             self.config = config;
             return self;
@@ -127,7 +127,7 @@ impl DuplicateWindow {
     }
 
     /// Whether an event with this id was applied lately.
-    pub fn seen(&self, id: EventId) -> Seen {
+    pub(crate) fn seen(&self, id: EventId) -> Seen {
         let print = self.fingerprint(id);
         let reach = self.overflows.get(print.home).copied().map_or(0, usize::from);
         for bucket in self.places(print.home, reach + 1).filter_map(|place| self.buckets.get(place)) {
@@ -141,7 +141,7 @@ impl DuplicateWindow {
 
     /// Fetches the places of ids that will be looked up soon. One look waits for memory; a batch of them, made one
     /// after the other with nothing between, waits about once.
-    pub fn fetch(&mut self, ids: impl Iterator<Item = EventId>) {
+    pub(crate) fn fetch(&mut self, ids: impl Iterator<Item = EventId>) {
         let mut homes = std::mem::take(&mut self.homes);
         homes.clear();
         homes.extend(ids.map(|id| self.fingerprint(id).home));
@@ -153,7 +153,7 @@ impl DuplicateWindow {
     }
 
     /// Remembers the id of an applied event.
-    pub fn insert(&mut self, id: EventId, now: Timestamp) {
+    pub(crate) fn insert(&mut self, id: EventId, now: Timestamp) {
         if self.config.entries == 0 {
             return;
         }
@@ -178,13 +178,8 @@ impl DuplicateWindow {
     }
 
     /// Ids held.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.own_len() + self.before.iter().map(Self::own_len).sum::<usize>()
-    }
-
-    /// Whether no id is held.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     /// The nearest place that is free or forgotten, and how many buckets from home it is; the first place at home

@@ -13,7 +13,7 @@ const NOTICE_EVERY: Duration = Duration::from_hours(1);
 
 /// How a version stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Standing {
+pub(crate) enum Standing {
     /// The newest major, or an older one whose successor is young.
     Current,
     /// A newer major has been seen for long enough.
@@ -22,7 +22,7 @@ pub enum Standing {
 
 impl Standing {
     /// The value of the label `deprecated`.
-    pub const fn word(self) -> &'static str {
+    pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Current => "false",
             Self::Deprecated => "true",
@@ -32,7 +32,7 @@ impl Standing {
 
 /// The majors seen of each type.
 #[derive(Debug)]
-pub struct Majors {
+pub(crate) struct Majors {
     deprecate_after: Duration,
     /// By type: the one major seen, while there is but one.
     only: Vec<Option<u32>>,
@@ -45,17 +45,17 @@ const MAJORS_MAX: usize = 16;
 
 impl Majors {
     /// Nothing seen yet.
-    pub fn new(deprecate_after: Duration) -> Self {
+    pub(crate) fn new(deprecate_after: Duration) -> Self {
         Self { deprecate_after, only: vec![None; EventType::ALL.len()], seen: BTreeMap::new() }
     }
 
     /// Sets how long a newer major has to be there.
-    pub fn deprecate_after(&mut self, span: Duration) {
+    pub(crate) fn deprecate_after(&mut self, span: Duration) {
         self.deprecate_after = span;
     }
 
     /// Takes note of an applied event's version and says how it stands.
-    pub fn seen(
+    pub(crate) fn seen(
         &mut self,
         event_type: EventType,
         version: Version,

@@ -1,4 +1,4 @@
 //! Whether an event may count: the window of ids that were seen, and majors whose successor has long been there.
 
-pub mod duplicates;
-pub mod majors;
+pub(crate) mod duplicates;
+pub(crate) mod majors;

@@ -22,7 +22,7 @@ const HELD_MAX: usize = 64;
 
 /// What a lane learns of its stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum StreamNews {
+pub(crate) enum StreamNews {
     /// It is read from here on.
     Found {
         /// The stream.
@@ -46,7 +46,7 @@ pub enum StreamNews {
 
 /// How far catching up is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub(crate) enum Standing {
     /// The stream was not seen yet.
     Awaiting,
     /// So many messages were stored before the start.
@@ -60,7 +60,7 @@ pub enum Standing {
 
 /// What follows from news or from a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub(crate) enum Step {
     /// Nothing.
     Stay,
     /// Rules fall silent.
@@ -71,7 +71,7 @@ pub enum Step {
 
 /// Where each lane stands between the past and the present.
 #[derive(Clone, Debug)]
-pub struct CatchUp {
+pub(crate) struct CatchUp {
     stage: Stage,
     first_look: FirstLook,
     held: Vec<Fact>,
@@ -116,12 +116,12 @@ enum FirstLook {
 
 impl CatchUp {
     /// No stream is read: there is no past.
-    pub fn nothing() -> Self {
+    pub(crate) fn nothing() -> Self {
         Self { stage: Stage::Present, first_look: FirstLook::AllNew, held: Vec::new() }
     }
 
     /// A stream is to be read, and its past begins at `at`.
-    pub fn awaiting(at: Timestamp, present: Timestamp) -> Self {
+    pub(crate) fn awaiting(at: Timestamp, present: Timestamp) -> Self {
         Self {
             stage: Stage::Awaiting { at, since: present },
             first_look: FirstLook::NotYet,
@@ -130,7 +130,7 @@ impl CatchUp {
     }
 
     /// How far it is.
-    pub const fn standing(&self) -> Standing {
+    pub(crate) const fn standing(&self) -> Standing {
         match self.stage {
             Stage::Awaiting { .. } => Standing::Awaiting,
             Stage::Reading { messages, .. } => Standing::Reading { messages },
@@ -139,7 +139,7 @@ impl CatchUp {
     }
 
     /// The engine's time when the clock says `present`.
-    pub const fn now(&self, present: Timestamp) -> Timestamp {
+    pub(crate) const fn now(&self, present: Timestamp) -> Timestamp {
         match self.stage {
             Stage::Awaiting { at, .. } | Stage::Reading { at, .. } => at,
             Stage::Present => present,
@@ -147,12 +147,12 @@ impl CatchUp {
     }
 
     /// Whether rules are evaluated.
-    pub const fn rules_speak(&self) -> bool {
+    pub(crate) const fn rules_speak(&self) -> bool {
         matches!(self.stage, Stage::Present)
     }
 
     /// Takes news of the stream.
-    pub fn hear(&mut self, news: &StreamNews, present: Timestamp) -> Step {
+    pub(crate) fn hear(&mut self, news: &StreamNews, present: Timestamp) -> Step {
         match news {
             StreamNews::Found { last_sequence, pending, .. } => self.found(*last_sequence, *pending, present),
             StreamNews::Drained => self.arrive_from_reading(),
@@ -171,31 +171,31 @@ impl CatchUp {
     }
 
     /// The stream began anew: what it holds was told of by nobody.
-    pub fn forget_first_look(&mut self) {
+    pub(crate) fn forget_first_look(&mut self) {
         self.first_look = FirstLook::AllNew;
     }
 
     /// To which instant time moves before a message that was stored then; none where it is applied with those before it.
-    pub fn due(&self, stored: Stored, next_tick: Timestamp, present: Timestamp) -> Option<Timestamp> {
+    pub(crate) fn due(&self, stored: Stored, next_tick: Timestamp, present: Timestamp) -> Option<Timestamp> {
         let Stage::Reading { at: before, .. } = self.stage else { return None };
         let at = stored.at.min(present).max(before);
         (next_tick <= at || at.since(before) >= TOGETHER).then_some(at)
     }
 
     /// Moves time to `at`; yields whether there is a time to tick through before it.
-    pub fn move_to(&mut self, to: Timestamp) -> bool {
+    pub(crate) fn move_to(&mut self, to: Timestamp) -> bool {
         let Stage::Reading { at, read, .. } = &mut self.stage else { return false };
         *at = to;
         std::mem::replace(read, Read::Something) == Read::Something
     }
 
     /// Whether messages of the past were applied, so that there is a time to tick through up to the present.
-    pub const fn has_past(&self) -> bool {
+    pub(crate) const fn has_past(&self) -> bool {
         matches!(self.stage, Stage::Reading { read: Read::Something, .. })
     }
 
     /// Looks whether the past ends with the message of this sequence.
-    pub fn ends_with(&self, origin: &Origin, sequence: u64) -> bool {
+    pub(crate) fn ends_with(&self, origin: &Origin, sequence: u64) -> bool {
         match (self.stage, origin.order) {
             (Stage::Reading { until, .. }, Order::Stream) => sequence >= until,
             (Stage::Reading { .. }, Order::Consumer)
@@ -204,13 +204,13 @@ impl CatchUp {
     }
 
     /// Looks whether the past ends with a batch.
-    pub fn ends_with_batch(&self, origin: &Origin) -> bool {
+    pub(crate) fn ends_with_batch(&self, origin: &Origin) -> bool {
         let may_end = matches!(self.stage, Stage::Reading { .. }) && origin.order == Order::Stream;
         may_end && (origin.pending == 0 || self.ends_with(origin, origin.last_sequence))
     }
 
     /// Whether an earlier run has told of what was stored at this place.
-    pub fn novelty(&self, origin: &Origin, sequence: u64) -> Novelty {
+    pub(crate) fn novelty(&self, origin: &Origin, sequence: u64) -> Novelty {
         match (self.first_look, origin.order) {
             (FirstLook::Held { last_sequence }, Order::Stream) if sequence <= last_sequence => Novelty::Known,
             (
@@ -222,7 +222,7 @@ impl CatchUp {
 
     /// Keeps a fact whose time counts until the present; the others come back. What the process is like now is nothing
     /// of the past, and is told again soon.
-    pub fn hold(&mut self, fact: Fact) -> Option<Fact> {
+    pub(crate) fn hold(&mut self, fact: Fact) -> Option<Fact> {
         if matches!(fact, Fact::Process(_)) && self.stage != Stage::Present {
             return None;
         }
@@ -235,7 +235,7 @@ impl CatchUp {
     }
 
     /// Begins the present; yields what was kept for it.
-    pub fn arrive(&mut self) -> Vec<Fact> {
+    pub(crate) fn arrive(&mut self) -> Vec<Fact> {
         self.stage = Stage::Present;
         std::mem::take(&mut self.held)
     }

@@ -1,10 +1,10 @@
 //! Where batches are from, how far a stream was applied, and how its stored past is caught up with.
 
-pub mod catch_up;
-pub mod origin;
-pub mod position;
+pub(crate) mod catch_up;
+pub(crate) mod origin;
+pub(crate) mod position;
 mod receive;
 
-pub use catch_up::{CatchUp, Standing, StreamNews};
-pub use origin::{Epoch, Order, Origin, Stored, StreamBatch};
-pub use position::{Applied, Position};
+pub(crate) use catch_up::{CatchUp, Standing, StreamNews};
+pub(crate) use origin::{Epoch, Order, Origin, Stored, StreamBatch};
+pub(crate) use position::Position;

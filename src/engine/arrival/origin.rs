@@ -7,23 +7,23 @@ use crate::engine::wire::Message;
 
 /// One life of a stream: a sequence means the same message as long as it lasts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Epoch {
+pub(crate) struct Epoch {
     /// When the stream was created, as the server writes it; another time is another stream.
-    pub created: Arc<str>,
+    pub(crate) created: Arc<str>,
     /// How often it was found to hold less, or another message, than was read of it.
-    pub rollbacks: u32,
+    pub(crate) rollbacks: u32,
 }
 
 impl Epoch {
     /// The first life of a stream that was created then.
-    pub fn first(created: &str) -> Self {
+    pub(crate) fn first(created: &str) -> Self {
         Self { created: Arc::from(created), rollbacks: 0 }
     }
 }
 
 /// In which order a stream's messages come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
+pub(crate) enum Order {
     /// The stream's own: what is at or below the position was applied.
     Stream,
     /// That of a consumer with acknowledgements, which may deliver an older message late.
@@ -32,37 +32,37 @@ pub enum Order {
 
 /// Where a batch is from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin {
+pub(crate) struct Origin {
     /// The stream.
-    pub stream: Arc<str>,
+    pub(crate) stream: Arc<str>,
     /// Which life of it.
-    pub epoch: Epoch,
+    pub(crate) epoch: Epoch,
     /// How its messages are ordered.
-    pub order: Order,
+    pub(crate) order: Order,
     /// The first sequence that was read for this batch.
-    pub first_sequence: u64,
+    pub(crate) first_sequence: u64,
     /// The last one; those in between that are no message of the batch are other types', or gone.
-    pub last_sequence: u64,
+    pub(crate) last_sequence: u64,
     /// Messages that waited behind the last one.
-    pub pending: u64,
+    pub(crate) pending: u64,
 }
 
 /// Where one message stands in its stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stored {
+pub(crate) struct Stored {
     /// Its sequence.
-    pub sequence: u64,
+    pub(crate) sequence: u64,
     /// When it was stored.
-    pub at: Timestamp,
+    pub(crate) at: Timestamp,
 }
 
 /// Messages of a stream in the order they are applied in, each with its place.
 #[derive(Clone, Copy, Debug)]
-pub struct StreamBatch<'a> {
+pub(crate) struct StreamBatch<'a> {
     /// Where they are from.
-    pub origin: &'a Origin,
+    pub(crate) origin: &'a Origin,
     /// The messages.
-    pub messages: &'a [Message<'a>],
+    pub(crate) messages: &'a [Message<'a>],
     /// The place of each.
-    pub stored: &'a [Stored],
+    pub(crate) stored: &'a [Stored],
 }

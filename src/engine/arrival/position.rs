@@ -9,36 +9,36 @@ use crate::engine::wire::{self, EventId};
 
 /// The place in a stream up to which everything was applied.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Position {
+pub(crate) struct Position {
     /// The stream.
-    pub stream: Arc<str>,
+    pub(crate) stream: Arc<str>,
     /// Which life of it.
-    pub epoch: Epoch,
+    pub(crate) epoch: Epoch,
     /// The last sequence that was applied or is not ours; 0 before the first.
-    pub sequence: u64,
+    pub(crate) sequence: u64,
     /// The last message that was applied, so that it can be known again.
-    pub applied: Option<Applied>,
+    pub(crate) applied: Option<Applied>,
 }
 
 /// A message by which a stream is known again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Applied {
+pub(crate) struct Applied {
     /// Its sequence.
-    pub sequence: u64,
+    pub(crate) sequence: u64,
     /// When it was stored.
-    pub stored: Timestamp,
+    pub(crate) stored: Timestamp,
     /// Its `event_id`, where it shows one.
-    pub event_id: Option<EventId>,
+    pub(crate) event_id: Option<EventId>,
 }
 
 impl Position {
     /// Before the first message of this life of a stream.
-    pub fn before_all(stream: &Arc<str>, epoch: &Epoch) -> Self {
+    pub(crate) fn before_all(stream: &Arc<str>, epoch: &Epoch) -> Self {
         Self { stream: Arc::clone(stream), epoch: epoch.clone(), sequence: 0, applied: None }
     }
 
     /// Why `epoch` is another life of the stream than this one; none where it is the same.
-    pub fn change_to(&self, epoch: &Epoch) -> Option<EpochReason> {
+    pub(crate) fn change_to(&self, epoch: &Epoch) -> Option<EpochReason> {
         if self.epoch.created != epoch.created {
             Some(EpochReason::Recreated)
         } else if self.epoch.rollbacks != epoch.rollbacks {
@@ -49,7 +49,7 @@ impl Position {
     }
 
     /// The place of the first message of a batch that was not applied yet.
-    pub fn first_new(&self, origin: &Origin, stored: &[Stored]) -> usize {
+    pub(crate) fn first_new(&self, origin: &Origin, stored: &[Stored]) -> usize {
         match origin.order {
             Order::Stream => stored.partition_point(|stored| stored.sequence <= self.sequence),
             Order::Consumer => 0,
@@ -57,7 +57,7 @@ impl Position {
     }
 
     /// Moves to the end of a batch that was applied.
-    pub fn pass(&mut self, batch: &StreamBatch<'_>) {
+    pub(crate) fn pass(&mut self, batch: &StreamBatch<'_>) {
         self.sequence = self.sequence.max(batch.origin.last_sequence);
         let last = batch.messages.last().zip(batch.stored.last());
         if let Some((message, stored)) =

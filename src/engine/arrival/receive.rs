@@ -16,7 +16,7 @@ const TICKS_MAX: usize = 10_000;
 impl Engine {
     /// Declares the counters of a stream that will be read at zero, and waits for its past: the engine's time stands
     /// still at its present one until the stream is seen. `present` is the clock's time.
-    pub fn await_stream(&mut self, stream: &str, present: Timestamp) {
+    pub(crate) fn await_stream(&mut self, stream: &str, present: Timestamp) {
         self.frozen = None;
         let state = &mut self.state;
         state.account.declare_stream(&mut state.store, stream, state.now);
@@ -24,7 +24,7 @@ impl Engine {
     }
 
     /// Takes news of the stream that is read.
-    pub fn hear(&mut self, news: &StreamNews, present: Timestamp) {
+    pub(crate) fn hear(&mut self, news: &StreamNews, present: Timestamp) {
         self.frozen = None;
         if let StreamNews::Found { stream, epoch, .. } = news {
             self.state.enter(stream, epoch, present);
@@ -37,7 +37,7 @@ impl Engine {
 
     /// Applies a batch of a stream: what is at or below the position is dropped, and what was stored before the start
     /// is applied in its own time, the ticks in between included. What is refused is counted and returned.
-    pub fn receive(&mut self, batch: &StreamBatch<'_>, present: Timestamp) -> Vec<Rejected> {
+    pub(crate) fn receive(&mut self, batch: &StreamBatch<'_>, present: Timestamp) -> Vec<Rejected> {
         self.frozen = None;
         self.state.enter(&batch.origin.stream, &batch.origin.epoch, present);
         let first = self.state.position.as_ref().map_or(0, |it| it.first_new(batch.origin, batch.stored));
@@ -66,12 +66,13 @@ impl Engine {
     }
 
     /// How far the stream was applied; none before it was seen.
-    pub const fn position(&self) -> Option<&Position> {
+    #[cfg(test)]
+    pub(crate) const fn position(&self) -> Option<&Position> {
         self.state.position.as_ref()
     }
 
     /// How far catching up with the stream is.
-    pub const fn standing(&self) -> Standing {
+    pub(crate) const fn standing(&self) -> Standing {
         self.state.catch_up.standing()
     }
 

@@ -135,20 +135,20 @@ fn first<const METRICS: usize>(ids: &[Option<SeriesId>; GROUP_MAX]) -> Option<[S
 
 /// A row as a configuration exposes it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ExposedMetric {
+pub(crate) struct ExposedMetric {
     /// The row it comes from.
-    pub row: &'static CatalogueRow,
+    pub(crate) row: &'static CatalogueRow,
     /// The name of its samples, a histogram's without suffix.
-    pub name: String,
+    pub(crate) name: String,
     /// The label names that were not dropped.
-    pub labels: Vec<&'static str>,
+    pub(crate) labels: Vec<&'static str>,
     /// What it is registered with.
-    pub spec: FamilySpec,
+    pub(crate) spec: FamilySpec,
 }
 
 /// A row as `config` exposes it: what is registered, what rules are checked against and what metadata tells. The
 /// sidecar's own metrics keep their labels.
-pub fn exposed(row: &'static CatalogueRow, config: &Config) -> ExposedMetric {
+pub(crate) fn exposed(row: &'static CatalogueRow, config: &Config) -> ExposedMetric {
     let family = row.namespaced(row.family(), &config.namespace);
     let chosen = choose(config, &[&family, row.family()], row.metric_type);
     let drops = |label: &str| row.event().is_some() && chosen.drops(label);

@@ -15,22 +15,22 @@ use crate::engine::metric::{MetricType, Part, SampleName, likely_type, sample_na
 
 /// What is known of a metric.
 #[derive(Clone, Debug, PartialEq)]
-pub struct KnownMetric {
+pub(crate) struct KnownMetric {
     /// Counter, gauge or histogram.
-    pub metric_type: MetricType,
+    pub(crate) metric_type: MetricType,
     /// Its labels; none where any may come.
-    pub labels: Option<Vec<Arc<str>>>,
+    pub(crate) labels: Option<Vec<Arc<str>>>,
     /// The labels whose values are known for good, with those values.
-    pub closed: Vec<(Arc<str>, Vec<Arc<str>>)>,
+    pub(crate) closed: Vec<(Arc<str>, Vec<Arc<str>>)>,
     /// Its unit (`seconds`, `bytes`, `ratio` …), empty where it has none.
-    pub unit: Arc<str>,
+    pub(crate) unit: Arc<str>,
     /// The upper bounds of its buckets without `+Inf`; none where they are not known.
-    pub buckets: Option<Arc<[f64]>>,
+    pub(crate) buckets: Option<Arc<[f64]>>,
 }
 
 impl KnownMetric {
     /// A metric of which only the type is known.
-    pub fn of_type(metric_type: MetricType) -> Self {
+    pub(crate) fn of_type(metric_type: MetricType) -> Self {
         Self { metric_type, labels: None, closed: Vec::new(), unit: Arc::default(), buckets: None }
     }
 }
@@ -46,20 +46,20 @@ pub struct KnownMetrics {
 
 /// What a person means by a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Meant {
+pub(crate) struct Meant {
     /// The name as it is exposed, a histogram's without suffix.
-    pub name: String,
+    pub(crate) name: String,
     /// The type; a sample of a histogram is a counter by itself.
-    pub metric_type: MetricType,
+    pub(crate) metric_type: MetricType,
 }
 
 /// The metric that a name belongs to.
 #[derive(Clone, Copy, Debug)]
-pub struct Found<'a> {
+pub(crate) struct Found<'a> {
     /// The metric.
-    pub metric: &'a KnownMetric,
+    pub(crate) metric: &'a KnownMetric,
     /// Which of its samples the name is; none where it is a histogram's own, which no sample has.
-    pub part: Option<Part>,
+    pub(crate) part: Option<Part>,
 }
 
 /// Metrics that are no rows of the table: what rules write of alerts, and what a Prometheus that scrapes adds.
@@ -67,14 +67,14 @@ const WRITTEN_BY_OTHERS: [&str; 3] = ["ALERTS", "ALERTS_FOR_STATE", "up"];
 
 impl KnownMetrics {
     /// Adds a metric under its family name; the first of a name holds.
-    pub fn add(&mut self, name: &str, metric: KnownMetric) {
+    pub(crate) fn add(&mut self, name: &str, metric: KnownMetric) {
         let metric_type = metric.metric_type;
         let name = metric_type.exposed_name(metric_type.family_name(name)).into_owned();
         self.families.entry(name).or_insert(metric);
     }
 
     /// Adds metrics whose family names a glob (`*`, `?`) matches; the first that matches holds.
-    pub fn add_glob(&mut self, glob: &str, metric: KnownMetric) {
+    pub(crate) fn add_glob(&mut self, glob: &str, metric: KnownMetric) {
         self.globs.push((glob.to_owned(), metric));
     }
 
@@ -85,12 +85,12 @@ impl KnownMetrics {
     }
 
     /// Whether nothing is known at all, so that nothing can be unknown.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.families.is_empty()
     }
 
     /// The metric of a sample or family name.
-    pub fn find(&self, name: &str) -> Option<Found<'_>> {
+    pub(crate) fn find(&self, name: &str) -> Option<Found<'_>> {
         if let Some(metric) = self.family(name) {
             let part = match metric.metric_type {
                 MetricType::Counter | MetricType::Gauge => Some(Part::Value),
@@ -107,7 +107,7 @@ impl KnownMetrics {
 
     /// The metric that a person means: by the name that events carry or the one it is exposed under, with the namespace
     /// or without it.
-    pub fn meant(&self, name: &str) -> Option<Meant> {
+    pub(crate) fn meant(&self, name: &str) -> Option<Meant> {
         let namespaced = format!("{}_{name}", self.namespace);
         let names =
             [name, namespaced.as_str()].into_iter().take(if self.namespace.is_empty() { 1 } else { 2 });
@@ -127,7 +127,7 @@ impl KnownMetrics {
     }
 
     /// Whether the name is checked at all.
-    pub fn checks(&self, name: &str) -> bool {
+    pub(crate) fn checks(&self, name: &str) -> bool {
         !self.is_empty() && !name.contains(':')
     }
 
@@ -150,13 +150,13 @@ impl KnownMetrics {
 
     /// The known name that an unknown one most likely is a slip of: near, and of as many words. Other programs have
     /// metrics too, whose names are much like these.
-    pub fn slip_of(&self, name: &str) -> Option<String> {
+    pub(crate) fn slip_of(&self, name: &str) -> Option<String> {
         let words = |name: &str| name.split('_').count();
         self.near(name).filter(|near| words(near) == words(name))
     }
 
     /// The known name nearest to one that should be known.
-    pub fn closest(&self, name: &str) -> Option<String> {
+    pub(crate) fn closest(&self, name: &str) -> Option<String> {
         let by_words = || {
             let names = self.families.keys().map(|known| (fewest_more_words(name, known), known));
             let near = names.filter_map(|(more, known)| Some((more?, known))).min();
@@ -167,7 +167,7 @@ impl KnownMetrics {
 }
 
 /// What rules are checked against, and `stat` takes the types of metrics from.
-pub fn known_metrics(config: &Config) -> KnownMetrics {
+pub(crate) fn known_metrics(config: &Config) -> KnownMetrics {
     let mut known = KnownMetrics { namespace: config.namespace.clone(), ..KnownMetrics::default() };
     for row in CATALOGUE {
         let ExposedMetric { name, labels, spec, .. } = exposed(row, config);

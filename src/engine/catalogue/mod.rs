@@ -1,6 +1,6 @@
 //! The catalogue: what each domain event becomes (`METRICS.md`).
 //!
-//! [`CATALOGUE`] lists the metrics; [`Catalogue::apply`] moves them. Counters and histograms follow from the event
+//! [`rows::CATALOGUE`] lists the metrics; [`Catalogue::apply`] moves them. Counters and histograms follow from the event
 //! alone, gauges marked as tracked from [`crate::engine::trackers`]. Only MetricRecorded can be refused here, before
 //! anything was changed.
 //!
@@ -32,11 +32,11 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-pub use families::{ExposedMetric, exposed};
-pub use known_metrics::{Found, KnownMetric, KnownMetrics, Meant, known_metrics};
+pub use known_metrics::KnownMetrics;
+pub(crate) use known_metrics::{Found, KnownMetric, Meant, known_metrics};
 pub(crate) use registered::Registered;
-pub use row::{CatalogueRow, MoreLabels, Source};
-pub use rows::{CATALOGUE, Metric, find};
+pub(crate) use row::Source;
+pub(crate) use rows::{Metric, find};
 
 use self::families::{Families, no_event};
 use self::recorded::Recorded;
@@ -64,7 +64,7 @@ const PROCESS_PREFIX: &str = "process_";
 
 /// Turns events into changes of the store.
 #[derive(Debug)]
-pub struct Catalogue {
+pub(crate) struct Catalogue {
     families: Families,
     recorded: Recorded,
     jobs: Jobs,
@@ -125,7 +125,7 @@ impl Catalogue {
     }
 
     /// Goes on under another configuration, with what metrics keep until the next start.
-    pub fn configure(&mut self, store: &mut Store, config: &Config, now: Timestamp) -> Vec<Kept> {
+    pub(crate) fn configure(&mut self, store: &mut Store, config: &Config, now: Timestamp) -> Vec<Kept> {
         let limits = config.trackers();
         self.jobs.bound(&limits);
         self.workers.bound_workers(&limits);
@@ -146,7 +146,12 @@ impl Catalogue {
     ///
     /// # Errors
     /// A MetricRecorded event whose value, name or tags are not valid for its type, or whose name is taken.
-    pub fn apply(&mut self, store: &mut Store, event: &Event<'_>, cause: Cause) -> Result<(), Refusal> {
+    pub(crate) fn apply(
+        &mut self,
+        store: &mut Store,
+        event: &Event<'_>,
+        cause: Cause,
+    ) -> Result<(), Refusal> {
         self.declare(store, cause.now);
         let board = &mut Board { store, cause };
         let at = event.timestamp;
@@ -185,7 +190,7 @@ impl Catalogue {
 
     /// Shows the ages of now and forgets what ended too long ago. Call it before the store is
     /// read: at a scrape, at a history step, before rules are evaluated.
-    pub fn refresh(&mut self, store: &mut Store, now: Timestamp) {
+    pub(crate) fn refresh(&mut self, store: &mut Store, now: Timestamp) {
         self.declare(store, now);
         let board = &mut Board { store, cause: no_event(now) };
         self.jobs.refresh(board);

@@ -5,8 +5,10 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value, json};
 
+use super::Source;
+use super::row::{CatalogueRow, MoreLabels};
+use super::rows::CATALOGUE;
 use super::tests::{World, defaults};
-use super::{CATALOGUE, CatalogueRow, MoreLabels, Source};
 use crate::engine::wire::EventType;
 
 const PAGE: &str = include_str!("../../../docs/metrics.md");

@@ -5,32 +5,32 @@ use crate::engine::wire::payload::EventType;
 
 /// A metric of the catalogue.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct CatalogueRow {
+pub(crate) struct CatalogueRow {
     /// The name as it is exposed without a namespace; a counter's with `_total`.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// Counter, gauge or histogram.
-    pub metric_type: MetricType,
+    pub(crate) metric_type: MetricType,
     /// The label names.
-    pub labels: &'static [&'static str],
+    pub(crate) labels: &'static [&'static str],
     /// The unit: the last word of the name (`_total` aside) where it is one.
-    pub unit: Option<&'static str>,
+    pub(crate) unit: Option<&'static str>,
     /// The help text.
-    pub help: &'static str,
+    pub(crate) help: &'static str,
     /// What feeds it.
-    pub source: Source,
+    pub(crate) source: Source,
     /// The default bounds of a histogram's buckets.
-    pub buckets: &'static [f64],
+    pub(crate) buckets: &'static [f64],
     /// Whether the configuration may set other buckets.
-    pub buckets_fixed: bool,
+    pub(crate) buckets_fixed: bool,
     /// Which other labels its series may have.
-    pub more: MoreLabels,
+    pub(crate) more: MoreLabels,
     /// The label values that are there at zero from the start.
-    pub declared: &'static [&'static [&'static str]],
+    pub(crate) declared: &'static [&'static [&'static str]],
 }
 
 /// What feeds a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
+pub(crate) enum Source {
     /// Each event of a type; a gauge is gone once no event came for `stale_after`.
     Event(EventType),
     /// A tracker, led by an event type and moved by others too; a gauge is gone when the tracker holds nothing.
@@ -43,7 +43,7 @@ pub enum Source {
 
 /// Labels beside those of the row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MoreLabels {
+pub(crate) enum MoreLabels {
     /// None.
     None,
     /// Those of the alert that a series tells of.
@@ -52,7 +52,7 @@ pub enum MoreLabels {
 
 impl CatalogueRow {
     /// The event type it stands with in the catalogue, none where the sidecar itself feeds it.
-    pub const fn event(&self) -> Option<EventType> {
+    pub(crate) const fn event(&self) -> Option<EventType> {
         match self.source {
             Source::Event(event_type) | Source::Tracker(event_type) => Some(event_type),
             Source::Sidecar | Source::Process => None,
@@ -60,12 +60,12 @@ impl CatalogueRow {
     }
 
     /// The name of the family: without a counter's `_total`.
-    pub fn family(&self) -> &'static str {
+    pub(crate) fn family(&self) -> &'static str {
         self.metric_type.family_name(self.name)
     }
 
     /// `name` as it is exposed under a namespace.
-    pub fn namespaced(&self, name: &str, namespace: &str) -> String {
+    pub(crate) fn namespaced(&self, name: &str, namespace: &str) -> String {
         match self.source {
             Source::Event(_) | Source::Tracker(_) if !namespace.is_empty() => format!("{namespace}_{name}"),
             Source::Event(_) | Source::Tracker(_) | Source::Sidecar | Source::Process => name.to_owned(),

@@ -21,15 +21,14 @@ macro_rules! rows {
         $(, $detail:ident($($value:expr)?))*;)*) => {
         /// A row of [`CATALOGUE`].
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        #[expect(missing_docs, reason = "each row documents itself by its help text")]
-        pub enum Metric { $($metric,)* }
+        pub(crate) enum Metric { $($metric,)* }
 
         impl Metric {
             /// All of them, in the order of the catalogue.
-            pub const ALL: &'static [Self] = &[$(Self::$metric,)*];
+            pub(crate) const ALL: &'static [Self] = &[$(Self::$metric,)*];
 
             /// What it is.
-            pub const fn row(self) -> &'static CatalogueRow {
+            pub(crate) const fn row(self) -> &'static CatalogueRow {
                 match self { $(Self::$metric => {
                     const ROW: &CatalogueRow = &CatalogueRow::new(
                         $name, MetricType::$kind, &$labels, Source::$source$((EventType::$event))?, $help,
@@ -57,7 +56,7 @@ macro_rules! rows {
         }
 
         /// Every metric that the sidecar exposes of itself, in the order of the specification.
-        pub const CATALOGUE: &[&CatalogueRow] = &[$(Metric::$metric.row(),)*];
+        pub(crate) const CATALOGUE: &[&CatalogueRow] = &[$(Metric::$metric.row(),)*];
     };
 }
 
@@ -349,7 +348,7 @@ rows! {
 }
 
 /// The row of a metric, by its family name or by the name of any of its samples, without a namespace.
-pub fn find(name: &str) -> Option<&'static CatalogueRow> {
+pub(crate) fn find(name: &str) -> Option<&'static CatalogueRow> {
     let of_sample = |row: &&CatalogueRow| {
         let mut names = sample_names(name);
         names.any(|sample| sample.family == row.family() && sample.metric_type == row.metric_type)

@@ -267,7 +267,7 @@ pub(super) fn samples(store: &Store) -> BTreeMap<String, f64> {
                 MetricType::Gauge => put("", &labels, store.value(series)),
                 MetricType::Histogram => {
                     put("_count", &labels, store.count(series));
-                    put("_sum", &labels, store.sum(series));
+                    put("_sum", &labels, store.cell(store.cells(series).end - 1));
                     let mut total = 0.0;
                     let bounds = spec.buckets.iter().copied().chain([f64::INFINITY]);
                     for (bound, cell) in bounds.zip(store.cells(series)) {

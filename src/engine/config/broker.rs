@@ -109,7 +109,7 @@ impl Secret {
     }
 
     /// The text itself, for the one place that sends it.
-    pub fn reveal(&self) -> &str {
+    pub(crate) fn reveal(&self) -> &str {
         &self.0
     }
 }
@@ -142,7 +142,7 @@ pub struct Lanes(BTreeMap<EventType, Lane>);
 
 impl Lanes {
     /// Every type with its lane.
-    pub fn by_type(&self) -> &BTreeMap<EventType, Lane> {
+    pub(crate) fn by_type(&self) -> &BTreeMap<EventType, Lane> {
         &self.0
     }
 }

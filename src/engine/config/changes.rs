@@ -6,11 +6,11 @@ use crate::engine::yaml::keys::Effect;
 
 /// A key with another value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
+pub(crate) struct Change {
     /// The key with its section, such as `limits.series`.
-    pub key: String,
+    pub(crate) key: String,
     /// Whether it counts from the reload on or from the next start on.
-    pub effect: Effect,
+    pub(crate) effect: Effect,
 }
 
 impl Change {
@@ -23,16 +23,16 @@ impl Change {
 
 /// Every key with another value, in the order of declaration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Changes(pub Vec<Change>);
+pub(crate) struct Changes(pub Vec<Change>);
 
 impl Changes {
     /// The keys that count from the reload on.
-    pub fn live(&self) -> Vec<&str> {
+    pub(crate) fn live(&self) -> Vec<&str> {
         self.of(Effect::Live)
     }
 
     /// The keys that wait for a restart.
-    pub fn restart(&self) -> Vec<&str> {
+    pub(crate) fn restart(&self) -> Vec<&str> {
         self.of(Effect::Restart)
     }
 
@@ -43,7 +43,7 @@ impl Changes {
 
 impl Config {
     /// The keys whose values in `other` are not those here.
-    pub fn changes(&self, other: &Self) -> Changes {
+    pub(crate) fn changes(&self, other: &Self) -> Changes {
         let mut changes = Changes::default();
         let top = Change { key: String::new(), effect: Effect::Live };
         self.note_changes(other, &top, &mut changes);
@@ -52,7 +52,7 @@ impl Config {
 
     /// This configuration as it can be put in force while it runs: what needs a restart is as it was at the start.
     #[must_use]
-    pub fn until_restart(mut self, started: &Self) -> Self {
+    pub(crate) fn until_restart(mut self, started: &Self) -> Self {
         self.keep_until_restart(started, Effect::Live);
         self.grid = started.grid;
         self

@@ -159,7 +159,7 @@ fn transforms(elements: &[Read], findings: &mut Findings<'_>) {
 }
 
 /// Whether a text has the shape of an address to listen at: `HOST:PORT`, or `:PORT` for every interface.
-pub fn is_address(text: &str) -> bool {
+pub(crate) fn is_address(text: &str) -> bool {
     text.rsplit_once(':').is_some_and(|(host, port)| {
         port.parse::<u16>().is_ok() && !host.contains(char::is_whitespace) && !host.contains('/')
     })

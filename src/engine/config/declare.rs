@@ -79,7 +79,7 @@ macro_rules! section {
 
         impl $name {
             /// Its keys.
-            pub const KEYS: &'static [Key] = &[$(Key {
+            pub(crate) const KEYS: &'static [Key] = &[$(Key {
                 name: $crate::engine::config::declare::written!($field $($written)?),
                 kind: $kind,
                 default: $default,
@@ -147,7 +147,7 @@ macro_rules! words {
 
         impl $name {
             /// The words in the file.
-            pub const WORDS: KeyKind = KeyKind::Word(&[$first_word, $($word,)*]);
+            pub(crate) const WORDS: KeyKind = KeyKind::Word(&[$first_word, $($word,)*]);
         }
 
         impl KeyValue for $name {

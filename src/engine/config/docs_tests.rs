@@ -20,7 +20,7 @@ fn table(text: &mut String, title: &str, keys: &'static [Key]) {
     .unwrap();
     for key in keys {
         let default = key.default.shown().replace('|', "\\|");
-        let effect = match (key.inner(), key.effect) {
+        let effect = match (inner(&key.kind), key.effect) {
             (Some(_), _) => "",
             (None, Effect::Live) => "live",
             (None, Effect::Restart) => "restart",
@@ -30,7 +30,7 @@ fn table(text: &mut String, title: &str, keys: &'static [Key]) {
     }
     text.push('\n');
     for key in keys {
-        if let Some(inner) = key.inner() {
+        if let Some(inner) = inner(&key.kind) {
             let path = if title.starts_with('`') {
                 format!("{}.{}", title.trim_matches('`'), key.name)
             } else {
@@ -94,7 +94,7 @@ fn check_defaults(keys: &'static [Key]) {
         if let KeyDefault::Value(text) = key.default {
             assert!(super::declare::default_read(key.kind, text).is_some(), "{}: {text}", key.name);
         }
-        check_defaults(key.inner().unwrap_or_default());
+        check_defaults(inner(&key.kind).unwrap_or_default());
     }
 }
 
@@ -126,5 +126,16 @@ fn every_code_of_a_finding_in_a_configuration_is_documented() {
     assert!(found.len() > 20, "{found:?}");
     for code in found {
         assert!(configuration.contains(&format!("`{code}`")), "`{code}` is not in docs/diagnostics.md");
+    }
+}
+
+/// The keys of what a key holds, where that is a mapping or a list of them.
+fn inner(kind: &KeyKind) -> Option<&'static [Key]> {
+    if let KeyKind::Section(keys) = kind {
+        Some(keys)
+    } else if let KeyKind::List(element) | KeyKind::OneOrMany(element) = kind {
+        inner(element)
+    } else {
+        None
     }
 }

@@ -7,15 +7,15 @@ use crate::engine::yaml::Node;
 
 /// Something outside the file that makes a key of it unusable.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub(crate) struct Fault {
     /// The key with its section, and the place in a list: `nats.creds`, `rules.0`.
-    pub key: String,
+    pub(crate) key: String,
     /// The code of the finding.
-    pub code: &'static str,
+    pub(crate) code: &'static str,
     /// What is wrong, as a lower-case fragment.
-    pub message: String,
+    pub(crate) message: String,
     /// What to do, as a sentence.
-    pub advice: String,
+    pub(crate) advice: String,
 }
 
 /// The bytes of a key's value, of as much of its path as the file has.

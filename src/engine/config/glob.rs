@@ -1,7 +1,7 @@
 //! Globs on names.
 
 /// Whether `name` matches `pattern`, in which `*` stands for any characters and `?` for one.
-pub fn glob_matches(pattern: &str, name: &str) -> bool {
+pub(crate) fn glob_matches(pattern: &str, name: &str) -> bool {
     let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
     let (mut at, mut star, mut from, mut retry) = (0, None, 0, 0);
     while from < name.len() {

@@ -41,12 +41,12 @@ pub struct StaleAfter {
 
 impl StaleAfter {
     /// All gauges after the same time.
-    pub fn all(span: Duration) -> Self {
+    pub(crate) fn all(span: Duration) -> Self {
         Self { by_glob: Vec::new(), others: span }
     }
 
     /// When a gauge of this name leaves.
-    pub fn of(&self, name: &str) -> Duration {
+    pub(crate) fn of(&self, name: &str) -> Duration {
         let globbed = self.by_glob.iter().find(|(glob, _)| glob_matches(glob, name));
         globbed.map_or(self.others, |(_, span)| *span)
     }

@@ -17,24 +17,24 @@ mod glob;
 mod keys;
 mod metrics;
 mod secrets;
-pub mod server_url;
+pub(crate) mod server_url;
 mod trackers;
 mod transforms;
 
-pub use broker::{
-    JetStreamConfig, Lanes, NatsConfig, Secret, StreamStart, SubjectsConfig, TlsConfig, TlsMode,
+pub(crate) use broker::{JetStreamConfig, NatsConfig};
+pub use broker::{Secret, StreamStart, TlsMode};
+pub(crate) use changes::Changes;
+pub(crate) use checks::is_address;
+pub(crate) use faults::Fault;
+pub(crate) use glob::glob_matches;
+pub use keys::{AlertDelivery, Config, Evaluate};
+pub(crate) use keys::{
+    DedupeConfig, HistoryConfig, LimitsConfig, LogFormat, NameScheme, QueryConfig, RejectedLanes,
 };
-pub use changes::{Change, Changes};
-pub use checks::is_address;
-pub use faults::Fault;
-pub use glob::glob_matches;
-pub use keys::{
-    AlertDelivery, AlertmanagerConfig, AlertsConfig, Config, DedupeConfig, Evaluate, HistoryConfig,
-    LimitsConfig, LogFormat, NameScheme, QueryConfig, RejectedConfig, RejectedLanes,
-};
-pub use metrics::{MetricSettings, StaleAfter};
-pub use trackers::{TrackerLimits, TrackerName};
-pub use transforms::Transforms;
+pub(crate) use metrics::MetricSettings;
+#[cfg(test)]
+pub(crate) use metrics::StaleAfter;
+pub(crate) use trackers::{TrackerLimits, TrackerName};
 
 use super::diagnostic::{Diagnostic, Source};
 use super::time::Timestamp;
@@ -59,7 +59,7 @@ impl Config {
 
     /// The same under a name, where it has none.
     #[must_use]
-    pub fn named(&self, instance: &str) -> Self {
+    pub(crate) fn named(&self, instance: &str) -> Self {
         let named = if self.instance.is_empty() { instance } else { &self.instance };
         Self { instance: named.to_owned(), ..self.clone() }
     }
@@ -71,7 +71,7 @@ impl Config {
     }
 
     /// Reads a configuration file and holds it against what lies outside it, such as the files it names.
-    pub fn parse_beside(
+    pub(crate) fn parse_beside(
         source: &Source,
         outside: &dyn Fn(&Self) -> Vec<Fault>,
     ) -> (Option<Self>, Vec<Diagnostic>) {
@@ -108,7 +108,7 @@ impl Config {
     }
 
     /// The bounds of every tracker.
-    pub fn trackers(&self) -> TrackerLimits {
+    pub(crate) fn trackers(&self) -> TrackerLimits {
         TrackerLimits {
             entries: self.limits.tracker_entries,
             age: self.limits.tracker_age,

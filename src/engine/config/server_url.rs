@@ -5,18 +5,18 @@ const DEFAULT_PORT: u16 = 4222;
 
 /// One server, without what its URL says of us.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServerUrl {
+pub(crate) struct ServerUrl {
     /// Name or address of the host, without brackets.
-    pub host: String,
+    pub(crate) host: String,
     /// The port.
-    pub port: u16,
+    pub(crate) port: u16,
     /// Whether the URL asks for TLS.
-    pub encryption: Encryption,
+    pub(crate) encryption: Encryption,
 }
 
 /// Whether a URL asks for TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Encryption {
+pub(crate) enum Encryption {
     /// `tls://`
     Asked,
     /// `nats://` or nothing
@@ -25,7 +25,7 @@ pub enum Encryption {
 
 /// What is wrong with a URL, as what follows "the server URL"; none of its text is in here, as it may hold a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ServerUrlError {
+pub(crate) enum ServerUrlError {
     /// A scheme that is not NATS over TCP.
     #[error("has a scheme other than nats:// and tls://")]
     Scheme,
@@ -45,7 +45,7 @@ impl ServerUrl {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn parse(url: &str) -> Result<(Self, Option<&str>), ServerUrlError> {
+    pub(crate) fn parse(url: &str) -> Result<(Self, Option<&str>), ServerUrlError> {
         let url = url.trim();
         let (encryption, rest) = match url.split_once("://") {
             Some((scheme, rest)) => (encryption(scheme)?, rest),
@@ -73,7 +73,7 @@ impl ServerUrl {
     }
 
     /// Host and port, for people.
-    pub fn shown(&self) -> String {
+    pub(crate) fn shown(&self) -> String {
         if self.host.contains(':') {
             format!("[{}]:{}", self.host, self.port)
         } else {
@@ -82,7 +82,7 @@ impl ServerUrl {
     }
 
     /// The URL.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         let scheme = match self.encryption {
             Encryption::Asked => "tls",
             Encryption::NotAsked => "nats",
@@ -92,7 +92,7 @@ impl ServerUrl {
 }
 
 /// The URLs of a text in which they are separated by commas.
-pub fn split_urls(text: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn split_urls(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim).filter(|url| !url.is_empty())
 }
 

@@ -27,11 +27,11 @@ pub enum TrackerName {
 
 impl TrackerName {
     /// All of them.
-    pub const ALL: [Self; 7] =
+    pub(crate) const ALL: [Self; 7] =
         [Self::Jobs, Self::Workers, Self::Chunks, Self::Files, Self::Cache, Self::Warmers, Self::Alerts];
 
     /// The word in labels and in the configuration.
-    pub const fn word(self) -> &'static str {
+    pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Jobs => "jobs",
             Self::Workers => "workers",
@@ -44,20 +44,20 @@ impl TrackerName {
     }
 
     /// The tracker of this word.
-    pub fn from_word(word: &str) -> Option<Self> {
+    pub(crate) fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|name| name.word() == word)
     }
 }
 
 /// Bounds of the trackers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TrackerLimits {
+pub(crate) struct TrackerLimits {
     /// Entries of one tracker.
-    pub entries: usize,
+    pub(crate) entries: usize,
     /// How long what has ended is remembered.
-    pub age: Duration,
+    pub(crate) age: Duration,
     /// After how long without a move something alive is given up; a tracker that is not named never gives up.
-    pub abandon_after: BTreeMap<TrackerName, Duration>,
+    pub(crate) abandon_after: BTreeMap<TrackerName, Duration>,
 }
 
 impl KeyValue for BTreeMap<TrackerName, Duration> {

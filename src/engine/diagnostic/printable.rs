@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 /// How many lines a text may have where it is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lines {
+pub(crate) enum Lines {
     /// One: a line break is written out too, so that nobody's text can pass for a line of ours.
     One,
     /// Many: line breaks stay.
@@ -15,7 +15,7 @@ pub enum Lines {
 
 /// The text as it may reach a terminal: tabs and visible characters as they are, everything else as JSON writes it
 /// (`\u001b`), so that JSON stays the same JSON.
-pub fn printable(text: &str, lines: Lines) -> Cow<'_, str> {
+pub(crate) fn printable(text: &str, lines: Lines) -> Cow<'_, str> {
     let is_safe = |symbol: char| !needs_writing_out(symbol, lines);
     if text.chars().all(is_safe) {
         return Cow::Borrowed(text);

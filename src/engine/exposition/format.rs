@@ -42,12 +42,12 @@ impl Format {
     pub const TEXT: Self = Self { syntax: Syntax::Text, escaping: None };
 
     /// How names are escaped.
-    pub fn escaping(self) -> Escaping {
+    pub(crate) fn escaping(self) -> Escaping {
         self.escaping.unwrap_or(Escaping::Underscores)
     }
 
     /// The Content-Type of an answer in this format.
-    pub fn content_type(self) -> String {
+    pub(crate) fn content_type(self) -> String {
         let media = match self.syntax {
             Syntax::Text => "text/plain; version=0.0.4; charset=utf-8",
             Syntax::Text1 => "text/plain; version=1.0.0; charset=utf-8",

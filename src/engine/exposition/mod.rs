@@ -14,7 +14,8 @@ mod text;
 
 use std::sync::Arc;
 
-pub use chunks::{Chunks, Filled};
+pub(crate) use chunks::Chunks;
+pub use chunks::Filled;
 pub use format::{Escaping, Format, Syntax, negotiate};
 
 use crate::engine::series::Frozen;
@@ -53,7 +54,7 @@ impl FrozenMetrics {
     }
 
     /// The whole answer to a scrape in one piece.
-    pub fn to_bytes(self, scrape: Scrape) -> Vec<u8> {
+    pub(crate) fn into_bytes(self, scrape: Scrape) -> Vec<u8> {
         self.write(scrape).flatten().collect()
     }
 }

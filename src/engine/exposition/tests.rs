@@ -54,7 +54,7 @@ impl World {
     }
 
     fn bytes(&mut self, scrape: Scrape) -> Vec<u8> {
-        FrozenMetrics::new(self.store.freeze(), self.events.freeze()).to_bytes(scrape)
+        FrozenMetrics::new(self.store.freeze(), self.events.freeze()).into_bytes(scrape)
     }
 }
 
@@ -203,7 +203,7 @@ fn chunks_are_bounded_and_add_up_to_the_whole() {
         let scrape = Scrape { format, names: Vec::new() };
         let chunks: Vec<Vec<u8>> = snapshot.clone().write(scrape.clone()).collect();
         assert!(chunks.len() > 5 && chunks.iter().all(|chunk| chunk.len() <= (64 << 10) + 512), "{syntax:?}");
-        assert_eq!(chunks.concat(), snapshot.to_bytes(scrape));
+        assert_eq!(chunks.concat(), snapshot.into_bytes(scrape));
     }
 }
 
@@ -219,6 +219,6 @@ fn a_snapshot_shows_its_instant_whatever_happens_after() {
     }
     let format = Format { syntax: Syntax::OpenMetrics, escaping: None };
     let scrape = Scrape { format, names: Vec::new() };
-    assert_eq!(String::from_utf8(snapshot.to_bytes(scrape)).unwrap(), before);
+    assert_eq!(String::from_utf8(snapshot.into_bytes(scrape)).unwrap(), before);
     assert!(!world.scrape(Syntax::OpenMetrics, &["jobs"]).contains("event_id"), "their event is long gone");
 }

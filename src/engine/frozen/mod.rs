@@ -24,22 +24,22 @@ pub struct FrozenInstant {
 
 /// How a query is evaluated, and when its evaluation gives up.
 #[derive(Clone, Copy)]
-pub struct QueryTerms<'a> {
+pub(crate) struct QueryTerms<'a> {
     /// Lookback, limits and the like.
-    pub settings: &'a EvalSettings,
+    pub(crate) settings: &'a EvalSettings,
     /// Whether whoever asked still waits.
-    pub patience: &'a dyn Patience,
+    pub(crate) patience: &'a dyn Patience,
 }
 
 /// The span of a range query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct QuerySpan {
+pub(crate) struct QuerySpan {
     /// The first instant.
-    pub start: Timestamp,
+    pub(crate) start: Timestamp,
     /// The last instant, where the steps meet it.
-    pub end: Timestamp,
+    pub(crate) end: Timestamp,
     /// Milliseconds from one instant to the next, more than 0.
-    pub step_ms: i64,
+    pub(crate) step_ms: i64,
 }
 
 impl FrozenInstant {
@@ -53,25 +53,25 @@ impl FrozenInstant {
     }
 
     /// The instant.
-    pub const fn now(&self) -> Timestamp {
+    pub(crate) const fn now(&self) -> Timestamp {
         self.now
     }
 
     /// The answer to a scrape, in chunks.
-    pub fn write(&self, scrape: Scrape) -> Chunks {
+    pub(crate) fn write(&self, scrape: Scrape) -> Chunks {
         self.metrics.clone().write(scrape)
     }
 
     /// The whole answer to a scrape in one piece.
     pub fn to_bytes(&self, scrape: Scrape) -> Vec<u8> {
-        self.metrics.clone().to_bytes(scrape)
+        self.metrics.clone().into_bytes(scrape)
     }
 
     /// Evaluates an expression over the series and their history, at `at`.
     ///
     /// # Errors
     /// What the evaluation itself refuses, and where patience ends.
-    pub fn query_instant(
+    pub(crate) fn query_instant(
         &self,
         expr: &Expr,
         at: Timestamp,
@@ -84,7 +84,7 @@ impl FrozenInstant {
     ///
     /// # Errors
     /// What the evaluation itself refuses, and where patience ends.
-    pub fn query_range(
+    pub(crate) fn query_range(
         &self,
         expr: &Expr,
         span: QuerySpan,
@@ -100,22 +100,22 @@ impl FrozenInstant {
     }
 
     /// The rule groups with the state of each rule.
-    pub fn groups(&self) -> &[Arc<GroupView>] {
+    pub(crate) fn groups(&self) -> &[Arc<GroupView>] {
         &self.groups
     }
 
     /// The alerts that are pending or firing, in the order of rules and labels, those about limits last.
-    pub fn alerts(&self) -> Vec<&AlertView> {
+    pub(crate) fn alerts(&self) -> Vec<&AlertView> {
         alerts_of(&self.groups).collect()
     }
 
     /// The alert episodes that ended last.
-    pub fn ended(&self) -> &EndedAlerts {
+    pub(crate) fn ended(&self) -> &EndedAlerts {
         &self.ended
     }
 
     /// Every metric family in the order of names, with or without series.
-    pub fn families(&self) -> impl Iterator<Item = &FamilySpec> {
+    pub(crate) fn families(&self) -> impl Iterator<Item = &FamilySpec> {
         self.metrics.store().families().iter().map(FrozenFamily::spec)
     }
 }

@@ -35,8 +35,8 @@ use page::{COLUMNS_MAX, PastPage};
 use timeline::place_of;
 
 pub(in crate::engine) use past::Past;
-pub use timeline::Timeline;
-pub use written::{Occasion, Written};
+pub(crate) use timeline::Timeline;
+pub(crate) use written::{Occasion, Written};
 
 /// The recent past, as it is written.
 #[derive(Debug)]
@@ -73,19 +73,19 @@ impl History {
     }
 
     /// Samples and keeps as another configuration has it. What is left out already stays so: its past has a hole.
-    pub fn configure(&mut self, config: &HistoryConfig) {
+    pub(crate) fn configure(&mut self, config: &HistoryConfig) {
         self.step = config.step.max(Duration::from_millis(1));
         self.window = config.window;
         self.bytes_max = config.bytes_max;
     }
 
     /// Keeps at least this much, because a rule reads so far back.
-    pub fn extend_window(&mut self, needed: Duration) {
+    pub(crate) fn extend_window(&mut self, needed: Duration) {
         self.window = self.window.max(needed);
     }
 
     /// The next instant of the grid (multiples of the step since the Unix epoch) after `now`.
-    pub fn next_step(&self, now: Timestamp) -> Timestamp {
+    pub(crate) fn next_step(&self, now: Timestamp) -> Timestamp {
         let step = i64::try_from(self.step.as_micros()).unwrap_or(i64::MAX);
         Timestamp::from_micros((now.micros().div_euclid(step).saturating_add(1)).saturating_mul(step))
     }
@@ -261,24 +261,24 @@ impl History {
     }
 
     /// Keeps the past of series that have just left the store.
-    pub fn retire(&mut self, removed: Vec<Removed>) {
+    pub(crate) fn retire(&mut self, removed: Vec<Removed>) {
         for series in removed.into_iter().filter(|series| !self.timeline.left_out.contains(&series.family)) {
             self.timeline.gone.push(series);
         }
     }
 
     /// What rules wrote themselves.
-    pub fn written_mut(&mut self) -> &mut Written {
+    pub(crate) fn written_mut(&mut self) -> &mut Written {
         &mut self.timeline.written
     }
 
     /// Families whose past did not fit, for `signalbox_history_families_left_out`.
-    pub fn left_out(&self) -> &BTreeSet<FamilyId> {
+    pub(crate) fn left_out(&self) -> &BTreeSet<FamilyId> {
         &self.timeline.left_out
     }
 
     /// Families left out since the last call.
-    pub fn take_newly_left_out(&mut self) -> Vec<FamilyId> {
+    pub(crate) fn take_newly_left_out(&mut self) -> Vec<FamilyId> {
         std::mem::take(&mut self.unsaid)
     }
 

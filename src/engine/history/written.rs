@@ -15,7 +15,7 @@ const CHUNK_SAMPLES: usize = 64;
 
 /// Why a rule was evaluated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Occasion {
+pub(crate) enum Occasion {
     /// Its group's interval had come.
     #[default]
     Interval,
@@ -25,7 +25,7 @@ pub enum Occasion {
 
 /// What rules wrote, by metric name and labels. A clone shares it.
 #[derive(Clone, Debug, Default)]
-pub struct Written {
+pub(crate) struct Written {
     names: Arc<BTreeMap<Arc<str>, Arc<Named>>>,
     series: usize,
     samples: usize,
@@ -159,7 +159,7 @@ fn ends_before(chunk: &[Kept], time_ms: i64) -> bool {
 impl Written {
     /// Adds a sample; none ends the series with a stale marker. Of two samples at one time the later call holds.
     /// A sample of one series too many is refused and counted.
-    pub fn append(&mut self, labels: &Labels, time_ms: i64, value: Option<Value>, occasion: Occasion) {
+    pub(crate) fn append(&mut self, labels: &Labels, time_ms: i64, value: Option<Value>, occasion: Occasion) {
         let value = value.unwrap_or(Value::Float(f64::from_bits(STALE_BITS)));
         let name = labels.shared(METRIC_NAME).map_or_else(|| Arc::from(""), Arc::clone);
         let known = self.names.get(&name).is_some_and(|named| named.contains_key(labels));
@@ -174,7 +174,7 @@ impl Written {
     }
 
     /// How many samples were refused since the last call because there were too many series.
-    pub fn take_refused(&mut self) -> u64 {
+    pub(crate) fn take_refused(&mut self) -> u64 {
         std::mem::take(&mut self.refused)
     }
 

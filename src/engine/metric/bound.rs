@@ -6,10 +6,10 @@
 use std::borrow::Cow;
 
 /// The label with a bucket's upper bound.
-pub const BUCKET_BOUND: &str = "le";
+pub(crate) const BUCKET_BOUND: &str = "le";
 
 /// Every label whose values are numbers.
-pub const NUMBER_LABELS: [&str; 2] = [BUCKET_BOUND, "quantile"];
+pub(crate) const NUMBER_LABELS: [&str; 2] = [BUCKET_BOUND, "quantile"];
 
 /// The number in a label's value, where the label holds numbers and the value is one.
 fn number(label: &str, value: &str) -> Option<f64> {
@@ -17,17 +17,17 @@ fn number(label: &str, value: &str) -> Option<f64> {
 }
 
 /// A label's value in the one spelling it has.
-pub fn spelled<'a>(label: &str, value: &'a str) -> Cow<'a, str> {
+pub(crate) fn spelled<'a>(label: &str, value: &'a str) -> Cow<'a, str> {
     number(label, value).map_or(Cow::Borrowed(value), |number| Cow::Owned(bound_text(number)))
 }
 
 /// Whether two values of a label are the same.
-pub fn is_same_value(label: &str, left: &str, right: &str) -> bool {
+pub(crate) fn is_same_value(label: &str, left: &str, right: &str) -> bool {
     left == right || number(label, left).is_some_and(|left| number(label, right) == Some(left))
 }
 
 /// A number as the value of such a label.
-pub fn bound_text(bound: f64) -> String {
+pub(crate) fn bound_text(bound: f64) -> String {
     if bound.is_nan() {
         return "NaN".to_owned();
     }

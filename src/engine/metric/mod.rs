@@ -4,7 +4,7 @@
 //! people and rules say: a counter's has `_total`, the others' are the same. Its samples are *parts* of its series, and
 //! each is called as the family with what the part adds.
 
-pub mod bound;
+pub(crate) mod bound;
 
 use std::borrow::Cow;
 
@@ -22,7 +22,7 @@ pub enum MetricType {
 
 /// One of the samples of a series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Part {
+pub(crate) enum Part {
     /// A counter's total, a gauge's value.
     Value,
     /// A histogram's cumulative buckets.
@@ -37,13 +37,13 @@ pub enum Part {
 
 /// A name, read as that of a sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SampleName<'a> {
+pub(crate) struct SampleName<'a> {
     /// The name of the family.
-    pub family: &'a str,
+    pub(crate) family: &'a str,
     /// The type the family must have.
-    pub metric_type: MetricType,
+    pub(crate) metric_type: MetricType,
     /// Which sample it is.
-    pub part: Part,
+    pub(crate) part: Part,
 }
 
 /// What a counter's name ends in wherever it is exposed.
@@ -51,10 +51,10 @@ const TOTAL: &str = "_total";
 
 impl MetricType {
     /// All three.
-    pub const ALL: [Self; 3] = [Self::Counter, Self::Gauge, Self::Histogram];
+    pub(crate) const ALL: [Self; 3] = [Self::Counter, Self::Gauge, Self::Histogram];
 
     /// The word on the wire, in rule files and in every exposition.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Counter => "counter",
             Self::Gauge => "gauge",
@@ -63,7 +63,7 @@ impl MetricType {
     }
 
     /// The parts that rules and queries see, in the order of the exposition.
-    pub const fn parts(self) -> &'static [Part] {
+    pub(crate) const fn parts(self) -> &'static [Part] {
         match self {
             Self::Counter | Self::Gauge => &[Part::Value],
             Self::Histogram => &[Part::Bucket, Part::Sum, Part::Count],
@@ -71,7 +71,7 @@ impl MetricType {
     }
 
     /// The parts that any exposition shows.
-    pub const fn exposed_parts(self) -> &'static [Part] {
+    pub(crate) const fn exposed_parts(self) -> &'static [Part] {
         match self {
             Self::Counter => &[Part::Value, Part::Created],
             Self::Gauge => &[Part::Value],
@@ -80,7 +80,7 @@ impl MetricType {
     }
 
     /// The name under which a family is exposed.
-    pub fn exposed_name(self, family: &str) -> Cow<'_, str> {
+    pub(crate) fn exposed_name(self, family: &str) -> Cow<'_, str> {
         match self {
             Self::Counter => Cow::Owned(format!("{family}{TOTAL}")),
             Self::Gauge | Self::Histogram => Cow::Borrowed(family),
@@ -89,7 +89,7 @@ impl MetricType {
 
     /// The name of the family that is exposed, or recorded, under this name: without a counter's `_total`, unless that
     /// is all there is.
-    pub fn family_name(self, name: &str) -> &str {
+    pub(crate) fn family_name(self, name: &str) -> &str {
         match self {
             Self::Counter => name.strip_suffix(TOTAL).filter(|family| !family.is_empty()).unwrap_or(name),
             Self::Gauge | Self::Histogram => name,
@@ -99,7 +99,7 @@ impl MetricType {
 
 impl Part {
     /// What a family of this type adds to its name for this sample.
-    pub const fn suffix(self, metric_type: MetricType) -> &'static str {
+    pub(crate) const fn suffix(self, metric_type: MetricType) -> &'static str {
         match (self, metric_type) {
             (Self::Value, MetricType::Counter) => TOTAL,
             (Self::Value, MetricType::Gauge | MetricType::Histogram) => "",
@@ -111,14 +111,14 @@ impl Part {
     }
 
     /// The name of this sample of a family.
-    pub fn sample_name(self, metric_type: MetricType, family: &str) -> String {
+    pub(crate) fn sample_name(self, metric_type: MetricType, family: &str) -> String {
         format!("{family}{}", self.suffix(metric_type))
     }
 }
 
 /// Every way to read a name as that of a sample; which one is true is for those to say who know the families. Of one
 /// name it is at most one, because the store gives no family a name that another one's samples have.
-pub fn sample_names(name: &str) -> impl Iterator<Item = SampleName<'_>> {
+pub(crate) fn sample_names(name: &str) -> impl Iterator<Item = SampleName<'_>> {
     let of = move |metric_type: MetricType, part: Part| {
         let family = name.strip_suffix(part.suffix(metric_type)).filter(|family| !family.is_empty())?;
         Some(SampleName { family, metric_type, part })
@@ -129,7 +129,7 @@ pub fn sample_names(name: &str) -> impl Iterator<Item = SampleName<'_>> {
 }
 
 /// The type that a metric of which only a name is known most likely has.
-pub fn likely_type(name: &str) -> MetricType {
+pub(crate) fn likely_type(name: &str) -> MetricType {
     let telling = |sample: &SampleName<'_>| {
         sample.metric_type != MetricType::Gauge && sample.metric_type.parts().contains(&sample.part)
     };

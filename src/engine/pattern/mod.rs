@@ -31,9 +31,9 @@ pub struct Pattern {
 /// Why a text is no regular expression.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("invalid regular expression: {reason}")]
-pub struct PatternError {
+pub(crate) struct PatternError {
     /// What is wrong, as a lower-case fragment.
-    pub reason: String,
+    pub(crate) reason: String,
 }
 
 impl Pattern {
@@ -41,7 +41,7 @@ impl Pattern {
     ///
     /// # Errors
     /// Where the text is not in RE2's syntax, or too large once compiled.
-    pub fn anchored(text: &str) -> Result<Self, PatternError> {
+    pub(crate) fn anchored(text: &str) -> Result<Self, PatternError> {
         Self::anchored_within(text, COMPILED_BYTES_MAX)
     }
 
@@ -54,7 +54,7 @@ impl Pattern {
     ///
     /// # Errors
     /// As [`Self::anchored`], and where it takes more than 256 KiB compiled.
-    pub fn searching(text: &str) -> Result<Self, PatternError> {
+    pub(crate) fn searching(text: &str) -> Result<Self, PatternError> {
         Self::compiled(text, &dialect::translated(text)?, SEARCHING_BYTES_MAX)
     }
 
@@ -68,22 +68,22 @@ impl Pattern {
     }
 
     /// A text as the pattern that matches it alone.
-    pub fn quoted(text: &str) -> String {
+    pub(crate) fn quoted(text: &str) -> String {
         regex::escape(text)
     }
 
     /// The text it was written as.
-    pub fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         &self.text
     }
 
     /// Whether it matches.
-    pub fn is_match(&self, value: &str) -> bool {
+    pub(crate) fn is_match(&self, value: &str) -> bool {
         self.compiled.is_match(value)
     }
 
     /// What `template` comes to for the first match, `$1` and `${name}` being its groups; none without a match.
-    pub fn expanded(&self, value: &str, template: &str) -> Option<String> {
+    pub(crate) fn expanded(&self, value: &str, template: &str) -> Option<String> {
         let captures = self.compiled.captures(value)?;
         let mut expanded = String::new();
         captures.expand(template, &mut expanded);
@@ -92,7 +92,7 @@ impl Pattern {
 
     /// `text` with `template` in place of each match, `$1` and `${name}` being its groups; none where it comes to more
     /// than `bytes_max`.
-    pub fn replaced_all(&self, text: &str, template: &str, bytes_max: usize) -> Option<String> {
+    pub(crate) fn replaced_all(&self, text: &str, template: &str, bytes_max: usize) -> Option<String> {
         let (mut replaced, mut behind) = (String::new(), 0);
         for captures in self.compiled.captures_iter(text) {
             let found = captures.get_match();
@@ -110,7 +110,7 @@ impl Pattern {
 
 /// What the patterns of one text (a query, say) may take together, compiled.
 #[derive(Clone, Debug)]
-pub struct PatternBudget {
+pub(crate) struct PatternBudget {
     bytes_left: usize,
 }
 
@@ -125,7 +125,7 @@ impl PatternBudget {
     ///
     /// # Errors
     /// As [`Pattern::anchored`], and where the patterns before it have used the budget up.
-    pub fn anchored(&mut self, text: &str) -> Result<Pattern, PatternError> {
+    pub(crate) fn anchored(&mut self, text: &str) -> Result<Pattern, PatternError> {
         for bytes in [SMALL_BYTES, COMPILED_BYTES_MAX] {
             let Some(left) = self.bytes_left.checked_sub(bytes) else {
                 let reason = "it and those before it are too large together".to_owned();

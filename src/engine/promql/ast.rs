@@ -9,7 +9,7 @@ use super::storage::Matcher;
 #[derive(Clone, Debug)]
 pub struct Expr {
     /// The bytes in the query text.
-    pub span: Range<usize>,
+    pub(crate) span: Range<usize>,
     /// What it is.
     pub node: Node,
 }
@@ -86,7 +86,7 @@ impl Literal {
     }
 
     /// The text where it can name a label: UTF-8 and not empty.
-    pub fn label_name(&self) -> Option<&Arc<str>> {
+    pub(crate) fn label_name(&self) -> Option<&Arc<str>> {
         match self {
             Self::Text(text) => Some(text).filter(|text| !text.is_empty()),
             Self::Bytes { .. } => None,
@@ -119,18 +119,18 @@ pub enum Sign {
 #[derive(Clone, Debug)]
 pub struct VectorSelector {
     /// The literal metric name, where there is one (it is among the matchers too).
-    pub name: Option<Arc<str>>,
+    pub(crate) name: Option<Arc<str>>,
     /// Every condition, the name's included.
-    pub matchers: Vec<Matcher>,
+    pub(crate) matchers: Vec<Matcher>,
     /// `offset` and `@`.
-    pub shift: Shift,
+    pub(crate) shift: Shift,
     /// `anchored`, `smoothed` or neither.
-    pub range_mode: RangeMode,
+    pub(crate) range_mode: RangeMode,
 }
 
 /// How a range selector treats its boundaries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum RangeMode {
+pub(crate) enum RangeMode {
     /// As Prometheus always did.
     #[default]
     Extrapolated,
@@ -144,14 +144,14 @@ pub enum RangeMode {
 #[derive(Clone, Debug, Default)]
 pub struct Shift {
     /// `offset`.
-    pub offset: Option<DurationExpr>,
+    pub(crate) offset: Option<DurationExpr>,
     /// `@`.
-    pub at: Option<At>,
+    pub(crate) at: Option<At>,
 }
 
 /// The instant of an `@` modifier.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum At {
+pub(crate) enum At {
     /// Milliseconds since the Unix epoch.
     Time(i64),
     /// `start()` of the query.
@@ -164,14 +164,14 @@ pub enum At {
 #[derive(Clone, Debug)]
 pub struct DurationExpr {
     /// The bytes in the query text.
-    pub span: Range<usize>,
+    pub(crate) span: Range<usize>,
     /// What it is.
-    pub node: DurationNode,
+    pub(crate) node: DurationNode,
 }
 
 /// The kinds of duration expression.
 #[derive(Clone, Debug)]
-pub enum DurationNode {
+pub(crate) enum DurationNode {
     /// Seconds (`5m` is 300).
     Seconds(f64),
     /// `step()`: the query's step, 0 in an instant query.
@@ -192,22 +192,22 @@ pub enum DurationNode {
 #[derive(Clone, Debug)]
 pub struct Binary {
     /// The operator.
-    pub op: BinaryOp,
+    pub(crate) op: BinaryOp,
     /// The bytes of the operator.
-    pub op_span: Range<usize>,
+    pub(crate) op_span: Range<usize>,
     /// The left side.
-    pub left: Expr,
+    pub(crate) left: Expr,
     /// The right side.
-    pub right: Expr,
+    pub(crate) right: Expr,
     /// `bool` on a comparison.
-    pub comparison: ComparisonMode,
+    pub(crate) comparison: ComparisonMode,
     /// How vectors are matched.
-    pub matching: Matching,
+    pub(crate) matching: Matching,
 }
 
 /// What a comparison yields.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ComparisonMode {
+pub(crate) enum ComparisonMode {
     /// The left value where it holds, nothing elsewhere.
     #[default]
     Filter,
@@ -217,8 +217,8 @@ pub enum ComparisonMode {
 
 /// Binary operators.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "the names are the operators'")]
-pub enum BinaryOp {
+#[cfg_attr(not(test), expect(clippy::missing_docs_in_private_items, reason = "the names are the operators'"))]
+pub(crate) enum BinaryOp {
     Add,
     Sub,
     Mul,
@@ -242,17 +242,17 @@ pub enum BinaryOp {
 
 /// How two vectors are matched.
 #[derive(Clone, Debug, Default)]
-pub struct Matching {
+pub(crate) struct Matching {
     /// `on`/`ignoring`; ignoring nothing where neither stands.
-    pub on: Grouping,
+    pub(crate) on: Grouping,
     /// One to one, or which side is many.
-    pub cardinality: Cardinality,
+    pub(crate) cardinality: Cardinality,
     /// The labels of `group_left(…)`/`group_right(…)`.
-    pub include: Vec<Arc<str>>,
+    pub(crate) include: Vec<Arc<str>>,
     /// `fill`/`fill_left`: the value of a missing left sample.
-    pub fill_left: Option<f64>,
+    pub(crate) fill_left: Option<f64>,
     /// `fill`/`fill_right`: the value of a missing right sample.
-    pub fill_right: Option<f64>,
+    pub(crate) fill_right: Option<f64>,
 }
 
 impl Matching {
@@ -264,7 +264,7 @@ impl Matching {
 
 /// A choice of labels.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Grouping {
+pub(crate) enum Grouping {
     /// `on (…)` or `by (…)`: these alone.
     By(Vec<Arc<str>>),
     /// `ignoring (…)` or `without (…)`: all but these.
@@ -279,7 +279,7 @@ impl Default for Grouping {
 
 /// Which side of a match is many.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Cardinality {
+pub(crate) enum Cardinality {
     /// Neither.
     #[default]
     OneToOne,
@@ -293,19 +293,19 @@ pub enum Cardinality {
 #[derive(Clone, Debug)]
 pub struct Aggregate {
     /// The operator.
-    pub op: AggregateOp,
+    pub(crate) op: AggregateOp,
     /// What is aggregated.
-    pub expr: Expr,
+    pub(crate) expr: Expr,
     /// The parameter of `topk`, `quantile`, `count_values` and the like.
-    pub param: Option<Expr>,
+    pub(crate) param: Option<Expr>,
     /// `by`/`without`; by nothing where neither stands.
-    pub grouping: Grouping,
+    pub(crate) grouping: Grouping,
 }
 
 /// Aggregation operators.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "the names are the operators'")]
-pub enum AggregateOp {
+#[cfg_attr(not(test), expect(clippy::missing_docs_in_private_items, reason = "the names are the operators'"))]
+pub(crate) enum AggregateOp {
     Sum,
     Avg,
     Min,

@@ -32,7 +32,7 @@ pub(in crate::engine::promql) use window::{RangeFunction, Window};
 
 /// The type of a value an expression yields or a function takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ValueType {
+pub(crate) enum ValueType {
     /// One number.
     Scalar,
     /// One text.
@@ -45,7 +45,7 @@ pub enum ValueType {
 
 impl ValueType {
     /// The name Prometheus gives the type in its errors.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Scalar => "scalar",
             Self::String => "string",
@@ -57,7 +57,7 @@ impl ValueType {
 
 /// How often the last parameter of a function may stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Variadic {
+pub(crate) enum Variadic {
     /// Exactly once, as every other parameter.
     No,
     /// From not at all to this many times.
@@ -70,15 +70,13 @@ pub enum Variadic {
 #[derive(Debug)]
 pub struct Function {
     /// Its name.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// The types of its parameters.
-    pub args: &'static [ValueType],
+    pub(crate) args: &'static [ValueType],
     /// How often the last parameter may stand.
-    pub variadic: Variadic,
+    pub(crate) variadic: Variadic,
     /// What it yields.
-    pub returns: ValueType,
-    /// Whether Prometheus asks for a feature flag to use it.
-    pub experimental: bool,
+    pub(crate) returns: ValueType,
     /// What it computes.
     pub(in crate::engine::promql) body: Body,
 }
@@ -138,7 +136,7 @@ pub(in crate::engine::promql) enum Evaluation {
 
 impl Function {
     /// The fewest arguments a call may have.
-    pub const fn args_min(&self) -> usize {
+    pub(crate) const fn args_min(&self) -> usize {
         match self.variadic {
             Variadic::No => self.args.len(),
             Variadic::UpTo(_) | Variadic::Unlimited => self.args.len().saturating_sub(1),
@@ -146,7 +144,7 @@ impl Function {
     }
 
     /// The most arguments a call may have, where there is a bound.
-    pub const fn args_max(&self) -> Option<usize> {
+    pub(crate) const fn args_max(&self) -> Option<usize> {
         match self.variadic {
             Variadic::No => Some(self.args.len()),
             Variadic::UpTo(count) => Some(self.args.len().saturating_sub(1).saturating_add(count)),
@@ -187,19 +185,19 @@ impl Function {
     }
 
     /// The type of the argument at `index`; a repeated last parameter keeps its type.
-    pub fn arg(&self, index: usize) -> Option<ValueType> {
+    pub(crate) fn arg(&self, index: usize) -> Option<ValueType> {
         self.args.get(index).or_else(|| self.args.last()).copied()
     }
 }
 
 /// The function called `name`, in Prometheus' spelling.
-pub fn find(name: &str) -> Option<&'static Function> {
+pub(crate) fn find(name: &str) -> Option<&'static Function> {
     let table = table::FUNCTIONS;
     table.binary_search_by(|function| function.name.cmp(name)).ok().and_then(|at| table.get(at))
 }
 
 /// Every function, sorted by name.
-pub fn all() -> &'static [Function] {
+pub(crate) fn all() -> &'static [Function] {
     table::FUNCTIONS
 }
 

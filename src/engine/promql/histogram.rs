@@ -15,7 +15,7 @@ mod trim;
 use std::sync::Arc;
 
 pub(in crate::engine::promql) use arithmetic::{HistogramMean, HistogramSum, Incompatible, Operation};
-pub use bounds::Bounds;
+pub(crate) use bounds::Bounds;
 pub(in crate::engine::promql) use classic::{ClassicBucket, ClassicBuckets, Monotonicity};
 pub(in crate::engine::promql) use quantile::NanEffect;
 pub(in crate::engine::promql) use trim::Trim;
@@ -71,19 +71,19 @@ pub struct FloatHistogram {
 
 impl FloatHistogram {
     /// Whether the buckets' bounds are listed rather than exponential.
-    pub fn has_custom_buckets(&self) -> bool {
+    pub(crate) fn has_custom_buckets(&self) -> bool {
         self.schema == CUSTOM_SCHEMA
     }
 
     /// How many samples it counts for where a query's samples are limited.
-    pub fn weight(&self) -> usize {
+    pub(crate) fn weight(&self) -> usize {
         let buckets = self.positive.len().saturating_add(self.negative.len());
         buckets.saturating_add(self.custom_values.len()).saturating_add(5)
     }
 
     /// The same histogram without its empty buckets.
     #[must_use]
-    pub fn compacted(mut self) -> Self {
+    pub(crate) fn compacted(mut self) -> Self {
         self.positive.retain(|bucket| bucket.count != 0.0);
         self.negative.retain(|bucket| bucket.count != 0.0);
         self
@@ -97,12 +97,12 @@ impl FloatHistogram {
     }
 
     /// The average of the observations.
-    pub fn average(&self) -> f64 {
+    pub(crate) fn average(&self) -> f64 {
         self.sum / self.count
     }
 
     /// The variance of the observations, each taken as its bucket's middle.
-    pub fn variance(&self) -> f64 {
+    pub(crate) fn variance(&self) -> f64 {
         let mean = self.average();
         let mut total = super::eval::Kahan::default();
         for bucket in self.buckets().into_iter().filter(|bucket| bucket.count != 0.0) {
@@ -121,7 +121,7 @@ impl FloatHistogram {
     }
 
     /// Whether both hold the same observations in the same buckets; the reset hint does not count, NaN equals NaN.
-    pub fn equals(&self, other: &Self) -> bool {
+    pub(crate) fn equals(&self, other: &Self) -> bool {
         let exponential_alike = self.has_custom_buckets()
             || (same(self.zero_threshold, other.zero_threshold) && same(self.zero_count, other.zero_count));
         self.schema == other.schema
@@ -134,7 +134,7 @@ impl FloatHistogram {
     }
 
     /// Whether it marks its series as gone.
-    pub fn is_stale(&self) -> bool {
+    pub(crate) fn is_stale(&self) -> bool {
         self.sum.to_bits() == super::storage::STALE_BITS
     }
 }

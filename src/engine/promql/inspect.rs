@@ -11,7 +11,7 @@ use super::functions::ValueType;
 use super::storage::Matcher;
 
 /// The type of what an expression yields.
-pub fn value_type(expr: &Expr) -> ValueType {
+pub(crate) fn value_type(expr: &Expr) -> ValueType {
     match &expr.node {
         Node::Number(_) => ValueType::Scalar,
         Node::String(_) => ValueType::String,
@@ -27,7 +27,7 @@ pub fn value_type(expr: &Expr) -> ValueType {
 }
 
 /// Calls `visit` with `expr` and every expression inside it, in reading order, the outer before the inner.
-pub fn walk<'a>(expr: &'a Expr, visit: &mut impl FnMut(&'a Expr)) {
+pub(crate) fn walk<'a>(expr: &'a Expr, visit: &mut impl FnMut(&'a Expr)) {
     visit(expr);
     match &expr.node {
         Node::Number(_) | Node::String(_) | Node::Vector(_) | Node::Matrix { .. } => {}
@@ -51,7 +51,7 @@ pub fn walk<'a>(expr: &'a Expr, visit: &mut impl FnMut(&'a Expr)) {
 }
 
 /// Whether an expression evaluates another at steps of its own.
-pub fn has_subquery(expr: &Expr) -> bool {
+pub(crate) fn has_subquery(expr: &Expr) -> bool {
     let mut found = false;
     walk(expr, &mut |part| found |= matches!(part.node, Node::Subquery { .. }));
     found
@@ -59,31 +59,31 @@ pub fn has_subquery(expr: &Expr) -> bool {
 
 /// A selector in an expression.
 #[derive(Clone, Debug)]
-pub struct Selector<'a> {
+pub(crate) struct Selector<'a> {
     /// The bytes in the query text, range and modifiers included.
-    pub span: Range<usize>,
+    pub(crate) span: Range<usize>,
     /// The selector.
-    pub selector: &'a VectorSelector,
+    pub(crate) vector: &'a VectorSelector,
     /// Its range, where it has one.
-    pub range: Option<&'a DurationExpr>,
+    pub(crate) range: Option<&'a DurationExpr>,
 }
 
 /// Every selector of an expression, in reading order.
-pub fn selectors(expr: &Expr) -> Vec<Selector<'_>> {
+pub(crate) fn selectors(expr: &Expr) -> Vec<Selector<'_>> {
     let mut found = Vec::new();
     walk(expr, &mut |part| {
         let span = part.span.clone();
-        if let Node::Vector(selector) = &part.node {
-            found.push(Selector { span, selector, range: None });
-        } else if let Node::Matrix { selector, range } = &part.node {
-            found.push(Selector { span, selector, range: Some(range) });
+        if let Node::Vector(vector) = &part.node {
+            found.push(Selector { span, vector, range: None });
+        } else if let Node::Matrix { selector: vector, range } = &part.node {
+            found.push(Selector { span, vector, range: Some(range) });
         }
     });
     found
 }
 
 /// The one metric name a selector asks for, whether it stands outside its braces or in a matcher.
-pub fn literal_name(selector: &VectorSelector) -> Option<&str> {
+pub(crate) fn literal_name(selector: &VectorSelector) -> Option<&str> {
     selector.name.as_deref().or_else(|| selector.matchers.iter().find_map(Matcher::metric_name))
 }
 
@@ -91,7 +91,7 @@ pub fn literal_name(selector: &VectorSelector) -> Option<&str> {
 ///
 /// `lookback` is how far an instant selector looks back. An `@` with a fixed time is not counted, and `step()` and
 /// `range()` count as nothing, as in an instant query.
-pub fn reach(expr: &Expr, lookback: Duration) -> Duration {
+pub(crate) fn reach(expr: &Expr, lookback: Duration) -> Duration {
     let seconds = reach_seconds(expr, lookback.as_secs_f64());
     Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX)
 }
@@ -120,7 +120,7 @@ fn reach_seconds(expr: &Expr, lookback: f64) -> f64 {
 }
 
 /// The seconds a duration comes to in a query with this step and range, both in seconds.
-pub fn seconds(duration: &DurationExpr, step: f64, range: f64) -> f64 {
+pub(crate) fn seconds(duration: &DurationExpr, step: f64, range: f64) -> f64 {
     let inside = |part: &DurationExpr| seconds(part, step, range);
     match &duration.node {
         DurationNode::Seconds(seconds) => *seconds,
@@ -150,12 +150,12 @@ pub(super) fn is_constant(duration: &DurationExpr) -> bool {
 }
 
 /// The expression inside any parentheses.
-pub fn unwrapped(expr: &Expr) -> &Expr {
+pub(crate) fn unwrapped(expr: &Expr) -> &Expr {
     if let Node::Paren(inner) = &expr.node { unwrapped(inner) } else { expr }
 }
 
 /// The comparison an expression is at its top, where it filters (no `bool`) and is one.
-pub fn comparison(expr: &Expr) -> Option<&Binary> {
+pub(crate) fn comparison(expr: &Expr) -> Option<&Binary> {
     let Node::Binary(binary) = &unwrapped(expr).node else { return None };
     (binary.op.is_comparison() && binary.comparison == ComparisonMode::Filter).then_some(binary)
 }
@@ -179,7 +179,7 @@ pub fn number(expr: &Expr) -> Option<f64> {
 
 impl BinaryOp {
     /// How PromQL writes it.
-    pub const fn symbol(self) -> &'static str {
+    pub(crate) const fn symbol(self) -> &'static str {
         match self {
             Self::Add => "+",
             Self::Sub => "-",
@@ -227,7 +227,7 @@ impl BinaryOp {
     }
 
     /// Whether it compares.
-    pub const fn is_comparison(self) -> bool {
+    pub(crate) const fn is_comparison(self) -> bool {
         matches!(
             self,
             Self::Equal
@@ -240,7 +240,7 @@ impl BinaryOp {
     }
 
     /// Whether it is `and`, `or` or `unless`.
-    pub const fn is_set(self) -> bool {
+    pub(crate) const fn is_set(self) -> bool {
         matches!(self, Self::And | Self::Or | Self::Unless)
     }
 
@@ -269,7 +269,7 @@ pub(super) const UNARY_PRECEDENCE: u8 = 5;
 
 impl AggregateOp {
     /// Every operator.
-    pub const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Sum,
         Self::Avg,
         Self::Min,
@@ -287,7 +287,7 @@ impl AggregateOp {
     ];
 
     /// How PromQL writes it.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Sum => "sum",
             Self::Avg => "avg",
@@ -307,7 +307,7 @@ impl AggregateOp {
     }
 
     /// The type of its parameter, where it takes one.
-    pub const fn param(self) -> Option<ValueType> {
+    pub(crate) const fn param(self) -> Option<ValueType> {
         match self {
             Self::Topk | Self::Bottomk | Self::Quantile | Self::Limitk | Self::LimitRatio => {
                 Some(ValueType::Scalar)
@@ -333,7 +333,7 @@ mod tests {
     #[test]
     fn selectors_come_in_reading_order() {
         let expr = parse("topk(scalar(a), b) / on (x) rate(c[5m] offset 1m) > {__name__='d'}").unwrap();
-        let names: Vec<_> = selectors(&expr).iter().map(|found| literal_name(found.selector)).collect();
+        let names: Vec<_> = selectors(&expr).iter().map(|found| literal_name(found.vector)).collect();
         assert_eq!(names, [Some("a"), Some("b"), Some("c"), Some("d")]);
     }
 

@@ -3,8 +3,8 @@
 mod aggregate;
 pub mod ast;
 mod check;
-pub mod eval;
-pub mod functions;
+pub(crate) mod eval;
+pub(crate) mod functions;
 pub mod histogram;
 pub mod inspect;
 mod lexer;
@@ -94,12 +94,12 @@ pub struct ParseError {
     /// What is wrong, as a lower-case fragment.
     pub message: String,
     /// What to do, as a sentence.
-    pub advice: Option<String>,
+    pub(crate) advice: Option<String>,
 }
 
 impl ParseError {
     /// The error with its place, as Prometheus words it (`1:4: parse error: …`), in the text that was parsed.
-    pub fn placed(&self, text: &str) -> String {
+    pub(crate) fn placed(&self, text: &str) -> String {
         let before = text.get(..self.span.start).unwrap_or(text);
         let line = before.matches('\n').count() + 1;
         let column = before.len() - before.rfind('\n').map_or(0, |newline| newline + 1) + 1;
@@ -112,7 +112,7 @@ impl ParseError {
 #[error("{message}")]
 pub struct EvalError {
     /// The bytes of the query it comes from.
-    pub span: Range<usize>,
+    pub(crate) span: Range<usize>,
     /// What is wrong, in Prometheus' words where operators know them.
     pub message: String,
 }
@@ -127,7 +127,7 @@ pub struct EvalOutcome {
     /// Infos, each once.
     pub infos: Vec<String>,
     /// How many samples it held and showed to functions: what it cost.
-    pub samples_read: usize,
+    pub(crate) samples_read: usize,
 }
 
 /// The four kinds of result.

@@ -16,7 +16,7 @@ use crate::engine::labels::Labels;
 use scan::Scanner;
 
 /// The most points one sequence may have.
-pub const POINTS_MAX: usize = 1_000_000;
+pub(crate) const POINTS_MAX: usize = 1_000_000;
 
 /// One place of a sequence: nothing, or a value.
 pub type Point = Option<Value>;
@@ -42,7 +42,7 @@ pub fn labels(text: &str) -> Result<Labels, ParseError> {
 ///
 /// # Errors
 /// Where the text is no sequence, or one of more than [`POINTS_MAX`] points.
-pub fn points(text: &str) -> Result<Vec<Point>, ParseError> {
+pub(crate) fn points(text: &str) -> Result<Vec<Point>, ParseError> {
     let mut found = Vec::new();
     let mut scanner = Scanner::new(text);
     while let Some(start) = scanner.next_item() {

@@ -8,7 +8,7 @@ use crate::engine::metric::bound::is_same_value;
 use crate::engine::pattern::Pattern;
 
 /// The value that marks a series as gone, by its bits, as in Prometheus' storage.
-pub const STALE_BITS: u64 = 0x7ff0_0000_0000_0002;
+pub(crate) const STALE_BITS: u64 = 0x7ff0_0000_0000_0002;
 
 /// One label condition of a selector.
 #[derive(Clone, Debug)]
@@ -22,7 +22,7 @@ pub struct Matcher {
 impl Matcher {
     /// Whether the value of its label in a series of our own meets it: of `le` and `quantile` the numbers count, however
     /// they are written.
-    pub fn meets(&self, value: &str) -> bool {
+    pub(crate) fn meets(&self, value: &str) -> bool {
         match &self.condition {
             MatchCondition::Equal(wanted) => is_same_value(&self.name, value, wanted),
             MatchCondition::NotEqual(unwanted) => !is_same_value(&self.name, value, unwanted),
@@ -130,14 +130,14 @@ pub enum Halt {
 }
 
 /// Says during an evaluation whether to go on; once it says no it says so for ever.
-pub trait Patience: Sync {
+pub(crate) trait Patience: Sync {
     /// Why to end, where that is so.
     fn ended(&self) -> Option<Halt>;
 }
 
 /// Waits however long it takes: rules and commands.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Endless;
+pub(crate) struct Endless;
 
 impl Patience for Endless {
     fn ended(&self) -> Option<Halt> {

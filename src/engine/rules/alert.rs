@@ -12,7 +12,7 @@ use crate::engine::time::Timestamp;
 
 /// What one evaluation saw of one alert.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Reading {
+pub(crate) enum Reading {
     /// The condition of an `expr` with its own comparison holds.
     Holds,
     /// It does not, though there is data.
@@ -25,31 +25,31 @@ pub enum Reading {
 
 /// What the step needs to know of the rule.
 #[derive(Clone, Copy, Debug)]
-pub struct Terms<'a> {
+pub(crate) struct Terms<'a> {
     /// The levels, rising.
-    pub levels: &'a [Level],
+    pub(crate) levels: &'a [Level],
     /// How long an alert stays after its condition ended.
-    pub keep_firing_for: Duration,
+    pub(crate) keep_firing_for: Duration,
     /// What becomes of an alert without data.
-    pub no_data: NoData,
+    pub(crate) no_data: NoData,
 }
 
 /// The most levels there are: one for each severity.
-pub const LEVELS_MAX: usize = 3;
+pub(crate) const LEVELS_MAX: usize = 3;
 
 /// The state of an alert that is pending or firing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AlertState {
+pub(crate) struct AlertState {
     /// Since when the alert is active without a break, as `ALERTS_FOR_STATE` tells.
-    pub active_at: Timestamp,
+    pub(crate) active_at: Timestamp,
     /// Pending or firing.
-    pub shown: Shown,
+    pub(crate) shown: Shown,
     held: Clocks,
 }
 
 /// What an active alert shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shown {
+pub(crate) enum Shown {
     /// No level has served its `for`.
     Pending,
     /// A level has.
@@ -92,24 +92,24 @@ struct Held {
 
 /// What a step decided.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Step {
+pub(crate) struct Step {
     /// The state from now on; none is inactive.
-    pub state: Option<AlertState>,
+    pub(crate) state: Option<AlertState>,
     /// The episode that ended.
-    pub ended: Option<Ended>,
+    pub(crate) ended: Option<Ended>,
     /// The level whose episode began (after the other ended).
-    pub began: Option<usize>,
+    pub(crate) began: Option<usize>,
 }
 
 /// An episode's end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ended {
+pub(crate) struct Ended {
     /// The level that fired.
-    pub level: usize,
+    pub(crate) level: usize,
     /// When the episode began.
-    pub since: Timestamp,
+    pub(crate) since: Timestamp,
     /// Why it ended.
-    pub reason: Reason,
+    pub(crate) reason: Reason,
 }
 
 impl Step {
@@ -119,12 +119,12 @@ impl Step {
 }
 
 /// Whether any level's condition would begin with this reading; only then is an inactive alert worth a step.
-pub fn begins(levels: &[Level], reading: Reading) -> bool {
+pub(crate) fn begins(levels: &[Level], reading: Reading) -> bool {
     levels.iter().any(|level| holds(*level, reading, Band::Threshold))
 }
 
 /// The next state of an alert.
-pub fn step(state: Option<AlertState>, reading: Reading, terms: Terms<'_>, now: Timestamp) -> Step {
+pub(crate) fn step(state: Option<AlertState>, reading: Reading, terms: Terms<'_>, now: Timestamp) -> Step {
     let firing = state.is_some_and(|state| matches!(state.shown, Shown::Firing { .. }));
     if reading == Reading::Gone {
         match terms.no_data {
@@ -220,7 +220,7 @@ fn hold(state: Option<AlertState>, reading: Reading, terms: Terms<'_>, now: Time
 
 impl AlertState {
     /// The level that fires.
-    pub const fn level(self) -> Option<usize> {
+    pub(crate) const fn level(self) -> Option<usize> {
         match self.shown {
             Shown::Firing { level, .. } => Some(level),
             Shown::Pending => None,
@@ -228,7 +228,7 @@ impl AlertState {
     }
 
     /// The highest level whose condition holds, served or not.
-    pub fn highest_held(self) -> Option<usize> {
+    pub(crate) fn highest_held(self) -> Option<usize> {
         (0..LEVELS_MAX).rev().find(|level| self.held.get(*level).is_some())
     }
 

@@ -28,7 +28,7 @@ use crate::engine::promql::ast::VectorSelector;
 use crate::engine::promql::inspect::{literal_name, selectors};
 use crate::engine::yaml::{Fields, Findings, Text, Value, name_of};
 
-pub use missing_label::{MissingLabel, missing_labels};
+pub(crate) use missing_label::missing_labels;
 pub(super) use unknown_metric::report as report_unknown_metrics;
 
 /// A rule with what the checks need to know of its place.
@@ -117,7 +117,7 @@ fn metrics_have(subject: &Subject<'_>, label: &str) -> bool {
         let labels = subject.metrics.find(name).and_then(|found| found.metric.labels.as_ref());
         labels.is_some_and(|labels| labels.iter().any(|known| known.as_ref() == label))
     };
-    selectors(&subject.rule.expr).iter().any(|found| literal_name(found.selector).is_some_and(has))
+    selectors(&subject.rule.expr).iter().any(|found| literal_name(found.vector).is_some_and(has))
 }
 
 /// How a rule keeps a label of its metric.
@@ -138,7 +138,7 @@ fn closed_of<'a>(subject: &'a Subject<'_>, selector: &VectorSelector, label: &st
 /// The same of the expression's only metric.
 fn closed<'a>(subject: &'a Subject<'_>, label: &str) -> Option<&'a [Arc<str>]> {
     match selectors(&subject.rule.expr).as_slice() {
-        [found] => closed_of(subject, found.selector, label),
+        [found] => closed_of(subject, found.vector, label),
         _ => None,
     }
 }

@@ -10,7 +10,7 @@ const KEPT_MAX: usize = 100;
 
 /// The last AlertCleared events, oldest first. Frozen instants share them.
 #[derive(Clone, Debug, Default)]
-pub struct EndedAlerts(Arc<VecDeque<AlertEvent>>);
+pub(crate) struct EndedAlerts(Arc<VecDeque<AlertEvent>>);
 
 impl EndedAlerts {
     /// Keeps the end of an episode.
@@ -26,7 +26,7 @@ impl EndedAlerts {
     }
 
     /// The events, the last one first.
-    pub fn newest_first(&self) -> impl Iterator<Item = &AlertEvent> {
+    pub(crate) fn newest_first(&self) -> impl Iterator<Item = &AlertEvent> {
         self.0.iter().rev()
     }
 }

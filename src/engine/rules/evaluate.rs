@@ -4,7 +4,7 @@ mod error;
 mod limit;
 mod readings;
 
-pub use error::RuleError;
+pub(crate) use error::RuleError;
 pub(super) use limit::{LIMIT_ALERT, limit_sender};
 
 use std::collections::BTreeSet;

@@ -14,44 +14,41 @@ use crate::engine::wire::{EventId, EventType};
 /// The namespace of alert event ids (a version 5 UUID of signalbox's own name under the URL namespace).
 const NAMESPACE: Uuid = Uuid::from_u128(0x6f0c_2a3e_0d0e_5a57_9c4f_51f5_b0c2_9a11);
 
-/// How many event ids stand as evidence at most.
-pub const EVIDENCE_MAX: usize = 5;
-
 /// Characters of the message that a shortened event keeps.
 const SHORT_MESSAGE_CHARS: usize = 256;
 
 /// One alert event, decided and never changed again.
 #[derive(Clone, Debug, PartialEq)]
-pub struct AlertEvent {
+pub(crate) struct AlertEvent {
     /// Its identity, the `event_id` and the `Nats-Msg-Id`.
-    pub id: EventId,
+    pub(crate) id: EventId,
     /// When it was decided.
-    pub timestamp: Timestamp,
+    pub(crate) timestamp: Timestamp,
     /// The instance that decided it.
-    pub source: Arc<str>,
+    pub(crate) source: Arc<str>,
     /// The rule's id.
-    pub rule_id: Arc<str>,
+    pub(crate) rule_id: Arc<str>,
     /// The alert's name.
-    pub alert_name: Arc<str>,
+    pub(crate) alert_name: Arc<str>,
     /// How bad it is.
-    pub severity: Severity,
+    pub(crate) severity: Severity,
     /// The Prometheus alert labels, `alertname` and `severity` included.
-    pub labels: Labels,
+    pub(crate) labels: Labels,
     /// A hash of rule id and labels without severity.
-    pub fingerprint: u64,
+    pub(crate) fingerprint: u64,
     /// When the AlertTriggered of this episode was decided.
-    pub started_at: Timestamp,
+    pub(crate) started_at: Timestamp,
     /// The last events that moved the value, newest first.
-    pub evidence: Vec<EventId>,
+    pub(crate) evidence: Vec<EventId>,
     /// When the arrival that led to the evaluation was applied; none where the interval did.
-    pub moved_at: Option<Timestamp>,
+    pub(crate) moved_at: Option<Timestamp>,
     /// Begin or end.
-    pub kind: AlertEventKind,
+    pub(crate) kind: AlertEventKind,
 }
 
 /// The two kinds of alert event with what only they carry.
 #[derive(Clone, Debug, PartialEq)]
-pub enum AlertEventKind {
+pub(crate) enum AlertEventKind {
     /// An episode begins.
     Triggered {
         /// The rule's metric.
@@ -74,7 +71,7 @@ pub enum AlertEventKind {
 
 impl AlertEventKind {
     /// The type of an event of this kind.
-    pub const fn event_type(&self) -> EventType {
+    pub(crate) const fn event_type(&self) -> EventType {
         match self {
             Self::Triggered { .. } => EventType::AlertTriggered,
             Self::Cleared { .. } => EventType::AlertCleared,
@@ -84,7 +81,7 @@ impl AlertEventKind {
 
 /// Why an episode ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
+pub(crate) enum Reason {
     /// The condition no longer holds.
     Recovered,
     /// Another level took over.
@@ -99,7 +96,7 @@ pub enum Reason {
 
 impl Reason {
     /// The word on the wire.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Recovered => "recovered",
             Self::SeverityChanged => "severity_changed",
@@ -112,18 +109,18 @@ impl Reason {
 
 /// What an id is made of.
 #[derive(Clone, Copy, Debug)]
-pub struct Identity<'a> {
+pub(crate) struct Identity<'a> {
     /// The rule's id.
-    pub rule_id: &'a str,
+    pub(crate) rule_id: &'a str,
     /// The alert labels.
-    pub labels: &'a Labels,
+    pub(crate) labels: &'a Labels,
     /// When the episode started.
-    pub started_at: Timestamp,
+    pub(crate) started_at: Timestamp,
 }
 
 impl Identity<'_> {
     /// The id of the event of this type in the episode; the same for ever.
-    pub fn event_id(self, event_type: EventType) -> EventId {
+    pub(crate) fn event_id(self, event_type: EventType) -> EventId {
         let mut name = Vec::new();
         put(&mut name, self.rule_id);
         for (label, value) in self.labels {
@@ -137,7 +134,7 @@ impl Identity<'_> {
 }
 
 /// The fingerprint of an alert: FNV-1a over rule id and labels without severity, every text with its length.
-pub fn fingerprint(rule_id: &str, labels: &Labels) -> u64 {
+pub(crate) fn fingerprint(rule_id: &str, labels: &Labels) -> u64 {
     let mut text = Vec::new();
     put(&mut text, rule_id);
     for (name, value) in labels.iter().filter(|(name, _)| name.as_ref() != "severity") {
@@ -162,27 +159,27 @@ fn put(bytes: &mut Vec<u8>, text: &str) {
 
 impl AlertEvent {
     /// Its type.
-    pub const fn event_type(&self) -> EventType {
+    pub(crate) const fn event_type(&self) -> EventType {
         self.kind.event_type()
     }
 
     /// The `Nats-Msg-Id`: the `event_id` as hyphenated text.
-    pub fn message_id(&self) -> String {
+    pub(crate) fn message_id(&self) -> String {
         self.id.to_string()
     }
 
     /// Whole seconds since the episode started.
-    pub fn duration(&self) -> Duration {
+    pub(crate) fn duration(&self) -> Duration {
         Duration::from_secs(self.timestamp.since(self.started_at).as_secs())
     }
 
     /// The event as the one JSON object that is published.
-    pub fn to_json(&self) -> String {
+    pub(crate) fn to_json(&self) -> String {
         Value::Object(self.fields()).to_string()
     }
 
     /// The same without what only people read and what points elsewhere, for a server that takes no more.
-    pub fn to_short_json(&self) -> String {
+    pub(crate) fn to_short_json(&self) -> String {
         let mut fields = self.fields();
         fields.insert("evidence".to_owned(), json!([]));
         if let Some(Value::String(message)) = fields.get_mut("message") {
@@ -192,7 +189,7 @@ impl AlertEvent {
     }
 
     /// The fields of the JSON object.
-    pub fn fields(&self) -> Map<String, Value> {
+    pub(crate) fn fields(&self) -> Map<String, Value> {
         let mut fields = Map::new();
         let mut put = |name: &str, value: Value| fields.insert(name.to_owned(), value);
         put("event_id", json!(self.message_id()));
@@ -226,7 +223,7 @@ impl AlertEvent {
 }
 
 /// A finite number for an event: infinities become the largest numbers, NaN becomes `other`.
-pub fn finite(value: f64, other: f64) -> f64 {
+pub(crate) fn finite(value: f64, other: f64) -> f64 {
     if value.is_nan() { other } else { value.clamp(f64::MIN, f64::MAX) }
 }
 

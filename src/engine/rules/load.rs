@@ -21,8 +21,8 @@ use crate::engine::catalogue::KnownMetrics;
 use crate::engine::diagnostic::{Diagnostic, Severity, Source};
 use crate::engine::yaml::{Findings, Text};
 
-pub use group::KEYS as GROUP_KEYS;
-pub use rule::KEYS as RULE_KEYS;
+#[cfg(test)]
+pub(crate) use {group::KEYS as GROUP_KEYS, rule::KEYS as RULE_KEYS};
 
 /// What a load needs beside the texts.
 #[derive(Clone, Debug)]
@@ -44,14 +44,14 @@ pub struct Loaded {
     /// The groups of every good file, and the last good ones of every bad file.
     pub set: RuleSet,
     /// What is wrong, in the order of files.
-    pub diagnostics: Vec<Diagnostic>,
+    pub(crate) diagnostics: Vec<Diagnostic>,
     /// Each file with what became of it.
-    pub files: Vec<(Arc<str>, Outcome)>,
+    pub(crate) files: Vec<(Arc<str>, Outcome)>,
 }
 
 /// What became of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// Its groups are in the set.
     Loaded {
         /// How many rules it holds.
@@ -65,7 +65,7 @@ pub enum Outcome {
 
 impl Loaded {
     /// Whether no file was refused.
-    pub fn is_good(&self) -> bool {
+    pub(crate) fn is_good(&self) -> bool {
         self.diagnostics.iter().all(|finding| finding.severity == Severity::Warning)
     }
 }

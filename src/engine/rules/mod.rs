@@ -4,24 +4,24 @@
 //! [`RuleStorage`]; [`alert::step`] alone decides when an alert begins, moves and ends; what it decides leaves as
 //! [`AlertEvent`]s through an [`crate::engine::rules::outbox::Outbox`].
 
-pub mod alert;
+pub(crate) mod alert;
 mod book;
 mod checks;
-pub mod ended;
+pub(crate) mod ended;
 mod evaluate;
-pub mod event;
+pub(crate) mod event;
 mod kept;
 pub mod load;
-pub mod outbox;
-pub mod reads;
+pub(crate) mod outbox;
+pub(crate) mod reads;
 mod record;
 mod runtime;
-pub mod schedule;
-pub mod set;
-pub mod shown;
-pub mod stored;
-pub mod template;
-pub mod view;
+pub(crate) mod schedule;
+pub(crate) mod set;
+pub(crate) mod shown;
+pub(crate) mod stored;
+pub(crate) mod template;
+pub(crate) mod view;
 
 use crate::engine::history::Occasion;
 use crate::engine::labels::Labels;
@@ -29,16 +29,15 @@ use crate::engine::promql::storage::Matcher;
 use crate::engine::promql::{Storage, Value};
 use crate::engine::wire::EventId;
 
-pub use checks::{MissingLabel, missing_labels};
-pub use evaluate::RuleError;
-pub use event::AlertEvent;
-pub use runtime::{GroupCounts, RuleSettings, Rules, Semantics};
+pub(crate) use checks::missing_labels;
+pub(crate) use event::AlertEvent;
+pub(crate) use runtime::{GroupCounts, RuleSettings, Rules, Semantics};
 pub use set::RuleSet;
-pub use stored::StoredAlert;
-pub use view::{AlertView, GroupView, RuleView};
+pub(crate) use stored::StoredAlert;
+pub(crate) use view::AlertView;
 
 /// What rules read and write while they are evaluated.
-pub trait RuleStorage: Storage {
+pub(crate) trait RuleStorage: Storage {
     /// What follows is for evaluations of this occasion.
     fn evaluating(&mut self, _occasion: Occasion) {}
     /// Adds a sample of a recording rule, of `ALERTS` or of `ALERTS_FOR_STATE`; none ends the series.

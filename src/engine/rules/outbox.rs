@@ -13,7 +13,7 @@ use crate::engine::wire::EventId;
 
 /// Alert events that wait for their acknowledgement.
 #[derive(Clone, Debug)]
-pub struct Outbox {
+pub(crate) struct Outbox {
     pending: VecDeque<AlertEvent>,
     triggers_max: usize,
     refused_episodes: BTreeSet<(u64, Timestamp)>,
@@ -24,13 +24,13 @@ pub struct Outbox {
 
 impl Outbox {
     /// An empty outbox in which at most `triggers_max` events wait when another AlertTriggered is taken.
-    pub fn new(triggers_max: usize) -> Self {
+    pub(crate) fn new(triggers_max: usize) -> Self {
         let (pending, refused_episodes) = (VecDeque::new(), BTreeSet::new());
         Self { pending, triggers_max, refused_episodes, refused: 0, ended: EndedAlerts::default() }
     }
 
     /// Takes an event, unless there is no room for its episode.
-    pub fn push(&mut self, event: AlertEvent) {
+    pub(crate) fn push(&mut self, event: AlertEvent) {
         self.ended.notice(&event);
         let episode = (event.fingerprint, event.started_at);
         let refuse = match event.kind {
@@ -51,28 +51,18 @@ impl Outbox {
     }
 
     /// What waits, in the order of decisions.
-    pub fn iter(&self) -> impl Iterator<Item = &AlertEvent> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &AlertEvent> {
         self.pending.iter()
     }
 
     /// Forgets an event that the broker has; the event, where it was waiting.
-    pub fn confirm(&mut self, id: EventId) -> Option<AlertEvent> {
+    pub(crate) fn confirm(&mut self, id: EventId) -> Option<AlertEvent> {
         let place = self.pending.iter().position(|event| event.id == id)?;
         self.pending.remove(place)
     }
 
-    /// How many events wait.
-    pub fn len(&self) -> usize {
-        self.pending.len()
-    }
-
-    /// Whether none waits.
-    pub fn is_empty(&self) -> bool {
-        self.pending.is_empty()
-    }
-
     /// How many events were refused for want of room.
-    pub const fn refused(&self) -> u64 {
+    pub(crate) const fn refused(&self) -> u64 {
         self.refused
     }
 }

@@ -12,24 +12,24 @@ use crate::engine::series::recent::RecentEvents;
 use crate::engine::time::Timestamp;
 use crate::engine::wire::EventId;
 
-pub use watch::{MovedSeries, Readers, RuleReads, Watch};
+pub(crate) use watch::{MovedSeries, RuleReads, Watch};
 
 /// Events that alert events name as evidence.
 const EVIDENCE_MAX: usize = 5;
 
 /// What rules read and write while they are evaluated at one instant.
 #[derive(Debug)]
-pub struct EvaluationView<'a> {
+pub(crate) struct EvaluationView<'a> {
     /// The present values.
-    pub store: &'a Store,
+    pub(crate) store: &'a Store,
     /// The events that moved them.
-    pub recent: &'a RecentEvents,
+    pub(crate) recent: &'a RecentEvents,
     /// The past ones, and what rules write.
-    pub history: &'a mut History,
+    pub(crate) history: &'a mut History,
     /// The instant.
-    pub now: Timestamp,
+    pub(crate) now: Timestamp,
     /// Why rules are evaluated.
-    pub occasion: Occasion,
+    pub(crate) occasion: Occasion,
 }
 
 impl EvaluationView<'_> {

@@ -34,30 +34,30 @@ use reading::reads_name;
 
 /// How rules are evaluated.
 #[derive(Clone, Debug)]
-pub struct RuleSettings {
+pub(crate) struct RuleSettings {
     /// The `source` of alert events.
-    pub instance: Arc<str>,
+    pub(crate) instance: Arc<str>,
     /// When groups are evaluated that do not say so.
-    pub evaluate: Evaluate,
+    pub(crate) evaluate: Evaluate,
     /// Where the instants of groups lie.
-    pub grid: Grid,
+    pub(crate) grid: Grid,
     /// `$externalLabels` of templates.
-    pub external_labels: Labels,
+    pub(crate) external_labels: Labels,
     /// `$externalURL` of templates.
-    pub external_url: Arc<str>,
+    pub(crate) external_url: Arc<str>,
     /// How expressions are evaluated.
-    pub query: promql::EvalSettings,
+    pub(crate) query: promql::EvalSettings,
     /// Whose limits hold.
-    pub semantics: Semantics,
+    pub(crate) semantics: Semantics,
     /// How many events wait in the outbox before new alerts are refused.
-    pub outbox_max: usize,
+    pub(crate) outbox_max: usize,
     /// Measures evaluations, for metrics and views alone.
-    pub stopwatch: Arc<dyn Stopwatch>,
+    pub(crate) stopwatch: Arc<dyn Stopwatch>,
 }
 
 /// Whose semantics hold where ours and Prometheus' differ in one evaluation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Semantics {
+pub(crate) enum Semantics {
     /// A limit refuses new alerts alone.
     #[default]
     Own,
@@ -67,7 +67,7 @@ pub enum Semantics {
 
 impl RuleSettings {
     /// What a configuration says, the rest as it is by default.
-    pub fn of(config: &Config) -> Self {
+    pub(crate) fn of(config: &Config) -> Self {
         Self {
             evaluate: config.evaluate,
             grid: config.grid,
@@ -78,7 +78,7 @@ impl RuleSettings {
     }
 
     /// The defaults under an instance's name.
-    pub fn new(instance: &str) -> Self {
+    pub(crate) fn new(instance: &str) -> Self {
         Self {
             instance: Arc::from(instance),
             evaluate: Evaluate::Arrival,
@@ -95,34 +95,34 @@ impl RuleSettings {
 
 /// What a group did since it was last asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct GroupCounts {
+pub(crate) struct GroupCounts {
     /// How long each evaluation of the group took.
-    pub rounds: Vec<Duration>,
+    pub(crate) rounds: Vec<Duration>,
     /// Evaluations of its rules.
-    pub evaluations: u64,
+    pub(crate) evaluations: u64,
     /// Those that failed.
-    pub failures: u64,
+    pub(crate) failures: u64,
     /// Evaluations on arrival that went over everything a rule reads, as nothing kept could shorten them.
-    pub full: u64,
+    pub(crate) full: u64,
     /// Evaluations of its rules that an instant of the interval passed without.
-    pub missed: u64,
+    pub(crate) missed: u64,
     /// Templates that went out raw.
-    pub template_failures: u64,
+    pub(crate) template_failures: u64,
     /// Values of NaN that were taken for no data.
-    pub nan_values: u64,
+    pub(crate) nan_values: u64,
     /// Series too many to be remembered for `no_data: alert`, each time they were seen.
-    pub unknown_series: u64,
+    pub(crate) unknown_series: u64,
     /// AlertTriggered events.
-    pub triggered: u64,
+    pub(crate) triggered: u64,
     /// AlertCleared events.
-    pub cleared: u64,
+    pub(crate) cleared: u64,
     /// Alerts the limit refused, by rule.
-    pub limit_refused: BTreeMap<Arc<str>, u64>,
+    pub(crate) limit_refused: BTreeMap<Arc<str>, u64>,
 }
 
 /// The rules in force.
 #[derive(Clone, Debug)]
-pub struct Rules {
+pub(crate) struct Rules {
     settings: RuleSettings,
     groups: Vec<GroupState>,
     /// By reader number: the places of its group and of the rule in it.
@@ -180,12 +180,12 @@ struct Instants {
 
 impl Rules {
     /// Measures evaluations with `stopwatch` from now on.
-    pub fn time_with(&mut self, stopwatch: Arc<dyn Stopwatch>) {
+    pub(crate) fn time_with(&mut self, stopwatch: Arc<dyn Stopwatch>) {
         self.settings.stopwatch = stopwatch;
     }
 
     /// Puts rules in force; the first evaluation of each group is at its next instant.
-    pub fn new(set: RuleSet, settings: RuleSettings, now: Timestamp) -> Self {
+    pub(crate) fn new(set: RuleSet, settings: RuleSettings, now: Timestamp) -> Self {
         let outbox = Outbox::new(settings.outbox_max);
         let orphans = BTreeSet::new();
         let mut rules =
@@ -216,12 +216,12 @@ impl Rules {
 
     /// What each rule reads, in the order of groups and rules: the conditions of every selector. The place of a rule
     /// in this order is its *reader* number until the next [`Rules::replace`].
-    pub fn reads(&self) -> impl Iterator<Item = &[Vec<Matcher>]> {
+    pub(crate) fn reads(&self) -> impl Iterator<Item = &[Vec<Matcher>]> {
         self.groups.iter().flat_map(|group| &group.rules).map(|state| state.rule.selectors.as_slice())
     }
 
     /// How far back the rules read: the longest range with its offset, subqueries included.
-    pub fn range_needed(&self) -> Duration {
+    pub(crate) fn range_needed(&self) -> Duration {
         let lookback = self.settings.query.lookback;
         let reaches = self.groups.iter().flat_map(|group| {
             let offset = group.group.query_offset;
@@ -231,7 +231,7 @@ impl Rules {
     }
 
     /// Takes note of the series that events moved, with the rules that read them.
-    pub fn moved(&mut self, series: &[MovedSeries], now: Timestamp) {
+    pub(crate) fn moved(&mut self, series: &[MovedSeries], now: Timestamp) {
         for MovedSeries { labels, readers } in series {
             for reader in readers.iter() {
                 let Some((group, rule)) = self.places.get(*reader as usize) else { continue };
@@ -248,13 +248,13 @@ impl Rules {
     }
 
     /// When [`Rules::run_due`] has something to do next; none without rules.
-    pub fn next_due(&self) -> Option<Timestamp> {
+    pub(crate) fn next_due(&self) -> Option<Timestamp> {
         self.groups.iter().map(|group| group.schedule.next()).min()
     }
 
     /// Evaluates every group that is due by now: all of its rules at its interval, after an arrival those that it
     /// concerns. Returns the reader numbers of the rules that were evaluated, rising.
-    pub fn run_due(&mut self, storage: &mut dyn RuleStorage, now: Timestamp) -> Vec<usize> {
+    pub(crate) fn run_due(&mut self, storage: &mut dyn RuleStorage, now: Timestamp) -> Vec<usize> {
         self.end_orphans(storage, now);
         let mut evaluated = Vec::new();
         let mut first = 0;
@@ -280,13 +280,13 @@ impl Rules {
     }
 
     /// Evaluates one group, by its place in the set, at exactly this instant: rule tests.
-    pub fn evaluate_group(&mut self, place: usize, storage: &mut dyn RuleStorage, at: Timestamp) {
+    pub(crate) fn evaluate_group(&mut self, place: usize, storage: &mut dyn RuleStorage, at: Timestamp) {
         self.end_orphans(storage, at);
         self.evaluate(place, storage, Extent::All, Instants { at, query_at: at, moved_at: None });
     }
 
     /// Makes every group due now, and counts nothing as missed: rules were to be silent until here.
-    pub fn resume(&mut self, now: Timestamp) {
+    pub(crate) fn resume(&mut self, now: Timestamp) {
         for group in &mut self.groups {
             group.schedule.resume(now);
             group.rules.iter_mut().for_each(|rule| rule.moved = Moved::Nothing);
@@ -364,33 +364,33 @@ impl Rules {
     }
 
     /// The alert events that wait, in order.
-    pub fn outbox(&self) -> impl Iterator<Item = &AlertEvent> {
+    pub(crate) fn outbox(&self) -> impl Iterator<Item = &AlertEvent> {
         self.outbox.iter()
     }
 
     /// Forgets an event the broker has; the event, where it was waiting.
-    pub fn confirm(&mut self, id: EventId) -> Option<AlertEvent> {
+    pub(crate) fn confirm(&mut self, id: EventId) -> Option<AlertEvent> {
         self.outbox.confirm(id)
     }
 
     /// The episodes that ended last.
-    pub fn ended(&self) -> &EndedAlerts {
+    pub(crate) fn ended(&self) -> &EndedAlerts {
         &self.outbox.ended
     }
 
     /// How many events the outbox refused for want of room.
-    pub fn outbox_refused(&self) -> u64 {
+    pub(crate) fn outbox_refused(&self) -> u64 {
         self.outbox.refused()
     }
 
     /// What groups did since the last call; those that did nothing are left out.
-    pub fn take_counts(&mut self) -> Vec<(Arc<Group>, GroupCounts)> {
+    pub(crate) fn take_counts(&mut self) -> Vec<(Arc<Group>, GroupCounts)> {
         let busy = self.groups.iter_mut().filter(|state| state.counts != GroupCounts::default());
         busy.map(|state| (state.group.clone(), std::mem::take(&mut state.counts))).collect()
     }
 
     /// The groups in force.
-    pub fn in_force(&self) -> impl Iterator<Item = &Arc<Group>> {
+    pub(crate) fn in_force(&self) -> impl Iterator<Item = &Arc<Group>> {
         self.groups.iter().map(|state| &state.group)
     }
 }

@@ -13,7 +13,7 @@ use crate::engine::promql::inspect;
 use crate::engine::time::Timestamp;
 
 /// How long arrivals after an answered one are gathered where its cost is not known: replays and tests.
-pub const GATHER: Duration = Duration::from_millis(50);
+pub(crate) const GATHER: Duration = Duration::from_millis(50);
 
 /// The shortest pause where the cost is known.
 const PAUSE_MIN: Duration = Duration::from_millis(1);

@@ -16,81 +16,81 @@ use crate::engine::promql::storage::Matcher;
 #[derive(Clone, Debug, Default)]
 pub struct RuleSet {
     /// In the order of files and of the groups in them.
-    pub groups: Vec<Arc<Group>>,
+    pub(crate) groups: Vec<Arc<Group>>,
 }
 
 impl RuleSet {
     /// Every rule, in order.
-    pub fn rules(&self) -> impl Iterator<Item = &Arc<Rule>> {
+    pub(crate) fn rules(&self) -> impl Iterator<Item = &Arc<Rule>> {
         self.groups.iter().flat_map(|group| group.rules.iter())
     }
 }
 
 /// Rules that are evaluated together, in order.
 #[derive(Clone, Debug)]
-pub struct Group {
+pub(crate) struct Group {
     /// The file it stands in, as it was given.
-    pub file: Arc<str>,
+    pub(crate) file: Arc<str>,
     /// Its name, unique in its file.
-    pub name: Arc<str>,
+    pub(crate) name: Arc<str>,
     /// The time between two evaluations; above zero.
-    pub interval: Duration,
+    pub(crate) interval: Duration,
     /// When it is evaluated; the configuration's default where the group does not say.
-    pub evaluate: Option<Evaluate>,
+    pub(crate) evaluate: Option<Evaluate>,
     /// How many alerts, or series, each of its rules may have.
-    pub limit: Option<NonZeroUsize>,
+    pub(crate) limit: Option<NonZeroUsize>,
     /// How far in the past it is evaluated.
-    pub query_offset: Duration,
+    pub(crate) query_offset: Duration,
     /// Its rules.
-    pub rules: Vec<Arc<Rule>>,
+    pub(crate) rules: Vec<Arc<Rule>>,
 }
 
 /// One rule.
 #[derive(Clone, Debug)]
-pub struct Rule {
+pub(crate) struct Rule {
     /// `alert_rule_id`: unique among alerting rules, and among recording rules.
-    pub id: Arc<str>,
+    pub(crate) id: Arc<str>,
     /// The alert's name, or the metric name it records.
-    pub name: Arc<str>,
+    pub(crate) name: Arc<str>,
     /// What is evaluated.
-    pub expr: Expr,
+    pub(crate) expr: Expr,
     /// The same as PromQL text.
-    pub query: Arc<str>,
+    pub(crate) query: Arc<str>,
     /// The labels it adds, the group's included, sorted by name.
-    pub labels: Vec<(Arc<str>, Template)>,
+    pub(crate) labels: Vec<(Arc<str>, Template)>,
     /// The kinds that the metric of a `stat` must not turn out to be: it fails from then on.
-    pub refused: Vec<RefusedKind>,
+    pub(crate) refused: Vec<RefusedKind>,
     /// The conditions of every selector of `expr`, in reading order.
-    pub selectors: Vec<Vec<Matcher>>,
+    pub(crate) selectors: Vec<Vec<Matcher>>,
     /// What of its text, when it changes, makes it another rule whose open alerts end.
-    pub essence: Arc<str>,
+    pub(crate) essence: Arc<str>,
     /// Where it stands and how it is written.
-    pub written: WrittenRule,
+    pub(crate) written: WrittenRule,
     /// Alert or record.
-    pub kind: RuleKind,
+    pub(crate) kind: RuleKind,
 }
 
 /// A rule as it stands in its file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WrittenRule {
+pub(crate) struct WrittenRule {
     /// The line it begins at, from 1.
-    pub line: usize,
+    pub(crate) line: usize,
     /// Its lines, at most 16 KiB of them.
-    pub text: Arc<str>,
+    pub(crate) text: Arc<str>,
 }
 
 /// A kind of metric that has no such `stat`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RefusedKind {
+pub(crate) struct RefusedKind {
     /// The name of a sample that a metric of this kind has.
-    pub sample: Arc<str>,
+    pub(crate) sample: Arc<str>,
     /// What is wrong then.
-    pub message: Arc<str>,
+    pub(crate) message: Arc<str>,
 }
 
 /// The two kinds of rule.
 #[derive(Clone, Debug)]
-pub enum RuleKind {
+pub(crate) enum RuleKind {
     /// Records its result under the rule's name.
     Recording,
     /// Raises alerts.
@@ -99,26 +99,26 @@ pub enum RuleKind {
 
 /// What an alerting rule has beside its expression.
 #[derive(Clone, Debug)]
-pub struct Alerting {
+pub(crate) struct Alerting {
     /// Texts for people, sorted by name.
-    pub annotations: Vec<(Arc<str>, Template)>,
+    pub(crate) annotations: Vec<(Arc<str>, Template)>,
     /// How long an alert stays after its condition ended.
-    pub keep_firing_for: Duration,
+    pub(crate) keep_firing_for: Duration,
     /// What becomes of an alert whose series is gone.
-    pub no_data: NoData,
+    pub(crate) no_data: NoData,
     /// The `metric`; of an `expr` the first selector's literal name in reading order, else empty.
-    pub metric: Arc<str>,
+    pub(crate) metric: Arc<str>,
     /// Where the top of `expr` is a comparison or a set operator over some: what is compared.
-    pub data: Option<Data>,
+    pub(crate) data: Option<Data>,
     /// The levels where no override matches.
-    pub policy: Policy,
+    pub(crate) policy: Policy,
     /// Exceptions; the first that matches holds.
-    pub overrides: Vec<Override>,
+    pub(crate) overrides: Vec<Override>,
 }
 
 impl Alerting {
     /// The policy for a series with these labels.
-    pub fn policy_for(&self, labels: &Labels) -> &Policy {
+    pub(crate) fn policy_for(&self, labels: &Labels) -> &Policy {
         let matching = self.overrides.iter().find(|exception| exception.matches(labels));
         matching.map_or(&self.policy, |exception| &exception.policy)
     }
@@ -126,25 +126,25 @@ impl Alerting {
 
 /// The parts of an expression whose top filters.
 #[derive(Clone, Debug)]
-pub struct Data {
+pub(crate) struct Data {
     /// The expression without the filter: what is there, whether it holds or not.
-    pub there: Expr,
+    pub(crate) there: Expr,
     /// The other side of the comparison, where the top is exactly one.
-    pub threshold: Option<OtherSide>,
+    pub(crate) threshold: Option<OtherSide>,
 }
 
 /// The side a value is compared with.
 #[derive(Clone, Debug)]
-pub struct OtherSide {
+pub(crate) struct OtherSide {
     /// The side.
-    pub expr: Expr,
+    pub(crate) expr: Expr,
     /// How its series find theirs.
-    pub matching: Matching,
+    pub(crate) matching: Matching,
 }
 
 /// What becomes of an alert whose series is gone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum NoData {
+pub(crate) enum NoData {
     /// It clears.
     #[default]
     Ok,
@@ -156,11 +156,11 @@ pub enum NoData {
 
 /// An exception for some series.
 #[derive(Clone, Debug)]
-pub struct Override {
+pub(crate) struct Override {
     /// Labels and the values they must have.
-    pub wanted: Vec<(Arc<str>, Arc<str>)>,
+    pub(crate) wanted: Vec<(Arc<str>, Arc<str>)>,
     /// What holds for them.
-    pub policy: Policy,
+    pub(crate) policy: Policy,
 }
 
 impl Override {
@@ -171,25 +171,25 @@ impl Override {
 
 /// The levels of a rule, rising; never empty in a rule that loaded.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Policy {
+pub(crate) struct Policy {
     /// One without `severities`, up to three with.
-    pub levels: Vec<Level>,
+    pub(crate) levels: Vec<Level>,
 }
 
 /// One level.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Level {
+pub(crate) struct Level {
     /// The severity it gives its alerts, with `severities`.
-    pub severity: Option<Severity>,
+    pub(crate) severity: Option<Severity>,
     /// When it holds.
-    pub condition: Condition,
+    pub(crate) condition: Condition,
     /// How long it must hold (`for`).
-    pub wait: Duration,
+    pub(crate) wait: Duration,
 }
 
 /// When a level holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Condition {
+pub(crate) enum Condition {
     /// Where the expression has a result.
     Expression,
     /// Above a threshold, until at or below `clear`.
@@ -210,7 +210,7 @@ pub enum Condition {
 
 impl Condition {
     /// The threshold in force.
-    pub fn threshold(self) -> Option<f64> {
+    pub(crate) fn threshold(self) -> Option<f64> {
         match self {
             Self::Expression => None,
             Self::Above { threshold, .. } | Self::Below { threshold, .. } => Some(threshold),
@@ -220,7 +220,7 @@ impl Condition {
 
 /// The three severities, rising.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Severity {
+pub(crate) enum Severity {
     /// Worth knowing.
     Info,
     /// Needs a look.
@@ -231,10 +231,10 @@ pub enum Severity {
 
 impl Severity {
     /// All three, rising.
-    pub const ALL: [Self; 3] = [Self::Info, Self::Warning, Self::Critical];
+    pub(crate) const ALL: [Self; 3] = [Self::Info, Self::Warning, Self::Critical];
 
     /// The word in rule files and events.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Info => "info",
             Self::Warning => "warning",
@@ -243,7 +243,7 @@ impl Severity {
     }
 
     /// The severity of this word.
-    pub fn from_name(name: &str) -> Option<Self> {
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|severity| severity.name() == name)
     }
 }

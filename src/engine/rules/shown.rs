@@ -10,7 +10,7 @@ use crate::engine::time::Timestamp;
 
 /// The alerts that are shown.
 #[derive(Debug)]
-pub struct ShownAlerts {
+pub(crate) struct ShownAlerts {
     family: FamilyId,
     shown: BTreeMap<Labels, SeriesId>,
     /// The groups whose alerts these are.
@@ -19,12 +19,12 @@ pub struct ShownAlerts {
 
 impl ShownAlerts {
     /// Nothing is shown yet in this family.
-    pub fn new(family: FamilyId) -> Self {
+    pub(crate) fn new(family: FamilyId) -> Self {
         Self { family, shown: BTreeMap::new(), of: None }
     }
 
     /// Shows exactly the alerts of `groups`.
-    pub fn show(&mut self, store: &mut Store, groups: &Arc<[Arc<GroupView>]>, now: Timestamp) {
+    pub(crate) fn show(&mut self, store: &mut Store, groups: &Arc<[Arc<GroupView>]>, now: Timestamp) {
         if self.of.as_ref().is_some_and(|shown| Arc::ptr_eq(shown, groups)) {
             return;
         }

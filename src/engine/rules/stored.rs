@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::event::Identity;
 use super::set::Severity;
 use crate::engine::labels::Labels;
 use crate::engine::time::Timestamp;
@@ -13,23 +12,23 @@ use crate::engine::wire::{EventId, EventType};
 
 /// An alert event that was published by somebody, as far as it says what is open.
 #[derive(Clone, Debug, PartialEq)]
-pub struct StoredAlert {
+pub(crate) struct StoredAlert {
     /// Its identity.
-    pub id: EventId,
+    pub(crate) id: EventId,
     /// The instance that decided it.
-    pub source: Arc<str>,
+    pub(crate) source: Arc<str>,
     /// Whether it begins or ends an episode.
-    pub event_type: EventType,
+    pub(crate) event_type: EventType,
     /// The rule's id.
-    pub rule_id: Arc<str>,
+    pub(crate) rule_id: Arc<str>,
     /// The alert's name.
-    pub alert_name: Arc<str>,
+    pub(crate) alert_name: Arc<str>,
     /// How bad it is.
-    pub severity: Severity,
+    pub(crate) severity: Severity,
     /// The alert labels.
-    pub labels: Labels,
+    pub(crate) labels: Labels,
     /// When the episode began.
-    pub started_at: Timestamp,
+    pub(crate) started_at: Timestamp,
 }
 
 /// The fields that are read.
@@ -47,7 +46,7 @@ struct Fields {
 
 impl StoredAlert {
     /// Reads the JSON of an alert event of signalbox; none where it is something else.
-    pub fn read(json: &[u8]) -> Option<Self> {
+    pub(crate) fn read(json: &[u8]) -> Option<Self> {
         let fields: Fields = serde_json::from_slice(json).ok()?;
         Some(Self {
             id: fields.event_id.parse().ok()?,
@@ -62,8 +61,13 @@ impl StoredAlert {
     }
 
     /// The id of the AlertCleared that ends its episode.
-    pub fn end_id(&self) -> EventId {
-        let identity = Identity { rule_id: &self.rule_id, labels: &self.labels, started_at: self.started_at };
+    #[cfg(test)]
+    pub(crate) fn end_id(&self) -> EventId {
+        let identity = super::event::Identity {
+            rule_id: &self.rule_id,
+            labels: &self.labels,
+            started_at: self.started_at,
+        };
         identity.event_id(EventType::AlertCleared)
     }
 }
@@ -71,7 +75,7 @@ impl StoredAlert {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::rules::event::{AlertEvent, AlertEventKind, Reason, fingerprint};
+    use crate::engine::rules::event::{AlertEvent, AlertEventKind, Identity, Reason, fingerprint};
 
     #[test]
     fn what_was_published_is_read_back() {

@@ -39,11 +39,11 @@ use run::Run;
 use syntax::Tree;
 use value::Data;
 
-pub use budget::{EVALUATION_STEPS_MAX, EXPANSION_STEPS_MAX};
-pub use error::{ExpandError, Problem, SyntaxError};
+pub(crate) use budget::{EVALUATION_STEPS_MAX, EXPANSION_STEPS_MAX};
+pub(crate) use error::{ExpandError, Problem, SyntaxError};
 
 /// Bytes one expanded template may have.
-pub const TEXT_BYTES_MAX: usize = 64 << 10;
+pub(crate) const TEXT_BYTES_MAX: usize = 64 << 10;
 
 /// What Prometheus puts in front of every template; places in its errors count it.
 const PRELUDE: &str = "{{$labels := .Labels}}{{$externalLabels := .ExternalLabels}}\
@@ -54,7 +54,7 @@ const VARIABLES: [&str; 5] = ["$", "$labels", "$externalLabels", "$externalURL",
 
 /// A template that parsed.
 #[derive(Clone)]
-pub struct Template {
+pub(crate) struct Template {
     text: Arc<str>,
     compiled: Option<Arc<Compiled>>,
 }
@@ -67,45 +67,45 @@ struct Compiled {
 
 /// What a template sees.
 #[derive(Clone, Copy, Debug)]
-pub struct Scope<'a> {
+pub(crate) struct Scope<'a> {
     /// `$labels`.
-    pub labels: &'a Labels,
+    pub(crate) labels: &'a Labels,
     /// `$value`.
-    pub value: f64,
+    pub(crate) value: f64,
     /// `$externalLabels`.
-    pub external_labels: &'a Labels,
+    pub(crate) external_labels: &'a Labels,
     /// `$externalURL`.
-    pub external_url: &'a str,
+    pub(crate) external_url: &'a str,
     /// What the function `externalURL` gives; none where there is none, as in promtool.
-    pub own_url: Option<&'a str>,
+    pub(crate) own_url: Option<&'a str>,
     /// `now`.
-    pub now: Timestamp,
+    pub(crate) now: Timestamp,
 }
 
 /// What a query of a template found.
 #[derive(Debug)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// The result, or why there is none.
-    pub samples: Result<Vec<(Labels, f64)>, String>,
+    pub(crate) samples: Result<Vec<(Labels, f64)>, String>,
     /// The steps it cost.
-    pub steps: u64,
+    pub(crate) steps: u64,
 }
 
 /// Answers a query of a template within so many steps.
-pub type Ask<'a> = dyn FnMut(&str, u64) -> Answer + 'a;
+pub(crate) type Ask<'a> = dyn FnMut(&str, u64) -> Answer + 'a;
 
 /// What became of an expansion.
 #[derive(Debug)]
-pub struct Expansion {
+pub(crate) struct Expansion {
     /// The text.
-    pub text: Result<String, ExpandError>,
+    pub(crate) text: Result<String, ExpandError>,
     /// The steps it took.
-    pub steps: u64,
+    pub(crate) steps: u64,
 }
 
 impl Template {
     /// A text that is taken as it stands.
-    pub fn literal(text: &str) -> Self {
+    pub(crate) fn literal(text: &str) -> Self {
         Self { text: Arc::from(text), compiled: None }
     }
 
@@ -114,7 +114,7 @@ impl Template {
     /// # Errors
     ///
     /// A text whose actions are no Go template, or name functions or variables that are not there.
-    pub fn parse(text: &str) -> Result<Self, Problem> {
+    pub(crate) fn parse(text: &str) -> Result<Self, Problem> {
         if !text.contains("{{") {
             return Ok(Self::literal(text));
         }
@@ -124,27 +124,27 @@ impl Template {
     }
 
     /// The text as it stands in the file.
-    pub const fn text(&self) -> &Arc<str> {
+    pub(crate) const fn text(&self) -> &Arc<str> {
         &self.text
     }
 
     /// Whether it is the same text whatever it is expanded with.
-    pub const fn is_literal(&self) -> bool {
+    pub(crate) const fn is_literal(&self) -> bool {
         self.compiled.is_none()
     }
 
     /// Whether it may read differently for the same labels and value: it asks a query, or the time.
-    pub fn is_volatile(&self) -> bool {
+    pub(crate) fn is_volatile(&self) -> bool {
         self.compiled.as_ref().is_some_and(|compiled| compiled.reads.is_volatile)
     }
 
     /// The labels of the alert it names (`$labels.queue`).
-    pub fn label_names(&self) -> &[Arc<str>] {
+    pub(crate) fn label_names(&self) -> &[Arc<str>] {
         self.compiled.as_ref().map_or(&[], |compiled| &compiled.reads.labels)
     }
 
     /// Expands it in at most `steps`, of which it takes no more than [`EXPANSION_STEPS_MAX`].
-    pub fn expand(&self, scope: Scope<'_>, ask: &mut Ask<'_>, steps: u64) -> Expansion {
+    pub(crate) fn expand(&self, scope: Scope<'_>, ask: &mut Ask<'_>, steps: u64) -> Expansion {
         let Some(compiled) = &self.compiled else {
             return Expansion { text: Ok(self.text.to_string()), steps: 0 };
         };

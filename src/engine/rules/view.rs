@@ -7,7 +7,6 @@ use super::book::Episode;
 use super::evaluate::LIMIT_ALERT;
 use super::event;
 use super::set::{Condition, Group, Severity};
-use crate::engine::config::Evaluate;
 use crate::engine::labels::Labels;
 use crate::engine::time::Timestamp;
 use crate::engine::wire::EventId;
@@ -16,60 +15,56 @@ use crate::engine::wire::EventId;
 #[derive(Clone, Debug)]
 pub struct GroupView {
     /// Its name.
-    pub name: Arc<str>,
+    pub(crate) name: Arc<str>,
     /// The file it stands in.
-    pub file: Arc<str>,
+    pub(crate) file: Arc<str>,
     /// The time between two evaluations.
-    pub interval: Duration,
+    pub(crate) interval: Duration,
     /// How many alerts or series a rule may have; 0 without a limit, as Prometheus writes it.
-    pub limit: usize,
-    /// How far in the past it is evaluated.
-    pub query_offset: Duration,
-    /// When it is evaluated.
-    pub evaluate: Evaluate,
+    pub(crate) limit: usize,
     /// When it was last evaluated.
-    pub last_evaluation: Option<Timestamp>,
+    pub(crate) last_evaluation: Option<Timestamp>,
     /// How long that took; 0 where nobody measures.
-    pub evaluation_time: Duration,
+    pub(crate) evaluation_time: Duration,
     /// Its rules in order.
     pub rules: Vec<RuleView>,
     /// What it was loaded as, rule by rule in the same order.
-    pub definition: Arc<Group>,
+    pub(crate) definition: Arc<Group>,
 }
 
 /// A level of an alerting rule as readers see it.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct LevelView {
+pub(crate) struct LevelView {
     /// Its severity, where the rule has `severities`.
-    pub severity: Option<Severity>,
+    pub(crate) severity: Option<Severity>,
     /// When it holds.
-    pub condition: Condition,
+    pub(crate) condition: Condition,
 }
 
 /// A rule as readers see it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RuleView {
     /// Its id.
-    pub id: Arc<str>,
+    pub(crate) id: Arc<str>,
     /// The alert's or the recorded metric's name.
-    pub name: Arc<str>,
+    pub(crate) name: Arc<str>,
     /// Its expression as PromQL.
-    pub query: Arc<str>,
+    pub(crate) query: Arc<str>,
     /// Its labels as they stand in the file, the group's included.
-    pub labels: Vec<(Arc<str>, Arc<str>)>,
+    pub(crate) labels: Vec<(Arc<str>, Arc<str>)>,
     /// How its last evaluation went.
     pub health: Health,
     /// When it was last evaluated.
-    pub last_evaluation: Option<Timestamp>,
+    pub(crate) last_evaluation: Option<Timestamp>,
     /// How long that took; 0 where nobody measures.
-    pub evaluation_time: Duration,
+    pub(crate) evaluation_time: Duration,
     /// What only its kind shows.
-    pub kind: KindView,
+    pub(crate) kind: KindView,
 }
 
 /// What only one kind of rule shows.
 #[derive(Clone, Debug, PartialEq)]
-pub enum KindView {
+pub(crate) enum KindView {
     /// A recording rule.
     Recording,
     /// An alerting rule.
@@ -105,7 +100,7 @@ pub enum Health {
 
 impl Health {
     /// Prometheus' word.
-    pub const fn name(&self) -> &'static str {
+    pub(crate) const fn name(&self) -> &'static str {
         match self {
             Self::Unknown => "unknown",
             Self::Ok => "ok",
@@ -124,7 +119,7 @@ impl Health {
 
 /// The state of an alert, or of a rule by its alerts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum AlertingState {
+pub(crate) enum AlertingState {
     /// No alert.
     Inactive,
     /// The condition holds, its `for` is not served yet.
@@ -135,7 +130,7 @@ pub enum AlertingState {
 
 impl AlertingState {
     /// Prometheus' word.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Inactive => "inactive",
             Self::Pending => "pending",
@@ -146,35 +141,35 @@ impl AlertingState {
 
 /// One pending or firing alert as readers see it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct AlertView {
+pub(crate) struct AlertView {
     /// The rule's id.
-    pub rule_id: Arc<str>,
+    pub(crate) rule_id: Arc<str>,
     /// The rule's alert name.
-    pub alert_name: Arc<str>,
+    pub(crate) alert_name: Arc<str>,
     /// Its labels, `alertname` included.
-    pub labels: Labels,
+    pub(crate) labels: Labels,
     /// Its annotations, expanded.
-    pub annotations: Vec<(Arc<str>, String)>,
+    pub(crate) annotations: Vec<(Arc<str>, String)>,
     /// Pending or firing.
-    pub state: AlertingState,
+    pub(crate) state: AlertingState,
     /// How bad it is, or would be.
-    pub severity: Severity,
+    pub(crate) severity: Severity,
     /// Since when the condition holds.
-    pub active_at: Timestamp,
+    pub(crate) active_at: Timestamp,
     /// When its AlertTriggered was decided.
-    pub fired_at: Option<Timestamp>,
+    pub(crate) fired_at: Option<Timestamp>,
     /// Since when only `keep_firing_for` holds it.
-    pub keep_firing_since: Option<Timestamp>,
+    pub(crate) keep_firing_since: Option<Timestamp>,
     /// The last value, NaN and infinities included.
-    pub value: f64,
+    pub(crate) value: f64,
     /// The threshold in force, where one is known.
-    pub threshold: Option<f64>,
+    pub(crate) threshold: Option<f64>,
     /// A hash of rule id and labels without severity.
-    pub fingerprint: u64,
+    pub(crate) fingerprint: u64,
     /// The group's interval, which Alertmanager's `endsAt` depends on.
-    pub interval: Duration,
+    pub(crate) interval: Duration,
     /// The last events that moved the value when it fired, newest first.
-    pub evidence: Vec<EventId>,
+    pub(crate) evidence: Vec<EventId>,
 }
 
 /// Every pending or firing alert of some groups, in the order of rules and labels, those about limits last.

@@ -25,11 +25,11 @@ pub(super) enum CellKind {
 
 /// The last event that added to a cell, and by how much it did (for a bucket: what was observed).
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Exemplar {
+pub(crate) struct Exemplar {
     /// What the event added or observed; NaN where there is no exemplar.
-    pub value: f64,
+    pub(crate) value: f64,
     /// The event.
-    pub event: Ordinal,
+    pub(crate) event: Ordinal,
 }
 
 /// An exemplar in its page: the bits of its value apart, so that twelve bytes do.

@@ -26,7 +26,7 @@ pub(super) struct FrozenFamilies {
 
 /// A family with its series at one instant.
 #[derive(Debug)]
-pub struct FrozenFamily {
+pub(crate) struct FrozenFamily {
     id: FamilyId,
     epoch: u64,
     spec: Arc<FamilySpec>,
@@ -64,7 +64,7 @@ impl Store {
 
 impl Frozen {
     /// The families in the order of their names, empty ones included.
-    pub fn families(&self) -> &[FrozenFamily] {
+    pub(crate) fn families(&self) -> &[FrozenFamily] {
         &self.families.by_name
     }
 
@@ -117,7 +117,7 @@ impl SeriesSource for Frozen {
 
 impl FrozenFamily {
     /// What the family is declared with.
-    pub fn spec(&self) -> &FamilySpec {
+    pub(crate) fn spec(&self) -> &FamilySpec {
         &self.spec
     }
 
@@ -127,7 +127,7 @@ impl FrozenFamily {
     }
 
     /// Whether it has no series that a scrape shows.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.pages.iter().all(|page| page.shown(0).next().is_none())
     }
 }

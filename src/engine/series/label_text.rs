@@ -10,21 +10,21 @@ use std::borrow::Cow;
 use crate::engine::labels::Labels;
 
 /// Whether every Prometheus reads `name` as a label's name.
-pub fn is_legacy_label(name: &str) -> bool {
+pub(crate) fn is_legacy_label(name: &str) -> bool {
     let bytes = name.as_bytes();
     bytes.first().is_some_and(|first| !first.is_ascii_digit())
         && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
 }
 
 /// Whether every Prometheus reads `name` as a metric's name.
-pub fn is_legacy_metric(name: &str) -> bool {
+pub(crate) fn is_legacy_metric(name: &str) -> bool {
     let bytes = name.as_bytes();
     bytes.first().is_some_and(|first| !first.is_ascii_digit())
         && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b':'))
 }
 
 /// A label's name with each other character replaced by `_`, and `_` before a leading digit (`METRICS.md`).
-pub fn underscored_label(name: &str) -> Cow<'_, str> {
+pub(crate) fn underscored_label(name: &str) -> Cow<'_, str> {
     if is_legacy_label(name) {
         return Cow::Borrowed(name);
     }
@@ -32,7 +32,7 @@ pub fn underscored_label(name: &str) -> Cow<'_, str> {
 }
 
 /// A metric's name with each other character replaced by `_`, and `_` before a leading digit.
-pub fn underscored_metric(name: &str) -> Cow<'_, str> {
+pub(crate) fn underscored_metric(name: &str) -> Cow<'_, str> {
     if is_legacy_metric(name) {
         return Cow::Borrowed(name);
     }
@@ -49,7 +49,7 @@ fn underscored(name: &str, keeps: impl Fn(char) -> bool) -> String {
 }
 
 /// Appends `value` as it stands between quotes.
-pub fn push_escaped(value: &str, out: &mut String) {
+pub(crate) fn push_escaped(value: &str, out: &mut String) {
     if value.bytes().fold(false, |found, byte| found | matches!(byte, b'\\' | b'"' | b'\n')) {
         for character in value.chars() {
             match character {
@@ -65,7 +65,7 @@ pub fn push_escaped(value: &str, out: &mut String) {
 }
 
 /// Undoes [`push_escaped`].
-pub fn unescaped(text: &str) -> Cow<'_, str> {
+pub(crate) fn unescaped(text: &str) -> Cow<'_, str> {
     if !text.contains('\\') {
         return Cow::Borrowed(text);
     }
@@ -84,12 +84,12 @@ pub fn unescaped(text: &str) -> Cow<'_, str> {
 
 /// The labels of a rendered text, in its order.
 #[derive(Clone, Debug)]
-pub struct Pairs<'a> {
+pub(crate) struct Pairs<'a> {
     rest: &'a str,
 }
 
 /// Reads a text that [`LabelText`] rendered.
-pub fn pairs(text: &str) -> Pairs<'_> {
+pub(crate) fn pairs(text: &str) -> Pairs<'_> {
     Pairs { rest: text }
 }
 

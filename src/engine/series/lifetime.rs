@@ -21,7 +21,7 @@ pub(super) struct Due(BTreeMap<i64, Vec<SeriesId>>);
 
 impl Store {
     /// Lets every series that stands at zero count from `now` on: it saw nothing of what came before.
-    pub fn begin_unmoved(&mut self, now: Timestamp) {
+    pub(crate) fn begin_unmoved(&mut self, now: Timestamp) {
         for family in &mut self.families {
             let count = family.spec.cells();
             let at_zero = |slot: &&super::store::Slot| {
@@ -38,7 +38,7 @@ impl Store {
 
     /// Takes away gauges without an event for their family's `stale_after`, and parks counters and histograms that are
     /// idle.
-    pub fn expire(&mut self, now: Timestamp) {
+    pub(crate) fn expire(&mut self, now: Timestamp) {
         let list = now.micros().div_euclid(LIST_MICROS);
         let later = self.due.0.split_off(&list.saturating_add(1));
         let due = std::mem::replace(&mut self.due.0, later);
@@ -58,27 +58,21 @@ impl Store {
     }
 
     /// Keeps a gauge from leaving by itself, however long nothing moves it, until [`Store::release`].
-    pub fn hold(&mut self, id: SeriesId) {
+    pub(crate) fn hold(&mut self, id: SeriesId) {
         if let Some(slot) = self.slot_mut(id) {
             slot.marks.put(Marks::HELD);
         }
     }
 
     /// Lets a held gauge leave when nothing moved it for its family's `stale_after`.
-    pub fn release(&mut self, id: SeriesId) {
+    pub(crate) fn release(&mut self, id: SeriesId) {
         if let Some(slot) = self.slot_mut(id) {
             slot.marks.clear(Marks::HELD);
         }
     }
 
-    /// The earliest instant at which [`Store::expire`] may have something to do.
-    pub fn next_expiry(&self) -> Option<Timestamp> {
-        let list = self.due.0.keys().next()?;
-        Some(Timestamp::from_micros(list.saturating_add(1).saturating_mul(LIST_MICROS)))
-    }
-
     /// Sets after how long without an event a gauge of this family leaves.
-    pub fn set_stale_after(&mut self, family: FamilyId, stale_after: Option<Duration>) {
+    pub(crate) fn set_stale_after(&mut self, family: FamilyId, stale_after: Option<Duration>) {
         if let Some(family) = self.families.get_mut(family.0 as usize)
             && family.spec.stale_after != stale_after
         {
@@ -90,7 +84,7 @@ impl Store {
 
     /// Takes over the texts, the time to leave and, where it has no series, the buckets of another declaration of a
     /// family. Whether the buckets are as declared.
-    pub fn redeclare(&mut self, family: FamilyId, spec: &FamilySpec) -> Buckets {
+    pub(crate) fn redeclare(&mut self, family: FamilyId, spec: &FamilySpec) -> Buckets {
         let is_free = self.series_of(family).next().is_none();
         self.set_stale_after(family, spec.stale_after);
         let Some(known) = self.families.get_mut(family.0 as usize) else { return Buckets::AsDeclared };
@@ -104,13 +98,13 @@ impl Store {
     }
 
     /// Sets how many series there may be; those that are there stay.
-    pub fn set_limits(&mut self, limits: SeriesLimits) {
+    pub(crate) fn set_limits(&mut self, limits: SeriesLimits) {
         self.limits = limits;
     }
 
     /// Sets after how long without an event counters and histograms leave `/metrics`, to come back with their next
     /// event; none (the default) for never. What is parked already is shown until it is due by the new time.
-    pub fn set_park_after(&mut self, park_after: Option<Duration>) {
+    pub(crate) fn set_park_after(&mut self, park_after: Option<Duration>) {
         if self.park_after == park_after {
             return;
         }

@@ -32,13 +32,13 @@ use crate::engine::config::LimitsConfig;
 use crate::engine::metric::MetricType;
 use crate::engine::time::Timestamp;
 
-pub use cells::Exemplar;
+pub(crate) use cells::Exemplar;
 pub(in crate::engine) use cells::PAGE_CELLS;
-pub use frozen::{Frozen, FrozenFamily};
-pub use label_text::{
-    is_legacy_label, is_legacy_metric, pairs, push_escaped, underscored_label, underscored_metric, unescaped,
+pub(crate) use frozen::{Frozen, FrozenFamily};
+pub(crate) use label_text::{
+    is_legacy_label, is_legacy_metric, pairs, push_escaped, underscored_label, underscored_metric,
 };
-pub use overflow::{OVERFLOW, Overflow};
+pub(crate) use overflow::OVERFLOW;
 pub(in crate::engine) use source::SeriesSource;
 pub use store::Store;
 
@@ -49,7 +49,9 @@ pub struct FamilyId(pub(crate) u32);
 /// A series in the store; of a removed series it stays invalid for ever, also when its slot serves another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SeriesId {
+    /// Its place in the store.
     pub(crate) slot: u32,
+    /// How many series had the place before.
     pub(crate) generation: u32,
 }
 
@@ -99,7 +101,7 @@ impl Default for FamilySpec {
 
 impl FamilySpec {
     /// The name under which the metric is exposed: a counter's with `_total`.
-    pub fn exposed_name(&self) -> Cow<'_, str> {
+    pub(crate) fn exposed_name(&self) -> Cow<'_, str> {
         self.metric_type.exposed_name(&self.name)
     }
 
@@ -129,7 +131,7 @@ impl From<&LimitsConfig> for SeriesLimits {
 
 /// What became of the buckets of a family that was declared again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Buckets {
+pub(crate) enum Buckets {
     /// They are as declared.
     AsDeclared,
     /// The family has series, which keep theirs.
@@ -172,19 +174,19 @@ pub enum Conflict {
 
 /// A series that left the store, with what readers of the past still need of it.
 #[derive(Clone, Debug)]
-pub struct Removed {
+pub(crate) struct Removed {
     /// Its former id.
-    pub id: SeriesId,
+    pub(crate) id: SeriesId,
     /// Its family.
-    pub family: FamilyId,
+    pub(crate) family: FamilyId,
     /// Its labels, metric name not included.
-    pub labels: crate::engine::labels::Labels,
+    pub(crate) labels: crate::engine::labels::Labels,
     /// Its cells, which other series may use from now on.
-    pub cells: std::ops::Range<u32>,
+    pub(crate) cells: std::ops::Range<u32>,
     /// When it was born.
-    pub born: Timestamp,
+    pub(crate) born: Timestamp,
     /// When it left.
-    pub at: Timestamp,
+    pub(crate) at: Timestamp,
 }
 
 #[cfg(test)]

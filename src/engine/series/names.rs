@@ -34,12 +34,12 @@ impl Store {
     }
 
     /// Refuses names that begin with `prefix` to [`Store::register_recorded`] from now on.
-    pub fn reserve(&mut self, prefix: &str) {
+    pub(crate) fn reserve(&mut self, prefix: &str) {
         self.reserved.push(Arc::from(prefix));
     }
 
     /// The family of this name (OpenMetrics family name, no `_total`).
-    pub fn find(&self, name: &str) -> Option<FamilyId> {
+    pub(crate) fn find(&self, name: &str) -> Option<FamilyId> {
         let id = self.find_alike(name)?;
         (self.family(id).name.as_ref() == name).then_some(id)
     }

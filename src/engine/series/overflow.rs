@@ -14,7 +14,7 @@ use super::label_text::pairs;
 use super::{FamilyId, Store};
 
 /// The value of every label of an overflow series.
-pub const OVERFLOW: &str = "__overflow__";
+pub(crate) const OVERFLOW: &str = "__overflow__";
 
 /// Overflow series of one family, the last one not included.
 pub(super) const OVERFLOW_SERIES_MAX: usize = 16;
@@ -24,13 +24,13 @@ const ROWS_LOOKED_AT: usize = 4_096;
 
 /// What a family's overflow series took since it was last asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Overflow {
+pub(crate) struct Overflow {
     /// The family.
-    pub family: FamilyId,
+    pub(crate) family: FamilyId,
     /// How many values were applied to its overflow series.
-    pub count: u64,
+    pub(crate) count: u64,
     /// The label with the most distinct values, by a sample of its series; empty where there are no labels.
-    pub label: Arc<str>,
+    pub(crate) label: Arc<str>,
 }
 
 /// What was applied to overflow series, by family.
@@ -59,7 +59,7 @@ pub(super) fn last_labels<'a>() -> Vec<(&'a str, &'a str)> {
 
 impl Store {
     /// The families whose overflow series took something since the last call. The label is found once a family.
-    pub fn overflowed(&mut self) -> Vec<Overflow> {
+    pub(crate) fn overflowed(&mut self) -> Vec<Overflow> {
         let counts = std::mem::take(&mut self.overflows.counts);
         let mut overflowed = Vec::with_capacity(counts.len());
         for (family, count) in counts {

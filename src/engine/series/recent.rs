@@ -11,10 +11,10 @@ use crate::engine::time::Timestamp;
 use crate::engine::wire::EventId;
 
 /// How many events are kept; a power of two.
-pub const RECENT_EVENTS: usize = 65_536;
+pub(crate) const RECENT_EVENTS: usize = 65_536;
 
 /// The longest note kept with an event, in bytes; longer ones are left out.
-pub const NOTE_BYTES_MAX: usize = 39;
+pub(crate) const NOTE_BYTES_MAX: usize = 39;
 
 /// Events of a chunk.
 const CHUNK_EVENTS: usize = 1_024;
@@ -24,19 +24,19 @@ const CHUNKS: usize = RECENT_EVENTS / CHUNK_EVENTS + 1;
 
 /// What is remembered of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RecentEvent<'a> {
+pub(crate) struct RecentEvent<'a> {
     /// Its id.
-    pub id: EventId,
+    pub(crate) id: EventId,
     /// Its trace, if any.
-    pub trace: Option<u128>,
+    pub(crate) trace: Option<u128>,
     /// Its own timestamp.
-    pub timestamp: Timestamp,
+    pub(crate) timestamp: Timestamp,
     query_hash: &'a str,
 }
 
 impl<'a> RecentEvent<'a> {
     /// The query hash of a `QueryExecuted` event, where it was short enough to keep.
-    pub fn query_hash(&self) -> Option<&'a str> {
+    pub(crate) fn query_hash(&self) -> Option<&'a str> {
         (!self.query_hash.is_empty()).then_some(self.query_hash)
     }
 }
@@ -96,7 +96,7 @@ pub struct RecentEvents {
 }
 
 /// One instant of [`RecentEvents`], shared with it.
-pub type FrozenEvents = RecentEvents;
+pub(crate) type FrozenEvents = RecentEvents;
 
 impl RecentEvents {
     /// Remembers an event and says by which ordinal it can be found while it is among the last ones.
@@ -117,7 +117,7 @@ impl RecentEvents {
     }
 
     /// The ordinal that the next event will have.
-    pub const fn upcoming(&self) -> Ordinal {
+    pub(crate) const fn upcoming(&self) -> Ordinal {
         Ordinal(self.next)
     }
 
@@ -131,7 +131,7 @@ impl RecentEvents {
     }
 
     /// The event of this ordinal, while it is still among the last ones.
-    pub fn get(&self, ordinal: Ordinal) -> Option<RecentEvent<'_>> {
+    pub(crate) fn get(&self, ordinal: Ordinal) -> Option<RecentEvent<'_>> {
         let age = self.next.wrapping_sub(ordinal.0) as usize;
         if age == 0 || age > RECENT_EVENTS {
             return None;

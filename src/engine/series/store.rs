@@ -154,33 +154,33 @@ impl Store {
     }
 
     /// What a family was declared with.
-    pub fn family(&self, id: FamilyId) -> &FamilySpec {
+    pub(crate) fn family(&self, id: FamilyId) -> &FamilySpec {
         self.families.get(id.0 as usize).map_or(&self.no_family, |family| &family.spec)
     }
 
     /// Every family in the order of names.
-    pub fn families(&self) -> impl Iterator<Item = FamilyId> + '_ {
+    pub(crate) fn families(&self) -> impl Iterator<Item = FamilyId> + '_ {
         self.by_name.values().copied()
     }
 
     /// The families registered after the first `known` ones, in the order of their registration.
-    pub fn families_since(&self, known: usize) -> impl Iterator<Item = FamilyId> + use<> {
+    pub(crate) fn families_since(&self, known: usize) -> impl Iterator<Item = FamilyId> + use<> {
         (known..self.families.len()).map(|place| FamilyId(place as u32))
     }
 
     /// How many families were registered so far, so that readers know when to look again.
-    pub fn families_len(&self) -> usize {
+    pub(crate) fn families_len(&self) -> usize {
         self.families.len()
     }
 
     /// The live series of a family, in any order.
-    pub fn series_of(&self, family: FamilyId) -> impl Iterator<Item = SeriesId> + '_ {
+    pub(crate) fn series_of(&self, family: FamilyId) -> impl Iterator<Item = SeriesId> + '_ {
         let rows = self.families.get(family.0 as usize).into_iter().flat_map(Family::rows);
         rows.filter_map(|(row, _)| self.id_of(row.slot()?))
     }
 
     /// Grows with every birth and removal in the family, so that readers know when to look again.
-    pub fn epoch(&self, family: FamilyId) -> u64 {
+    pub(crate) fn epoch(&self, family: FamilyId) -> u64 {
         self.families.get(family.0 as usize).map_or(0, |family| family.epoch)
     }
 
@@ -195,19 +195,13 @@ impl Store {
         }
     }
 
-    /// The series with these labels, if it is there.
-    pub fn find_series(&mut self, family: FamilyId, labels: &[(&str, &str)]) -> Option<SeriesId> {
-        self.text.render(labels);
-        self.find_text(family, hash_of(&self.hashing, family, self.text.identity()))
-    }
-
     /// Whether the series is still there.
-    pub fn is_live(&self, id: SeriesId) -> bool {
+    pub(crate) fn is_live(&self, id: SeriesId) -> bool {
         self.slot(id).is_some()
     }
 
     /// Takes a gauge away (its tracker dropped it).
-    pub fn remove(&mut self, id: SeriesId, now: Timestamp) {
+    pub(crate) fn remove(&mut self, id: SeriesId, now: Timestamp) {
         let Some(slot) = self.slot(id).copied() else { return };
         let born = self.born(id);
         let Some(family) = self.families.get_mut(slot.family.0 as usize) else { return };
@@ -236,44 +230,39 @@ impl Store {
     }
 
     /// The series that left since the last call.
-    pub fn removed(&mut self) -> Vec<Removed> {
+    pub(crate) fn removed(&mut self) -> Vec<Removed> {
         take(&mut self.removed)
     }
 
     /// The family of a series; of one that left, that of whoever has its slot now.
-    pub fn family_of(&self, id: SeriesId) -> FamilyId {
+    pub(crate) fn family_of(&self, id: SeriesId) -> FamilyId {
         self.slots.get(id.slot as usize).map_or(FamilyId(u32::MAX), |slot| slot.family)
     }
 
     /// The labels of a series, metric name not included; none once it left.
-    pub fn labels(&self, id: SeriesId) -> Labels {
+    pub(crate) fn labels(&self, id: SeriesId) -> Labels {
         to_labels(self.label_text(id))
     }
 
     /// The labels of a series as text (`a="x",b="y"`), to read with [`super::pairs`]; empty once it left.
-    pub fn label_text(&self, id: SeriesId) -> &str {
+    pub(crate) fn label_text(&self, id: SeriesId) -> &str {
         self.row(id).map_or("", |(_, text)| text)
     }
 
     /// When a series was born: its counters had a zero sample then.
-    pub fn born(&self, id: SeriesId) -> Timestamp {
+    pub(crate) fn born(&self, id: SeriesId) -> Timestamp {
         self.row(id).map_or(Timestamp::EPOCH, |(row, _)| row.born)
     }
 
-    /// When a series last moved.
-    pub fn moved(&self, id: SeriesId) -> Timestamp {
-        self.slot(id).map_or(Timestamp::EPOCH, |slot| slot.moved)
-    }
-
     /// The cells of a series: one; for a histogram its buckets, `+Inf`, then the sum. None once it left.
-    pub fn cells(&self, id: SeriesId) -> Range<u32> {
+    pub(crate) fn cells(&self, id: SeriesId) -> Range<u32> {
         let Some(slot) = self.slot(id) else { return 0..0 };
         let count = self.families.get(slot.family.0 as usize).map_or(0, |family| family.spec.cells());
         slot.cell..slot.cell + count
     }
 
     /// The value of a cell.
-    pub fn cell(&self, cell: u32) -> f64 {
+    pub(crate) fn cell(&self, cell: u32) -> f64 {
         self.cells.get(cell)
     }
 
@@ -288,18 +277,9 @@ impl Store {
     }
 
     /// Series in all, overflow series and parked ones included.
+    #[expect(clippy::len_without_is_empty, reason = "nobody asks")]
     pub fn len(&self) -> usize {
         self.live
-    }
-
-    /// Whether there is no series at all.
-    pub fn is_empty(&self) -> bool {
-        self.live == 0
-    }
-
-    /// How many series there may be.
-    pub fn limits(&self) -> SeriesLimits {
-        self.limits
     }
 
     #[inline]

@@ -86,7 +86,7 @@ impl Store {
     }
 
     /// The value of a counter or gauge; the count of a histogram; NaN once the series left.
-    pub fn value(&self, id: SeriesId) -> f64 {
+    pub(crate) fn value(&self, id: SeriesId) -> f64 {
         match self.slot(id).map(|slot| (slot.metric_type, slot.cell)) {
             None => f64::NAN,
             Some((MetricType::Counter | MetricType::Gauge, cell)) => self.cells.get(cell),
@@ -95,25 +95,19 @@ impl Store {
     }
 
     /// How many values a histogram observed; 0 where the series is no histogram.
-    pub fn count(&self, id: SeriesId) -> f64 {
-        self.histogram_cells(id).map_or(0.0, |(buckets, _)| buckets.map(|cell| self.cells.get(cell)).sum())
+    pub(crate) fn count(&self, id: SeriesId) -> f64 {
+        self.histogram_cells(id).map_or(0.0, |buckets| buckets.map(|cell| self.cells.get(cell)).sum())
     }
 
-    /// The sum of what a histogram observed; 0 where the series is no histogram.
-    pub fn sum(&self, id: SeriesId) -> f64 {
-        self.histogram_cells(id).map_or(0.0, |(_, sum)| self.cells.get(sum))
-    }
-
-    fn histogram_cells(&self, id: SeriesId) -> Option<(std::ops::Range<u32>, u32)> {
+    fn histogram_cells(&self, id: SeriesId) -> Option<std::ops::Range<u32>> {
         self.slot(id).filter(|slot| slot.metric_type == MetricType::Histogram)?;
         let cells = self.cells(id);
-        let sum = cells.end.checked_sub(1)?;
-        Some((cells.start..sum, sum))
+        Some(cells.start..cells.end.checked_sub(1)?)
     }
 
     /// Marks the families whose touched series [`Store::touched`] reports (what rules read); all others cost nothing.
     /// The series that a family newly watched already has count as touched.
-    pub fn watch(&mut self, families: &mut dyn Iterator<Item = FamilyId>) {
+    pub(crate) fn watch(&mut self, families: &mut dyn Iterator<Item = FamilyId>) {
         let mut wanted = vec![false; self.families.len()];
         for family in families {
             if let Some(wanted) = wanted.get_mut(family.0 as usize) {
@@ -141,12 +135,12 @@ impl Store {
     }
 
     /// Whether a watched series moved since the last call of [`Store::touched`].
-    pub fn is_touched(&self) -> bool {
+    pub(crate) fn is_touched(&self) -> bool {
         !self.touched.is_empty()
     }
 
     /// The watched series moved since the last call, each once, with their births and removals.
-    pub fn touched(&mut self) -> Vec<SeriesId> {
+    pub(crate) fn touched(&mut self) -> Vec<SeriesId> {
         let touched = std::mem::take(&mut self.touched);
         for id in &touched {
             if let Some(slot) = self.slots.get_mut(id.slot as usize)
@@ -159,7 +153,7 @@ impl Store {
     }
 
     /// Up to `most` of the last events that moved any of `series`, newest first; none older than 65,536 events.
-    pub fn evidence(&self, series: &[SeriesId], most: usize) -> Vec<Ordinal> {
+    pub(crate) fn evidence(&self, series: &[SeriesId], most: usize) -> Vec<Ordinal> {
         self.moves.evidence(series, most)
     }
 }

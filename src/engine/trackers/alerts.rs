@@ -21,6 +21,7 @@ impl AlertKey {
     }
 }
 
+/// An alert that another source told of.
 #[derive(Debug, Default)]
 pub(crate) struct ForeignAlert {
     /// Where it counts while it is active.

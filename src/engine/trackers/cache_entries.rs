@@ -28,6 +28,7 @@ pub(crate) struct CacheCreation<'a> {
     pub(crate) expires: Option<Timestamp>,
 }
 
+/// An entry of a cache.
 #[derive(Debug)]
 pub(crate) struct CacheEntry {
     level: WordId,

@@ -8,6 +8,7 @@ use crate::engine::config::TrackerName;
 use crate::engine::series::SeriesId;
 use crate::engine::time::Timestamp;
 
+/// A chunk of a file.
 #[derive(Debug, Default)]
 pub(crate) struct Chunk {
     /// Where it counts while it is active.

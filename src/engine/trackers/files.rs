@@ -42,6 +42,7 @@ pub(crate) struct FileProgress<'a> {
     pub(crate) at: Timestamp,
 }
 
+/// A file from its upload to its end.
 #[derive(Debug, Default)]
 pub(crate) struct File {
     /// Where it counts from its upload to its end.

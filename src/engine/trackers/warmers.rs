@@ -8,6 +8,7 @@ use crate::engine::config::TrackerName;
 use crate::engine::series::SeriesId;
 use crate::engine::wire::payload::Quantity;
 
+/// The runs of one strategy.
 #[derive(Debug, Default)]
 pub(crate) struct Warmer {
     /// How many runs there are, and where they count; none where there is no run.

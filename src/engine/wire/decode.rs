@@ -49,7 +49,7 @@ struct Workshop {
 #[derive(Debug)]
 pub struct Element<'a> {
     /// Its type; `None` is counted as `unknown`.
-    pub event_type: Option<EventType>,
+    pub(crate) event_type: Option<EventType>,
     /// What is to be done with it.
     pub verdict: Verdict<'a>,
 }
@@ -74,17 +74,12 @@ pub struct Draft<'a> {
 
 impl<'a> Draft<'a> {
     /// Its id.
-    pub const fn id(&self) -> EventId {
+    pub(crate) const fn id(&self) -> EventId {
         self.head.id
     }
 
-    /// The version it was sent in.
-    pub const fn version(&self) -> Version {
-        self.head.version
-    }
-
     /// Its type.
-    pub const fn event_type(&self) -> EventType {
+    pub(crate) const fn event_type(&self) -> EventType {
         self.head.event_type
     }
 

@@ -139,11 +139,11 @@ impl fmt::Display for EventId {
 /// Text that is not `major.minor[.patch]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not major.minor or major.minor.patch")]
-pub struct VersionError;
+pub(crate) struct VersionError;
 
 impl Version {
     /// What an event without `event_version` is.
-    pub const DEFAULT: Self = Self { major: 1, minor: 0, patch: 0 };
+    pub(crate) const DEFAULT: Self = Self { major: 1, minor: 0, patch: 0 };
 }
 
 /// Reads two or three decimal numbers without leading zeros, as semantic versions have them; numbers beyond 32 bits

@@ -14,16 +14,16 @@ use crate::engine::time::Timestamp;
 
 /// A field that is not as it must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FieldFault {
+pub(crate) struct FieldFault {
     /// The field.
-    pub field: &'static str,
+    pub(crate) field: &'static str,
     /// What it must be, as a fragment.
-    pub expected: &'static str,
+    pub(crate) expected: &'static str,
 }
 
 /// What is taken and yet likely not meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Oddity {
+pub(crate) enum Oddity {
     /// A word that none of the usual ones is.
     UnusualWord {
         /// The field.
@@ -44,21 +44,21 @@ pub enum Oddity {
 
 /// What is to be said of one event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Inspection {
+pub(crate) struct Inspection {
     /// Its type, where it can be told.
-    pub event_type: Option<EventType>,
+    pub(crate) event_type: Option<EventType>,
     /// Its id, where it has one.
-    pub id: Option<EventId>,
+    pub(crate) id: Option<EventId>,
     /// When it happened, where that can be read.
-    pub time: Option<Timestamp>,
+    pub(crate) time: Option<Timestamp>,
     /// Every field that is wrong. Of another major version than 1 nothing is said: its shape is a transform's affair.
-    pub faults: Vec<FieldFault>,
+    pub(crate) faults: Vec<FieldFault>,
     /// What is unusual.
-    pub oddities: Vec<Oddity>,
+    pub(crate) oddities: Vec<Oddity>,
 }
 
 /// Looks at the one event of a message whose payload is an object; nothing is said of what is none.
-pub fn inspect(message: &Message<'_>, depth_max: usize) -> Inspection {
+pub(crate) fn inspect(message: &Message<'_>, depth_max: usize) -> Inspection {
     inspected(message, depth_max).unwrap_or_default()
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 /// Writes `text` as a JSON string: quotes, backslashes and control characters are escaped, everything else stays.
-pub fn string(out: &mut String, text: &str) {
+pub(crate) fn string(out: &mut String, text: &str) {
     out.push('"');
     let mut rest = text;
     while let Some(at) = rest.bytes().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)) {
@@ -32,7 +32,7 @@ pub fn string(out: &mut String, text: &str) {
 
 /// Writes `value` with the fewest digits that read as the same number; `null` where it is not finite, which JSON
 /// cannot say.
-pub fn number(out: &mut String, value: f64) {
+pub(crate) fn number(out: &mut String, value: f64) {
     if value.is_finite() {
         out.push_str(zmij::Buffer::new().format_finite(value));
     } else {
@@ -41,7 +41,7 @@ pub fn number(out: &mut String, value: f64) {
 }
 
 /// Writes `value` in decimal.
-pub fn whole(out: &mut String, value: u64) {
+pub(crate) fn whole(out: &mut String, value: u64) {
     // Writing to a string cannot fail.
     let _ = write!(out, "{value}");
 }

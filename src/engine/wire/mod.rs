@@ -7,16 +7,16 @@ mod field;
 mod fields;
 mod headers;
 mod identity;
-pub mod inspect;
-pub mod json;
-pub mod payload;
+pub(crate) mod inspect;
+pub(crate) mod json;
+pub(crate) mod payload;
 mod read;
 mod scan;
-pub mod schema;
+pub(crate) mod schema;
 mod settings;
-pub mod shape;
+pub(crate) mod shape;
 mod source;
-pub mod subjects;
+pub(crate) mod subjects;
 mod table;
 mod tags;
 mod transform;
@@ -35,15 +35,17 @@ use std::borrow::Cow;
 
 use crate::engine::time::Timestamp;
 
-pub use decode::{Decoder, Draft, Element, Verdict};
-pub use identity::{EventIdError, VersionError};
-pub use payload::{EventType, Payload};
-pub use settings::{Transform, TransformStep, WireSettings};
+pub(crate) use decode::Element;
+pub use decode::{Decoder, Verdict};
+pub use payload::EventType;
+pub(crate) use payload::Payload;
+pub use settings::WireSettings;
+pub(crate) use settings::{Transform, TransformStep};
 pub use subjects::Subjects;
-pub use tags::{Pairs, Tags};
+pub(crate) use tags::Tags;
 
 /// A string of an event: borrowed from the message unless JSON escapes forced a copy.
-pub type Text<'a> = Cow<'a, str>;
+pub(crate) type Text<'a> = Cow<'a, str>;
 
 /// The `event_id` as 128 bits, whichever of the four textual UUID forms it came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -60,7 +62,7 @@ pub enum Lane {
 
 impl Lane {
     /// The `lane` label of `/metrics`.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Core => "core",
             Self::JetStream => "jetstream",
@@ -70,7 +72,7 @@ impl Lane {
 
 /// Why an event is refused; the `reason` label of `signalbox_events_rejected_total`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Reason {
+pub(crate) enum Reason {
     /// Not JSON, not UTF-8, nested too deep, or a key twice.
     Malformed,
     /// A type the specification does not have.
@@ -88,19 +90,8 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// All of them.
-    pub const ALL: [Self; 7] = [
-        Self::Malformed,
-        Self::UnknownType,
-        Self::UnsupportedVersion,
-        Self::InvalidField,
-        Self::Conflict,
-        Self::OtherLane,
-        Self::TooLarge,
-    ];
-
     /// The `reason` label of `/metrics` and the header `Signalbox-Reason`.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Malformed => "malformed",
             Self::UnknownType => "unknown_type",
@@ -117,34 +108,34 @@ impl Reason {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// The counted reason.
-    pub reason: Reason,
+    pub(crate) reason: Reason,
     /// A lower-case fragment that names the field and what was expected.
-    pub detail: Cow<'static, str>,
+    pub(crate) detail: Cow<'static, str>,
 }
 
 impl Refusal {
     /// A refusal for this reason.
-    pub fn new(reason: Reason, detail: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn new(reason: Reason, detail: impl Into<Cow<'static, str>>) -> Self {
         Self { reason, detail: detail.into() }
     }
 }
 
 /// `event_version`: major, minor and (0 where not given) patch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Version {
+pub(crate) struct Version {
     /// Breaking changes.
-    pub major: u32,
+    pub(crate) major: u32,
     /// Added fields.
-    pub minor: u32,
+    pub(crate) minor: u32,
     /// Corrections.
-    pub patch: u32,
+    pub(crate) patch: u32,
 }
 
 /// How far into a message its id is looked for by [`likely_id`].
 const LIKELY_WITHIN: usize = 128;
 
 /// The id that a message most likely has, found without reading the message: good for fetching ahead, for nothing else.
-pub fn likely_id(payload: &[u8]) -> Option<EventId> {
+pub(crate) fn likely_id(payload: &[u8]) -> Option<EventId> {
     const KEY: &[u8] = b"\"event_id\"";
     const FIRST: &[u8] = b"{\"event_id\":\"";
     let id = if let Some(id) = payload.strip_prefix(FIRST) {
@@ -172,13 +163,13 @@ pub struct Message<'a> {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event<'a> {
     /// Its identity, which duplicates share.
-    pub id: EventId,
+    pub(crate) id: EventId,
     /// When it happened, by its publisher's clock.
-    pub timestamp: Timestamp,
+    pub(crate) timestamp: Timestamp,
     /// The version it was sent in.
-    pub version: Version,
+    pub(crate) version: Version,
     /// The trace it belongs to: the 16 bytes of `traceparent`, where the message or event carries a valid one.
-    pub trace: Option<u128>,
+    pub(crate) trace: Option<u128>,
     /// The typed fields.
-    pub payload: Payload<'a>,
+    pub(crate) payload: Payload<'a>,
 }

@@ -7,7 +7,7 @@ use crate::engine::metric::MetricType;
 
 /// A non-negative whole number or duration as it stood on the wire.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Quantity {
+pub(crate) enum Quantity {
     /// A whole number that fits 64 bits.
     Whole(u64),
     /// A fraction (durations only) or a whole number beyond 64 bits.
@@ -22,7 +22,7 @@ impl Default for Quantity {
 
 impl Quantity {
     /// The number as metrics count.
-    pub fn value(self) -> f64 {
+    pub(crate) fn value(self) -> f64 {
         match self {
             Self::Whole(whole) => whole as f64,
             Self::Real(real) => real,
@@ -61,28 +61,28 @@ macro_rules! define {
             pub const ALL: &'static [Self] = &[$(Self::$name,)*];
 
             /// The name on the wire.
-            pub const fn name(self) -> &'static str {
+            pub(crate) const fn name(self) -> &'static str {
                 match self { $(Self::$name => stringify!($name),)* }
             }
 
             /// The type of this name, where there is one.
-            pub fn from_name(name: &str) -> Option<Self> {
+            pub(crate) fn from_name(name: &str) -> Option<Self> {
                 match name { $(stringify!($name) => Some(Self::$name),)* _ => None }
             }
 
             /// The bounded context, the second token of the subject.
-            pub const fn context(self) -> &'static str {
+            pub(crate) const fn context(self) -> &'static str {
                 match self { $(Self::$name => $context,)* }
             }
         }
 
         /// The typed fields of one event.
         #[derive(Clone, Debug, PartialEq)]
-        pub enum Payload<'a> { $($(#[$doc])* $name($name<'a>),)* }
+        pub(crate) enum Payload<'a> { $($(#[$doc])* $name($name<'a>),)* }
 
         impl Payload<'_> {
             /// Which type it is.
-            pub const fn event_type(&self) -> EventType {
+            pub(crate) const fn event_type(&self) -> EventType {
                 match self { $(Self::$name(_) => EventType::$name,)* }
             }
         }
@@ -96,8 +96,7 @@ macro_rules! event_struct {
     ($(#[$doc:meta])* $name:ident { $($field:ident: $kind:ident,)* }) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq)]
-        #[expect(missing_docs, reason = "the fields are the specification's, word for word")]
-        pub struct $name<'a> { $(pub $field: field_type!($kind),)* }
+        pub(crate) struct $name<'a> { $(pub(crate) $field: field_type!($kind),)* }
     };
 }
 

@@ -21,14 +21,14 @@ const TIME: &str = "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[Tt]([01][
 const VERSION: &str = "^1\\.(0|[1-9][0-9]*)(\\.(0|[1-9][0-9]*))?$";
 
 /// The schema of one type as a document.
-pub fn document(event_type: EventType) -> Value {
+pub(crate) fn document(event_type: EventType) -> Value {
     let mut schema = Map::from_iter([("$schema".to_owned(), json!(DIALECT))]);
     schema.extend(members(event_type));
     Value::Object(schema)
 }
 
 /// The schema of every type: exactly one of them, by `event_type`.
-pub fn document_of_all() -> Value {
+pub(crate) fn document_of_all() -> Value {
     let alternatives = EventType::ALL.iter().map(|event_type| {
         let name = event_type.name();
         json!({
@@ -47,7 +47,7 @@ pub fn document_of_all() -> Value {
 }
 
 /// The schema of every type by its name.
-pub fn definitions() -> Map<String, Value> {
+pub(crate) fn definitions() -> Map<String, Value> {
     let named = |event_type: &EventType| (event_type.name().to_owned(), Value::Object(members(*event_type)));
     EventType::ALL.iter().map(named).collect()
 }

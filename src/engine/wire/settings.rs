@@ -23,16 +23,16 @@ pub struct WireSettings {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Transform {
     /// The type it is for.
-    pub event_type: EventType,
+    pub(crate) event_type: EventType,
     /// The major version it reads.
-    pub major: u32,
+    pub(crate) major: u32,
     /// The steps, in order.
-    pub steps: Vec<TransformStep>,
+    pub(crate) steps: Vec<TransformStep>,
 }
 
 /// One step of a transform, on top-level fields.
 #[derive(Clone, Debug, PartialEq)]
-pub enum TransformStep {
+pub(crate) enum TransformStep {
     /// A field gets another name.
     Rename {
         /// The old name.
@@ -70,7 +70,7 @@ pub enum TransformStep {
 
 impl EventType {
     /// The lane where nothing else is said: progress and metrics tolerate loss, the rest does not.
-    pub const fn default_lane(self) -> Lane {
+    pub(crate) const fn default_lane(self) -> Lane {
         if matches!(self, Self::MetricRecorded | Self::ProgressUpdated | Self::JobProgressUpdated) {
             Lane::Core
         } else {

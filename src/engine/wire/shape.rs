@@ -6,18 +6,18 @@ use super::vocabulary;
 
 /// A payload field of an event type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EventField {
+pub(crate) struct EventField {
     /// The name on the wire.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// What its value may be.
-    pub kind: FieldKind,
+    pub(crate) kind: FieldKind,
     /// Whether it must be there.
-    pub presence: Presence,
+    pub(crate) presence: Presence,
 }
 
 /// What the value of a field may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FieldKind {
+pub(crate) enum FieldKind {
     /// A string.
     Text,
     /// A string that is not empty.
@@ -44,7 +44,7 @@ pub enum FieldKind {
 
 /// Whether a field must be there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Presence {
+pub(crate) enum Presence {
     /// It must.
     Required,
     /// It may be missing or null.
@@ -55,7 +55,7 @@ pub enum Presence {
 
 impl EventField {
     /// The values that producers are expected to send; empty where any is as good as another.
-    pub fn usual_words(&self, event_type: EventType) -> &'static [&'static str] {
+    pub(crate) fn usual_words(&self, event_type: EventType) -> &'static [&'static str] {
         vocabulary::usual_words(event_type, self.name)
     }
 }
@@ -114,7 +114,7 @@ macro_rules! shapes {
     ($($(#[doc = $doc:literal])* $name:ident $context:literal { $($field:ident: $kind:ident,)* })*) => {
         impl EventType {
             /// The payload fields, in the specification's order.
-            pub const fn fields(self) -> &'static [EventField] {
+            pub(crate) const fn fields(self) -> &'static [EventField] {
                 match self {
                     $(Self::$name => const {
                         &[$(EventField {
@@ -125,7 +125,7 @@ macro_rules! shapes {
             }
 
             /// When it happens, as a sentence.
-            pub fn sentence(self) -> &'static str {
+            pub(crate) fn sentence(self) -> &'static str {
                 match self { $(Self::$name => concat!($($doc),*).trim_start(),)* }
             }
         }

@@ -31,21 +31,16 @@ impl Subjects {
     }
 
     /// The subject of a type.
-    pub fn of(&self, event_type: EventType) -> String {
+    pub(crate) fn of(&self, event_type: EventType) -> String {
         let mut subject = String::from(&*self.prefix);
         // Writing to a string cannot fail.
         let _ = write!(subject, ".{}.{}", event_type.context(), event_type.name());
         subject
     }
-
-    /// What stands before every event's context.
-    pub fn prefix(&self) -> &str {
-        &self.prefix
-    }
 }
 
 /// Whether a subject matches a pattern with `*` for one token and `>` for all that follow.
-pub fn matches(pattern: &str, subject: &str) -> bool {
+pub(crate) fn matches(pattern: &str, subject: &str) -> bool {
     let (mut patterns, mut tokens) = (pattern.split('.'), subject.split('.'));
     loop {
         match (patterns.next(), tokens.next()) {

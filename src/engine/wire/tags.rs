@@ -11,7 +11,7 @@ use super::scan::{Spelling, blank, colon, string, unescape};
 
 /// A JSON object whose names are distinct and whose values are strings; checked where it is made.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Tags<'a>(Cow<'a, str>);
+pub(crate) struct Tags<'a>(Cow<'a, str>);
 
 impl Default for Tags<'_> {
     fn default() -> Self {
@@ -21,7 +21,7 @@ impl Default for Tags<'_> {
 
 impl<'a> Tags<'a> {
     /// The object without members.
-    pub const EMPTY: Self = Self(Cow::Borrowed("{}"));
+    pub(crate) const EMPTY: Self = Self(Cow::Borrowed("{}"));
 
     /// Takes text that the scanner has found to be such an object.
     pub(super) fn scanned(raw: &'a str) -> Self {
@@ -29,7 +29,9 @@ impl<'a> Tags<'a> {
     }
 
     /// Writes tags as an object; of a repeated name the first value holds.
-    pub fn render<N: AsRef<str>, V: AsRef<str>>(pairs: impl IntoIterator<Item = (N, V)>) -> Tags<'static> {
+    pub(crate) fn render<N: AsRef<str>, V: AsRef<str>>(
+        pairs: impl IntoIterator<Item = (N, V)>,
+    ) -> Tags<'static> {
         let mut raw = String::from("{");
         let mut names: Vec<N> = Vec::new();
         for (name, value) in pairs {
@@ -49,34 +51,19 @@ impl<'a> Tags<'a> {
     }
 
     /// The object as it came, white space and escapes included; equal text is equal tags.
-    pub fn raw(&self) -> &str {
+    pub(crate) fn raw(&self) -> &str {
         &self.0
     }
 
     /// Names and values in the order they came in.
-    pub fn pairs(&self) -> Pairs<'_> {
+    pub(crate) fn pairs(&self) -> Pairs<'_> {
         Pairs { raw: &self.0, at: 0 }
-    }
-
-    /// How many tags there are.
-    pub fn len(&self) -> usize {
-        self.pairs().count()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.pairs().next().is_none()
-    }
-
-    /// The same tags, free of the message.
-    pub fn into_owned(self) -> Tags<'static> {
-        Tags(Cow::Owned(self.0.into_owned()))
     }
 }
 
 /// The names and values of [`Tags`].
 #[derive(Clone, Debug)]
-pub struct Pairs<'a> {
+pub(crate) struct Pairs<'a> {
     raw: &'a str,
     at: usize,
 }
@@ -124,7 +111,7 @@ mod tests {
             pairs,
             [("a".into(), "1".into()), ("bb".into(), "x\"y".into())] as [(Text<'_>, Text<'_>); 2]
         );
-        assert_eq!((tags.len(), Tags::EMPTY.len(), Tags::scanned("{ }").is_empty()), (2, 0, true));
+        assert_eq!((Tags::EMPTY.pairs().count(), Tags::scanned("{ }").pairs().count()), (0, 0));
     }
 
     #[test]

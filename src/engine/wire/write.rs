@@ -10,14 +10,14 @@ use crate::engine::metric::MetricType;
 impl Event<'_> {
     /// The event as one JSON object: `event_id`, `timestamp`, `event_type`, `event_version`, then the fields of its
     /// type; an optional one that is absent is null. A trace adds a `traceparent` at the end.
-    pub fn to_json(&self) -> String {
+    pub(crate) fn to_json(&self) -> String {
         let mut out = String::with_capacity(384);
         self.write_json(&mut out);
         out
     }
 
     /// Appends what [`to_json`](Self::to_json) returns.
-    pub fn write_json(&self, out: &mut String) {
+    pub(crate) fn write_json(&self, out: &mut String) {
         let (id, at, name) = (self.id, self.timestamp, self.payload.event_type().name());
         // Writing to a string cannot fail.
         let _ = write!(out, r#"{{"event_id":"{id}","timestamp":"{at}","event_type":"{name}","#);

@@ -14,36 +14,36 @@ const FINDINGS_MAX: usize = 200;
 
 /// What is wrong with one file.
 #[derive(Debug)]
-pub struct Findings<'a> {
+pub(crate) struct Findings<'a> {
     /// The file.
-    pub source: &'a Source,
+    pub(crate) source: &'a Source,
     /// Every finding.
-    pub list: Vec<Diagnostic>,
+    pub(crate) list: Vec<Diagnostic>,
     /// How many findings there were, those that are not kept included.
-    pub found: usize,
+    pub(crate) found: usize,
     refused: bool,
     /// Names to look up once every file is read, with their places.
-    pub later: Vec<(String, Range<usize>)>,
+    pub(crate) later: Vec<(String, Range<usize>)>,
 }
 
 impl<'a> Findings<'a> {
     /// Nothing found yet in this file.
-    pub fn new(source: &'a Source) -> Self {
+    pub(crate) fn new(source: &'a Source) -> Self {
         Self { source, list: Vec::new(), found: 0, refused: false, later: Vec::new() }
     }
 
     /// Whether no further finding is kept.
-    pub fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.list.len() >= FINDINGS_MAX - 1
     }
 
     /// Whether anything refuses the file.
-    pub fn refuse(&self) -> bool {
+    pub(crate) fn refuse(&self) -> bool {
         self.refused
     }
 
     /// Notes what refuses the file.
-    pub fn error(
+    pub(crate) fn error(
         &mut self,
         code: &'static str,
         span: &Range<usize>,
@@ -53,7 +53,7 @@ impl<'a> Findings<'a> {
     }
 
     /// Notes what is worth a look.
-    pub fn warning(
+    pub(crate) fn warning(
         &mut self,
         code: &'static str,
         span: &Range<usize>,
@@ -83,7 +83,7 @@ impl<'a> Findings<'a> {
     }
 
     /// The file as a tree; none of a file without a document or one that is no YAML, which is a finding.
-    pub fn document(&mut self) -> Option<Node> {
+    pub(crate) fn document(&mut self) -> Option<Node> {
         let text = self.source.text.clone();
         let document = match parse::read(&text) {
             Ok(document) => document,
@@ -107,7 +107,7 @@ impl<'a> Findings<'a> {
     }
 
     /// The text of a scalar; anything else is a finding.
-    pub fn text<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n str> {
+    pub(crate) fn text<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n str> {
         let scalar = node.scalar();
         if scalar.is_none() {
             self.error("wrong-type", &node.span, format!("{what} must be text, here is {}", node.kind()));
@@ -116,7 +116,7 @@ impl<'a> Findings<'a> {
     }
 
     /// A duration in Prometheus' notation.
-    pub fn duration(&mut self, node: &Node, what: &str) -> Option<Duration> {
+    pub(crate) fn duration(&mut self, node: &Node, what: &str) -> Option<Duration> {
         let text = self.text(node, what)?;
         match parse_duration(text) {
             Ok(span) => Some(span),
@@ -133,7 +133,7 @@ impl<'a> Findings<'a> {
     }
 
     /// A finite number.
-    pub fn number(&mut self, node: &Node, what: &str) -> Option<f64> {
+    pub(crate) fn number(&mut self, node: &Node, what: &str) -> Option<f64> {
         let Some(Scalar { text, style: Notation::Plain }) = node.scalar() else {
             let message = format!("{what} must be a number, here is {}", node.kind());
             let advice = self.error("wrong-type", &node.span, message);
@@ -163,7 +163,7 @@ impl<'a> Findings<'a> {
     }
 
     /// Keys and texts of a mapping; null is an empty one.
-    pub fn texts(&mut self, node: &Node, what: &str) -> Vec<(Text, Text)> {
+    pub(crate) fn texts(&mut self, node: &Node, what: &str) -> Vec<(Text, Text)> {
         let mut texts = Vec::new();
         for (key, value) in self.entries(node, what) {
             let empty = Scalar { text: String::new(), style: Notation::Plain };
@@ -185,7 +185,7 @@ impl<'a> Findings<'a> {
     }
 
     /// The entries of a mapping; null is an empty one, anything else a finding.
-    pub fn entries<'n>(&mut self, node: &'n Node, what: &str) -> &'n [(Node, Node)] {
+    pub(crate) fn entries<'n>(&mut self, node: &'n Node, what: &str) -> &'n [(Node, Node)] {
         match &node.value {
             Value::Mapping(entries) => entries,
             Value::Scalar(scalar) if scalar.is_null() => &[],
@@ -198,7 +198,7 @@ impl<'a> Findings<'a> {
     }
 
     /// The items of a list; null is an empty one, anything else a finding.
-    pub fn items<'n>(&mut self, node: &'n Node, what: &str) -> &'n [Node] {
+    pub(crate) fn items<'n>(&mut self, node: &'n Node, what: &str) -> &'n [Node] {
         match &node.value {
             Value::Sequence(items) => items,
             Value::Scalar(scalar) if scalar.is_null() => &[],
@@ -215,12 +215,12 @@ impl<'a> Findings<'a> {
     }
 
     /// The known keys of a mapping; unknown ones are findings.
-    pub fn fields<'n>(&mut self, node: &'n Node, what: &str, known: &[&'static str]) -> Fields<'n> {
+    pub(crate) fn fields<'n>(&mut self, node: &'n Node, what: &str, known: &[&'static str]) -> Fields<'n> {
         self.fields_with(node, what, known, |_| None)
     }
 
     /// The same with what to write instead of a key that is none.
-    pub fn fields_with<'n>(
+    pub(crate) fn fields_with<'n>(
         &mut self,
         node: &'n Node,
         what: &str,
@@ -262,25 +262,25 @@ fn advice_for_duration(text: &str) -> String {
 
 /// A mapping's values by their known keys.
 #[derive(Debug)]
-pub struct Fields<'n> {
+pub(crate) struct Fields<'n> {
     /// The whole mapping.
-    pub span: Range<usize>,
+    pub(crate) span: Range<usize>,
     fields: Vec<(&'static str, &'n Node, &'n Node)>,
 }
 
 impl<'n> Fields<'n> {
     /// The value of a key, unless it is null.
-    pub fn get(&self, name: &str) -> Option<&'n Node> {
+    pub(crate) fn get(&self, name: &str) -> Option<&'n Node> {
         self.fields.iter().find(|(known, _, value)| *known == name && !value.is_null()).map(|field| field.2)
     }
 
     /// The key itself, for findings about its being there.
-    pub fn key(&self, name: &str) -> Option<&'n Node> {
+    pub(crate) fn key(&self, name: &str) -> Option<&'n Node> {
         self.fields.iter().find(|(known, _, value)| *known == name && !value.is_null()).map(|field| field.1)
     }
 
     /// Keys and values as they stand.
-    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &'n Node)> + '_ {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&'static str, &'n Node)> + '_ {
         self.fields.iter().map(|(name, _, value)| (*name, *value))
     }
 }

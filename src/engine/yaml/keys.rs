@@ -2,22 +2,22 @@
 
 /// One key of a file.
 #[derive(Clone, Copy, Debug)]
-pub struct Key {
+pub(crate) struct Key {
     /// Its name.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// What its value is.
-    pub kind: KeyKind,
+    pub(crate) kind: KeyKind,
     /// What holds where it is left out.
-    pub default: KeyDefault,
+    pub(crate) default: KeyDefault,
     /// When a changed value counts.
-    pub effect: Effect,
+    pub(crate) effect: Effect,
     /// What it does, as a sentence; a documentation comment, so that it may begin with a blank.
-    pub about: &'static str,
+    pub(crate) about: &'static str,
 }
 
 /// What holds where a key is left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyDefault {
+pub(crate) enum KeyDefault {
     /// Nothing.
     Nothing,
     /// This value, as a file would have it.
@@ -30,7 +30,7 @@ pub enum KeyDefault {
 
 /// When a changed value counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effect {
+pub(crate) enum Effect {
     /// From the reload on.
     Live,
     /// From the next start on.
@@ -39,7 +39,7 @@ pub enum Effect {
 
 /// What a value is.
 #[derive(Clone, Copy, Debug)]
-pub enum KeyKind {
+pub(crate) enum KeyKind {
     /// A text.
     Text,
     /// A text that is shown to nobody.
@@ -78,20 +78,20 @@ pub enum KeyKind {
 
 /// Names that another room knows, such as those of event types.
 #[derive(Clone, Copy, Debug)]
-pub struct Names {
+pub(crate) struct Names {
     /// What they name.
-    pub what: &'static str,
+    pub(crate) what: &'static str,
     /// All of them.
-    pub all: fn() -> Vec<&'static str>,
+    pub(crate) all: fn() -> Vec<&'static str>,
     /// The code of the finding where a name is none of them.
-    pub code: &'static str,
+    pub(crate) code: &'static str,
     /// How they are written, for who is far off.
-    pub advice: &'static str,
+    pub(crate) advice: &'static str,
 }
 
 /// Whether zero is a value or a slip.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Zero {
+pub(crate) enum Zero {
     /// It is a value.
     Allowed,
     /// It is a slip.
@@ -100,42 +100,14 @@ pub enum Zero {
 
 impl Key {
     /// What it does, as a sentence.
-    pub fn sentence(&self) -> &'static str {
+    pub(crate) fn sentence(&self) -> &'static str {
         self.about.trim()
-    }
-
-    /// The keys of what it holds, where that is a mapping or a list of them.
-    pub fn inner(&self) -> Option<&'static [Self]> {
-        self.kind.inner()
-    }
-}
-
-impl KeyKind {
-    fn inner(&self) -> Option<&'static [Key]> {
-        match self {
-            Self::Section(keys) => Some(keys),
-            Self::List(element) | Self::OneOrMany(element) => element.inner(),
-            Self::Text
-            | Self::Secret
-            | Self::Flag
-            | Self::Count(_)
-            | Self::Number
-            | Self::Size
-            | Self::Duration(_)
-            | Self::DurationByGlob
-            | Self::DurationByName(_)
-            | Self::Word(_)
-            | Self::Map(_)
-            | Self::ByName(..)
-            | Self::Name(_)
-            | Self::Anything => None,
-        }
     }
 }
 
 impl KeyDefault {
     /// What people read of it.
-    pub const fn shown(self) -> &'static str {
+    pub(crate) const fn shown(self) -> &'static str {
         match self {
             Self::Nothing => "",
             Self::Value(text) | Self::Words(text) => text,
@@ -145,6 +117,6 @@ impl KeyDefault {
 }
 
 /// A key of a file that is put in force whenever it is read.
-pub const fn key(name: &'static str, kind: KeyKind, default: KeyDefault, about: &'static str) -> Key {
+pub(crate) const fn key(name: &'static str, kind: KeyKind, default: KeyDefault, about: &'static str) -> Key {
     Key { name, kind, default, effect: Effect::Live, about }
 }

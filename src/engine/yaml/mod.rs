@@ -6,18 +6,17 @@
 //! the first document is read, as Prometheus does.
 
 mod findings;
-pub mod keys;
+pub(crate) mod keys;
 mod notes;
 mod offsets;
 mod parse;
 mod reader;
-pub mod schema;
+pub(crate) mod schema;
 mod tree;
-pub mod units;
+pub(crate) mod units;
 mod values;
 
-pub use findings::{Fields, Findings};
-pub use notes::{Advice, Text};
-pub use parse::{ALIASED_MAX, DEPTH_MAX, NODES_MAX, read};
-pub use tree::{Meaning, Node, Notation, Scalar, Value, name_of};
-pub use values::{Read, ReadValue, Values};
+pub(crate) use findings::{Fields, Findings};
+pub(crate) use notes::Text;
+pub(crate) use tree::{Node, Notation, Scalar, Value, name_of};
+pub(crate) use values::{Read, ReadValue, Values};

@@ -8,11 +8,11 @@ use crate::engine::diagnostic::Diagnostic;
 
 /// Adds advice to the finding just made.
 #[derive(Debug)]
-pub struct Advice<'a>(pub(super) Option<&'a mut Diagnostic>);
+pub(crate) struct Advice<'a>(pub(super) Option<&'a mut Diagnostic>);
 
 impl Advice<'_> {
     /// Says what to do.
-    pub fn advise(self, advice: impl Into<String>) {
+    pub(crate) fn advise(self, advice: impl Into<String>) {
         if let Some(finding) = self.0 {
             finding.advice = Some(advice.into());
         }
@@ -21,22 +21,22 @@ impl Advice<'_> {
 
 /// A text with its place.
 #[derive(Clone, Debug)]
-pub struct Text {
+pub(crate) struct Text {
     /// The text, escapes resolved.
-    pub content: String,
+    pub(crate) content: String,
     /// The bytes of the file it stands at, quotes included.
-    pub span: Range<usize>,
+    pub(crate) span: Range<usize>,
     style: Notation,
 }
 
 impl Text {
     /// The text of a scalar that stands at `span`.
-    pub fn new(scalar: &Scalar, span: &Range<usize>) -> Self {
+    pub(crate) fn new(scalar: &Scalar, span: &Range<usize>) -> Self {
         Self { content: scalar.text.clone(), span: span.clone(), style: scalar.style }
     }
 
     /// Where bytes of the text stand in the file.
-    pub fn place(&self, file: &str, range: &Range<usize>) -> Range<usize> {
+    pub(crate) fn place(&self, file: &str, range: &Range<usize>) -> Range<usize> {
         let scalar = Scalar { text: self.content.clone(), style: self.style };
         let place = Offsets::new(file, &self.span, &scalar).map(range);
         if place.is_empty() && self.span.contains(&place.start) {

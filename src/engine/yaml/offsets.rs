@@ -78,7 +78,7 @@ fn find(source: &str, at: &mut usize, wanted: char, style: Notation) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::yaml::read;
+    use crate::engine::yaml::parse::read;
 
     #[test]
     fn places_in_a_scalar_are_found_however_it_is_written() {

@@ -8,34 +8,34 @@ use serde_saphyr::granit_parser::{Event, Options, Parser, ScalarStyle, ScanError
 use super::tree::{Node, Notation, Scalar, Value, name_of};
 
 /// Nodes that stand in a file.
-pub const NODES_MAX: usize = 1_000_000;
+pub(crate) const NODES_MAX: usize = 1_000_000;
 
 /// Nodes that aliases repeat, all together.
-pub const ALIASED_MAX: usize = 200_000;
+pub(crate) const ALIASED_MAX: usize = 200_000;
 
 /// How deep a file may nest.
-pub const DEPTH_MAX: usize = 64;
+pub(crate) const DEPTH_MAX: usize = 64;
 
 /// What is wrong with a text as YAML.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
+pub(crate) struct Problem {
     /// The bytes at fault.
-    pub span: Range<usize>,
+    pub(crate) span: Range<usize>,
     /// What is wrong, as a lower-case fragment.
-    pub message: String,
+    pub(crate) message: String,
     /// What to do, as a sentence.
-    pub advice: Option<&'static str>,
+    pub(crate) advice: Option<&'static str>,
 }
 
 /// A file as a tree.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Document {
+pub(crate) struct Document {
     /// The first document's root; none in an empty file.
-    pub root: Option<Node>,
+    pub(crate) root: Option<Node>,
     /// Where a second document starts, if there is one.
-    pub more: Option<Range<usize>>,
+    pub(crate) more: Option<Range<usize>>,
     /// What is wrong though the tree could be built: keys that stand twice.
-    pub problems: Vec<Problem>,
+    pub(crate) problems: Vec<Problem>,
 }
 
 /// Reads the first document of a text.
@@ -43,7 +43,7 @@ pub struct Document {
 /// # Errors
 ///
 /// A text that is no YAML, or exceeds [`NODES_MAX`], [`ALIASED_MAX`] or [`DEPTH_MAX`].
-pub fn read(text: &str) -> Result<Document, Problem> {
+pub(crate) fn read(text: &str) -> Result<Document, Problem> {
     let mut options = Options::default();
     options.set_emit_comments(false);
     let parser = Parser::new_from_str_with_options(text, options);

@@ -15,7 +15,7 @@ use crate::engine::diagnostic::closest;
 impl Findings<'_> {
     /// Reads a mapping with these keys; nothing at all is an empty one. `place` is the path of keys to it, empty for
     /// the top of a file.
-    pub fn section(&mut self, node: &Node, keys: &'static [Key], place: &str) -> Vec<(String, Read)> {
+    pub(crate) fn section(&mut self, node: &Node, keys: &'static [Key], place: &str) -> Vec<(String, Read)> {
         if !matches!(node.value, Value::Mapping(_)) && !node.is_null() {
             self.wrong_kind::<()>(node, place, "a mapping");
             return Vec::new();
@@ -42,7 +42,7 @@ impl Findings<'_> {
     }
 
     /// Reads one value; what does not fit is noted and none.
-    pub fn value(&mut self, node: &Node, kind: KeyKind, place: &str) -> Option<Read> {
+    pub(crate) fn value(&mut self, node: &Node, kind: KeyKind, place: &str) -> Option<Read> {
         let value = match kind {
             KeyKind::Text | KeyKind::Secret => self.scalar(node, place, "a text").map(ReadValue::Text),
             KeyKind::Flag => self.flag(node, place),

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::keys::{Key, KeyDefault, KeyKind, Names, Zero};
+use super::keys::{Effect, Key, KeyDefault, KeyKind, Names, Zero};
 
 /// How durations are written.
 const DURATION_PATTERN: &str =
@@ -11,7 +11,7 @@ const DURATION_PATTERN: &str =
 const SIZE_PATTERN: &str = "^[0-9_]+ ?(B|kB|MB|GB|KiB|MiB|GiB)?$";
 
 /// The schema of a file with these keys.
-pub fn document(title: &str, keys: &[Key]) -> Value {
+pub(crate) fn document(title: &str, keys: &[Key]) -> Value {
     let mut schema = section(keys);
     if let Value::Object(top) = &mut schema {
         top.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
@@ -30,7 +30,11 @@ fn section(keys: &[Key]) -> Value {
                 "" => String::new(),
                 default => format!(" Default: {default}."),
             };
-            fields.insert("description".to_owned(), json!(format!("{}{default}", key.sentence())));
+            let effect = match (key.kind, key.effect) {
+                (KeyKind::Section(_), _) | (_, Effect::Live) => "",
+                (_, Effect::Restart) => " A change needs a restart.",
+            };
+            fields.insert("description".to_owned(), json!(format!("{}{default}{effect}", key.sentence())));
         }
         properties.insert(key.name.to_owned(), property);
     }

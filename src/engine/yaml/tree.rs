@@ -4,16 +4,16 @@ use std::ops::Range;
 
 /// A node with the bytes it covers.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Node {
+pub(crate) struct Node {
     /// The bytes of the text; of an alias those of the alias.
-    pub span: Range<usize>,
+    pub(crate) span: Range<usize>,
     /// What it is.
-    pub value: Value,
+    pub(crate) value: Value,
 }
 
 /// The kinds of node.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Value {
+pub(crate) enum Value {
     /// A scalar.
     Scalar(Scalar),
     /// A list.
@@ -24,16 +24,16 @@ pub enum Value {
 
 /// A scalar.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Scalar {
+pub(crate) struct Scalar {
     /// Its text, escapes resolved.
-    pub text: String,
+    pub(crate) text: String,
     /// How it is written.
-    pub style: Notation,
+    pub(crate) style: Notation,
 }
 
 /// How a scalar is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Notation {
+pub(crate) enum Notation {
     /// Without quotes: its text decides what it is.
     Plain,
     /// In single quotes: text.
@@ -46,7 +46,7 @@ pub enum Notation {
 
 /// What a scalar stands for.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Meaning {
+pub(crate) enum Meaning {
     /// Nothing, `null` or `~`.
     Null,
     /// `true` or `false`.
@@ -59,7 +59,7 @@ pub enum Meaning {
 
 impl Node {
     /// The scalar, unless it is null.
-    pub fn scalar(&self) -> Option<&Scalar> {
+    pub(crate) fn scalar(&self) -> Option<&Scalar> {
         match &self.value {
             Value::Scalar(scalar) if !scalar.is_null() => Some(scalar),
             Value::Scalar(_) | Value::Sequence(_) | Value::Mapping(_) => None,
@@ -67,17 +67,17 @@ impl Node {
     }
 
     /// The scalar's text; none of null, a list or a mapping.
-    pub fn text(&self) -> Option<&str> {
+    pub(crate) fn text(&self) -> Option<&str> {
         self.scalar().map(|scalar| scalar.text.as_str())
     }
 
     /// Whether it is `null`, `~` or nothing at all.
-    pub fn is_null(&self) -> bool {
+    pub(crate) fn is_null(&self) -> bool {
         matches!(&self.value, Value::Scalar(scalar) if scalar.is_null())
     }
 
     /// The entries of a mapping, none of anything else.
-    pub fn entries(&self) -> &[(Self, Self)] {
+    pub(crate) fn entries(&self) -> &[(Self, Self)] {
         match &self.value {
             Value::Mapping(entries) => entries,
             Value::Scalar(_) | Value::Sequence(_) => &[],
@@ -85,7 +85,7 @@ impl Node {
     }
 
     /// The elements of a list, none of anything else.
-    pub fn elements(&self) -> &[Self] {
+    pub(crate) fn elements(&self) -> &[Self] {
         match &self.value {
             Value::Sequence(elements) => elements,
             Value::Scalar(_) | Value::Mapping(_) => &[],
@@ -93,12 +93,12 @@ impl Node {
     }
 
     /// The value of a key of a mapping.
-    pub fn get(&self, name: &str) -> Option<&Self> {
+    pub(crate) fn get(&self, name: &str) -> Option<&Self> {
         self.entries().iter().find(|(key, _)| key.text() == Some(name)).map(|(_, value)| value)
     }
 
     /// A word for what it is, for messages.
-    pub fn kind(&self) -> &'static str {
+    pub(crate) fn kind(&self) -> &'static str {
         match &self.value {
             Value::Scalar(scalar) => match scalar.meaning() {
                 Meaning::Null => "nothing",
@@ -112,7 +112,7 @@ impl Node {
     }
 
     /// The node as JSON.
-    pub fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         match &self.value {
             Value::Scalar(scalar) => scalar.json(),
             Value::Sequence(elements) => elements.iter().map(Self::json).collect(),
@@ -135,12 +135,12 @@ impl Node {
 
 impl Scalar {
     /// Whether it stands for nothing.
-    pub fn is_null(&self) -> bool {
+    pub(crate) fn is_null(&self) -> bool {
         self.style == Notation::Plain && matches!(self.text.as_str(), "" | "~" | "null" | "Null" | "NULL")
     }
 
     /// What it stands for.
-    pub fn meaning(&self) -> Meaning {
+    pub(crate) fn meaning(&self) -> Meaning {
         if self.style != Notation::Plain {
             return Meaning::Text;
         }
@@ -191,7 +191,7 @@ fn number(text: &str) -> Option<f64> {
 }
 
 /// A key as a message names it.
-pub fn name_of(key: &Node) -> &str {
+pub(crate) fn name_of(key: &Node) -> &str {
     key.text().unwrap_or("?")
 }
 

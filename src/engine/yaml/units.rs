@@ -17,7 +17,7 @@ const SIZE_UNITS: [(&str, u64); 8] = [
 ];
 
 /// Reads `500ms`, `5s`, `1h30m` or `0`, as Prometheus does: whole numbers, each unit once, largest first.
-pub fn duration(text: &str) -> Option<Duration> {
+pub(crate) fn duration(text: &str) -> Option<Duration> {
     if text == "0" {
         return Some(Duration::ZERO);
     }
@@ -26,7 +26,7 @@ pub fn duration(text: &str) -> Option<Duration> {
 }
 
 /// Reads `64MiB`, `10kB` or a plain number of bytes.
-pub fn size(text: &str) -> Option<u64> {
+pub(crate) fn size(text: &str) -> Option<u64> {
     let digits = text.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'_').count();
     let (number, unit) = text.split_at_checked(digits)?;
     let (_, factor) = SIZE_UNITS.iter().find(|(name, _)| *name == unit.trim())?;
@@ -34,7 +34,7 @@ pub fn size(text: &str) -> Option<u64> {
 }
 
 /// Writes a duration the way [`duration`] reads it.
-pub fn duration_text(span: Duration) -> String {
+pub(crate) fn duration_text(span: Duration) -> String {
     let mut millis = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
     if millis == 0 {
         return "0s".to_owned();

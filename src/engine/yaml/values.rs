@@ -9,16 +9,16 @@ use super::tree::Node;
 
 /// A value of a known kind, with the bytes it came from.
 #[derive(Clone, Debug)]
-pub struct Read {
+pub(crate) struct Read {
     /// The bytes of the value.
-    pub span: Range<usize>,
+    pub(crate) span: Range<usize>,
     /// The value.
-    pub value: ReadValue,
+    pub(crate) value: ReadValue,
 }
 
 /// The values a key can have.
 #[derive(Clone, Debug)]
-pub enum ReadValue {
+pub(crate) enum ReadValue {
     /// A text or one of the allowed words.
     Text(Text),
     /// `true` or `false`.
@@ -39,53 +39,53 @@ pub enum ReadValue {
 
 impl Read {
     /// The text, where it is one.
-    pub fn written(&self) -> Option<&Text> {
+    pub(crate) fn written(&self) -> Option<&Text> {
         if let ReadValue::Text(text) = &self.value { Some(text) } else { None }
     }
 }
 
 /// The values of one section; kinds are as the table of keys has them.
 #[derive(Clone, Debug, Default)]
-pub struct Values(pub Vec<(String, Read)>);
+pub(crate) struct Values(pub Vec<(String, Read)>);
 
 impl Values {
     /// The value of a key, with its place.
-    pub fn find(&self, name: &str) -> Option<&Read> {
+    pub(crate) fn find(&self, name: &str) -> Option<&Read> {
         self.0.iter().find(|(key, _)| key == name).map(|(_, read)| read)
     }
 
     /// The text of a key, with its place.
-    pub fn written(&self, name: &str) -> Option<&Text> {
+    pub(crate) fn written(&self, name: &str) -> Option<&Text> {
         self.find(name)?.written()
     }
 
     /// The text of a key.
-    pub fn text(&self, name: &str) -> Option<String> {
+    pub(crate) fn text(&self, name: &str) -> Option<String> {
         self.written(name).map(|text| text.content.clone())
     }
 
     /// The flag of a key.
-    pub fn flag(&self, name: &str) -> Option<bool> {
+    pub(crate) fn flag(&self, name: &str) -> Option<bool> {
         if let ReadValue::Flag(flag) = self.find(name)?.value { Some(flag) } else { None }
     }
 
     /// The number of a key.
-    pub fn count(&self, name: &str) -> Option<u64> {
+    pub(crate) fn count(&self, name: &str) -> Option<u64> {
         if let ReadValue::Count(count) = self.find(name)?.value { Some(count) } else { None }
     }
 
     /// The duration of a key.
-    pub fn duration(&self, name: &str) -> Option<Duration> {
+    pub(crate) fn duration(&self, name: &str) -> Option<Duration> {
         if let ReadValue::Duration(span) = self.find(name)?.value { Some(span) } else { None }
     }
 
     /// The elements of a key, none where there is none.
-    pub fn list(&self, name: &str) -> &[Read] {
+    pub(crate) fn list(&self, name: &str) -> &[Read] {
         if let Some(Read { value: ReadValue::List(elements), .. }) = self.find(name) { elements } else { &[] }
     }
 
     /// The texts of a key that has a list of them.
-    pub fn texts(&self, name: &str) -> Option<Vec<String>> {
+    pub(crate) fn texts(&self, name: &str) -> Option<Vec<String>> {
         self.find(name)?;
         let texts = self.list(name).iter().filter_map(Read::written);
         Some(texts.map(|text| text.content.clone()).collect())
@@ -93,17 +93,17 @@ impl Values {
 
     /// The values of a section, none where it is left out.
     #[must_use]
-    pub fn section(&self, name: &str) -> Self {
+    pub(crate) fn section(&self, name: &str) -> Self {
         self.find(name).map_or_else(|| Self(Vec::new()), Self::of)
     }
 
     /// The entries of a mapping.
-    pub fn of(read: &Read) -> Self {
+    pub(crate) fn of(read: &Read) -> Self {
         if let ReadValue::Map(entries) = &read.value { Self(entries.clone()) } else { Self(Vec::new()) }
     }
 
     /// The texts of a mapping by key.
-    pub fn text_map(&self) -> BTreeMap<String, String> {
+    pub(crate) fn text_map(&self) -> BTreeMap<String, String> {
         let texts = self.0.iter().filter_map(|(name, read)| Some((name.clone(), read.written()?)));
         texts.map(|(name, text)| (name, text.content.clone())).collect()
     }

@@ -37,20 +37,20 @@ pub(crate) type ReloadWish = oneshot::Sender<ReloadReport>;
 /// Where the configuration comes from.
 pub struct ConfigSource {
     /// The file, whether or not it is there.
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
     /// Reads it again, flags and environment over it.
-    pub reread: Box<dyn Fn() -> Reread + Send>,
+    pub(crate) reread: Box<dyn Fn() -> Reread + Send>,
     /// Told of each configuration that was put in force, for what lies outside the shell.
-    pub applied: Box<dyn Fn(&Config) + Send>,
+    pub(crate) applied: Box<dyn Fn(&Config) + Send>,
 }
 
 /// A configuration that was read again.
 #[derive(Clone, Debug)]
-pub struct Reread {
+pub(crate) struct Reread {
     /// The configuration; none where something refuses it.
-    pub config: Option<Config>,
+    pub(crate) config: Option<Config>,
     /// What was found in it.
-    pub diagnostics: Vec<Diagnostic>,
+    pub(crate) diagnostics: Vec<Diagnostic>,
 }
 
 /// What a reload made of the configuration.

@@ -14,15 +14,15 @@ const FILE_BYTES_MAX: u64 = 8 << 20;
 
 /// What was read of the paths.
 #[derive(Debug, Default)]
-pub struct RuleTexts {
+pub(crate) struct RuleTexts {
     /// The files that could be read, in the order of paths and of names in a folder.
-    pub sources: Vec<Source>,
+    pub(crate) sources: Vec<Source>,
     /// The files that could not.
-    pub faults: Vec<Diagnostic>,
+    pub(crate) faults: Vec<Diagnostic>,
 }
 
 /// Reads rule files and folders, folders one level deep.
-pub fn read_rules(paths: &[PathBuf]) -> RuleTexts {
+pub(crate) fn read_rules(paths: &[PathBuf]) -> RuleTexts {
     let mut texts = RuleTexts::default();
     for path in rule_files(paths, &mut texts.faults) {
         match read_file(&path) {

@@ -221,16 +221,6 @@ impl HistogramSum {
 }
 
 impl FloatHistogram {
-    /// The sum of two histograms; nothing where one has exponential and the other custom buckets.
-    pub fn plus(&self, other: &Self) -> Option<Self> {
-        self.combined(Operation::Add, other).ok().map(|(sum, _)| sum)
-    }
-
-    /// The difference of two histograms; nothing where one has exponential and the other custom buckets.
-    pub fn minus(&self, other: &Self) -> Option<Self> {
-        self.combined(Operation::Subtract, other).ok().map(|(difference, _)| difference)
-    }
-
     /// The sum or difference of two histograms.
     pub(in crate::engine::promql) fn combined(
         &self,
@@ -244,13 +234,13 @@ impl FloatHistogram {
 
     /// Every count and the sum multiplied; a negative factor makes a gauge.
     #[must_use]
-    pub fn multiplied(&self, factor: f64) -> Self {
+    pub(crate) fn multiplied(&self, factor: f64) -> Self {
         self.each(factor, |value| value * factor)
     }
 
     /// Every count and the sum divided; dividing by zero leaves no buckets, a negative divisor makes a gauge.
     #[must_use]
-    pub fn divided(&self, divisor: f64) -> Self {
+    pub(crate) fn divided(&self, divisor: f64) -> Self {
         let mut divided = self.each(divisor, |value| value / divisor);
         if divisor == 0.0 {
             divided.positive.clear();

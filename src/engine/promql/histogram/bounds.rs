@@ -4,17 +4,17 @@ use super::{Bucket, FloatHistogram};
 
 /// One bucket with its bounds.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Bounds {
+pub(crate) struct Bounds {
     /// The lower bound, minus infinity for the first custom bucket.
-    pub lower: f64,
+    pub(crate) lower: f64,
     /// The upper bound, infinity for the last custom bucket.
-    pub upper: f64,
+    pub(crate) upper: f64,
     /// Whether the lower bound belongs to the bucket.
-    pub lower_inclusive: bool,
+    pub(crate) lower_inclusive: bool,
     /// Whether the upper bound belongs to the bucket.
-    pub upper_inclusive: bool,
+    pub(crate) upper_inclusive: bool,
     /// How many observations it holds.
-    pub count: f64,
+    pub(crate) count: f64,
 }
 
 /// The upper bound of the bucket `index` of an exponential schema.
@@ -83,7 +83,7 @@ impl FloatHistogram {
     }
 
     /// Every bucket in rising order of values; the zero bucket only where it is not empty.
-    pub fn buckets(&self) -> Vec<Bounds> {
+    pub(crate) fn buckets(&self) -> Vec<Bounds> {
         let mut buckets: Vec<Bounds> = Vec::with_capacity(self.positive.len() + self.negative.len() + 1);
         buckets.extend(self.negative.iter().rev().map(|bucket| {
             let mut bounds = self.negative_bounds(*bucket);

@@ -4,7 +4,7 @@ use super::{Bucket, FloatHistogram, ResetHint};
 
 impl FloatHistogram {
     /// Whether the counters started anew between `previous` and this; a hint is believed before the counts are.
-    pub fn is_reset_after(&self, previous: &Self) -> bool {
+    pub(crate) fn is_reset_after(&self, previous: &Self) -> bool {
         match self.reset_hint {
             ResetHint::Reset => true,
             ResetHint::NotReset => false,

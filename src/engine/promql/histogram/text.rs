@@ -26,7 +26,7 @@ impl fmt::Display for FloatHistogram {
 
 impl FloatHistogram {
     /// The histogram in the notation of rule tests, which tells what [`fmt::Display`] leaves out: schema and hint.
-    pub fn notation(&self) -> String {
+    pub(crate) fn notation(&self) -> String {
         let mut fields: Vec<String> = Vec::new();
         let mut field = |name: &str, value: f64| {
             if value != 0.0 {

@@ -23,7 +23,7 @@ use crate::engine::labels::Labels;
 use crate::engine::pattern::PatternBudget;
 
 /// The longest query text, in bytes.
-pub const QUERY_BYTES_MAX: usize = 256 * 1024;
+pub(crate) const QUERY_BYTES_MAX: usize = 256 * 1024;
 
 /// The highest tree: a chain of `a + b + c …` grows by one with each operator.
 pub const HEIGHT_MAX: usize = 256;

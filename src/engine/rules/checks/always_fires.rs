@@ -51,7 +51,7 @@ fn filters(expr: &Expr) -> bool {
     });
     // What was recorded may have been compared there, and alerts are there only while they are open.
     let recorded = |name: &str| name.contains(':') || name.starts_with("ALERTS");
-    filters || selectors(expr).iter().any(|found| literal_name(found.selector).is_some_and(recorded))
+    filters || selectors(expr).iter().any(|found| literal_name(found.vector).is_some_and(recorded))
 }
 
 /// Where a comparison stands that keeps what it compares.

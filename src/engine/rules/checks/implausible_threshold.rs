@@ -210,7 +210,7 @@ fn quantity(subject: &Subject<'_>, expr: &Expr) -> Quantity {
 /// A quotient of a metric's part by the same metric is a ratio.
 fn part_of_whole(part: &Expr, whole: &Expr) -> Quantity {
     let names = |expr| -> Vec<String> {
-        selectors(expr).iter().filter_map(|found| literal_name(found.selector).map(str::to_owned)).collect()
+        selectors(expr).iter().filter_map(|found| literal_name(found.vector).map(str::to_owned)).collect()
     };
     match (names(part).as_slice(), names(whole).as_slice()) {
         ([part], [whole]) if part == whole => Quantity::Ratio,
@@ -220,7 +220,7 @@ fn part_of_whole(part: &Expr, whole: &Expr) -> Quantity {
 
 fn is_bucket(expr: &Expr) -> bool {
     let names_buckets = |name| sample_names(name).any(|sample| sample.part == Part::Bucket);
-    selectors(expr).iter().all(|found| literal_name(found.selector).is_some_and(names_buckets))
+    selectors(expr).iter().all(|found| literal_name(found.vector).is_some_and(names_buckets))
 }
 
 /// The node that holds a threshold of this value.

@@ -33,30 +33,30 @@ pub(super) fn check(subject: &Subject<'_>, findings: &mut Findings<'_>) {
 /// A label that an expression asks of a metric that does not have it.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("`{metric}` has no label `{label}`")]
-pub struct MissingLabel {
+pub(crate) struct MissingLabel {
     /// The metric, as the expression names it.
-    pub metric: String,
+    pub(crate) metric: String,
     /// The label.
-    pub label: String,
+    pub(crate) label: String,
     /// The labels the metric has.
-    pub labels: Vec<Arc<str>>,
+    pub(crate) labels: Vec<Arc<str>>,
     /// The bytes of the part of the expression that asks for it.
-    pub part: Range<usize>,
+    pub(crate) part: Range<usize>,
 }
 
 impl MissingLabel {
     /// The label that was most likely meant.
-    pub fn near(&self) -> Option<&str> {
+    pub(crate) fn near(&self) -> Option<&str> {
         closest(&self.label, self.labels.iter().map(AsRef::as_ref))
     }
 }
 
 /// Every label in a selector or a grouping that its metric, where one is plain to see, does not have.
-pub fn missing_labels(expr: &Expr, metrics: &KnownMetrics) -> Vec<MissingLabel> {
+pub(crate) fn missing_labels(expr: &Expr, metrics: &KnownMetrics) -> Vec<MissingLabel> {
     let mut found = Vec::new();
     for selection in selectors(expr) {
-        let Some(known) = known(metrics, selection.selector) else { continue };
-        let missing = selection.selector.matchers.iter().filter(|matcher| !known.has(&matcher.name));
+        let Some(known) = known(metrics, selection.vector) else { continue };
+        let missing = selection.vector.matchers.iter().filter(|matcher| !known.has(&matcher.name));
         found.extend(missing.map(|matcher| known.clone().without(&matcher.name, &selection.span)));
     }
     walk(expr, &mut |part| {

@@ -66,6 +66,6 @@ fn report_outside(findings: &mut Findings<'_>, place: &Range<usize>, value: f64)
 fn loses_bounds(subject: &Subject<'_>, arg: &Expr) -> bool {
     let are_buckets = selectors(arg)
         .iter()
-        .all(|found| literal_name(found.selector).is_some_and(|name| name.ends_with("_bucket")));
+        .all(|found| literal_name(found.vector).is_some_and(|name| name.ends_with("_bucket")));
     are_buckets && !kept(arg, subject.metrics).may_have(BUCKET_BOUND)
 }

@@ -18,7 +18,7 @@ pub(super) fn check(subject: &Subject<'_>, findings: &mut Findings<'_>) {
         return;
     }
     for found in selectors(&subject.rule.expr) {
-        let Some(name) = literal_name(found.selector) else { continue };
+        let Some(name) = literal_name(found.vector) else { continue };
         if !subject.metrics.checks(name) {
             continue;
         }

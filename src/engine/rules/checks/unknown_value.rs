@@ -11,8 +11,8 @@ const UNKNOWN: &str = "unknown";
 
 pub(super) fn check(subject: &Subject<'_>, findings: &mut Findings<'_>) {
     for selection in selectors(&subject.rule.expr) {
-        for matcher in &selection.selector.matchers {
-            let Some(values) = closed_of(subject, selection.selector, &matcher.name) else { continue };
+        for matcher in &selection.vector.matchers {
+            let Some(values) = closed_of(subject, selection.vector, &matcher.name) else { continue };
             let values: Vec<&str> = values.iter().map(AsRef::as_ref).collect();
             let Some(written) = never(matcher, &values) else { continue };
             let place = subject

@@ -4,7 +4,7 @@ use crate::engine::promql::EvalError;
 
 /// Why the evaluation of a rule fails; its alerts and series stay as they were.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RuleError {
+pub(crate) enum RuleError {
     /// The expression has no result.
     #[error(transparent)]
     Query(#[from] EvalError),

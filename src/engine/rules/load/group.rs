@@ -14,7 +14,8 @@ use crate::engine::yaml::{Fields, Findings, Text};
 use crate::engine::yaml::{Node, Notation};
 
 /// The keys it may have.
-pub const KEYS: [&str; 7] = ["name", "interval", "evaluate", "limit", "query_offset", "labels", "rules"];
+pub(crate) const KEYS: [&str; 7] =
+    ["name", "interval", "evaluate", "limit", "query_offset", "labels", "rules"];
 
 /// Every group of a document.
 pub(super) fn read_all(

@@ -18,7 +18,7 @@ use crate::engine::yaml::{Fields, Findings, Text};
 use crate::engine::yaml::{Node, Value};
 
 /// The keys it may have.
-pub const KEYS: [&str; 20] = [
+pub(crate) const KEYS: [&str; 20] = [
     "record",
     "alert",
     "id",
@@ -115,7 +115,7 @@ pub(super) fn read(node: &Node, around: Surroundings<'_>, findings: &mut Finding
     let rule = Rule {
         id: Arc::from(""),
         name: Arc::from(name.content.as_str()),
-        selectors: selectors(&query.expr).into_iter().map(|found| found.selector.matchers.clone()).collect(),
+        selectors: selectors(&query.expr).into_iter().map(|found| found.vector.matchers.clone()).collect(),
         query: Arc::from(query.expr.to_string()),
         expr: query.expr,
         refused: query.refused,
@@ -294,7 +294,7 @@ fn alerting(fields: &Fields<'_>, query: Option<&Query>, findings: &mut Findings<
         Some(metric) => Some(Arc::from(metric.text.trim())),
         None => selectors(&query.expr)
             .first()
-            .and_then(|found| inspect::literal_name(found.selector).map(Arc::from)),
+            .and_then(|found| inspect::literal_name(found.vector).map(Arc::from)),
     };
     Some(Alerting {
         annotations: sorted(annotations),

@@ -16,26 +16,26 @@ use crate::engine::time::Timestamp;
 
 /// What one rule reads.
 #[derive(Clone, Debug)]
-pub struct RuleReads {
+pub(crate) struct RuleReads {
     /// Its selectors.
-    pub selectors: Vec<Vec<Matcher>>,
+    pub(crate) selectors: Vec<Vec<Matcher>>,
 }
 
 /// The rules that read a series, by their reader numbers, rising.
-pub type Readers = Arc<[u32]>;
+pub(crate) type Readers = Arc<[u32]>;
 
 /// A series that moved, with the rules that read it.
 #[derive(Clone, Debug)]
-pub struct MovedSeries {
+pub(crate) struct MovedSeries {
     /// Its labels, metric name not included.
-    pub labels: Labels,
+    pub(crate) labels: Labels,
     /// Who reads it.
-    pub readers: Readers,
+    pub(crate) readers: Readers,
 }
 
 /// Which rules read which families and series.
 #[derive(Debug, Default)]
-pub struct Watch {
+pub(crate) struct Watch {
     rules: Vec<RuleReads>,
     /// Rules by the metric names their selectors spell out.
     by_name: HashMap<Arc<str>, Vec<u32>>,
@@ -73,7 +73,7 @@ struct FamilySelector {
 
 impl Watch {
     /// Other rules read from now on.
-    pub fn replace(&mut self, rules: Vec<RuleReads>) {
+    pub(crate) fn replace(&mut self, rules: Vec<RuleReads>) {
         let mut by_name: HashMap<Arc<str>, Vec<u32>> = HashMap::new();
         let mut nameless = Vec::new();
         for (reader, rule) in (0_u32..).zip(&rules) {
@@ -91,17 +91,17 @@ impl Watch {
     }
 
     /// Every family a rule reads.
-    pub fn families(&self) -> &BTreeSet<FamilyId> {
+    pub(crate) fn families(&self) -> &BTreeSet<FamilyId> {
         &self.families
     }
 
     /// Whether the store has families that were not matched yet.
-    pub fn is_behind(&self, store: &Store) -> bool {
+    pub(crate) fn is_behind(&self, store: &Store) -> bool {
         store.families_len() != self.known
     }
 
     /// Matches the families that came since the last look.
-    pub fn look_again(&mut self, store: &mut Store) {
+    pub(crate) fn look_again(&mut self, store: &mut Store) {
         let before = self.families.len();
         for family in store.families_since(self.known) {
             let selectors = self.selectors(store, family);
@@ -142,7 +142,7 @@ impl Watch {
     }
 
     /// Takes note that series left.
-    pub fn leave(&mut self, removed: &[Removed]) {
+    pub(crate) fn leave(&mut self, removed: &[Removed]) {
         for gone in removed {
             self.series.remove(&gone.id);
             let readers = self.readers(gone.family, &gone.labels);
@@ -153,7 +153,7 @@ impl Watch {
     }
 
     /// The series that moved or left since the last call and that rules read.
-    pub fn moved(&mut self, store: &mut Store) -> Vec<MovedSeries> {
+    pub(crate) fn moved(&mut self, store: &mut Store) -> Vec<MovedSeries> {
         let mut moved = std::mem::take(&mut self.left);
         for series in store.touched() {
             // Those that left are there already, with the labels they had.
@@ -178,7 +178,7 @@ impl Watch {
     }
 
     /// Samples what the rules evaluated at `now` read.
-    pub fn sample(&self, readers: &[usize], store: &Store, history: &mut History, now: Timestamp) {
+    pub(crate) fn sample(&self, readers: &[usize], store: &Store, history: &mut History, now: Timestamp) {
         let mut families: BTreeSet<FamilyId> = BTreeSet::new();
         for reader in readers {
             families.extend(self.families_of.get(*reader).into_iter().flatten());

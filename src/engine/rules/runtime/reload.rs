@@ -20,7 +20,7 @@ type Key = (bool, String);
 impl Rules {
     /// Puts another set in force. A rule whose essence is unchanged keeps its state, wherever it moved; the alerts of
     /// others end.
-    pub fn replace(&mut self, set: RuleSet, now: Timestamp) {
+    pub(crate) fn replace(&mut self, set: RuleSet, now: Timestamp) {
         let before = std::mem::take(&mut self.groups);
         let mut schedules = BTreeMap::new();
         let mut states: BTreeMap<Key, RuleState> = BTreeMap::new();
@@ -70,7 +70,7 @@ impl Rules {
     }
 
     /// Evaluates as other settings have it from now on. Alerts stay; their texts are written anew.
-    pub fn configure(&mut self, settings: RuleSettings, now: Timestamp) {
+    pub(crate) fn configure(&mut self, settings: RuleSettings, now: Timestamp) {
         let stopwatch = self.settings.stopwatch.clone();
         self.settings = RuleSettings { stopwatch, ..settings };
         for place in 0..self.groups.len() {
@@ -87,7 +87,7 @@ impl Rules {
     }
 
     /// Expands the annotations that a reload took away, so that readers need not wait for the next evaluation.
-    pub fn write_annotations(&mut self, storage: &mut dyn RuleStorage, now: Timestamp) {
+    pub(crate) fn write_annotations(&mut self, storage: &mut dyn RuleStorage, now: Timestamp) {
         let mut template_steps = EVALUATION_STEPS_MAX;
         self.views = None;
         for state in &mut self.groups {

@@ -10,7 +10,7 @@ use crate::engine::rules::view::{AlertView, GroupView, KindView, LevelView, Rule
 
 impl Rules {
     /// The groups as readers see them; those that were not evaluated since the last call are the same.
-    pub fn views(&mut self) -> Arc<[Arc<GroupView>]> {
+    pub(crate) fn views(&mut self) -> Arc<[Arc<GroupView>]> {
         if let Some(views) = &self.views {
             return Arc::clone(views);
         }
@@ -20,12 +20,12 @@ impl Rules {
     }
 
     /// The groups as readers see them.
-    pub fn groups(&self) -> Vec<GroupView> {
+    pub(crate) fn groups(&self) -> Vec<GroupView> {
         self.groups.iter().map(GroupState::view).collect()
     }
 
     /// Every pending or firing alert, in the order of rules and labels, those about limits last.
-    pub fn alerts(&self) -> Vec<AlertView> {
+    pub(crate) fn alerts(&self) -> Vec<AlertView> {
         let rules = || self.groups.iter().flat_map(|group| group.rules.iter().map(move |rule| (group, rule)));
         let alerts = rules().flat_map(|(group, rule)| rule.alerts(&group.group));
         alerts.chain(rules().filter_map(|(group, rule)| rule.limit_alert(&group.group))).collect()
@@ -45,8 +45,6 @@ impl GroupState {
             file: self.group.file.clone(),
             interval: self.group.interval,
             limit: self.group.limit.map_or(0, usize::from),
-            query_offset: self.group.query_offset,
-            evaluate: self.schedule.evaluate(),
             last_evaluation: self.last_evaluation,
             evaluation_time: self.evaluation_time,
             rules: self.rules.iter().map(|rule| rule.view(&self.group)).collect(),

@@ -1,10 +1,10 @@
 //! What an expansion may cost, counted in steps and bytes: never in time, so that a replay agrees with what was.
 
 /// The steps of one expansion, about 10 ms.
-pub const EXPANSION_STEPS_MAX: u64 = 100_000;
+pub(crate) const EXPANSION_STEPS_MAX: u64 = 100_000;
 
 /// The steps of all expansions of one evaluation, about 50 ms.
-pub const EVALUATION_STEPS_MAX: u64 = 5 * EXPANSION_STEPS_MAX;
+pub(crate) const EVALUATION_STEPS_MAX: u64 = 5 * EXPANSION_STEPS_MAX;
 
 /// The bytes that are handled in the time of one step.
 const BYTES_PER_STEP: usize = 16;

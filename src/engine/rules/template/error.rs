@@ -14,17 +14,17 @@ use crate::engine::diagnostic::closest;
 /// Why a text is no template.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{error}")]
-pub struct Problem {
+pub(crate) struct Problem {
     /// The bytes of the template at fault.
-    pub span: Range<usize>,
+    pub(crate) span: Range<usize>,
     /// What is wrong.
-    pub error: SyntaxError,
+    pub(crate) error: SyntaxError,
 }
 
 /// What is wrong with a template, in Go's words where it has some.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[expect(missing_docs, reason = "each says it in its words")]
-pub enum SyntaxError {
+#[cfg_attr(not(test), expect(clippy::missing_docs_in_private_items, reason = "each says it in its words"))]
+pub(crate) enum SyntaxError {
     #[error("{0}")]
     NoToken(Wrong),
     #[error("bad number syntax: {0}")]
@@ -79,7 +79,7 @@ impl Problem {
     }
 
     /// What to do about it, as a sentence.
-    pub fn advice(&self) -> Option<String> {
+    pub(crate) fn advice(&self) -> Option<String> {
         match &self.error {
             SyntaxError::UnclosedAction | SyntaxError::NoToken(Wrong::UnclosedAction) => {
                 Some("Its `}}` is missing.".to_owned())
@@ -156,7 +156,7 @@ fn unclosed(text: &str, at: usize) -> Option<Range<usize>> {
 /// Why a template has no text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
-pub struct ExpandError {
+pub(crate) struct ExpandError {
     /// What fails, in Go's words where it has some.
     reason: String,
     /// The defined template that ran, where it was not the whole.
@@ -188,12 +188,12 @@ impl ExpandError {
     }
 
     /// Whether it failed because its steps were spent.
-    pub const fn is_cut(&self) -> bool {
+    pub(crate) const fn is_cut(&self) -> bool {
         self.is_cut
     }
 
     /// What Prometheus says in place of the text, for an alert of this name.
-    pub fn in_prometheus(&self, alert: &str) -> String {
+    pub(crate) fn in_prometheus(&self, alert: &str) -> String {
         let name = format!("__alert_{alert}");
         let Self { reason, line, column, part, .. } = self;
         let running = quoted(self.template.as_deref().unwrap_or(&name));

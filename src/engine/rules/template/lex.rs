@@ -55,29 +55,41 @@ pub(super) enum Keyword {
 
 /// What is no token, in Go's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Wrong {
+pub(crate) enum Wrong {
+    /// An action without its end.
     #[error("unclosed action")]
     UnclosedAction,
+    /// A comment without its end.
     #[error("unclosed comment")]
     UnclosedComment,
+    /// A comment that its action does not end with.
     #[error("comment ends before closing delimiter")]
     CommentEndsEarly,
+    /// A parenthesis that is not closed.
     #[error("unclosed left paren")]
     UnclosedParenthesis,
+    /// A closing parenthesis too many.
     #[error("unexpected right paren")]
     UnopenedParenthesis,
+    /// A colon without an equals sign.
     #[error("expected :=")]
     LoneColon,
+    /// A character that no word may go on with.
     #[error("bad character U+{code:04X} '{0}'", code = u32::from(*.0))]
     BadCharacter(char),
+    /// A character that no token begins with.
     #[error("unrecognized character in action: U+{code:04X} '{0}'", code = u32::from(*.0))]
     UnknownCharacter(char),
+    /// A number that is none.
     #[error("bad number syntax")]
     BadNumber,
+    /// A quoted text without its end.
     #[error("unterminated quoted string")]
     UnclosedQuote,
+    /// A raw text without its end.
     #[error("unterminated raw quoted string")]
     UnclosedRawQuote,
+    /// A character constant without its end.
     #[error("unterminated character constant")]
     UnclosedCharacter,
 }
