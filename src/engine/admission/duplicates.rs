@@ -1,8 +1,8 @@
 //! The duplicate window: which `event_id`s have been applied lately.
 //!
 //! Ids are kept as fingerprints in one table of buckets that are a cache line each, so that a look costs one miss.
-//! Every fingerprint carries the tag of its generation. A generation ends with half the window's entries or half its
-//! age; it is forgotten once the younger ones hold the whole window's entries, or its youngest id is older than the
+//! Every fingerprint carries the tag of its generation. A generation ends with an eighth of the window's entries or of
+//! its age; it is forgotten once the younger ones hold the whole window's entries, or its youngest id is older than the
 //! window's age. So an id is known until that many others followed it or that long has passed, whichever is first.
 //! What is forgotten is overwritten when its place is needed.
 //!
@@ -11,18 +11,20 @@
 
 use std::collections::VecDeque;
 
+use super::buckets::{BUCKET, Buckets};
 use crate::engine::config::DedupeConfig;
 use crate::engine::time::Timestamp;
 use crate::engine::wire::EventId;
 
-/// Fingerprints in a bucket: one cache line.
-const BUCKET: usize = 8;
-
-/// Buckets that a fingerprint may overflow into.
+/// Buckets a fingerprint may stand in, from its home on: a distance takes four bits.
 const PROBES_MAX: usize = 16;
 
-/// Places for every id the window must know: three half windows live at a time fill three quarters.
-const PLACES_EACH: usize = 2;
+/// Generations of a full window.
+const GENERATIONS: usize = 8;
+
+/// Places for four ids the window must know: the nine eighths that live at a time fill less than two thirds, so that
+/// one in fifteen fingerprints finds its home full and the chance that it finds sixteen buckets full is negligible.
+const PLACES_FOR_FOUR: usize = 7;
 
 /// Windows that are kept over changes of the size; one more change in a short time forgets the oldest.
 const BEFORE_MAX: usize = 4;
@@ -30,8 +32,6 @@ const BEFORE_MAX: usize = 4;
 /// The low bits of an entry: the tag of its generation, 0 where the place is free.
 const TAG_BITS: u32 = 12;
 const TAG_MASK: u64 = (1 << TAG_BITS) - 1;
-
-type Bucket = [u64; BUCKET];
 
 /// What the window says of an id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,9 +55,11 @@ struct Generation {
 #[derive(Debug)]
 pub(crate) struct DuplicateWindow {
     config: DedupeConfig,
-    buckets: Vec<Bucket>,
-    /// By bucket: how many of the next ones may hold what belongs here.
-    overflows: Vec<u8>,
+    buckets: Buckets,
+    /// By bucket: how far from it what belongs there may stand.
+    reaches: Vec<Reach>,
+    /// The tag from which on the younger half of every reach holds.
+    reaches_from: u64,
     /// The youngest last; their tags follow one another.
     generations: VecDeque<Generation>,
     /// The tag of the oldest generation that is known.
@@ -70,6 +72,26 @@ pub(crate) struct DuplicateWindow {
     before: Vec<Self>,
 }
 
+/// How many of the buckets that follow a bucket may hold what belongs there: since the reaches were last turned in the
+/// low four bits, before that in the high ones. Without turning a reach would only ever grow, and a look with it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Reach(u8);
+
+impl Reach {
+    fn get(self) -> usize {
+        usize::from((self.0 & 15).max(self.0 >> 4))
+    }
+
+    fn extend(&mut self, distance: u8) {
+        self.0 = self.0 & !15 | (self.0 & 15).max(distance);
+    }
+
+    /// Forgets the older half.
+    fn turn(&mut self) {
+        self.0 <<= 4;
+    }
+}
+
 /// Where an id lies, and what stands there for it.
 #[derive(Clone, Copy, Debug)]
 struct Fingerprint {
@@ -80,17 +102,22 @@ struct Fingerprint {
 impl DuplicateWindow {
     /// An empty window.
     pub(crate) fn new(config: DedupeConfig) -> Self {
-        let count = config.entries.saturating_mul(PLACES_EACH).div_ceil(BUCKET);
+        let count = Self::buckets_for(&config);
         Self {
             config,
-            buckets: vec![[0; BUCKET]; count],
-            overflows: vec![0; count],
+            buckets: Buckets::new(count),
+            reaches: vec![Reach::default(); count],
+            reaches_from: 1,
             generations: VecDeque::new(),
             oldest_tag: 1,
             homes: Vec::new(),
             fetched: 0,
             before: Vec::new(),
         }
+    }
+
+    fn buckets_for(config: &DedupeConfig) -> usize {
+        config.entries.saturating_mul(PLACES_FOR_FOUR).div_ceil(4 * BUCKET)
     }
 
     /// The same window with another size or age. Ids that it knows stay known, as long as the new one asks.
@@ -129,9 +156,12 @@ impl DuplicateWindow {
     /// Whether an event with this id was applied lately.
     pub(crate) fn seen(&self, id: EventId) -> Seen {
         let print = self.fingerprint(id);
-        let reach = self.overflows.get(print.home).copied().map_or(0, usize::from);
+        let reach = self.reach(print.home);
+        // What is known of an id has its bits, and a tag from the oldest one on.
+        let least = print.bits << TAG_BITS | self.oldest_tag;
+        let span = TAG_MASK.saturating_sub(self.oldest_tag);
         for bucket in self.places(print.home, reach + 1).filter_map(|place| self.buckets.get(place)) {
-            if bucket.iter().any(|entry| entry >> TAG_BITS == print.bits && self.is_live(*entry)) {
+            if bucket.iter().fold(false, |found, entry| found | (entry.wrapping_sub(least) <= span)) {
                 return Seen::Duplicate;
             }
         }
@@ -145,10 +175,12 @@ impl DuplicateWindow {
         let mut homes = std::mem::take(&mut self.homes);
         homes.clear();
         homes.extend(ids.map(|id| self.fingerprint(id).home));
-        for home in &homes {
-            let first = self.buckets.get(*home).map_or(0, |bucket| bucket[0]);
-            self.fetched ^= first ^ u64::from(self.overflows.get(*home).copied().unwrap_or(0));
+        let first = |home: usize| self.buckets.get(home).map_or(0, |bucket| bucket[0]);
+        let mut fetched = homes.iter().fold(0, |read, home| read ^ first(*home));
+        for home in homes.iter().filter(|home| self.reach(**home) > 0) {
+            fetched ^= first(home + 1);
         }
+        self.fetched ^= fetched;
         self.homes = homes;
     }
 
@@ -172,8 +204,8 @@ impl DuplicateWindow {
         if let Some(entry) = self.buckets.get_mut(place).and_then(|bucket| bucket.get_mut(index)) {
             *entry = print.bits << TAG_BITS | tag;
         }
-        if let Some(reach) = self.overflows.get_mut(print.home) {
-            *reach = (*reach).max(distance);
+        if let Some(reach) = self.reaches.get_mut(print.home) {
+            reach.extend(distance);
         }
     }
 
@@ -182,8 +214,12 @@ impl DuplicateWindow {
         self.own_len() + self.before.iter().map(Self::own_len).sum::<usize>()
     }
 
+    fn reach(&self, home: usize) -> usize {
+        self.reaches.get(home).copied().map_or(0, Reach::get)
+    }
+
     /// The nearest place that is free or forgotten, and how many buckets from home it is; the first place at home
-    /// where all are taken, which a table three quarters full does not come to.
+    /// where all are taken, which a table less than two thirds full does not come to.
     fn free_place(&self, home: usize) -> (usize, usize, u8) {
         for (distance, place) in (0_u8..).zip(self.places(home, PROBES_MAX)) {
             let bucket = self.buckets.get(place).into_iter().flatten();
@@ -206,12 +242,9 @@ impl DuplicateWindow {
         entry & TAG_MASK >= self.oldest_tag
     }
 
-    fn half(&self) -> usize {
-        self.config.entries.div_ceil(2)
-    }
-
     fn is_over(&self, generation: &Generation, now: Timestamp) -> bool {
-        generation.entries >= self.half() || now.since(generation.first) >= self.config.age / 2
+        generation.entries >= self.config.entries.div_ceil(GENERATIONS)
+            || now.since(generation.first) >= self.config.age / GENERATIONS as u32
     }
 
     fn begin_generation(&mut self, now: Timestamp) {
@@ -230,18 +263,24 @@ impl DuplicateWindow {
         }
         self.generations.push_back(Generation { tag, entries: 0, first: now, last: now });
         self.oldest_tag = self.generations.front().map_or(tag, |oldest| oldest.tag);
+        if self.oldest_tag >= self.reaches_from {
+            // Nothing is known any more of what the older halves are for.
+            self.reaches.iter_mut().for_each(Reach::turn);
+            self.reaches_from = tag;
+        }
     }
 
     /// Begins the tags anew where they have run out, and frees what is forgotten; returns the next tag.
     fn renumber(&mut self) -> u64 {
         let oldest = self.generations.front().map_or(TAG_MASK + 1, |oldest| oldest.tag);
-        for entry in self.buckets.iter_mut().flatten() {
+        for entry in self.buckets.all_mut().iter_mut().flatten() {
             let tag = *entry & TAG_MASK;
             *entry = if tag >= oldest { *entry - oldest + 1 } else { 0 };
         }
         for generation in &mut self.generations {
             generation.tag = generation.tag - oldest + 1;
         }
+        self.reaches_from = (self.reaches_from + 1).saturating_sub(oldest);
         self.generations.back().map_or(0, |youngest| youngest.tag) + 1
     }
 
@@ -283,7 +322,17 @@ mod tests {
             let oldest = id.saturating_sub(999);
             assert_eq!(window.seen(EventId(oldest)), Seen::Duplicate, "{oldest} of {id}");
         }
-        assert!(window.len() <= 2_000);
+        assert!(window.len() <= 1_250, "{}", window.len());
+    }
+
+    #[test]
+    fn a_look_costs_no_more_after_many_windows() {
+        let mut window = window(10_000);
+        for id in 0..200_000 {
+            window.insert(EventId(id), at(0));
+        }
+        let reaches: usize = window.reaches.iter().map(|reach| reach.get()).sum();
+        assert!(reaches < window.reaches.len(), "{reaches} of {} buckets", window.reaches.len());
     }
 
     #[test]
