@@ -4,6 +4,8 @@ use std::fmt;
 
 use uuid::Uuid;
 
+use crate::engine::wire::hyphenated_uuid;
+
 /// The longest id kept letter by letter.
 const INLINE_BYTES_MAX: usize = 22;
 
@@ -27,8 +29,8 @@ pub(crate) struct IdKey([u8; 24]);
 impl IdKey {
     /// The key of an id.
     pub(crate) fn new(id: &str) -> Self {
-        if let Some(bytes) = hyphenated(id.as_bytes()) {
-            return Self::with_kind(KIND_UUID, &bytes);
+        if let Some(number) = lower_case_uuid(id.as_bytes()) {
+            return Self::with_kind(KIND_UUID, &number.to_be_bytes());
         }
         if id.len() <= INLINE_BYTES_MAX {
             return Self::with_kind(id.len() as u8, id.as_bytes());
@@ -38,8 +40,10 @@ impl IdKey {
 
     fn with_kind(kind: u8, bytes: &[u8]) -> Self {
         let mut key = [0; 24];
-        for (place, byte) in key.iter_mut().zip(std::iter::once(&kind).chain(bytes)) {
-            *place = *byte;
+        let [first, rest @ ..] = &mut key;
+        *first = kind;
+        if let Some(place) = rest.get_mut(..bytes.len()) {
+            place.copy_from_slice(bytes);
         }
         Self(key)
     }
@@ -51,30 +55,11 @@ impl fmt::Debug for IdKey {
     }
 }
 
-/// The bytes of a UUID written in lower case with hyphens, the form it has when it is printed.
-fn hyphenated(text: &[u8]) -> Option<[u8; 16]> {
-    if text.len() != 36 {
-        return None;
-    }
-    let mut bytes = [0; 16];
-    let mut nibbles = 0;
-    for (place, letter) in text.iter().enumerate() {
-        if matches!(place, 8 | 13 | 18 | 23) {
-            if *letter != b'-' {
-                return None;
-            }
-            continue;
-        }
-        let nibble = match letter {
-            b'0'..=b'9' => letter - b'0',
-            b'a'..=b'f' => letter - b'a' + 10,
-            _ => return None,
-        };
-        let byte = bytes.get_mut(nibbles / 2)?;
-        *byte = *byte << 4 | nibble;
-        nibbles += 1;
-    }
-    Some(bytes)
+/// The number of a UUID written in lower case with hyphens, the form it has when it is printed.
+fn lower_case_uuid(text: &[u8]) -> Option<u128> {
+    let text: &[u8; 36] = text.try_into().ok()?;
+    let has_capitals = text.iter().fold(false, |found, byte| found | byte.is_ascii_uppercase());
+    if has_capitals { None } else { hyphenated_uuid(text) }
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ impl FromStr for EventId {
 
 /// The number a UUID with hyphens stands for.
 #[inline]
-pub(super) fn hyphenated_uuid(text: &[u8; 36]) -> Option<u128> {
+pub(in crate::engine) fn hyphenated_uuid(text: &[u8; 36]) -> Option<u128> {
     let [
         a @ ..,
         b'-',

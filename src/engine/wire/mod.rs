@@ -37,6 +37,7 @@ use crate::engine::time::Timestamp;
 
 pub(crate) use decode::Element;
 pub use decode::{Decoder, Verdict};
+pub(in crate::engine) use identity::hyphenated_uuid;
 pub use payload::EventType;
 pub(crate) use payload::Payload;
 pub use settings::WireSettings;
@@ -137,14 +138,15 @@ const LIKELY_WITHIN: usize = 128;
 /// The id that a message most likely has, found without reading the message: good for fetching ahead, for nothing else.
 pub(crate) fn likely_id(payload: &[u8]) -> Option<EventId> {
     const KEY: &[u8] = b"\"event_id\"";
-    const FIRST: &[u8] = b"{\"event_id\":\"";
-    let id = if let Some(id) = payload.strip_prefix(FIRST) {
-        id
-    } else {
-        let head = payload.get(..LIKELY_WITHIN).unwrap_or(payload);
-        let after = head.get(memchr::memmem::find(head, KEY)? + KEY.len()..)?;
-        after.get(memchr::memchr(b'"', after)? + 1..)?
-    };
+    const FIRST: &[u8; 13] = b"{\"event_id\":\"";
+    if let Some((FIRST, rest)) = payload.split_first_chunk()
+        && let Some(id) = rest.first_chunk().and_then(hyphenated_uuid)
+    {
+        return Some(EventId(id));
+    }
+    let head = payload.get(..LIKELY_WITHIN).unwrap_or(payload);
+    let after = head.get(memchr::memmem::find(head, KEY)? + KEY.len()..)?;
+    let id = after.get(memchr::memchr(b'"', after)? + 1..)?;
     std::str::from_utf8(id.get(..36)?).ok()?.parse().ok()
 }
 
