@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::engine::config::Config;
 use crate::engine::fact::Fact;
 
 use super::driver::command::Command;
@@ -31,6 +32,18 @@ pub(crate) struct ShellContext {
 }
 
 impl ShellContext {
+    /// What they share at the start, when nothing has happened.
+    pub(crate) fn new(settings: Settings, config: Config) -> Self {
+        Self {
+            mailbox: Arc::new(Mailbox::new(settings.flow.queue_bytes_max)),
+            status: Arc::new(Status::default()),
+            stop: Arc::new(Stop::default()),
+            settings: Arc::new(settings),
+            renewals: Arc::new(Renewals::default()),
+            config: Arc::new(ConfigInForce::new(config)),
+        }
+    }
+
     /// Notes that a connection stands.
     pub(crate) fn link_is_up(&self, topic: Topic) {
         self.tell(self.status.clear(topic));

@@ -1,0 +1,100 @@
+//! Ending: waits until somebody says so, and ends in order.
+
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
+
+use super::context::ShellContext;
+use super::driver::command::Command;
+use super::reload::ReloadWish;
+
+/// How long lanes may take to notice that the process stops.
+const LANES_WAIT: Duration = Duration::from_secs(3);
+
+/// What runs, and by what it is brought to its end.
+#[derive(Debug)]
+pub(super) struct Running {
+    /// What the parts share.
+    pub(super) context: ShellContext,
+    /// Where a reload is wished for.
+    pub(super) reload: mpsc::Sender<ReloadWish>,
+    /// The threads of the lanes.
+    pub(super) lanes: Vec<JoinHandle<()>>,
+    /// Tells when the driver has ended.
+    pub(super) driver_end: oneshot::Receiver<()>,
+}
+
+impl Running {
+    /// Waits for SIGTERM, SIGINT or the caller; SIGHUP reloads meanwhile.
+    ///
+    /// # Errors
+    /// Where signals cannot be listened for, and where the engine ended by itself.
+    pub(super) async fn until_told(&mut self, told: Option<oneshot::Receiver<()>>) -> anyhow::Result<()> {
+        tokio::select! {
+            told = wait(told, &self.reload) => told,
+            // It ends by itself only where it panicked; another process can do better than one without an engine.
+            _ = &mut self.driver_end => {
+                anyhow::bail!("cannot go on: the engine ended, which is a bug; see the log above")
+            }
+        }
+    }
+
+    /// Ends in order: no more events in, what is queued applied, what is pending published, within the grace.
+    pub(super) async fn finish(self) {
+        let Self { context, lanes, driver_end, reload: _ } = self;
+        tracing::info!("stopping");
+        context.stop.stop();
+        let joined = tokio::task::spawn_blocking(move || {
+            for lane in lanes {
+                // A lane that panicked has nothing more to hand over.
+                drop(lane.join());
+            }
+        });
+        if tokio::time::timeout(LANES_WAIT, joined).await.is_err() {
+            tracing::warn!("a lane does not end; going on without it");
+        }
+        context.mailbox.close();
+        context.mailbox.command(Command::Finish);
+        let grace = context.config.get().shutdown_grace;
+        if tokio::time::timeout(grace, driver_end).await.is_ok() {
+            tracing::info!("stopped");
+        } else {
+            tracing::warn!(
+                ?grace,
+                "stopped with alert events unpublished: the broker did not take them in time"
+            );
+        }
+    }
+}
+
+async fn wait(told: Option<oneshot::Receiver<()>>, reload: &mpsc::Sender<ReloadWish>) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    let mut hang_up = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
+    let told = async {
+        let is_told = match told {
+            Some(told) => told.await.is_ok(),
+            None => false,
+        };
+        if !is_told {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::pin!(told);
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+            () = &mut told => return Ok(()),
+            _ = hang_up.recv() => {
+                tracing::info!("SIGHUP: reloading");
+                let (wish, _outcome) = oneshot::channel();
+                // The log tells what came of it.
+                drop(reload.send(wish).await);
+            }
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Serving: the HTTP listeners, bound before anything else runs, and what stands behind them.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, mpsc};
+
+use super::clock::Clock;
+use super::context::ShellContext;
+use super::http::queries::Queries;
+use super::http::{self, Routes, Web};
+use super::reload::ReloadWish;
+use super::settings::HttpSettings;
+
+/// Pages that may be open and live at a time.
+const PAGES_MAX: usize = 32;
+
+/// Where HTTP is served.
+pub(super) struct Listeners {
+    listener: TcpListener,
+    admin: Option<TcpListener>,
+}
+
+impl Listeners {
+    /// Takes the addresses.
+    ///
+    /// # Errors
+    /// Where one is in use or not of this machine.
+    pub(super) fn bind(settings: &HttpSettings) -> anyhow::Result<Self> {
+        let bind = |address: SocketAddr| anyhow::Ok(TcpListener::from_std(http::bind(address)?)?);
+        Ok(Self { listener: bind(settings.listen)?, admin: settings.admin_listen.map(bind).transpose()? })
+    }
+}
+
+/// Serves until the process ends; the address of the first listener.
+///
+/// # Errors
+/// Where a listener does not know its address.
+pub(super) fn serve(
+    context: &ShellContext,
+    clock: Clock,
+    reload: &mpsc::Sender<ReloadWish>,
+    listeners: Listeners,
+) -> anyhow::Result<SocketAddr> {
+    let settings = Arc::new(context.settings.http.clone());
+    let posts = (settings.requests_max / 4).max(1);
+    let web = Web {
+        mailbox: Arc::clone(&context.mailbox),
+        status: Arc::clone(&context.status),
+        clock,
+        queries: Queries::new(Arc::clone(&context.mailbox), Arc::clone(&context.config)),
+        reload: reload.clone(),
+        requests: Arc::new(Semaphore::new(settings.requests_max.saturating_sub(posts).max(1))),
+        posts: Arc::new(Semaphore::new(posts)),
+        config: Arc::clone(&context.config),
+        live: Arc::default(),
+        pages: Arc::new(Semaphore::new(PAGES_MAX)),
+        body_bytes_max: settings.body_bytes_max,
+    };
+    let address = listeners.listener.local_addr()?;
+    tracing::info!(%address, "listening for HTTP");
+    let routes = if listeners.admin.is_some() { Routes::Public } else { Routes::All };
+    tokio::spawn(http::serve(listeners.listener, http::router(web.clone(), routes), Arc::clone(&settings)));
+    if let Some(admin) = listeners.admin {
+        tracing::info!(address = %admin.local_addr()?, "listening for HTTP: page, API and reload");
+        tokio::spawn(http::serve(admin, http::router(web, Routes::Admin), settings));
+    }
+    Ok(address)
+}

@@ -1,0 +1,184 @@
+//! Starting: what only an edit can mend is found before the first thread, then everything is wired.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use anyhow::Context;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::engine::Engine;
+use crate::engine::catalogue::known_metrics;
+use crate::engine::config::Config;
+use crate::engine::fact::{Fact, ReloadResult};
+use crate::engine::rules::RuleSet;
+use crate::engine::wire::{EventType, Lane};
+
+use super::clock::Clock;
+use super::context::ShellContext;
+use super::driver::Driver;
+use super::driver::rejections;
+use super::end::Running;
+use super::nats::lanes::core::CoreMachine;
+use super::nats::lanes::runner::Runner;
+use super::nats::lanes::stream::StreamMachine;
+use super::nats::out::alerts::AlertPublisher;
+use super::nats::out::{client, rejected};
+use super::nats::servers::Servers;
+use super::nats::tls;
+use super::reload::{self, Reloader};
+use super::rule_files::{Load, RuleFiles};
+use super::serve::{self, Listeners};
+use super::status::Topic;
+use super::{Launch, REVISION, process};
+
+/// Starts everything.
+///
+/// # Errors
+/// What only an edit can mend; nothing runs then.
+pub(super) async fn start(launch: Launch) -> anyhow::Result<Running> {
+    let Launch { settings, config, on_listening, stop: _, source } = launch;
+    let clock = Clock::start();
+    let servers = Servers::new(&settings.nats)?;
+    tls::check(&settings.nats.tls)?;
+    let mut files = RuleFiles::new(rule_paths(&config), known_metrics(&config));
+    let load = first_load(&mut files)?;
+    let listeners = Listeners::bind(&settings.http)?;
+    let types = Types::of(&config);
+    let context = ShellContext::new(settings, config);
+    mark_unready(&context, &types);
+    let (client, connections) = client::connect(&context, &servers).await?;
+    announce(&context, &load);
+    let (alerts, alert_events) = mpsc::unbounded_channel();
+    let (rejections, copies) = rejections::queue(&context.settings.rejected, Arc::clone(&context.config));
+    let engine = begin(&context, &types, load.rules, clock);
+    let driver_end = spawn_driver(Driver {
+        standing: engine.standing(),
+        engine,
+        mailbox: Arc::clone(&context.mailbox),
+        status: Arc::clone(&context.status),
+        clock,
+        alerts,
+        rejections,
+        in_flight: 0,
+    })?;
+    let lanes = spawn_lanes(&context, &servers, &types)?;
+    tokio::spawn(client::renew(client.clone(), context.clone()));
+    tokio::spawn(AlertPublisher::new(client.clone(), connections, context.clone()).publish(alert_events));
+    tokio::spawn(rejected::publish(copies, client, context.clone()));
+    tokio::spawn(process::watch(context.clone()));
+    let (reload, wishes) = mpsc::channel(4);
+    tokio::spawn(Reloader::new(files, source, context.clone()).run(wishes));
+    let address = serve::serve(&context, clock, &reload, listeners)?;
+    if let Some(tell) = on_listening {
+        tell(address);
+    }
+    Ok(Running { context, reload, lanes, driver_end })
+}
+
+/// Which types ride which lane in this run.
+struct Types {
+    core: Vec<EventType>,
+    stream: Vec<EventType>,
+}
+
+impl Types {
+    fn of(config: &Config) -> Self {
+        let lanes = config.wire().lanes;
+        let rides_core = |event_type: &EventType| lanes.get(event_type) != Some(&Lane::JetStream);
+        let (core, stream) = EventType::ALL.iter().copied().partition(rides_core);
+        Self { core, stream }
+    }
+}
+
+/// Rule files and folders, as they are given.
+fn rule_paths(config: &Config) -> Vec<PathBuf> {
+    config.rules.iter().flatten().map(PathBuf::from).collect()
+}
+
+/// Everything that must be seen once before the sidecar is ready.
+fn mark_unready(context: &ShellContext, types: &Types) {
+    if !types.core.is_empty() {
+        context.status.expect(&[Topic::CoreLink]);
+    }
+    if !types.stream.is_empty() {
+        context.status.expect(&[Topic::StreamLink, Topic::Stream, Topic::CatchUp]);
+    }
+    context.status.expect(&[Topic::PublishLink]);
+}
+
+fn first_load(files: &mut RuleFiles) -> anyhow::Result<Load> {
+    let load = files.load();
+    if !load.is_good && load.rules.groups.is_empty() {
+        for finding in &load.lines {
+            tracing::error!(finding, "rules");
+        }
+        anyhow::bail!(
+            "no rule file is good ({}); signalbox check shows every place: mend them and start again",
+            load.lines.first().map_or("", String::as_str)
+        );
+    }
+    Ok(load)
+}
+
+fn announce(context: &ShellContext, load: &Load) {
+    if context.settings.state_dir.is_none() {
+        tracing::info!("no state folder: the state is kept in memory and starts anew with the process");
+    } else {
+        tracing::warn!("this release keeps no state on disk yet; the state starts anew with the process");
+    }
+    reload::tell(context, load);
+    context.status.note_diagnostics(&load.text);
+    let result = if load.is_good { ReloadResult::Success } else { ReloadResult::Failure };
+    context.fact(Fact::Reloaded(result));
+}
+
+/// The engine to begin with.
+fn begin(context: &ShellContext, types: &Types, rules: RuleSet, clock: Clock) -> Engine {
+    let config = context.config.get();
+    // What the stream stored lately is applied in its own time, so the engine begins there.
+    let past = (!types.stream.is_empty()).then(|| clock.now().before(config.history.window));
+    let begin = past.unwrap_or_else(|| clock.now());
+    let mut engine = Engine::new(&config, rules, begin);
+    engine.time_with(Arc::new(clock));
+    engine.name_build(env!("CARGO_PKG_VERSION"), REVISION, begin);
+    engine.observe(Fact::Disconnected, begin);
+    if past.is_some() {
+        engine.await_stream(&context.settings.jetstream.stream, clock.now());
+    }
+    engine
+}
+
+/// Runs the driver on a thread of its own; what tells when it has ended.
+fn spawn_driver(driver: Driver) -> anyhow::Result<oneshot::Receiver<()>> {
+    let (ended, end) = oneshot::channel();
+    spawn("signalbox-engine", move || {
+        driver.run();
+        // The receiver leaves only with the process.
+        let _ = ended.send(());
+    })?;
+    Ok(end)
+}
+
+fn spawn_lanes(
+    context: &ShellContext,
+    servers: &Servers,
+    types: &Types,
+) -> anyhow::Result<Vec<JoinHandle<()>>> {
+    let mut lanes = Vec::new();
+    if !types.core.is_empty() {
+        let machine = CoreMachine::new(&context.settings, &types.core);
+        let lane = Runner::new(machine, context.clone(), servers.clone());
+        lanes.push(spawn("signalbox-core", move || lane.run())?);
+    }
+    if !types.stream.is_empty() {
+        let machine = StreamMachine::new(&context.settings, &types.stream);
+        let lane = Runner::new(machine, context.clone(), servers.clone());
+        lanes.push(spawn("signalbox-stream", move || lane.run())?);
+    }
+    Ok(lanes)
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> anyhow::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(work).context("cannot start a thread")
+}
