@@ -7,6 +7,7 @@ use crate::engine::config::Config;
 use crate::engine::fact::Fact;
 
 use super::driver::command::Command;
+use super::driver::examples::RejectedExamples;
 use super::driver::mailbox::{Item, Mailbox, Slot};
 use super::in_force::ConfigInForce;
 use super::renewals::Renewals;
@@ -29,6 +30,8 @@ pub(crate) struct ShellContext {
     pub(crate) renewals: Arc<Renewals>,
     /// The configuration, for what a reload may change.
     pub(crate) config: Arc<ConfigInForce>,
+    /// The last rejected events.
+    pub(crate) rejected: Arc<RejectedExamples>,
 }
 
 impl ShellContext {
@@ -41,6 +44,7 @@ impl ShellContext {
             settings: Arc::new(settings),
             renewals: Arc::new(Renewals::default()),
             config: Arc::new(ConfigInForce::new(config)),
+            rejected: Arc::default(),
         }
     }
 

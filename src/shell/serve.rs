@@ -54,6 +54,7 @@ pub(super) fn serve(
         requests: Arc::new(Semaphore::new(settings.requests_max.saturating_sub(posts).max(1))),
         posts: Arc::new(Semaphore::new(posts)),
         config: Arc::clone(&context.config),
+        rejected: Arc::clone(&context.rejected),
         live: Arc::default(),
         pages: Arc::new(Semaphore::new(PAGES_MAX)),
         body_bytes_max: settings.body_bytes_max,

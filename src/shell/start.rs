@@ -50,7 +50,11 @@ pub(super) async fn start(launch: Launch) -> anyhow::Result<Running> {
     let (client, connections) = client::connect(&context, &servers).await?;
     announce(&context, &load);
     let (alerts, alert_events) = mpsc::unbounded_channel();
-    let (rejections, copies) = rejections::queue(&context.settings.rejected, Arc::clone(&context.config));
+    let (rejections, copies) = rejections::queue(
+        &context.settings.rejected,
+        Arc::clone(&context.config),
+        Arc::clone(&context.rejected),
+    );
     let engine = begin(&context, &types, load.rules, clock);
     let driver_end = spawn_driver(Driver {
         standing: engine.standing(),

@@ -1,6 +1,8 @@
 //! One instant of everything that readers ask of the engine: scrapes, queries, the page. It is shared with the engine,
 //! which copies what it next writes, and may be read by any thread for as long as it likes.
 
+mod cardinality;
+
 use std::sync::Arc;
 
 use crate::engine::exposition::{Chunks, FrozenMetrics, Scrape};
@@ -11,6 +13,8 @@ use crate::engine::rules::ended::EndedAlerts;
 use crate::engine::rules::view::{AlertView, GroupView, alerts_of};
 use crate::engine::series::{FamilySpec, Frozen, FrozenFamily};
 use crate::engine::time::Timestamp;
+
+pub(crate) use cardinality::Cardinality;
 
 /// Every series with its past, the last events, the rules and their alerts, at one instant.
 #[derive(Clone, Debug)]

@@ -126,6 +126,11 @@ impl FrozenFamily {
         &self.pages
     }
 
+    /// The label text of each of its series, parked ones included.
+    pub(in crate::engine) fn texts(&self) -> impl Iterator<Item = &str> {
+        self.pages.iter().flat_map(|page| page.iter().map(|row| page.text(row)))
+    }
+
     /// Whether it has no series that a scrape shows.
     pub(crate) fn is_empty(&self) -> bool {
         self.pages.iter().all(|page| page.shown(0).next().is_none())

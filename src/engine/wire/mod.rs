@@ -91,6 +91,17 @@ pub(crate) enum Reason {
 }
 
 impl Reason {
+    /// All of them.
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Malformed,
+        Self::UnknownType,
+        Self::UnsupportedVersion,
+        Self::InvalidField,
+        Self::Conflict,
+        Self::OtherLane,
+        Self::TooLarge,
+    ];
+
     /// The `reason` label of `/metrics` and the header `Signalbox-Reason`.
     pub(crate) const fn name(self) -> &'static str {
         match self {

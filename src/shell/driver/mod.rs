@@ -4,6 +4,7 @@
 
 pub(crate) mod batch;
 pub(crate) mod command;
+pub(crate) mod examples;
 pub(crate) mod mailbox;
 pub(crate) mod rejections;
 
@@ -184,6 +185,7 @@ impl Driver {
     fn pass_on(&mut self, lane: Lane, messages: &[Message<'_>], rejected: &[Rejected]) {
         for rejection in rejected {
             let Some(message) = messages.get(rejection.message) else { continue };
+            self.rejections.examples.notice((lane, message), rejection, self.clock.now());
             let kept = self.rejections.take(lane, message, rejection);
             if let Err(reason) = kept {
                 self.engine.observe(Fact::RejectedCopyDropped { reason }, self.clock.now());

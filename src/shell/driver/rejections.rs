@@ -13,6 +13,8 @@ use crate::shell::in_force::ConfigInForce;
 use crate::shell::limited_log::LimitedLog;
 use crate::shell::settings::RejectedSettings;
 
+use super::examples::RejectedExamples;
+
 /// Bytes of all copies that wait.
 const QUEUE_BYTES_MAX: usize = 8 << 20;
 
@@ -34,6 +36,8 @@ pub(crate) struct Rejections {
     queue: Sender<RejectedCopy>,
     waiting_bytes: Arc<AtomicUsize>,
     log: LimitedLog,
+    /// The last ones, for the page.
+    pub(super) examples: Arc<RejectedExamples>,
 }
 
 /// The publisher's end.
@@ -44,7 +48,11 @@ pub(crate) struct RejectedCopies {
 }
 
 /// Both ends of the queue.
-pub(crate) fn queue(settings: &RejectedSettings, config: Arc<ConfigInForce>) -> (Rejections, RejectedCopies) {
+pub(crate) fn queue(
+    settings: &RejectedSettings,
+    config: Arc<ConfigInForce>,
+    examples: Arc<RejectedExamples>,
+) -> (Rejections, RejectedCopies) {
     let (sender, receiver) = channel(settings.queue_messages_max.max(1));
     let waiting_bytes = Arc::new(AtomicUsize::new(0));
     let rejections = Rejections {
@@ -52,6 +60,7 @@ pub(crate) fn queue(settings: &RejectedSettings, config: Arc<ConfigInForce>) -> 
         queue: sender,
         waiting_bytes: Arc::clone(&waiting_bytes),
         log: LimitedLog::default(),
+        examples,
     };
     (rejections, RejectedCopies { queue: receiver, waiting_bytes })
 }

@@ -28,7 +28,8 @@ fn rig() -> Rig {
     let mut engine = Engine::new(&config, RuleSet::default(), clock.now().before(Duration::from_hours(1)));
     engine.await_stream("S", clock.now());
     let (alerts, events) = unbounded_channel();
-    let (rejections, copies) = queue(&RejectedSettings::default(), Arc::new(ConfigInForce::new(config)));
+    let (rejections, copies) =
+        queue(&RejectedSettings::default(), Arc::new(ConfigInForce::new(config)), Arc::default());
     let status = Arc::new(Status::default());
     status.expect(&[Topic::CatchUp]);
     let driver = Driver {

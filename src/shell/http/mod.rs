@@ -31,6 +31,7 @@ use tokio::sync::{Semaphore, mpsc};
 use crate::engine::time::Timestamp;
 
 use super::clock::Clock;
+use super::driver::examples::RejectedExamples;
 use super::driver::mailbox::Mailbox;
 use super::in_force::ConfigInForce;
 use super::reload::ReloadWish;
@@ -60,6 +61,8 @@ pub(crate) struct Web {
     pub(crate) posts: Arc<Semaphore>,
     /// The configuration in force.
     pub(crate) config: Arc<ConfigInForce>,
+    /// The last rejected events.
+    pub(crate) rejected: Arc<RejectedExamples>,
     /// The pages as they were last written, which those who look at the same time share.
     pub(crate) live: Arc<page::Live>,
     /// Permits of open pages.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::fmt::Write;
+use std::time::Duration;
 
 use crate::engine::rules::set::RuleKind;
 
@@ -14,6 +15,21 @@ pub(super) enum Address {
     Rules,
     /// One rule.
     Rule(RuleAddress),
+    /// What comes in: `/events`.
+    Events,
+    /// What there is: `/series`.
+    Series,
+    /// What is asked: `/query`.
+    Query(QueryAsk),
+}
+
+/// What the query box asks.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct QueryAsk {
+    /// The expression.
+    pub(super) text: String,
+    /// Minutes that the chart goes back.
+    pub(super) minutes: Option<u64>,
 }
 
 /// The page of one rule: `/rules/ID` of an alert, `/rules/recorded/ID` of a recording rule.
@@ -62,6 +78,17 @@ impl fmt::Display for RuleAddress {
     }
 }
 
+/// How long the queries of a page may take together; what is not worked out by then is left out, which is said.
+const BUDGET: Duration = Duration::from_millis(1_500);
+
+/// A text as one value of a query string.
+pub(super) fn segment(text: &str) -> String {
+    let mut out = String::new();
+    // Writing into a string does not fail.
+    let _ = write_segment(&mut out, text);
+    out
+}
+
 /// Writes a text as one segment of a path, or one value of a query string.
 fn write_segment(out: &mut dyn Write, text: &str) -> fmt::Result {
     for byte in text.bytes() {
@@ -95,7 +122,7 @@ impl Address {
     /// How the page reaches the root.
     pub(super) const fn root(&self) -> Root {
         match self {
-            Self::Overview | Self::Rules => Root(0),
+            Self::Overview | Self::Rules | Self::Events | Self::Series | Self::Query(_) => Root(0),
             Self::Rule(RuleAddress { sort: RuleSort::Alert, .. }) => Root(1),
             Self::Rule(RuleAddress { sort: RuleSort::Record, .. }) => Root(2),
         }
@@ -103,7 +130,32 @@ impl Address {
 
     /// Whether `other` is this page or one below it.
     pub(super) fn is_around(&self, other: &Self) -> bool {
-        self == other || matches!((self, other), (Self::Rules, Self::Rule(_)))
+        self == other
+            || matches!((self, other), (Self::Rules, Self::Rule(_)) | (Self::Query(_), Self::Query(_)))
+    }
+
+    /// The page as far as its stream renews it: a query is answered once.
+    pub(super) fn streamed(self) -> Self {
+        if matches!(self, Self::Query(_)) { Self::Query(QueryAsk::default()) } else { self }
+    }
+
+    /// How often its stream renews it.
+    pub(super) const fn every(&self) -> Duration {
+        match self {
+            Self::Overview | Self::Rules | Self::Rule(_) | Self::Events | Self::Query(_) => {
+                Duration::from_secs(2)
+            }
+            // Counting the values of labels takes a while where there are many series.
+            Self::Series => Duration::from_secs(5),
+        }
+    }
+
+    /// How long what it asks may take; none for as long as any query may.
+    pub(super) const fn budget(&self) -> Option<Duration> {
+        match self {
+            Self::Overview | Self::Rules | Self::Rule(_) | Self::Events | Self::Series => Some(BUDGET),
+            Self::Query(_) => None,
+        }
     }
 }
 

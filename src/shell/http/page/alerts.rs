@@ -14,7 +14,7 @@ use crate::engine::rules::view::{AlertView, AlertingState};
 use crate::engine::time::Timestamp;
 
 use super::address::{Root, RuleAddress};
-use super::chart::{Chart, Line, Mark};
+use super::chart::{Chart, Mark};
 use super::look::{Look, Past, Window};
 use super::thresholds::{against, compared, level_of, marks, measure};
 use super::words;
@@ -125,7 +125,7 @@ impl Sparks {
             pairs.all(|(name, value)| alert.labels.get(name) == Some(value))
         };
         let lines = self.0.get(&rule.id)?.iter().filter(|(labels, _)| own(labels)).take(1);
-        let lines = lines.map(|(_, line)| Line { label: "value".to_owned(), points: line.points.clone() });
+        let lines = lines.map(|(_, line)| line.named("value"));
         let marks = match (marks(rule), alert.threshold) {
             (marks, Some(threshold)) if marks.is_empty() => vec![Mark::Threshold(threshold)],
             (marks, _) => marks,

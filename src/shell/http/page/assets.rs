@@ -32,11 +32,14 @@ pub(super) const IDIOMORPH: Asset = Asset {
 /// Keeps pages live.
 pub(super) const LIVE_JS: Asset =
     Asset { name: "live.js", content_type: SCRIPT, text: include_str!("assets/live.js") };
+/// Completes names in the query box.
+pub(super) const QUERY_JS: Asset =
+    Asset { name: "query.js", content_type: SCRIPT, text: include_str!("assets/query.js") };
 /// The icon.
 pub(super) const ICON: Asset =
     Asset { name: "icon.svg", content_type: "image/svg+xml", text: include_str!("assets/icon.svg") };
 
-const ALL: [Asset; 4] = [PAGE_CSS, IDIOMORPH, LIVE_JS, ICON];
+const ALL: [Asset; 5] = [PAGE_CSS, IDIOMORPH, LIVE_JS, QUERY_JS, ICON];
 
 /// One hash of all of them, which their addresses carry: another build has other addresses.
 static VERSION: LazyLock<String> = LazyLock::new(|| {

@@ -27,6 +27,13 @@ pub(super) struct Line {
     pub(super) points: Vec<(i64, f64)>,
 }
 
+impl Line {
+    /// The same line under another name.
+    pub(super) fn named(&self, label: &str) -> Self {
+        Self { label: label.to_owned(), points: self.points.clone() }
+    }
+}
+
 /// A level to draw across.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Mark {

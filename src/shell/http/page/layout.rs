@@ -2,13 +2,18 @@
 
 use maud::{DOCTYPE, Markup, html};
 
-use super::address::{Address, Root};
-use super::assets::{ICON, IDIOMORPH, LIVE_JS, PAGE_CSS};
+use super::address::{Address, QueryAsk, Root};
+use super::assets::{ICON, IDIOMORPH, LIVE_JS, PAGE_CSS, QUERY_JS};
 use super::live::Shown;
 
 /// The pages that the navigation leads to.
-const NAVIGATION: [(&str, &str, Address); 2] =
-    [("./", "Alerts", Address::Overview), ("rules", "Rules", Address::Rules)];
+const NAVIGATION: [(&str, &str, Address); 5] = [
+    ("./", "Alerts", Address::Overview),
+    ("rules", "Rules", Address::Rules),
+    ("events", "Events", Address::Events),
+    ("series", "Series", Address::Series),
+    ("query", "Query", Address::Query(QueryAsk { text: String::new(), minutes: None })),
+];
 
 /// The whole document around what a page shows.
 pub(super) fn document(address: &Address, shown: &Shown) -> Markup {
@@ -25,6 +30,9 @@ pub(super) fn document(address: &Address, shown: &Shown) -> Markup {
                 link rel="stylesheet" href={ (root) (PAGE_CSS.address()) };
                 script src={ (root) (IDIOMORPH.address()) } defer {}
                 script src={ (root) (LIVE_JS.address()) } defer {}
+                @if matches!(address, Address::Query(_)) {
+                    script src={ (root) (QUERY_JS.address()) } defer {}
+                }
             }
             body {
                 a.skip href="#main" { "Skip to the content" }
@@ -41,6 +49,7 @@ pub(super) fn document(address: &Address, shown: &Shown) -> Markup {
                     }
                 }
                 (maud::PreEscaped(shown.live.as_str()))
+                (maud::PreEscaped(shown.still.as_str()))
                 (footer(root))
             }
         }

@@ -18,19 +18,13 @@ use crate::shell::http::answers::text;
 use crate::shell::http::queries::QueryError;
 
 use super::address::Address;
-use super::look::{BUDGET, Look, Pasts, Shorter, Surroundings};
+use super::look::{Look, Pasts, Shorter, Surroundings};
 
-/// How often an open page is brought up to date.
-const EVERY: Duration = Duration::from_secs(2);
-
-/// How long open pages share what one of them had written: a little less than their turn.
-const SHARED_FOR: Duration = Duration::from_millis(1_800);
+/// How much less than their turn open pages share what one of them had written.
+const SHARED_LESS: Duration = Duration::from_millis(200);
 
 /// How old a page may be that somebody opens.
 const FRESH_FOR: Duration = Duration::from_millis(500);
-
-/// How long a page may wait for its turn among the queries, its own ones included.
-const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Pages that are kept as they were last written.
 const WRITTEN_MAX: usize = 64;
@@ -42,8 +36,10 @@ pub(super) struct Shown {
     pub(super) status: StatusCode,
     /// The document's title.
     pub(super) title: String,
-    /// The part that is live: banner and content.
+    /// The part that is live: the banner, and the content but for that of a query.
     pub(super) live: String,
+    /// The content of a query.
+    pub(super) still: String,
 }
 
 /// The pages as they were last written.
@@ -76,7 +72,7 @@ pub(super) fn stream(web: Web, address: Address) -> Response {
     let Ok(permit) = Arc::clone(&web.pages).try_acquire_owned() else {
         return text(StatusCode::SERVICE_UNAVAILABLE, "Too many pages are open; close one.");
     };
-    let watching = Watching { web, address, last: None, permit };
+    let watching = Watching { web, address: address.streamed(), last: None, permit };
     let events = futures_util::stream::unfold(watching, next_event);
     let head = [
         (header::CONTENT_TYPE, "text/event-stream; charset=utf-8"),
@@ -98,9 +94,9 @@ struct Watching {
 async fn next_event(watching: Watching) -> Option<(Result<Bytes, Infallible>, Watching)> {
     let Watching { web, address, last, permit } = watching;
     if last.is_some() {
-        tokio::time::sleep(EVERY).await;
+        tokio::time::sleep(address.every()).await;
     }
-    let shown = shown(&web, &address, SHARED_FOR).await?;
+    let shown = shown(&web, &address, address.every().saturating_sub(SHARED_LESS)).await?;
     let mut event = String::with_capacity(shown.live.len() + 64);
     if last.is_some_and(|last| last.live == shown.live) {
         event.push_str("event: same\ndata:\n\n");
@@ -132,8 +128,8 @@ async fn write(web: &Web, address: &Address) -> Option<Shown> {
     let surroundings = surroundings(web);
     let (tell, told) = oneshot::channel();
     let page = address.clone();
-    let answered = web.queries.answer(Some(PATIENCE), move |instant, terms, _| {
-        let patience = Shorter::than(terms.patience, BUDGET);
+    let answered = web.queries.answer(address.budget().map(|budget| budget * 2), move |instant, terms, _| {
+        let patience = Shorter::than(terms.patience, page.budget());
         let look = Look::new(instant, &surroundings, patience.terms(terms.settings));
         // Who asked may have left.
         drop(tell.send(super::show(&page, &look)));
@@ -170,7 +166,11 @@ fn surroundings(web: &Web) -> Surroundings {
         instance: config.instance.clone(),
         unready: web.status.unready(),
         diagnostics: web.status.diagnostics(),
+        rejected: Arc::clone(&web.rejected),
         window: config.history.window,
+        tracker_entries: config.limits.tracker_entries,
+        series_max: config.limits.series,
+        series_per_metric_max: config.limits.series_per_metric,
         pasts: Arc::clone(&web.live.pasts),
     }
 }

@@ -10,12 +10,10 @@ use crate::engine::labels::Labels;
 use crate::engine::promql::storage::{Halt, Patience};
 use crate::engine::promql::{EvalSettings, Expr, QueryValue, Sample, Value, parse};
 use crate::engine::time::Timestamp;
+use crate::shell::driver::examples::RejectedExamples;
 use crate::shell::status::Topic;
 
 use super::chart::Line;
-
-/// How long the queries of one page may take together; what is not worked out by then is left out and said.
-pub(super) const BUDGET: Duration = Duration::from_millis(1_500);
 
 /// What pages show beside the engine.
 #[derive(Debug)]
@@ -26,8 +24,16 @@ pub(super) struct Surroundings {
     pub(super) unready: Vec<(Topic, String)>,
     /// What the last load of configuration and rules had to say.
     pub(super) diagnostics: String,
+    /// The last rejected events.
+    pub(super) rejected: Arc<RejectedExamples>,
     /// How far back the past goes.
     pub(super) window: Duration,
+    /// Entries that a tracker may hold.
+    pub(super) tracker_entries: usize,
+    /// Series that there may be in all.
+    pub(super) series_max: usize,
+    /// Series that one metric may have.
+    pub(super) series_per_metric_max: usize,
     /// The past of rules, worked out before.
     pub(super) pasts: Arc<Pasts>,
 }
@@ -141,6 +147,11 @@ impl<'a> Look<'a> {
         }
     }
 
+    /// The past of one of the page's own queries, shared as well.
+    pub(super) fn own_past(&self, query: &str, window: Window) -> Past {
+        parse(query).map(|expr| self.shared_past((query, &expr), window)).unwrap_or_default()
+    }
+
     fn gave_up(&self, message: String) -> String {
         let Some(halt) = self.terms.patience.ended() else { return message };
         self.late.set(true);
@@ -192,13 +203,13 @@ impl Pasts {
 #[derive(Clone, Copy)]
 pub(super) struct Shorter<'a> {
     patience: &'a dyn Patience,
-    until: Instant,
+    until: Option<Instant>,
 }
 
 impl<'a> Shorter<'a> {
     /// As long as `patience`, and `budget` at most.
-    pub(super) fn than(patience: &'a dyn Patience, budget: Duration) -> Self {
-        Self { patience, until: Instant::now() + budget }
+    pub(super) fn than(patience: &'a dyn Patience, budget: Option<Duration>) -> Self {
+        Self { patience, until: budget.map(|budget| Instant::now() + budget) }
     }
 
     /// The settings of `terms` with this patience.
@@ -209,7 +220,7 @@ impl<'a> Shorter<'a> {
 
 impl Patience for Shorter<'_> {
     fn ended(&self) -> Option<Halt> {
-        let own = (Instant::now() >= self.until).then_some(Halt::TimedOut);
+        let own = self.until.filter(|until| Instant::now() >= *until).map(|_| Halt::TimedOut);
         self.patience.ended().or(own)
     }
 }

@@ -9,12 +9,15 @@ mod alerts;
 mod assets;
 mod banner;
 mod chart;
+mod events;
 mod layout;
 mod live;
 mod look;
+mod query;
 mod rates;
 mod rule;
 mod rules;
+mod series;
 mod thresholds;
 mod unit;
 mod words;
@@ -26,7 +29,7 @@ use axum::http::header::{
     ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, VARY,
     X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use maud::{Markup, html};
@@ -34,7 +37,8 @@ use maud::{Markup, html};
 use crate::shell::http::Web;
 
 use super::answers::text;
-use address::{Address, RuleAddress, RuleSort};
+use super::form::Form;
+use address::{Address, QueryAsk, RuleAddress, RuleSort};
 use banner::Banner;
 use live::Shown;
 use look::Look;
@@ -52,13 +56,16 @@ pub(crate) fn router() -> Router<Web> {
         .route("/rules", get(rules_page))
         .route("/rules/{id}", get(alert_rule))
         .route("/rules/recorded/{id}", get(recording_rule))
+        .route("/events", get(events_page))
+        .route("/series", get(series_page))
+        .route("/query", get(query_page))
         .route("/assets/{name}", get(assets::serve))
 }
 
 /// Whether a request is for the stream of a page, which stays open.
 pub(crate) fn stays_open(path: &str, headers: &HeaderMap) -> bool {
     let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
-    ["", "rules"].contains(&first) && wants_stream(headers)
+    ["", "rules", "events", "series", "query"].contains(&first) && wants_stream(headers)
 }
 
 fn wants_stream(headers: &HeaderMap) -> bool {
@@ -72,6 +79,21 @@ async fn overview(State(web): State<Web>, headers: HeaderMap) -> Response {
 
 async fn rules_page(State(web): State<Web>, headers: HeaderMap) -> Response {
     answer(web, Address::Rules, &headers).await
+}
+
+async fn events_page(State(web): State<Web>, headers: HeaderMap) -> Response {
+    answer(web, Address::Events, &headers).await
+}
+
+async fn series_page(State(web): State<Web>, headers: HeaderMap) -> Response {
+    answer(web, Address::Series, &headers).await
+}
+
+async fn query_page(State(web): State<Web>, uri: Uri, headers: HeaderMap) -> Response {
+    let form = Form::of(uri.query().unwrap_or_default());
+    let minutes = form.get("minutes").and_then(|minutes| minutes.parse().ok());
+    let ask = QueryAsk { text: form.get("expr").unwrap_or_default().to_owned(), minutes };
+    answer(web, Address::Query(ask), &headers).await
 }
 
 async fn alert_rule(State(web): State<Web>, Path(id): Path<String>, headers: HeaderMap) -> Response {
@@ -105,6 +127,9 @@ fn show(address: &Address, look: &Look<'_>) -> Shown {
     let (status, name, content) = match address {
         Address::Overview => (StatusCode::OK, look.surroundings.instance.clone(), overview_content(look)),
         Address::Rules => (StatusCode::OK, "Rules".to_owned(), rules::page(look)),
+        Address::Events => (StatusCode::OK, "Events".to_owned(), events::page(look)),
+        Address::Series => (StatusCode::OK, "Series".to_owned(), series::page(look)),
+        Address::Query(ask) => (StatusCode::OK, "Query".to_owned(), query::page(look, ask)),
         Address::Rule(rule) => match rules::in_force(look).find(|known| known.address() == *rule) {
             Some(known) => (StatusCode::OK, known.rule.name.to_string(), rule::page(look, &known)),
             None => (StatusCode::NOT_FOUND, rule.id.clone(), no_such_rule(address, rule)),
@@ -113,10 +138,15 @@ fn show(address: &Address, look: &Look<'_>) -> Shown {
     // After the content, whose queries may have been too slow.
     let banner = Banner::of(look);
     let title = format!("{} · signalbox", banner.title(&words::short(&name)));
-    let live = html! {
-        div id="live" data-title=(title) { (banner.markup()) main id="main" { (content) } }
+    let main = html! { main id="main" { (content) } };
+    let (live, still) = match address {
+        Address::Query(_) => (html! {}, main),
+        Address::Overview | Address::Rules | Address::Rule(_) | Address::Events | Address::Series => {
+            (main, html! {})
+        }
     };
-    Shown { status, title, live: live.into_string() }
+    let live = html! { div id="live" data-title=(title) { (banner.markup()) (live) } };
+    Shown { status, title, live: live.into_string(), still: still.into_string() }
 }
 
 fn overview_content(look: &Look<'_>) -> Markup {
