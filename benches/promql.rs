@@ -130,10 +130,7 @@ impl Storage for Memory {
         let from = if selection.extent == Extent::Last { to } else { from };
         series
             .iter()
-            .map(|(labels, samples)| SelectedSeries {
-                labels: labels.clone(),
-                samples: samples[from..=to].to_vec(),
-            })
+            .map(|(labels, samples)| SelectedSeries::whole(labels.clone(), samples[from..=to].to_vec()))
             .collect()
     }
 }

@@ -37,7 +37,7 @@ use config::{Config, DedupeConfig};
 use exposition::FrozenMetrics;
 use fact::{Fact, Kept, Notice, Novelty, Rejected};
 use frozen::FrozenInstant;
-use history::{History, Occasion};
+use history::{History, Occasion, Sampled};
 use rules::event::AlertEvent;
 use rules::reads::{self, RuleReads, Watch};
 use rules::shown::ShownAlerts;
@@ -153,6 +153,8 @@ impl Engine {
         }
         state.account.settle(&mut state.store, lane, now);
         state.arrived(now);
+        // Events of an instant come before the history's sample of it.
+        state.history.sample_again(&state.store, now);
         rejected
     }
 
@@ -265,6 +267,7 @@ impl State {
     fn observe(&mut self, fact: &Fact, now: Timestamp) {
         self.account.observe(&mut self.store, fact, now);
         self.arrived(now);
+        self.history.sample_again(&self.store, now);
     }
 
     fn tick(&mut self, now: Timestamp) {
@@ -376,7 +379,7 @@ impl State {
             self.account.rule_group(&mut self.store, &group, &counts, now);
         }
         // What an evaluation itself moved is no arrival.
-        self.store.touched();
+        self.watch.pass_over(&mut self.store);
     }
 
     /// A step of the history's grid: a scrape, so to say, by the history itself.
@@ -384,7 +387,9 @@ impl State {
         self.refresh(now);
         self.retire();
         self.watch.look_again(&mut self.store);
-        self.history.sample_all(&self.store, now, self.watch.families());
+        if self.history.sample_all(&self.store, now, self.watch.families()) == Sampled::Yes {
+            self.watch.all_sampled();
+        }
         for family in self.history.take_newly_left_out() {
             self.notices
                 .push(Notice::HistoryFull { metric: self.store.family(family).exposed_name().into_owned() });
@@ -404,6 +409,8 @@ impl State {
         }
         let refused = self.history.written_mut().take_refused();
         self.account.recorded_refused(&mut self.store, refused, now);
+        let refused = self.history.take_arrivals_refused();
+        self.account.arrivals_refused(&mut self.store, refused, now);
         self.account.gauges(&mut self.store, &self.history, self.window.len(), now);
         self.account.pending(&mut self.store, self.rules.outbox(), now);
         self.account.alerts_refused(&mut self.store, self.rules.outbox_refused(), now);

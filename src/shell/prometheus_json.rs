@@ -366,7 +366,7 @@ mod tests {
                 start_ms: None,
             };
             let samples = (1..).zip(values).map(at).collect();
-            QueryValue::Matrix(vec![SelectedSeries { labels: set(), samples }])
+            QueryValue::Matrix(vec![SelectedSeries::whole(set(), samples)])
         };
         let native = r#"{"count":"4","sum":"5","buckets":[[0,"0.5","1","1"],[0,"2","4","3"]]}"#;
         let cases = [

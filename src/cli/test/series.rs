@@ -99,12 +99,12 @@ impl Storage for Series {
             let to = samples.partition_point(|sample| sample.time_ms <= selection.end_ms);
             let from = match selection.extent {
                 Extent::Last => from.max(to.saturating_sub(1)),
-                Extent::All => from,
+                Extent::All | Extent::Growth { .. } => from,
             };
             if let Some(samples) = samples.get(from..to)
                 && !samples.is_empty()
             {
-                found.push(SelectedSeries { labels: labels.clone(), samples: samples.to_vec() });
+                found.push(SelectedSeries::whole(labels.clone(), samples.to_vec()));
             }
         }
         found

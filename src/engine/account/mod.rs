@@ -203,6 +203,11 @@ impl Account {
         self.metrics.add(&mut board(store, now), Metric::RecordedSamplesRefused, &[], count as f64);
     }
 
+    /// Arrivals left no samples in the history.
+    pub(crate) fn arrivals_refused(&self, store: &mut Store, count: u64, now: Timestamp) {
+        self.metrics.add(&mut board(store, now), Metric::HistoryArrivalsRefused, &[], count as f64);
+    }
+
     /// Alert events were refused in all so far.
     pub(crate) fn alerts_refused(&mut self, store: &mut Store, refused: u64, now: Timestamp) {
         let count = refused.saturating_sub(std::mem::replace(&mut self.alerts_refused, refused));

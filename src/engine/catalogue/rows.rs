@@ -306,6 +306,8 @@ rows! {
         "Memory that the recent past of the series takes.", unit("bytes"), declared(ALONE);
     HistoryFamiliesLeftOut: Gauge Sidecar "signalbox_history_families_left_out" [],
         "Metrics without a past because history.bytes_max was reached.", declared(ALONE);
+    HistoryArrivalsRefused: Counter Sidecar "signalbox_history_arrivals_refused_total" [],
+        "Evaluations on arrival that left no samples in the recent past, because it is full or they were too many.", declared(ALONE);
     DuplicateWindowEntries: Gauge Sidecar "signalbox_duplicate_window_entries" [],
         "Event ids in the duplicate window.", declared(ALONE);
     ApiQueryDuration: Histogram Sidecar "signalbox_query_duration_seconds" [],

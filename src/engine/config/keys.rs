@@ -92,6 +92,8 @@ section! {
         query: QueryConfig = KeyKind::Section(QueryConfig::KEYS), Nothing, Live;
         /// Whether rules are evaluated when events move what they read, or at their interval alone.
         evaluate: Evaluate = Evaluate::WORDS, Value("arrival"), Live;
+        /// How much of a core, in percent, the evaluations of one rule group on arrival may take; where they cost more, further arrivals are gathered.
+        arrival_percent_max: usize = KeyKind::Count(1), Value("10"), Live;
         /// `$externalLabels` of templates in rules.
         external_labels: Labels = KeyKind::Map(&KeyKind::Text), Nothing, Live;
         /// `externalURL` of templates in rules.

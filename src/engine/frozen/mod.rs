@@ -99,7 +99,8 @@ impl FrozenInstant {
         promql::range(expr, &self.past(terms.patience), times, terms.settings)
     }
 
-    fn past<'a>(&'a self, patience: &'a dyn Patience) -> Past<'a, Frozen> {
+    /// Every series with its past, as the evaluator reads it.
+    pub(in crate::engine) fn past<'a>(&'a self, patience: &'a dyn Patience) -> Past<'a, Frozen> {
         Past { store: self.metrics.store(), timeline: &self.timeline, now: self.now, patience }
     }
 

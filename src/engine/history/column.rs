@@ -128,6 +128,14 @@ impl Column {
         self.index.set()
     }
 
+    /// The same with what an older column of its instant has of other cells.
+    pub(super) fn over(&self, older: &Self) -> Self {
+        let mut set = *self.cells();
+        set.extend(older.cells());
+        let values = set.iter().filter_map(|cell| self.get(cell).or_else(|| older.get(cell))).collect();
+        Self { at: self.at, index: CellIndex::of(set), values }
+    }
+
     /// The same without the cells that are not in `shown`; none where nothing is left.
     pub(super) fn only(&self, shown: &CellSet) -> Option<Self> {
         let mut set = CellSet::default();

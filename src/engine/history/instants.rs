@@ -1,6 +1,6 @@
 //! The instants at which series were sampled: the grid of steps, and the arrivals that had rules evaluated.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -31,16 +31,80 @@ pub(super) struct Instants {
 pub(super) struct StepArrivals {
     /// The place of the grid before them.
     pub(super) after: Place,
-    /// Each with the families, sorted, that the evaluated rules read.
-    pub(super) instants: Vec<(i64, Arc<[FamilyId]>)>,
+    /// When they were; the number of an arrival is its place here.
+    times: Vec<i64>,
+    /// By family, the numbers of the arrivals that sampled it.
+    numbers: BTreeMap<FamilyId, Vec<u32>>,
+}
+
+/// Why an arrival is no instant of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NoInstant {
+    /// There is one at that time or later.
+    NotLater,
+    /// The step has as many as it may have.
+    TooMany,
+}
+
+/// An instant at which a family was sampled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct SampledInstant {
+    /// The place of the grid, or of the grid before an arrival.
+    pub(super) place: Place,
+    /// The number of an arrival after that place.
+    pub(super) arrival: Option<Place>,
+    pub(super) time_ms: i64,
 }
 
 impl StepArrivals {
+    /// The families that were sampled.
+    pub(super) fn families(&self) -> impl Iterator<Item = FamilyId> + '_ {
+        self.numbers.keys().copied()
+    }
+
     /// The numbers and times of the arrivals that sampled a family.
     pub(super) fn of(&self, family: FamilyId) -> impl Iterator<Item = (Place, i64)> + '_ {
-        (0..).zip(&self.instants).filter_map(move |(number, (time, families))| {
-            families.binary_search(&family).is_ok().then_some((number, *time))
-        })
+        let numbers = self.numbers.get(&family).map_or(&[][..], Vec::as_slice);
+        numbers.iter().map(|number| (Place::from(*number), self.time(*number)))
+    }
+
+    fn forget_last(&mut self) {
+        self.times.pop();
+        let number = self.times.len() as u32;
+        for numbers in self.numbers.values_mut() {
+            numbers.pop_if(|last| *last == number);
+        }
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> Place {
+        as_place(self.times.len())
+    }
+
+    fn time(&self, number: u32) -> i64 {
+        self.times.get(number as usize).copied().unwrap_or(i64::MAX)
+    }
+
+    /// The numbers of the arrivals from `start_ms` to `end_ms`, both inclusive, that sampled a family.
+    fn between(&self, family: FamilyId, start_ms: i64, end_ms: i64) -> &[u32] {
+        let (Some(first), Some(last)) = (self.times.first(), self.times.last()) else { return &[] };
+        if *last < start_ms || *first > end_ms {
+            return &[];
+        }
+        let Some(numbers) = self.numbers.get(&family) else { return &[] };
+        let from = numbers.partition_point(|number| self.time(*number) < start_ms);
+        let to = numbers.partition_point(|number| self.time(*number) <= end_ms);
+        numbers.get(from..to).unwrap_or_default()
+    }
+
+    fn sampled(&self, number: u32) -> SampledInstant {
+        let time_ms = self.time(number);
+        SampledInstant { place: self.after, arrival: Some(Place::from(number)), time_ms }
+    }
+
+    fn bytes(&self) -> usize {
+        let numbers: usize = self.numbers.values().map(Vec::capacity).sum();
+        self.times.capacity() * size_of::<i64>() + numbers * size_of::<u32>()
     }
 }
 
@@ -51,20 +115,37 @@ impl Default for Instants {
 }
 
 impl Instants {
+    /// How many arrivals there were in the step before the last instant of the grid.
+    pub(super) fn last_step_len(&self) -> Place {
+        let last = self.finished.back().filter(|step| step.after + 1 == self.last_place());
+        last.map_or(0, |step| step.len())
+    }
+
     /// The place of the last instant of the grid; 0 where there was none.
     pub(super) fn last_place(&self) -> Place {
         self.first + as_place(self.grid.len()) - 1
     }
 
     fn last_time(&self) -> Option<i64> {
-        self.arriving.instants.last().map(|(time, _)| *time).max(self.grid.back().copied())
+        self.arriving.times.last().copied().max(self.grid.back().copied())
     }
 
-    /// Adds an instant of the grid, later than all others, and returns its place; of the same or an earlier time
-    /// there is none.
+    /// The last instant of the grid.
+    pub(super) fn last_of_grid(&self) -> Option<i64> {
+        self.grid.back().copied()
+    }
+
+    /// Adds an instant of the grid and returns its place; none where one is there that is not earlier. It stands for an
+    /// arrival of the same time, too.
     pub(super) fn push_grid(&mut self, time_ms: i64) -> Option<Place> {
-        if self.last_time().is_some_and(|last| last >= time_ms) {
+        let last_arrival = self.arriving.times.last().copied();
+        if self.last_of_grid().is_some_and(|last| last >= time_ms)
+            || last_arrival.is_some_and(|last| last > time_ms)
+        {
             return None;
+        }
+        if last_arrival == Some(time_ms) {
+            Arc::make_mut(&mut self.arriving).forget_last();
         }
         let grid = Arc::make_mut(&mut self.grid);
         if grid.len() >= GRID_MAX {
@@ -73,23 +154,33 @@ impl Instants {
         }
         grid.push_back(time_ms);
         let place = self.last_place();
-        let next = Arc::new(StepArrivals { after: place, instants: Vec::new() });
+        let next = Arc::new(StepArrivals { after: place, ..StepArrivals::default() });
         let over = std::mem::replace(&mut self.arriving, next);
-        if !over.instants.is_empty() {
+        if !over.times.is_empty() {
             self.finished.push_back(over);
         }
         Some(place)
     }
 
-    /// Adds an arrival, later than all other instants, and returns its number within the step; none where it is not
-    /// later, or the step has too many.
-    pub(super) fn push_arrival(&mut self, time_ms: i64, families: &Arc<[FamilyId]>) -> Option<Place> {
-        let number = self.arriving.instants.len();
-        if number >= ARRIVALS_MAX || self.last_time().is_some_and(|last| last >= time_ms) {
-            return None;
+    /// Adds an arrival and returns its number within the step.
+    pub(super) fn push_arrival(
+        &mut self,
+        time_ms: i64,
+        families: impl Iterator<Item = FamilyId>,
+    ) -> Result<Place, NoInstant> {
+        let number = self.arriving.times.len();
+        if self.last_time().is_some_and(|last| last >= time_ms) {
+            return Err(NoInstant::NotLater);
         }
-        Arc::make_mut(&mut self.arriving).instants.push((time_ms, Arc::clone(families)));
-        Some(as_place(number))
+        if number >= ARRIVALS_MAX {
+            return Err(NoInstant::TooMany);
+        }
+        let step = Arc::make_mut(&mut self.arriving);
+        step.times.push(time_ms);
+        for family in families {
+            step.numbers.entry(family).or_default().push(number as u32);
+        }
+        Ok(as_place(number))
     }
 
     /// The place of the grid since which all arrivals are kept.
@@ -147,22 +238,59 @@ impl Instants {
         end_ms: i64,
         family: FamilyId,
     ) -> impl Iterator<Item = (Place, Place, i64)> + '_ {
-        let steps = self.finished.iter().chain([&self.arriving]);
-        let overlap = move |step: &&Arc<StepArrivals>| {
-            step.instants.last().is_some_and(|(last, _)| *last >= start_ms)
-                && step.instants.first().is_some_and(|(first, _)| *first <= end_ms)
-        };
-        steps.filter(overlap).flat_map(move |step| {
-            let inside = step.of(family).filter(move |(_, time)| (start_ms..=end_ms).contains(time));
-            inside.map(move |(number, time)| (step.after, number, time))
+        self.steps().flat_map(move |step| {
+            let numbers = step.between(family, start_ms, end_ms);
+            numbers.iter().map(|number| (step.after, Place::from(*number), step.time(*number)))
         })
+    }
+
+    fn steps(&self) -> impl DoubleEndedIterator<Item = &StepArrivals> {
+        self.finished.iter().chain([&self.arriving]).map(AsRef::as_ref)
+    }
+
+    /// How many instants from `start_ms` to `end_ms`, both inclusive, sampled a family.
+    pub(super) fn count_between(&self, start_ms: i64, end_ms: i64, family: FamilyId) -> usize {
+        let grid = self.grid_between(start_ms, end_ms);
+        let arrivals = self.steps().map(|step| step.between(family, start_ms, end_ms).len());
+        usize::try_from(grid.end - grid.start).unwrap_or(0) + arrivals.sum::<usize>()
+    }
+
+    /// The first instant from `start_ms` to `end_ms`, both inclusive, that sampled a family.
+    pub(super) fn first_between(
+        &self,
+        start_ms: i64,
+        end_ms: i64,
+        family: FamilyId,
+    ) -> Option<SampledInstant> {
+        let grid = self.grid_instant(self.grid_between(start_ms, end_ms).next());
+        let arrival = self.steps().find_map(|step| {
+            step.between(family, start_ms, end_ms).first().map(|number| step.sampled(*number))
+        });
+        grid.into_iter().chain(arrival).min_by_key(|instant| instant.time_ms)
+    }
+
+    /// The last instant from `start_ms` to `end_ms`, both inclusive, that sampled a family.
+    pub(super) fn last_between(
+        &self,
+        start_ms: i64,
+        end_ms: i64,
+        family: FamilyId,
+    ) -> Option<SampledInstant> {
+        let grid = self.grid_instant(self.grid_between(start_ms, end_ms).next_back());
+        let arrival = self.steps().rev().find_map(|step| {
+            step.between(family, start_ms, end_ms).last().map(|number| step.sampled(*number))
+        });
+        grid.into_iter().chain(arrival).max_by_key(|instant| instant.time_ms)
+    }
+
+    fn grid_instant(&self, place: Option<Place>) -> Option<SampledInstant> {
+        let place = place?;
+        Some(SampledInstant { place, arrival: None, time_ms: self.time_of(place)? })
     }
 
     /// Bytes held.
     pub(super) fn bytes(&self) -> usize {
-        let arrivals = self.finished.iter().chain([&self.arriving]).map(|step| step.instants.capacity());
-        self.grid.capacity() * size_of::<i64>()
-            + arrivals.sum::<usize>() * size_of::<(i64, Arc<[FamilyId]>)>()
+        self.grid.capacity() * size_of::<i64>() + self.steps().map(StepArrivals::bytes).sum::<usize>()
     }
 }
 

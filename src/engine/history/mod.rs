@@ -8,6 +8,7 @@
 mod block;
 mod codec;
 mod column;
+mod ends;
 mod entries;
 mod extremes;
 mod gone;
@@ -25,12 +26,12 @@ use std::time::Duration;
 
 use super::config::HistoryConfig;
 use super::metric::MetricType;
-use super::series::{FamilyId, Removed, SeriesSource, Store};
+use super::series::{FamilyId, Removed, SeriesId, SeriesSource, Store};
 use super::time::Timestamp;
 use codec::Place;
 use column::{CellSet, Column, PAGE_CELLS};
 use extremes::{Point, thinned};
-use instants::StepArrivals;
+use instants::{NoInstant, StepArrivals};
 use page::{COLUMNS_MAX, PastPage};
 use timeline::place_of;
 
@@ -46,8 +47,21 @@ pub struct History {
     bytes_max: usize,
     timeline: Timeline,
     last: Vec<LastSampled>,
+    /// Bytes held, as counted at the last step, with what arrivals added since.
+    held: usize,
+    /// Arrivals that left no sample and that nobody was told of yet.
+    arrivals_refused: u64,
     /// Families left out that nobody was told of yet.
     unsaid: Vec<FamilyId>,
+}
+
+/// Whether samples were taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sampled {
+    /// They were.
+    Yes,
+    /// There was no room, or there are some of that instant.
+    No,
 }
 
 /// What the cells of a page were last sampled at.
@@ -68,6 +82,8 @@ impl History {
             bytes_max: config.bytes_max,
             timeline: Timeline::default(),
             last: Vec::new(),
+            held: 0,
+            arrivals_refused: 0,
             unsaid: Vec::new(),
         }
     }
@@ -96,9 +112,9 @@ impl History {
     }
 
     /// Samples every series, as a scrape at `now` would.
-    pub fn sample_all(&mut self, store: &Store, now: Timestamp, read: &BTreeSet<FamilyId>) {
+    pub fn sample_all(&mut self, store: &Store, now: Timestamp, read: &BTreeSet<FamilyId>) -> Sampled {
         self.forget_before(now.before(self.window).before(self.step));
-        let Some(place) = self.timeline.instants.push_grid(now.millis()) else { return };
+        let Some(place) = self.timeline.instants.push_grid(now.millis()) else { return Sampled::No };
         let shown = self.shown(store);
         for page in 0..store.cell_pages_len() {
             let shown =
@@ -111,6 +127,35 @@ impl History {
         }
         if self.bytes() > self.bytes_max {
             self.make_room(store, now, read);
+        }
+        self.held = self.bytes();
+        Sampled::Yes
+    }
+
+    /// Samples the last instant of the grid once more, where that is `now` and more came of this very instant.
+    pub fn sample_again(&mut self, store: &Store, now: Timestamp) {
+        if self.timeline.instants.last_of_grid() != Some(now.millis()) {
+            return;
+        }
+        let place = self.timeline.instants.last_place();
+        let shown = self.shown(store);
+        for number in 0..store.cell_pages_len() {
+            let shown =
+                shown.as_ref().map_or(CellSet::ALL, |shown| shown.get(number).copied().unwrap_or_default());
+            if shown.is_empty() {
+                continue;
+            }
+            self.begin_page(number);
+            let (Some(last), Some(page)) = (self.last.get_mut(number), self.timeline.pages.get_mut(number))
+            else {
+                continue;
+            };
+            if let Some(column) = Column::changed(place, &mut last.grid, store.cell_page(number), &shown) {
+                Arc::make_mut(page).push(column);
+            }
+            if let Some(any) = &mut last.any {
+                any.copy_from_slice(&last.grid);
+            }
         }
     }
 
@@ -135,7 +180,7 @@ impl History {
         }
         let page = Arc::make_mut(shared);
         if page.is_arriving() {
-            page.finish_step(place - 1);
+            page.finish_step(place - 1, self.timeline.instants.last_step_len());
         }
         if let Some(column) = column {
             page.push(column);
@@ -156,26 +201,45 @@ impl History {
         }
     }
 
-    /// Samples the series of the families that rules evaluated at `now` read.
-    pub fn sample_read(&mut self, store: &Store, now: Timestamp, families: &Arc<[FamilyId]>) {
-        if self.bytes() > self.bytes_max {
-            return;
+    /// Samples the families that rules evaluated at `now` read; `moved` are those of their series that may have moved
+    /// since they were last sampled.
+    pub fn sample_read(
+        &mut self,
+        store: &Store,
+        now: Timestamp,
+        families: &BTreeSet<FamilyId>,
+        moved: &[SeriesId],
+    ) -> Sampled {
+        if self.held > self.bytes_max {
+            self.arrivals_refused += 1;
+            return Sampled::No;
         }
-        let Some(number) = self.timeline.instants.push_arrival(now.millis(), families) else { return };
-        let mut changed: Vec<(u32, f64)> = Vec::new();
-        for family in families.iter().filter(|family| !self.timeline.left_out.contains(*family)) {
-            let cells = store.family_spec(*family).cells();
-            for (row, _) in store.rows(*family) {
-                let moved = (row.cell..row.cell + cells).map(|cell| (cell, store.cell_value(cell)));
-                changed.extend(
-                    moved.filter(|(cell, value)| self.last_value(*cell).to_bits() != value.to_bits()),
-                );
+        let left_out = &self.timeline.left_out;
+        let kept = families.iter().copied().filter(|family| !left_out.contains(family));
+        let number = match self.timeline.instants.push_arrival(now.millis(), kept) {
+            Ok(number) => number,
+            Err(NoInstant::TooMany) => {
+                self.arrivals_refused += 1;
+                return Sampled::No;
             }
-        }
+            Err(NoInstant::NotLater) => return Sampled::No,
+        };
+        let kept = moved.iter().filter(|series| !left_out.contains(&store.family_of(**series)));
+        let cells = kept.flat_map(|series| store.cells(*series));
+        let values = cells.map(|cell| (cell, store.cell_value(cell)));
+        let mut changed: Vec<(u32, f64)> =
+            values.filter(|(cell, value)| self.last_value(*cell).to_bits() != value.to_bits()).collect();
         changed.sort_unstable_by_key(|(cell, _)| *cell);
+        changed.dedup_by_key(|(cell, _)| *cell);
         for cells in changed.chunk_by(|left, right| place_of(left.0).0 == place_of(right.0).0) {
             self.sample_cells(cells, number);
         }
+        Sampled::Yes
+    }
+
+    /// How many arrivals left no sample since the last call, as there was no room for it.
+    pub fn take_arrivals_refused(&mut self) -> u64 {
+        std::mem::take(&mut self.arrivals_refused)
     }
 
     fn last_value(&self, cell: u32) -> f64 {
@@ -202,6 +266,7 @@ impl History {
             values.push(*value);
         }
         if let Some(column) = Column::new(number, set, values) {
+            self.held += column.bytes();
             Arc::make_mut(shared).arrive(column);
         }
     }
@@ -210,11 +275,8 @@ impl History {
     fn thin(&mut self, store: &Store) {
         while let Some(step) = self.timeline.instants.take_old() {
             let mut points: BTreeMap<usize, Vec<Point>> = BTreeMap::new();
-            let families: BTreeSet<FamilyId> =
-                step.instants.iter().flat_map(|(_, families)| families.iter().copied()).collect();
-            let gauges = families
-                .into_iter()
-                .filter(|family| store.family_spec(*family).metric_type == MetricType::Gauge);
+            let is_gauge = |family: &FamilyId| store.family_spec(*family).metric_type == MetricType::Gauge;
+            let gauges = step.families().filter(is_gauge);
             for family in gauges {
                 self.thin_family(store, family, &step, &mut points);
             }

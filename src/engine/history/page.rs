@@ -41,8 +41,12 @@ struct StepColumns {
 }
 
 impl PastPage {
-    /// Adds what changed at an instant of the grid.
-    pub(super) fn push(&mut self, column: Column) {
+    /// Adds what changed at an instant of the grid; at the last one again, where that is it.
+    pub(super) fn push(&mut self, mut column: Column) {
+        if let Some(older) = self.columns.pop_if(|older| older.at == column.at) {
+            self.bytes = self.bytes.saturating_sub(older.bytes());
+            column = column.over(&older);
+        }
         self.bytes += column.bytes();
         self.columns.push(Arc::new(column));
     }
@@ -58,9 +62,12 @@ impl PastPage {
         !self.arriving.is_empty()
     }
 
-    /// Ends the step that followed the place `after`.
-    pub(super) fn finish_step(&mut self, after: Place) {
-        let columns = std::mem::take(&mut self.arriving);
+    /// Ends the step that followed the place `after`, of which the first `arrivals` count.
+    pub(super) fn finish_step(&mut self, after: Place, arrivals: Place) {
+        let mut columns = std::mem::take(&mut self.arriving);
+        while let Some(column) = columns.pop_if(|column| column.at >= arrivals) {
+            self.bytes = self.bytes.saturating_sub(column.bytes());
+        }
         let mut cells = CellSet::default();
         for column in &columns {
             cells.extend(column.cells());
@@ -199,9 +206,32 @@ impl PastPage {
 
     /// The value of a cell at one place of the grid.
     pub(super) fn value(&self, cell: usize, place: Place) -> f64 {
-        let mut values = Vec::with_capacity(1);
-        self.values(cell, place..place + 1, &mut values);
-        values.first().copied().unwrap_or(0.0)
+        if self.columns.first().is_some_and(|first| first.at <= place) {
+            let until = self.columns.get(..self.columns.partition_point(|column| column.at <= place));
+            let known = until.into_iter().flatten().rev().find_map(|column| column.get(cell));
+            return known.unwrap_or_else(|| self.base_of(cell));
+        }
+        let from = self.blocks.partition_point(|block| block.end <= place);
+        match self.blocks.iter().skip(from).find_map(|block| block.changes(cell)) {
+            Some((base, changes)) => {
+                changes.take_while(|(at, _)| *at <= place).last().map_or(base, |(_, value)| value)
+            }
+            None => self.base_of(cell),
+        }
+    }
+
+    /// The value of a cell at an arrival, by the place of the grid before it and its number; `current` is the last
+    /// place of the grid.
+    pub(super) fn value_at_arrival(
+        &self,
+        cell: usize,
+        (after, number): (Place, Place),
+        current: Place,
+    ) -> f64 {
+        let columns = self.arrivals(after, current);
+        let until = columns.get(..columns.partition_point(|column| column.at <= number));
+        let known = until.into_iter().flatten().rev().find_map(|column| column.get(cell));
+        known.unwrap_or_else(|| self.value(cell, after))
     }
 
     /// What arrivals changed in the step that followed `after`.

@@ -113,7 +113,8 @@ impl<S: SeriesSource> Past<'_, S> {
             }
             let rows = rows.get_or_insert_with(|| Rows::new(self, family, part, selection));
             let series = Lived { cells: self.cells_of(family, *cell), born: *born, left: None };
-            found.add(labels, rows.samples(self, &series, *bucket));
+            let samples = rows.samples(self, &series, *bucket);
+            found.add(labels, samples, rows.left_out(self, *born));
         }
     }
 
@@ -174,9 +175,9 @@ struct Found {
 
 impl Found {
     /// Adds a series whose labels nothing else has yet; without samples it is none.
-    fn add(&mut self, labels: &Labels, samples: Vec<Sample>) {
+    fn add(&mut self, labels: &Labels, samples: Vec<Sample>, left_out: usize) {
         if !samples.is_empty() {
-            self.series.push(SelectedSeries { labels: labels.clone(), samples });
+            self.series.push(SelectedSeries { labels: labels.clone(), samples, left_out });
         }
     }
 
@@ -195,7 +196,7 @@ impl Found {
                 known.samples.sort_by_key(|sample| sample.time_ms);
                 known.samples.dedup_by_key(|sample| sample.time_ms);
             }
-            None => self.add(labels, samples),
+            None => self.add(labels, samples, 0),
         }
     }
 }

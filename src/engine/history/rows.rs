@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::codec::Place;
 use super::column::Column;
+use super::ends::Ends;
 use super::past::Past;
 use crate::engine::metric::{MetricType, Part};
 use crate::engine::promql::storage::{Extent, STALE_BITS, Selection};
@@ -118,6 +119,30 @@ impl Span {
     }
 }
 
+/// The instants at which the samples of a selection are.
+#[derive(Debug)]
+enum Reads {
+    All(Span),
+    Ends(Ends),
+}
+
+impl Reads {
+    fn times(&self) -> &[i64] {
+        match self {
+            Self::All(span) => &span.times,
+            Self::Ends(ends) => &ends.times,
+        }
+    }
+
+    /// The value of a cell at each instant.
+    fn values<S: SeriesSource>(&self, past: &Past<'_, S>, cell: u32, out: &mut Vec<f64>) {
+        match self {
+            Self::All(span) => span.values(past, cell, out),
+            Self::Ends(ends) => ends.values(past, cell, out),
+        }
+    }
+}
+
 /// A series whose samples are wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Lived {
@@ -134,11 +159,11 @@ pub(super) struct Rows<'a> {
     part: Part,
     metric_type: MetricType,
     selection: &'a Selection<'a>,
-    span: Span,
+    reads: Reads,
     /// The present instant, where the selection reaches it.
     now_ms: Option<i64>,
     decoded: Option<Lived>,
-    /// By cell, the values at the instants and the present one.
+    /// By cell that the part needs, the values at the instants and the present one.
     cells: Vec<Vec<f64>>,
 }
 
@@ -152,15 +177,19 @@ impl<'a> Rows<'a> {
     ) -> Self {
         let now = past.now.millis();
         let now_ms = (selection.start_ms..=selection.end_ms).contains(&now).then_some(now);
-        let end_ms = selection.end_ms.min(now_ms.map_or(i64::MAX, |now| now - 1));
-        let wanted = past.keeps(family) && (selection.extent == Extent::All || now_ms.is_none());
-        let span = if wanted {
-            Span::new(past, family, (selection.start_ms, end_ms), selection.extent)
-        } else {
-            Span::default()
-        };
+        let bounds = (selection.start_ms, selection.end_ms.min(now_ms.map_or(i64::MAX, |now| now - 1)));
         let metric_type = past.store.family_spec(family).metric_type;
-        Self { part, metric_type, selection, span, now_ms, decoded: None, cells: Vec::new() }
+        let reads = match selection.extent {
+            _ if !past.keeps(family) => Reads::All(Span::default()),
+            Extent::Last if now_ms.is_some() => Reads::All(Span::default()),
+            Extent::Growth { since_ms } if only_grows(metric_type, part) => {
+                Reads::Ends(Ends::new(past, family, bounds, since_ms, now_ms))
+            }
+            Extent::Last | Extent::All | Extent::Growth { .. } => {
+                Reads::All(Span::new(past, family, bounds, selection.extent))
+            }
+        };
+        Self { part, metric_type, selection, reads, now_ms, decoded: None, cells: Vec::new() }
     }
 
     /// For series that left: they have no present instant, and ended before the last one of the span.
@@ -172,7 +201,16 @@ impl<'a> Rows<'a> {
     ) -> Self {
         let metric_type = past.store.family_spec(family).metric_type;
         let span = Span::new(past, family, (selection.start_ms, selection.end_ms), Extent::All);
-        Self { part, metric_type, selection, span, now_ms: None, decoded: None, cells: Vec::new() }
+        let reads = Reads::All(span);
+        Self { part, metric_type, selection, reads, now_ms: None, decoded: None, cells: Vec::new() }
+    }
+
+    /// How many samples of a series are left out.
+    pub(super) fn left_out<S: SeriesSource>(&self, past: &Past<'_, S>, born: Timestamp) -> usize {
+        match &self.reads {
+            Reads::All(_) => 0,
+            Reads::Ends(ends) => ends.left_out(past, born.millis()),
+        }
     }
 
     /// The samples of a series, or of one bucket of it.
@@ -188,22 +226,22 @@ impl<'a> Rows<'a> {
         let (start_ms, end_ms) = (self.selection.start_ms, self.selection.end_ms);
         let born_ms = series.born.millis();
         let left_ms = series.left.map_or(i64::MAX, Timestamp::millis);
-        let mut samples = Vec::with_capacity(self.span.times.len() + 2);
+        let mut samples = Vec::with_capacity(self.reads.times().len() + 2);
         let counts = !self.is_gauge();
         let birth = born_ms.saturating_sub(1);
         if counts && series.left.is_none() && (start_ms..=end_ms).contains(&birth) {
             samples.push(float(birth, 0.0));
         }
-        let wanted = cells_of(self.part, bucket, self.cells.len());
+        let wanted = added(self.part, bucket, self.cells.len());
         let total = |at: usize| {
             let cells = self.cells.get(wanted.clone()).unwrap_or_default();
             cells.iter().fold(0.0, |total, values| plus(total, values.get(at).copied().unwrap_or(0.0)))
         };
-        let times = self.span.times.iter().chain(&self.now_ms).enumerate();
+        let times = self.reads.times().iter().chain(&self.now_ms).enumerate();
         let lived = times.filter(|(_, time)| (born_ms..left_ms).contains(*time));
         samples.extend(lived.map(|(at, time)| float(*time, total(at))));
         // Of the last sample alone the present one is it.
-        if self.is_gauge() && (self.selection.extent == Extent::All || self.now_ms.is_none()) {
+        if self.is_gauge() && (self.selection.extent != Extent::Last || self.now_ms.is_none()) {
             let (start_ms, end_ms) = (start_ms.max(born_ms), end_ms.min(left_ms.saturating_sub(1)));
             let between = past.timeline.extremes(series.cells.start, start_ms, end_ms);
             let before = samples.len();
@@ -224,24 +262,41 @@ impl<'a> Rows<'a> {
 
     fn decode<S: SeriesSource>(&mut self, past: &Past<'_, S>, series: &Lived) {
         self.decoded = Some(series.clone());
-        self.cells.truncate(series.cells.len());
-        self.cells.resize_with(series.cells.len(), Vec::new);
-        for (values, cell) in self.cells.iter_mut().zip(series.cells.clone()) {
+        let wanted = needed(self.part, series.cells.clone());
+        self.cells.resize_with(wanted.len(), Vec::new);
+        for (values, cell) in self.cells.iter_mut().zip(wanted) {
             values.clear();
-            self.span.values(past, cell, values);
+            self.reads.values(past, cell, values);
             values.push(past.store.cell_value(cell));
         }
     }
 }
 
-/// The cells whose values add up to a sample (a histogram's cells are its buckets, `+Inf`, then the sum).
-const fn cells_of(part: Part, bucket: usize, cells: usize) -> Range<usize> {
+/// Whether samples of this kind never fall while their series lives: the store only adds to them.
+const fn only_grows(metric_type: MetricType, part: Part) -> bool {
+    match (metric_type, part) {
+        (MetricType::Counter, Part::Value) | (MetricType::Histogram, Part::Bucket | Part::Count) => true,
+        // What is observed may be negative.
+        (MetricType::Counter | MetricType::Gauge | MetricType::Histogram, _) => false,
+    }
+}
+
+/// The cells that samples of a part are made of (a histogram's cells are its buckets, `+Inf`, then the sum).
+const fn needed(part: Part, cells: Range<u32>) -> Range<u32> {
+    let sum = cells.end.saturating_sub(1);
     match part {
-        Part::Value => 0..1,
+        Part::Value => cells,
+        Part::Bucket | Part::Count => cells.start..sum,
+        Part::Sum => sum..cells.end,
+        Part::Created => cells.start..cells.start,
+    }
+}
+
+/// Those of the needed cells whose values add up to a sample.
+const fn added(part: Part, bucket: usize, needed: usize) -> Range<usize> {
+    match part {
         Part::Bucket => 0..bucket + 1,
-        Part::Count => 0..cells.saturating_sub(1),
-        Part::Sum => cells.saturating_sub(1)..cells,
-        Part::Created => 0..0,
+        Part::Value | Part::Count | Part::Sum | Part::Created => 0..needed,
     }
 }
 

@@ -112,9 +112,9 @@ fn a_series_of_the_same_labels_goes_on_after_the_one_that_left() {
 fn an_arrival_samples_only_what_its_rules_read() {
     let mut world = world(MetricType::Gauge);
     world.store.set(world.series, 5.0, World::cause(7));
-    world.history.sample_read(&world.store, at(8), &Arc::from([world.family]));
+    world.history.sample_read(&world.store, at(8), &BTreeSet::from([world.family]), &[world.series]);
     world.store.set(world.series, 9.0, World::cause(9));
-    world.history.sample_read(&world.store, at(9), &Arc::from([]));
+    world.history.sample_read(&world.store, at(9), &BTreeSet::new(), &[]);
     world.step(10);
     assert_eq!(world.read("m", 10), ["m{a=\"b\"} 8000=5 10000=9"]);
 }
@@ -154,10 +154,10 @@ fn what_the_window_has_passed_is_forgotten() {
 #[test]
 fn all_that_arrivals_left_is_seen_for_two_steps_and_then_the_lowest_the_highest_and_the_last() {
     let mut world = world(MetricType::Gauge);
-    let family: Arc<[FamilyId]> = [world.family].into();
+    let family = BTreeSet::from([world.family]);
     let arrive = |world: &mut World, seconds, value| {
         world.store.set(world.series, value, World::cause(seconds));
-        world.history.sample_read(&world.store, at(seconds), &family);
+        world.history.sample_read(&world.store, at(seconds), &family, &[world.series]);
     };
     world.step(10);
     for (seconds, value) in [(11, 5.0), (12, 9.0), (13, 2.0), (14, 4.0)] {
@@ -176,13 +176,13 @@ fn all_that_arrivals_left_is_seen_for_two_steps_and_then_the_lowest_the_highest_
 #[test]
 fn counters_keep_no_more_than_the_last_of_a_step() {
     let mut world = world(MetricType::Counter);
-    let family: Arc<[FamilyId]> = [world.family].into();
+    let family = BTreeSet::from([world.family]);
     for seconds in 10..31 {
         world.store.add(world.series, 1.0, World::cause(seconds));
         if seconds % 5 == 0 {
             world.step(seconds);
         } else {
-            world.history.sample_read(&world.store, at(seconds), &family);
+            world.history.sample_read(&world.store, at(seconds), &family, &[world.series]);
         }
     }
     let expected = "6999=0 10000=1 15000=6 20000=11 21000=12 22000=13 23000=14 24000=15 25000=16 26000=17 \
@@ -193,11 +193,11 @@ fn counters_keep_no_more_than_the_last_of_a_step() {
 #[test]
 fn of_a_gauge_that_left_between_two_steps_the_last_sample_stays() {
     let mut world = world(MetricType::Gauge);
-    let family: Arc<[FamilyId]> = [world.family].into();
+    let family = BTreeSet::from([world.family]);
     world.step(10);
     for (seconds, value) in [(11, 9.0), (12, 6.0), (13, 7.0)] {
         world.store.set(world.series, value, World::cause(seconds));
-        world.history.sample_read(&world.store, at(seconds), &family);
+        world.history.sample_read(&world.store, at(seconds), &family, &[world.series]);
     }
     world.store.remove(world.series, at(14));
     for seconds in [15, 20, 25, 30] {

@@ -8,7 +8,7 @@ use super::codec::Place;
 use super::column::{Column, PAGE_CELLS};
 use super::entries::LabelCache;
 use super::gone::GoneSeries;
-use super::instants::Instants;
+use super::instants::{Instants, SampledInstant};
 use super::page::PastPage;
 use super::written::Written;
 use crate::engine::series::FamilyId;
@@ -37,6 +37,16 @@ impl Timeline {
         match self.pages.get(page) {
             Some(page) => page.values(cell, places, out),
             None => out.extend(places.map(|_| 0.0)),
+        }
+    }
+
+    /// The value of a cell at an instant.
+    pub(super) fn value(&self, cell: u32, instant: &SampledInstant) -> f64 {
+        let (page, cell) = place_of(cell);
+        let Some(page) = self.pages.get(page) else { return 0.0 };
+        match instant.arrival {
+            None => page.value(cell, instant.place),
+            Some(number) => page.value_at_arrival(cell, (instant.place, number), self.instants.last_place()),
         }
     }
 

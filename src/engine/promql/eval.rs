@@ -95,7 +95,7 @@ pub fn range(
     matrix.finish_names().map_err(|_| duplicate_labels(expr))?;
     let mut series: Vec<SelectedSeries> = matrix
         .into_series()
-        .map(|(row, cells)| SelectedSeries { labels: row.into_labels(), samples: samples(grid, cells) })
+        .map(|(row, cells)| SelectedSeries::whole(row.into_labels(), samples(grid, cells)))
         .filter(|series| !series.samples.is_empty())
         .collect();
     series.sort_by(|left, right| left.labels.cmp(&right.labels));

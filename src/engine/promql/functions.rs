@@ -125,6 +125,15 @@ pub(in crate::engine::promql) enum Special {
     Vector,
 }
 
+/// What a function over a range needs of the samples in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::engine::promql) enum WindowNeeds {
+    /// By how much a counter grew: the ends, what it fell by in between, and how many samples there are.
+    Growth,
+    /// All of them.
+    Samples,
+}
+
 /// What the value of a call depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::engine::promql) enum Evaluation {
@@ -165,6 +174,14 @@ impl Function {
             | Body::Special(_) => false,
         };
         if of_instant { Evaluation::OfInstant } else { Evaluation::OfArguments }
+    }
+
+    /// What it needs of the samples of its range.
+    pub(in crate::engine::promql) fn window_needs(&self) -> WindowNeeds {
+        match self.name {
+            "delta" | "increase" | "rate" | "resets" => WindowNeeds::Growth,
+            _ => WindowNeeds::Samples,
+        }
     }
 
     /// How selectors in its arguments are read, where those around it would be read as `around` says.

@@ -94,6 +94,15 @@ pub struct SelectedSeries {
     pub labels: Labels,
     /// Its samples in rising time, stale markers included.
     pub samples: Vec<Sample>,
+    /// How many samples between these were left out, as [`Extent::Growth`] allows.
+    pub left_out: usize,
+}
+
+impl SelectedSeries {
+    /// A series with all of its samples.
+    pub fn whole(labels: Labels, samples: Vec<Sample>) -> Self {
+        Self { labels, samples, left_out: 0 }
+    }
 }
 
 /// How much of each series a selection needs.
@@ -103,6 +112,13 @@ pub enum Extent {
     Last,
     /// Every sample of the span.
     All,
+    /// What tells by how much a counter grew since an instant: the last sample at or before it, else the first after
+    /// it, and the last one of the span. Where the counter only grew in between, the others may be left out and
+    /// counted; they may always be there.
+    Growth {
+        /// The instant, in milliseconds since the Unix epoch.
+        since_ms: i64,
+    },
 }
 
 /// What the evaluator asks of a storage.

@@ -16,7 +16,7 @@ use super::event::AlertEvent;
 use super::kept::{Moved, Narrow, Partition};
 use super::reads::MovedSeries;
 use super::record;
-use super::schedule::{Due, Schedule};
+use super::schedule::{ArrivalShare, Due, Schedule};
 use super::set::{Group, Rule, RuleKind, RuleSet};
 use super::template::EVALUATION_STEPS_MAX;
 use super::view::{GroupView, Health};
@@ -39,6 +39,8 @@ pub(crate) struct RuleSettings {
     pub(crate) instance: Arc<str>,
     /// When groups are evaluated that do not say so.
     pub(crate) evaluate: Evaluate,
+    /// How much of a core the evaluations of a group on arrival may take.
+    pub(crate) arrival_share: ArrivalShare,
     /// Where the instants of groups lie.
     pub(crate) grid: Grid,
     /// `$externalLabels` of templates.
@@ -70,6 +72,7 @@ impl RuleSettings {
     pub(crate) fn of(config: &Config) -> Self {
         Self {
             evaluate: config.evaluate,
+            arrival_share: ArrivalShare::percent(config.arrival_percent_max),
             grid: config.grid,
             external_labels: config.external_labels.clone(),
             external_url: config.external_url.as_str().into(),
@@ -82,6 +85,7 @@ impl RuleSettings {
         Self {
             instance: Arc::from(instance),
             evaluate: Evaluate::Arrival,
+            arrival_share: ArrivalShare::percent(10),
             grid: Grid::Spread,
             external_labels: Labels::empty(),
             external_url: Arc::from(""),
@@ -357,7 +361,7 @@ impl Rules {
         }
         state.evaluation_time = self.settings.stopwatch.elapsed().saturating_sub(begun);
         if extent == Extent::Marked {
-            state.schedule.rest_after(state.evaluation_time);
+            state.schedule.rest_after(state.evaluation_time, self.settings.arrival_share);
         }
         state.counts.rounds.push(state.evaluation_time);
         evaluated

@@ -3,13 +3,15 @@
 //! Intervals lie on a grid that depends on file, name and interval of the group alone, so that groups spread out and
 //! a restart changes nothing. The first arrival is answered at once, further ones are gathered for a pause that follows
 //! what the answer cost; where nobody measures, it is [`GATHER`].
+//!
+//! A pause is long enough for answers to take next to nothing of a core, but not longer than [`PAUSE_EASY_MAX`], which an
+//! alert may be late by; only where answers took more than their share of a core that way it is longer.
 
 use std::time::Duration;
 
 use super::event::fnv1a;
 use super::set::Group;
 use crate::engine::config::{Evaluate, Grid};
-use crate::engine::promql::inspect;
 use crate::engine::time::Timestamp;
 
 /// How long arrivals after an answered one are gathered where its cost is not known: replays and tests.
@@ -18,16 +20,34 @@ pub(crate) const GATHER: Duration = Duration::from_millis(50);
 /// The shortest pause where the cost is known.
 const PAUSE_MIN: Duration = Duration::from_millis(1);
 
-/// How many times longer than an answer its pause is: arrivals take a tenth of a core at the most.
-const PAUSE_TIMES: u32 = 9;
+/// The longest pause that is only to save work.
+const PAUSE_EASY_MAX: Duration = Duration::from_millis(6);
 
-/// Whether a group's rules read the past, in which each answer to an arrival leaves a sample.
+/// How many times longer than an answer its pause is, up to [`PAUSE_EASY_MAX`]: half a percent of a core.
+const PAUSE_EASY_TIMES: u32 = 200;
+
+/// How much of a core the answers of a group to arrivals may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Looks {
-    /// At present values alone.
-    AtPresent,
-    /// At windows, too: more answers make them longer, so that they come no closer than [`GATHER`].
-    Back,
+pub struct ArrivalShare {
+    /// How many times longer than an answer its pause is at the least.
+    pause_times: u32,
+}
+
+impl ArrivalShare {
+    /// So many percent of a core.
+    pub fn percent(percent: usize) -> Self {
+        let percent = u32::try_from(percent.clamp(1, 100)).unwrap_or(100);
+        Self { pause_times: (100 - percent).div_ceil(percent) }
+    }
+
+    /// The pause after an answer that took `cost`; zero where nobody measures.
+    fn pause_after(self, cost: Duration) -> Duration {
+        if cost.is_zero() {
+            return GATHER;
+        }
+        let easy = cost.saturating_mul(PAUSE_EASY_TIMES).clamp(PAUSE_MIN, PAUSE_EASY_MAX);
+        easy.max(cost.saturating_mul(self.pause_times))
+    }
 }
 
 /// When a group is due.
@@ -43,7 +63,6 @@ pub(super) struct Schedule {
     moved_at: Option<Timestamp>,
     answered: Option<Timestamp>,
     pause: Duration,
-    looks: Looks,
 }
 
 /// What is due.
@@ -58,15 +77,6 @@ pub(super) enum Due {
     },
     /// The rules that an arrival concerns.
     Arrival,
-}
-
-impl Looks {
-    fn of(group: &Group) -> Self {
-        let ranges = |expr| inspect::selectors(expr).iter().any(|found| found.range.is_some());
-        let subqueries = |expr| inspect::has_subquery(expr);
-        let back = group.rules.iter().any(|rule| ranges(&rule.expr) || subqueries(&rule.expr));
-        if back { Self::Back } else { Self::AtPresent }
-    }
 }
 
 impl Schedule {
@@ -85,7 +95,6 @@ impl Schedule {
             moved_at: None,
             answered: None,
             pause: GATHER,
-            looks: Looks::of(group),
         };
         schedule.next = schedule.instant_after(now);
         schedule
@@ -120,12 +129,8 @@ impl Schedule {
     }
 
     /// Takes note of what an answer to an arrival cost; zero where nobody measures.
-    pub(super) fn rest_after(&mut self, cost: Duration) {
-        let shortest = match self.looks {
-            Looks::AtPresent if !cost.is_zero() => PAUSE_MIN,
-            Looks::AtPresent | Looks::Back => GATHER,
-        };
-        self.pause = cost.saturating_mul(PAUSE_TIMES).max(shortest);
+    pub(super) fn rest_after(&mut self, cost: Duration, share: ArrivalShare) {
+        self.pause = share.pause_after(cost);
     }
 
     /// When something is due next.
@@ -236,14 +241,23 @@ mod tests {
         let mut schedule = schedule(Evaluate::Arrival, at(0));
         let start = schedule.next().after(Duration::from_millis(100));
         schedule.take(start);
-        let after = |millis| start.after(Duration::from_millis(millis));
-        for (cost_micros, pause_millis) in [(10, 1), (2_000, 18), (20_000, 180), (0, 50)] {
+        let after = |micros| start.after(Duration::from_micros(micros));
+        let (tenth, half) = (ArrivalShare::percent(10), ArrivalShare::percent(50));
+        for (cost_micros, share, pause_micros) in [
+            (2, tenth, 1_000),
+            (10, tenth, 2_000),
+            (100, tenth, 6_000),
+            (2_000, tenth, 18_000),
+            (20_000, tenth, 180_000),
+            (20_000, half, 20_000),
+            (0, tenth, 50_000),
+        ] {
             schedule.answered = None;
-            schedule.arrive(after(1));
-            assert!(schedule.take(after(1)).is_some());
-            schedule.rest_after(Duration::from_micros(cost_micros));
-            schedule.arrive(after(1));
-            assert_eq!(schedule.next(), after(1 + pause_millis));
+            schedule.arrive(after(1_000));
+            assert!(schedule.take(after(1_000)).is_some());
+            schedule.rest_after(Duration::from_micros(cost_micros), share);
+            schedule.arrive(after(1_000));
+            assert_eq!(schedule.next(), after(1_000 + pause_micros));
             schedule.take(schedule.next());
         }
     }

@@ -95,10 +95,10 @@ impl Storage for MemoryStorage {
             .map(|(labels, samples)| {
                 let mut span = samples.range(selection.start_ms..=selection.end_ms).map(|(_, sample)| sample);
                 let samples = match selection.extent {
-                    Extent::All => span.cloned().collect(),
+                    Extent::All | Extent::Growth { .. } => span.cloned().collect(),
                     Extent::Last => span.next_back().cloned().into_iter().collect(),
                 };
-                SelectedSeries { labels: labels.clone(), samples }
+                SelectedSeries::whole(labels.clone(), samples)
             })
             .filter(|series| !series.samples.is_empty())
             .collect()

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::super::ast::{Expr, Node, RangeMode};
-use super::super::functions::{Function, RangeFunction, Window};
+use super::super::functions::{Function, RangeFunction, Window, WindowNeeds};
 use super::super::histogram::FloatHistogram;
 use super::super::storage::{Extent, Sample, SelectedSeries, Value};
 use super::super::{EvalError, NameRemoval, StartTimestamps, TypeAndUnit};
@@ -37,6 +37,8 @@ pub(in crate::engine::promql) struct RangeSeries {
     pub(in crate::engine::promql) row: Row,
     pub(in crate::engine::promql) floats: Vec<FloatPoint>,
     pub(in crate::engine::promql) histograms: Vec<HistogramPoint>,
+    /// Floats between these that the storage left out, as it was told it may.
+    pub(in crate::engine::promql) left_out: usize,
 }
 
 /// What a range selector or a subquery reads.
@@ -54,6 +56,7 @@ impl RangeSeries {
             row: Row::new(selected.labels),
             floats: Vec::with_capacity(selected.samples.len()),
             histograms: Vec::new(),
+            left_out: selected.left_out,
         };
         for Sample { time_ms, start_ms, value } in selected.samples {
             let start_ms = match starts {
@@ -90,7 +93,7 @@ struct Reach {
 
 impl Evaluator<'_> {
     /// What the range argument of a function reads.
-    fn range_input(&mut self, arg: &Expr, grid: Grid) -> Result<RangeInput, EvalError> {
+    fn range_input(&mut self, arg: &Expr, grid: Grid, needs: WindowNeeds) -> Result<RangeInput, EvalError> {
         if matches!(arg.node, Node::Subquery { .. }) {
             return self.subquery(arg, grid);
         }
@@ -102,10 +105,19 @@ impl Evaluator<'_> {
         let reach = self.reach(selector.range_mode);
         let (first, last) = times.bounds();
         let after_ms = first.saturating_sub(range_ms).saturating_sub(reach.before_ms);
-        let selected = self.fetch(selector, after_ms, last.saturating_add(reach.after_ms), Extent::All);
+        let starts = self.settings.start_timestamps;
+        let extent = match (needs, selector.range_mode, starts) {
+            (WindowNeeds::Growth, RangeMode::Extrapolated, StartTimestamps::Ignored) if first == last => {
+                Extent::Growth { since_ms: after_ms.saturating_add(1) }
+            }
+            (WindowNeeds::Growth, RangeMode::Anchored, _) if first == last => {
+                Extent::Growth { since_ms: first.saturating_sub(range_ms) }
+            }
+            (WindowNeeds::Growth | WindowNeeds::Samples, _, _) => Extent::All,
+        };
+        let selected = self.fetch(selector, after_ms, last.saturating_add(reach.after_ms), extent);
         self.go_on(&arg.span)?;
         self.fits(selected.iter().map(|series| series.samples.len()).sum(), &arg.span)?;
-        let starts = self.settings.start_timestamps;
         let series = selected.into_iter().map(|series| RangeSeries::new(series, starts)).collect();
         Ok(RangeInput { series, times, range_ms, mode: selector.range_mode })
     }
@@ -132,7 +144,7 @@ impl Evaluator<'_> {
             let span = args.first().map_or(0..0, |arg| arg.span.clone());
             return Err(fail(&span, "expected a range vector".to_owned()));
         };
-        let input = self.range_input(range, grid)?;
+        let input = self.range_input(range, grid, function.window_needs())?;
         refuse_mode(function, input.mode, &range.span)?;
         let mut scalars: Vec<Vec<f64>> = Vec::new();
         for arg in args.iter().map(unwrapped).filter(|arg| !is_range(arg)) {
@@ -159,7 +171,7 @@ impl Evaluator<'_> {
         let reach = self.reach(mode);
         let mut matrix = Matrix::with_capacity(grid.steps(), series.len());
         let mut scalars = Vec::with_capacity(call.scalars.len());
-        for RangeSeries { mut row, floats, histograms } in series {
+        for RangeSeries { mut row, floats, histograms, left_out } in series {
             self.go_on(&span)?;
             let metric = row.metric();
             let heaviest = histograms.iter().map(|point| point.value.weight()).max().unwrap_or(0);
@@ -178,13 +190,14 @@ impl Evaluator<'_> {
                     continue;
                 }
                 let weight = histogram_window.len().saturating_mul(heaviest);
-                self.show(float_window.len().saturating_add(weight), &span)?;
+                self.show(float_window.len().saturating_add(left_out).saturating_add(weight), &span)?;
                 scalars.clear();
                 scalars
                     .extend(call.scalars.iter().map(|values| values.get(step).copied().unwrap_or(f64::NAN)));
                 let mut window = Window {
                     floats: floats.get(float_window.clone()).unwrap_or_default(),
                     histograms: histograms.get(histogram_window.clone()).unwrap_or_default(),
+                    left_out,
                     metric: &metric,
                     scalars: &scalars,
                     evaluated_ms: grid.at(step),
@@ -246,7 +259,8 @@ impl Evaluator<'_> {
         if !matches!(expr.node, Node::Matrix { .. } | Node::Subquery { .. }) {
             return Ok(None);
         }
-        let RangeInput { series, times, range_ms, mode } = self.range_input(expr, grid)?;
+        let RangeInput { series, times, range_ms, mode } =
+            self.range_input(expr, grid, WindowNeeds::Samples)?;
         let end_ms = times.at(0);
         let start_ms = end_ms.saturating_sub(range_ms);
         let mut selected = Vec::with_capacity(series.len());
@@ -279,7 +293,7 @@ impl RangeSeries {
             .map(|(time_ms, value)| Sample { time_ms, start_ms: None, value })
             .collect();
         samples.sort_by_key(|sample| sample.time_ms);
-        SelectedSeries { labels: self.row.into_labels(), samples }
+        SelectedSeries::whole(self.row.into_labels(), samples)
     }
 }
 

@@ -116,7 +116,7 @@ impl RangeSeries {
                 HistogramPoint { time_ms, start_ms: 0, value }
             },
         );
-        Self { row: self.row, floats, histograms }
+        Self { row: self.row, floats, histograms, left_out: 0 }
     }
 }
 

@@ -50,8 +50,8 @@ impl Evaluator<'_> {
         Ok(matrix
             .into_series()
             .map(|(row, cells)| {
-                let mut series =
-                    RangeSeries { row, floats: Vec::with_capacity(cells.len()), histograms: Vec::new() };
+                let floats = Vec::with_capacity(cells.len());
+                let mut series = RangeSeries { row, floats, histograms: Vec::new(), left_out: 0 };
                 for (step, cell) in cells.into_iter().enumerate() {
                     if let Some(value) = cell {
                         series.push(steps.at(step), 0, without_hint(value));

@@ -22,7 +22,7 @@ fn series(line: &str) -> SelectedSeries {
         .step_by(60_000)
         .zip(points)
         .filter_map(|(time_ms, point)| point.map(|value| Sample { time_ms, start_ms: None, value }));
-    SelectedSeries { labels, samples: samples.collect() }
+    SelectedSeries::whole(labels, samples.collect())
 }
 
 impl Storage for Minutes {
@@ -42,7 +42,7 @@ impl Storage for Minutes {
                 if selection.extent == Extent::Last {
                     samples = samples.split_off(samples.len().saturating_sub(1));
                 }
-                (!samples.is_empty()).then(|| SelectedSeries { labels: series.labels.clone(), samples })
+                (!samples.is_empty()).then(|| SelectedSeries::whole(series.labels.clone(), samples))
             })
             .collect()
     }

@@ -59,7 +59,12 @@ fn floats(window: &mut Window<'_>, asked: Change) -> Cell {
     if asked.is_counter() {
         growth += resets(window);
     }
-    let span = Span::new(window, (first.time_ms, last.time_ms), first.start_ms, window.floats.len());
+    let span = Span::new(
+        window,
+        (first.time_ms, last.time_ms),
+        first.start_ms,
+        window.floats.len() + window.left_out,
+    );
     let factor = if span.starts_inside(asked) {
         growth += first.value;
         span.factor_from_start()

@@ -12,6 +12,8 @@ pub(in crate::engine::promql) struct Window<'a> {
     pub(in crate::engine::promql) floats: &'a [FloatPoint],
     /// Its histograms, in rising time; there is at least one float or one histogram.
     pub(in crate::engine::promql) histograms: &'a [HistogramPoint],
+    /// How many floats between the first and the last are not shown, where the function needs no more.
+    pub(in crate::engine::promql) left_out: usize,
     /// The metric name, empty where there is none.
     pub(in crate::engine::promql) metric: &'a Arc<str>,
     /// The numbers among the function's arguments.

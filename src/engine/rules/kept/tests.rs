@@ -10,7 +10,6 @@ use crate::engine::Engine;
 use crate::engine::catalogue::KnownMetrics;
 use crate::engine::config::{Config, StaleAfter};
 use crate::engine::diagnostic::Source;
-use crate::engine::frozen::QueryTerms;
 use crate::engine::labels::Labels;
 use crate::engine::promql::storage::{Endless, Extent, Selection};
 use crate::engine::promql::{
@@ -45,7 +44,7 @@ impl Storage for Memory {
             if selection.extent == Extent::Last && samples.len() > 1 {
                 samples.drain(..samples.len() - 1);
             }
-            SelectedSeries { labels: labels.clone(), samples }
+            SelectedSeries::whole(labels.clone(), samples)
         });
         series.filter(|series| !series.samples.is_empty()).collect()
     }
@@ -159,12 +158,32 @@ proptest! {
     }
 }
 
+/// A storage in which every sample is read, whatever less would do.
+#[derive(Debug)]
+struct Walked<S>(S);
+
+impl<S: Storage> Storage for Walked<S> {
+    fn select(&self, selection: Selection<'_>) -> Vec<SelectedSeries> {
+        let extent = match selection.extent {
+            Extent::Growth { .. } | Extent::All => Extent::All,
+            Extent::Last => Extent::Last,
+        };
+        self.0.select(Selection { extent, ..selection })
+    }
+}
+
 const RULES: [&str; 2] = [
     "groups: [{name: g, rules: [
+        {alert: Grows, expr: sum by (q) (increase(work_total[10s] anchored)) > 4},
+        {alert: Rate, expr: 'rate(work_total[12s]) > 0.5'},
+        {alert: Slow, expr: 'histogram_quantile(0.9, sum by (q, le) (rate(took_bucket[20s]))) > 1'},
+        {alert: Mean, expr: avg_over_time(depth[20s]) > 4},
         {alert: Each, expr: depth > 3}, {alert: Sum, expr: sum by (q) (depth) > 5},
         {alert: Ratio, expr: depth / on (q) group_left cap > 2}, {alert: All, expr: sum(depth) > 12},
         {record: 'q:depth:max', expr: max by (q) (depth)}, {alert: Recorded, expr: 'q:depth:max > 4'}]}]",
     "groups: [{name: g, rules: [
+        {alert: Grows, expr: sum by (q) (increase(work_total[10s] anchored)) > 6},
+        {alert: Rate, expr: 'rate(work_total[12s]) > 0.5'},
         {alert: Each, expr: depth > 3}, {alert: Sum, expr: sum by (q) (depth) > 7},
         {record: 'q:depth:max', expr: max by (q) (depth)}, {alert: Recorded, expr: 'q:depth:max > 4'},
         {alert: Lone, expr: depth unless on (q) cap}]}]",
@@ -177,22 +196,43 @@ fn rule_set(text: &str) -> RuleSet {
     load(&[source], &context).set
 }
 
-/// One event: a gauge's name, its labels and value.
-type Gauge = (&'static str, u8, u8, u8);
+/// One event: a metric's name, its labels and value.
+type Moved = (&'static str, u8, u8, u8);
 
-fn set(engine: &mut Engine, number: usize, (name, q, pod, value): Gauge, now: Timestamp) {
+fn set(engine: &mut Engine, number: usize, (name, q, pod, value): Moved, now: Timestamp) {
     let pod = if name == "cap" { String::new() } else { format!(",\"pod\":\"{pod}\"") };
+    let metric_type = match name {
+        "work" => "counter",
+        "took" => "histogram",
+        _ => "gauge",
+    };
     let payload = format!(
-        r#"{{"event_id":"{number:08x}-0000-4000-8000-000000000000","timestamp":"2026-11-24T04:05:06Z","metric_name":"{name}","metric_value":{value},"metric_type":"gauge","tags":{{"q":"{q}"{pod}}}}}"#,
+        r#"{{"event_id":"{number:08x}-0000-4000-8000-000000000000","timestamp":"2026-11-24T04:05:06Z","metric_name":"{name}","metric_value":{value},"metric_type":"{metric_type}","tags":{{"q":"{q}"{pod}}}}}"#,
     );
     let message =
         Message { subject: "events.monitoring.MetricRecorded", headers: &[], payload: payload.as_bytes() };
     assert!(engine.apply(Lane::Core, &[message], now).is_empty());
 }
 
-/// The alerts as the engine holds them, and as a full evaluation of their expressions has them.
-fn held_and_full(engine: &mut Engine, now: Timestamp) -> [Vec<(String, Labels, u64)>; 2] {
+/// The alerts as the engine holds them, and as a full evaluation of their expressions has them. Of rules over windows
+/// only those of the series that moved just now: the windows of others slide on until their interval.
+fn held_and_full(
+    engine: &mut Engine,
+    moved: Option<(&str, u8, u8)>,
+    now: Timestamp,
+) -> [Vec<(String, Labels, u64)>; 2] {
     let plain = |labels: &Labels| labels.filtered(|name| name != "alertname").without_name();
+    let windows = [("Grows", "work"), ("Rate", "work"), ("Slow", "took"), ("Mean", "depth")];
+    let is_compared = |rule: &str, labels: &Labels| {
+        let window = windows.iter().find(|(name, _)| *name == rule);
+        window.is_none_or(|(_, metric)| {
+            moved.is_some_and(|(name, q, pod)| {
+                name == *metric
+                    && labels.get("q") == Some(&q.to_string())
+                    && labels.get("pod").is_none_or(|of| of == pod.to_string())
+            })
+        })
+    };
     let mut held: Vec<_> = engine
         .alerts()
         .iter()
@@ -205,17 +245,72 @@ fn held_and_full(engine: &mut Engine, now: Timestamp) -> [Vec<(String, Labels, u
             continue;
         }
         let expr = parse(&rule.query).unwrap();
-        let terms = QueryTerms { settings: &EvalSettings::default(), patience: &Endless };
-        let outcome = frozen.query_instant(&expr, now, terms).unwrap();
+        let walked = Walked(frozen.past(&Endless));
+        let outcome = instant(&expr, &walked, now.millis(), &EvalSettings::default()).unwrap();
         full.extend(
             bits(&outcome.value)
                 .into_iter()
                 .map(|(labels, bits)| (rule.name.to_string(), plain(&labels), bits)),
         );
     }
-    held.sort();
-    full.sort();
+    for samples in [&mut held, &mut full] {
+        samples.retain(|(rule, labels, _)| is_compared(rule, labels));
+        samples.sort();
+    }
     [held, full]
+}
+
+/// Queries over windows of every kind of metric.
+const WINDOWS: [&str; 12] = [
+    "rate(work_total[12s])",
+    "increase(work_total[10s] anchored)",
+    "rate(work_total[30s] offset 7s)",
+    "sum by (q) (increase(work_total[1m]))",
+    "resets(work_total[1m])",
+    "delta(depth[20s])",
+    "rate(depth[20s])",
+    "increase(took_count[15s] anchored)",
+    "increase(took_sum[15s] anchored) / increase(took_count[15s] anchored)",
+    "histogram_quantile(0.9, sum by (q, le) (rate(took_bucket[20s])))",
+    "increase({__name__=~\"wor.*\", q=\"1\"}[8s] anchored)",
+    "rate(work_total[20s] @ 1795515010)",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn the_ends_of_a_window_tell_what_a_walk_through_it_tells(
+        events in prop::collection::vec(
+            (prop::sample::select(vec!["work", "work", "took", "depth"]), 0_u8..3, 0_u8..3, 0_u8..9, 0_u16..4_000),
+            1..80,
+        ),
+    ) {
+        let mut config = Config::with_defaults("test");
+        config.stale_after = StaleAfter::all(Duration::from_secs(20));
+        let mut now = Timestamp::from_millis(1_795_515_000_000);
+        let mut engine = Engine::new(&config, rule_set(RULES[0]), now);
+        for (number, (name, q, pod, value, millis)) in events.into_iter().enumerate() {
+            // Now and then a pause, or the very instant of a step.
+            now = now.after(Duration::from_millis(if millis < 100 { 30_000 } else { u64::from(millis) / 2 }));
+            if value == 8 {
+                now = Timestamp::from_millis(now.millis() / 5_000 * 5_000 + 5_000);
+            }
+            while engine.next_tick() <= now {
+                engine.tick(engine.next_tick());
+            }
+            set(&mut engine, number, (name, q, pod, value), now);
+            let frozen = engine.freeze(now);
+            let past = frozen.past(&Endless);
+            for query in WINDOWS {
+                let expr = parse(query).unwrap();
+                let settings = EvalSettings::default();
+                let kept = instant(&expr, &past, now.millis(), &settings).unwrap();
+                let walked = instant(&expr, &Walked(frozen.past(&Endless)), now.millis(), &settings).unwrap();
+                prop_assert_eq!(bits(&kept.value), bits(&walked.value), "{} after event {}", query, number);
+            }
+        }
+    }
 }
 
 proptest! {
@@ -224,7 +319,7 @@ proptest! {
     #[test]
     fn after_each_arrival_the_alerts_are_those_of_a_full_evaluation(
         events in prop::collection::vec(
-            (prop::sample::select(vec!["depth", "depth", "depth", "cap"]), 0_u8..3, 0_u8..3, 0_u8..9, 0_u8..40),
+            (prop::sample::select(vec!["depth", "depth", "depth", "cap", "work", "work", "took"]), 0_u8..3, 0_u8..3, 0_u8..9, 0_u8..40),
             1..60,
         ),
     ) {
@@ -245,9 +340,9 @@ proptest! {
                 }
             }
             // What is too old leaves now, and not only when the alerts are compared.
-            held_and_full(&mut engine, now);
+            held_and_full(&mut engine, None, now);
             set(&mut engine, number, (name, q, pod, value), now);
-            let [held, full] = held_and_full(&mut engine, now);
+            let [held, full] = held_and_full(&mut engine, Some((name, q, pod)), now);
             prop_assert_eq!(held, full, "after event {}", number);
         }
     }

@@ -2,12 +2,13 @@
 //!
 //! A family is matched against every selector once; a series, by the values of its labels, once in its life.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 
-use crate::engine::history::History;
+use crate::engine::history::{History, Sampled};
 use crate::engine::labels::{Labels, METRIC_NAME};
 use crate::engine::metric::bound::NUMBER_LABELS;
 use crate::engine::promql::storage::{MatchCondition, Matcher};
@@ -44,13 +45,31 @@ pub(crate) struct Watch {
     /// By rule: its families, rising.
     families_of: Vec<Vec<FamilyId>>,
     selectors_of: HashMap<FamilyId, FamilySelectors>,
-    /// By series, once it moved: its labels and who reads it; none where nobody does.
-    series: HashMap<SeriesId, Option<MovedSeries>>,
+    /// By series, once it moved.
+    series: HashMap<SeriesId, KnownSeries>,
+    /// By family, the series that moved since they were last sampled, each once.
+    unsampled: BTreeMap<FamilyId, Vec<SeriesId>>,
     /// Series that left and that nobody was told of yet.
     left: Vec<MovedSeries>,
     families: BTreeSet<FamilyId>,
     /// How many families the store had when they were last matched.
     known: usize,
+}
+
+/// A series of a family that rules read.
+#[derive(Debug)]
+struct KnownSeries {
+    family: FamilyId,
+    /// Its labels and who reads it; none where nobody does.
+    read: Option<MovedSeries>,
+    sampling: Sampling,
+}
+
+/// Whether a series moved since it was last sampled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sampling {
+    Due,
+    Done,
 }
 
 /// The selectors that may match series of one family.
@@ -87,7 +106,9 @@ impl Watch {
             }
         }
         let families_of = vec![Vec::new(); rules.len()];
-        *self = Self { rules, by_name, nameless, families_of, ..Self::default() };
+        // What was not sampled before still is not.
+        let unsampled = std::mem::take(&mut self.unsampled);
+        *self = Self { rules, by_name, nameless, families_of, unsampled, ..Self::default() };
     }
 
     /// Every family a rule reads.
@@ -155,22 +176,37 @@ impl Watch {
     /// The series that moved or left since the last call and that rules read.
     pub(crate) fn moved(&mut self, store: &mut Store) -> Vec<MovedSeries> {
         let mut moved = std::mem::take(&mut self.left);
+        self.take_touched(store, |known| moved.extend(known.read.clone()));
+        moved
+    }
+
+    /// Takes note of what moved since the last call and is no arrival.
+    pub(crate) fn pass_over(&mut self, store: &mut Store) {
+        self.take_touched(store, |_| {});
+    }
+
+    fn take_touched(&mut self, store: &mut Store, mut each: impl FnMut(&KnownSeries)) {
         for series in store.touched() {
-            // Those that left are there already, with the labels they had.
+            // Those that left are known already, with the labels they had.
             if !store.is_live(series) {
                 continue;
             }
-            if let Some(known) = self.series.get(&series) {
-                moved.extend(known.clone());
-                continue;
+            let known = match self.series.entry(series) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(vacant) => {
+                    let (labels, family) = (store.labels(series), store.family_of(series));
+                    let selectors = self.selectors_of.get(&family);
+                    let readers = selectors.map_or_else(|| [].into(), |selectors| selectors.readers(&labels));
+                    let read = (!readers.is_empty()).then_some(MovedSeries { labels, readers });
+                    vacant.insert(KnownSeries { family, read, sampling: Sampling::Done })
+                }
+            };
+            each(known);
+            if known.sampling == Sampling::Done {
+                known.sampling = Sampling::Due;
+                self.unsampled.entry(known.family).or_default().push(series);
             }
-            let labels = store.labels(series);
-            let readers = self.readers(store.family_of(series), &labels);
-            let read = (!readers.is_empty()).then_some(MovedSeries { labels, readers });
-            moved.extend(read.clone());
-            self.series.insert(series, read);
         }
-        moved
     }
 
     fn readers(&self, family: FamilyId, labels: &Labels) -> Readers {
@@ -178,14 +214,33 @@ impl Watch {
     }
 
     /// Samples what the rules evaluated at `now` read.
-    pub(crate) fn sample(&self, readers: &[usize], store: &Store, history: &mut History, now: Timestamp) {
+    pub(crate) fn sample(&mut self, readers: &[usize], store: &Store, history: &mut History, now: Timestamp) {
         let mut families: BTreeSet<FamilyId> = BTreeSet::new();
         for reader in readers {
             families.extend(self.families_of.get(*reader).into_iter().flatten());
         }
-        if !families.is_empty() {
-            let families: Arc<[FamilyId]> = families.into_iter().collect();
-            history.sample_read(store, now, &families);
+        if families.is_empty() {
+            return;
+        }
+        let moved = families.iter().filter_map(|family| self.unsampled.get(family)).flatten().copied();
+        let moved: Vec<SeriesId> = moved.collect();
+        if history.sample_read(store, now, &families, &moved) == Sampled::Yes {
+            self.unsampled.retain(|family, _| !families.contains(family));
+            self.sampled(&moved);
+        }
+    }
+
+    /// Takes note that every series was sampled.
+    pub(crate) fn all_sampled(&mut self) {
+        let moved: Vec<SeriesId> = std::mem::take(&mut self.unsampled).into_values().flatten().collect();
+        self.sampled(&moved);
+    }
+
+    fn sampled(&mut self, moved: &[SeriesId]) {
+        for series in moved {
+            if let Some(known) = self.series.get_mut(series) {
+                known.sampling = Sampling::Done;
+            }
         }
     }
 }

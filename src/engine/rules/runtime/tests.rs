@@ -24,17 +24,14 @@ impl Storage for Memory {
         let inside = |time: i64| (selection.start_ms..=selection.end_ms).contains(&time);
         let matching = self.0.iter().filter(|(labels, _)| matches(selection.matchers, labels));
         matching
-            .map(|(labels, samples)| SelectedSeries {
-                labels: labels.clone(),
-                samples: samples
-                    .iter()
-                    .filter(|(time, _)| inside(*time))
-                    .map(|(time_ms, value)| Sample {
-                        time_ms: *time_ms,
-                        value: Value::Float(*value),
-                        start_ms: None,
-                    })
-                    .collect(),
+            .map(|(labels, samples)| {
+                let samples = samples.iter().filter(|(time, _)| inside(*time));
+                let samples = samples.map(|(time_ms, value)| Sample {
+                    time_ms: *time_ms,
+                    value: Value::Float(*value),
+                    start_ms: None,
+                });
+                SelectedSeries::whole(labels.clone(), samples.collect())
             })
             .filter(|series| !series.samples.is_empty())
             .collect()

@@ -65,7 +65,7 @@ impl Storage for Stored {
             if selection.extent == Extent::Last {
                 samples = samples.pop().into_iter().collect();
             }
-            SelectedSeries { labels, samples }
+            SelectedSeries::whole(labels, samples)
         });
         found.filter(|series| !series.samples.is_empty()).collect()
     }
