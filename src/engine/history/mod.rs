@@ -133,7 +133,7 @@ impl History {
     }
 
     /// Samples the last instant of the grid once more, where that is `now` and more came of this very instant.
-    pub fn sample_again(&mut self, store: &Store, now: Timestamp) {
+    pub(crate) fn sample_again(&mut self, store: &Store, now: Timestamp) {
         if self.timeline.instants.last_of_grid() != Some(now.millis()) {
             return;
         }
@@ -238,7 +238,7 @@ impl History {
     }
 
     /// How many arrivals left no sample since the last call, as there was no room for it.
-    pub fn take_arrivals_refused(&mut self) -> u64 {
+    pub(crate) fn take_arrivals_refused(&mut self) -> u64 {
         std::mem::take(&mut self.arrivals_refused)
     }
 

@@ -12,6 +12,9 @@ pub struct Expr {
     pub(crate) span: Range<usize>,
     /// What it is.
     pub node: Node,
+    /// Where it stands in its expression more than once: a number that those that are the same share, as
+    /// [`super::number_twins`] gives it.
+    pub twin: Option<u16>,
 }
 
 /// The kinds of node, as Prometheus' grammar has them.

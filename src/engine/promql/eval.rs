@@ -122,7 +122,7 @@ pub struct QueryTimes {
 }
 
 /// What an expression yields.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::engine::promql) enum Evaluated {
     /// One number per step.
     Scalars(Vec<f64>),
@@ -156,7 +156,12 @@ pub(in crate::engine::promql) struct Evaluator<'a> {
     held: usize,
     /// How the histograms of selectors are read.
     pub(in crate::engine::promql) reading: Reading,
+    /// What sub-expressions that stand in the expression more than once came to.
+    twins: Vec<(TwinKey, Evaluated)>,
 }
+
+/// Which of a sub-expression's values it is: its number, the instants, and how histograms are read.
+type TwinKey = (u16, Grid, Reading);
 
 /// How often a query may read each of the samples it may hold: windows of subqueries within subqueries multiply.
 const READS_MAX: usize = 20;
@@ -187,6 +192,7 @@ impl<'a> Evaluator<'a> {
             shown: 0,
             held: 0,
             reading: Reading::Whole,
+            twins: Vec::new(),
         }
     }
 
@@ -203,6 +209,12 @@ impl<'a> Evaluator<'a> {
     ) -> Result<Evaluated, EvalError> {
         self.go_on(&expr.span)?;
         let held = self.live;
+        let twin = expr.twin.map(|number| (number, grid, self.reading));
+        let known = twin.and_then(|twin| self.twins.iter().find(|(known, _)| *known == twin));
+        if let Some(value) = known.map(|(_, value)| value.clone()) {
+            self.charge(value.size(), &expr.span)?;
+            return Ok(value);
+        }
         let result = if grid.steps() > 1 && is_costly(expr) && is_invariant(expr) {
             match self.node(expr, grid.first())? {
                 Evaluated::Matrix(matrix) => {
@@ -220,6 +232,9 @@ impl<'a> Evaluator<'a> {
         self.go_on(&expr.span)?;
         self.live = held;
         self.charge(result.size(), &expr.span)?;
+        if let Some(twin) = twin {
+            self.twins.push((twin, result.clone()));
+        }
         Ok(result)
     }
 

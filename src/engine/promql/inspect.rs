@@ -50,13 +50,6 @@ pub(crate) fn walk<'a>(expr: &'a Expr, visit: &mut impl FnMut(&'a Expr)) {
     }
 }
 
-/// Whether an expression evaluates another at steps of its own.
-pub(crate) fn has_subquery(expr: &Expr) -> bool {
-    let mut found = false;
-    walk(expr, &mut |part| found |= matches!(part.node, Node::Subquery { .. }));
-    found
-}
-
 /// A selector in an expression.
 #[derive(Clone, Debug)]
 pub(crate) struct Selector<'a> {

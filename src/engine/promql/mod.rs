@@ -14,6 +14,7 @@ mod print;
 pub mod series_notation;
 pub mod storage;
 mod text;
+mod twins;
 
 use std::ops::Range;
 use std::time::Duration;
@@ -24,6 +25,7 @@ pub use ast::Expr;
 pub use eval::{QueryTimes, instant, range};
 pub use parse::parse;
 pub use storage::{Sample, SelectedSeries, Storage, Value};
+pub use twins::number_twins;
 
 /// Whether the metric name of a result goes at each operation or once at the end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

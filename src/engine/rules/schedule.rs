@@ -28,14 +28,14 @@ const PAUSE_EASY_TIMES: u32 = 200;
 
 /// How much of a core the answers of a group to arrivals may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ArrivalShare {
+pub(crate) struct ArrivalShare {
     /// How many times longer than an answer its pause is at the least.
     pause_times: u32,
 }
 
 impl ArrivalShare {
     /// So many percent of a core.
-    pub fn percent(percent: usize) -> Self {
+    pub(crate) fn percent(percent: usize) -> Self {
         let percent = u32::try_from(percent.clamp(1, 100)).unwrap_or(100);
         Self { pause_times: (100 - percent).div_ceil(percent) }
     }

@@ -376,7 +376,7 @@ fn grown(span: Range<usize>, node: Node, inner: usize) -> Result<Parsed, ParseEr
     if height > HEIGHT_MAX {
         return Err(too_high(span, HEIGHT_MAX));
     }
-    Ok(Parsed { expr: Expr { span, node }, height })
+    Ok(Parsed { expr: Expr { span, node, twin: None }, height })
 }
 
 fn too_high(span: Range<usize>, levels: usize) -> ParseError {

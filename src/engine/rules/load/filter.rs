@@ -28,7 +28,7 @@ fn there(expr: &Expr) -> Option<Expr> {
         BinaryOp::Or => {
             let both =
                 Binary { left: inner(&binary.left), right: inner(&binary.right), ..(**binary).clone() };
-            Some(Expr { span: expr.span.clone(), node: Node::Binary(Box::new(both)) })
+            Some(Expr { span: expr.span.clone(), node: Node::Binary(Box::new(both)), twin: None })
         }
         op if op.is_comparison() => comparison(expr).map(|_| {
             if value_type(&binary.left) == ValueType::Scalar {

@@ -94,7 +94,10 @@ pub(super) struct Query {
 pub(super) fn read(node: &Node, around: Surroundings<'_>, findings: &mut Findings<'_>) -> Option<RuleDraft> {
     let fields = findings.fields_with(node, "a rule", &KEYS, hints::of_rule);
     let kind = kind(&fields, findings);
-    let query = query(&fields, around.metrics, findings);
+    let mut query = query(&fields, around.metrics, findings);
+    if let Some(query) = &mut query {
+        promql::number_twins(&mut query.expr);
+    }
     let own_labels = fields.get("labels").map(|node| findings.texts(node, "`labels`")).unwrap_or_default();
     check_labels(&own_labels, findings);
     let explicit_id = fields.get("id").and_then(|node| id(node, findings));

@@ -336,7 +336,7 @@ fn reads(look: &Look<'_>, rule: &InForce<'_>) -> Markup {
             div.scroll tabindex="0" role="region" aria-label="What it reads" { table.stack {
                 thead { tr { th scope="col" { "Selector" } th.number scope="col" { "Series now" } } }
                 tbody { @for selector in found.iter().take(20) {
-                    @let expr = Expr { span: selector.span.clone(), node: Node::Vector(selector.vector.clone()) };
+                    @let expr = Expr { span: selector.span.clone(), node: Node::Vector(selector.vector.clone()), twin: None };
                     tr {
                         td data-label="Selector" { code { (words::long(&expr.to_string())) } }
                         td.number data-label="Series now" {
