@@ -124,7 +124,7 @@ pub struct JetStreamSettings {
     pub(crate) durable: String,
     /// The JetStream domain, where it is not the connection's own.
     pub(crate) domain: Option<String>,
-    /// Messages asked for with one pull. Default 1,024.
+    /// Messages asked for with one pull. Default 16,384: what the server sends in some 20 ms.
     pub(crate) pull_messages_max: usize,
     /// Bytes asked for with one pull. Default 4 MiB; a bigger message alone is still read.
     pub(crate) pull_bytes_max: usize,
@@ -150,7 +150,7 @@ impl From<&JetStreamConfig> for JetStreamSettings {
             start: config.start,
             durable: config.durable.clone(),
             domain: config.domain.clone(),
-            pull_messages_max: 1_024,
+            pull_messages_max: 16_384,
             pull_bytes_max: 4 << 20,
             heartbeat: Duration::from_millis(500),
             pull_expires: Duration::from_secs(2),

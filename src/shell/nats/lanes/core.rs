@@ -113,7 +113,9 @@ impl CoreMachine {
     /// Takes every whole frame.
     fn take(&mut self, number: LinkNumber, unread: &[u8], now: Instant) -> Result<Used, LinkError> {
         let mut used = Used::default();
-        let Some(place) = self.place(number) else { return Ok(Used { bytes: unread.len(), messages: 0 }) };
+        let Some(place) = self.place(number) else {
+            return Ok(Used { bytes: unread.len(), ..Used::default() });
+        };
         loop {
             let Some(connection) = self.connections.get_mut(place) else { return Ok(used) };
             let rest = unread.get(used.bytes..).unwrap_or_default();
@@ -330,7 +332,7 @@ impl Machine for CoreMachine {
         let used = self.take(number, unread, now).unwrap_or_else(|error| {
             self.outputs.push_back(Output::Close(number));
             self.lose(number, &error, now);
-            Used { bytes: unread.len(), messages: 0 }
+            Used { bytes: unread.len(), ..Used::default() }
         });
         self.flush();
         used

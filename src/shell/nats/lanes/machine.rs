@@ -36,6 +36,8 @@ pub(crate) struct Used {
     pub(crate) bytes: usize,
     /// Messages among them.
     pub(crate) messages: usize,
+    /// Messages that are known to wait at the server.
+    pub(crate) waiting: u64,
 }
 
 /// Which server a connection goes to.

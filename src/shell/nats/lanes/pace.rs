@@ -14,6 +14,23 @@ const CLOSE: Duration = Duration::from_millis(2);
 /// A pause that gathered fewer messages than this ends the pauses.
 const WORTH_MESSAGES: usize = 4;
 
+/// After a read of this many bytes much is waiting already: reading on is better than gathering.
+const MUCH_BYTES: usize = 64 << 10;
+
+/// So it is where this many messages wait at the server, which sends no more than it was asked for.
+const MUCH_MESSAGES: u64 = 256;
+
+/// What a round of reads brought.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Gathered {
+    /// Messages.
+    pub(crate) messages: usize,
+    /// Bytes.
+    pub(crate) bytes: usize,
+    /// Messages that wait at the server.
+    pub(crate) waiting: u64,
+}
+
 /// The pace of one lane.
 #[derive(Debug)]
 pub(crate) struct Pace {
@@ -29,8 +46,9 @@ impl Pace {
         Self { pause, last: now, streak: 0, pausing: false }
     }
 
-    /// How long to wait before the next read, after one that brought `messages` in `bytes` bytes.
-    pub(crate) fn after(&mut self, messages: usize, bytes: usize, now: Instant) -> Duration {
+    /// How long to wait before the next read, after one that brought this.
+    pub(crate) fn after(&mut self, gathered: Gathered, now: Instant) -> Duration {
+        let Gathered { messages, bytes, waiting } = gathered;
         let gap = now.saturating_duration_since(self.last);
         self.last = now;
         if messages == 0 {
@@ -48,8 +66,7 @@ impl Pace {
             return Duration::ZERO;
         }
         self.streak = 0;
-        // Much is waiting already: reading on is better than gathering.
-        if bytes >= 64 << 10 { Duration::ZERO } else { self.pause }
+        if bytes >= MUCH_BYTES || waiting >= MUCH_MESSAGES { Duration::ZERO } else { self.pause }
     }
 }
 
@@ -61,21 +78,27 @@ mod tests {
     fn a_lone_message_is_never_waited_for_and_a_stream_of_them_is_gathered() {
         let mut now = Instant::now();
         let mut pace = Pace::new(Duration::from_millis(5), now);
+        let few = |messages| Gathered { messages, bytes: messages * 300, waiting: 0 };
         for _ in 0..10 {
             now += Duration::from_millis(50);
-            assert_eq!(pace.after(1, 300, now), Duration::ZERO);
+            assert_eq!(pace.after(few(1), now), Duration::ZERO);
         }
         let close = |now: &mut Instant| {
             *now += Duration::from_micros(100);
             *now
         };
-        let pauses: Vec<Duration> = (0..4).map(|_| pace.after(1, 300, close(&mut now))).collect();
+        let pauses: Vec<Duration> = (0..4).map(|_| pace.after(few(1), close(&mut now))).collect();
         assert_eq!(pauses.last(), Some(&Duration::from_millis(5)), "{pauses:?}");
         now += Duration::from_millis(5);
-        assert_eq!(pace.after(50, 15_000, now), Duration::from_millis(5));
+        assert_eq!(pace.after(few(50), now), Duration::from_millis(5));
         now += Duration::from_millis(5);
-        assert_eq!(pace.after(2_000, 128 << 10, now), Duration::ZERO);
+        assert_eq!(pace.after(few(2_000), now), Duration::ZERO);
         now += Duration::from_millis(5);
-        assert_eq!(pace.after(1, 300, now), Duration::ZERO);
+        let behind = Gathered { waiting: 100_000, ..few(50) };
+        assert_eq!(pace.after(behind, now), Duration::ZERO, "the server has more and waits to be asked");
+        now += Duration::from_millis(5);
+        assert_eq!(pace.after(few(50), now), Duration::from_millis(5));
+        now += Duration::from_millis(5);
+        assert_eq!(pace.after(few(1), now), Duration::ZERO);
     }
 }

@@ -11,7 +11,8 @@ use crate::shell::nats::api::Api;
 use crate::shell::nats::frames::{Delivery, number};
 use crate::shell::nats::protocol::Protocol;
 
-/// Requests kept open at a time.
+/// Requests kept open at a time: the next one is asked for when half of the last is there, so that the server always
+/// knows of something to send.
 const OPEN_MAX: usize = 2;
 
 /// What a message says of its place in the stream, in its reply subject.
@@ -114,6 +115,7 @@ pub(crate) fn judge(delivery: &Delivery<'_>) -> Pulled {
 struct Open {
     number: u64,
     left: usize,
+    bytes_left: usize,
     got: usize,
 }
 
@@ -148,8 +150,10 @@ impl Pulls {
 
     /// Asks for more where little is on its way.
     pub(crate) fn ask(&mut self, protocol: &mut Protocol, api: &mut Api) {
-        let on_its_way: usize = self.open.iter().map(|open| open.left).sum();
-        if self.open.len() >= OPEN_MAX || on_its_way > self.request.messages_max / 2 {
+        let messages: usize = self.open.iter().map(|open| open.left).sum();
+        let bytes: usize = self.open.iter().map(|open| open.bytes_left).sum();
+        let is_enough = messages > self.request.messages_max / 2 && bytes > self.request.bytes_max / 2;
+        if self.open.len() >= OPEN_MAX || is_enough {
             return;
         }
         if self.big_next && !self.open.is_empty() {
@@ -170,15 +174,16 @@ impl Pulls {
             });
         }
         protocol.publish(&self.subject, Some(&inbox), body.to_string().as_bytes());
-        self.open.push_back(Open { number, left, got: 0 });
+        self.open.push_back(Open { number, left, bytes_left: self.request.bytes_max, got: 0 });
     }
 
-    /// Notes a message: the server serves the oldest request first.
-    pub(crate) fn note_message(&mut self, now: Instant) {
+    /// Notes a message of this size: the server serves the oldest request first.
+    pub(crate) fn note_message(&mut self, bytes: usize, now: Instant) {
         self.heard = now;
         if let Some(open) = self.open.front_mut() {
             open.got += 1;
             open.left = open.left.saturating_sub(1);
+            open.bytes_left = open.bytes_left.saturating_sub(bytes);
             if open.left == 0 {
                 self.open.pop_front();
             }

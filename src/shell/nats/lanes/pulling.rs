@@ -130,7 +130,9 @@ impl StreamMachine {
         let Stage::Pulling(pulling) = &mut self.stage else { return 0 };
         match judge(delivery) {
             Pulled::Message(place) => {
-                pulling.pulls.note_message(now);
+                let Delivery { subject, reply, headers, payload, .. } = delivery;
+                let bytes = subject.len() + reply.len() + headers.len() + payload.len();
+                pulling.pulls.note_message(bytes, now);
                 pulling.since_check += 1;
                 if self.accept(delivery, place, now) == Accepted::MissingOne {
                     self.stop_pulling(now);
@@ -197,6 +199,14 @@ impl StreamMachine {
             self.tell_pending(place.pending, now);
         }
         Accepted::Yes
+    }
+
+    /// Messages that wait in the stream, as far as is known.
+    pub(super) fn waiting(&self) -> u64 {
+        match &self.stage {
+            Stage::Pulling(pulling) => pulling.consumer.info.num_pending,
+            Stage::Away | Stage::Resting { .. } | Stage::Looking(_) => 0,
+        }
     }
 
     /// What follows once everything that was read is taken.

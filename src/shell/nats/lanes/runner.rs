@@ -12,7 +12,7 @@ use crate::shell::nats::servers::Servers;
 use crate::shell::nats::world::World;
 
 use super::machine::{Choice, Handed, LinkNumber, Machine, Opened, Output, Terms};
-use super::pace::Pace;
+use super::pace::{Gathered, Pace};
 use super::words::Remark;
 
 /// The longest one read waits where two connections are read in turn.
@@ -94,7 +94,7 @@ impl<M: Machine> Runner<M> {
         self.perform();
         self.send();
         self.share_time();
-        let (mut bytes, mut messages) = (0, 0);
+        let mut gathered = Gathered::default();
         for place in 0..self.links.len() {
             let Some((number, link)) = self.links.get_mut(place) else { break };
             let number = *number;
@@ -103,8 +103,9 @@ impl<M: Machine> Runner<M> {
                 Ok(count) => {
                     let used = self.machine.read(number, link.unread(), (self.world.now)());
                     link.consume(used.bytes);
-                    bytes += count;
-                    messages += used.messages;
+                    gathered.bytes += count;
+                    gathered.messages += used.messages;
+                    gathered.waiting += used.waiting;
                 }
                 Err(error) => {
                     self.close(number);
@@ -117,7 +118,7 @@ impl<M: Machine> Runner<M> {
                 break;
             }
         }
-        let pause = self.pace.after(messages, bytes, (self.world.now)());
+        let pause = self.pace.after(gathered, (self.world.now)());
         if !pause.is_zero() {
             self.send();
             self.context.stop.wait(pause);

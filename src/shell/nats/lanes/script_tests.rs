@@ -289,6 +289,7 @@ fn run(path: &Path) -> Vec<String> {
                 settings.jetstream.heartbeat = duration::parse_duration(span).unwrap();
             }
             ["set", "batch_messages_max", count] => settings.flow.batch_messages_max = count.parse().unwrap(),
+            ["set", "pull_bytes_max", count] => settings.jetstream.pull_bytes_max = count.parse().unwrap(),
             ["set", "ready_pending_max", count] => {
                 settings.jetstream.ready_pending_max = count.parse().unwrap();
             }

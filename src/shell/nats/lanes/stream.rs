@@ -251,10 +251,10 @@ impl Machine for StreamMachine {
         let used = self.take(unread, now).unwrap_or_else(|error| {
             self.outputs.push_back(Output::Close(number));
             self.lose(&error);
-            Used { bytes: unread.len(), messages: 0 }
+            Used { bytes: unread.len(), ..Used::default() }
         });
         self.after_read(now);
-        used
+        Used { waiting: self.waiting(), ..used }
     }
 
     fn due(&mut self, now: Instant) {
