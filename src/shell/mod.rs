@@ -25,6 +25,7 @@ pub mod settings;
 mod start;
 mod status;
 mod stop;
+mod tls;
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -25,7 +25,7 @@ use super::nats::lanes::stream::StreamMachine;
 use super::nats::out::alerts::AlertPublisher;
 use super::nats::out::{client, rejected};
 use super::nats::servers::Servers;
-use super::nats::tls;
+use super::tls;
 use super::reload::{self, Reloader};
 use super::rule_files::{Load, RuleFiles};
 use super::serve::{self, Listeners};

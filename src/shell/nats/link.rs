@@ -18,8 +18,8 @@ use super::address::{Address, UserInfo};
 use super::frames::{Frame, FrameError, parse};
 use super::login::{Login, LoginError};
 use super::protocol::ServerInfo;
-use super::tls::{TlsError, client_config};
 use super::world::{Socket, World};
+use crate::shell::tls::{TlsError, client_config};
 
 /// The longest one read waits.
 const READ_WAIT: Duration = Duration::from_millis(100);

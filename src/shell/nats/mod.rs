@@ -11,5 +11,4 @@ pub(crate) mod out;
 pub(crate) mod percent;
 pub(crate) mod protocol;
 pub(crate) mod servers;
-pub(crate) mod tls;
 pub(crate) mod world;

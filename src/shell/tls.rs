@@ -1,4 +1,4 @@
-//! TLS for the lanes' connections: which certificates are trusted and which one we show.
+//! TLS: which certificates are trusted, which one we show, and what is read of PEM files.
 
 use std::path::Path;
 use std::sync::Arc;
