@@ -140,3 +140,17 @@ need_prometheus() {
     apt_unpack prometheus prometheus
     apt_unpack promtool prometheus
 }
+
+# Debian's Alertmanager, as `prometheus-alertmanager` on the PATH. It looks for its templates in one place alone.
+need_alertmanager() {
+    local templates=/usr/share/prometheus/alertmanager folder
+    apt_unpack prometheus-alertmanager prometheus-alertmanager
+    [ -f "$templates/default.tmpl" ] && return 0
+    apt_update_once prometheus-alertmanager
+    folder=$(mktemp -d)
+    (cd "$folder" && apt-get download -qq prometheus-alertmanager >/dev/null 2>&1 && dpkg -x ./*.deb unpacked) ||
+        fail "cannot download the package prometheus-alertmanager; run 'apt-get install prometheus-alertmanager' and start this again"
+    as_root mkdir -p "$templates"
+    as_root cp "$folder/unpacked$templates"/*.tmpl "$templates/"
+    rm -rf "$folder"
+}

@@ -123,7 +123,7 @@ pub(super) fn address_text(text: &str) -> String {
 
 /// What a configuration names that is not there, or that this release does not have.
 fn outside_faults(config: &Config) -> Vec<Fault> {
-    let nats = &config.nats;
+    let (nats, alertmanager) = (&config.nats, &config.alertmanager);
     let files = [
         ("nats.creds", &nats.creds),
         ("nats.password_file", &nats.password_file),
@@ -132,14 +132,15 @@ fn outside_faults(config: &Config) -> Vec<Fault> {
         ("nats.tls.ca", &nats.tls.ca),
         ("nats.tls.cert", &nats.tls.cert),
         ("nats.tls.key", &nats.tls.key),
+        ("alertmanager.basic_auth.password_file", &alertmanager.basic_auth.password_file),
+        ("alertmanager.authorization.credentials_file", &alertmanager.authorization.credentials_file),
+        ("alertmanager.tls_config.ca_file", &alertmanager.tls_config.ca_file),
+        ("alertmanager.tls_config.cert_file", &alertmanager.tls_config.cert_file),
+        ("alertmanager.tls_config.key_file", &alertmanager.tls_config.key_file),
     ];
     let mut faults: Vec<Fault> =
         files.into_iter().filter_map(|(key, path)| missing(key, path.as_deref()?)).collect();
-    let unbuilt = [
-        ("web_config", config.web_config.is_some()),
-        ("state_dir", config.state_dir.is_some()),
-        ("alertmanager.urls", !config.alertmanager.urls.is_empty()),
-    ];
+    let unbuilt = [("web_config", config.web_config.is_some()), ("state_dir", config.state_dir.is_some())];
     faults.extend(unbuilt.into_iter().filter(|(_, is_asked)| *is_asked).map(|(key, _)| Fault {
         key: key.to_owned(),
         code: "not-yet",

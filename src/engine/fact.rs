@@ -68,6 +68,39 @@ pub(crate) enum Fact {
     },
     /// A query was refused.
     QueryRefused(QueryRefusal),
+    /// Something happened to what an Alertmanager is to be told.
+    Alertmanager {
+        /// Its URL.
+        url: Arc<str>,
+        /// What.
+        news: AlertmanagerNews,
+    },
+}
+
+/// What happened to what an Alertmanager is to be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AlertmanagerNews {
+    /// It is told from now on.
+    Known,
+    /// It took some alerts.
+    Took {
+        /// How many.
+        alerts: usize,
+        /// How long that took.
+        took: Duration,
+    },
+    /// It did not take what it was sent.
+    Failed,
+    /// Alerts were dropped: too many waited for it, or it refuses them.
+    Dropped {
+        /// How many.
+        alerts: usize,
+    },
+    /// Alerts wait for it.
+    Waiting {
+        /// How many.
+        alerts: usize,
+    },
 }
 
 /// Why a query is refused.

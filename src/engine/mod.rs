@@ -39,6 +39,7 @@ use fact::{Fact, Kept, Notice, Novelty, Rejected};
 use frozen::FrozenInstant;
 use history::{History, Occasion, Sampled};
 use rules::event::AlertEvent;
+use rules::notify::{Notification, Notifier};
 use rules::reads::{self, RuleReads, Watch};
 use rules::shown::ShownAlerts;
 use rules::view::{AlertView, GroupView};
@@ -77,6 +78,7 @@ struct State {
     rules: Rules,
     watch: Watch,
     shown: ShownAlerts,
+    notifier: Notifier,
     notices: Vec<Notice>,
 }
 
@@ -97,6 +99,8 @@ impl Engine {
         let shown = ShownAlerts::new(metrics.family(Metric::OwnAlerts).id());
         let catalogue = Catalogue::new(metrics, config);
         let history = History::new(&config.history);
+        let mut notifier = Notifier::default();
+        notifier.configure(config);
         let mut state = State {
             now,
             catch_up: CatchUp::nothing(),
@@ -112,6 +116,7 @@ impl Engine {
             rules: Rules::new(rules, RuleSettings::of(config), now),
             watch: Watch::default(),
             shown,
+            notifier,
             notices: Vec::new(),
         };
         state.rules_changed();
@@ -202,6 +207,7 @@ impl Engine {
         state.rules.replace(rules, now);
         state.rules_changed();
         state.write_annotations(now);
+        state.notifier.retain(&state.rules.views(), now);
     }
 
     /// Goes on under another configuration, of which only live keys may differ; what metrics keep until the next start
@@ -222,6 +228,7 @@ impl Engine {
         state.rules.configure(RuleSettings::of(config), now);
         state.rules_changed();
         state.write_annotations(now);
+        state.notifier.configure(config);
         state.catalogue.configure(&mut state.store, config, now)
     }
 
@@ -244,6 +251,11 @@ impl Engine {
     /// The alerts that are pending or firing.
     pub(crate) fn alerts(&self) -> Vec<AlertView> {
         self.state.rules.alerts()
+    }
+
+    /// What Alertmanagers are to be told, since the last call.
+    pub(crate) fn take_notifications(&mut self) -> Vec<Notification> {
+        self.state.notifier.take()
     }
 
     /// What a person should read of, since the last call.
@@ -377,6 +389,10 @@ impl State {
         self.watch.sample(&evaluated, &self.store, &mut self.history, now);
         for (group, counts) in self.rules.take_counts() {
             self.account.rule_group(&mut self.store, &group, &counts, now);
+            self.notifier.evaluated(&group, &counts, now);
+        }
+        if self.notifier.is_due() && self.catch_up.standing() == arrival::Standing::Present {
+            self.notifier.collect(&self.rules.views(), now);
         }
         // What an evaluation itself moved is no arrival.
         self.watch.pass_over(&mut self.store);
@@ -395,6 +411,7 @@ impl State {
                 .push(Notice::HistoryFull { metric: self.store.family(family).exposed_name().into_owned() });
         }
         self.next_step = self.history.next_step(now);
+        self.notifier.tell_of_gone(now);
     }
 
     /// Brings every gauge that time moves to this instant.

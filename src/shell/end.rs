@@ -1,5 +1,6 @@
 //! Ending: waits until somebody says so, and ends in order.
 
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -7,8 +8,10 @@ use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
+use super::alertmanager;
 use super::context::ShellContext;
 use super::driver::command::Command;
+use super::driver::notifications::NotificationQueues;
 use super::reload::ReloadWish;
 
 /// How long lanes may take to notice that the process stops.
@@ -25,6 +28,8 @@ pub(super) struct Running {
     pub(super) lanes: Vec<JoinHandle<()>>,
     /// Tells when the driver has ended.
     pub(super) driver_end: oneshot::Receiver<()>,
+    /// What waits to be told to Alertmanagers.
+    pub(super) notifications: Arc<NotificationQueues>,
 }
 
 impl Running {
@@ -44,7 +49,7 @@ impl Running {
 
     /// Ends in order: no more events in, what is queued applied, what is pending published, within the grace.
     pub(super) async fn finish(self) {
-        let Self { context, lanes, driver_end, reload: _ } = self;
+        let Self { context, lanes, driver_end, notifications, reload: _ } = self;
         tracing::info!("stopping");
         context.stop.stop();
         let joined = tokio::task::spawn_blocking(move || {
@@ -60,6 +65,7 @@ impl Running {
         context.mailbox.command(Command::Finish);
         let grace = context.config.get().shutdown_grace;
         if tokio::time::timeout(grace, driver_end).await.is_ok() {
+            alertmanager::settle(&notifications, grace).await;
             tracing::info!("stopped");
         } else {
             tracing::warn!(

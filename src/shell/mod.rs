@@ -6,6 +6,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "the shell is where clocks and files are read")]
 
+mod alertmanager;
 pub(crate) mod clock;
 mod context;
 mod driver;

@@ -25,12 +25,12 @@ use super::nats::lanes::stream::StreamMachine;
 use super::nats::out::alerts::AlertPublisher;
 use super::nats::out::{client, rejected};
 use super::nats::servers::Servers;
-use super::tls;
 use super::reload::{self, Reloader};
 use super::rule_files::{Load, RuleFiles};
 use super::serve::{self, Listeners};
 use super::status::Topic;
-use super::{Launch, REVISION, process};
+use super::tls;
+use super::{Launch, REVISION, alertmanager, process};
 
 /// Starts everything.
 ///
@@ -55,6 +55,7 @@ pub(super) async fn start(launch: Launch) -> anyhow::Result<Running> {
         Arc::clone(&context.config),
         Arc::clone(&context.rejected),
     );
+    let notifications = alertmanager::start(&context);
     let engine = begin(&context, &types, load.rules, clock);
     let driver_end = spawn_driver(Driver {
         standing: engine.standing(),
@@ -64,6 +65,7 @@ pub(super) async fn start(launch: Launch) -> anyhow::Result<Running> {
         clock,
         alerts,
         rejections,
+        notifications: Arc::clone(&notifications),
         in_flight: 0,
     })?;
     let lanes = spawn_lanes(&context, &servers, &types)?;
@@ -77,7 +79,7 @@ pub(super) async fn start(launch: Launch) -> anyhow::Result<Running> {
     if let Some(tell) = on_listening {
         tell(address);
     }
-    Ok(Running { context, reload, lanes, driver_end })
+    Ok(Running { context, reload, lanes, driver_end, notifications })
 }
 
 /// Which types ride which lane in this run.

@@ -8,6 +8,7 @@
     reason = "a test ends loudly and meets the real world"
 )]
 
+mod alertmanager;
 mod alerts;
 mod bad_input;
 mod cli;

@@ -8,7 +8,7 @@ mod process;
 
 use super::admission::majors::Standing;
 use super::catalogue::{Metric, Registered, Source};
-use super::fact::{EpochReason, Fact, ReloadResult, RestartPending};
+use super::fact::{AlertmanagerNews, EpochReason, Fact, ReloadResult, RestartPending};
 use super::history::History;
 use super::rules::GroupCounts;
 use super::rules::event::AlertEvent;
@@ -126,6 +126,33 @@ impl Account {
             }
             Fact::QueryRefused(reason) => {
                 metrics.add(board, Metric::ApiQueriesRefused, &[reason.word()], 1.0);
+            }
+            Fact::Alertmanager { url, news } => self.alertmanager(board, url, *news),
+        }
+    }
+
+    /// Counts what became of what an Alertmanager is to be told; its counters are there from the first call.
+    fn alertmanager(&self, board: &mut Board<'_>, url: &str, news: AlertmanagerNews) {
+        let metrics = &self.metrics;
+        match news {
+            AlertmanagerNews::Known => {
+                for metric in
+                    [Metric::NotificationsSent, Metric::NotificationErrors, Metric::NotificationsDropped]
+                {
+                    metrics.resolve(board, metric, &[url]);
+                }
+                metrics.set(board, Metric::NotificationsWaiting, &[url], 0.0);
+            }
+            AlertmanagerNews::Took { alerts, took } => {
+                metrics.add(board, Metric::NotificationsSent, &[url], alerts as f64);
+                metrics.observe(board, Metric::NotificationLatency, &[url], took.as_secs_f64());
+            }
+            AlertmanagerNews::Failed => metrics.add(board, Metric::NotificationErrors, &[url], 1.0),
+            AlertmanagerNews::Dropped { alerts } => {
+                metrics.add(board, Metric::NotificationsDropped, &[url], alerts as f64);
+            }
+            AlertmanagerNews::Waiting { alerts } => {
+                metrics.set(board, Metric::NotificationsWaiting, &[url], alerts as f64);
             }
         }
     }

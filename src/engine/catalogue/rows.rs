@@ -292,6 +292,16 @@ rows! {
     AlertLatency: Histogram Sidecar "signalbox_alert_latency_seconds" [],
         "Time from the event that moved the value to the acknowledgement of AlertTriggered.",
         unit("seconds"), buckets(ALERT_SECONDS), declared(ALONE);
+    NotificationsSent: Counter Sidecar "signalbox_notifications_sent_total" ["alertmanager"],
+        "Alerts an Alertmanager took.";
+    NotificationErrors: Counter Sidecar "signalbox_notifications_errors_total" ["alertmanager"],
+        "Failed attempts to send alerts to an Alertmanager; unless it refuses them for good they are sent again.";
+    NotificationsDropped: Counter Sidecar "signalbox_notifications_dropped_total" ["alertmanager"],
+        "Alerts dropped because alertmanager.queue others waited for an Alertmanager, or because it refuses them.";
+    NotificationsWaiting: Gauge Sidecar "signalbox_notifications_queue_length" ["alertmanager"],
+        "Alerts that wait to be sent to an Alertmanager.";
+    NotificationLatency: Histogram Sidecar "signalbox_notifications_latency_seconds" ["alertmanager"],
+        "Time an Alertmanager took to take what it was sent.", unit("seconds"), buckets(LATENCY_SECONDS);
     RejectedCopiesDropped: Counter Sidecar "signalbox_rejected_copies_dropped_total" ["reason"],
         "Rejected events of which no copy was published.";
     ReloadSuccessful: Gauge Sidecar "signalbox_config_last_reload_successful" [],

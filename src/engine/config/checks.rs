@@ -1,6 +1,7 @@
 //! What one value alone cannot tell: addresses, URLs, keys that need or exclude each other.
 
 use super::Config;
+use super::http_url::HttpUrl;
 use super::server_url::{ServerUrl, split_urls};
 use crate::engine::wire::Subjects;
 use crate::engine::yaml::{Findings, Read, ReadValue, Values};
@@ -11,6 +12,7 @@ pub(super) fn check(config: &Config, top: &Values, findings: &mut Findings<'_>) 
     namespace(top, findings);
     subjects(&top.section("subjects"), findings);
     nats(&top.section("nats"), findings);
+    alertmanager(&top.section("alertmanager"), findings);
     history(config, &top.section("history"), findings);
     for element in top.list("metrics") {
         metric(element, findings);
@@ -97,6 +99,41 @@ fn logins(section: &Values, findings: &mut Findings<'_>) {
                 .error("contradiction", &read.span, message)
                 .advise("There is one way to sign in: keep one of them.");
         }
+    }
+}
+
+fn alertmanager(section: &Values, findings: &mut Findings<'_>) {
+    for text in section.list("urls").iter().filter_map(Read::written) {
+        if let Err(fault) = HttpUrl::parse(&text.content) {
+            findings
+                .error("bad-url", &text.span, format!("the URL {fault}"))
+                .advise("Write for example `http://127.0.0.1:9093`; who signs in, `basic_auth` and `authorization` say.");
+        }
+    }
+    let (basic, authorization) = (section.section("basic_auth"), section.section("authorization"));
+    let tls = section.section("tls_config");
+    for (values, [inline, file]) in
+        [(&basic, ["password", "password_file"]), (&authorization, ["credentials", "credentials_file"])]
+    {
+        if let (Some(_), Some(read)) = (values.find(inline), values.find(file)) {
+            findings
+                .error("contradiction", &read.span, format!("both `{inline}` and `{file}` are given"))
+                .advise("Keep one of them.");
+        }
+    }
+    if let (Some(_), Some(read)) = (section.find("basic_auth"), section.find("authorization")) {
+        findings
+            .error("contradiction", &read.span, "both `basic_auth` and `authorization` are given")
+            .advise("There is one way to sign in: keep one of them.");
+    }
+    if let (Some(read), None) = (section.find("basic_auth"), basic.find("username")) {
+        findings.error("incomplete", &read.span, "`alertmanager.basic_auth` has no `username`");
+    }
+    if let (Some(alone), None) | (None, Some(alone)) = (tls.find("cert_file"), tls.find("key_file")) {
+        let message = "`alertmanager.tls_config` has a client certificate without its key, or a key alone";
+        findings
+            .error("incomplete", &alone.span, message)
+            .advise("Give both `cert_file` and `key_file`, or neither.");
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Grid;
+use super::alertmanager::AlertmanagerConfig;
 use super::broker::{JetStreamConfig, Lanes, NatsConfig, SubjectsConfig};
 use super::changes::{Change, Changes};
 use super::declare::{KeyValue, section, words};
@@ -94,9 +95,9 @@ section! {
         evaluate: Evaluate = Evaluate::WORDS, Value("arrival"), Live;
         /// How much of a core, in percent, the evaluations of one rule group on arrival may take; where they cost more, further arrivals are gathered.
         arrival_percent_max: usize = KeyKind::Count(1), Value("10"), Live;
-        /// `$externalLabels` of templates in rules.
+        /// `$externalLabels` of templates in rules; Alertmanagers get them with every alert that has no such label of its own.
         external_labels: Labels = KeyKind::Map(&KeyKind::Text), Nothing, Live;
-        /// `externalURL` of templates in rules.
+        /// The URL at which people reach this instance: `externalURL` of templates in rules, and the beginning of the links in alerts.
         external_url: String = KeyKind::Text, Nothing, Live;
         /// How alert events are published.
         alerts: AlertsConfig = KeyKind::Section(AlertsConfig::KEYS), Nothing, Live;
@@ -192,14 +193,6 @@ section! {
     AlertsConfig {
         /// Whether alert events wait for a stream's acknowledgement; `auto` does where a stream covers the subject.
         delivery: AlertDelivery = AlertDelivery::WORDS, Value("auto"), Live;
-    }
-}
-
-section! {
-    /// Alertmanagers that get the same alerts.
-    AlertmanagerConfig {
-        /// Base URLs of Alertmanagers (API version 2).
-        urls: Vec<String> = KeyKind::OneOrMany(&KeyKind::Text), Nothing, Live;
     }
 }
 

@@ -4,6 +4,7 @@
 //! and finds everything that is wrong with it at once, [`Config::changes`] tells what another file would change and
 //! whether that needs a restart.
 
+mod alertmanager;
 mod broker;
 mod changes;
 mod checks;
@@ -14,6 +15,7 @@ mod faults;
 #[cfg(test)]
 mod file_tests;
 mod glob;
+mod http_url;
 mod keys;
 mod metrics;
 mod secrets;
@@ -21,12 +23,14 @@ pub(crate) mod server_url;
 mod trackers;
 mod transforms;
 
+pub(crate) use alertmanager::{AlertmanagerConfig, HttpTlsConfig};
 pub(crate) use broker::{JetStreamConfig, NatsConfig};
 pub use broker::{Secret, StreamStart, TlsMode};
 pub(crate) use changes::Changes;
 pub(crate) use checks::is_address;
 pub(crate) use faults::Fault;
 pub(crate) use glob::glob_matches;
+pub(crate) use http_url::{HttpScheme, HttpUrl};
 pub use keys::{AlertDelivery, Config, Evaluate};
 pub(crate) use keys::{
     DedupeConfig, HistoryConfig, LimitsConfig, LogFormat, NameScheme, QueryConfig, RejectedLanes,

@@ -6,7 +6,7 @@ use crate::engine::diagnostic::{Diagnostic, Source};
 use crate::engine::yaml::{Node, Value, name_of};
 
 /// Keys whose values are secrets.
-const SECRET_KEYS: [&str; 3] = ["password", "token", "nkey"];
+const SECRET_KEYS: [&str; 4] = ["password", "token", "nkey", "credentials"];
 
 /// The diagnostics with every secret of their source painted over, byte for byte so that places stay true.
 pub(super) fn masked(source: &Source, node: Option<&Node>, diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {

@@ -105,7 +105,7 @@ fn encryption(scheme: &str) -> Result<Encryption, ServerUrlError> {
     }
 }
 
-fn split_port(place: &str) -> Result<(&str, Option<&str>), ServerUrlError> {
+pub(super) fn split_port(place: &str) -> Result<(&str, Option<&str>), ServerUrlError> {
     if let Some(rest) = place.strip_prefix('[') {
         let (host, after) = rest.split_once(']').ok_or(ServerUrlError::Host)?;
         return Ok((host, after.strip_prefix(':').filter(|port| !port.is_empty())));

@@ -12,6 +12,7 @@ mod evaluate;
 pub(crate) mod event;
 mod kept;
 pub mod load;
+pub(crate) mod notify;
 pub(crate) mod outbox;
 pub(crate) mod reads;
 mod record;

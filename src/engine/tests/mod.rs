@@ -1,5 +1,7 @@
 //! The engine as a driver sees it.
 
+mod notifications;
+
 use super::arrival::{Epoch, Order, Origin, Standing, Stored, StreamBatch, StreamNews};
 use super::*;
 use crate::engine::exposition::{Scrape, negotiate};

@@ -6,6 +6,7 @@ pub(crate) mod batch;
 pub(crate) mod command;
 pub(crate) mod examples;
 pub(crate) mod mailbox;
+pub(crate) mod notifications;
 pub(crate) mod rejections;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use super::clock::Clock;
 use super::status::{Status, Topic};
 use command::{Command, Reload};
 use mailbox::{CoreGate, FromStream, Item, Mailbox};
+use notifications::NotificationQueues;
 use rejections::Rejections;
 
 /// The longest the driver sleeps.
@@ -45,6 +47,8 @@ pub(crate) struct Driver {
     pub(crate) alerts: UnboundedSender<AlertEvent>,
     /// Where copies of rejected events go.
     pub(crate) rejections: Rejections,
+    /// Where what Alertmanagers are told goes.
+    pub(crate) notifications: Arc<NotificationQueues>,
     /// How far catching up was when it was last told.
     pub(crate) standing: Standing,
     /// Alert events handed to the publisher and not confirmed.
@@ -85,6 +89,7 @@ impl Driver {
         self.tick();
         self.tell_standing();
         self.dispatch();
+        self.notifications.tell(self.engine.take_notifications());
         for notice in self.engine.take_notices() {
             tell(&notice);
         }

@@ -40,6 +40,7 @@ fn rig() -> Rig {
         clock,
         alerts,
         rejections,
+        notifications: Arc::default(),
         in_flight: 0,
     };
     Rig { driver, _alerts: events, copies }

@@ -1,0 +1,246 @@
+//! What waits to be told to Alertmanagers: a queue for each, so that a slow one holds neither the others nor the driver.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::engine::config::HttpUrl;
+use crate::engine::labels::Labels;
+use crate::engine::rules::notify::Notification;
+
+/// The queues of all Alertmanagers.
+#[derive(Debug, Default)]
+pub(crate) struct NotificationQueues(Mutex<Vec<Arc<NotificationQueue>>>);
+
+impl NotificationQueues {
+    /// Puts these queues in place of those there were.
+    pub(crate) fn replace(&self, queues: Vec<Arc<NotificationQueue>>) {
+        *self.locked() = queues;
+    }
+
+    /// The queues there are.
+    pub(crate) fn all(&self) -> Vec<Arc<NotificationQueue>> {
+        self.locked().clone()
+    }
+
+    /// Puts notifications into each queue.
+    pub(super) fn tell(&self, notifications: Vec<Notification>) {
+        if notifications.is_empty() {
+            return;
+        }
+        let notifications: Vec<Arc<Notification>> = notifications.into_iter().map(Arc::new).collect();
+        for queue in self.locked().iter() {
+            queue.push(&notifications);
+        }
+    }
+
+    fn locked(&self) -> MutexGuard<'_, Vec<Arc<NotificationQueue>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What waits for one Alertmanager. Of each alert only the newest word waits.
+#[derive(Debug)]
+pub(crate) struct NotificationQueue {
+    /// Whom it waits for.
+    pub(crate) url: HttpUrl,
+    waiting: Mutex<Waiting>,
+    filled: Notify,
+}
+
+/// Notifications in order, with their place in it.
+pub(crate) type Batch = Vec<(u64, Arc<Notification>)>;
+
+impl NotificationQueue {
+    /// An empty queue of so many notifications at the most.
+    pub(crate) fn new(url: HttpUrl, most: usize) -> Self {
+        let waiting = Waiting { most, ..Waiting::default() };
+        Self { url, waiting: Mutex::new(waiting), filled: Notify::new() }
+    }
+
+    /// Lets so many wait from now on.
+    pub(crate) fn resize(&self, most: usize) {
+        self.locked().most = most;
+    }
+
+    /// Waits until something is there, and takes the first `most` of it.
+    pub(crate) async fn take(&self, most: usize) -> Batch {
+        loop {
+            let batch = self.locked().take(most);
+            if !batch.is_empty() {
+                return batch;
+            }
+            self.filled.notified().await;
+        }
+    }
+
+    /// Puts back what could not be told, but for alerts of which there is newer word.
+    pub(crate) fn put_back(&self, batch: Batch) {
+        self.locked().put_back(batch);
+    }
+
+    /// Notes how it goes.
+    pub(crate) fn note(&self, delivery: Delivery) {
+        self.locked().delivery = delivery;
+    }
+
+    /// Whether something is to be told, or being told, that did not fail before.
+    pub(crate) fn is_moving(&self) -> bool {
+        let waiting = self.locked();
+        match waiting.delivery {
+            Delivery::Idle => !waiting.by_place.is_empty(),
+            Delivery::Busy => true,
+            Delivery::Failing => false,
+        }
+    }
+
+    /// How many wait.
+    pub(crate) fn len(&self) -> usize {
+        self.locked().by_place.len()
+    }
+
+    /// How many were dropped for want of room since the last call.
+    pub(crate) fn take_dropped(&self) -> usize {
+        std::mem::take(&mut self.locked().dropped)
+    }
+
+    fn push(&self, notifications: &[Arc<Notification>]) {
+        let mut waiting = self.locked();
+        for notification in notifications {
+            waiting.push(Arc::clone(notification));
+        }
+        drop(waiting);
+        self.filled.notify_one();
+    }
+
+    fn locked(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How it goes with telling an Alertmanager.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Delivery {
+    /// Nothing is on its way.
+    #[default]
+    Idle,
+    /// Something is.
+    Busy,
+    /// The last attempt failed.
+    Failing,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    delivery: Delivery,
+    most: usize,
+    by_place: BTreeMap<u64, Arc<Notification>>,
+    places: BTreeMap<Labels, u64>,
+    next: u64,
+    dropped: usize,
+}
+
+impl Waiting {
+    fn push(&mut self, notification: Arc<Notification>) {
+        if let Some(place) = self.places.get(&notification.labels) {
+            self.by_place.insert(*place, notification);
+            return;
+        }
+        self.insert(self.next, notification);
+        self.next += 1;
+        self.keep_within();
+    }
+
+    fn take(&mut self, most: usize) -> Batch {
+        let mut batch = Batch::new();
+        while batch.len() < most
+            && let Some((place, notification)) = self.by_place.pop_first()
+        {
+            self.places.remove(&notification.labels);
+            batch.push((place, notification));
+        }
+        if !batch.is_empty() && self.delivery == Delivery::Idle {
+            self.delivery = Delivery::Busy;
+        }
+        batch
+    }
+
+    fn put_back(&mut self, batch: Batch) {
+        for (place, notification) in batch {
+            if !self.places.contains_key(&notification.labels) {
+                self.insert(place, notification);
+            }
+        }
+        self.keep_within();
+    }
+
+    fn insert(&mut self, place: u64, notification: Arc<Notification>) {
+        self.places.insert(notification.labels.clone(), place);
+        self.by_place.insert(place, notification);
+    }
+
+    /// Drops the oldest where there are too many.
+    fn keep_within(&mut self) {
+        while self.by_place.len() > self.most
+            && let Some((_, dropped)) = self.by_place.pop_first()
+        {
+            self.places.remove(&dropped.labels);
+            self.dropped += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::time::Timestamp;
+
+    fn word(alert: &str, ends: i64) -> Arc<Notification> {
+        Arc::new(Notification {
+            labels: Labels::collect([("alertname", alert)]),
+            annotations: Vec::new(),
+            starts_at: Timestamp::EPOCH,
+            ends_at: Timestamp::from_millis(ends),
+            generator_url: None,
+        })
+    }
+
+    fn shown(batch: &Batch) -> Vec<String> {
+        let one = |(_, word): &(u64, Arc<Notification>)| {
+            format!("{} {}", word.labels.get("alertname").unwrap_or_default(), word.ends_at.millis())
+        };
+        batch.iter().map(one).collect()
+    }
+
+    #[test]
+    fn only_the_newest_word_of_an_alert_waits_in_its_first_place() {
+        let mut waiting = Waiting { most: 10, ..Waiting::default() };
+        for (alert, ends) in [("a", 1), ("b", 2), ("a", 3)] {
+            waiting.push(word(alert, ends));
+        }
+        assert_eq!(shown(&waiting.take(10)), ["a 3", "b 2"]);
+        assert_eq!(waiting.dropped, 0);
+    }
+
+    #[test]
+    fn the_oldest_is_dropped_and_counted_where_there_is_no_room() {
+        let mut waiting = Waiting { most: 2, ..Waiting::default() };
+        for alert in ["a", "b", "c"] {
+            waiting.push(word(alert, 1));
+        }
+        assert_eq!((shown(&waiting.take(1)), waiting.dropped), (vec!["b 1".to_owned()], 1));
+    }
+
+    #[test]
+    fn what_is_put_back_comes_first_unless_there_is_newer_word() {
+        let mut waiting = Waiting { most: 10, ..Waiting::default() };
+        for alert in ["a", "b", "c"] {
+            waiting.push(word(alert, 1));
+        }
+        let batch = waiting.take(2);
+        waiting.push(word("b", 2));
+        waiting.put_back(batch);
+        assert_eq!(shown(&waiting.take(10)), ["a 1", "c 1", "b 2"]);
+    }
+}
