@@ -136,6 +136,22 @@ need_python_parser() {
     }
 }
 
+# The browser that the tests of the page drive, with a font whose letters it can draw.
+need_chromium() {
+    apt_install chromium chromium fonts-dejavu-core
+}
+
+# axe-core, the rules of accessibility that the tests hold the page against: the file of a Python package alone.
+need_axe() {
+    need_python
+    axe=$(find "$tools/python" -path '*/axe_playwright_python/axe.min.js' | head -n 1)
+    [ -n "$axe" ] && return 0
+    say "installing axe-core into .tools"
+    "$tools/python/bin/pip" install -q --no-deps axe-playwright-python
+    axe=$(find "$tools/python" -path '*/axe_playwright_python/axe.min.js' | head -n 1)
+    [ -n "$axe" ] || fail "the Python package axe-playwright-python holds no axe.min.js"
+}
+
 need_prometheus() {
     apt_unpack prometheus prometheus
     apt_unpack promtool prometheus

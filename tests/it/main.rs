@@ -11,6 +11,7 @@
 mod alertmanager;
 mod alerts;
 mod bad_input;
+mod browser;
 mod cli;
 mod cli_export;
 mod dashboards;
@@ -21,6 +22,7 @@ mod http;
 mod lanes;
 mod outbox;
 mod outside;
+mod page;
 mod process;
 mod promqltest;
 mod proxy;

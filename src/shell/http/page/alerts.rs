@@ -288,7 +288,7 @@ pub(super) fn ended(look: &Look<'_>, root: Root) -> Markup {
 /// Ended episodes as a table.
 pub(super) fn ended_table(ended: &[&AlertEvent], now: Timestamp, root: Root) -> Markup {
     html! {
-        div.scroll tabindex="0" role="region" aria-label="Ended alerts" {
+        div.scroll tabindex="0" role="group" aria-label="Ended alerts" {
             table.stack {
                 thead { tr { th scope="col" { "Alert" } th scope="col" { "Why it ended" }
                     th scope="col" { "Ended" } th scope="col" { "Fired for" } } }

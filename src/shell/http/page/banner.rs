@@ -50,6 +50,8 @@ enum Verdict {
 
 /// Something that does not work.
 struct Trouble {
+    /// What it is known by from one look to the next.
+    key: &'static str,
     what: String,
     advice: String,
     /// More of it, to be opened.
@@ -107,12 +109,12 @@ impl Banner {
             }
             @if !self.troubles.is_empty() {
                 section.troubles aria-label="Troubles" {
-                    @for (place, trouble) in self.troubles.iter().enumerate() {
-                        div.trouble {
+                    @for trouble in &self.troubles {
+                        div.trouble id={ "trouble-" (trouble.key) } {
                             p { strong { (words::long(&trouble.what)) } }
                             p { (words::long(&trouble.advice)) }
                             @if let Some(detail) = &trouble.detail {
-                                details id={ "trouble-" (place) } {
+                                details id={ "trouble-" (trouble.key) "-detail" } {
                                     summary { "What it says" }
                                     pre tabindex="0" { (words::long(detail)) }
                                 }
@@ -186,6 +188,7 @@ fn troubles(look: &Look<'_>) -> Vec<Trouble> {
     let mut troubles: Vec<Trouble> = Vec::new();
     for (topic, reason) in &look.surroundings.unready {
         let trouble = Trouble {
+            key: key(*topic),
             what: format!("{topic}: {reason}"),
             advice: sentence(advice(*topic, reason)),
             detail: None,
@@ -198,6 +201,7 @@ fn troubles(look: &Look<'_>) -> Vec<Trouble> {
     let diagnostics = &look.surroundings.diagnostics;
     if look.own("signalbox_config_last_reload_successful") == Some(0.0) {
         troubles.push(Trouble {
+            key: "reload",
             what:
                 "The last load of configuration and rules was refused; what was good before stays in force."
                     .to_owned(),
@@ -206,6 +210,7 @@ fn troubles(look: &Look<'_>) -> Vec<Trouble> {
         });
     } else if !diagnostics.is_empty() {
         troubles.push(Trouble {
+            key: "remarks",
             what: "The last load of configuration and rules left remarks.".to_owned(),
             advice: "They refuse nothing; signalbox check shows them too.".to_owned(),
             detail: Some(diagnostics.clone()),
@@ -214,6 +219,7 @@ fn troubles(look: &Look<'_>) -> Vec<Trouble> {
     troubles.extend(losses(look));
     if look.is_late() {
         troubles.push(Trouble {
+            key: "late",
             what: "Some values on this page were not worked out in time.".to_owned(),
             advice: "Other queries keep the query threads busy: see query.threads, or ask for less."
                 .to_owned(),
@@ -231,6 +237,7 @@ fn losses(look: &Look<'_>) -> Vec<Trouble> {
     let mut troubles = Vec::new();
     if lost > 0.0 {
         troubles.push(Trouble {
+            key: "lost",
             what: format!(
                 "{} messages left the stream before they were read, within five minutes.",
                 text(lost)
@@ -243,6 +250,7 @@ fn losses(look: &Look<'_>) -> Vec<Trouble> {
     }
     if dropped > 0.0 {
         troubles.push(Trouble {
+            key: "dropped",
             what: format!("{} losses on the core lane within five minutes.", text(dropped)),
             advice: "Core NATS keeps nothing: events of a broken or overrun connection are gone. \
                      signalbox_events_dropped_total says why; give signalbox more CPU, or let these types ride \
@@ -256,6 +264,21 @@ fn losses(look: &Look<'_>) -> Vec<Trouble> {
 
 const fn is_link(topic: Topic) -> bool {
     matches!(topic, Topic::CoreLink | Topic::StreamLink | Topic::PublishLink)
+}
+
+const fn key(topic: Topic) -> &'static str {
+    match topic {
+        Topic::CoreLink => "core-link",
+        Topic::StreamLink => "stream-link",
+        Topic::PublishLink => "publish-link",
+        Topic::Subscriptions => "subscriptions",
+        Topic::Stream => "stream",
+        Topic::CatchUp => "catch-up",
+        Topic::Lag => "lag",
+        Topic::Publishing => "publishing",
+        Topic::AlertStream => "alert-stream",
+        Topic::Rules => "rules",
+    }
 }
 
 /// What to do about what is not ready.

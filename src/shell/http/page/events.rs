@@ -72,7 +72,7 @@ fn types(look: &Look<'_>) -> Markup {
                         code { "signalbox demo --events-only" } "." }
                 }
             } @else {
-                div.scroll tabindex="0" role="region" aria-label="Events by type and lane" { table.stack {
+                div.scroll tabindex="0" role="group" aria-label="Events by type and lane" { table.stack {
                     thead { tr { th scope="col" { "Type" } th scope="col" { "Lane" }
                         th.number scope="col" { "Now" } th scope="col" { "Last 15 min" }
                         th.number scope="col" { "Received" } th.number scope="col" { "Applied" }
@@ -225,7 +225,7 @@ fn trackers(look: &Look<'_>) -> Markup {
             h2 id="trackers" { "Trackers" }
             p.quiet { "State across events. Each may hold " (words::thousands(most as u64))
                 " entries (limits.tracker_entries)." }
-            div.scroll tabindex="0" role="region" aria-label="Trackers" { table.stack {
+            div.scroll tabindex="0" role="group" aria-label="Trackers" { table.stack {
                 thead { tr { th scope="col" { "Tracker" } th scope="col" { "Fill" }
                     th.number scope="col" { "Entries" } th.number scope="col" { "Alive" }
                     th.number scope="col" { "Went too early" } } }

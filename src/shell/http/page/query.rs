@@ -181,7 +181,7 @@ fn table(look: &Look<'_>, values: &[(Labels, f64)], measure: Measure) -> Markup 
                         a href="series" { "Series" } "." }
                 }
             } @else {
-                div.scroll tabindex="0" role="region" aria-label="Values now" { table.stack {
+                div.scroll tabindex="0" role="group" aria-label="Values now" { table.stack {
                     thead { tr { th scope="col" { "Labels" } th.number scope="col" { "Value" }
                         th.number scope="col" { "Exactly" } } }
                     tbody { @for (labels, value) in values.iter().take(ROWS_MAX) {

@@ -162,7 +162,7 @@ fn label_sets(look: &Look<'_>, rule: &InForce<'_>, values: &[(Labels, f64)]) -> 
         section aria-labelledby="sets" {
             h2 id="sets" { "Label sets" }
             @if sets.is_empty() { p.quiet { "None now." } } @else {
-                div.scroll tabindex="0" role="region" aria-label="Label sets" { table.stack {
+                div.scroll tabindex="0" role="group" aria-label="Label sets" { table.stack {
                     thead { tr { th scope="col" { "Labels" } th scope="col" { "State" }
                         th.number scope="col" { "Value" } th scope="col" { "Threshold" } } }
                     tbody { @for set in sets.iter().take(SETS_MAX) { (set.row(look, rule)) } }
@@ -282,7 +282,7 @@ fn evaluations(look: &Look<'_>, rule: &InForce<'_>) -> Markup {
             h2 id="evaluations" { "The last evaluations" }
             p.quiet { "What the expression was at each " (words::span(interval))
                 ", the newest first; events that arrive between are evaluated at once." }
-            div.scroll tabindex="0" role="region" aria-label="The last evaluations" { table.stack {
+            div.scroll tabindex="0" role="group" aria-label="The last evaluations" { table.stack {
                 thead { tr { th scope="col" { "At" } th.number scope="col" { "Label sets" }
                     th.number scope="col" { "Worst value" } th scope="col" { "So" } } }
                 tbody { @for at in instants {
@@ -333,7 +333,7 @@ fn reads(look: &Look<'_>, rule: &InForce<'_>) -> Markup {
     html! {
         section aria-labelledby="reads" {
             h2 id="reads" { "What it reads" }
-            div.scroll tabindex="0" role="region" aria-label="What it reads" { table.stack {
+            div.scroll tabindex="0" role="group" aria-label="What it reads" { table.stack {
                 thead { tr { th scope="col" { "Selector" } th.number scope="col" { "Series now" } } }
                 tbody { @for selector in found.iter().take(20) {
                     @let expr = Expr { span: selector.span.clone(), node: Node::Vector(selector.vector.clone()), twin: None };

@@ -122,7 +122,7 @@ enum Spark {
 
 fn table(look: &Look<'_>, rules: &[InForce<'_>], spark: Spark) -> Markup {
     html! {
-        div.scroll tabindex="0" role="region" aria-label="Rules" {
+        div.scroll tabindex="0" role="group" aria-label="Rules" {
             table.stack {
                 thead { tr {
                     th scope="col" { "Rule" } th scope="col" { "State" }

@@ -18,10 +18,8 @@
   list.setAttribute("aria-label", "Names");
   list.hidden = true;
   box.after(list);
-  box.setAttribute("role", "combobox");
   box.setAttribute("aria-autocomplete", "list");
   box.setAttribute("aria-controls", list.id);
-  box.setAttribute("aria-expanded", "false");
 
   async function load() {
     if (names) return names;
@@ -76,7 +74,6 @@
       return item;
     }));
     list.hidden = false;
-    box.setAttribute("aria-expanded", "true");
     if (chosen >= 0) box.setAttribute("aria-activedescendant", "completion-" + chosen);
     else box.removeAttribute("aria-activedescendant");
   }
@@ -84,8 +81,7 @@
   function hide() {
     list.hidden = true;
     shown = [];
-    box.setAttribute("aria-expanded", "false");
-    box.removeAttribute("aria-activedescendant");
+      box.removeAttribute("aria-activedescendant");
   }
 
   function put(place) {

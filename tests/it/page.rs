@@ -1,0 +1,308 @@
+//! The status page in a real browser: every page on every screen, in good times and in bad.
+
+use serde_json::json;
+
+use super::browser::{Browser, SCREENS, Screen};
+use super::process::{Process, get, signalbox};
+use super::support::{Nats, event, free_port, job_queued, server_programs, wait_for};
+
+/// Rules of which one fires, one waits and one is quiet.
+const RULES: &str = r"groups:
+  - name: page
+    rules:
+      - alert: ChunksFailing
+        expr: failed_chunks_ratio
+        above: 0.25
+        clear_below: 0.2
+        labels: {severity: critical}
+        annotations:
+          summary: '{{ $value | humanizePercentage }} of the chunks of {{ $labels.queue }} fail'
+          description: Look at error_type, then at the service that refuses them.
+          runbook_url: https://example.org/runbooks/chunks
+      - alert: WaitsLong
+        expr: oldest_job_age_seconds
+        above: 60
+        for: 1h
+        annotations: {summary: 'a job waits for {{ $value | humanizeDuration }}'}
+      - alert: Quiet
+        expr: queue_depth
+        above: 1000
+        clear_below: 800
+      - record: queue:depth:sum
+        expr: sum by (queue) (queue_depth)
+";
+
+/// A sidecar as a process of its own, with rules in a folder.
+struct Site {
+    process: Option<Process>,
+    nats: Nats,
+    port: u16,
+    folder: tempfile::TempDir,
+}
+
+impl Site {
+    fn start(rules: &str) -> Self {
+        let nats = Nats::start(&server_programs()[0]);
+        let folder = tempfile::tempdir().unwrap();
+        let config = "instance: orders-1\njetstream: {create_stream: true}\nrules: [rules.yaml]\n";
+        let config =
+            if rules.is_empty() { config.replace("rules: [rules.yaml]\n", "") } else { config.to_owned() };
+        std::fs::write(folder.path().join("signalbox.yaml"), config).unwrap();
+        std::fs::write(folder.path().join("rules.yaml"), rules).unwrap();
+        let mut site = Self { process: None, nats, port: free_port(), folder };
+        site.run();
+        site
+    }
+
+    fn run(&mut self) {
+        let mut command = signalbox();
+        command.args(["run", "--nats-url", &self.nats.url()]);
+        command.args(["--listen", &format!("127.0.0.1:{}", self.port)]).current_dir(self.folder.path());
+        self.process = Some(Process::start(&mut command, self.folder.path()));
+        wait_for("readiness", || get(self.port, "/-/ready").filter(|answer| answer.status == 200));
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
+    /// One chunk in four fails and more, a job waits, a queue holds three; one event is refused.
+    fn incident(&self) {
+        let mut client = self.nats.client();
+        let mut set = |number: u64, metric: &str, (value, tags): (f64, serde_json::Value)| {
+            let fields =
+                json!({"metric_name": metric, "metric_type": "gauge", "metric_value": value, "tags": tags});
+            let fields = fields.to_string();
+            let fields = format!(",{}", &fields[1..fields.len() - 1]);
+            client.publish("events.monitoring.MetricRecorded", &event("MetricRecorded", number, &fields));
+        };
+        set(1, "failed_chunks_ratio", (0.312, json!({"queue": "bulk", "region": "eu-central-1"})));
+        set(2, "failed_chunks_ratio", (0.28, json!({"queue": "<script>alert(1)</script>\u{202e}evil"})));
+        set(3, "failed_chunks_ratio", (0.226, json!({"queue": "bulk", "region": "eu-central-1"})));
+        set(4, "oldest_job_age_seconds", (125.0, json!({"queue": "bulk"})));
+        set(5, "long_label", (1.0, json!({"value": "x".repeat(900)})));
+        for number in 10..13 {
+            client.publish("events.queue.JobQueued", &job_queued(number));
+        }
+        client
+            .publish("events.queue.JobQueued", r#"{"event_id": "none", "password": "hunter2", "x": "<b>"}"#);
+        client.flush();
+        wait_for("the alerts", || {
+            let alerts = get(self.port, "/api/v1/alerts")?.json();
+            (alerts["data"]["alerts"].as_array()?.len() == 3).then_some(())
+        });
+        wait_for("the refusal", || get(self.port, "/events")?.text().contains("invalid_field").then_some(()));
+    }
+
+    fn write_rules(&self, text: &str) {
+        std::fs::write(self.folder.path().join("rules.yaml"), text).unwrap();
+    }
+}
+
+const DESK: Screen = SCREENS[0];
+
+#[test]
+fn every_page_fits_every_screen_and_nothing_is_wrong_with_it() {
+    let site = Site::start(RULES);
+    site.incident();
+    let mut browser = Browser::start();
+    let pages = [
+        ("alerts", "/"),
+        ("rules", "/rules"),
+        ("rule", "/rules/page-chunksfailing"),
+        ("recording-rule", "/rules/recorded/page-queue-depth-sum"),
+        ("events", "/events"),
+        ("series", "/series"),
+        ("query", "/query?expr=sum+by+(queue)+(queue_depth)"),
+        ("query-wrong", "/query?expr=sum+by+(queue"),
+        ("query-empty", "/query"),
+        ("no-such-rule", "/rules/nothing"),
+    ];
+    for (name, path) in pages {
+        for (place, screen) in SCREENS.into_iter().enumerate() {
+            browser.open(&site.url(path), screen);
+            browser.wait(
+                "the first news",
+                "document.getElementById('freshness').textContent.startsWith('updated')",
+            );
+            let seen = format!("{name} at {} in {}", screen.width, screen.scheme);
+            assert_eq!(browser.overflow(), 0, "{seen} runs over the screen");
+            if place < 2 {
+                assert_eq!(browser.violations(), Vec::<String>::new(), "{seen}");
+            }
+            let complaints = browser.complaints();
+            let unexpected = complaints.iter().filter(|text| name != "no-such-rule" || !text.contains("404"));
+            assert_eq!(unexpected.collect::<Vec<_>>(), Vec::<&String>::new(), "{seen}");
+            browser.screenshot(&format!("{name}-{}-{}", screen.width, screen.scheme));
+        }
+    }
+    let html = get(site.port, "/events").unwrap().text();
+    assert!(!html.contains("hunter2") && !html.contains("<b>"), "{html}");
+}
+
+#[test]
+fn an_alert_says_its_value_its_thresholds_and_what_to_do() {
+    let site = Site::start(RULES);
+    site.incident();
+    let mut browser = Browser::start();
+    browser.open(&site.url("/"), DESK);
+    browser.wait("the title", "document.title.startsWith('(2 critical) orders-1')");
+    let card = browser.text(
+        "[...document.querySelectorAll('.card')].find(c => c.textContent.includes('eu-central-1')).innerText",
+    );
+    for words in [
+        "critical",
+        "22.6% of the chunks of bulk fail",
+        "22.6 %",
+        "fired above 25 %",
+        "clears at 20 % or less",
+        "between the two now, so it still fires",
+        "Look at error_type",
+        "Rule ChunksFailing",
+        "Runbook",
+        "Evidence",
+    ] {
+        assert!(card.contains(words), "{words} is missing in: {card}");
+    }
+    let page = browser.text("document.querySelector('main').innerText");
+    assert!(page.contains("<script>alert(1)</script>") && page.contains("if it lasts 1 h"), "{page}");
+    browser.eval("document.querySelector('.card .links a').click()");
+    browser.wait("the rule's page", "location.pathname === '/rules/page-chunksfailing'");
+    browser.wait("what fires", "document.querySelector('main') && document.querySelector('main').innerText.includes('It fires for 2 label sets')");
+    let rule = browser.text("document.querySelector('main').innerText");
+    assert!(rule.contains("rules.yaml, line 4") && rule.contains("clear_below: 0.2"), "{rule}");
+}
+
+#[test]
+fn what_somebody_opened_marked_and_typed_stays_while_the_page_is_renewed() {
+    let site = Site::start(RULES);
+    site.incident();
+    let mut browser = Browser::start();
+    browser.open(&site.url("/"), DESK);
+    browser.eval("document.querySelector('.card details').open = true");
+    browser.eval(
+        "{ const range = document.createRange(); range.selectNodeContents(document.querySelector('.card .description')); \
+         getSelection().removeAllRanges(); getSelection().addRange(range); document.querySelector('.card a').focus() }",
+    );
+    browser.eval("window.shown = 0; document.addEventListener('signalbox:shown', () => window.shown++)");
+    browser.eval("window.scrollTo(0, 200); window.before = document.querySelector('.card')");
+    browser.wait("two renewals", "window.shown >= 2");
+    for holds in [
+        "document.querySelector('.card details').open",
+        "getSelection().toString().startsWith('Look at error_type')",
+        "document.activeElement === document.querySelector('.card a')",
+        "window.before === document.querySelector('.card')",
+        "window.scrollY === 200",
+    ] {
+        assert_eq!(browser.eval(holds), true, "{holds}");
+    }
+    browser.open(&site.url("/query"), DESK);
+    browser.eval("document.getElementById('expr').focus()");
+    browser.type_text("sum(queue_de");
+    browser.wait("completions", "document.querySelectorAll('#completions li').length > 0");
+    browser.press("ArrowDown", 0);
+    browser.press("Enter", 0);
+    browser.wait("the completed name", "document.getElementById('expr').value === 'sum(queue_depth'");
+    browser.type_text(")");
+    browser.eval("window.shown = 0; document.addEventListener('signalbox:shown', () => window.shown++)");
+    browser.wait("a renewal", "window.shown >= 1");
+    assert_eq!(browser.text("document.getElementById('expr').value"), "sum(queue_depth)");
+    browser.press("Enter", 2);
+    browser.wait("the answer", "document.querySelector('svg') && location.search.includes('expr=sum')");
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+}
+
+#[test]
+fn the_banner_goes_grey_when_nothing_answers_and_recovers_by_itself() {
+    let mut site = Site::start(RULES);
+    site.incident();
+    let mut browser = Browser::start();
+    browser.open(&site.url("/"), DESK);
+    browser.wait("the first news", "document.getElementById('freshness').textContent.startsWith('updated')");
+    drop(site.process.take());
+    browser.wait("silence", "document.getElementById('banner').hasAttribute('data-silent')");
+    let said = browser.text("document.getElementById('freshness').textContent");
+    assert!(said.starts_with("no answer since "), "{said}");
+    assert!(browser.text("document.title").starts_with("no answer"));
+    browser.screenshot("killed-1280-light");
+    site.run();
+    browser.wait("news", "!document.getElementById('banner').hasAttribute('data-silent')");
+    browser.wait("the title", "!document.title.startsWith('no answer')");
+}
+
+#[test]
+fn a_lost_connection_and_a_refused_reload_are_named_with_what_to_do() {
+    let mut site = Site::start(RULES);
+    let mut browser = Browser::start();
+    browser.open(&site.url("/"), DESK);
+    browser.wait("good times", "document.querySelector('.banner.well')");
+    site.write_rules(&RULES.replace("expr: queue_depth", "expr: sum(queue_depth"));
+    browser.wait("the refusal", "document.querySelector('.troubles') && document.querySelector('.troubles').innerText.includes('was refused')");
+    browser.eval("document.querySelector('.troubles details').open = true");
+    assert!(browser.text("document.querySelector('.troubles pre').innerText").contains("rules.yaml"));
+    site.nats.kill();
+    browser
+        .wait("the lost connection", "document.querySelector('.headline').innerText.startsWith('Not ready')");
+    let troubles = browser.text("document.querySelector('.troubles').innerText");
+    assert!(troubles.contains("Start NATS there"), "{troubles}");
+    assert_eq!(browser.eval("document.querySelector('.troubles details').open"), true);
+    for screen in SCREENS {
+        browser.open(&site.url("/"), screen);
+        assert_eq!(browser.overflow(), 0);
+        browser.screenshot(&format!("disconnected-{}-{}", screen.width, screen.scheme));
+    }
+    site.write_rules(RULES);
+    site.nats.go();
+    browser.wait(
+        "good times",
+        "document.querySelector('.banner.well') && !document.body.innerText.includes('was refused')",
+    );
+}
+
+#[test]
+fn an_empty_sidecar_says_what_to_do_next_and_the_page_needs_no_script() {
+    let site = Site::start("");
+    let mut browser = Browser::start();
+    for (name, path) in [("empty", "/"), ("empty-events", "/events"), ("empty-rules", "/rules")] {
+        for screen in [SCREENS[0], SCREENS[1]] {
+            browser.open(&site.url(path), screen);
+            assert_eq!((browser.overflow(), browser.violations()), (0, Vec::new()), "{path}");
+            browser.screenshot(&format!("{name}-{}-{}", screen.width, screen.scheme));
+        }
+    }
+    browser.without_scripts();
+    browser.open(&site.url("/"), DESK);
+    let shown = browser.text("document.body.innerText");
+    for words in
+        ["No rules are loaded", "Without JavaScript this page does not renew itself", "written just now"]
+    {
+        assert!(shown.contains(words), "{words} is missing in: {shown}");
+    }
+}
+
+#[test]
+fn pages_and_assets_say_how_they_may_be_used() {
+    let site = Site::start(RULES);
+    let page = get(site.port, "/").unwrap();
+    let head = page.head.to_lowercase();
+    for header in [
+        "content-security-policy: default-src 'none'; script-src 'self'",
+        "cache-control: no-store",
+        "x-content-type-options: nosniff",
+        "content-type: text/html; charset=utf-8",
+    ] {
+        assert!(head.contains(header), "{header} is missing in {head}");
+    }
+    let text = page.text();
+    let assets: Vec<&str> = text.split('"').filter(|part| part.starts_with("assets/")).collect();
+    assert!(assets.len() >= 4 && !text.contains("<style") && !text.contains(" style="), "{text}");
+    for asset in assets {
+        let answer = get(site.port, &format!("/{asset}")).unwrap();
+        let head = answer.head.to_lowercase();
+        assert!(answer.status == 200 && head.contains("immutable"), "{asset}: {head}");
+        let unversioned = asset.split('?').next().unwrap();
+        assert!(get(site.port, &format!("/{unversioned}")).unwrap().head.to_lowercase().contains("no-cache"));
+    }
+    assert_eq!(get(site.port, "/assets/../Cargo.toml").unwrap().status, 404);
+    assert_eq!(get(site.port, "/rules/nothing").unwrap().status, 404);
+}
