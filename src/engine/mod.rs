@@ -43,7 +43,7 @@ use rules::notify::{Notification, Notifier};
 use rules::reads::{self, RuleReads, Watch};
 use rules::shown::ShownAlerts;
 use rules::view::{AlertView, GroupView};
-use rules::{GroupCounts, RuleSet, RuleSettings, Rules};
+use rules::{GroupCounts, RuleSet, RuleSettings, Rules, StoredAlerts};
 use series::recent::RecentEvents;
 use series::{Cause, Store};
 use std::sync::Arc;
@@ -197,6 +197,16 @@ impl Engine {
         if let Some(event) = state.rules.confirm(id) {
             state.account.published(&mut state.store, &event, now);
         }
+    }
+
+    /// Takes over what a stream shows of this instance's alerts, before anything of the outbox was sent; then everything
+    /// is evaluated again.
+    pub(crate) fn adopt(&mut self, shown: &StoredAlerts, now: Timestamp) {
+        self.frozen = None;
+        let state = &mut self.state;
+        let now = state.advance(now);
+        state.rules.adopt(shown, now);
+        state.write_annotations(now);
     }
 
     /// Puts other rules in force; alerts of changed and removed ones end.

@@ -239,3 +239,47 @@ fn a_stream_that_keeps_alert_events_for_nobody_is_said_to_be_one() {
         }
     }
 }
+
+#[test]
+fn a_run_without_a_state_goes_on_with_the_alerts_that_an_earlier_one_left_open() {
+    for program in server_programs() {
+        let nats = Nats::start(&program);
+        let rules = rules();
+        let process = start(&nats.url(), &rules);
+        process.wait_ready();
+        let (mut client, mut numbers) = (nats.client(), 0);
+        set_levels(&mut client, &mut numbers, 3, 20.0);
+        wait_sum(&process, "signalbox_alert_events_published_total", 3.0);
+        process.kill();
+
+        // Two still fire, one ended meanwhile.
+        let process = start(&nats.url(), &rules);
+        process.wait_ready();
+        set_levels(&mut client, &mut numbers, 3, 1.0);
+        wait_sum(&process, "signalbox_alert_events_published_total", 3.0);
+        set_levels(&mut client, &mut numbers, 2, 20.0);
+        wait_sum(&process, "signalbox_alert_events_published_total", 5.0);
+        process.kill();
+        let process = start(&nats.url(), &rules);
+        process.wait_ready();
+        set_levels(&mut client, &mut numbers, 2, 30.0);
+        wait_sum(&process, "level", 60.0);
+        wait_sum(&process, "signalbox_alerts", 2.0);
+        process.terminate();
+        assert_eq!(walk(&stored(&nats)), (3, 2));
+
+        // Their rule goes while nobody is there.
+        std::fs::write(rules.path().join("rules.yaml"), "groups: []").unwrap();
+        let process = start(&nats.url(), &rules);
+        wait_sum(&process, "signalbox_alert_events_published_total", 2.0);
+        process.terminate();
+        let events = stored(&nats);
+        assert_eq!((events.len(), walk(&events)), (10, (3, 0)));
+        for event in &events[8..] {
+            assert_eq!(
+                (&event["event_type"], &event["reason"]),
+                (&json!("AlertCleared"), &json!("rule_removed"))
+            );
+        }
+    }
+}

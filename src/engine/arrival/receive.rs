@@ -41,6 +41,7 @@ impl Engine {
         self.frozen = None;
         self.state.enter(&batch.origin.stream, &batch.origin.epoch, present);
         let first = self.state.position.as_ref().map_or(0, |it| it.first_new(batch.origin, batch.stored));
+        self.state.rules.read_from(batch.origin.first_sequence);
         let mut rejected = Vec::new();
         let mut start = first;
         for (place, stored) in batch.stored.iter().enumerate().skip(first) {
@@ -144,6 +145,7 @@ impl State {
         let now = self.advance(present);
         self.store.begin_unmoved(now);
         self.rules.resume(now);
+        self.rules.live(now);
         self.step(now);
         self.evaluate(now);
         for fact in held {

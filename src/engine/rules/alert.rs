@@ -219,6 +219,15 @@ fn hold(state: Option<AlertState>, reading: Reading, terms: Terms<'_>, now: Time
 }
 
 impl AlertState {
+    /// An alert that fires at a level since then; the levels below hold too.
+    pub(crate) fn firing(level: usize, since: Timestamp) -> Self {
+        let mut held = Clocks::default();
+        for clock in held.0.iter_mut().take(level + 1) {
+            *clock = Some(Held { since, served: true });
+        }
+        Self { active_at: since, shown: Shown::Firing { level, since, quiet_since: None }, held }
+    }
+
     /// The level that fires.
     pub(crate) const fn level(self) -> Option<usize> {
         match self.shown {

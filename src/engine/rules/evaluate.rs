@@ -3,6 +3,7 @@
 mod error;
 mod limit;
 mod readings;
+mod waiting;
 
 pub(crate) use error::RuleError;
 pub(super) use limit::{LIMIT_ALERT, limit_sender};
@@ -15,6 +16,7 @@ use super::alert::{self, Reading, Shown, Step, Terms};
 use super::book::{Active, Book, Episode, Sender};
 use super::event::{AlertEventKind, Reason, finite};
 use super::kept::{Narrow, Narrowed};
+use super::resumed::Resumed;
 use super::runtime::{Extent, GroupCounts, RuleSettings, Semantics};
 use super::set::{Alerting, Condition, Group, Policy, Rule};
 use super::template::{Answer, EXPANSION_STEPS_MAX, Scope, Template};
@@ -36,6 +38,7 @@ pub(super) struct Env<'a> {
     /// The parts of the rule that are evaluated; all of it without.
     pub(super) narrow: Option<Narrow>,
     pub(super) outbox: &'a mut Outbox,
+    pub(super) resumed: &'a mut Resumed,
     pub(super) counts: &'a mut GroupCounts,
     /// The steps that are left for templates.
     pub(super) template_steps: &'a mut u64,
@@ -214,7 +217,11 @@ impl Evaluation<'_, '_> {
         let limit = self.env.group.limit.map(usize::from);
         let graceful = self.env.settings.semantics == Semantics::Own;
         let mut refused = BTreeSet::new();
+        let has_resumed = self.env.resumed.concerns(&self.rule.id);
         for seen in seen {
+            if has_resumed && self.waits(&seen) {
+                continue;
+            }
             let policy = self.alerting.policy_for(&seen.sample);
             let open = self.book.alerts.contains_key(&seen.identity);
             let gone = seen.reading == Reading::Gone;

@@ -16,6 +16,7 @@ pub(crate) mod notify;
 pub(crate) mod outbox;
 pub(crate) mod reads;
 mod record;
+mod resumed;
 mod runtime;
 pub(crate) mod schedule;
 pub(crate) mod set;
@@ -34,7 +35,7 @@ pub(crate) use checks::missing_labels;
 pub(crate) use event::AlertEvent;
 pub(crate) use runtime::{GroupCounts, RuleSettings, Rules, Semantics};
 pub use set::RuleSet;
-pub(crate) use stored::StoredAlert;
+pub(crate) use stored::{StoredAlert, StoredAlerts};
 pub(crate) use view::AlertView;
 
 /// What rules read and write while they are evaluated.

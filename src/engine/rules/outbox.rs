@@ -55,6 +55,24 @@ impl Outbox {
         self.pending.iter()
     }
 
+    /// What waits of an alert, in the order of decisions.
+    pub(crate) fn of(&self, fingerprint: u64) -> impl Iterator<Item = &AlertEvent> {
+        self.pending.iter().filter(move |event| event.fingerprint == fingerprint)
+    }
+
+    /// Puts another event in the place of one that was not sent.
+    pub(crate) fn replace(&mut self, id: EventId, event: AlertEvent) {
+        if let Some(place) = self.pending.iter_mut().find(|event| event.id == id) {
+            *place = event;
+        }
+    }
+
+    /// Puts an event before one that was not sent.
+    pub(crate) fn insert_before(&mut self, id: EventId, event: AlertEvent) {
+        let place = self.pending.iter().position(|event| event.id == id).unwrap_or(self.pending.len());
+        self.pending.insert(place, event);
+    }
+
     /// Forgets an event that the broker has; the event, where it was waiting.
     pub(crate) fn confirm(&mut self, id: EventId) -> Option<AlertEvent> {
         let place = self.pending.iter().position(|event| event.id == id)?;

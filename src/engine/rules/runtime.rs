@@ -1,5 +1,6 @@
 //! The rules in force: which are due, their evaluation, their reload, and what readers see of them.
 
+mod adopt;
 mod reading;
 mod reload;
 mod views;
@@ -16,6 +17,7 @@ use super::event::AlertEvent;
 use super::kept::{Moved, Narrow, Partition};
 use super::reads::MovedSeries;
 use super::record;
+use super::resumed::Resumed;
 use super::schedule::{ArrivalShare, Due, Schedule};
 use super::set::{Group, Rule, RuleKind, RuleSet};
 use super::template::EVALUATION_STEPS_MAX;
@@ -134,6 +136,8 @@ pub(crate) struct Rules {
     outbox: Outbox,
     /// Series of rules that are gone, to be ended at the next evaluation.
     orphans: BTreeSet<Labels>,
+    /// What is known of alerts from elsewhere than this run.
+    resumed: Resumed,
     /// What readers saw of the groups last, while nothing changed since.
     views: Option<Arc<[Arc<GroupView>]>>,
 }
@@ -191,9 +195,9 @@ impl Rules {
     /// Puts rules in force; the first evaluation of each group is at its next instant.
     pub(crate) fn new(set: RuleSet, settings: RuleSettings, now: Timestamp) -> Self {
         let outbox = Outbox::new(settings.outbox_max);
-        let orphans = BTreeSet::new();
-        let mut rules =
-            Self { settings, groups: Vec::new(), places: Vec::new(), outbox, orphans, views: None };
+        let (groups, places, orphans) = (Vec::new(), Vec::new(), BTreeSet::new());
+        let resumed = Resumed::default();
+        let mut rules = Self { settings, groups, places, outbox, orphans, resumed, views: None };
         let groups = set.groups.into_iter().map(|group| rules.group_state(group, now)).collect();
         rules.put_in_force(groups);
         rules
@@ -343,6 +347,7 @@ impl Rules {
                 moved_at: instants.moved_at,
                 narrow,
                 outbox: &mut self.outbox,
+                resumed: &mut self.resumed,
                 counts: &mut state.counts,
                 template_steps: &mut template_steps,
             };
@@ -365,6 +370,16 @@ impl Rules {
         }
         state.counts.rounds.push(state.evaluation_time);
         evaluated
+    }
+
+    /// The stream is read from this sequence on: what the log tells of alerts up to there need not be decided again.
+    pub(crate) fn read_from(&mut self, sequence: u64) {
+        self.resumed.read_from(sequence);
+    }
+
+    /// The past is over: everything is decided from here on.
+    pub(crate) fn live(&mut self, now: Timestamp) {
+        self.resumed.live(now);
     }
 
     /// The alert events that wait, in order.
@@ -463,6 +478,8 @@ fn partition_of(rule: &Rule, group: &Group) -> Partition {
     own.iter().fold(Partition::of(&rule.expr), |labels, (name, _)| labels.without(name))
 }
 
+#[cfg(test)]
+mod adopt_tests;
 #[cfg(test)]
 mod promtool_tests;
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! Alert events as a stream shows them: read back from the JSON they were published as.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::Deserialize;
 
+use super::event::Identity;
 use super::set::Severity;
 use crate::engine::labels::Labels;
 use crate::engine::time::Timestamp;
@@ -29,6 +30,15 @@ pub(crate) struct StoredAlert {
     pub(crate) labels: Labels,
     /// When the episode began.
     pub(crate) started_at: Timestamp,
+}
+
+/// What a stream shows of one instance's alerts.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct StoredAlerts {
+    /// The AlertTriggered of episodes that did not end there.
+    pub(crate) open: Vec<StoredAlert>,
+    /// The AlertCleared that are there.
+    pub(crate) ended: BTreeSet<EventId>,
 }
 
 /// The fields that are read.
@@ -61,13 +71,8 @@ impl StoredAlert {
     }
 
     /// The id of the AlertCleared that ends its episode.
-    #[cfg(test)]
     pub(crate) fn end_id(&self) -> EventId {
-        let identity = super::event::Identity {
-            rule_id: &self.rule_id,
-            labels: &self.labels,
-            started_at: self.started_at,
-        };
+        let identity = Identity { rule_id: &self.rule_id, labels: &self.labels, started_at: self.started_at };
         identity.event_id(EventType::AlertCleared)
     }
 }
@@ -75,7 +80,7 @@ impl StoredAlert {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::rules::event::{AlertEvent, AlertEventKind, Identity, Reason, fingerprint};
+    use crate::engine::rules::event::{AlertEvent, AlertEventKind, Reason, fingerprint};
 
     #[test]
     fn what_was_published_is_read_back() {

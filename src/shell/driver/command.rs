@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use crate::engine::config::Config;
 use crate::engine::fact::{Fact, Kept};
 use crate::engine::frozen::FrozenInstant;
-use crate::engine::rules::RuleSet;
+use crate::engine::rules::{AlertEvent, RuleSet, StoredAlerts};
 use crate::engine::wire::EventId;
 
 use super::mailbox::Mailbox;
@@ -23,8 +23,19 @@ pub(crate) enum Command {
     Reload(Box<Reload>),
     /// An alert event was acknowledged.
     Confirmed(EventId),
+    /// Take over what a stream shows of this instance's alerts.
+    Adopt(Box<StoredAlerts>),
     /// Apply what is queued, wait until nothing is pending, then end.
     Finish,
+}
+
+/// What the driver asks of who publishes alert events.
+#[derive(Debug)]
+pub(crate) enum Dispatch {
+    /// Publish this after all others.
+    Publish(Box<AlertEvent>),
+    /// Forget what was not sent: it comes again, from the first event on.
+    BeginAnew,
 }
 
 /// What a reload puts in force.

@@ -22,7 +22,7 @@ use crate::engine::wire::{Lane, Message};
 
 use super::clock::Clock;
 use super::status::{Status, Topic};
-use command::{Command, Reload};
+use command::{Command, Dispatch, Reload};
 use mailbox::{CoreGate, FromStream, Item, Mailbox};
 use notifications::NotificationQueues;
 use rejections::Rejections;
@@ -44,7 +44,7 @@ pub(crate) struct Driver {
     /// The clock.
     pub(crate) clock: Clock,
     /// Where alert events go.
-    pub(crate) alerts: UnboundedSender<AlertEvent>,
+    pub(crate) alerts: UnboundedSender<Dispatch>,
     /// Where copies of rejected events go.
     pub(crate) rejections: Rejections,
     /// Where what Alertmanagers are told goes.
@@ -161,6 +161,12 @@ impl Driver {
                 self.engine.confirm(id, now);
                 self.in_flight = self.in_flight.saturating_sub(1);
             }
+            Command::Adopt(shown) => {
+                self.engine.adopt(&shown, now);
+                // The publisher has sent nothing yet, and what it has may be out of date.
+                self.in_flight = 0;
+                drop(self.alerts.send(Dispatch::BeginAnew));
+            }
             Command::Finish => {}
         }
     }
@@ -203,7 +209,7 @@ impl Driver {
         let room = IN_FLIGHT_MAX.saturating_sub(self.in_flight);
         let fresh: Vec<AlertEvent> = self.engine.outbox().skip(self.in_flight).take(room).cloned().collect();
         for event in fresh {
-            if self.alerts.send(event).is_err() {
+            if self.alerts.send(Dispatch::Publish(Box::new(event))).is_err() {
                 return;
             }
             self.in_flight += 1;

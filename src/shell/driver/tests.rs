@@ -2,6 +2,7 @@
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
+use super::command::Dispatch;
 use super::*;
 use crate::engine::arrival::{Epoch, Order, Origin, Stored, StreamNews};
 use crate::engine::config::Config;
@@ -18,7 +19,7 @@ use crate::shell::settings::RejectedSettings;
 /// A driver whose stream is awaited, and the ends of its queues.
 struct Rig {
     driver: Driver,
-    _alerts: UnboundedReceiver<AlertEvent>,
+    _alerts: UnboundedReceiver<Dispatch>,
     copies: RejectedCopies,
 }
 

@@ -102,6 +102,7 @@ impl Rules {
                 moved_at: None,
                 narrow: None,
                 outbox: &mut self.outbox,
+                resumed: &mut self.resumed,
                 counts: &mut state.counts,
                 template_steps: &mut template_steps,
             };

@@ -19,6 +19,14 @@ const CASES: &str = include_str!("../../../../tests/rules/evaluations.txt");
 #[derive(Default)]
 pub(super) struct Memory(BTreeMap<Labels, Vec<(i64, f64)>>);
 
+impl Memory {
+    /// A sample of a series at a second.
+    pub(super) fn set(&mut self, name: &str, labels: &[(&str, &str)], (second, value): (f64, f64)) {
+        let labels = Labels::collect(labels.iter().copied()).with("__name__", name);
+        self.0.entry(labels).or_default().push(((second * 1e3) as i64, value));
+    }
+}
+
 impl Storage for Memory {
     fn select(&self, selection: Selection<'_>) -> Vec<SelectedSeries> {
         let inside = |time: i64| (selection.start_ms..=selection.end_ms).contains(&time);
@@ -82,7 +90,7 @@ fn series(text: &str) -> Labels {
 }
 
 /// Events since the last call as lines, which are confirmed.
-fn events(rules: &mut Rules) -> Vec<String> {
+pub(super) fn events(rules: &mut Rules) -> Vec<String> {
     let ids: Vec<EventId> = rules.outbox().map(|event| event.id).collect();
     let events = ids.into_iter().filter_map(|id| rules.confirm(id));
     events

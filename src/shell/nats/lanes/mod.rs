@@ -12,7 +12,7 @@ mod looking;
 mod machine;
 mod overlap;
 mod pace;
-mod pull;
+pub(crate) mod pull;
 mod pulling;
 pub(crate) mod runner;
 #[cfg(test)]

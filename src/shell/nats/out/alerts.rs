@@ -5,19 +5,22 @@ use std::time::{Duration, Instant};
 
 use async_nats::client::{FlushErrorKind, PublishErrorKind, RequestErrorKind};
 use async_nats::{Client, HeaderMap};
+use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
 use tokio::time::{sleep_until, timeout};
 
-use crate::engine::rules::AlertEvent;
 use crate::shell::context::ShellContext;
-use crate::shell::driver::command::Command;
+use crate::shell::driver::command::{Command, Dispatch};
+use crate::shell::nats::lanes::pull::place_of;
 use crate::shell::nats::world::random;
 
 use super::client::Connections;
-use super::machine::{AlertMachine, Ending, Output, Request, Terms};
+use super::exchange::{Answer, Ending, Output, Request};
+use super::fold::Pulled;
+use super::machine::{AlertMachine, Terms};
 use super::words::AnswerFault;
 
 /// Publishes alert events.
@@ -29,7 +32,7 @@ pub(crate) struct AlertPublisher {
 }
 
 /// What came of a request.
-type Answer = (u64, Result<bytes::Bytes, AnswerFault>);
+type Answered = (u64, Result<Answer, AnswerFault>);
 
 impl AlertPublisher {
     /// A publisher over this connection.
@@ -49,7 +52,7 @@ impl AlertPublisher {
     }
 
     /// Publishes until the driver is gone.
-    pub(crate) async fn publish(mut self, mut events: UnboundedReceiver<AlertEvent>) {
+    pub(crate) async fn publish(mut self, mut dispatches: UnboundedReceiver<Dispatch>) {
         let mut open = FuturesUnordered::new();
         self.note_connection();
         loop {
@@ -60,11 +63,14 @@ impl AlertPublisher {
             }
             let deadline = self.machine.deadline();
             tokio::select! {
-                event = events.recv() => {
-                    let Some(event) = event else { return };
-                    self.machine.deliver_by(self.context.config.get().alerts.delivery, Instant::now());
-                    self.machine.push(event, Instant::now());
-                }
+                dispatch = dispatches.recv() => match dispatch {
+                    Some(Dispatch::Publish(event)) => {
+                        self.machine.deliver_by(self.context.config.get().alerts.delivery, Instant::now());
+                        self.machine.push(*event, Instant::now());
+                    }
+                    Some(Dispatch::BeginAnew) => self.machine.begin_anew(Instant::now()),
+                    None => return,
+                },
                 changed = self.connections.changed() => {
                     if changed.is_err() {
                         return;
@@ -72,8 +78,7 @@ impl AlertPublisher {
                     self.note_connection();
                 }
                 Some((number, answer)) = open.next(), if !open.is_empty() => {
-                    let answer: Result<&[u8], AnswerFault> = answer.as_deref().map_err(|fault| *fault);
-                    self.machine.answered(number, answer, Instant::now());
+                    self.machine.answered(number, answer.as_ref().map_err(|fault| *fault), Instant::now());
                 }
                 () = sleep_until(deadline.unwrap_or_else(Instant::now).into()), if deadline.is_some() => {
                     self.machine.due(Instant::now());
@@ -110,6 +115,17 @@ impl AlertPublisher {
             Output::Unready(topic, reason) => {
                 self.context.status.set(topic, reason);
             }
+            Output::Shown(shown) => {
+                tracing::info!(
+                    open = shown.open.len(),
+                    ended = shown.ended.len(),
+                    "read this instance's alerts from the stream"
+                );
+                self.context.mailbox.command(Command::Adopt(shown));
+            }
+            Output::Unread => tracing::warn!(
+                "cannot read this instance's alerts from the stream: those an earlier run left open are not known"
+            ),
             Output::Foreign(stored) => tracing::warn!(
                 id = %stored.id,
                 alert = %stored.alert_name,
@@ -119,7 +135,7 @@ impl AlertPublisher {
         None
     }
 
-    fn send(&self, request: Request) -> impl Future<Output = Answer> + use<> {
+    fn send(&self, request: Request) -> impl Future<Output = Answered> + use<> {
         let client = self.client.clone();
         let patience = self.context.settings.nats.request_timeout;
         async move {
@@ -130,23 +146,22 @@ impl AlertPublisher {
             }
             let sent = async {
                 match ending {
-                    Ending::Answer if map.is_empty() => client
-                        .request(subject, payload)
-                        .await
-                        .map(|it| it.payload)
-                        .map_err(|it| of_request(it.kind())),
-                    Ending::Answer => client
-                        .request_with_headers(subject, map, payload)
-                        .await
-                        .map(|it| it.payload)
-                        .map_err(|it| of_request(it.kind())),
+                    Ending::Answer => {
+                        let answer = if map.is_empty() {
+                            client.request(subject, payload).await
+                        } else {
+                            client.request_with_headers(subject, map, payload).await
+                        };
+                        answer.map(|it| Answer::Text(it.payload)).map_err(|it| of_request(it.kind()))
+                    }
+                    Ending::Messages(count) => pulled(&client, (subject, payload), count).await,
                     Ending::Flush => {
                         client
                             .publish_with_headers(subject, map, payload)
                             .await
                             .map_err(|it| of_publish(it.kind()))?;
                         client.flush().await.map_err(|error| of_flush(error.kind()))?;
-                        Ok(bytes::Bytes::new())
+                        Ok(Answer::Text(Bytes::new()))
                     }
                 }
             };
@@ -162,6 +177,27 @@ impl AlertPublisher {
             (number, answer)
         }
     }
+}
+
+/// Pulls messages of a stream: so many, or those that come until the server says that there are no more.
+async fn pulled(
+    client: &Client,
+    (subject, payload): (String, Bytes),
+    count: u64,
+) -> Result<Answer, AnswerFault> {
+    let inbox = client.new_inbox();
+    let subscribed = client.subscribe(inbox.clone()).await;
+    let mut messages = subscribed.map_err(|_| AnswerFault::Closed)?;
+    client.publish_with_reply(subject, inbox, payload).await.map_err(|it| of_publish(it.kind()))?;
+    let mut pulled = Vec::new();
+    while let Some(message) = messages.next().await {
+        let Some(place) = message.reply.as_ref().and_then(|reply| place_of(reply.as_bytes())) else { break };
+        pulled.push(Pulled { payload: message.payload, pending: place.pending });
+        if pulled.len() as u64 >= count {
+            break;
+        }
+    }
+    Ok(Answer::Messages(pulled))
 }
 
 const fn of_request(kind: RequestErrorKind) -> AnswerFault {

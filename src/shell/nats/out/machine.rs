@@ -14,13 +14,14 @@ use serde::Deserialize;
 
 use crate::engine::config::AlertDelivery;
 use crate::engine::fact::Fact;
-use crate::engine::rules::{AlertEvent, StoredAlert};
-use crate::engine::wire::EventType;
+use crate::engine::rules::AlertEvent;
 use crate::shell::nats::api::{ApiError, read_answer};
 use crate::shell::nats::servers::backoff;
 use crate::shell::settings::Settings;
 use crate::shell::status::Topic;
 
+use super::exchange::{AlertKind, Answer, ByKind, Ending, Output, Request};
+use super::fold::Fold;
 use super::reading::Reading;
 use super::streams::{Look, Place, Tail};
 use super::words::{AnswerFault, PublishError};
@@ -30,91 +31,6 @@ const FIRST_LOOK: Duration = Duration::from_millis(500);
 
 /// The server's codes for a subject or stream whose last sequence is another than was expected.
 const WRONG_LAST_SEQUENCE: [u64; 2] = [10_071, 10_164];
-
-/// The two kinds of alert events.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum AlertKind {
-    /// `AlertTriggered`
-    Triggered,
-    /// `AlertCleared`
-    Cleared,
-}
-
-impl AlertKind {
-    /// Both.
-    pub(super) const BOTH: [Self; 2] = [Self::Triggered, Self::Cleared];
-
-    /// Its event type.
-    pub(super) const fn event_type(self) -> EventType {
-        match self {
-            Self::Triggered => EventType::AlertTriggered,
-            Self::Cleared => EventType::AlertCleared,
-        }
-    }
-
-    pub(super) fn of(event: &AlertEvent) -> Self {
-        if event.event_type() == EventType::AlertCleared { Self::Cleared } else { Self::Triggered }
-    }
-}
-
-/// One thing for each kind.
-#[derive(Clone, Debug, Default)]
-pub(super) struct ByKind<T> {
-    triggered: T,
-    cleared: T,
-}
-
-impl<T> ByKind<T> {
-    pub(super) const fn get(&self, kind: AlertKind) -> &T {
-        match kind {
-            AlertKind::Triggered => &self.triggered,
-            AlertKind::Cleared => &self.cleared,
-        }
-    }
-
-    pub(super) const fn get_mut(&mut self, kind: AlertKind) -> &mut T {
-        match kind {
-            AlertKind::Triggered => &mut self.triggered,
-            AlertKind::Cleared => &mut self.cleared,
-        }
-    }
-}
-
-/// How the end of a request is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ending {
-    /// By an answer.
-    Answer,
-    /// The server has dealt with it.
-    Flush,
-}
-
-/// Something to send.
-#[derive(Clone, Debug)]
-pub(super) struct Request {
-    pub(super) number: u64,
-    pub(super) subject: String,
-    pub(super) headers: Vec<(&'static str, String)>,
-    pub(super) payload: Bytes,
-    pub(super) ending: Ending,
-}
-
-/// What the machine wants done.
-#[derive(Debug)]
-pub(super) enum Output {
-    /// Send this, and say what came of it.
-    Ask(Request),
-    /// The event is with the broker.
-    Published(Arc<AlertEvent>),
-    /// Count something.
-    Fact(Fact),
-    /// Something is ready.
-    Ready(Topic),
-    /// Something is not ready.
-    Unready(Topic, String),
-    /// An alert event of ours that we did not know of.
-    Foreign(StoredAlert),
-}
 
 /// An event on its way.
 #[derive(Debug)]
@@ -143,6 +59,8 @@ pub(super) enum Work {
     Away,
     /// Nobody has said yet which stream takes it.
     Waiting { until: Instant },
+    /// What the streams show is read first.
+    Folding,
     /// It was sent.
     Sending { number: u64 },
     /// It was sent, or may have been: the stream is asked.
@@ -185,6 +103,7 @@ pub(super) struct AlertMachine {
     pub(super) queue: VecDeque<Letter>,
     pub(super) work: Work,
     pub(super) look: Look,
+    pub(super) fold: Fold,
     pub(super) places: ByKind<Place>,
     pub(super) tails: ByKind<Option<Tail>>,
     pub(super) readable: Readable,
@@ -210,6 +129,7 @@ impl AlertMachine {
             queue: VecDeque::new(),
             work: Work::Idle,
             look: Look::default(),
+            fold: Fold::default(),
             places: ByKind::default(),
             tails: ByKind::default(),
             readable: Readable::Yes,
@@ -251,18 +171,24 @@ impl AlertMachine {
         self.link = Link::Away;
         self.look = Look::default();
         self.places = ByKind::default();
+        self.break_off_fold();
         match self.work {
             Work::Sending { .. } | Work::Reading(_) => {
                 self.doubt_first();
                 self.go_away();
             }
-            Work::Waiting { .. } => self.go_away(),
+            Work::Waiting { .. } | Work::Folding => self.go_away(),
             Work::Idle | Work::Away | Work::Resting { .. } => {}
         }
     }
 
     /// Takes the answer to a request.
-    pub(super) fn answered(&mut self, number: u64, answer: Result<&[u8], AnswerFault>, now: Instant) {
+    pub(super) fn answered(&mut self, number: u64, answer: Result<&Answer, AnswerFault>, now: Instant) {
+        if self.fold.is_about(number) {
+            self.take_fold(answer, now);
+            return;
+        }
+        let answer = answer.map(Answer::text);
         if self.look.is_about(number) {
             self.take_look(answer, now);
             return;
@@ -273,6 +199,7 @@ impl AlertMachine {
             Work::Idle
             | Work::Away
             | Work::Waiting { .. }
+            | Work::Folding
             | Work::Sending { .. }
             | Work::Reading(_)
             | Work::Resting { .. } => {}
@@ -292,6 +219,7 @@ impl AlertMachine {
             | Work::Resting { .. }
             | Work::Idle
             | Work::Away
+            | Work::Folding
             | Work::Sending { .. }
             | Work::Reading(_) => {}
         }
@@ -301,7 +229,7 @@ impl AlertMachine {
     pub(super) fn deadline(&self) -> Option<Instant> {
         let of_work = match self.work {
             Work::Waiting { until } | Work::Resting { until } => Some(until),
-            Work::Idle | Work::Away | Work::Sending { .. } | Work::Reading(_) => None,
+            Work::Idle | Work::Away | Work::Folding | Work::Sending { .. } | Work::Reading(_) => None,
         };
         let of_look = self.look.deadline().filter(|_| self.link == Link::Up);
         [of_work, of_look].into_iter().flatten().min()
@@ -310,6 +238,14 @@ impl AlertMachine {
     /// Whether there is a connection.
     pub(super) fn is_up(&self) -> bool {
         self.link == Link::Up
+    }
+
+    /// Sends the first event where it waited to hear what the streams are and show.
+    pub(super) fn go_on_where_waiting(&mut self, now: Instant) {
+        match self.work {
+            Work::Waiting { .. } | Work::Folding | Work::Idle => self.go_on(now),
+            Work::Away | Work::Sending { .. } | Work::Reading(_) | Work::Resting { .. } => {}
+        }
     }
 
     /// Sends the first event, where it can go.
@@ -329,6 +265,9 @@ impl AlertMachine {
             }
             (AlertDelivery::Auto | AlertDelivery::JetStream, Place::Unknown) => {
                 self.work = Work::Waiting { until: now + FIRST_LOOK };
+            }
+            (AlertDelivery::Auto | AlertDelivery::JetStream, Place::Stream(_)) if !self.fold.is_done() => {
+                self.work = Work::Folding;
             }
             (AlertDelivery::JetStream, Place::None) => {
                 let subject = self.subject(kind);
@@ -381,12 +320,15 @@ impl AlertMachine {
 
     /// Asks the JetStream API.
     pub(super) fn ask_api(&mut self, what: &str, body: String) -> u64 {
-        let prefix = match &self.terms.settings.jetstream.domain {
-            Some(domain) => format!("$JS.{domain}.API"),
-            None => "$JS.API".to_owned(),
-        };
-        let (subject, payload) = (format!("{prefix}.{what}"), Bytes::from(body));
+        let (subject, payload) = (self.api_subject(what), Bytes::from(body));
         self.ask(Request { number: 0, subject, headers: Vec::new(), payload, ending: Ending::Answer })
+    }
+
+    pub(super) fn api_subject(&self, what: &str) -> String {
+        match &self.terms.settings.jetstream.domain {
+            Some(domain) => format!("$JS.{domain}.API.{what}"),
+            None => format!("$JS.API.{what}"),
+        }
     }
 
     pub(super) fn subject(&self, kind: AlertKind) -> String {

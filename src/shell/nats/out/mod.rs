@@ -2,6 +2,8 @@
 
 pub(crate) mod alerts;
 pub(crate) mod client;
+mod exchange;
+mod fold;
 mod machine;
 mod reading;
 pub(crate) mod rejected;

@@ -12,8 +12,9 @@ use serde_json::json;
 use crate::engine::rules::StoredAlert;
 use crate::shell::nats::api::{ApiError, StoredMessage, read_answer};
 
-use super::machine::{AlertMachine, Ending, Output, Readable, Sent, Work};
-use super::streams::{AlertStream, Tail};
+use super::exchange::{Ending, Output};
+use super::machine::{AlertMachine, Readable, Sent, Work};
+use super::streams::{AlertStream, Tail, Told};
 use super::words::{AnswerFault, PublishError};
 
 /// Messages of a subject that are read before an event is sent on the word of its id alone.
@@ -138,7 +139,7 @@ impl AlertMachine {
     fn end_reading(&mut self, reading: &Reading, found: Found, last: u64, now: Instant) {
         let Some(letter) = self.queue.front_mut() else { return };
         let created = Arc::clone(&reading.stream.created);
-        *self.tails.get_mut(letter.kind) = Some(Tail { created, sequence: last });
+        *self.tails.get_mut(letter.kind) = Some(Tail { created, sequence: last, told: Told::Yes });
         letter.sent = Sent::Never;
         match found {
             Found::Yes => self.published(now),

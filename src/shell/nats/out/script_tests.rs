@@ -7,7 +7,9 @@
 //! | `push triggered NAME`, `push cleared NAME` | an event of this name is decided |
 //! | `N < JSON` | the answer to request N |
 //! | `N < stored SEQUENCE NAME`, `N < stored SEQUENCE NAME by SOURCE` | the answer: an event of this name, as a stream has it |
-//! | `N < looked CREATED FIRST…` | answers to a whole look that begins with request N: one stream for both kinds, last sequences |
+//! | `N < looked CREATED FIRST…` | answers to a whole look that begins with request N: one stream for both kinds, last sequences, no alert of ours |
+//! | `N < pulled triggered NAME cleared NAME other NAME…` | the answer: messages of a stream, ours or others' |
+//! | `anew` | the engine took over what the streams show |
 //! | `N silent`, `N nobody`, `N too big` | no answer in time, nobody there, more than the server takes |
 //! | `wait SPAN` | time goes on, deadline by deadline |
 //! | `> …` | what leaves, in order; all of it, since the line before |
@@ -28,7 +30,9 @@ use crate::engine::time::Timestamp;
 use crate::engine::wire::EventId;
 use crate::shell::settings::Settings;
 
-use super::machine::{AlertMachine, Ending, Output, Terms};
+use super::exchange::{Answer, Ending, Output};
+use super::fold::Pulled;
+use super::machine::{AlertMachine, Terms};
 use super::words::AnswerFault;
 
 /// The `source` of the machine under test.
@@ -53,7 +57,7 @@ fn event(kind: &str, name: &str, source: &str) -> AlertEvent {
         rule_id: Arc::from("rule"),
         alert_name: Arc::from("Alert"),
         severity: Severity::Info,
-        labels: Labels::empty(),
+        labels: Labels::collect([("name", name)]),
         fingerprint: 7,
         started_at: Timestamp::EPOCH,
         evidence: Vec::new(),
@@ -111,6 +115,8 @@ impl Stage {
             [number, "<", "looked", created, lasts @ ..] => {
                 self.look(number.parse().unwrap(), created, lasts);
             }
+            [number, "<", "pulled", messages @ ..] => self.pulled(number, messages),
+            ["anew"] => machine.begin_anew(self.now),
             [number, "<", "stored", sequence, name] => self.stored(number, (sequence, name, SOURCE)),
             [number, "<", "stored", sequence, name, "by", source] => {
                 self.stored(number, (sequence, name, source));
@@ -122,7 +128,8 @@ impl Stage {
     }
 
     fn answer(&mut self, number: &str, json: &str) {
-        self.machine.answered(number.parse().unwrap(), Ok(json.as_bytes()), self.now);
+        let answer = Answer::Text(json.to_owned().into());
+        self.machine.answered(number.parse().unwrap(), Ok(&answer), self.now);
     }
 
     fn fault(&mut self, number: &str, fault: AnswerFault) {
@@ -140,7 +147,7 @@ impl Stage {
         let info = format!(r#"{{"config":{{"retention":"limits","storage":"file"}},"created":"{created}"}}"#);
         let names = r#"{"streams":["S"]}"#;
         for (number, json) in (first..).zip([names, names, &info]) {
-            self.machine.answered(number, Ok(json.as_bytes()), self.now);
+            self.answer(&number.to_string(), json);
         }
         for (number, last) in (first + 3..).zip(lasts) {
             let json = match *last {
@@ -149,8 +156,25 @@ impl Stage {
                 }
                 last => format!(r#"{{"message":{{"seq":{last},"data":"","time":"x"}}}}"#),
             };
-            self.machine.answered(number, Ok(json.as_bytes()), self.now);
+            self.answer(&number.to_string(), &json);
         }
+        for number in (first + 3..).skip(lasts.len()).take(2) {
+            if self.machine.fold.is_about(number) {
+                self.answer(&number.to_string(), r#"{"name":"C","num_pending":0}"#);
+            }
+        }
+    }
+
+    /// Messages that were pulled: `triggered NAME`, `cleared NAME` of ours, or `other NAME`, with how many wait behind.
+    fn pulled(&mut self, number: &str, messages: &[&str]) {
+        let pull = |(place, words): (usize, &[&str])| {
+            let [kind, name] = words else { panic!("{messages:?}") };
+            let source = if *kind == "other" { "theirs" } else { SOURCE };
+            let pending = (messages.len() / 2 - place - 1) as u64;
+            Pulled { payload: event(kind, name, source).to_json().into(), pending }
+        };
+        let pulled = messages.chunks(2).enumerate().map(pull).collect();
+        self.machine.answered(number.parse().unwrap(), Ok(&Answer::Messages(pulled)), self.now);
     }
 
     fn wait(&mut self, span: Duration) {
@@ -189,7 +213,7 @@ fn shown(output: &Output) -> String {
                 (true, _) => write!(line, " {}", String::from_utf8_lossy(&request.payload)).unwrap(),
                 (false, Ending::Flush) => line.push_str(" flush"),
                 (false, Ending::Answer) if request.payload.len() < 1_000 => line.push_str(" short"),
-                (false, Ending::Answer) => {}
+                (false, Ending::Answer | Ending::Messages(_)) => {}
             }
             line.trim_end().to_owned()
         }
@@ -197,6 +221,11 @@ fn shown(output: &Output) -> String {
         Output::Fact(fact) => format!("fact {fact:?}"),
         Output::Ready(topic) => format!("ready {topic}"),
         Output::Unready(topic, reason) => format!("unready {topic}: {reason}"),
+        Output::Shown(shown) => {
+            let open: Vec<String> = shown.open.iter().map(|open| name_of(open.id)).collect();
+            format!("shown open {}, {} ended", open.join(" "), shown.ended.len())
+        }
+        Output::Unread => "unread".to_owned(),
         Output::Foreign(stored) => format!("foreign {}", name_of(stored.id)),
     }
 }

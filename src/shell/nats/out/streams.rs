@@ -14,7 +14,8 @@ use crate::engine::config::AlertDelivery;
 use crate::shell::nats::api::{ApiError, StoredMessage, StreamInfo, read_answer};
 use crate::shell::status::Topic;
 
-use super::machine::{AlertKind, AlertMachine, ByKind, Letter, Output, Readable, Sent, Work};
+use super::exchange::{AlertKind, ByKind, Output};
+use super::machine::{AlertMachine, Letter, Readable, Sent};
 use super::words::AnswerFault;
 
 /// How often the streams are looked at.
@@ -49,6 +50,15 @@ pub(super) struct Tail {
     pub(super) created: Arc<str>,
     /// Its sequence; 0 where there is none.
     pub(super) sequence: u64,
+    /// Whether everything up to it was told of: by a log, or by this run.
+    pub(super) told: Told,
+}
+
+/// Whether messages of ours up to a place are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    Yes,
+    NotYet,
 }
 
 /// The look at the streams.
@@ -152,9 +162,8 @@ impl AlertMachine {
         for kind in AlertKind::BOTH {
             *self.places.get_mut(kind) = seen.get(kind).place();
         }
-        if let Work::Waiting { .. } = self.work {
-            self.go_on(now);
-        }
+        self.begin_fold(now);
+        self.go_on_where_waiting(now);
     }
 
     fn question(&self, question: Question, seen: &ByKind<Seen>) -> Option<(String, String)> {
@@ -222,7 +231,8 @@ impl AlertMachine {
     pub(super) fn note_tail(&mut self, kind: AlertKind, stream: &AlertStream, sequence: u64) {
         let known = self.tails.get(kind).as_ref().filter(|tail| tail.created == stream.created);
         let sequence = known.map_or(sequence, |tail| tail.sequence.max(sequence));
-        *self.tails.get_mut(kind) = Some(Tail { created: Arc::clone(&stream.created), sequence });
+        let told = known.map_or(Told::NotYet, |tail| tail.told);
+        *self.tails.get_mut(kind) = Some(Tail { created: Arc::clone(&stream.created), sequence, told });
     }
 
     /// Says where a stream may not keep what it acknowledges.

@@ -1,0 +1,149 @@
+//! Alerts whose past is known from elsewhere than this run: a stream shows them open, or the log holds what was decided
+//! of them.
+//!
+//! An alert that a stream shows open fires, and is kept for a while where its series was not seen yet: metrics fed by
+//! core NATS are not there before their next event. An alert that the log tells of is left alone while the stream's
+//! messages are read that led to what the log tells.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::engine::labels::Labels;
+use crate::engine::time::Timestamp;
+
+/// How long an open alert waits for its series to be seen.
+const UNSEEN_MAX: Duration = Duration::from_secs(30);
+
+/// What is known of alerts from elsewhere.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Resumed {
+    /// By fingerprint: up to which sequence of the stream everything is decided.
+    settled: BTreeMap<u64, u64>,
+    /// The sequence that is read.
+    reading: u64,
+    /// By fingerprint: open alerts whose series were not seen yet.
+    unseen: BTreeMap<u64, Unseen>,
+}
+
+/// An open alert whose series was not seen yet.
+#[derive(Clone, Debug)]
+struct Unseen {
+    rule_id: Arc<str>,
+    /// Under which it is kept.
+    identity: Labels,
+    /// How long it waits.
+    until: Timestamp,
+}
+
+/// What an evaluation does with an alert.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// What it always does.
+    Usual,
+    /// The same; it was kept under another identity until now.
+    Moves(Labels),
+    /// Nothing.
+    Waits,
+}
+
+/// Whether the series of an alert is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sight {
+    There,
+    Gone,
+}
+
+impl Resumed {
+    /// Whether anything is known of alerts of this rule.
+    pub(super) fn concerns(&self, rule_id: &str) -> bool {
+        !self.settled.is_empty() || self.unseen.values().any(|unseen| *unseen.rule_id == *rule_id)
+    }
+
+    /// An alert of a rule fires, as a stream shows, and is kept under this identity.
+    pub(super) fn expect(&mut self, rule_id: &Arc<str>, fingerprint: u64, identity: Labels, now: Timestamp) {
+        let until = now.after(UNSEEN_MAX);
+        self.unseen.insert(fingerprint, Unseen { rule_id: Arc::clone(rule_id), identity, until });
+    }
+
+    #[cfg_attr(not(test), expect(dead_code, reason = "the log of transitions will say so"))]
+    /// Everything up to this sequence led to what was decided of an alert.
+    pub(super) fn settle(&mut self, fingerprint: u64, sequence: u64) {
+        let settled = self.settled.entry(fingerprint).or_default();
+        *settled = sequence.max(*settled);
+    }
+
+    /// The stream is read from this sequence on.
+    pub(super) fn read_from(&mut self, sequence: u64) {
+        self.reading = sequence;
+        self.settled.retain(|_, settled| *settled >= sequence);
+    }
+
+    /// The past is over; what was not seen yet has time from now on.
+    pub(super) fn live(&mut self, now: Timestamp) {
+        self.settled.clear();
+        for unseen in self.unseen.values_mut() {
+            unseen.until = now.after(UNSEEN_MAX);
+        }
+    }
+
+    /// What an evaluation at `now` does with an alert that is kept, or would be, under `identity`.
+    pub(super) fn standing(
+        &mut self,
+        fingerprint: u64,
+        identity: &Labels,
+        sight: Sight,
+        now: Timestamp,
+    ) -> Standing {
+        if self.settled.get(&fingerprint).is_some_and(|settled| *settled >= self.reading) {
+            return Standing::Waits;
+        }
+        let Some(unseen) = self.unseen.get(&fingerprint) else { return Standing::Usual };
+        if sight == Sight::Gone && now < unseen.until {
+            return Standing::Waits;
+        }
+        match self.unseen.remove(&fingerprint) {
+            Some(unseen) if unseen.identity != *identity => Standing::Moves(unseen.identity),
+            Some(_) | None => Standing::Usual,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(seconds * 1_000)
+    }
+
+    #[test]
+    fn an_open_alert_waits_for_its_series_and_not_for_ever() {
+        let mut resumed = Resumed::default();
+        let (kept, seen) = (Labels::collect([("a", "1")]), Labels::collect([("a", "2")]));
+        resumed.expect(&Arc::from("r"), 7, kept.clone(), at(0));
+        assert!(resumed.concerns("r") && !resumed.concerns("s"));
+        assert_eq!(resumed.standing(7, &kept, Sight::Gone, at(29)), Standing::Waits);
+        assert_eq!(resumed.standing(8, &kept, Sight::Gone, at(29)), Standing::Usual);
+        assert_eq!(resumed.standing(7, &seen, Sight::There, at(29)), Standing::Moves(kept.clone()));
+        resumed.expect(&Arc::from("r"), 7, kept.clone(), at(0));
+        assert_eq!(resumed.standing(7, &kept, Sight::Gone, at(30)), Standing::Usual);
+        assert!(!resumed.concerns("r"));
+    }
+
+    #[test]
+    fn an_alert_is_left_alone_while_what_led_to_its_decisions_is_read() {
+        let mut resumed = Resumed::default();
+        let (labels, there) = (Labels::empty(), Sight::There);
+        resumed.settle(7, 9);
+        resumed.settle(7, 5);
+        assert_eq!(resumed.standing(7, &labels, there, at(0)), Standing::Waits);
+        resumed.read_from(9);
+        assert_eq!(resumed.standing(7, &labels, there, at(0)), Standing::Waits);
+        resumed.read_from(10);
+        assert_eq!(resumed.standing(7, &labels, there, at(0)), Standing::Usual);
+        resumed.settle(7, 20);
+        resumed.live(at(0));
+        assert_eq!(resumed.standing(7, &labels, there, at(0)), Standing::Usual);
+    }
+}

@@ -1,0 +1,125 @@
+//! What becomes of alerts that a stream shows.
+
+use std::collections::BTreeSet;
+
+use super::tests::{Memory, at, events, rule_set};
+use super::*;
+use crate::engine::rules::set::Severity;
+use crate::engine::rules::stored::{StoredAlert, StoredAlerts};
+use crate::engine::wire::EventType;
+
+const PLAIN: &str = "groups: [{name: g, interval: 10s, rules: [{alert: Deep, expr: level, above: 10}]}]";
+const COMPARES: &str = "groups: [{name: g, interval: 10s, rules: [{alert: Deep, expr: level > 10}]}]";
+const RENAMED: &str =
+    "groups: [{name: g, interval: 10s, rules: [{alert: Deep, expr: level, above: 10, labels: {tank: all}}]}]";
+const LEVELS: &str = "groups: [{name: g, interval: 10s, rules: [{alert: Deep, expr: level, \
+    severities: {warning: {above: 10}, critical: {above: 20}}}]}]";
+const NOTHING: &str = "groups: []";
+
+/// What happens, in this order.
+#[derive(Clone, Copy)]
+enum Happens {
+    /// The level is this from now on; the rule is evaluated.
+    Level(f64),
+    /// There is none; the rule is evaluated so many seconds later.
+    Gone(f64),
+    /// A stream shows an alert that began at second 1, with these labels beside its name.
+    Open(&'static [(&'static str, &'static str)]),
+    /// A stream shows that what fires here ended.
+    Ended,
+}
+
+/// The events that wait in the end.
+fn play(rules: &str, happens: &[Happens]) -> Vec<String> {
+    let (mut memory, mut now) = (Memory::default(), 10.0);
+    let mut rules = Rules::new(rule_set(rules), RuleSettings::new("ours"), at(now));
+    for step in happens {
+        now += 1.0;
+        match step {
+            Happens::Level(value) => {
+                memory.set("level", &[("tank", "north")], (now, *value));
+                rules.evaluate_group(0, &mut memory, at(now));
+            }
+            Happens::Gone(seconds) => {
+                now += seconds;
+                memory = Memory::default();
+                rules.evaluate_group(0, &mut memory, at(now));
+            }
+            Happens::Open(labels) => {
+                let shown = StoredAlerts { open: vec![open(labels)], ended: BTreeSet::new() };
+                rules.adopt(&shown, at(now));
+            }
+            Happens::Ended => {
+                let began = rules.outbox().last().unwrap().clone();
+                rules.confirm(began.id);
+                let stored = StoredAlert::read(began.to_json().as_bytes()).unwrap();
+                let shown = StoredAlerts { open: Vec::new(), ended: BTreeSet::from([stored.end_id()]) };
+                rules.adopt(&shown, at(now));
+            }
+        }
+    }
+    events(&mut rules)
+}
+
+fn open(labels: &[(&str, &str)]) -> StoredAlert {
+    let labels = Labels::collect([("alertname", "Deep")].iter().chain(labels).copied());
+    let severity = labels.get("severity").and_then(Severity::from_name).unwrap_or(Severity::Warning);
+    StoredAlert {
+        id: EventId(1),
+        source: Arc::from("ours"),
+        event_type: EventType::AlertTriggered,
+        rule_id: Arc::from("g-deep"),
+        alert_name: Arc::from("Deep"),
+        severity,
+        labels,
+        started_at: at(1.0),
+    }
+}
+
+#[test]
+fn what_a_stream_shows_open_goes_on_and_ends_here() {
+    use Happens::{Ended, Gone, Level, Open};
+    const NORTH: &[(&str, &str)] = &[("tank", "north")];
+    const WARNING: &[(&str, &str)] = &[("severity", "warning"), ("tank", "north")];
+    let cleared = |what: &str| vec![format!("> Deep warning cleared {what}")];
+    let cases: &[(&str, &[Happens], Vec<String>)] = &[
+        (PLAIN, &[Open(NORTH), Level(20.0)], vec![]),
+        (COMPARES, &[Open(NORTH), Level(20.0)], vec![]),
+        (PLAIN, &[Open(NORTH), Level(20.0), Level(5.0)], cleared("{tank=\"north\"} recovered Some(5.0) after 12s")),
+        (COMPARES, &[Open(NORTH), Level(5.0)], cleared("{tank=\"north\"} recovered Some(5.0) after 11s")),
+        // Its series is not there yet, and does not come.
+        (PLAIN, &[Open(NORTH), Gone(10.0), Level(20.0)], vec![]),
+        (PLAIN, &[Open(NORTH), Gone(40.0)], cleared("{tank=\"north\"} no_data None after 51s")),
+        // What was decided here before follows.
+        (PLAIN, &[Level(20.0), Open(NORTH)], vec![]),
+        (PLAIN, &[Level(20.0), Level(5.0), Open(NORTH)], cleared("{tank=\"north\"} recovered Some(5.0) after 11s")),
+        // The rule's own label stands where the series' was.
+        (RENAMED, &[Open(&[("tank", "all")]), Level(20.0)], vec![]),
+        (NOTHING, &[Open(NORTH)], cleared("{tank=\"north\"} rule_removed None after 10s")),
+        (LEVELS, &[Open(WARNING), Level(15.0)], vec![]),
+        (
+            LEVELS,
+            &[Open(WARNING), Level(25.0)],
+            vec![
+                "> Deep warning cleared {severity=\"warning\", tank=\"north\"} severity_changed Some(25.0) after 11s".to_owned(),
+                "> Deep critical triggered {severity=\"critical\", tank=\"north\"} level=25 threshold 20: Deep: level is 25, threshold 20".to_owned(),
+            ],
+        ),
+        (
+            LEVELS,
+            &[Level(25.0), Open(WARNING)],
+            vec![
+                "> Deep warning cleared {severity=\"warning\", tank=\"north\"} severity_changed None after 10s".to_owned(),
+                "> Deep critical triggered {severity=\"critical\", tank=\"north\"} level=25 threshold 20: Deep: level is 25, threshold 20".to_owned(),
+            ],
+        ),
+        (PLAIN, &[Level(20.0), Ended, Level(5.0)], vec![]),
+    ];
+    for (place, (rules, happens, expected)) in cases.iter().enumerate() {
+        let seen: Vec<String> = play(rules, happens)
+            .into_iter()
+            .map(|line| line.split(" [").next().unwrap_or_default().to_owned())
+            .collect();
+        assert_eq!(seen, *expected, "case {place}");
+    }
+}

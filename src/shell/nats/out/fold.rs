@@ -1,0 +1,210 @@
+//! What the streams show of this instance's alerts, read once before anything is sent: episodes that began and did not
+//! end, so that a run without a state, or one that could not write its log, goes on with them.
+//!
+//! AlertCleared are read before AlertTriggered, by a consumer each that acknowledges nothing. Where they cannot be read
+//! to their end nothing is taken over: half a past would end what has ended already.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use serde_json::json;
+
+use crate::engine::rules::{StoredAlert, StoredAlerts};
+use crate::engine::wire::{EventId, EventType};
+use crate::shell::nats::api::{ConsumerInfo, read_answer};
+
+use super::exchange::{AlertKind, Answer, Ending, Output, Request};
+use super::machine::{AlertMachine, Work};
+use super::streams::{Place, Told};
+use super::words::AnswerFault;
+
+/// Messages asked for at a time.
+const PULL_MAX: u64 = 500;
+
+/// Messages of one subject that are read.
+const READ_MAX: u64 = 500_000;
+
+/// How far reading is.
+#[derive(Debug, Default)]
+pub(super) enum Fold {
+    /// It has not begun.
+    #[default]
+    Due,
+    /// A consumer is asked for, or messages are.
+    Reading { number: u64, kind: AlertKind, step: Step, found: Found },
+    /// The engine was told.
+    Told,
+    /// It is over.
+    Done,
+}
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub(super) enum Step {
+    Consumer,
+    Messages { consumer: String, pending: u64 },
+}
+
+/// What was read.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    shown: StoredAlerts,
+    /// By the id of their end.
+    open: BTreeMap<EventId, StoredAlert>,
+}
+
+/// A message that was pulled.
+#[derive(Clone, Debug)]
+pub(super) struct Pulled {
+    pub(super) payload: bytes::Bytes,
+    /// Messages that wait behind it.
+    pub(super) pending: u64,
+}
+
+impl Fold {
+    pub(super) fn is_about(&self, number: u64) -> bool {
+        match self {
+            Self::Reading { number: asked, .. } => *asked == number,
+            Self::Due | Self::Told | Self::Done => false,
+        }
+    }
+
+    /// Whether events may be sent.
+    pub(super) const fn is_done(&self) -> bool {
+        matches!(self, Self::Done)
+    }
+}
+
+impl AlertMachine {
+    /// What was asked for will not be answered any more.
+    pub(super) fn break_off_fold(&mut self) {
+        if let Fold::Reading { .. } = self.fold {
+            self.fold = Fold::Due;
+        }
+    }
+
+    /// Begins to read, once the streams are known.
+    pub(super) fn begin_fold(&mut self, now: Instant) {
+        match self.fold {
+            Fold::Due | Fold::Reading { .. } => self.fold_kind(AlertKind::Cleared, Found::default(), now),
+            Fold::Told | Fold::Done => {}
+        }
+    }
+
+    fn fold_kind(&mut self, kind: AlertKind, found: Found, now: Instant) {
+        let Place::Stream(stream) = self.places.get(kind).clone() else {
+            return self.fold_next(kind, found, now);
+        };
+        let known = self.tails.get(kind).as_ref().filter(|tail| tail.created == stream.created);
+        // What a log tells of need not be read again.
+        let first = known.filter(|tail| tail.told == Told::Yes).map_or(1, |tail| tail.sequence + 1);
+        let config = json!({
+            "description": "signalbox: open alerts",
+            "deliver_policy": "by_start_sequence",
+            "opt_start_seq": first,
+            "filter_subject": self.subject(kind),
+            "ack_policy": "none",
+            "replay_policy": "instant",
+            "inactive_threshold": 30_000_000_000_u64,
+            "num_replicas": 1,
+            "mem_storage": true,
+        });
+        let body = json!({ "stream_name": stream.name.as_ref(), "config": config }).to_string();
+        let number = self.ask_api(&format!("CONSUMER.CREATE.{}", stream.name), body);
+        self.fold = Fold::Reading { number, kind, step: Step::Consumer, found };
+    }
+
+    fn fold_next(&mut self, kind: AlertKind, found: Found, now: Instant) {
+        match kind {
+            AlertKind::Cleared => self.fold_kind(AlertKind::Triggered, found, now),
+            AlertKind::Triggered => self.end_fold(found, now),
+        }
+    }
+
+    fn end_fold(&mut self, found: Found, now: Instant) {
+        let Found { mut shown, open } = found;
+        shown.open = open.into_values().collect();
+        // In the order of their beginnings.
+        shown.open.sort_by_key(|open| open.started_at);
+        if shown == StoredAlerts::default() {
+            self.give_up_fold(now);
+        } else {
+            self.fold = Fold::Told;
+            self.outputs.push_back(Output::Shown(Box::new(shown)));
+        }
+    }
+
+    /// Goes on without knowing what the streams show.
+    pub(super) fn give_up_fold(&mut self, now: Instant) {
+        self.fold = Fold::Done;
+        self.go_on_where_waiting(now);
+    }
+
+    /// The engine took over what was shown: what comes from here on is what waits, from the first event on.
+    pub(super) fn begin_anew(&mut self, now: Instant) {
+        self.queue.clear();
+        self.work = Work::Idle;
+        self.give_up_fold(now);
+    }
+
+    pub(super) fn take_fold(&mut self, answer: Result<&Answer, AnswerFault>, now: Instant) {
+        let Fold::Reading { kind, step, mut found, .. } = std::mem::take(&mut self.fold) else { return };
+        match (step, answer) {
+            (Step::Consumer, Ok(Answer::Text(text))) => match read_answer::<ConsumerInfo>(text) {
+                Ok(info) if info.num_pending <= READ_MAX => {
+                    self.pull((info.name, info.num_pending), kind, found, now);
+                }
+                Ok(_) | Err(_) => self.abandon_fold(now),
+            },
+            (Step::Messages { consumer, pending }, Ok(Answer::Messages(messages)))
+                if !messages.is_empty() =>
+            {
+                for message in messages {
+                    found.take(&message.payload, &self.terms.source);
+                }
+                let left = messages.last().map_or(pending, |last| last.pending);
+                self.pull((consumer, left), kind, found, now);
+            }
+            (Step::Consumer | Step::Messages { .. }, Ok(_) | Err(_)) => self.abandon_fold(now),
+        }
+    }
+
+    fn abandon_fold(&mut self, now: Instant) {
+        self.outputs.push_back(Output::Unread);
+        self.give_up_fold(now);
+    }
+
+    /// Asks for the messages that wait.
+    fn pull(&mut self, (consumer, pending): (String, u64), kind: AlertKind, found: Found, now: Instant) {
+        let Place::Stream(stream) = self.places.get(kind).clone() else {
+            return self.abandon_fold(now);
+        };
+        if pending == 0 {
+            return self.fold_next(kind, found, now);
+        }
+        let count = pending.min(PULL_MAX);
+        let body = json!({ "batch": count, "expires": 2_000_000_000_u64 }).to_string();
+        let subject = self.api_subject(&format!("CONSUMER.MSG.NEXT.{}.{consumer}", stream.name));
+        let number = self.ask(Request {
+            number: 0,
+            subject,
+            headers: Vec::new(),
+            payload: body.into(),
+            ending: Ending::Messages(count),
+        });
+        self.fold = Fold::Reading { number, kind, step: Step::Messages { consumer, pending }, found };
+    }
+}
+
+impl Found {
+    fn take(&mut self, payload: &[u8], source: &str) {
+        let Some(stored) = StoredAlert::read(payload).filter(|stored| *stored.source == *source) else {
+            return;
+        };
+        if stored.event_type == EventType::AlertCleared {
+            self.shown.ended.insert(stored.end_id());
+        } else if !self.shown.ended.contains(&stored.end_id()) {
+            self.open.insert(stored.end_id(), stored);
+        }
+    }
+}
