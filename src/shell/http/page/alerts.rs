@@ -14,7 +14,7 @@ use crate::engine::rules::view::{AlertView, AlertingState};
 use crate::engine::time::Timestamp;
 
 use super::address::{Root, RuleAddress};
-use super::chart::{Chart, Mark};
+use super::chart::{Chart, Line, Mark};
 use super::look::{Look, Past, Window};
 use super::thresholds::{against, compared, level_of, marks, measure};
 use super::words;
@@ -99,7 +99,7 @@ fn nothing_fires(look: &Look<'_>) -> Markup {
                     " in the configuration; signalbox reads them again when they change." }
             } @else {
                 p { strong { "Nothing fires." } }
-                p { (words::count(rules, "rule")) " look at what arrives. "
+                p { (words::count(rules, "rule")) @if rules == 1 { " looks" } @else { " look" } " at what arrives. "
                     a href="rules" { "See their values against their thresholds" } "." }
             }
         }
@@ -125,18 +125,23 @@ impl Sparks {
             pairs.all(|(name, value)| alert.labels.get(name) == Some(value))
         };
         let lines = self.0.get(&rule.id)?.iter().filter(|(labels, _)| own(labels)).take(1);
-        let lines = lines.map(|(_, line)| line.named("value"));
+        let now = look.now().millis();
+        let lines = lines.map(|(_, line)| line.named("value").then(now, alert.value));
+        let mut lines: Vec<Line> = lines.collect();
+        if lines.is_empty() {
+            lines.push(Line { label: "value".to_owned(), points: vec![(now, alert.value)] });
+        }
         let marks = match (marks(rule), alert.threshold) {
             (marks, Some(threshold)) if marks.is_empty() => vec![Mark::Threshold(threshold)],
             (marks, _) => marks,
         };
         Some(Chart {
             from: window.from,
-            to: window.to,
+            to: look.now(),
             step_ms: window.step_ms,
-            lines: lines.collect(),
+            lines,
             marks,
-            episodes: alert.fired_at.map(|since| (since, window.to.max(since))).into_iter().collect(),
+            episodes: alert.fired_at.map(|since| (since, look.now())).into_iter().collect(),
             measure: measure(rule),
         })
     }
@@ -192,7 +197,7 @@ fn reading(alert: &AlertView, rule: Option<(&Arc<Rule>, &Alerting)>) -> Markup {
         @if let Some((rule, level)) = level {
             p.reading {
                 strong.number { (measure(rule).text(alert.value)) }
-                @for said in against(rule, level, alert) { span { (said) } }
+                @for said in against(rule, level, alert) { " " span { (said) } }
             }
         }
     }
@@ -207,7 +212,7 @@ fn links(alert: &AlertView, rule: Option<&Rule>) -> Markup {
             @if rule.is_some() {
                 a href={ (RuleAddress::alert(&alert.rule_id)) } { "Rule " bdi { (words::short(&alert.alert_name)) } }
             }
-            @if let Some(url) = runbook { a href=(url) rel="noreferrer noopener" { "Runbook" } }
+            @if let Some(url) = runbook { " " a href=(url) rel="noreferrer noopener" { "Runbook" } }
         }
     }
 }
@@ -230,7 +235,7 @@ fn lines(alerts: &[&AlertView], now: Timestamp, state: &str) -> Markup {
             ul.waiting {
                 @for alert in alerts.iter().take(LINES_MAX) {
                     li.(alert.severity.name()) {
-                        span.severity { (alert.severity.name()) }
+                        span.severity { (alert.severity.name()) } " "
                         a href={ (RuleAddress::alert(&alert.rule_id)) } { bdi { (words::short(heading(alert))) } }
                         span.quiet { (words::ago(alert.fired_at.unwrap_or(alert.active_at), now)) }
                     }
@@ -257,10 +262,10 @@ fn waiting(alert: &AlertView, now: Timestamp, rule: Option<(&Arc<Rule>, &Alertin
     let served = now.since(alert.active_at);
     html! {
         li.(alert.severity.name()) {
-            span.severity { (alert.severity.name()) }
+            span.severity { (alert.severity.name()) } " "
             a href={ (RuleAddress::alert(&alert.rule_id)) } { bdi { (words::short(heading(alert))) } }
             @if let Some((rule, level)) = level {
-                span.number { (measure(rule).text(alert.value)) }
+                " " span.number { (measure(rule).text(alert.value)) } " "
                 span.wait {
                     progress max=(level.wait.as_secs_f64().max(0.001)) value=(served.min(level.wait).as_secs_f64())
                         aria-label="how much of the wait is over" {}

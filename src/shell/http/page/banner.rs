@@ -48,8 +48,25 @@ enum Verdict {
     Well(Tally),
 }
 
+/// How much it matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Weight {
+    Trouble,
+    Remark,
+}
+
+impl Weight {
+    const fn class(self) -> &'static str {
+        match self {
+            Self::Trouble => "",
+            Self::Remark => "remark",
+        }
+    }
+}
+
 /// Something that does not work.
 struct Trouble {
+    weight: Weight,
     /// What it is known by from one look to the next.
     key: &'static str,
     what: String,
@@ -110,7 +127,7 @@ impl Banner {
             @if !self.troubles.is_empty() {
                 section.troubles aria-label="Troubles" {
                     @for trouble in &self.troubles {
-                        div.trouble id={ "trouble-" (trouble.key) } {
+                        div.trouble.(trouble.weight.class()) id={ "trouble-" (trouble.key) } {
                             p { strong { (words::long(&trouble.what)) } }
                             p { (words::long(&trouble.advice)) }
                             @if let Some(detail) = &trouble.detail {
@@ -188,6 +205,7 @@ fn troubles(look: &Look<'_>) -> Vec<Trouble> {
     let mut troubles: Vec<Trouble> = Vec::new();
     for (topic, reason) in &look.surroundings.unready {
         let trouble = Trouble {
+            weight: Weight::Trouble,
             key: key(*topic),
             what: format!("{topic}: {reason}"),
             advice: sentence(advice(*topic, reason)),
@@ -201,6 +219,7 @@ fn troubles(look: &Look<'_>) -> Vec<Trouble> {
     let diagnostics = &look.surroundings.diagnostics;
     if look.own("signalbox_config_last_reload_successful") == Some(0.0) {
         troubles.push(Trouble {
+            weight: Weight::Trouble,
             key: "reload",
             what:
                 "The last load of configuration and rules was refused; what was good before stays in force."
@@ -210,6 +229,7 @@ fn troubles(look: &Look<'_>) -> Vec<Trouble> {
         });
     } else if !diagnostics.is_empty() {
         troubles.push(Trouble {
+            weight: Weight::Remark,
             key: "remarks",
             what: "The last load of configuration and rules left remarks.".to_owned(),
             advice: "They refuse nothing; signalbox check shows them too.".to_owned(),
@@ -219,6 +239,7 @@ fn troubles(look: &Look<'_>) -> Vec<Trouble> {
     troubles.extend(losses(look));
     if look.is_late() {
         troubles.push(Trouble {
+            weight: Weight::Trouble,
             key: "late",
             what: "Some values on this page were not worked out in time.".to_owned(),
             advice: "Other queries keep the query threads busy: see query.threads, or ask for less."
@@ -237,6 +258,7 @@ fn losses(look: &Look<'_>) -> Vec<Trouble> {
     let mut troubles = Vec::new();
     if lost > 0.0 {
         troubles.push(Trouble {
+            weight: Weight::Trouble,
             key: "lost",
             what: format!(
                 "{} messages left the stream before they were read, within five minutes.",
@@ -250,6 +272,7 @@ fn losses(look: &Look<'_>) -> Vec<Trouble> {
     }
     if dropped > 0.0 {
         troubles.push(Trouble {
+            weight: Weight::Trouble,
             key: "dropped",
             what: format!("{} losses on the core lane within five minutes.", text(dropped)),
             advice: "Core NATS keeps nothing: events of a broken or overrun connection are gone. \

@@ -28,6 +28,12 @@ pub(super) struct Line {
 }
 
 impl Line {
+    /// The line with one more point.
+    pub(super) fn then(mut self, at: i64, value: f64) -> Self {
+        self.points.push((at, value));
+        self
+    }
+
     /// The same line under another name.
     pub(super) fn named(&self, label: &str) -> Self {
         Self { label: label.to_owned(), points: self.points.clone() }
@@ -118,8 +124,8 @@ impl Chart {
                 figure.chart {
                     div.plot {
                         div.scale aria-hidden="true" {
-                            span { (chart.measure.text(high)) }
-                            span { (chart.measure.text(f64::midpoint(low, high))) }
+                            span { (chart.measure.text(high)) } " "
+                            span { (chart.measure.text(f64::midpoint(low, high))) } " "
                             span { (chart.measure.text(low)) }
                         }
                         (chart.drawing(220.0))
@@ -135,7 +141,7 @@ impl Chart {
     }
 
     fn axis(&self) -> Markup {
-        html! { span.axis { span { (words::clock(self.from)) } span { (words::clock(self.to)) } } }
+        html! { span.axis { span { (words::clock(self.from)) } " " span { (words::clock(self.to)) } } }
     }
 
     fn legend(&self) -> Markup {

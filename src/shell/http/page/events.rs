@@ -23,7 +23,7 @@ const TYPES_MAX: usize = 60;
 pub(super) fn page(look: &Look<'_>) -> Markup {
     html! {
         h1 { "Events" }
-        (rates::section(look))
+        (rates::section(look, "A second, within the last minute"))
         (types(look))
         (rejected(look))
         (lost(look))
@@ -72,11 +72,11 @@ fn types(look: &Look<'_>) -> Markup {
                         code { "signalbox demo --events-only" } "." }
                 }
             } @else {
-                div.scroll tabindex="0" role="group" aria-label="Events by type and lane" { table.stack {
-                    thead { tr { th scope="col" { "Type" } th scope="col" { "Lane" }
-                        th.number scope="col" { "Now" } th scope="col" { "Last 15 min" }
-                        th.number scope="col" { "Received" } th.number scope="col" { "Applied" }
-                        th.number scope="col" { "Duplicate" } th scope="col" { "Last applied" } } }
+                div.scroll tabindex="0" role="group" aria-label="Events by type and lane" { table.tight {
+                    thead { tr { th scope="col" { "Type" } th.wide scope="col" { "Lane" }
+                        th.number scope="col" { "Now" } th.wide scope="col" { "Last 15 min" }
+                        th.number scope="col" { "Received" } th.number.wide scope="col" { "Applied" }
+                        th.number.wide scope="col" { "Duplicate" } th scope="col" { "Last applied" } } }
                     tbody { @for (key, row) in rows.iter().take(TYPES_MAX) {
                         (type_row(look, key, row, seen.get(&key.0).copied()))
                     } }
@@ -91,14 +91,14 @@ fn type_row(look: &Look<'_>, key: &(String, String), row: &OfType, seen: Option<
     let count = |value: f64| words::thousands(value.max(0.0) as u64);
     html! {
         tr {
-            td data-label="Type" { bdi { (words::short(event_type)) } }
-            td data-label="Lane" { (lane) }
-            td.number data-label="Now" { (Measure::default().text(row.rate)) "/s" }
-            td.spark-cell data-label="Last 15 min" { (spark(look, key)) }
-            td.number data-label="Received" { (count(row.received)) }
-            td.number data-label="Applied" { (count(row.applied)) }
-            td.number data-label="Duplicate" { (count(row.duplicate)) }
-            td data-label="Last applied" {
+            td { bdi { (words::short(event_type)) } }
+            td.wide { (lane) }
+            td.number { (Measure::default().text(row.rate)) "/s" }
+            td.spark-cell.wide { (spark(look, key)) }
+            td.number { (count(row.received)) }
+            td.number.wide { (count(row.applied)) }
+            td.number.wide { (count(row.duplicate)) }
+            td {
                 @match seen {
                     Some(seconds) => (words::ago(Timestamp::from_micros((seconds * 1e6) as i64), look.now())),
                     None => "–",
@@ -225,21 +225,21 @@ fn trackers(look: &Look<'_>) -> Markup {
             h2 id="trackers" { "Trackers" }
             p.quiet { "State across events. Each may hold " (words::thousands(most as u64))
                 " entries (limits.tracker_entries)." }
-            div.scroll tabindex="0" role="group" aria-label="Trackers" { table.stack {
-                thead { tr { th scope="col" { "Tracker" } th scope="col" { "Fill" }
+            div.scroll tabindex="0" role="group" aria-label="Trackers" { table.tight {
+                thead { tr { th scope="col" { "Tracker" } th.wide scope="col" { "Fill" }
                     th.number scope="col" { "Entries" } th.number scope="col" { "Alive" }
                     th.number scope="col" { "Went too early" } } }
                 tbody { @for (labels, held) in &entries {
                     @let tracker = label(labels, "tracker");
                     tr {
-                        td data-label="Tracker" { (tracker) }
-                        td data-label="Fill" {
+                        td { (tracker) }
+                        td.wide {
                             meter min="0" max=(most) high=(most / 10 * 8) value=(held)
                                 aria-label={ "fill of " (tracker) } {}
                         }
-                        td.number data-label="Entries" { (count(*held)) }
-                        td.number data-label="Alive" { (count(of(&alive, tracker))) }
-                        td.number data-label="Went too early" { (count(of(&evicted, tracker))) }
+                        td.number { (count(*held)) }
+                        td.number { (count(of(&alive, tracker))) }
+                        td.number { (count(of(&evicted, tracker))) }
                     }
                 } }
             } }

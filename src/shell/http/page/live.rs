@@ -78,6 +78,8 @@ pub(super) fn stream(web: Web, address: Address) -> Response {
         (header::CONTENT_TYPE, "text/event-stream; charset=utf-8"),
         (header::CACHE_CONTROL, "no-store"),
         (header::VARY, "Accept"),
+        // Proxies that collect what they pass on would make it late.
+        (header::HeaderName::from_static("x-accel-buffering"), "no"),
     ];
     (head, Body::from_stream(events)).into_response()
 }

@@ -141,10 +141,10 @@ impl<'a> Look<'a> {
         if let Some(known) = pasts.get(key, window) {
             return known;
         }
-        match self.past(expr, window) {
-            Ok(lines) => pasts.put(key, window, lines),
-            Err(_) => Arc::default(),
-        }
+        // What could not be worked out is not tried again before the next step: it would fail again, at the same cost.
+        let mut lines = self.past(expr, window).unwrap_or_default();
+        lines.truncate(PAST_LINES_MAX);
+        pasts.put(key, window, lines)
     }
 
     /// The past of one of the page's own queries, shared as well.
@@ -173,6 +173,12 @@ fn floats(samples: Vec<(Labels, Value)>) -> Vec<(Labels, f64)> {
 /// Pasts that are kept.
 const PASTS_MAX: usize = 256;
 
+/// Lines of one past that are kept.
+const PAST_LINES_MAX: usize = 200;
+
+/// Points of all pasts that are kept: 16 MiB.
+const POINTS_MAX: usize = 1 << 20;
+
 /// The lines of an expression's label sets.
 pub(super) type Past = Arc<Vec<(Labels, Line)>>;
 
@@ -189,14 +195,20 @@ impl Pasts {
     fn put(&self, key: &str, window: Window, lines: Vec<(Labels, Line)>) -> Past {
         let lines = Arc::new(lines);
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= PASTS_MAX {
+        known.insert(key.to_owned(), (window, Arc::clone(&lines)));
+        if is_full(&known) {
             known.retain(|_, (of, _)| of.to == window.to);
         }
-        if known.len() < PASTS_MAX {
-            known.insert(key.to_owned(), (window, Arc::clone(&lines)));
+        if is_full(&known) {
+            known.remove(key);
         }
         lines
     }
+}
+
+fn is_full(known: &BTreeMap<String, (Window, Past)>) -> bool {
+    let lines = known.values().flat_map(|(_, past)| past.iter());
+    known.len() > PASTS_MAX || lines.map(|(_, line)| line.points.len()).sum::<usize>() > POINTS_MAX
 }
 
 /// The patience of whoever waits, and the page's own.

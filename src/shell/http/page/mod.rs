@@ -10,6 +10,7 @@ mod assets;
 mod banner;
 mod chart;
 mod events;
+mod label_sets;
 mod layout;
 mod live;
 mod look;
@@ -18,6 +19,8 @@ mod rates;
 mod rule;
 mod rules;
 mod series;
+#[cfg(test)]
+mod tests;
 mod thresholds;
 mod unit;
 mod words;
@@ -153,7 +156,7 @@ fn overview_content(look: &Look<'_>) -> Markup {
     html! {
         h1.unseen { "Alerts and rules of " (words::short(&look.surroundings.instance)) }
         (alerts::section(look, &alerts::Known::of(look)))
-        (rates::section(look))
+        (rates::section(look, "Events"))
         (rules::section(look))
         (alerts::ended(look, Address::Overview.root()))
     }

@@ -123,12 +123,16 @@ fn trouble(fault: &Fault<'_>) -> Markup {
         source: Source { name: Arc::from("query"), text: Arc::from(fault.text) },
         span: fault.span.clone(),
         message: fault.message.clone(),
-        advice: fault.advice.clone(),
+        advice: None,
     };
+    // The message and the advice stand beside it, where they find room on a phone.
+    let rendered = diagnostic.render(Style::Plain);
+    let place: Vec<&str> = rendered.lines().skip_while(|line| !line.trim_start().starts_with('|')).collect();
     html! {
         section.trouble role="alert" {
-            p { strong { "This query cannot be answered." } }
-            pre tabindex="0" { (words::long(&diagnostic.render(Style::Plain))) }
+            p { strong { "This query cannot be answered: " (words::long(&fault.message)) "." } }
+            @if !place.is_empty() { pre tabindex="0" { (words::long(&place.join("\n"))) } }
+            @if let Some(advice) = &fault.advice { p { (words::long(advice)) } }
         }
     }
 }

@@ -14,11 +14,11 @@ const FATES: [(&str, &str); 5] = [
     ("dropped", "were lost on the core lane"),
 ];
 
-/// The section of the overview.
-pub(super) fn section(look: &Look<'_>) -> Markup {
+/// The section under this heading.
+pub(super) fn section(look: &Look<'_>, heading: &str) -> Markup {
     html! {
         section aria-labelledby="rates" {
-            h2 id="rates" { "Events" }
+            h2 id="rates" { (heading) }
             dl.tiles {
                 @for (fate, meaning) in FATES {
                     @let rate = look.own(&format!("sum(rate(signalbox_events_{fate}_total[1m] anchored))"));

@@ -1,7 +1,5 @@
 //! The page of one rule: how it is written, what it sees, and why it does or does not fire.
 
-use std::cmp::Ordering;
-
 use maud::{Markup, html};
 
 use crate::engine::labels::Labels;
@@ -15,15 +13,13 @@ use crate::engine::time::Timestamp;
 use super::address::{Address, RuleAddress, RuleSort};
 use super::alerts::ended_table;
 use super::chart::{Chart, Line};
+use super::label_sets;
 use super::look::{Look, Window};
 use super::rules::{InForce, state};
-use super::thresholds::{compared, level_text, marks, measure};
+use super::thresholds::{compared, marks, measure};
 use super::unit::Measure;
 use super::words;
 use super::worst::Worst;
-
-/// Label sets shown.
-const SETS_MAX: usize = 200;
 
 /// Points of the chart.
 const CHART_STEPS: u32 = 180;
@@ -49,7 +45,7 @@ pub(super) fn page(look: &Look<'_>, rule: &InForce<'_>) -> Markup {
             Err(reason) => p.quiet { "Its values are not known: " (words::long(reason)) },
         }
         (past(look, rule))
-        (label_sets(look, rule, values.as_deref().unwrap_or_default()))
+        (label_sets::section(look, rule, values.as_deref().unwrap_or_default()))
         (evaluations(look, rule))
         (reads(look, rule))
         section aria-labelledby="written" {
@@ -62,7 +58,8 @@ pub(super) fn page(look: &Look<'_>, rule: &InForce<'_>) -> Markup {
     }
 }
 
-fn alerting<'a>(rule: &InForce<'a>) -> Option<(&'a Alerting, &'a [AlertView])> {
+/// What only an alerting rule has: how it is defined, and its alerts.
+pub(super) fn alerting<'a>(rule: &InForce<'a>) -> Option<(&'a Alerting, &'a [AlertView])> {
     match (&rule.rule.kind, &rule.view.kind) {
         (RuleKind::Alerting(alerting), KindView::Alerting { alerts, .. }) => Some((alerting, alerts)),
         (RuleKind::Recording | RuleKind::Alerting(_), KindView::Recording | KindView::Alerting { .. }) => {
@@ -148,125 +145,7 @@ fn ended<'a>(look: &Look<'a>, rule: &InForce<'_>) -> Vec<&'a AlertEvent> {
     look.instant.ended().newest_first().filter(|event| event.rule_id == rule.rule.id).collect()
 }
 
-/// Every label set, those that fire first.
-fn label_sets(look: &Look<'_>, rule: &InForce<'_>, values: &[(Labels, f64)]) -> Markup {
-    let alerts = alerting(rule).map(|(_, alerts)| alerts).unwrap_or_default();
-    let mut sets: Vec<LabelSet<'_>> = values.iter().map(|value| LabelSet::of(value, alerts)).collect();
-    let gone = alerts.iter().filter(|alert| !sets.iter().any(|set| set.is_of(alert)));
-    let gone: Vec<LabelSet<'_>> = gone.map(LabelSet::gone).collect();
-    sets.extend(gone);
-    let levels = alerting(rule).map(|(alerting, _)| alerting.policy.levels.as_slice()).unwrap_or_default();
-    let worst = Worst::of(levels, &rule.rule.expr);
-    sets.sort_by(|left, right| left.rank().cmp(&right.rank()).then_with(|| left.beside(right, worst)));
-    html! {
-        section aria-labelledby="sets" {
-            h2 id="sets" { "Label sets" }
-            @if sets.is_empty() { p.quiet { "None now." } } @else {
-                div.scroll tabindex="0" role="group" aria-label="Label sets" { table.stack {
-                    thead { tr { th scope="col" { "Labels" } th scope="col" { "State" }
-                        th.number scope="col" { "Value" } th scope="col" { "Threshold" } } }
-                    tbody { @for set in sets.iter().take(SETS_MAX) { (set.row(look, rule)) } }
-                } }
-                @if sets.len() > SETS_MAX {
-                    p.quiet { "The worst " (SETS_MAX) " of " (words::thousands(sets.len() as u64)) "." }
-                }
-            }
-        }
-    }
-}
-
-/// One label set of a rule with its value, and its alert where there is one.
-struct LabelSet<'a> {
-    labels: &'a Labels,
-    value: f64,
-    alert: Option<&'a AlertView>,
-}
-
-impl<'a> LabelSet<'a> {
-    fn of((labels, value): &'a (Labels, f64), alerts: &'a [AlertView]) -> Self {
-        let mut set = Self { labels, value: *value, alert: None };
-        set.alert = alerts.iter().find(|alert| set.covers(alert));
-        set
-    }
-
-    fn gone(alert: &'a AlertView) -> Self {
-        Self { labels: &alert.labels, value: f64::NAN, alert: Some(alert) }
-    }
-
-    fn covers(&self, alert: &AlertView) -> bool {
-        let mut own = self.labels.iter().filter(|(name, _)| name.as_ref() != "__name__");
-        own.all(|(name, value)| alert.labels.get(name) == Some(value))
-    }
-
-    fn is_of(&self, alert: &AlertView) -> bool {
-        self.alert.is_some_and(|own| own.fingerprint == alert.fingerprint)
-    }
-
-    /// Firing, then pending, then the others.
-    fn rank(&self) -> u8 {
-        match self.alert {
-            Some(alert) if alert.fired_at.is_some() => 0,
-            Some(_) => 1,
-            None => 2,
-        }
-    }
-
-    fn beside(&self, other: &Self, worst: Worst) -> Ordering {
-        let rising = self.value.total_cmp(&other.value);
-        match worst {
-            Worst::Highest => rising.reverse(),
-            Worst::Lowest => rising,
-        }
-    }
-
-    fn row(&self, look: &Look<'_>, rule: &InForce<'_>) -> Markup {
-        let measure = measure(rule.rule);
-        let state = self.alert.map_or("inactive", |alert| alert.state.name());
-        html! {
-            tr {
-                td data-label="Labels" {
-                    @if self.labels.is_empty() { span.quiet { "no labels" } }
-                    (words::chips(self.labels, &["alertname", "__name__"]))
-                }
-                td data-label="State" { div { span.state.(state) { (state) } " " (self.progress(look, rule)) } }
-                td.number data-label="Value" {
-                    @if self.value.is_nan() { span.quiet { "no data" } } @else { (measure.text(self.value)) }
-                }
-                td data-label="Threshold" { div {
-                    @if let Some((alerting, _)) = alerting(rule) {
-                        @for level in &alerting.policy_for(self.labels).levels {
-                            div { (level_text(level, measure)) }
-                        }
-                    }
-                } }
-            }
-        }
-    }
-
-    /// How long it fires, or how much of its wait is over.
-    fn progress(&self, look: &Look<'_>, rule: &InForce<'_>) -> Markup {
-        let Some((alerting, _)) = alerting(rule) else { return html! {} };
-        let level = self.alert.and_then(|alert| super::thresholds::level_of(alerting, alert));
-        html! {
-            @match (self.alert, level) {
-                (Some(AlertView { fired_at: Some(since), .. }), _) => {
-                    span.quiet { (words::ago(*since, look.now())) }
-                },
-                (Some(alert), Some(level)) => {
-                    @let served = look.now().since(alert.active_at).min(level.wait);
-                    span.wait {
-                        progress max=(level.wait.as_secs_f64().max(0.001)) value=(served.as_secs_f64())
-                            aria-label="how much of the wait is over" {}
-                        (words::span(served)) " of " (words::span(level.wait))
-                    }
-                },
-                _ => {},
-            }
-        }
-    }
-}
-
-/// What the last evaluations at the interval saw, worked out from the past.
+/// What the last evaluations at the interval saw, worked out from the past; those that saw the same in one line.
 fn evaluations(look: &Look<'_>, rule: &InForce<'_>) -> Markup {
     let Some((alerting, _)) = alerting(rule) else { return html! {} };
     let interval = rule.group.interval;
@@ -275,29 +154,55 @@ fn evaluations(look: &Look<'_>, rule: &InForce<'_>) -> Markup {
     let past = look.shared_past((&key, compared(rule.rule)), window);
     let worst = Worst::of(&alerting.policy.levels, &rule.rule.expr);
     let measure = measure(rule.rule);
-    let steps = (0..=i64::from(EVALUATIONS)).rev();
-    let instants = steps.map(|step| window.from.millis() + step * window.step_ms);
+    let evaluated = (0..=i64::from(EVALUATIONS)).rev().map(|step| {
+        let at = window.from.millis() + step * window.step_ms;
+        let values = values_at(&past, at);
+        let worst = worst.among(values.iter().copied());
+        let value = worst.map_or_else(|| "–".to_owned(), |value| measure.text(value));
+        let verdict = verdict(&alerting.policy.levels, worst, measure);
+        Evaluated { at: Timestamp::from_millis(at), label_sets: values.len(), value, verdict }
+    });
+    let evaluated: Vec<Evaluated> = evaluated.collect();
     html! {
         section aria-labelledby="evaluations" {
             h2 id="evaluations" { "The last evaluations" }
             p.quiet { "What the expression was at each " (words::span(interval))
                 ", the newest first; events that arrive between are evaluated at once." }
-            div.scroll tabindex="0" role="group" aria-label="The last evaluations" { table.stack {
+            div.scroll tabindex="0" role="group" aria-label="The last evaluations" { table.tight {
                 thead { tr { th scope="col" { "At" } th.number scope="col" { "Label sets" }
                     th.number scope="col" { "Worst value" } th scope="col" { "So" } } }
-                tbody { @for at in instants {
-                    @let values: Vec<f64> = values_at(&past, at);
-                    @let worst = worst.among(values.iter().copied());
-                    tr {
-                        td data-label="At" { span { (words::clock(Timestamp::from_millis(at))) } }
-                        td.number data-label="Label sets" { (words::thousands(values.len() as u64)) }
-                        td.number data-label="Worst value" {
-                            (worst.map_or_else(|| "–".to_owned(), |value| measure.text(value)))
-                        }
-                        td data-label="So" { span { (verdict(&alerting.policy.levels, worst, measure)) } }
-                    }
-                } }
+                tbody { @for same in evaluated.chunk_by(Evaluated::saw_the_same) { (Evaluated::row(same)) } }
             } }
+        }
+    }
+}
+
+/// What one evaluation saw.
+struct Evaluated {
+    at: Timestamp,
+    label_sets: usize,
+    value: String,
+    verdict: String,
+}
+
+impl Evaluated {
+    fn saw_the_same(&self, other: &Self) -> bool {
+        (self.label_sets, &self.value, &self.verdict) == (other.label_sets, &other.value, &other.verdict)
+    }
+
+    /// A line for those that saw the same.
+    fn row(same: &[Self]) -> Markup {
+        let (Some(newest), Some(oldest)) = (same.first(), same.last()) else { return html! {} };
+        html! {
+            tr {
+                td {
+                    (words::clock(newest.at))
+                    @if same.len() > 1 { " back to " (words::clock(oldest.at)) }
+                }
+                td.number { (words::thousands(newest.label_sets as u64)) }
+                td.number { (newest.value) }
+                td { (newest.verdict) }
+            }
         }
     }
 }
@@ -361,6 +266,11 @@ fn facts(look: &Look<'_>, rule: &InForce<'_>) -> Markup {
         ("That took", Measure::SECONDS.text(rule.view.evaluation_time.as_secs_f64())),
         ("Id", words::short(&rule.rule.id).into_owned()),
     ];
+    let full = look.own_values("signalbox_rule_full_evaluations_total");
+    let own_group = |labels: &Labels| labels.get("group").is_some_and(|name| *name == *rule.group.name);
+    if let Some((_, count)) = full.iter().find(|(labels, _)| own_group(labels)) {
+        facts.push(("Evaluated in full in its group", words::count(*count as usize, "time")));
+    }
     if let Some((alerting, _)) = alerting(rule) {
         let wait = alerting.policy.levels.first().map(|level| level.wait).unwrap_or_default();
         facts.push(("Waits (for)", words::span(wait)));
