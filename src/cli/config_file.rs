@@ -140,7 +140,7 @@ fn outside_faults(config: &Config) -> Vec<Fault> {
     ];
     let mut faults: Vec<Fault> =
         files.into_iter().filter_map(|(key, path)| missing(key, path.as_deref()?)).collect();
-    let unbuilt = [("web_config", config.web_config.is_some()), ("state_dir", config.state_dir.is_some())];
+    let unbuilt = [("web_config", config.web_config.is_some())];
     faults.extend(unbuilt.into_iter().filter(|(_, is_asked)| *is_asked).map(|(key, _)| Fault {
         key: key.to_owned(),
         code: "not-yet",

@@ -63,10 +63,7 @@ impl Flags {
     /// # Errors
     /// A URL or an address that is none, and what this release does not have.
     pub(super) fn check(&self) -> anyhow::Result<()> {
-        let unbuilt = [
-            (self.web_config.is_some(), "web_config (TLS and basic authentication)"),
-            (self.state_dir.is_some(), "state_dir (a state that survives the process)"),
-        ];
+        let unbuilt = [(self.web_config.is_some(), "web_config (TLS and basic authentication)")];
         for (is_asked, what) in unbuilt {
             if is_asked {
                 bail!(

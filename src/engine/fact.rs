@@ -55,6 +55,17 @@ pub(crate) enum Fact {
         /// Why, a label of `signalbox_rejected_copies_dropped_total`.
         reason: CopyFault,
     },
+    /// The state was saved.
+    Saved {
+        /// The instant it is of.
+        at: super::time::Timestamp,
+        /// How large it is.
+        bytes: u64,
+        /// How long writing it took.
+        took: Duration,
+    },
+    /// The state could not be saved.
+    NotSaved,
     /// A reload was tried.
     Reloaded(ReloadResult),
     /// Whether a changed key of the configuration waits for a restart.

@@ -9,6 +9,7 @@ mod account;
 pub(crate) mod admission;
 pub(crate) mod arrival;
 pub mod catalogue;
+pub(crate) mod checkpoint;
 pub mod config;
 pub mod diagnostic;
 pub(crate) mod duration;
@@ -21,6 +22,7 @@ pub mod metric;
 pub(crate) mod pattern;
 pub mod promql;
 pub mod rules;
+mod saved;
 pub mod series;
 pub mod stopwatch;
 pub mod time;
@@ -31,7 +33,7 @@ pub(crate) mod yaml;
 use account::Account;
 use admission::duplicates::{DuplicateWindow, Seen};
 use admission::majors::Majors;
-use arrival::{CatchUp, Position};
+use arrival::{CatchUp, Owed, Position};
 use catalogue::{Catalogue, Metric, Registered};
 use config::{Config, DedupeConfig};
 use exposition::FrozenMetrics;
@@ -51,6 +53,8 @@ use std::time::Duration;
 use stopwatch::Stopwatch;
 use time::Timestamp;
 use wire::{Decoder, Element, Event, EventId, Lane, Message, Payload, Refusal, Verdict};
+
+pub(crate) use arrival::Ending;
 
 /// The whole of signalbox' decisions. Deterministic: the same calls yield the same bytes.
 #[derive(Debug)]
@@ -80,6 +84,7 @@ struct State {
     shown: ShownAlerts,
     notifier: Notifier,
     notices: Vec<Notice>,
+    owed: Owed,
 }
 
 /// How long a frozen instant is good for readers where nothing was written since: time alone moves little by then.
@@ -118,6 +123,7 @@ impl Engine {
             shown,
             notifier,
             notices: Vec::new(),
+            owed: Owed::default(),
         };
         state.rules_changed();
         Self { decoder: Decoder::new(&config.wire(), &config.instance), state, frozen: None }
@@ -140,6 +146,9 @@ impl Engine {
         let Self { decoder, state, frozen } = self;
         *frozen = None;
         let now = state.advance(now);
+        if lane == Lane::Core {
+            state.begin_core_anew(now);
+        }
         let mut rejected = Vec::new();
         let mut place = 0;
         for few in messages.chunks(FETCHED_TOGETHER) {
@@ -287,6 +296,9 @@ impl State {
     }
 
     fn observe(&mut self, fact: &Fact, now: Timestamp) {
+        if matches!(fact, Fact::StreamLost { .. }) {
+            self.begin_stream_anew(now);
+        }
         self.account.observe(&mut self.store, fact, now);
         self.arrived(now);
         self.history.sample_again(&self.store, now);
@@ -348,8 +360,10 @@ impl State {
         let event_type = event.payload.event_type();
         let standing = self.majors.seen(event_type, event.version, now, &mut self.notices);
         self.account.applied(&mut self.store, event, standing, now);
-        if self.catch_up.rules_speak() {
+        if self.catch_up.is_present() {
             self.account.lag(&mut self.store, lane, event.timestamp, now);
+        }
+        if self.catch_up.rules_speak() {
             if self.watch.is_behind(&self.store) {
                 self.watch.look_again(&mut self.store);
             }

@@ -8,11 +8,15 @@ use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::engine::{Ending, Engine};
+
 use super::alertmanager;
+use super::clock::Clock;
 use super::context::ShellContext;
 use super::driver::command::Command;
 use super::driver::notifications::NotificationQueues;
 use super::reload::ReloadWish;
+use super::state::Keeper;
 
 /// How long lanes may take to notice that the process stops.
 const LANES_WAIT: Duration = Duration::from_secs(3);
@@ -22,12 +26,16 @@ const LANES_WAIT: Duration = Duration::from_secs(3);
 pub(super) struct Running {
     /// What the parts share.
     pub(super) context: ShellContext,
+    /// The one clock.
+    pub(super) clock: Clock,
     /// Where a reload is wished for.
     pub(super) reload: mpsc::Sender<ReloadWish>,
     /// The threads of the lanes.
     pub(super) lanes: Vec<JoinHandle<()>>,
-    /// Tells when the driver has ended.
-    pub(super) driver_end: oneshot::Receiver<()>,
+    /// Who keeps the state, where there is one.
+    pub(super) keeper: Option<JoinHandle<Keeper>>,
+    /// By what the engine comes back when the driver has ended.
+    pub(super) driver_end: oneshot::Receiver<Box<Engine>>,
     /// What waits to be told to Alertmanagers.
     pub(super) notifications: Arc<NotificationQueues>,
 }
@@ -47,9 +55,10 @@ impl Running {
         }
     }
 
-    /// Ends in order: no more events in, what is queued applied, what is pending published, within the grace.
+    /// Ends in order: no more events in, what is queued applied, the state saved, what is pending published, within the
+    /// grace.
     pub(super) async fn finish(self) {
-        let Self { context, lanes, driver_end, notifications, reload: _ } = self;
+        let Self { context, clock, lanes, keeper, driver_end, notifications, reload: _ } = self;
         tracing::info!("stopping");
         context.stop.stop();
         let joined = tokio::task::spawn_blocking(move || {
@@ -62,18 +71,40 @@ impl Running {
             tracing::warn!("a lane does not end; going on without it");
         }
         context.mailbox.close();
-        context.mailbox.command(Command::Finish);
+        let keeper = match keeper {
+            Some(keeper) => in_background(move || last_of(keeper)).await.flatten(),
+            None => None,
+        };
+        if keeper.is_none() {
+            context.mailbox.command(Command::Finish(None));
+        }
         let grace = context.config.get().shutdown_grace;
-        if tokio::time::timeout(grace, driver_end).await.is_ok() {
-            alertmanager::settle(&notifications, grace).await;
-            tracing::info!("stopped");
-        } else {
+        let Ok(engine) = tokio::time::timeout(grace, driver_end).await else {
             tracing::warn!(
                 ?grace,
                 "stopped with alert events unpublished: the broker did not take them in time"
             );
+            return;
+        };
+        if let (Ok(mut engine), Some(mut keeper)) = (engine, keeper) {
+            // What was acknowledged meanwhile need not be sent again.
+            in_background(move || keeper.store(&engine.save(clock.now()), Ending::Clean)).await;
         }
+        alertmanager::settle(&notifications, grace).await;
+        tracing::info!("stopped");
     }
+}
+
+/// Has everything saved that was queued, while alert events are still under way.
+fn last_of(keeper: JoinHandle<Keeper>) -> Option<Box<Keeper>> {
+    let mut keeper = Box::new(keeper.join().ok()?);
+    keeper.finish();
+    Some(keeper)
+}
+
+/// Does what waits for the disk where nobody else waits for it.
+async fn in_background<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    tokio::task::spawn_blocking(work).await.ok()
 }
 
 async fn wait(told: Option<oneshot::Receiver<()>>, reload: &mpsc::Sender<ReloadWish>) -> anyhow::Result<()> {

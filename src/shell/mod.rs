@@ -24,6 +24,7 @@ pub(crate) mod rule_files;
 mod serve;
 pub mod settings;
 mod start;
+mod state;
 mod status;
 mod stop;
 mod tls;

@@ -8,6 +8,7 @@ use anyhow::Context;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::engine::Engine;
+use crate::engine::arrival::Position;
 use crate::engine::catalogue::known_metrics;
 use crate::engine::config::Config;
 use crate::engine::fact::{Fact, ReloadResult};
@@ -28,9 +29,10 @@ use super::nats::servers::Servers;
 use super::reload::{self, Reloader};
 use super::rule_files::{Load, RuleFiles};
 use super::serve::{self, Listeners};
+use super::state::Keeper;
 use super::status::Topic;
 use super::tls;
-use super::{Launch, REVISION, alertmanager, process};
+use super::{Launch, REVISION, alertmanager, process, state};
 
 /// Starts everything.
 ///
@@ -56,7 +58,8 @@ pub(super) async fn start(launch: Launch) -> anyhow::Result<Running> {
         Arc::clone(&context.rejected),
     );
     let notifications = alertmanager::start(&context);
-    let engine = begin(&context, &types, load.rules, clock);
+    let (engine, keeper) = begin(&context, &types, load.rules, clock)?;
+    let position = engine.position().cloned();
     let driver_end = spawn_driver(Driver {
         standing: engine.standing(),
         engine,
@@ -67,8 +70,10 @@ pub(super) async fn start(launch: Launch) -> anyhow::Result<Running> {
         rejections,
         notifications: Arc::clone(&notifications),
         in_flight: 0,
+        saves: Vec::new(),
     })?;
-    let lanes = spawn_lanes(&context, &servers, &types)?;
+    let keeper = keeper.map(|keeper| spawn("signalbox-state", move || keeper.run())).transpose()?;
+    let lanes = spawn_lanes(&context, &servers, &types, position)?;
     tokio::spawn(client::renew(client.clone(), context.clone()));
     tokio::spawn(AlertPublisher::new(client.clone(), connections, context.clone()).publish(alert_events));
     tokio::spawn(rejected::publish(copies, client, context.clone()));
@@ -79,7 +84,7 @@ pub(super) async fn start(launch: Launch) -> anyhow::Result<Running> {
     if let Some(tell) = on_listening {
         tell(address);
     }
-    Ok(Running { context, reload, lanes, driver_end, notifications })
+    Ok(Running { context, clock, reload, lanes, keeper, driver_end, notifications })
 }
 
 /// Which types ride which lane in this run.
@@ -130,8 +135,6 @@ fn first_load(files: &mut RuleFiles) -> anyhow::Result<Load> {
 fn announce(context: &ShellContext, load: &Load) {
     if context.settings.state_dir.is_none() {
         tracing::info!("no state folder: the state is kept in memory and starts anew with the process");
-    } else {
-        tracing::warn!("this release keeps no state on disk yet; the state starts anew with the process");
     }
     reload::tell(context, load);
     context.status.note_diagnostics(&load.text);
@@ -139,29 +142,44 @@ fn announce(context: &ShellContext, load: &Load) {
     context.fact(Fact::Reloaded(result));
 }
 
-/// The engine to begin with.
-fn begin(context: &ShellContext, types: &Types, rules: RuleSet, clock: Clock) -> Engine {
+/// The engine to begin with, from the state where there is one, and who keeps the state from now on.
+fn begin(
+    context: &ShellContext,
+    types: &Types,
+    rules: RuleSet,
+    clock: Clock,
+) -> anyhow::Result<(Engine, Option<Keeper>)> {
     let config = context.config.get();
-    // What the stream stored lately is applied in its own time, so the engine begins there.
-    let past = (!types.stream.is_empty()).then(|| clock.now().before(config.history.window));
-    let begin = past.unwrap_or_else(|| clock.now());
-    let mut engine = Engine::new(&config, rules, begin);
+    let (keeper, restored) = match &context.settings.state_dir {
+        Some(path) => {
+            let kept = state::open(path)?;
+            let (folder, restored) = state::restore(kept, &config, &rules, clock.now());
+            (Some(Keeper::new(path.clone(), folder, context.clone())), restored)
+        }
+        None => (None, None),
+    };
+    let reads_stream = !types.stream.is_empty();
+    // What the stream stored lately is applied in its own time, so an engine without a state begins there.
+    let past = if reads_stream { clock.now().before(config.history.window) } else { clock.now() };
+    let is_restored = restored.is_some();
+    let mut engine = restored.unwrap_or_else(|| Engine::new(&config, rules, past));
     engine.time_with(Arc::new(clock));
-    engine.name_build(env!("CARGO_PKG_VERSION"), REVISION, begin);
-    engine.observe(Fact::Disconnected, begin);
-    if past.is_some() {
+    engine.name_build(env!("CARGO_PKG_VERSION"), REVISION, past);
+    engine.observe(Fact::Disconnected, past);
+    if reads_stream {
         engine.await_stream(&context.settings.jetstream.stream, clock.now());
+    } else if is_restored {
+        engine.go_on(clock.now());
     }
-    engine
+    Ok((engine, keeper))
 }
 
-/// Runs the driver on a thread of its own; what tells when it has ended.
-fn spawn_driver(driver: Driver) -> anyhow::Result<oneshot::Receiver<()>> {
+/// Runs the driver on a thread of its own; by what the engine comes back when it has ended.
+fn spawn_driver(driver: Driver) -> anyhow::Result<oneshot::Receiver<Box<Engine>>> {
     let (ended, end) = oneshot::channel();
     spawn("signalbox-engine", move || {
-        driver.run();
         // The receiver leaves only with the process.
-        let _ = ended.send(());
+        let _ = ended.send(Box::new(driver.run()));
     })?;
     Ok(end)
 }
@@ -170,6 +188,7 @@ fn spawn_lanes(
     context: &ShellContext,
     servers: &Servers,
     types: &Types,
+    position: Option<Position>,
 ) -> anyhow::Result<Vec<JoinHandle<()>>> {
     let mut lanes = Vec::new();
     if !types.core.is_empty() {
@@ -178,13 +197,16 @@ fn spawn_lanes(
         lanes.push(spawn("signalbox-core", move || lane.run())?);
     }
     if !types.stream.is_empty() {
-        let machine = StreamMachine::new(&context.settings, &types.stream);
+        let machine = StreamMachine::new(&context.settings, &types.stream, position);
         let lane = Runner::new(machine, context.clone(), servers.clone());
         lanes.push(spawn("signalbox-stream", move || lane.run())?);
     }
     Ok(lanes)
 }
 
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> anyhow::Result<JoinHandle<()>> {
+fn spawn<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> anyhow::Result<JoinHandle<T>> {
     std::thread::Builder::new().name(name.to_owned()).spawn(work).context("cannot start a thread")
 }

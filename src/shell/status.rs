@@ -68,6 +68,8 @@ impl fmt::Display for Topic {
 pub(crate) struct Status {
     reasons: Mutex<BTreeMap<Topic, String>>,
     diagnostics: Mutex<String>,
+    /// What is wrong though it is ready.
+    concern: Mutex<Option<String>>,
     /// Of the connections, while one does not stand.
     reminder: Mutex<Option<Reminder>>,
 }
@@ -120,6 +122,21 @@ impl Status {
     /// Whether something speaks against being ready.
     pub(crate) fn has(&self, topic: Topic) -> bool {
         self.locked().contains_key(&topic)
+    }
+
+    /// What a person should look after though it is ready.
+    pub(crate) fn concern(&self) -> Option<String> {
+        self.concern.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes what a person should look after though it is ready.
+    pub(crate) fn note_concern(&self, text: String) {
+        *self.concern.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
+    }
+
+    /// Notes that it is mended.
+    pub(crate) fn resolve_concern(&self) {
+        *self.concern.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// What the last load of configuration and rules had to say; empty where all was well.

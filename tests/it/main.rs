@@ -29,4 +29,5 @@ mod proxy;
 mod reload;
 mod rooms;
 mod signing_in;
+mod state;
 mod support;

@@ -3,6 +3,8 @@
 //! Events are tallied in arrays while a batch is applied and added to the store at its end, so that
 //! received = applied + duplicate + rejected holds, per lane, at every scrape.
 
+mod saved;
+
 use crate::engine::admission::majors::Standing;
 use crate::engine::catalogue::{Metric, Registered};
 use crate::engine::series::SeriesId;

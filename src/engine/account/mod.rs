@@ -7,7 +7,8 @@ mod events;
 mod process;
 
 use super::admission::majors::Standing;
-use super::catalogue::{Metric, Registered, Source};
+use super::catalogue::{Metric, Registered, Source, Unrepeatable};
+use super::checkpoint::head::HeadTwin;
 use super::fact::{AlertmanagerNews, EpochReason, Fact, ReloadResult, RestartPending};
 use super::history::History;
 use super::rules::GroupCounts;
@@ -26,11 +27,26 @@ pub(crate) struct Account {
     events: EventAccount,
     /// Alert events refused, as counted so far.
     alerts_refused: u64,
+    /// The instant of the state that was last saved.
+    saved: Option<Timestamp>,
 }
 
 /// What nobody but time and the sidecar itself moves.
 fn board(store: &mut Store, now: Timestamp) -> Board<'_> {
     Board { store, cause: Cause { now, event: None } }
+}
+
+fn reloaded(metrics: &Registered, board: &mut Board<'_>, result: ReloadResult) {
+    metrics.add(board, Metric::Reloads, &[result.word()], 1.0);
+    let success = match result {
+        ReloadResult::Success => {
+            let now = board.cause.now.seconds();
+            metrics.set(board, Metric::ReloadTimestamp, &[], now);
+            1.0
+        }
+        ReloadResult::Failure => 0.0,
+    };
+    metrics.set(board, Metric::ReloadSuccessful, &[], success);
 }
 
 impl Account {
@@ -42,7 +58,38 @@ impl Account {
         metrics.set(board, Metric::ReloadSuccessful, &[], 1.0);
         metrics.set(board, Metric::ReloadTimestamp, &[], now.seconds());
         let events = EventAccount::new(&metrics, board);
-        Self { metrics, events, alerts_refused: 0 }
+        Self { metrics, events, alerts_refused: 0, saved: None }
+    }
+
+    /// The accounts that were saved, over a store that was.
+    pub(crate) fn restored(
+        metrics: Registered,
+        store: &mut Store,
+        saved: &HeadTwin,
+        series_limit: usize,
+    ) -> Self {
+        let mut account = Self::new(metrics, store, series_limit, saved.now);
+        account.alerts_refused = saved.alerts_refused;
+        account.saved = Some(saved.now);
+        account.events.restore(&saved.versions, &account.metrics, &mut board(store, saved.now));
+        account
+    }
+
+    /// Lets what counts since the start of the process begin anew.
+    pub(crate) fn begin_process_anew(&self, store: &mut Store, now: Timestamp) {
+        self.metrics.begin_process_anew(store, now);
+    }
+
+    /// Lets the counters begin anew whose events nobody repeats.
+    pub(crate) fn begin_anew(&self, store: &mut Store, lost: Unrepeatable<'_>, now: Timestamp) {
+        self.metrics.begin_anew(store, lost, now);
+    }
+
+    /// What is to be saved beside the store.
+    pub(crate) fn save(&self, head: &mut HeadTwin) {
+        head.alerts_refused = self.alerts_refused;
+        head.versions = self.events.save();
+        head.catalogue = self.metrics.save();
     }
 
     /// One more event taken from the lane of this batch.
@@ -82,7 +129,7 @@ impl Account {
     }
 
     /// Counts what the shell reports.
-    pub(crate) fn observe(&self, store: &mut Store, fact: &Fact, now: Timestamp) {
+    pub(crate) fn observe(&mut self, store: &mut Store, fact: &Fact, now: Timestamp) {
         let (metrics, board) = (&self.metrics, &mut board(store, now));
         match fact {
             Fact::Connected => metrics.set(board, Metric::NatsConnected, &[], 1.0),
@@ -112,7 +159,16 @@ impl Account {
             Fact::RejectedCopyDropped { reason } => {
                 metrics.add(board, Metric::RejectedCopiesDropped, &[reason.word()], 1.0);
             }
-            Fact::Reloaded(result) => self.reloaded(board, *result),
+            Fact::Saved { at, bytes, took } => {
+                self.saved = Some(*at);
+                let age = board.cause.now.since(*at).as_secs_f64();
+                metrics.set(board, Metric::CheckpointAge, &[], age);
+                metrics.set(board, Metric::CheckpointSize, &[], *bytes as f64);
+                metrics.observe(board, Metric::CheckpointDuration, &[], took.as_secs_f64());
+                metrics.resolve(board, Metric::CheckpointFailures, &[]);
+            }
+            Fact::NotSaved => metrics.add(board, Metric::CheckpointFailures, &[], 1.0),
+            Fact::Reloaded(result) => reloaded(metrics, board, *result),
             Fact::RestartPending(pending) => {
                 let value = match pending {
                     RestartPending::No => 0.0,
@@ -196,19 +252,6 @@ impl Account {
         self.metrics.set(&mut board(store, now), Metric::SeriesLimit, &[], limit as f64);
     }
 
-    fn reloaded(&self, board: &mut Board<'_>, result: ReloadResult) {
-        self.metrics.add(board, Metric::Reloads, &[result.word()], 1.0);
-        let success = match result {
-            ReloadResult::Success => {
-                let now = board.cause.now.seconds();
-                self.metrics.set(board, Metric::ReloadTimestamp, &[], now);
-                1.0
-            }
-            ReloadResult::Failure => 0.0,
-        };
-        self.metrics.set(board, Metric::ReloadSuccessful, &[], success);
-    }
-
     /// An alert event was acknowledged.
     pub(crate) fn published(&self, store: &mut Store, event: &AlertEvent, now: Timestamp) {
         let (metrics, board) = (&self.metrics, &mut board(store, now));
@@ -244,6 +287,9 @@ impl Account {
     /// The gauges that say how full the engine is.
     pub(crate) fn gauges(&self, store: &mut Store, history: &History, window_entries: usize, now: Timestamp) {
         let (metrics, board) = (&self.metrics, &mut board(store, now));
+        if let Some(saved) = self.saved {
+            metrics.set(board, Metric::CheckpointAge, &[], now.since(saved).as_secs_f64());
+        }
         let series = board.store.len() as f64;
         metrics.set(board, Metric::Series, &[], series);
         metrics.set(board, Metric::HistoryBytes, &[], history.bytes() as f64);

@@ -9,6 +9,8 @@
 //! Two ids are taken for one where their homes and 52 further bits agree: among a million ids the chance is 3 in
 //! 10¹⁵ for each new one.
 
+mod saved;
+
 use std::collections::VecDeque;
 
 use super::buckets::{BUCKET, Buckets};

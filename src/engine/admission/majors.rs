@@ -1,6 +1,8 @@
 //! Which versions are deprecated: an older major still counts, and is marked once a newer one has been seen for
 //! long enough (`domain-events.md`, "Event Versioning").
 
+mod saved;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 

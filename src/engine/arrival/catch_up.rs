@@ -73,8 +73,18 @@ pub(crate) enum Step {
 #[derive(Clone, Debug)]
 pub(crate) struct CatchUp {
     stage: Stage,
+    memory: Memory,
     first_look: FirstLook,
     held: Vec<Fact>,
+}
+
+/// Whether there is a state to go on from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Memory {
+    /// There is none: what was stored before the start is history, and rules are silent in it.
+    Nothing,
+    /// There is: what was stored since is lived through as if the engine had been there.
+    State,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,16 +127,21 @@ enum FirstLook {
 impl CatchUp {
     /// No stream is read: there is no past.
     pub(crate) fn nothing() -> Self {
-        Self { stage: Stage::Present, first_look: FirstLook::AllNew, held: Vec::new() }
+        let (stage, memory) = (Stage::Present, Memory::Nothing);
+        Self { stage, memory, first_look: FirstLook::AllNew, held: Vec::new() }
+    }
+
+    /// Time stands where a state was saved.
+    pub(crate) const fn remembering(at: Timestamp) -> Self {
+        let (stage, memory) = (Stage::Awaiting { at, since: at }, Memory::State);
+        Self { stage, memory, first_look: FirstLook::NotYet, held: Vec::new() }
     }
 
     /// A stream is to be read, and its past begins at `at`.
-    pub(crate) fn awaiting(at: Timestamp, present: Timestamp) -> Self {
-        Self {
-            stage: Stage::Awaiting { at, since: present },
-            first_look: FirstLook::NotYet,
-            held: Vec::new(),
-        }
+    #[must_use]
+    pub(crate) fn awaiting(self, at: Timestamp, present: Timestamp) -> Self {
+        let stage = Stage::Awaiting { at, since: present };
+        Self { stage, first_look: FirstLook::NotYet, ..self }
     }
 
     /// How far it is.
@@ -146,9 +161,19 @@ impl CatchUp {
         }
     }
 
+    /// Whether time is the clock's.
+    pub(crate) const fn is_present(&self) -> bool {
+        matches!(self.stage, Stage::Present)
+    }
+
     /// Whether rules are evaluated.
     pub(crate) const fn rules_speak(&self) -> bool {
-        matches!(self.stage, Stage::Present)
+        self.is_present() || self.is_remembering()
+    }
+
+    /// Whether it goes on from a state.
+    pub(crate) const fn is_remembering(&self) -> bool {
+        matches!(self.memory, Memory::State)
     }
 
     /// Takes news of the stream.
@@ -164,7 +189,12 @@ impl CatchUp {
             }
             StreamNews::Unreadable => self.stop_waiting(),
             StreamNews::Unreachable => match self.stage {
-                Stage::Awaiting { since, .. } if present.since(since) > PATIENCE => self.stop_waiting(),
+                // What a state holds is less than was shown already, until the stream was read on.
+                Stage::Awaiting { since, .. }
+                    if !self.is_remembering() && present.since(since) > PATIENCE =>
+                {
+                    self.stop_waiting()
+                }
                 Stage::Awaiting { .. } | Stage::Reading { .. } | Stage::Present => Step::Stay,
             },
         }
@@ -189,9 +219,14 @@ impl CatchUp {
         std::mem::replace(read, Read::Something) == Read::Something
     }
 
-    /// Whether messages of the past were applied, so that there is a time to tick through up to the present.
+    /// Whether there is a time to tick through up to the present: the engine remembers, or messages of the past were
+    /// applied.
     pub(crate) const fn has_past(&self) -> bool {
-        matches!(self.stage, Stage::Reading { read: Read::Something, .. })
+        match self.stage {
+            Stage::Awaiting { .. } => self.is_remembering(),
+            Stage::Reading { read, .. } => self.is_remembering() || matches!(read, Read::Something),
+            Stage::Present => false,
+        }
     }
 
     /// Looks whether the past ends with the message of this sequence.
@@ -212,7 +247,12 @@ impl CatchUp {
     /// Whether an earlier run has told of what was stored at this place.
     pub(crate) fn novelty(&self, origin: &Origin, sequence: u64) -> Novelty {
         match (self.first_look, origin.order) {
-            (FirstLook::Held { last_sequence }, Order::Stream) if sequence <= last_sequence => Novelty::Known,
+            // The run that left the state told of nothing behind it.
+            (FirstLook::Held { last_sequence }, Order::Stream)
+                if sequence <= last_sequence && !self.is_remembering() =>
+            {
+                Novelty::Known
+            }
             (
                 FirstLook::NotYet | FirstLook::Missing | FirstLook::Held { .. } | FirstLook::AllNew,
                 Order::Stream | Order::Consumer,
@@ -223,11 +263,20 @@ impl CatchUp {
     /// Keeps a fact whose time counts until the present; the others come back. What the process is like now is nothing
     /// of the past, and is told again soon.
     pub(crate) fn hold(&mut self, fact: Fact) -> Option<Fact> {
-        if matches!(fact, Fact::Process(_)) && self.stage != Stage::Present {
+        if self.is_present() {
+            return Some(fact);
+        }
+        if matches!(fact, Fact::Process(_)) {
             return None;
         }
-        let counts_in_time = matches!(fact, Fact::Reloaded(_)) && self.stage != Stage::Present;
-        if counts_in_time && self.held.len() < HELD_MAX {
+        let is_link = |fact: &Fact| matches!(fact, Fact::Connected | Fact::Disconnected);
+        if self.is_remembering() && is_link(&fact) {
+            // Rules that live through the past must not see the connection of now.
+            self.held.retain(|held| !is_link(held));
+            self.held.push(fact);
+            return None;
+        }
+        if matches!(fact, Fact::Reloaded(_)) && self.held.len() < HELD_MAX {
             self.held.push(fact);
             return None;
         }
@@ -298,7 +347,7 @@ mod tests {
 
     /// Hears news, each a second after the one before it, and arrives where it says so; what came of each.
     fn hear(news: &[StreamNews]) -> (CatchUp, Vec<Step>) {
-        let mut catch_up = CatchUp::awaiting(at(BEGIN), at(0));
+        let mut catch_up = CatchUp::nothing().awaiting(at(BEGIN), at(0));
         let mut steps = Vec::new();
         for (second, news) in (0..).zip(news) {
             let step = catch_up.hear(news, at(second));

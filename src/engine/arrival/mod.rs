@@ -2,9 +2,12 @@
 
 pub(crate) mod catch_up;
 pub(crate) mod origin;
+mod owed;
 pub(crate) mod position;
 mod receive;
 
 pub(crate) use catch_up::{CatchUp, Standing, StreamNews};
 pub(crate) use origin::{Epoch, Order, Origin, Stored, StreamBatch};
+pub(crate) use owed::Ending;
+pub(in crate::engine) use owed::Owed;
 pub(crate) use position::Position;

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::catch_up::Step;
-use super::{CatchUp, Epoch, Position, Standing, StreamBatch, StreamNews};
+use super::{CatchUp, Epoch, Owed, Position, Standing, StreamBatch, StreamNews};
 use crate::engine::fact::{Fact, Rejected};
 use crate::engine::time::Timestamp;
 use crate::engine::wire::Lane;
@@ -20,7 +20,14 @@ impl Engine {
         self.frozen = None;
         let state = &mut self.state;
         state.account.declare_stream(&mut state.store, stream, state.now);
-        state.catch_up = CatchUp::awaiting(state.now, present);
+        let catch_up = std::mem::replace(&mut state.catch_up, CatchUp::nothing());
+        state.catch_up = catch_up.awaiting(state.now, present);
+    }
+
+    /// Goes on from a state where no stream is read: time moves on to the present.
+    pub fn go_on(&mut self, present: Timestamp) {
+        self.frozen = None;
+        self.state.arrive(present);
     }
 
     /// Takes news of the stream that is read.
@@ -67,7 +74,6 @@ impl Engine {
     }
 
     /// How far the stream was applied; none before it was seen.
-    #[cfg(test)]
     pub(crate) const fn position(&self) -> Option<&Position> {
         self.state.position.as_ref()
     }
@@ -111,6 +117,7 @@ impl State {
         if let Some(reason) = reason {
             self.catch_up.forget_first_look();
             let now = self.advance(present);
+            self.begin_stream_anew(now);
             self.observe(&Fact::StreamEpoch { stream: Arc::clone(stream), reason }, now);
         }
     }
@@ -143,11 +150,18 @@ impl State {
         }
         let held = self.catch_up.arrive();
         let now = self.advance(present);
-        self.store.begin_unmoved(now);
-        self.rules.resume(now);
-        self.rules.live(now);
-        self.step(now);
-        self.evaluate(now);
+        if self.catch_up.is_remembering() {
+            self.begin_core_anew(now);
+            self.owed = Owed::default();
+            self.rules.live(now);
+            self.arrived(now);
+        } else {
+            self.store.begin_unmoved(now);
+            self.rules.resume(now);
+            self.rules.live(now);
+            self.step(now);
+            self.evaluate(now);
+        }
         for fact in held {
             self.observe(&fact, now);
         }

@@ -9,6 +9,7 @@
 //! something to tell are ages and ratios. A counter that belongs to an event is there at zero as soon as the event
 //! was, also where it adds nothing to it (`queue_jobs_dead_lettered_total`, `db_slow_queries_total`).
 
+mod anew;
 mod buckets;
 mod caching;
 mod closed;
@@ -28,15 +29,18 @@ mod recorded;
 mod registered;
 mod row;
 mod rows;
+mod saved;
 mod settings;
 #[cfg(test)]
 mod tests;
 
+pub(in crate::engine) use anew::Unrepeatable;
 pub use known_metrics::KnownMetrics;
 pub(crate) use known_metrics::{Found, KnownMetric, Meant, known_metrics};
 pub(crate) use registered::Registered;
 pub(crate) use row::Source;
 pub(crate) use rows::{Metric, find};
+pub(in crate::engine) use saved::CatalogueState;
 
 use self::families::{Families, no_event};
 use self::recorded::Recorded;

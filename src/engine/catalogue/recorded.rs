@@ -3,6 +3,8 @@
 //! An event whose name, type and tags came before, byte for byte, finds its series with one probe and is never taken
 //! apart. Any other is checked in full before the first change to the store, so that a refused one leaves no trace.
 
+mod saved;
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

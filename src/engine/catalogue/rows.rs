@@ -330,6 +330,8 @@ rows! {
         "Size of the state that was last saved.", unit("bytes");
     CheckpointDuration: Histogram Sidecar "signalbox_checkpoint_duration_seconds" [],
         "Time it took to save the state.", unit("seconds"), buckets(LATENCY_SECONDS);
+    CheckpointFailures: Counter Sidecar "signalbox_checkpoint_failures_total" [],
+        "Times the state could not be saved.";
     BuildInfo: Gauge Sidecar "signalbox_build_info" ["version", "revision"],
         "The build; always 1.";
 

@@ -103,6 +103,8 @@ section! {
         alerts: AlertsConfig = KeyKind::Section(AlertsConfig::KEYS), Nothing, Live;
         /// Alertmanagers that get the same alerts.
         alertmanager: AlertmanagerConfig = KeyKind::Section(AlertmanagerConfig::KEYS), Nothing, Live;
+        /// How the state folder is kept.
+        state: StateConfig = KeyKind::Section(StateConfig::KEYS), Nothing, Live;
         /// How long a stop waits for pending alert events to be acknowledged.
         shutdown_grace: Duration = KeyKind::Duration(Zero::Allowed), Value("10s"), Live;
     }
@@ -171,6 +173,16 @@ section! {
         window: Duration = SPAN, Value("1h"), Live;
         /// Bytes in all; series that rules read come first.
         bytes_max: usize = KeyKind::Size, Value("64MiB"), Live;
+    }
+}
+
+section! {
+    /// How the state folder is kept.
+    StateConfig {
+        /// The time between two checkpoints.
+        checkpoint_every: Duration = SPAN, Value("30s"), Live;
+        /// Bytes of the folder; a checkpoint that would exceed them is written without the past, else not at all.
+        bytes_max: usize = KeyKind::Size, Value("1GiB"), Live;
     }
 }
 

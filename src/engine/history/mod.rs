@@ -17,6 +17,7 @@ mod page;
 mod past;
 mod room;
 mod rows;
+mod saved;
 mod timeline;
 mod written;
 

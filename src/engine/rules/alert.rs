@@ -4,6 +4,8 @@
 //! served its `for` in that time. The highest level that has is shown. A level that is shown holds on until its
 //! clear value (hysteresis); one that still waits must stay beyond its threshold. Inactive is absence.
 
+mod saved;
+
 use std::time::Duration;
 
 use super::event::Reason;

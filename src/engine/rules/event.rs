@@ -95,6 +95,15 @@ pub(crate) enum Reason {
 }
 
 impl Reason {
+    /// All there are.
+    const ALL: [Self; 5] =
+        [Self::Recovered, Self::SeverityChanged, Self::NoData, Self::RuleChanged, Self::RuleRemoved];
+
+    /// The reason of this word.
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.name() == name)
+    }
+
     /// The word on the wire.
     pub(crate) const fn name(self) -> &'static str {
         match self {

@@ -3,6 +3,8 @@
 //! It is bounded without ever breaking the alternation of an alert: where it is full an AlertTriggered is refused
 //! together with the AlertCleared that would follow it, and the AlertCleared of an accepted one is always taken.
 
+mod saved;
+
 use std::collections::{BTreeSet, VecDeque};
 
 use crate::engine::rules::AlertEvent;
@@ -10,6 +12,8 @@ use crate::engine::rules::ended::EndedAlerts;
 use crate::engine::rules::event::AlertEventKind;
 use crate::engine::time::Timestamp;
 use crate::engine::wire::EventId;
+
+pub(super) use saved::{severity_of, severity_twin};
 
 /// Alert events that wait for their acknowledgement.
 #[derive(Clone, Debug)]

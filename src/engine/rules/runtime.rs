@@ -3,6 +3,7 @@
 mod adopt;
 mod reading;
 mod reload;
+mod saved;
 mod views;
 
 use std::collections::{BTreeMap, BTreeSet};

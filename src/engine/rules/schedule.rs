@@ -7,6 +7,8 @@
 //! A pause is long enough for answers to take next to nothing of a core, but not longer than [`PAUSE_EASY_MAX`], which an
 //! alert may be late by; only where answers took more than their share of a core that way it is longer.
 
+mod saved;
+
 use std::time::Duration;
 
 use super::event::fnv1a;
@@ -107,6 +109,13 @@ impl Schedule {
             self.next = self.instant_after(now);
         }
         self
+    }
+
+    /// Goes on where another schedule of the same group stands, unless its instants are others.
+    pub(super) fn take_over(&mut self, former: Self) {
+        if former.fits(self) {
+            *self = former;
+        }
     }
 
     /// Whether it is the schedule of this group too.

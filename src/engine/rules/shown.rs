@@ -23,6 +23,12 @@ impl ShownAlerts {
         Self { family, shown: BTreeMap::new(), of: None }
     }
 
+    /// What a store that was saved shows.
+    pub(in crate::engine) fn restored(family: FamilyId, store: &Store) -> Self {
+        let shown = store.series_of(family).map(|series| (store.labels(series), series));
+        Self { family, shown: shown.collect(), of: None }
+    }
+
     /// Shows exactly the alerts of `groups`.
     pub(crate) fn show(&mut self, store: &mut Store, groups: &Arc<[Arc<GroupView>]>, now: Timestamp) {
         if self.of.as_ref().is_some_and(|shown| Arc::ptr_eq(shown, groups)) {

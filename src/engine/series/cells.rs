@@ -132,16 +132,59 @@ impl Cells {
         Some(first)
     }
 
+    /// As many pages with these cells taken, at zero; none where some overlap or lie outside.
+    pub(super) fn restored(pages: u32, mut used: Vec<(CellKind, u32, u32)>) -> Option<Self> {
+        used.sort_unstable_by_key(|(_, first, _)| *first);
+        let total = (pages as usize).checked_mul(PAGE_CELLS).filter(|total| u32::try_from(*total).is_ok())?;
+        let last = used.last().map_or(Some(0), |(_, first, count)| first.checked_add(*count))?;
+        // A page that nobody uses was taken for a series that left; no more than a few of those are kept.
+        if last as usize > total || total > (used.len() + 2) * 2 * PAGE_CELLS.max(last as usize) {
+            return None;
+        }
+        let mut cells = Self::default();
+        for _ in 0..pages {
+            cells.values.push(Page::Own(vec![0.0; PAGE_CELLS]));
+            cells.exemplars.push(Page::default());
+        }
+        let mut next = 0;
+        let mut before = CellKind::Plain;
+        for (kind, first, count) in used {
+            let gap = next..first;
+            next = first.max(next).checked_add(count).filter(|_| first >= gap.start)?;
+            // Both kinds begin at a page, so that a gap is of the kind before it up to there.
+            let border = gap.start.next_multiple_of(PAGE_CELLS as u32).min(gap.end);
+            cells.free_singles(before, gap.start..border);
+            cells.free_singles(kind, border..gap.end);
+            before = kind;
+        }
+        let end = total as u32;
+        let border = next.next_multiple_of(PAGE_CELLS as u32).min(end);
+        *cells.open.of(before) = next..border;
+        cells.free_singles(before, border..end);
+        Some(cells)
+    }
+
+    fn free_singles(&mut self, kind: CellKind, cells: Range<u32>) {
+        if !cells.is_empty() {
+            self.free.entry((kind, 1)).or_default().extend(cells.rev());
+        }
+    }
+
+    /// Brings a cell to zero, without an exemplar.
+    pub(super) fn clear(&mut self, cell: u32) {
+        self.set(cell, 0.0);
+        let (page, place) = place_of(cell);
+        if let Some(page) = self.exemplars.get_mut(page)
+            && page.get().at(place).is_some()
+        {
+            page.get_mut().put(place, Kept::NONE);
+        }
+    }
+
     /// Takes cells back.
     pub(super) fn give_back(&mut self, kind: CellKind, cells: Range<u32>) {
         for cell in cells.clone() {
-            self.set(cell, 0.0);
-            let (page, place) = place_of(cell);
-            if let Some(page) = self.exemplars.get_mut(page)
-                && page.get().at(place).is_some()
-            {
-                page.get_mut().put(place, Kept::NONE);
-            }
+            self.clear(cell);
         }
         self.free.entry((kind, cells.end - cells.start)).or_default().push(cells.start);
     }

@@ -10,7 +10,7 @@ use super::page::Page;
 use super::{FamilySpec, Timestamp};
 
 /// Rows of a page.
-const PAGE_ROWS: u32 = 512;
+pub(super) const PAGE_ROWS: u32 = 512;
 
 /// Text that belongs to no row is worth moving the rest from this many bytes.
 const GARBAGE_BYTES_MAX: u32 = 4_096;
@@ -31,6 +31,11 @@ pub(in crate::engine) struct Row {
 const HOLE: u32 = u32::MAX;
 
 impl Row {
+    /// A row whose text is put beside it.
+    pub(super) const fn new(slot: u32, cell: u32, born: Timestamp) -> Self {
+        Self { slot, cell, born, text_start: 0, text_len: 0 }
+    }
+
     /// Its slot; none in a hole.
     pub(in crate::engine) fn slot(&self) -> Option<u32> {
         (self.slot != HOLE).then_some(self.slot)
@@ -52,6 +57,11 @@ impl Rows {
     /// The rows that are no holes.
     pub(in crate::engine) fn iter(&self) -> impl Iterator<Item = &Row> + '_ {
         self.all.iter().filter(|row| row.slot != HOLE)
+    }
+
+    /// The rows that are no holes, each with its place in the page.
+    pub(in crate::engine) fn placed(&self) -> impl Iterator<Item = (u32, &Row)> + '_ {
+        (0..).zip(&self.all).filter(|(_, row)| row.slot != HOLE)
     }
 
     /// The rows that a scrape shows, with their places, from this place on: neither holes nor parked series.
@@ -166,11 +176,42 @@ impl Family {
             self.rows.push(Page::default());
         }
         if let Some(page) = self.rows.get_mut(page) {
-            let row = Row { slot, cell, born, text_start: 0, text_len: 0 };
-            page.get_mut().put(place % PAGE_ROWS, text, row);
+            page.get_mut().put(place % PAGE_ROWS, text, Row::new(slot, cell, born));
         }
         self.epoch += 1;
         place
+    }
+
+    /// Makes as many places, all of them without a row; `left` are those that stay so, in the order in which they were
+    /// left.
+    pub(super) fn restore_places(&mut self, places: u32, left: Vec<u32>) {
+        for place in 0..places {
+            let page = (place / PAGE_ROWS) as usize;
+            if page == self.rows.len() {
+                self.rows.push(Page::default());
+            }
+            if let Some(page) = self.rows.get_mut(page) {
+                page.get_mut().put(place % PAGE_ROWS, "", Row::new(HOLE, 0, Timestamp::EPOCH));
+            }
+        }
+        self.len = places;
+        self.holes = left;
+    }
+
+    /// Puts a row where it was when it was saved; false where another is, or no place.
+    pub(super) fn restore_row(&mut self, place: u32, row: Row, text: &str) -> bool {
+        let Some(page) = self.rows.get_mut((place / PAGE_ROWS) as usize) else { return false };
+        let page = page.get_mut();
+        let is_hole = page.all.get((place % PAGE_ROWS) as usize).is_some_and(|row| row.slot == HOLE);
+        if is_hole {
+            page.put(place % PAGE_ROWS, text, row);
+        }
+        is_hole
+    }
+
+    /// The places that have no row, in the order in which they were left.
+    pub(super) fn holes(&self) -> &[u32] {
+        &self.holes
     }
 
     /// Takes a row away.

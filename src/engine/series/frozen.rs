@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::cells::{Exemplar, FrozenCells};
-use super::family::{Row, Rows};
+use super::family::{PAGE_ROWS, Row, Rows};
 use super::label_text::underscored_metric;
 use super::{FamilyId, FamilySpec, SeriesSource, Store};
 
@@ -68,7 +68,7 @@ impl Frozen {
         &self.families.by_name
     }
 
-    fn family(&self, id: FamilyId) -> Option<&FrozenFamily> {
+    pub(super) fn family(&self, id: FamilyId) -> Option<&FrozenFamily> {
         let place = *self.families.places.get(id.0 as usize)?;
         self.families.by_name.get(place as usize)
     }
@@ -119,6 +119,14 @@ impl FrozenFamily {
     /// What the family is declared with.
     pub(crate) fn spec(&self) -> &FamilySpec {
         &self.spec
+    }
+
+    /// Its series with their places and label texts.
+    pub(super) fn placed(&self) -> impl Iterator<Item = (u32, &Row, &str)> + '_ {
+        let pages = (0..).zip(&self.pages);
+        pages.flat_map(|(number, page)| {
+            page.placed().map(move |(place, row)| (number * PAGE_ROWS + place, row, page.text(row)))
+        })
     }
 
     /// Its series, in pages.

@@ -146,7 +146,7 @@ impl Store {
         }
     }
 
-    fn schedule_family(&mut self, family: FamilyId) {
+    pub(super) fn schedule_family(&mut self, family: FamilyId) {
         let series: Vec<SeriesId> = self.series_of(family).collect();
         for id in series {
             self.schedule(id);

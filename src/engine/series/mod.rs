@@ -20,6 +20,7 @@ mod names;
 mod overflow;
 mod page;
 pub mod recent;
+mod saved;
 mod source;
 mod store;
 mod touch;

@@ -116,6 +116,17 @@ impl RecentEvents {
         Ordinal(ordinal)
     }
 
+    /// No events yet; the first will have the ordinal `next`.
+    pub(super) fn beginning_at(next: u32) -> Self {
+        Self { next, ..Self::default() }
+    }
+
+    /// How many events are kept.
+    pub(super) fn len(&self) -> usize {
+        let full: usize = self.full.iter().map(|chunk| chunk.events.len()).sum();
+        (full + self.filling.events.len()).min(RECENT_EVENTS)
+    }
+
     /// The ordinal that the next event will have.
     pub(crate) const fn upcoming(&self) -> Ordinal {
         Ordinal(self.next)

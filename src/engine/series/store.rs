@@ -48,7 +48,7 @@ pub struct Store {
     pub(super) overflows: Overflows,
     /// What the last freeze took of the families, while none changed since.
     pub(super) frozen_families: Option<Arc<FrozenFamilies>>,
-    free_slots: Vec<u32>,
+    pub(super) free_slots: Vec<u32>,
     live: usize,
     index: HashTable<Entry>,
     /// Random, so that nobody can bring labels that all hash alike; the order of the index is never seen.
@@ -76,6 +76,22 @@ pub(super) struct Slot {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Marks(u8);
 
+impl Slot {
+    /// One that no series has.
+    pub(super) const fn free() -> Self {
+        Self {
+            generation: 0,
+            family: FamilyId(u32::MAX),
+            row: 0,
+            cell: 0,
+            moved: Timestamp::EPOCH,
+            due: 0,
+            metric_type: MetricType::Gauge,
+            marks: Marks(0),
+        }
+    }
+}
+
 impl Marks {
     /// Rules read it.
     pub(super) const WATCHED: Self = Self(1);
@@ -87,6 +103,16 @@ impl Marks {
     pub(super) const HELD: Self = Self(8);
     /// Scrapes do not show it.
     pub(super) const PARKED: Self = Self(16);
+
+    /// What of them is saved: whom rules read is told again.
+    pub(super) const fn saved(self) -> u8 {
+        self.0 & (Self::OVERFLOW.0 | Self::HELD.0 | Self::PARKED.0)
+    }
+
+    /// What was saved of them.
+    pub(super) const fn restored(saved: u8) -> Self {
+        Self(Self(saved).saved())
+    }
 
     pub(super) fn has(self, mark: Self) -> bool {
         self.0 & mark.0 != 0
@@ -384,6 +410,13 @@ impl Store {
         self.touch(series);
         self.schedule(series);
         Some(series)
+    }
+
+    /// Puts a series that was saved into the index.
+    pub(super) fn index_restored(&mut self, family: FamilyId, slot: u32, text: &str) {
+        let hash = hash_of(&self.hashing, family, &identity_of(text));
+        self.index.insert_unique(spread(hash), Entry { hash, slot }, |entry| spread(entry.hash));
+        self.live += 1;
     }
 
     /// Whether others may push a family's series out of sight (into overflow or by parking).

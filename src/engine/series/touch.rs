@@ -10,10 +10,10 @@ const EVIDENCE_MOVES: usize = 1 << 18;
 const EVIDENCE_EVENTS: u32 = 1 << 16;
 
 #[derive(Clone, Copy, Debug)]
-struct Move {
-    event: u32,
-    slot: u32,
-    generation: u32,
+pub(super) struct Move {
+    pub(super) event: u32,
+    pub(super) slot: u32,
+    pub(super) generation: u32,
 }
 
 /// A ring of the last moves that events caused.
@@ -33,6 +33,12 @@ impl Moves {
             None => self.ring.push(entry),
         }
         self.next = (self.next + 1) % EVIDENCE_MOVES;
+    }
+
+    /// What is remembered, oldest first.
+    pub(super) fn oldest_first(&self) -> impl Iterator<Item = Move> + '_ {
+        let (newer, older) = self.ring.split_at(self.next.min(self.ring.len()));
+        older.iter().chain(newer).copied()
     }
 
     /// Up to `most` of the last events that moved any of `series`, newest first.

@@ -1,6 +1,7 @@
 //! The engine as a driver sees it.
 
 mod notifications;
+mod restart;
 
 use super::arrival::{Epoch, Order, Origin, Standing, Stored, StreamBatch, StreamNews};
 use super::*;

@@ -1,5 +1,7 @@
 //! Alerts of others: active from AlertTriggered to AlertCleared, by rule and fingerprint.
 
+mod saved;
+
 use super::frame::{Frame, FrameParts, Lifted, Tracker};
 use super::gauges::{Board, Counted, Family};
 use super::key::IdKey;

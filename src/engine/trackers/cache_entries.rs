@@ -4,6 +4,8 @@
 //! counts on, but like one that ended it makes room first, and is dropped when nothing moved it for
 //! `limits.tracker_age`. An entry without a time to live (0) is alive until its end is told.
 
+mod saved;
+
 use super::frame::{Frame, FrameParts, Lifted, Tracker};
 use super::gauges::{Board, Counted, Family, ONE};
 use super::key::IdKey;

@@ -1,5 +1,7 @@
 //! Chunks: active from ChunkProcessingStarted to the next ChunkProcessingCompleted or ChunkProcessingFailed.
 
+mod saved;
+
 use super::frame::{Frame, FrameParts, Lifted, Tracker};
 use super::gauges::{Board, Counted, Family};
 use super::key::IdKey;

@@ -1,5 +1,7 @@
 //! Files: active from their upload to their end, and in progress from their first to their last ProgressUpdated.
 
+mod saved;
+
 use super::frame::{Frame, FrameParts, Lifted, Tracker};
 use super::gauges::{Board, Counted, Ending, Family, ONE, Shown};
 use super::key::IdKey;

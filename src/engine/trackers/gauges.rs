@@ -1,5 +1,7 @@
 //! Gauges that trackers feed: sums by series, and sets of series that come and go.
 
+mod saved;
+
 use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
@@ -7,6 +9,8 @@ use foldhash::fast::RandomState;
 use super::frame::Lifted;
 use crate::engine::series::{Cause, FamilyId, SeriesId, Store};
 use crate::engine::wire::payload::Quantity;
+
+pub(super) use saved::{quantity_of, quantity_twin};
 
 /// The most labels a family of the catalogue has.
 const LABELS_MAX: usize = 4;
@@ -60,6 +64,11 @@ impl Family {
     pub(crate) fn has_labels(&self, labels: &[&str]) -> bool {
         let kept = self.labels.iter().filter(|label| !self.dropped.contains(label));
         kept.eq(labels.iter())
+    }
+
+    /// The labels that are kept.
+    pub(crate) fn kept_labels(&self) -> impl Iterator<Item = &'static str> + '_ {
+        self.labels.iter().copied().filter(|label| !self.dropped.contains(label))
     }
 
     /// The series with these values, one for each label in the family's order, none empty.

@@ -4,6 +4,8 @@
 //! last arrived move, save for late ones: what is older than the job's end, and a JobQueued older than its start, move
 //! nothing. Labels come from the last event that carries them.
 
+mod saved;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 

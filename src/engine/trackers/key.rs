@@ -38,6 +38,16 @@ impl IdKey {
         Self::with_kind(KIND_DIGEST, Uuid::new_v5(&DIGESTS, id.as_bytes()).as_bytes())
     }
 
+    /// As it is written.
+    pub(crate) const fn twin(self) -> [u8; 24] {
+        self.0
+    }
+
+    /// As it was written.
+    pub(crate) const fn of_twin(twin: [u8; 24]) -> Self {
+        Self(twin)
+    }
+
     fn with_kind(kind: u8, bytes: &[u8]) -> Self {
         let mut key = [0; 24];
         let [first, rest @ ..] = &mut key;

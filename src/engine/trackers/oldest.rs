@@ -1,5 +1,7 @@
 //! The least key among entries whose keys mostly grow: times of the last move, progress ratios.
 
+mod saved;
+
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 

@@ -1,5 +1,7 @@
 //! Gauges of the least and the average over ratios that entries hold, as `stat="min"` and `stat="avg"`.
 
+mod saved;
+
 use std::collections::HashMap;
 
 use foldhash::fast::RandomState;

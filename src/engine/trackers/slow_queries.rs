@@ -3,6 +3,8 @@
 //! Only what shows is kept: the least of the shown durations never falls, so a hash that was displaced can come back
 //! only with a duration worse than all it had.
 
+mod saved;
+
 use super::gauges::{Board, Ending, Family, Shown};
 
 #[derive(Debug)]

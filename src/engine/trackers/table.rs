@@ -1,5 +1,7 @@
 //! The table every tracker keeps its entries in: by key, and in the order in which they moved last.
 
+mod saved;
+
 use std::hash::{BuildHasher, Hash};
 use std::num::NonZeroU32;
 

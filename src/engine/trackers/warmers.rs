@@ -1,5 +1,7 @@
 //! Cache warmers: runs started minus runs completed, by strategy, held at 0 at each event.
 
+mod saved;
+
 use super::frame::{Frame, FrameParts, Lifted, Tracker};
 use super::gauges::{Board, Counted, Family};
 use super::key::IdKey;

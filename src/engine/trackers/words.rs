@@ -1,5 +1,7 @@
 //! Label values that tracker entries hold, each text once.
 
+mod saved;
+
 use std::hash::BuildHasher;
 
 use foldhash::fast::RandomState;

@@ -1,5 +1,7 @@
 //! Workers: alive from WorkerStarted to WorkerStopped, with the queues they serve and their slots.
 
+mod saved;
+
 use super::frame::{Frame, FrameParts, Lifted, Tracker};
 use super::gauges::{Board, Counted, Family, ONE};
 use super::key::IdKey;

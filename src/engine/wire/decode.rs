@@ -94,6 +94,12 @@ impl<'a> Draft<'a> {
 }
 
 impl Decoder {
+    /// The types that ride a lane.
+    pub(in crate::engine) fn types_of(&self, lane: Lane) -> Vec<EventType> {
+        let types = EventType::ALL.iter().zip(self.rules.lanes);
+        types.filter_map(|(event_type, rides)| (rides == lane).then_some(*event_type)).collect()
+    }
+
     /// Prepares to read messages as `settings` have it; alert events whose source is `instance` are its own.
     pub fn new(settings: &WireSettings, instance: &str) -> Self {
         let mut lanes = [Lane::JetStream; EventType::ALL.len()];

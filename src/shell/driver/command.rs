@@ -1,9 +1,11 @@
 //! What the other parts of the shell ask of the driver: a closed list, so that commands can be told and repeated.
 
 use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
 
 use tokio::sync::oneshot;
 
+use crate::engine::checkpoint::Checkpoint;
 use crate::engine::config::Config;
 use crate::engine::fact::{Fact, Kept};
 use crate::engine::frozen::FrozenInstant;
@@ -25,8 +27,11 @@ pub(crate) enum Command {
     Confirmed(EventId),
     /// Take over what a stream shows of this instance's alerts.
     Adopt(Box<StoredAlerts>),
-    /// Apply what is queued, wait until nothing is pending, then end.
-    Finish,
+    /// Hand out everything that lives across a restart; the sender is dropped where there is nothing to save.
+    Save(SyncSender<Checkpoint>),
+    /// Apply what is queued, hand out a checkpoint of that where one is asked for, wait until nothing is pending, then
+    /// end.
+    Finish(Option<SyncSender<Checkpoint>>),
 }
 
 /// What the driver asks of who publishes alert events.

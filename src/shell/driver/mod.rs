@@ -10,12 +10,14 @@ pub(crate) mod notifications;
 pub(crate) mod rejections;
 
 use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::engine::Engine;
 use crate::engine::arrival::Standing;
+use crate::engine::checkpoint::Checkpoint;
 use crate::engine::fact::{Fact, Notice, Rejected};
 use crate::engine::rules::AlertEvent;
 use crate::engine::wire::{Lane, Message};
@@ -53,6 +55,8 @@ pub(crate) struct Driver {
     pub(crate) standing: Standing,
     /// Alert events handed to the publisher and not confirmed.
     pub(crate) in_flight: usize,
+    /// Who waits for a checkpoint.
+    pub(crate) saves: Vec<SyncSender<Checkpoint>>,
 }
 
 /// Whether the driver goes on.
@@ -64,12 +68,13 @@ enum Stage {
 }
 
 impl Driver {
-    /// Works until it is told to finish and nothing is pending.
-    pub(crate) fn run(mut self) {
+    /// Works until it is told to finish and nothing is pending; the engine comes back.
+    pub(crate) fn run(mut self) -> Engine {
         let mut stage = Stage::Running;
         while stage != Stage::Finished {
             stage = self.turn(stage);
         }
+        self.engine
     }
 
     /// Does what waits, and one item of a lane; waits for something to come where nothing does.
@@ -78,7 +83,7 @@ impl Driver {
         // While it catches up, only the turn after it was told to finish takes what core NATS brought.
         let is_empty = stage == Stage::Finishing && taken.item.is_none();
         for command in taken.commands {
-            if matches!(command, Command::Finish) {
+            if matches!(command, Command::Finish(_)) {
                 stage = Stage::Finishing;
             }
             self.obey(command);
@@ -90,6 +95,10 @@ impl Driver {
         self.tell_standing();
         self.dispatch();
         self.notifications.tell(self.engine.take_notifications());
+        // The checkpoint of a stop holds everything that was queued.
+        if stage == Stage::Running || is_empty {
+            self.hand_out();
+        }
         for notice in self.engine.take_notices() {
             tell(&notice);
         }
@@ -97,6 +106,9 @@ impl Driver {
     }
 
     fn patience(&self) -> Duration {
+        if !self.saves.is_empty() {
+            return Duration::ZERO;
+        }
         match self.engine.standing() {
             Standing::Awaiting | Standing::Reading { .. } => SLEEP_MAX,
             Standing::Present => self.engine.next_tick().since(self.clock.now()).min(SLEEP_MAX),
@@ -167,7 +179,19 @@ impl Driver {
                 self.in_flight = 0;
                 drop(self.alerts.send(Dispatch::BeginAnew));
             }
-            Command::Finish => {}
+            Command::Save(keeper) => self.saves.push(keeper),
+            Command::Finish(keeper) => self.saves.extend(keeper),
+        }
+    }
+
+    /// Hands out a checkpoint to who waits for one, unless the engine lives in a past that it does not remember.
+    fn hand_out(&mut self) {
+        let now = self.clock.now();
+        for keeper in std::mem::take(&mut self.saves) {
+            if self.engine.can_be_saved() {
+                // Who asked may have left.
+                let _ = keeper.try_send(self.engine.save(now));
+            }
         }
     }
 

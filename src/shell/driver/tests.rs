@@ -43,6 +43,7 @@ fn rig() -> Rig {
         rejections,
         notifications: Arc::default(),
         in_flight: 0,
+        saves: Vec::new(),
     };
     Rig { driver, _alerts: events, copies }
 }
@@ -147,7 +148,7 @@ fn it_finishes_once_everything_that_waited_is_applied() {
     let mut rig = rig();
     rig.leave("core bad");
     rig.driver.mailbox.close();
-    rig.driver.mailbox.command(Command::Finish);
+    rig.driver.mailbox.command(Command::Finish(None));
     let mut stage = Stage::Running;
     let mut turns = 0;
     while stage != Stage::Finished {

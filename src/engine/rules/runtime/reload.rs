@@ -1,68 +1,116 @@
 //! A reload: what keeps its state, and what ends.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::{RuleSettings, RuleState, Rules};
+use super::{GroupCounts, GroupState, RuleSettings, RuleState, Rules};
 use crate::engine::config::Evaluate;
+use crate::engine::labels::Labels;
 use crate::engine::rules::RuleStorage;
-use crate::engine::rules::book::Sender;
+use crate::engine::rules::book::{Book, Sender};
 use crate::engine::rules::evaluate::{Env, Evaluation, limit_sender};
 use crate::engine::rules::event::Reason;
 use crate::engine::rules::kept::Moved;
+use crate::engine::rules::schedule::Schedule;
 use crate::engine::rules::set::{Rule, RuleKind, RuleSet};
 use crate::engine::rules::template::EVALUATION_STEPS_MAX;
+use crate::engine::rules::view::Health;
 use crate::engine::time::Timestamp;
 
 /// What makes a rule the same rule after a reload: its kind and its id.
-type Key = (bool, String);
+pub(super) type Key = (bool, String);
+
+/// What was in force before.
+pub(super) struct Former {
+    /// By file and name.
+    pub(super) groups: BTreeMap<(Arc<str>, Arc<str>), FormerGroup>,
+    pub(super) rules: BTreeMap<Key, FormerRule>,
+}
+
+/// A group that was in force.
+pub(super) struct FormerGroup {
+    pub(super) schedule: Schedule,
+    pub(super) counts: GroupCounts,
+    pub(super) last_evaluation: Option<Timestamp>,
+    pub(super) evaluation_time: Duration,
+}
+
+/// A rule that was in force, with what it keeps.
+pub(super) struct FormerRule {
+    pub(super) id: Arc<str>,
+    pub(super) name: Arc<str>,
+    pub(super) essence: Arc<str>,
+    pub(super) book: Book,
+    pub(super) exposed: BTreeSet<Labels>,
+    pub(super) health: Health,
+    pub(super) last_evaluation: Option<Timestamp>,
+    pub(super) evaluation_time: Duration,
+    pub(super) moved: Moved,
+}
+
+impl FormerRule {
+    fn of(state: RuleState) -> Self {
+        let RuleState { rule, book, exposed, health, last_evaluation, evaluation_time, moved, .. } = state;
+        let (id, name, essence) = (rule.id.clone(), rule.name.clone(), rule.essence.clone());
+        Self { id, name, essence, book, exposed, health, last_evaluation, evaluation_time, moved }
+    }
+}
+
+impl RuleState {
+    /// Goes on with what the same rule kept. Its texts may have changed: `write_annotations` writes them anew.
+    fn take_over(&mut self, former: FormerRule) {
+        let FormerRule { book, exposed, health, last_evaluation, evaluation_time, moved, .. } = former;
+        (self.book, self.exposed, self.health) = (book, exposed, health);
+        (self.last_evaluation, self.evaluation_time, self.moved) = (last_evaluation, evaluation_time, moved);
+        self.book.alerts.values_mut().for_each(|active| active.annotations.clear());
+    }
+}
 
 impl Rules {
     /// Puts another set in force. A rule whose essence is unchanged keeps its state, wherever it moved; the alerts of
     /// others end.
     pub(crate) fn replace(&mut self, set: RuleSet, now: Timestamp) {
-        let before = std::mem::take(&mut self.groups);
-        let mut schedules = BTreeMap::new();
-        let mut states: BTreeMap<Key, RuleState> = BTreeMap::new();
-        for group in before {
+        let mut former = Former { groups: BTreeMap::new(), rules: BTreeMap::new() };
+        for group in std::mem::take(&mut self.groups) {
             let key = (group.group.file.clone(), group.group.name.clone());
-            schedules.insert(key, (group.schedule, group.counts, group.last_evaluation));
-            states.extend(group.rules.into_iter().map(|rule| (key_of(&rule.rule), rule)));
+            let GroupState { schedule, counts, last_evaluation, evaluation_time, .. } = group;
+            former.groups.insert(key, FormerGroup { schedule, counts, last_evaluation, evaluation_time });
+            let rules = group.rules.into_iter().map(|rule| (key_of(&rule.rule), FormerRule::of(rule)));
+            former.rules.extend(rules);
         }
+        self.take_over(set, former, now);
+    }
+
+    /// Puts a set in force after what was before.
+    pub(super) fn take_over(&mut self, set: RuleSet, mut former: Former, now: Timestamp) {
         let mut groups = Vec::new();
         for group in set.groups {
-            let known = schedules.remove(&(group.file.clone(), group.name.clone()));
+            let known = former.groups.remove(&(group.file.clone(), group.name.clone()));
             let mut state = self.group_state(group, now);
-            if let Some((schedule, counts, last_evaluation)) = known {
-                (state.counts, state.last_evaluation) = (counts, last_evaluation);
-                if schedule.fits(&state.schedule) {
-                    state.schedule = schedule;
-                }
+            if let Some(known) = known {
+                (state.counts, state.last_evaluation) = (known.counts, known.last_evaluation);
+                state.evaluation_time = known.evaluation_time;
+                state.schedule.take_over(known.schedule);
             }
+            let mut is_news = false;
             for rule in &mut state.rules {
-                match states.remove(&key_of(&rule.rule)) {
-                    Some(old) if old.rule.essence == rule.rule.essence => {
-                        let (rule_now, partition) = (rule.rule.clone(), rule.partition.clone());
-                        *rule = RuleState { rule: rule_now, partition, moved: Moved::Nothing, ..old };
-                        // Their texts may have changed: `write_annotations` writes them anew.
-                        rule.book.alerts.values_mut().for_each(|active| active.annotations.clear());
-                    }
+                match former.rules.remove(&key_of(&rule.rule)) {
+                    Some(old) if old.essence == rule.rule.essence => rule.take_over(old),
                     Some(old) => {
-                        rule.moved = Moved::Everything;
+                        (rule.moved, is_news) = (Moved::Everything, true);
                         self.end(old, Reason::RuleChanged, now);
                     }
-                    None => rule.moved = Moved::Everything,
+                    None => (rule.moved, is_news) = (Moved::Everything, true),
                 }
             }
-            if state.schedule.evaluate() == Evaluate::Arrival
-                && state.rules.iter().any(|rule| rule.moved != Moved::Nothing)
-            {
+            if state.schedule.evaluate() == Evaluate::Arrival && is_news {
                 // Later than now, so that an episode that ended here and its successor differ in their start.
                 state.schedule.arrive(now.after(Duration::from_micros(1)));
             }
             groups.push(state);
         }
-        for (_, old) in states {
+        for (_, old) in former.rules {
             self.end(old, Reason::RuleRemoved, now);
         }
         self.put_in_force(groups);
@@ -115,18 +163,13 @@ impl Rules {
         }
     }
 
-    fn end(&mut self, mut old: RuleState, reason: Reason, now: Timestamp) {
+    fn end(&mut self, mut old: FormerRule, reason: Reason, now: Timestamp) {
         let source = self.settings.instance.clone();
         if let Some(episode) = old.book.over_limit.take() {
             self.outbox.push(limit_sender(&source, now, |sender| sender.cleared(&episode, reason, None)));
         }
-        let sender = Sender {
-            rule_id: &old.rule.id,
-            alert_name: &old.rule.name,
-            source: &source,
-            at: now,
-            moved_at: None,
-        };
+        let sender =
+            Sender { rule_id: &old.id, alert_name: &old.name, source: &source, at: now, moved_at: None };
         for event in old.book.close(sender, reason) {
             self.outbox.push(event);
         }

@@ -216,6 +216,17 @@ fn troubles(look: &Look<'_>) -> Vec<Trouble> {
             troubles.push(trouble);
         }
     }
+    troubles.extend(look.surroundings.concern.iter().map(|concern| {
+        Trouble {
+            weight: Weight::Trouble,
+            key: "state",
+            what: concern.clone(),
+            advice:
+                "Metrics and alerts go on; make room or mend the folder, and it is saved again by itself."
+                    .to_owned(),
+            detail: None,
+        }
+    }));
     let diagnostics = &look.surroundings.diagnostics;
     if look.own("signalbox_config_last_reload_successful") == Some(0.0) {
         troubles.push(Trouble {

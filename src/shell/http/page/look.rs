@@ -26,6 +26,8 @@ pub(super) struct Surroundings {
     pub(super) diagnostics: String,
     /// The last rejected events.
     pub(super) rejected: Arc<RejectedExamples>,
+    /// What a person should look after though it is ready.
+    pub(super) concern: Option<String>,
     /// How far back the past goes.
     pub(super) window: Duration,
     /// Entries that a tracker may hold.

@@ -299,7 +299,7 @@ fn run(path: &Path) -> Vec<String> {
     let types: Vec<EventType> = lane[1..].iter().map(|name| EventType::from_name(name).unwrap()).collect();
     match lane[0] {
         "core" => play(CoreMachine::new(&settings, &types), &name, &script),
-        _ => play(StreamMachine::new(&Arc::new(settings), &types), &name, &script),
+        _ => play(StreamMachine::new(&Arc::new(settings), &types, None), &name, &script),
     }
 }
 

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::engine::arrival::{Epoch, StreamNews};
+use crate::engine::arrival::{Epoch, Position, StreamNews};
 use crate::engine::fact::Fact;
 use crate::engine::time::Timestamp;
 use crate::engine::wire::EventType;
@@ -43,6 +43,19 @@ pub(super) struct Cursor {
     pub(super) stored: Option<Timestamp>,
     /// Which life of the stream, once it was seen.
     pub(super) epoch: Option<Epoch>,
+}
+
+impl Cursor {
+    /// Behind what was applied; before everything where nothing was.
+    fn after(position: Option<Position>) -> Self {
+        let Some(position) = position else { return Self::default() };
+        let at_cursor = position.applied.filter(|applied| applied.sequence == position.sequence);
+        Self {
+            sequence: position.sequence,
+            stored: at_cursor.map(|applied| applied.stored),
+            epoch: Some(position.epoch),
+        }
+    }
 }
 
 /// What the lane wants of the stream.
@@ -92,7 +105,7 @@ pub(crate) struct StreamMachine {
 
 impl StreamMachine {
     /// The lane of these types.
-    pub(crate) fn new(settings: &Arc<Settings>, types: &[EventType]) -> Self {
+    pub(crate) fn new(settings: &Arc<Settings>, types: &[EventType], position: Option<Position>) -> Self {
         let wanted = |event_type: &EventType| Wanted {
             event_type: *event_type,
             subject: settings.subjects.of(*event_type),
@@ -102,7 +115,7 @@ impl StreamMachine {
             wanted: types.iter().map(wanted).collect(),
             connection: None,
             stage: Stage::Away,
-            cursor: Cursor::default(),
+            cursor: Cursor::after(position.filter(|it| it.stream == settings.jetstream.stream)),
             first_look: None,
             missing: None,
             batch: Batch::default(),

@@ -1,0 +1,204 @@
+//! The file of a checkpoint: what it is, which version, and sections, each with its length and checksum.
+//!
+//! The first 16 bytes mean the same in every version: magic, version, checksum of both. So a version that is newer than
+//! this program is known as that, and a damaged one is not taken for it.
+
+use super::bytes::{Damage, Reader, Twin, Writer};
+use super::head::HeadTwin;
+use super::history::HistoryTwin;
+use super::rules::RulesTwin;
+use super::series::{RecentTwin, StoreTwin};
+use super::trackers::TrackersTwin;
+use super::window::WindowTwin;
+use crate::engine::time::Timestamp;
+
+/// How every state begins.
+const MAGIC: [u8; 8] = *b"SIGNLBOX";
+
+/// The version of what is written; older ones are read too.
+pub(crate) const VERSION: u32 = 1;
+
+/// Bytes before the first section.
+const HEADER_BYTES: usize = 16;
+
+/// What a section holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::engine) enum Section {
+    /// What is small.
+    Head,
+    /// Families, series and values.
+    Series,
+    /// The last events.
+    Recent,
+    /// The duplicate window.
+    Window,
+    /// The trackers.
+    Trackers,
+    /// Alerts and the outbox.
+    Rules,
+    /// The past.
+    History,
+}
+
+impl Section {
+    /// In the order of the file.
+    const ALL: [Self; 7] =
+        [Self::Head, Self::Series, Self::Recent, Self::Window, Self::Trackers, Self::Rules, Self::History];
+
+    const fn tag(self) -> u32 {
+        match self {
+            Self::Head => 1,
+            Self::Series => 2,
+            Self::Recent => 3,
+            Self::Window => 4,
+            Self::Trackers => 5,
+            Self::Rules => 6,
+            Self::History => 7,
+        }
+    }
+}
+
+/// The tag after the last section.
+const END: u32 = 0;
+
+/// One section of a checkpoint, written when it is asked for.
+pub(in crate::engine) trait Part: Send + Sync {
+    /// Appends its content.
+    fn append(&self, out: &mut Writer);
+}
+
+/// A part that is at hand as its twin.
+impl<T: Twin + Send + Sync> Part for T {
+    fn append(&self, out: &mut Writer) {
+        self.write(out);
+    }
+}
+
+/// Why a file is no state that can be gone on from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum StateError {
+    /// It does not begin as states do.
+    #[error("it is no state of signalbox")]
+    Foreign,
+    /// A later release wrote it.
+    #[error(
+        "a newer signalbox wrote it (version {version} of the format, this release reads up to {VERSION})"
+    )]
+    Newer {
+        /// Its version.
+        version: u32,
+    },
+    /// It is not as it was written.
+    #[error("it is damaged: {0}")]
+    Damaged(#[from] Damage),
+}
+
+pub(super) fn header() -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(HEADER_BYTES);
+    bytes.extend_from_slice(&MAGIC);
+    bytes.extend_from_slice(&VERSION.to_le_bytes());
+    bytes.extend_from_slice(&crc32fast::hash(&bytes).to_le_bytes());
+    bytes
+}
+
+pub(super) fn framed(section: Section, part: &dyn Part) -> Vec<u8> {
+    let mut out = Writer::default();
+    part.append(&mut out);
+    frame(section.tag(), &out.finish())
+}
+
+pub(super) fn end() -> Vec<u8> {
+    frame(END, &[])
+}
+
+fn frame(tag: u32, content: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(content.len() + 16);
+    bytes.extend_from_slice(&tag.to_le_bytes());
+    bytes.extend_from_slice(&(content.len() as u64).to_le_bytes());
+    bytes.extend_from_slice(content);
+    let checksum = crc32fast::hash(&bytes);
+    bytes.extend_from_slice(&checksum.to_le_bytes());
+    bytes
+}
+
+/// What a file held.
+#[derive(Debug, PartialEq)]
+pub(crate) struct SavedState {
+    pub(in crate::engine) head: HeadTwin,
+    pub(in crate::engine) series: StoreTwin,
+    pub(in crate::engine) recent: RecentTwin,
+    pub(in crate::engine) window: WindowTwin,
+    pub(in crate::engine) trackers: TrackersTwin,
+    pub(in crate::engine) rules: RulesTwin,
+    pub(in crate::engine) history: HistoryTwin,
+}
+
+impl SavedState {
+    /// The instant it is of.
+    pub(crate) const fn saved_at(&self) -> Timestamp {
+        self.head.now
+    }
+
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// It is no state, a newer one, or not as it was written.
+    pub(crate) fn read(bytes: &[u8]) -> Result<Self, StateError> {
+        let mut from = Reader::new(bytes);
+        read_header(&mut from)?;
+        let mut sections = Vec::with_capacity(Section::ALL.len());
+        for section in Section::ALL {
+            sections.push(unframed(&mut from, section.tag())?);
+        }
+        unframed(&mut from, END)?;
+        from.end()?;
+        let mut sections = sections.into_iter();
+        Ok(Self {
+            head: whole(sections.next())?,
+            series: whole(sections.next())?,
+            recent: whole(sections.next())?,
+            window: whole(sections.next())?,
+            trackers: whole(sections.next())?,
+            rules: whole(sections.next())?,
+            history: whole(sections.next())?,
+        })
+    }
+}
+
+fn read_header(from: &mut Reader<'_>) -> Result<(), StateError> {
+    let magic: [u8; 8] = from.array().map_err(|_| StateError::Foreign)?;
+    if magic != MAGIC {
+        return Err(StateError::Foreign);
+    }
+    let (version, checksum) = (from.array::<4>()?, u32::from_le_bytes(from.array()?));
+    let mut header = Vec::from(magic);
+    header.extend_from_slice(&version);
+    if crc32fast::hash(&header) != checksum {
+        return Err(Damage("its beginning does not match its checksum").into());
+    }
+    match u32::from_le_bytes(version) {
+        newer if newer > VERSION => Err(StateError::Newer { version: newer }),
+        0 => Err(Damage("it has no version").into()),
+        _ => Ok(()),
+    }
+}
+
+/// The content of the next section, which is to have this tag.
+fn unframed<'a>(from: &mut Reader<'a>, tag: u32) -> Result<&'a [u8], Damage> {
+    let mut again = from.clone();
+    let (found, len) = (u32::from_le_bytes(from.array()?), u64::from_le_bytes(from.array()?));
+    let len = usize::try_from(len).map_err(|_| Damage("a section is longer than what is left"))?;
+    let content = from.raw(len)?;
+    let framed = again.raw(len.saturating_add(12))?;
+    if crc32fast::hash(framed) != u32::from_le_bytes(from.array()?) {
+        return Err(Damage("a section does not match its checksum"));
+    }
+    if found == tag { Ok(content) } else { Err(Damage("a section is not where it should be")) }
+}
+
+fn whole<T: Twin>(content: Option<&[u8]>) -> Result<T, Damage> {
+    let mut from = Reader::new(content.unwrap_or_default());
+    let twin = T::read(&mut from)?;
+    from.end()?;
+    Ok(twin)
+}

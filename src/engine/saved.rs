@@ -1,0 +1,163 @@
+//! The engine as a checkpoint, and from one.
+
+use std::sync::Arc;
+
+use super::account::Account;
+use super::admission::duplicates::DuplicateWindow;
+use super::admission::majors::Majors;
+use super::arrival::position::Applied;
+use super::arrival::{CatchUp, Ending, Epoch, Owed, Position};
+use super::catalogue::{Catalogue, CatalogueState, Metric, Registered, Unrepeatable};
+use super::checkpoint::head::{AppliedTwin, HeadTwin, PositionTwin};
+use super::checkpoint::{Checkpoint, CheckpointAge, SavedState, Section, StateError};
+use super::config::Config;
+use super::fact::Kept;
+use super::history::History;
+use super::rules::notify::Notifier;
+use super::rules::reads::Watch;
+use super::rules::shown::ShownAlerts;
+use super::rules::{RuleSet, RuleSettings, Rules};
+use super::series::Store;
+use super::series::recent::RecentEvents;
+use super::time::Timestamp;
+use super::wire::{Decoder, EventId, Lane};
+use super::{Engine, State};
+
+impl Engine {
+    /// Everything that lives across a restart, as it is now, to be written elsewhere. Cheap: what is large is shared with
+    /// the engine, and copied when it is next written.
+    pub(crate) fn save(&mut self, now: Timestamp) -> Checkpoint {
+        self.frozen = None;
+        let core_types = self.decoder.types_of(Lane::Core);
+        let state = &mut self.state;
+        let now = state.advance(now);
+        state.tell_moved(now);
+        state.refresh(now);
+        state.retire();
+        let mut head = HeadTwin {
+            now,
+            position: state.position.as_ref().map(position_twin),
+            core_types: core_types.iter().map(|event_type| Arc::from(event_type.name())).collect(),
+            majors: state.majors.save(),
+            ..HeadTwin::default()
+        };
+        state.account.save(&mut head);
+        let (catalogue, trackers) = state.catalogue.save();
+        (head.recorded, head.slow_queries) = (catalogue.recorded, catalogue.slow_queries);
+        Checkpoint {
+            now,
+            age: if state.catch_up.is_present() { CheckpointAge::Present } else { CheckpointAge::Past },
+            parts: vec![
+                (Section::Head, Box::new(head)),
+                (Section::Series, Box::new(state.store.save())),
+                (Section::Recent, Box::new(state.recent.clone())),
+                (Section::Window, Box::new(state.window.save())),
+                (Section::Trackers, Box::new(trackers)),
+                (Section::Rules, Box::new(state.rules.save())),
+                (Section::History, Box::new(state.history.save())),
+            ],
+        }
+    }
+
+    /// Whether what would be saved now can be gone on from: not while it lives in a past that it does not remember.
+    pub(crate) const fn can_be_saved(&self) -> bool {
+        self.state.catch_up.rules_speak()
+    }
+
+    /// Goes on from a state, under this configuration and these rules: alerts of rules that changed or are gone end, as
+    /// with a reload, and a metric whose labels or buckets are others now begins anew (which ones is returned). Time
+    /// stands where the state was saved until [`Engine::await_stream`] or [`Engine::go_on`].
+    ///
+    /// # Errors
+    /// The state contradicts itself.
+    pub(crate) fn restore(
+        config: &Config,
+        rules: RuleSet,
+        saved: SavedState,
+        ending: Ending,
+    ) -> Result<(Self, Vec<Kept>), StateError> {
+        let now = saved.head.now;
+        let mut store = Store::restored(saved.series, (&config.limits).into())?;
+        store.set_park_after(config.park_after);
+        let (metrics, mut anew) = Registered::restored(&mut store, config, &saved.head.catalogue, now)?;
+        let account = Account::restored(metrics.clone(), &mut store, &saved.head, config.limits.series);
+        account.begin_process_anew(&mut store, now);
+        let mut catalogue = Catalogue::new(metrics.clone(), config);
+        let state = CatalogueState { recorded: saved.head.recorded, slow_queries: saved.head.slow_queries };
+        anew.extend(catalogue.restore(&mut store, (state, saved.trackers), config, now)?);
+        store.schedule_all();
+        let mut history = History::restored(&config.history, &saved.history)?;
+        history.retire(store.removed());
+        let mut notifier = Notifier::default();
+        notifier.configure(config);
+        let mut state = State {
+            now,
+            notifier,
+            catch_up: CatchUp::remembering(now),
+            position: saved.head.position.map(position_of),
+            window: DuplicateWindow::restored(saved.window)?.resized(config.dedupe.clone()),
+            majors: Majors::restored(saved.head.majors, config.deprecate_after),
+            recent: RecentEvents::restored(saved.recent),
+            shown: ShownAlerts::restored(metrics.family(Metric::OwnAlerts).id(), &store),
+            store,
+            catalogue,
+            account,
+            next_step: history.next_step(now),
+            history,
+            rules: Rules::restored(rules, RuleSettings::of(config), saved.rules, now)?,
+            watch: Watch::default(),
+            notices: Vec::new(),
+            owed: Owed::after(ending, &saved.head.core_types),
+        };
+        state.rules_changed();
+        state.write_annotations(now);
+        // The first look at the series that rules read is no arrival.
+        state.store.touched();
+        Ok((Self { decoder: Decoder::new(&config.wire(), &config.instance), state, frozen: None }, anew))
+    }
+}
+
+impl State {
+    /// Lets the counters begin anew whose events nobody repeats, once.
+    pub(super) fn begin_core_anew(&mut self, now: Timestamp) {
+        if let Some(types) = self.owed.core.take() {
+            let lost = Unrepeatable { lane: Lane::Core, types: &types };
+            self.account.begin_anew(&mut self.store, lost, now);
+        }
+    }
+
+    /// Messages that were applied after the state was saved have left the stream: its counters begin anew, once.
+    pub(super) fn begin_stream_anew(&mut self, now: Timestamp) {
+        if let Some(types) = self.owed.stream.take() {
+            let lost = Unrepeatable { lane: Lane::JetStream, types: &types };
+            self.account.begin_anew(&mut self.store, lost, now);
+        }
+    }
+}
+
+fn position_twin(position: &Position) -> PositionTwin {
+    PositionTwin {
+        stream: Arc::clone(&position.stream),
+        created: Arc::clone(&position.epoch.created),
+        rollbacks: position.epoch.rollbacks,
+        sequence: position.sequence,
+        applied: position.applied.map(|applied| AppliedTwin {
+            sequence: applied.sequence,
+            stored: applied.stored,
+            event_id: applied.event_id.map(|id| id.0),
+        }),
+    }
+}
+
+fn position_of(twin: PositionTwin) -> Position {
+    Position {
+        stream: twin.stream,
+        epoch: Epoch { created: twin.created, rollbacks: twin.rollbacks },
+        sequence: twin.sequence,
+        applied: twin.applied.map(|applied| Applied {
+            sequence: applied.sequence,
+            stored: applied.stored,
+            event_id: applied.event_id.map(EventId),
+        }),
+    }
+}

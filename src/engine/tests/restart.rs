@@ -1,0 +1,252 @@
+//! An engine that was saved and restored goes on as one that was not.
+
+use proptest::prelude::*;
+
+use super::super::checkpoint::SavedState;
+use super::*;
+
+const RULES: &str = "
+groups:
+  - name: arrival
+    rules:
+      - {alert: Backlog, expr: sum by (queue) (queue_depth), above: 2, clear_below: 1, for: 3s, keep_firing_for: 4s}
+      - {alert: Temperature, metric: temperature, above: 20, no_data: alert}
+      - {record: 'queue:depth:sum', expr: sum by (queue) (queue_depth)}
+  - name: interval
+    evaluate: interval
+    interval: 7s
+    limit: 1
+    rules:
+      - alert: Levels
+        metric: queue_depth
+        severities: {warning: {above: 1, for: 5s}, critical: {above: 3}}
+";
+
+/// One thing that happens.
+#[derive(Clone, Debug)]
+enum Happening {
+    Event { kind: u8, id: u8, choice: u8, value: u16 },
+    Passes { millis: u16 },
+    Confirmed,
+}
+
+fn happenings() -> impl Strategy<Value = Vec<Happening>> {
+    let event = (0..16_u8, 0..6_u8, 0..3_u8, 0..100_u16)
+        .prop_map(|(kind, id, choice, value)| Happening::Event { kind, id, choice, value });
+    let passes = (1..9_000_u16).prop_map(|millis| Happening::Passes { millis });
+    proptest::collection::vec(prop_oneof![6 => event, 2 => passes, 1 => Just(Happening::Confirmed)], 0..60)
+}
+
+fn recorded(name: &str, metric_type: &str, choice: u8, value: u16) -> (&'static str, String) {
+    let what = format!(r#""metric_name":"{name}","metric_type":"{metric_type}""#);
+    ("MetricRecorded", format!(r#"{what},"metric_value":{value},"tags":{{"place":"p{choice}"}}"#))
+}
+
+fn body(kind: u8, id: u8, choice: u8, value: u16) -> (&'static str, String) {
+    let queue = ["a", "b", ""][usize::from(choice)];
+    match kind {
+        0 | 1 => (
+            "JobQueued",
+            format!(
+                r#""job_id":"j{id}","job_type":"t","priority":"p{choice}","queue_name":"{queue}","payload_size":{value},"submitter":"s""#
+            ),
+        ),
+        2 => (
+            "JobStarted",
+            format!(r#""job_id":"j{id}","queue_name":"{queue}","worker_id":"w{choice}","worker_pid":1"#),
+        ),
+        3 => (
+            "JobCompleted",
+            format!(r#""job_id":"j{id}","duration_ms":{value},"retry_count":1,"result_size":2"#),
+        ),
+        4 => ("JobProgressUpdated", format!(r#""job_id":"j{id}","progress":0.{value},"message":"m""#)),
+        5 => (
+            "WorkerStarted",
+            format!(
+                r#""worker_id":"w{id}","queues":["a","{queue}"],"concurrency":{value},"hostname":"h","pid":1"#
+            ),
+        ),
+        6 => (
+            "WorkerStopped",
+            format!(r#""worker_id":"w{id}","reason":"crash","jobs_running":{choice},"uptime_seconds":3"#),
+        ),
+        7 => (
+            "CacheEntryCreated",
+            format!(
+                r#""cache_level":"L{choice}","cache_key":"k{id}","entry_type":"e","size_bytes":{value},"ttl_seconds":{choice},"source":"s""#
+            ),
+        ),
+        8 => (
+            "CacheEntryInvalidated",
+            format!(r#""cache_level":"L{choice}","cache_key":"k{id}","reason":"r","age_seconds":1"#),
+        ),
+        9 => (
+            "ProgressUpdated",
+            format!(
+                r#""transcript_id":"f{id}","progress":0.{value},"current_step":"c","status":"s{choice}""#
+            ),
+        ),
+        10 => (
+            "CacheWarmerStarted",
+            format!(r#""strategy":"s{choice}","target_entries":{value},"priority":"p""#),
+        ),
+        11 => (
+            "QueryExecuted",
+            format!(
+                r#""query_hash":"h{id}","query_type":"SELECT","table_name":"t","duration_ms":{value}00,"rows_affected":1,"used_index":"i""#
+            ),
+        ),
+        12 => recorded("temperature", "gauge", choice, value),
+        13 => recorded("shop.orders", "counter", choice, value),
+        14 => recorded("took_seconds", "histogram", choice, value),
+        _ => (
+            "AlertTriggered",
+            format!(
+                r#""alert_rule_id":"r{id}","alert_name":"n","severity":"warning","metric_name":"m","current_value":1,"threshold":0,"message":"m","source":"other","fingerprint":"f{choice}""#
+            ),
+        ),
+    }
+}
+
+/// A world with its time, in which things happen to an engine.
+struct World {
+    engine: Engine,
+    now: Timestamp,
+    events: u32,
+}
+
+impl World {
+    fn happen(&mut self, happening: &Happening) {
+        match happening {
+            Happening::Event { kind, id, choice, value } => {
+                self.events += 1;
+                let (event_type, fields) = body(*kind, *id, *choice, *value);
+                let event_id = if *value == 7 { 1 } else { self.events };
+                let payload = format!(
+                    r#"{{"event_id":"00000000-0000-0000-0000-{event_id:012x}","event_type":"{event_type}","timestamp":"{}",{fields}}}"#,
+                    self.now
+                );
+                let core = ["MetricRecorded", "ProgressUpdated", "JobProgressUpdated"].contains(&event_type);
+                let lane = if core { Lane::Core } else { Lane::JetStream };
+                let message = Message { subject: "events.x", headers: &[], payload: payload.as_bytes() };
+                self.engine.apply(lane, &[message], self.now);
+            }
+            Happening::Passes { millis } => {
+                let until = self.now.after(Duration::from_millis(u64::from(*millis)));
+                while self.engine.next_tick() <= until {
+                    self.now = self.now.max(self.engine.next_tick());
+                    self.engine.tick(self.now);
+                }
+                self.now = until;
+            }
+            Happening::Confirmed => {
+                let first = self.engine.outbox().next().map(|event| event.id);
+                if let Some(id) = first {
+                    self.engine.confirm(id, self.now);
+                }
+            }
+        }
+    }
+
+    fn restarted(mut self, config: &Config) -> Self {
+        let saved = SavedState::read(&self.engine.save(self.now).to_bytes()).unwrap();
+        let (engine, anew) = Engine::restore(config, rule_set(RULES), saved, Ending::Clean).unwrap();
+        assert_eq!(anew, []);
+        self.engine = engine;
+        self.engine.go_on(self.now);
+        self
+    }
+
+    /// What readers see: every sample but those of the sidecar's own that count since its start.
+    fn shown(&mut self) -> Vec<String> {
+        let scrape = Scrape { format: negotiate("application/openmetrics-text"), names: Vec::new() };
+        let text = String::from_utf8(self.engine.freeze(self.now).to_bytes(scrape)).unwrap();
+        let since_start = [
+            "signalbox_event_lag",
+            "signalbox_checkpoint",
+            "signalbox_history_bytes",
+            "signalbox_config_last_reload",
+            "signalbox_series ",
+        ];
+        let shown = text.lines().filter(|line| !since_start.iter().any(|own| line.contains(own)));
+        shown.map(str::to_owned).collect()
+    }
+}
+
+fn lines(saved: &SavedState) -> Vec<String> {
+    format!("{saved:#?}").lines().map(str::to_owned).collect()
+}
+
+/// The first place in which two texts differ.
+fn difference(left: &[String], right: &[String]) -> Option<(String, String)> {
+    let longest = left.len().max(right.len());
+    let line = |text: &[String], at: usize| text.get(at).cloned().unwrap_or_default();
+    (0..longest).map(|at| (line(left, at), line(right, at))).find(|(left, right)| left != right)
+}
+
+fn rule_set(text: &str) -> RuleSet {
+    let source = diagnostic::Source { name: "rules.yaml".into(), text: text.into() };
+    let metrics = catalogue::KnownMetrics::default();
+    let interval = INTERVAL_DEFAULT;
+    rules::load::load(&[source], &LoadContext { interval, metrics: &metrics, previous: None }).set
+}
+
+fn config() -> Config {
+    let mut config = Config::with_defaults("test");
+    config.limits.series_per_metric = 3;
+    config.limits.tracker_entries = 5;
+    config.dedupe.entries = 100;
+    config.park_after = Some(Duration::from_secs(20));
+    config
+}
+
+fn world(config: &Config) -> World {
+    World { engine: Engine::new(config, rule_set(RULES), at(0)), now: at(0), events: 1 }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn a_restart_at_any_point_changes_nothing(before in happenings(), after in happenings()) {
+        let config = config();
+        let (mut stayed, mut restarted) = (world(&config), world(&config));
+        for happening in &before {
+            stayed.happen(happening);
+            restarted.happen(happening);
+        }
+        // To save is to look at what time moved, as a scrape does.
+        stayed.engine.save(stayed.now);
+        let mut restarted = restarted.restarted(&config);
+        prop_assert_eq!(difference(&stayed.shown(), &restarted.shown()), None);
+        for happening in &after {
+            stayed.happen(happening);
+            restarted.happen(happening);
+            let (left, right): (Vec<_>, Vec<_>) =
+                (stayed.engine.outbox().collect(), restarted.engine.outbox().collect());
+            prop_assert!(left == right, "{left:?}\n{right:?}");
+        }
+        prop_assert_eq!(difference(&stayed.shown(), &restarted.shown()), None);
+    }
+
+    #[test]
+    fn what_was_restored_is_saved_as_it_was(before in happenings()) {
+        let config = config();
+        let mut world = world(&config);
+        for happening in &before {
+            world.happen(happening);
+        }
+        // The first restart begins to tell of checkpoints.
+        let mut again = || {
+            let bytes = world.engine.save(world.now).to_bytes();
+            let saved = SavedState::read(&bytes).unwrap();
+            world.engine = Engine::restore(&config, rule_set(RULES), saved, Ending::Clean).unwrap().0;
+            world.engine.go_on(world.now);
+            bytes
+        };
+        again();
+        let (bytes, again) = (again(), again());
+        let (first, second) = (SavedState::read(&bytes).unwrap(), SavedState::read(&again).unwrap());
+        prop_assert_eq!(difference(&lines(&first), &lines(&second)), None);
+    }
+}

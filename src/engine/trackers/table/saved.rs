@@ -1,0 +1,112 @@
+//! The table as its twin, and from it.
+
+use std::hash::{BuildHasher, Hash};
+
+use super::{Place, Row, Standing, Table};
+use crate::engine::checkpoint::bytes::Damage;
+use crate::engine::checkpoint::trackers::{EntryTwin, StandingTwin, TableTwin};
+use crate::engine::time::Timestamp;
+
+impl Place {
+    /// As it is written.
+    pub(in crate::engine::trackers) const fn twin(self) -> u32 {
+        self.0.get() - 1
+    }
+
+    fn of_twin(twin: u32) -> Self {
+        Self::nth(twin as usize)
+    }
+}
+
+impl<K: Copy + Eq + Hash, V> Table<K, V> {
+    /// The entries, those that moved longest ago first.
+    pub(in crate::engine::trackers) fn save<TK, TV>(
+        &self,
+        key: impl Fn(K) -> TK,
+        entry: impl Fn(&V) -> TV,
+    ) -> TableTwin<TK, TV> {
+        let mut rows = Vec::with_capacity(self.len());
+        for first in [self.alive.first, self.ended.first] {
+            let mut next = first;
+            while let Some((place, row)) = next.and_then(|place| Some((place, self.rows.get(place.index())?)))
+            {
+                if let Some(kept) = &row.entry {
+                    let standing = match row.standing {
+                        Standing::Alive => StandingTwin::Alive,
+                        Standing::Ended => StandingTwin::Ended,
+                    };
+                    let (key, moved, entry) = (key(row.key), row.moved, entry(kept));
+                    rows.push(EntryTwin { place: place.twin(), key, standing, moved, entry });
+                }
+                next = row.next;
+            }
+        }
+        TableTwin {
+            places: self.rows.len() as u32,
+            free: self.free.iter().map(|place| place.twin()).collect(),
+            rows,
+        }
+    }
+
+    /// The entries that were saved; `vacant` is a key for places that are free.
+    ///
+    /// # Errors
+    /// What was saved contradicts itself.
+    pub(in crate::engine::trackers) fn restored<TK, TV>(
+        twin: TableTwin<TK, TV>,
+        key: impl Fn(TK) -> K,
+        entry: impl Fn(TV) -> V,
+        vacant: K,
+    ) -> Result<Self, Damage> {
+        if twin.places as usize != twin.rows.len() + twin.free.len() {
+            return Err(Damage("a tracker has places for which nothing was saved"));
+        }
+        let mut table = Self::default();
+        table.rows.resize_with(twin.places as usize, || Row {
+            key: vacant,
+            entry: None,
+            standing: Standing::Ended,
+            moved: Timestamp::EPOCH,
+            previous: None,
+            next: None,
+        });
+        for saved in twin.rows {
+            let place = Place::of_twin(saved.place);
+            let row = table.rows.get_mut(place.index()).filter(|row| row.entry.is_none());
+            let row = row.ok_or(Damage("two entries of a tracker have one place"))?;
+            row.key = key(saved.key);
+            row.entry = Some(entry(saved.entry));
+            row.moved = saved.moved;
+            row.standing = match saved.standing {
+                StandingTwin::Alive => Standing::Alive,
+                StandingTwin::Ended => Standing::Ended,
+            };
+            table.index_restored(place)?;
+            table.append(place);
+        }
+        for place in twin.free.into_iter().map(Place::of_twin) {
+            if table.rows.get(place.index()).is_none_or(|row| row.entry.is_some()) {
+                return Err(Damage("a free place of a tracker is taken"));
+            }
+            table.free.push(place);
+        }
+        Ok(table)
+    }
+
+    fn index_restored(&mut self, place: Place) -> Result<(), Damage> {
+        let key = self.rows.get(place.index()).map(|row| row.key);
+        if key.is_none_or(|key| self.find(key).is_some()) {
+            return Err(Damage("a tracker has an entry twice"));
+        }
+        let Self { rows, index, hasher, .. } = self;
+        let hash = |place: &Place| rows.get(place.index()).map_or(0, |row| hasher.hash_one(row.key));
+        index.insert_unique(hash(&place), place, hash);
+        Ok(())
+    }
+
+    /// The entries with their places.
+    pub(in crate::engine::trackers) fn entries(&self) -> impl Iterator<Item = (Place, &V)> {
+        let rows = self.rows.iter().enumerate();
+        rows.filter_map(|(before, row)| Some((Place::nth(before), row.entry.as_ref()?)))
+    }
+}

@@ -1,0 +1,11 @@
+//! The state on disk: a folder with the last checkpoint and the one before it, written by a thread of its own.
+//!
+//! [`folder`] knows files; [`keeper`] decides when to save and says how it went. A folder that fails stops neither
+//! metrics nor alerts.
+
+mod begin;
+mod folder;
+mod keeper;
+
+pub(crate) use begin::{open, restore};
+pub(crate) use keeper::Keeper;

@@ -1,0 +1,131 @@
+//! The state folder, with the real program: what was counted survives any end of it.
+
+use std::path::Path;
+
+use serde_json::json;
+
+use super::bad_input::process::Process;
+use super::bad_input::scrape::Series;
+use super::support::{Nats, job_queued, metric_recorded, server_programs, wait_for};
+
+const APPLIED: &str = "signalbox_events_applied_total";
+
+/// Checkpoints follow each other closely.
+const OFTEN: &str = "state: {checkpoint_every: 100ms}\n";
+
+fn start(nats: &Nats, folder: &Path, config: &str) -> Process {
+    Process::start_with(&nats.url(), config, &["--state-dir", &folder.display().to_string()])
+}
+
+/// A scrape, where it is answered.
+fn shown(process: &Process) -> Option<Series> {
+    let answer = process.get("/metrics");
+    (answer.status == 200).then(|| Series::parse(&answer.body))
+}
+
+fn sum(series: &Series, name: &str) -> f64 {
+    series.of(name).filter_map(|(_, value)| value.parse::<f64>().ok()).sum()
+}
+
+/// A stream of every type that rides the JetStream lane.
+fn create_stream(nats: &Nats) {
+    nats.client()
+        .create_stream(&json!({"name": "EVENTS", "subjects": ["events.queue.*"], "storage": "file"}));
+}
+
+/// Stores this many `JobQueued` events from `first` on.
+fn store(nats: &Nats, first: u64, count: u64) {
+    let mut client = nats.client();
+    for number in first..first + count {
+        client.publish("events.queue.JobQueued", &job_queued(number));
+    }
+    client.flush();
+}
+
+/// Waits until so many events are counted; the scrape that shows them.
+fn wait_counted(process: &Process, count: f64) -> Series {
+    wait_for("the events", || shown(process).filter(|series| sum(series, "queue_jobs_queued_total") >= count))
+}
+
+#[test]
+fn what_was_counted_survives_kills_to_the_last_event() {
+    for program in server_programs() {
+        let nats = Nats::start(&program);
+        create_stream(&nats);
+        let folder = tempfile::tempdir().unwrap();
+        let mut stored = 0;
+        for round in 0..6 {
+            let process = start(&nats, folder.path(), OFTEN);
+            store(&nats, stored, 1_500);
+            stored += 1_500;
+            if round % 2 == 0 {
+                wait_for("a checkpoint", || folder.path().join("checkpoint").exists().then_some(()));
+                wait_counted(&process, stored as f64);
+            }
+            process.kill();
+        }
+        let process = start(&nats, folder.path(), OFTEN);
+        let series = wait_counted(&process, stored as f64);
+        assert_eq!(series.total(APPLIED, "jetstream"), stored as f64);
+        assert_eq!(sum(&series, "queue_jobs_queued_total"), stored as f64);
+        assert_eq!(sum(&series, "signalbox_events_duplicate_total"), 0.0);
+        assert!(process.has_logged(&["going on from the state".to_owned()]), "{}", process.log());
+        process.terminate();
+    }
+}
+
+#[test]
+fn what_core_nats_brought_survives_a_clean_stop_and_begins_anew_after_a_kill() {
+    for program in server_programs() {
+        let nats = Nats::start(&program);
+        create_stream(&nats);
+        let folder = tempfile::tempdir().unwrap();
+        let count = |process: &Process, wanted: f64| {
+            wait_for("the events", || {
+                shown(process).filter(|series| sum(series, "clicks_total") == wanted).map(drop)
+            });
+        };
+        let publish = |process: &Process, from: u64| {
+            process.wait_ready();
+            let mut client = nats.client();
+            for number in from..from + 10 {
+                client.publish("events.monitoring.MetricRecorded", &metric_recorded(number));
+            }
+            client.flush();
+        };
+        let process = start(&nats, folder.path(), OFTEN);
+        publish(&process, 0);
+        count(&process, 10.0);
+        process.terminate();
+        let process = start(&nats, folder.path(), OFTEN);
+        count(&process, 10.0);
+        publish(&process, 10);
+        count(&process, 20.0);
+        process.kill();
+        let process = start(&nats, folder.path(), OFTEN);
+        count(&process, 0.0);
+        publish(&process, 20);
+        count(&process, 10.0);
+        process.terminate();
+    }
+}
+
+#[test]
+fn a_folder_that_another_process_holds_is_refused_with_one_line() {
+    let program = server_programs().remove(0);
+    let nats = Nats::start(&program);
+    let folder = tempfile::tempdir().unwrap();
+    let _first = start(&nats, folder.path(), "");
+    let second = std::process::Command::new(env!("CARGO_BIN_EXE_signalbox"))
+        .args(["run", "--listen", "127.0.0.1:0", "--nats-url", &nats.url(), "--state-dir"])
+        .arg(folder.path())
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&second.stderr);
+    assert_eq!(second.status.code(), Some(2), "{said}");
+    assert!(
+        said.lines().last().unwrap_or_default().contains("another signalbox uses the state folder"),
+        "{said}"
+    );
+}
