@@ -25,6 +25,11 @@ impl Clock {
         Self { wall: Timestamp::EPOCH.after(since), start: Instant::now() }
     }
 
+    /// When it was started.
+    pub(crate) const fn started(&self) -> Timestamp {
+        self.wall
+    }
+
     /// The present instant.
     pub(crate) fn now(&self) -> Timestamp {
         self.wall.after(self.start.elapsed())

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::engine::labels::Labels;
+use crate::engine::promql::storage::Matcher;
 use crate::engine::promql::{EvalOutcome, QueryValue, Sample, SelectedSeries, Value as SampleValue};
 use crate::engine::rules::view::{AlertView, AlertingState, GroupView, Health, KindView, RuleView};
 use crate::engine::time::Timestamp;
@@ -27,10 +28,51 @@ pub(crate) fn outcome(outcome: &EvalOutcome, at: Timestamp) -> String {
 /// # Errors
 /// What `out` refuses.
 pub(crate) fn write_outcome(outcome: &EvalOutcome, at: Timestamp, out: &mut impl Write) -> io::Result<()> {
+    write_answer(outcome, at, None, out)
+}
+
+/// What a query cost.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct QueryStats {
+    /// How long it waited for a thread.
+    pub(crate) waited: Duration,
+    /// How long its evaluation took.
+    pub(crate) evaluated: Duration,
+    /// How many samples it held and showed to functions.
+    pub(crate) samples: usize,
+}
+
+impl QueryStats {
+    fn to_json(self) -> Value {
+        let (waited, evaluated) = (self.waited.as_secs_f64(), self.evaluated.as_secs_f64());
+        json!({
+            "timings": {
+                "evalTotalTime": evaluated,
+                "resultSortTime": 0,
+                "queryPreparationTime": 0,
+                "innerEvalTime": evaluated,
+                "execQueueTime": waited,
+                "execTotalTime": waited + evaluated,
+            },
+            "samples": { "totalQueryableSamples": self.samples, "peakSamples": self.samples },
+        })
+    }
+}
+
+/// The same, with what it cost where that is asked for.
+///
+/// # Errors
+/// What `out` refuses.
+pub(crate) fn write_answer(
+    outcome: &EvalOutcome,
+    at: Timestamp,
+    stats: Option<QueryStats>,
+    out: &mut impl Write,
+) -> io::Result<()> {
     out.write_all(b"{\"data\":{\"result\":")?;
     let kind = match &outcome.value {
         QueryValue::Scalar(number) => {
-            write_pair(out, at.millis(), *number)?;
+            write!(out, "[{},\"{}\"]", seconds(at.millis()), scalar(*number))?;
             "scalar"
         }
         QueryValue::String(text) => {
@@ -46,7 +88,11 @@ pub(crate) fn write_outcome(outcome: &EvalOutcome, at: Timestamp, out: &mut impl
             "matrix"
         }
     };
-    write!(out, ",\"resultType\":\"{kind}\"}}")?;
+    write!(out, ",\"resultType\":\"{kind}\"")?;
+    if let Some(stats) = stats {
+        write!(out, ",\"stats\":{}", stats.to_json())?;
+    }
+    out.write_all(b"}")?;
     if !outcome.infos.is_empty() {
         write!(out, ",\"infos\":{}", json!(outcome.infos))?;
     }
@@ -187,6 +233,11 @@ pub(crate) fn float(number: f64) -> String {
     }
 }
 
+/// A number alone, which Prometheus writes without an exponent whatever its size.
+fn scalar(number: f64) -> String {
+    if number.is_finite() { format!("{number}") } else { float(number) }
+}
+
 /// A number as Go's `%e` writes it with the fewest digits: `1e+00`.
 fn exponential(number: f64) -> String {
     if !number.is_finite() {
@@ -209,6 +260,8 @@ pub(crate) struct RuleFilter {
     pub(crate) groups: Vec<String>,
     /// Files.
     pub(crate) files: Vec<String>,
+    /// Selectors on the labels of rules; all rules where there is none.
+    pub(crate) selectors: Vec<Vec<Matcher>>,
     /// Whether alerts are shown.
     pub(crate) alerts: ShowAlerts,
 }
@@ -233,7 +286,12 @@ impl RuleFilter {
             KindView::Recording => "record",
             KindView::Alerting { .. } => "alert",
         };
-        (self.kind.is_empty() || self.kind == kind) && takes(&self.names, &rule.name)
+        let label = |name: &str| rule.labels.iter().find(|(label, _)| label.as_ref() == name);
+        let meets =
+            |matcher: &Matcher| matcher.condition.holds(label(&matcher.name).map_or("", |(_, value)| value));
+        let is_selected =
+            self.selectors.is_empty() || self.selectors.iter().any(|matchers| matchers.iter().all(meets));
+        (self.kind.is_empty() || self.kind == kind) && takes(&self.names, &rule.name) && is_selected
     }
 }
 
@@ -250,7 +308,7 @@ pub(crate) fn rules(groups: &[Arc<GroupView>], filter: &RuleFilter) -> Value {
             .filter(|rule| filter.takes_rule(rule))
             .map(|one| rule(one, filter.alerts))
             .collect();
-        let filtered = !filter.kind.is_empty() || !filter.names.is_empty();
+        let filtered = !filter.kind.is_empty() || !filter.names.is_empty() || !filter.selectors.is_empty();
         (!filtered || !rules.is_empty()).then(|| {
             json!({
                 "name": group.name.as_ref(),
@@ -273,7 +331,9 @@ fn rule(rule: &RuleView, show: ShowAlerts) -> Value {
         rule.labels.iter().map(|(name, value)| (name.to_string(), json!(value.as_ref()))).collect();
     put("name", json!(rule.name.as_ref()));
     put("query", json!(rule.query.as_ref()));
-    put("labels", Value::Object(pairs));
+    if !pairs.is_empty() || rule.kind != KindView::Recording {
+        put("labels", Value::Object(pairs));
+    }
     put("health", json!(rule.health.name()));
     put("evaluationTime", json!(rule.evaluation_time.as_secs_f64()));
     put("lastEvaluation", json!(rule.last_evaluation.map_or_else(|| NEVER.to_owned(), |at| at.to_string())));
@@ -371,6 +431,10 @@ mod tests {
         let native = r#"{"count":"4","sum":"5","buckets":[[0,"0.5","1","1"],[0,"2","4","3"]]}"#;
         let cases = [
             (QueryValue::Scalar(2.5), r#"{"resultType":"scalar","result":[1.5,"2.5"]}"#.to_owned()),
+            (
+                QueryValue::Scalar(1.5e22),
+                r#"{"resultType":"scalar","result":[1.5,"15000000000000000000000"]}"#.to_owned(),
+            ),
             (
                 QueryValue::Vector(vec![(set(), sample("2.5"))]),
                 r#"{"resultType":"vector","result":[{"metric":{"a":"b"},"value":[1.5,"2.5"]}]}"#.to_owned(),

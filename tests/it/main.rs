@@ -10,6 +10,7 @@
 
 mod alertmanager;
 mod alerts;
+mod api;
 mod bad_input;
 mod browser;
 mod cli;

@@ -2,6 +2,7 @@
 //! does and the field that the program reads follow from the line here.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Grid;
@@ -111,6 +112,8 @@ section! {
     beside {
         /// Where the instants of rule groups lie; no key of the file, since it is the command's affair.
         grid: Grid,
+        /// The file as it was written, secrets painted over.
+        written: Arc<str>,
     }
 }
 

@@ -83,7 +83,8 @@ impl Config {
         let root = findings.document();
         let values = root.as_ref().map(|root| findings.section(root, Self::KEYS, "")).unwrap_or_default();
         let values = Values(values);
-        let config = Self::of_values(&values);
+        let mut config = Self::of_values(&values);
+        config.written = secrets::painted(source, root.as_ref());
         checks::check(&config, &values, &mut findings);
         for fault in outside(&config) {
             let span = root.as_ref().map_or(0..0, |root| faults::place(root, &fault.key));

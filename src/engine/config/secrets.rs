@@ -10,18 +10,23 @@ const SECRET_KEYS: [&str; 4] = ["password", "token", "nkey", "credentials"];
 
 /// The diagnostics with every secret of their source painted over, byte for byte so that places stay true.
 pub(super) fn masked(source: &Source, node: Option<&Node>, diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let text = painted(source, node);
+    if text == source.text {
+        return diagnostics;
+    }
+    let painted = Source { name: Arc::clone(&source.name), text };
+    diagnostics.into_iter().map(|diagnostic| Diagnostic { source: painted.clone(), ..diagnostic }).collect()
+}
+
+/// The text of a file with every secret painted over, byte for byte.
+pub(super) fn painted(source: &Source, node: Option<&Node>) -> Arc<str> {
     let mut bytes = source.text.as_bytes().to_vec();
     paint_urls(&source.text, &mut bytes);
     match node {
         Some(node) => paint_nodes(node, &mut bytes),
         None => paint_lines(&source.text, &mut bytes),
     }
-    if bytes == source.text.as_bytes() {
-        return diagnostics;
-    }
-    let text: Arc<str> = Arc::from(String::from_utf8_lossy(&bytes));
-    let painted = Source { name: Arc::clone(&source.name), text };
-    diagnostics.into_iter().map(|diagnostic| Diagnostic { source: painted.clone(), ..diagnostic }).collect()
+    Arc::from(String::from_utf8_lossy(&bytes))
 }
 
 /// Paints what follows a secret's key on its line, where the text is no YAML and nothing better is known.

@@ -18,14 +18,27 @@ pub(crate) use chunks::Chunks;
 pub use chunks::Filled;
 pub use format::{Escaping, Format, Syntax, negotiate};
 
-use crate::engine::series::Frozen;
+use crate::engine::labels::Labels;
 use crate::engine::series::recent::{FrozenEvents, RecentEvents};
+use crate::engine::series::{Exemplar, Frozen};
+use crate::engine::time::Timestamp;
 
 /// Everything a scrape shows, at one instant. A clone is cheap and shows the same.
 #[derive(Clone, Debug)]
 pub struct FrozenMetrics {
     frozen: Arc<Frozen>,
     events: FrozenEvents,
+}
+
+/// An exemplar as readers see it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct ShownExemplar {
+    /// `event_id`, and what else is known of the event.
+    pub(crate) labels: Labels,
+    /// What the event added or observed.
+    pub(crate) value: f64,
+    /// The event's own timestamp.
+    pub(crate) timestamp: Timestamp,
 }
 
 /// What a scraper asked for.
@@ -46,6 +59,17 @@ impl FrozenMetrics {
     /// The store they came from.
     pub(in crate::engine) fn store(&self) -> &Frozen {
         &self.frozen
+    }
+
+    /// What is known of an exemplar's event, while it is among the last ones.
+    pub(in crate::engine) fn shown(&self, exemplar: Exemplar) -> Option<ShownExemplar> {
+        let shown = exemplar::Shown::of(exemplar, &self.events)?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Some(ShownExemplar {
+            labels: Labels::collect(shown.labels().map(|(name, value)| (name, text(value)))),
+            value: shown.value,
+            timestamp: shown.timestamp,
+        })
     }
 
     /// The answer to a scrape, in chunks.

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use crate::engine::exposition::{Chunks, FrozenMetrics, Scrape};
 use crate::engine::history::{Past, Timeline};
-use crate::engine::promql::storage::Patience;
+use crate::engine::labels::Labels;
+use crate::engine::promql::storage::{Matcher, Patience};
 use crate::engine::promql::{self, EvalError, EvalOutcome, EvalSettings, Expr, QueryTimes};
 use crate::engine::rules::ended::EndedAlerts;
 use crate::engine::rules::view::{AlertView, GroupView, alerts_of};
@@ -15,6 +16,8 @@ use crate::engine::series::{FamilySpec, Frozen, FrozenFamily};
 use crate::engine::time::Timestamp;
 
 pub(crate) use cardinality::Cardinality;
+
+pub(crate) use crate::engine::exposition::ShownExemplar;
 
 /// Every series with its past, the last events, the rules and their alerts, at one instant.
 #[derive(Clone, Debug)]
@@ -102,6 +105,16 @@ impl FrozenInstant {
     /// Every series with its past, as the evaluator reads it.
     pub(in crate::engine) fn past<'a>(&'a self, patience: &'a dyn Patience) -> Past<'a, Frozen> {
         Past { store: self.metrics.store(), timeline: &self.timeline, now: self.now, patience }
+    }
+
+    /// The exemplars of the series that match, each with their labels.
+    pub(crate) fn exemplars(
+        &self,
+        matchers: &[Matcher],
+        patience: &dyn Patience,
+    ) -> Vec<(Labels, ShownExemplar)> {
+        let found = self.past(patience).exemplars(matchers);
+        found.into_iter().filter_map(|(labels, one)| Some((labels, self.metrics.shown(one)?))).collect()
     }
 
     /// The rule groups with the state of each rule.

@@ -9,10 +9,10 @@ use super::timeline::Timeline;
 use super::written::Samples;
 use crate::engine::labels::{Labels, METRIC_NAME};
 use crate::engine::metric::bound::BUCKET_BOUND;
-use crate::engine::metric::{Part, sample_names};
+use crate::engine::metric::{MetricType, Part, sample_names};
 use crate::engine::promql::storage::{Halt, Matcher, Patience, Selection};
 use crate::engine::promql::{Sample, SelectedSeries, Storage};
-use crate::engine::series::{FamilyId, SeriesId, SeriesSource, Store};
+use crate::engine::series::{Exemplar, FamilyId, Frozen, SeriesId, SeriesSource, Store};
 use crate::engine::time::Timestamp;
 
 /// Every series at `now`, with its past.
@@ -57,6 +57,31 @@ impl Past<'_, Store> {
             found.extend(matching.filter_map(|entry| self.store.id_of(entry.slot)));
         }
         found.dedup();
+        found
+    }
+}
+
+impl Past<'_, Frozen> {
+    /// The exemplars of the sample series that match.
+    pub(in crate::engine) fn exemplars(&self, matchers: &[Matcher]) -> Vec<(Labels, Exemplar)> {
+        let mut found = Vec::new();
+        for (family, part) in self.candidates(matchers) {
+            let is_exemplified = match part {
+                Part::Value => self.store.family_spec(family).metric_type == MetricType::Counter,
+                Part::Bucket => true,
+                Part::Sum | Part::Count | Part::Created => false,
+            };
+            if !is_exemplified || self.halted().is_some() {
+                continue;
+            }
+            let entries = self.timeline.labels.entries(self.store, family, part);
+            for entry in entries.matching(matchers) {
+                let cell = u32::try_from(entry.bucket).ok().and_then(|bucket| entry.cell.checked_add(bucket));
+                if let Some(exemplar) = cell.and_then(|cell| self.store.exemplar(cell)) {
+                    found.push((entry.labels.clone(), exemplar));
+                }
+            }
+        }
         found
     }
 }

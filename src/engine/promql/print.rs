@@ -60,7 +60,8 @@ impl fmt::Display for Expr {
 }
 
 impl Sign {
-    pub(super) const fn symbol(self) -> &'static str {
+    /// How it is written.
+    pub(crate) const fn symbol(self) -> &'static str {
         match self {
             Self::Plus => "+",
             Self::Minus => "-",

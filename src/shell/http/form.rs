@@ -28,9 +28,6 @@ pub(crate) enum FormError {
     /// It does not come.
     #[error("the request's body did not come within {0:?}")]
     TooSlow(Duration),
-    /// A parameter that must be there.
-    #[error("missing parameter {0:?}")]
-    Missing(&'static str),
     /// A value that cannot be read.
     #[error("invalid parameter {name:?}: cannot parse {value:?} to a valid {what}")]
     Invalid {
@@ -41,6 +38,19 @@ pub(crate) enum FormError {
         /// What it should be.
         what: &'static str,
     },
+    /// A time that may be left out, and cannot be read.
+    #[error(
+        "invalid parameter {name:?}: Invalid time value for '{name}': cannot parse {value:?} to a valid timestamp"
+    )]
+    InvalidTime {
+        /// The parameter.
+        name: &'static str,
+        /// Its value.
+        value: String,
+    },
+    /// A number that is none.
+    #[error("{0} must be a number")]
+    NoNumber(&'static str),
 }
 
 impl Form {
@@ -91,35 +101,59 @@ impl Form {
         self.pairs.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// A parameter that must be there.
-    pub(crate) fn required(&self, name: &'static str) -> Result<&str, FormError> {
-        self.get(name).ok_or(FormError::Missing(name))
+    /// A whole number.
+    pub(crate) fn number(&self, name: &'static str) -> Result<Option<i64>, FormError> {
+        let Some(value) = self.get(name) else { return Ok(None) };
+        value.parse().map(Some).map_err(|_| FormError::NoNumber(name))
     }
 
-    /// An instant: seconds since the epoch, or RFC 3339.
+    /// An instant that may be left out: seconds since the epoch, or RFC 3339.
     pub(crate) fn time(&self, name: &'static str) -> Result<Option<Timestamp>, FormError> {
         let Some(value) = self.get(name) else { return Ok(None) };
-        let invalid = || FormError::Invalid { name, value: value.to_owned(), what: "timestamp" };
-        if let Ok(seconds) = value.parse::<f64>() {
-            let in_range = seconds.is_finite() && seconds.abs() < 9e12;
-            return if in_range {
-                Ok(Some(Timestamp::from_micros((seconds * 1e6).round() as i64)))
-            } else {
-                Err(invalid())
-            };
-        }
-        let time = chrono::DateTime::parse_from_rfc3339(value).map_err(|_| invalid())?;
-        Ok(Some(Timestamp::from_micros(time.timestamp_micros())))
+        time_of(value).map(Some).ok_or_else(|| FormError::InvalidTime { name, value: value.to_owned() })
     }
 
-    /// A span: seconds, or a Prometheus duration.
+    /// An instant that must be there.
+    pub(crate) fn required_time(&self, name: &'static str) -> Result<Timestamp, FormError> {
+        let value = self.get(name).unwrap_or("");
+        let invalid = || FormError::Invalid { name, value: value.to_owned(), what: "timestamp" };
+        time_of(value).ok_or_else(invalid)
+    }
+
+    /// A span that may be left out: seconds, or a Prometheus duration.
     pub(crate) fn span(&self, name: &'static str) -> Result<Option<Duration>, FormError> {
         let Some(value) = self.get(name) else { return Ok(None) };
-        let invalid = || FormError::Invalid { name, value: value.to_owned(), what: "duration" };
-        match value.parse::<f64>() {
-            Ok(seconds) => Duration::try_from_secs_f64(seconds).map(Some).map_err(|_| invalid()),
-            Err(_) => parse_duration(value).map(Some).map_err(|_| invalid()),
+        span_of(value).map(Some).ok_or_else(|| Self::no_span(name, value))
+    }
+
+    /// A span that must be there.
+    pub(crate) fn required_span(&self, name: &'static str) -> Result<Duration, FormError> {
+        let value = self.get(name).unwrap_or("");
+        span_of(value).ok_or_else(|| Self::no_span(name, value))
+    }
+
+    fn no_span(name: &'static str, value: &str) -> FormError {
+        FormError::Invalid { name, value: value.to_owned(), what: "duration" }
+    }
+}
+
+fn time_of(value: &str) -> Option<Timestamp> {
+    match value.parse::<f64>() {
+        Ok(seconds) if seconds.is_finite() && seconds.abs() < 9e12 => {
+            Some(Timestamp::from_micros((seconds * 1e6).round() as i64))
         }
+        Ok(_) => None,
+        Err(_) => {
+            let time = chrono::DateTime::parse_from_rfc3339(value).ok()?;
+            Some(Timestamp::from_micros(time.timestamp_micros()))
+        }
+    }
+}
+
+fn span_of(value: &str) -> Option<Duration> {
+    match value.parse::<f64>() {
+        Ok(seconds) => Duration::try_from_secs_f64(seconds).ok(),
+        Err(_) => parse_duration(value).ok(),
     }
 }
 

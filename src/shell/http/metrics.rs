@@ -84,6 +84,11 @@ fn joined(headers: &HeaderMap, name: &HeaderName) -> String {
     values.join(",")
 }
 
+/// Whether a client takes gzip.
+pub(super) fn takes_gzip(headers: &HeaderMap) -> bool {
+    encoding(&joined(headers, &header::ACCEPT_ENCODING)) == Encoding::Gzip
+}
+
 /// The encoding the client likes best, gzip where it likes both alike (RFC 9110, section 12.5.3).
 fn encoding(accepted: &str) -> Encoding {
     let (mut gzip, mut zstd, mut any) = (None, None, None);

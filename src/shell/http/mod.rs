@@ -4,10 +4,11 @@
 //! headers.
 
 pub(crate) mod answers;
-pub(crate) mod api;
+mod api;
 mod connections;
 pub(crate) mod form;
 pub(crate) mod metrics;
+mod packed;
 mod page;
 mod pieces;
 pub(crate) mod queries;
@@ -19,7 +20,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::Method;
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{get, post};
 use hyper::server::conn::http1;
@@ -97,7 +98,9 @@ pub(crate) fn router(web: Web, routes: Routes) -> Router {
         .route("/-/ready", get(answers::ready))
         .route("/readyz", get(answers::ready));
     if routes != Routes::Admin {
-        router = router.route("/metrics", get(metrics::scrape));
+        router = router
+            .route("/metrics", get(metrics::scrape))
+            .route("/federate", get(api::federate::federate).layer(from_fn(packed::pack)));
     }
     if routes != Routes::Public {
         router = router

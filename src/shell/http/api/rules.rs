@@ -1,0 +1,55 @@
+//! Rules and alerts, and whom they are told.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::Request;
+use serde_json::json;
+
+use crate::shell::http::Web;
+use crate::shell::http::form::Form;
+use crate::shell::prometheus_json::{self as json, RuleFilter, ShowAlerts};
+
+use super::{Answer, ApiError, answer, selector};
+
+/// The words Go reads as true.
+const TRUE_WORDS: [&str; 6] = ["1", "t", "T", "true", "TRUE", "True"];
+
+/// `/rules`
+pub(super) async fn rules(State(web): State<Web>, request: Request<Body>) -> Answer {
+    let form = Form::read(request, web.body_bytes_max).await?;
+    let kind = form.get("type").unwrap_or("").to_lowercase();
+    if !["", "alert", "record"].contains(&kind.as_str()) {
+        return Err(ApiError::RuleType(kind));
+    }
+    let all = |name| form.all(name).filter(|value| !value.is_empty()).map(str::to_owned).collect();
+    let is_short = form.get("exclude_alerts").is_some_and(|word| TRUE_WORDS.contains(&word));
+    let texts = form.all("match[]").filter(|text| !text.is_empty());
+    let filter = RuleFilter {
+        kind,
+        names: all("rule_name[]"),
+        groups: all("rule_group[]"),
+        files: all("file[]"),
+        selectors: texts
+            .map(|text| Ok(selector("match[]", text)?.matchers))
+            .collect::<Result<Vec<_>, ApiError>>()?,
+        alerts: if is_short { ShowAlerts::No } else { ShowAlerts::Yes },
+    };
+    let instant = web.mailbox.freeze().await?;
+    Ok(answer(&json::rules(instant.groups(), &filter)))
+}
+
+/// `/alerts`
+pub(super) async fn alerts(State(web): State<Web>) -> Answer {
+    let instant = web.mailbox.freeze().await?;
+    Ok(answer(&json::alerts(&instant.alerts())))
+}
+
+/// `/alertmanagers`
+pub(super) async fn alertmanagers(State(web): State<Web>) -> Answer {
+    let config = web.config.get();
+    let urls = config.alertmanager.urls.iter().map(|url| json!({ "url": format!("{url}/api/v2/alerts") }));
+    Ok(answer(&json::success(json!({
+        "activeAlertmanagers": urls.collect::<Vec<_>>(),
+        "droppedAlertmanagers": [],
+    }))))
+}
