@@ -75,7 +75,7 @@ fn types(look: &Look<'_>) -> Markup {
                 div.scroll tabindex="0" role="group" aria-label="Events by type and lane" { table.tight {
                     thead { tr { th scope="col" { "Type" } th.wide scope="col" { "Lane" }
                         th.number scope="col" { "Now" } th.wide scope="col" { "Last 15 min" }
-                        th.number scope="col" { "Received" } th.number.wide scope="col" { "Applied" }
+                        th.number.wide scope="col" { "Received" } th.number.wide scope="col" { "Applied" }
                         th.number.wide scope="col" { "Duplicate" } th scope="col" { "Last applied" } } }
                     tbody { @for (key, row) in rows.iter().take(TYPES_MAX) {
                         (type_row(look, key, row, seen.get(&key.0).copied()))
@@ -95,7 +95,7 @@ fn type_row(look: &Look<'_>, key: &(String, String), row: &OfType, seen: Option<
             td.wide { (lane) }
             td.number { (Measure::default().text(row.rate)) "/s" }
             td.spark-cell.wide { (spark(look, key)) }
-            td.number { (count(row.received)) }
+            td.number.wide { (count(row.received)) }
             td.number.wide { (count(row.applied)) }
             td.number.wide { (count(row.duplicate)) }
             td {

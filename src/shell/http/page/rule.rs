@@ -71,7 +71,7 @@ pub(super) fn alerting<'a>(rule: &InForce<'a>) -> Option<(&'a Alerting, &'a [Ale
 /// Why it does or does not fire, in a sentence.
 fn why(rule: &InForce<'_>, values: &[(Labels, f64)]) -> Markup {
     let Some((alerting, alerts)) = alerting(rule) else {
-        return html! { p { "Records " (words::count(values.len(), "series")) " now." } };
+        return html! { p { "Records " (words::thousands(values.len() as u64)) " series now." } };
     };
     let measure = measure(rule.rule);
     let firing = alerts.iter().filter(|alert| alert.fired_at.is_some()).count();

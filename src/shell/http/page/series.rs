@@ -27,7 +27,7 @@ pub(super) fn page(look: &Look<'_>) -> Markup {
     let (own, fed): (Vec<_>, Vec<_>) = full.iter().partition(|metric| is_own(metric));
     html! {
         h1 { "Series" }
-        div.sum { p { strong { (words::count(series, "series").replace("seriess", "series")) } " of "
+        div.sum { p { strong { (words::thousands(series as u64)) " series" } " of "
             (words::count(full.len(), "metric")) ", of at most " (words::thousands(most as u64))
             " in all and " (words::thousands(per_metric as u64)) " of one metric. " }
         meter.wide min="0" max=(most) high=(most / 10 * 8) value=(series) aria-label="Series of the limit" {} }

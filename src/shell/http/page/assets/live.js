@@ -5,6 +5,8 @@
   const SILENCE_MAX_MS = 7000;
   const RETRY_MS = 3000;
   const HIDDEN_EVERY_MS = 15000;
+  // Browsers let a hidden page wake once a minute.
+  const HIDDEN_SILENCE_MAX_MS = 100000;
   const live = document.getElementById("live");
   if (!live) return;
   let heard = Date.now();
@@ -56,7 +58,7 @@
   // How old what is shown is; grey where nothing comes any more.
   function age() {
     const since = Date.now() - heard;
-    const silent = since > SILENCE_MAX_MS && !document.hidden;
+    const silent = since > (document.hidden ? HIDDEN_SILENCE_MAX_MS : SILENCE_MAX_MS);
     const banner = document.getElementById("banner");
     const freshness = document.getElementById("freshness");
     if (!banner || !freshness) return;
@@ -89,6 +91,7 @@
       if (source && source.readyState === EventSource.CLOSED) {
         close();
         retry = setTimeout(open, RETRY_MS);
+        look();
       }
     };
   }
