@@ -86,7 +86,7 @@ impl Engine {
         let state = CatalogueState { recorded: saved.head.recorded, slow_queries: saved.head.slow_queries };
         anew.extend(catalogue.restore(&mut store, (state, saved.trackers), config, now)?);
         store.schedule_all();
-        let mut history = History::restored(&config.history, &saved.history)?;
+        let mut history = History::restored(&config.history, saved.history)?;
         history.retire(store.removed());
         let mut notifier = Notifier::default();
         notifier.configure(config);

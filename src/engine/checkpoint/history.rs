@@ -23,8 +23,9 @@ twin! {
     /// The arrivals between two instants of the grid.
     struct StepTwin {
         after: i64,
-        /// Each with the families that were sampled.
-        instants: Vec<(i64, Vec<u32>)>,
+        times: Vec<i64>,
+        /// By family, the numbers of the arrivals that sampled it.
+        numbers: Vec<(u32, Vec<u32>)>,
     }
 }
 
@@ -95,8 +96,10 @@ twin! {
     struct WrittenTwin {
         labels: Labels,
         samples: Vec<WrittenSampleTwin>,
-        /// How many of the last ones stand open, and how many of those are thinned.
-        open: (u32, u32),
+        /// How many of the first ones are never written again.
+        full: u32,
+        /// How many of those behind them are thinned.
+        thinned: u32,
     }
 }
 

@@ -1,5 +1,7 @@
 //! The changes of a page of cells over some places, packed; never written again.
 
+mod saved;
+
 use super::codec::{Codec, Place};
 use super::column::{CellIndex, CellSet};
 

@@ -1,5 +1,7 @@
 //! What changed in a page of cells at one instant.
 
+mod saved;
+
 use super::codec::Place;
 
 /// Cells of a page: as many as a page of the store has, so that both are walked together.

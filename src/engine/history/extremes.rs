@@ -1,6 +1,8 @@
 //! What is left of the arrivals of older steps: the lowest and the highest sample of each gauge in each step
 //! (`CONTRACT.md`, "What a rule sees"). The last of a step is the grid's own.
 
+mod saved;
+
 use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -1,6 +1,8 @@
 //! Series that left the store while their past is in the window. Their values stay where they were, in the past of
 //! their cells, which others may use by now.
 
+mod saved;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;

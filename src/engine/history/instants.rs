@@ -1,5 +1,9 @@
 //! The instants at which series were sampled: the grid of steps, and the arrivals that had rules evaluated.
 
+mod saved;
+
+pub(super) use saved::InstantTwins;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;

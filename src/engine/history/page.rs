@@ -4,6 +4,8 @@
 //! take turns, so that no step has them all to pack. Blocks and columns are never written again: a frozen view shares
 //! them, and the page itself, which is copied before it is next written, is a list of them.
 
+mod saved;
+
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;

@@ -1,5 +1,7 @@
 //! Series that rules write themselves: recording rules, `ALERTS` and `ALERTS_FOR_STATE`.
 
+mod saved;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 

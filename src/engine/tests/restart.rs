@@ -10,8 +10,11 @@ groups:
   - name: arrival
     rules:
       - {alert: Backlog, expr: sum by (queue) (queue_depth), above: 2, clear_below: 1, for: 3s, keep_firing_for: 4s}
+      - {alert: Burst, metric: queue_jobs_queued_total, stat: increase, window: 20s, by: [queue], above: 2}
       - {alert: Temperature, metric: temperature, above: 20, no_data: alert}
       - {record: 'queue:depth:sum', expr: sum by (queue) (queue_depth)}
+      - {alert: Recorded, expr: 'queue:depth:sum > 1', annotations: {summary: '{{ $labels.queue }} {{ $value }}'}}
+      - {alert: Highest, expr: 'max_over_time(temperature[15s])', above: 50}
   - name: interval
     evaluate: interval
     interval: 7s
@@ -20,6 +23,7 @@ groups:
       - alert: Levels
         metric: queue_depth
         severities: {warning: {above: 1, for: 5s}, critical: {above: 3}}
+      - {alert: Slow, expr: 'rate(shop_orders_total[30s]) > 0.1'}
 ";
 
 /// One thing that happens.
