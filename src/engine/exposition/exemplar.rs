@@ -27,11 +27,7 @@ impl<'a> Shown<'a> {
     /// What is known of an exemplar's event, while it is among the last ones.
     pub(super) fn of(exemplar: Exemplar, events: &'a RecentEvents) -> Option<Self> {
         let event = events.get(exemplar.event)?;
-        let trace_id = event.trace.map(|trace| {
-            let mut digits = [0; 32];
-            push_hex(trace, &mut digits);
-            digits
-        });
+        let trace_id = event.trace.map(hex);
         let used = "event_id".len() + 36 + trace_id.map_or(0, |_| "trace_id".len() + 32) + "query_hash".len();
         let fits = |hash: &&str| hash.bytes().all(is_plain) && used + hash.len() <= CHARACTERS_MAX;
         Some(Self {
@@ -76,23 +72,33 @@ fn is_plain(byte: u8) -> bool {
     byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\' | b'{' | b'}')
 }
 
-const HEX: &[u8; 16] = b"0123456789abcdef";
-
-fn push_hex(number: u128, digits: &mut [u8; 32]) {
-    for (pair, byte) in digits.chunks_exact_mut(2).zip(number.to_be_bytes()) {
-        for (digit, nibble) in pair.iter_mut().zip([byte >> 4, byte & 15]) {
-            *digit = HEX.get(usize::from(nibble)).copied().unwrap_or(b'0');
-        }
+/// The 32 hexadecimal digits of a number.
+fn hex(number: u128) -> [u8; 32] {
+    let mut digits = [0; 32];
+    for (place, word) in digits.as_chunks_mut::<8>().0.iter_mut().zip(number.to_be_bytes().as_chunks::<4>().0)
+    {
+        *place = hex_word(u32::from_be_bytes(*word));
     }
+    digits
+}
+
+/// Eight hexadecimal digits at once: the nibbles spread over bytes, then `0` or `a` - 10 added to each.
+const fn hex_word(word: u32) -> [u8; 8] {
+    const ONES: u64 = u64::MAX / 255;
+    let mut spread = word as u64;
+    spread = (spread & 0xffff_0000) << 16 | spread & 0xffff;
+    spread = (spread & 0xff00_0000_ff00) << 8 | spread & 0x00ff_0000_00ff;
+    spread = (spread & 0x00f0_00f0_00f0_00f0) << 4 | spread & 0x000f_000f_000f_000f;
+    let are_letters = (spread + 6 * ONES) >> 4 & ONES;
+    (spread + b'0' as u64 * ONES + are_letters * (b'a' - b'0' - 10) as u64).to_be_bytes()
 }
 
 fn hyphenated(id: u128) -> [u8; 36] {
-    let mut digits = [0; 32];
-    push_hex(id, &mut digits);
+    let digits = hex(id);
     let mut text = [b'-'; 36];
-    let places = [(0..8, 0..8), (8..12, 9..13), (12..16, 14..18), (16..20, 19..23), (20..32, 24..36)];
-    for (from, to) in places {
-        if let (Some(to), Some(from)) = (text.get_mut(to), digits.get(from)) {
+    let groups = [(0, 0, 8), (8, 9, 4), (12, 14, 4), (16, 19, 4), (20, 24, 4), (24, 28, 8)];
+    for (from, to, count) in groups {
+        if let (Some(to), Some(from)) = (text.get_mut(to..to + count), digits.get(from..from + count)) {
             to.copy_from_slice(from);
         }
     }

@@ -77,15 +77,14 @@ pub(super) fn push_seconds(instant: Timestamp, out: &mut Vec<u8>) {
     }
     let micros = micros.unsigned_abs();
     push_integer(micros / 1_000_000, out);
-    let mut rest = micros % 1_000_000;
+    let rest = (micros % 1_000_000) as u32;
     if rest > 0 {
+        let pair = |value: u32| PAIRS.get((value % 100) as usize).copied().unwrap_or_default();
+        let digits = [pair(rest / 10_000), pair(rest / 100), pair(rest)];
+        let digits = digits.as_flattened();
+        let zeros = digits.iter().rev().take_while(|digit| **digit == b'0').count();
         out.push(b'.');
-        let mut unit = 100_000;
-        while rest > 0 {
-            out.push(b'0' + (rest / unit) as u8);
-            rest %= unit;
-            unit /= 10;
-        }
+        out.extend_from_slice(digits.get(..digits.len() - zeros).unwrap_or_default());
     }
 }
 
