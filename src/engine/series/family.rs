@@ -91,6 +91,10 @@ impl Rows {
         self.is_unusual |= text.starts_with('"') || text.contains(",\"");
         row.text_start = self.text.len() as u32;
         row.text_len = text.len() as u32;
+        if self.text.capacity() - self.text.len() < text.len() {
+            // Doubling would leave a third of a full page's text empty.
+            self.text.reserve_exact(text.len().max(self.text.len() / 8));
+        }
         self.text.push_str(text);
         if let Some(hole) = self.all.get_mut(place as usize) {
             *hole = row;
