@@ -1,11 +1,13 @@
-//! Floods a real nats-server with core-lane events and prints what signalbox needs for them beside a bare
-//! async-nats subscriber that only counts. Run it with `scripts/bench`.
+//! Floods a real nats-server and prints what signalbox needs for the events beside what reads them otherwise. Run it
+//! with `scripts/bench`; what it printed last is in `docs/performance.md`.
 //!
-//! Both readers run in turn over the same flood; each figure is a whole process' (CPU from `/proc/<pid>/stat`, peak
-//! memory from `/proc/<pid>/status`). Quote the ratios: they hold when the machine's speed drifts.
+//! All readers run in turn over the same flood, round after round; each figure is a whole process' (CPU from
+//! `/proc/<pid>/stat`, peak memory from `/proc/<pid>/status`). Quote the ratios, each the median of those within one
+//! round: they hold when the machine's speed drifts.
 #![expect(
     clippy::indexing_slicing,
     clippy::disallowed_methods,
+    clippy::format_push_string,
     clippy::print_stdout,
     clippy::unwrap_used,
     clippy::panic,
@@ -14,203 +16,176 @@
 
 #[path = "flood/events.rs"]
 mod events;
+#[path = "flood/stand_ins.rs"]
+mod stand_ins;
+#[path = "flood/world.rs"]
+mod world;
 
-use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use signalbox::engine::wire::{EventType, Subjects};
+use world::{Killed, Server, cpu_seconds, free_port, get, peak_mib, wait_until};
+
 const EVENTS: u64 = 1_000_000;
-const ROUNDS: usize = 3;
-/// The kernel's clock ticks a second, as `/proc/<pid>/stat` counts.
-const TICKS: f64 = 100.0;
+const BURST_EVENTS: u64 = 3_000_000;
+const STORED_EVENTS: u64 = 500_000;
+const ROUNDS: usize = 5;
 
-struct Killed(Child);
-
-impl Drop for Killed {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+/// What reads the events.
+#[derive(Clone, Copy)]
+enum Reader {
+    /// A stand-in of this name.
+    StandIn(&'static str),
+    /// signalbox under this configuration.
+    Signalbox(&'static str),
 }
 
 #[derive(Clone, Copy)]
 struct Figure {
     cpu_seconds: f64,
+    seconds: f64,
     peak_mib: f64,
     received: u64,
-    seconds: f64,
 }
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
-    if let Some(place) = arguments.iter().position(|argument| argument == "--count") {
-        return count(&arguments[place + 1]);
+    if let Some(place) = arguments.iter().position(|argument| argument == "--stand-in") {
+        let events = arguments[place + 3].parse().unwrap();
+        return stand_ins::run(&arguments[place + 1], &arguments[place + 2], events);
     }
-    let (mut bare, mut ours) = (Vec::new(), Vec::new());
-    for round in 1..=ROUNDS {
-        bare.push(run_counter());
-        ours.push(run_signalbox());
-        let (counter, signalbox) = (bare[round - 1], ours[round - 1]);
-        println!("round {round}: bare counter {}", counter.text());
-        println!("         signalbox    {}", signalbox.text());
-        println!("         ratio {:.2}", signalbox.cpu_seconds / counter.cpu_seconds);
-    }
-    let mut ratios: Vec<f64> =
-        bare.iter().zip(&ours).map(|(bare, ours)| ours.cpu_seconds / bare.cpu_seconds).collect();
-    ratios.sort_by(f64::total_cmp);
-    let lost: u64 = ours.iter().map(|figure| EVENTS - figure.received.min(EVENTS)).sum();
-    let peak = ours.iter().map(|figure| figure.peak_mib).fold(0.0, f64::max);
-    println!("CPU, signalbox / bare counter: median {:.2} (of {ROUNDS} pairs)", ratios[ratios.len() / 2]);
-    println!("lost by signalbox: {lost} of {} events", EVENTS * ROUNDS as u64);
-    println!("peak memory of signalbox: {peak:.0} MiB");
+    core_lane();
+    stream_lane();
+    let burst = from_core(Reader::Signalbox("window"), BURST_EVENTS);
+    println!(
+        "\nA burst of {BURST_EVENTS} events: peak {:.0} MiB, {} received",
+        burst.peak_mib, burst.received
+    );
 }
 
-impl Figure {
-    fn text(self) -> String {
-        let Self { cpu_seconds, peak_mib, received, seconds } = self;
-        format!("{cpu_seconds:.2} CPU-s, {received} events, {peak_mib:.0} MiB, {seconds:.1} s")
-    }
+fn core_lane() {
+    let readers = [
+        ("async-nats that only counts", Reader::StandIn("bare")),
+        ("async-nats, serde_json, `prometheus` vectors", Reader::StandIn("usual")),
+        ("signalbox", Reader::Signalbox("window")),
+        ("signalbox without the duplicate window", Reader::Signalbox("no_window")),
+    ];
+    println!("\n{EVENTS} distinct events on the core lane\n");
+    table(&readers, EVENTS, |reader| from_core(reader, EVENTS));
 }
 
-/// The bare counter: subscribes, says that it is ready, and says when it has counted everything.
-fn count(url: &str) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        use futures_util::StreamExt;
-        let client =
-            async_nats::ConnectOptions::new().subscription_capacity(1 << 20).connect(url).await.unwrap();
-        let mut events = client.subscribe("events.>").await.unwrap();
-        client.flush().await.unwrap();
-        println!("ready");
-        let mut received = 0_u64;
-        while received < EVENTS {
-            let Ok(Some(_)) = tokio::time::timeout(Duration::from_secs(10), events.next()).await else {
-                break;
-            };
-            received += 1;
-        }
-        println!("{received}");
-        std::future::pending::<()>().await;
+fn stream_lane() {
+    let stored = jetstream_events();
+    let readers = [
+        ("async-nats pull consumer that only counts", Reader::StandIn("bare pull")),
+        ("signalbox", Reader::Signalbox("stream")),
+    ];
+    println!("\n{STORED_EVENTS} stored events of the JetStream lane's types\n");
+    let server = Server::start();
+    server.create_stream();
+    server.store(STORED_EVENTS, |number, payload| {
+        let (subject, text) = &stored[number as usize % stored.len()];
+        payload.push_str(text);
+        subject.clone()
     });
+    table(&readers, STORED_EVENTS, |reader| from_stream(reader, &server));
 }
 
-fn run_counter() -> Figure {
-    let (_server, port) = nats_server();
-    let binary = std::env::current_exe().unwrap();
-    let url = format!("nats://127.0.0.1:{port}");
-    let mut child = Command::new(binary).args(["--count", &url]).stdout(Stdio::piped()).spawn().unwrap();
+/// Runs all readers in turn, and prints each one's medians and what they are beside the first reader's.
+fn table(readers: &[(&str, Reader)], events: u64, run: impl Fn(Reader) -> Figure) {
+    let rounds: Vec<Vec<Figure>> =
+        (0..ROUNDS).map(|_| readers.iter().map(|(_, reader)| run(*reader)).collect()).collect();
+    println!("| reader | CPU, µs an event | × the first | events/s | × the first | peak MiB | lost |");
+    println!("|---|---|---|---|---|---|---|");
+    for (place, (name, _)) in readers.iter().enumerate() {
+        let median_of = |figure: &dyn Fn(&[Figure]) -> f64| median(rounds.iter().map(|round| figure(round)));
+        let cpu = median_of(&|round| round[place].cpu_seconds) * 1e6 / events as f64;
+        let cpu_ratio = median_of(&|round| round[place].cpu_seconds / round[0].cpu_seconds);
+        let rate = median_of(&|round| events as f64 / round[place].seconds);
+        let rate_ratio = median_of(&|round| round[0].seconds / round[place].seconds);
+        let peak = median_of(&|round| round[place].peak_mib);
+        let lost: u64 = rounds.iter().map(|round| events - round[place].received.min(events)).sum();
+        println!("| {name} | {cpu:.2} | {cpu_ratio:.2} | {rate:.0} | {rate_ratio:.2} | {peak:.0} | {lost} |");
+    }
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// One reader of a flood of core NATS.
+fn from_core(reader: Reader, events: u64) -> Figure {
+    let server = Server::start();
+    let flood = || server.flood(events, |number, payload| events::event(number, payload).to_owned());
+    match reader {
+        Reader::StandIn(name) => stand_in(name, &server, events, flood),
+        Reader::Signalbox(config) => signalbox(config, &server, events, flood),
+    }
+}
+
+/// One reader of what a stream holds.
+fn from_stream(reader: Reader, server: &Server) -> Figure {
+    match reader {
+        Reader::StandIn(name) => stand_in(name, server, STORED_EVENTS, || ()),
+        Reader::Signalbox(config) => signalbox(config, server, STORED_EVENTS, || ()),
+    }
+}
+
+fn stand_in(name: &str, server: &Server, events: u64, flood: impl Fn()) -> Figure {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--stand-in", name, &server.url(), &events.to_string()])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let child = Killed(child);
     assert_eq!(lines.next().unwrap().unwrap(), "ready");
-    let (before, start) = (cpu_seconds(child.0.id()), Instant::now());
-    flood(port);
+    let start = Instant::now();
+    flood();
     let received = lines.next().unwrap().unwrap().parse().unwrap();
-    Figure::taken(&child, before, start, received)
+    Figure::taken(&child, start.elapsed(), received)
 }
 
-fn run_signalbox() -> Figure {
-    let (_server, port) = nats_server();
+fn signalbox(config: &str, server: &Server, events: u64, flood: impl Fn()) -> Figure {
     let http = free_port();
     let child = Command::new(env!("CARGO_BIN_EXE_signalbox"))
-        .args([
-            "run",
-            "--nats-url",
-            &format!("nats://127.0.0.1:{port}"),
-            "--listen",
-            &format!("127.0.0.1:{http}"),
-        ])
-        .args(["--config", "benches/flood.yaml"])
+        .args(["run", "--nats-url", &server.url(), "--listen", &format!("127.0.0.1:{http}")])
+        .args(["--config", &format!("benches/flood/{config}.yaml")])
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
     let child = Killed(child);
-    wait_until("signalbox is ready", || {
-        get(http, "/-/ready").is_some_and(|answer| answer.starts_with("HTTP/1.1 200"))
-    });
-    let (before, start) = (cpu_seconds(child.0.id()), Instant::now());
-    flood(port);
-    let (mut received, mut quiet) = (0, Instant::now());
-    while received < EVENTS && quiet.elapsed() < Duration::from_secs(5) {
-        std::thread::sleep(Duration::from_millis(100));
+    wait_until("signalbox listens", || get(http, "/-/healthy").is_some());
+    if config != "stream" {
+        let is_ready = |answer: String| answer.starts_with("HTTP/1.1 200");
+        wait_until("signalbox is ready", || get(http, "/-/ready").is_some_and(is_ready));
+    }
+    let start = Instant::now();
+    flood();
+    let (mut received, mut moved) = (0, Instant::now());
+    while received < events && moved.elapsed() < Duration::from_secs(5) {
+        std::thread::sleep(Duration::from_millis(20));
         let now = received_total(http);
         if now > received {
-            quiet = Instant::now();
+            moved = Instant::now();
         }
         received = now;
     }
-    Figure::taken(&child, before, start, received)
+    Figure::taken(&child, moved.duration_since(start), received)
 }
 
 impl Figure {
-    fn taken(child: &Killed, cpu_before: f64, start: Instant, received: u64) -> Self {
+    /// What a process cost from its start on.
+    fn taken(child: &Killed, took: Duration, received: u64) -> Self {
         let process = child.0.id();
-        let cpu_seconds = cpu_seconds(process) - cpu_before;
-        Self { cpu_seconds, peak_mib: peak_mib(process), received, seconds: start.elapsed().as_secs_f64() }
+        let cpu_seconds = cpu_seconds(process);
+        Self { cpu_seconds, peak_mib: peak_mib(process), received, seconds: took.as_secs_f64() }
     }
-}
-
-/// Publishes the events as fast as the server takes them, and returns once it has taken all.
-fn flood(port: u16) {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    let mut answers = BufReader::new(stream.try_clone().unwrap());
-    let mut line = String::new();
-    answers.read_line(&mut line).unwrap();
-    stream.write_all(b"CONNECT {\"verbose\":false,\"pedantic\":false}\r\n").unwrap();
-    let (mut chunk, mut payload) = (String::new(), String::new());
-    for number in 0..EVENTS {
-        payload.clear();
-        let subject = events::event(number, &mut payload);
-        let _ = write!(chunk, "PUB {subject} {}\r\n{payload}\r\n", payload.len());
-        if chunk.len() > 256 << 10 || number + 1 == EVENTS {
-            stream.write_all(chunk.as_bytes()).unwrap();
-            chunk.clear();
-        }
-    }
-    stream.write_all(b"PING\r\n").unwrap();
-    while !line.starts_with("PONG") {
-        line.clear();
-        if answers.read_line(&mut line).unwrap() == 0 {
-            break;
-        }
-    }
-}
-
-fn nats_server() -> (Killed, u16) {
-    let port = free_port();
-    let binary = std::env::var("SIGNALBOX_NATS_SERVER").unwrap_or_else(|_| String::from("nats-server"));
-    let child = Command::new(binary)
-        .args(["-a", "127.0.0.1", "-p", &port.to_string()])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap_or_else(|error| {
-            panic!("cannot start nats-server ({error}); run scripts/bench, which installs it")
-        });
-    wait_until("nats-server listens", || TcpStream::connect(("127.0.0.1", port)).is_ok());
-    (Killed(child), port)
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !holds() {
-        assert!(start.elapsed() < Duration::from_secs(20), "waited 20 s in vain until {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
-fn get(port: u16, path: &str) -> Option<String> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").ok()?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).ok()?;
-    Some(answer)
 }
 
 fn received_total(port: u16) -> u64 {
@@ -219,14 +194,21 @@ fn received_total(port: u16) -> u64 {
     samples.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>() as u64
 }
 
-fn cpu_seconds(process: u32) -> f64 {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-    (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / TICKS
-}
-
-fn peak_mib(process: u32) -> f64 {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
+/// Subjects and payloads of what `signalbox demo` plays on the JetStream lane.
+fn jetstream_events() -> Vec<(String, String)> {
+    let output = Command::new(env!("CARGO_BIN_EXE_signalbox"))
+        .args(["demo", "--print", "--rate", "2000", "--duration", "15m", "--seed", "1"])
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let core = ["MetricRecorded", "ProgressUpdated", "JobProgressUpdated"];
+    let event = |line: &str| {
+        let found = line.split("\"event_type\":\"").nth(1)?.split('"').next()?;
+        let event_type = EventType::ALL.iter().find(|known| known.name() == found)?;
+        (!core.contains(&found)).then(|| (Subjects::default().of(*event_type), line.to_owned()))
+    };
+    let mut events: Vec<(String, String)> = text.lines().filter_map(event).collect();
+    events.truncate(STORED_EVENTS as usize);
+    assert_eq!(events.len() as u64, STORED_EVENTS, "the demo has to play for longer");
+    events
 }

@@ -61,7 +61,7 @@ macro_rules! define {
             pub const ALL: &'static [Self] = &[$(Self::$name,)*];
 
             /// The name on the wire.
-            pub(crate) const fn name(self) -> &'static str {
+            pub const fn name(self) -> &'static str {
                 match self { $(Self::$name => stringify!($name),)* }
             }
 

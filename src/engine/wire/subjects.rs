@@ -31,7 +31,7 @@ impl Subjects {
     }
 
     /// The subject of a type.
-    pub(crate) fn of(&self, event_type: EventType) -> String {
+    pub fn of(&self, event_type: EventType) -> String {
         let mut subject = String::from(&*self.prefix);
         // Writing to a string cannot fail.
         let _ = write!(subject, ".{}.{}", event_type.context(), event_type.name());
