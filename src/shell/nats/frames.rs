@@ -3,7 +3,7 @@
 //! A header block stays the bytes it came as: a block that cannot be read must not end the connection, or one
 //! stored message would end it for ever.
 
-use memchr::memchr;
+use memchr::{memchr, memchr2_iter};
 
 /// The longest control line; `INFO` of a big cluster is the longest there is.
 const LINE_BYTES_MAX: usize = 1 << 20;
@@ -112,7 +112,13 @@ struct Arguments<'a> {
 
 fn arguments_of(line: &[u8]) -> Arguments<'_> {
     let mut arguments = Arguments { values: [b""; 6], count: 0 };
-    for value in line.split(|byte| matches!(byte, b' ' | b'\t')).filter(|value| !value.is_empty()) {
+    let mut start = 0;
+    for end in memchr2_iter(b' ', b'\t', line).chain([line.len()]) {
+        let value = line.get(start..end).unwrap_or_default();
+        start = end + 1;
+        if value.is_empty() {
+            continue;
+        }
         if let Some(place) = arguments.values.get_mut(arguments.count) {
             *place = value;
         }

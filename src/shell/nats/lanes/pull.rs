@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use memchr::memchr_iter;
 use serde_json::json;
 
 use crate::engine::arrival::Stored;
@@ -43,8 +44,10 @@ pub(crate) fn place_of(reply: &[u8]) -> Option<Place> {
     let rest = reply.strip_prefix(b"$JS.ACK.")?;
     let mut tokens = [&b""[..]; 12];
     let mut count = 0;
-    for token in rest.split(|byte| *byte == b'.') {
-        *tokens.get_mut(count)? = token;
+    let mut start = 0;
+    for end in memchr_iter(b'.', rest).chain([rest.len()]) {
+        *tokens.get_mut(count)? = rest.get(start..end)?;
+        start = end + 1;
         count += 1;
     }
     // stream, consumer, then the numbers; newer servers put domain and account hash in front and a token behind.
