@@ -1,6 +1,7 @@
 //! `signalbox check`: configuration, rules and dashboards, offline, every problem at once.
 
 mod code_host;
+mod cost;
 mod explained;
 mod report;
 mod sarif;
@@ -16,6 +17,7 @@ use super::{CommandOutcome, config_file, dashboards, rule_files, settings};
 use crate::engine::catalogue::known_metrics;
 use crate::engine::config::Config;
 use crate::engine::diagnostic::{self, Diagnostic, Source, closest};
+use crate::engine::rules::missing_requirements;
 use crate::engine::yaml::{Findings, Node};
 use crate::shell::rule_files::read_rules;
 use report::{Format, Report};
@@ -29,6 +31,9 @@ pub(super) struct Arguments {
     /// Files or folders [default: signalbox.yaml, rules/ and dashboards/ where present].
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
+    /// A recording, in which the series are counted that each rule reads (`check.series_max`).
+    #[arg(long, value_name = "FILE.jsonl")]
+    events: Option<PathBuf>,
     /// How findings are written.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -61,7 +66,12 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Res
         diagnostics.extend(wrong);
         config = parsed.unwrap_or(config);
     }
-    diagnostics.extend(rule_files::loaded(&found.rules, &config).diagnostics);
+    let mut loaded = rule_files::loaded(&found.rules, &config);
+    diagnostics.append(&mut loaded.diagnostics);
+    if let (Some(events), Some(most)) = (&arguments.events, config.check.series_max) {
+        diagnostics.extend(cost::costly(&found.rules, &loaded.set, (&config, events, most), terminal)?);
+    }
+    diagnostics.extend(found.rules.iter().flat_map(|source| missing_requirements(source, &config.check)));
     let metrics = known_metrics(&config);
     diagnostics.extend(found.dashboards.iter().flat_map(|source| dashboards::check(source, &metrics)));
     let report = Report {

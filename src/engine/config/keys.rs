@@ -100,6 +100,8 @@ section! {
         external_labels: Labels = KeyKind::Map(&KeyKind::Text), Nothing, Live;
         /// The URL at which people reach this instance: `externalURL` of templates in rules, and the beginning of the links in alerts.
         external_url: String = KeyKind::Text, Nothing, Live;
+        /// What `signalbox check` wants of rules beside what it always looks for; nothing else reads it.
+        check: CheckConfig = KeyKind::Section(CheckConfig::KEYS), Nothing, Live;
         /// How alert events are published.
         alerts: AlertsConfig = KeyKind::Section(AlertsConfig::KEYS), Nothing, Live;
         /// Alertmanagers that get the same alerts.
@@ -124,6 +126,18 @@ section! {
         publish: RejectedLanes = RejectedLanes::WORDS, Value("jetstream"), Live;
         /// The subject they are published to.
         subject: String = KeyKind::Text, Value("signalbox.rejected"), Live;
+    }
+}
+
+section! {
+    /// What `signalbox check` wants of rules.
+    CheckConfig {
+        /// Annotations that every alert must have, for example `summary` and `runbook_url`.
+        annotations: Vec<String> = KeyKind::List(&KeyKind::Text), Nothing, Live;
+        /// Labels that every alert must have, its group's counted, for example `owner`.
+        labels: Vec<String> = KeyKind::List(&KeyKind::Text), Nothing, Live;
+        /// How many series one evaluation of a rule may read, counted in the recording that `check --events` names.
+        series_max: Option<usize> = KeyKind::Count(1), Words("any number"), Live;
     }
 }
 

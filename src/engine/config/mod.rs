@@ -33,7 +33,7 @@ pub(crate) use glob::glob_matches;
 pub(crate) use http_url::{HttpScheme, HttpUrl};
 pub use keys::{AlertDelivery, Config, Evaluate};
 pub(crate) use keys::{
-    DedupeConfig, HistoryConfig, LimitsConfig, LogFormat, NameScheme, QueryConfig, RejectedLanes,
+    CheckConfig, DedupeConfig, HistoryConfig, LimitsConfig, LogFormat, NameScheme, QueryConfig, RejectedLanes,
 };
 pub(crate) use metrics::MetricSettings;
 #[cfg(test)]

@@ -3,20 +3,29 @@
 //! One file a check; a check sees the rule, where its parts stand, and what is known of the metrics.
 
 mod always_fires;
+mod bare_counter;
+mod bound;
+mod cost;
+mod disable;
 mod dropped_label;
 mod idle_override;
 mod implausible_threshold;
 mod kept;
 mod missing_label;
+mod never_true;
+mod opposed_sides;
 mod overwritten_label;
 mod quantile;
 mod rate_of_gauge;
+mod required;
+mod shadowed;
 mod short_wait;
 mod short_window;
 mod unknown_bound;
 mod unknown_metric;
 mod unknown_value;
 mod unmatched_sides;
+mod value_in_label;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -28,7 +37,11 @@ use crate::engine::promql::ast::VectorSelector;
 use crate::engine::promql::inspect::{literal_name, selectors};
 use crate::engine::yaml::{Fields, Findings, Text, Value, name_of};
 
+pub(crate) use cost::costly_rules;
+pub(super) use disable::apply as disable;
 pub(crate) use missing_label::missing_labels;
+pub(crate) use required::missing_requirements;
+pub(super) use shadowed::Shadows;
 pub(super) use unknown_metric::report as report_unknown_metrics;
 
 /// A rule with what the checks need to know of its place.
@@ -101,6 +114,10 @@ pub(super) fn run(subject: &Subject<'_>, findings: &mut Findings<'_>) {
     quantile::check(subject, findings);
     unknown_value::check(subject, findings);
     unmatched_sides::check(subject, findings);
+    opposed_sides::check(subject, findings);
+    never_true::check(subject, findings);
+    bare_counter::check(subject, findings);
+    value_in_label::check(subject, findings);
 }
 
 impl Subject<'_> {

@@ -9,6 +9,7 @@ mod group;
 mod hints;
 mod rule;
 mod stat;
+mod twins;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -20,6 +21,7 @@ use super::set::{Group, Rule, RuleKind, RuleSet};
 use crate::engine::catalogue::KnownMetrics;
 use crate::engine::diagnostic::{Diagnostic, Severity, Source};
 use crate::engine::yaml::{Findings, Text};
+use twins::Twins;
 
 #[cfg(test)]
 pub(crate) use {group::KEYS as GROUP_KEYS, rule::KEYS as RULE_KEYS};
@@ -102,6 +104,7 @@ pub fn load(sources: &[Source], context: &LoadContext<'_>) -> Loaded {
     }
     for (mut findings, groups) in files {
         checks::report_unknown_metrics(&mut findings, context.metrics, &recorded);
+        checks::disable(&mut findings);
         let name = findings.source.name.clone();
         if findings.refuse() {
             let kept = context.previous.map(|set| kept_groups(set, &name, &mut ids)).unwrap_or_default();
@@ -147,36 +150,6 @@ fn kept_groups(previous: &RuleSet, file: &str, ids: &mut Ids) -> Vec<Arc<Group>>
 fn place(source: &Source, span: &Range<usize>) -> String {
     let (line, column) = source.position(span.start);
     format!("{}:{line}:{column}", source.name)
-}
-
-/// Rules that are there already, with their places.
-#[derive(Default)]
-struct Twins(BTreeMap<String, String>);
-
-impl Twins {
-    /// Tells of rules that another one makes superfluous, or whose series another one writes too.
-    fn notice(&mut self, groups: &[GroupDraft], findings: &mut Findings<'_>) {
-        for draft in groups.iter().flat_map(|group| &group.rules) {
-            let rule = &draft.rule;
-            let (key, message) = match rule.kind {
-                RuleKind::Recording => (
-                    format!("record {} {:?}", rule.name, rule.labels),
-                    format!("`{}` is recorded twice with the same labels", rule.name),
-                ),
-                RuleKind::Alerting(_) => {
-                    (format!("alert {}", rule.essence), format!("the alert `{}` stands twice", rule.name))
-                }
-            };
-            let here = place(findings.source, &draft.name);
-            if let Some(first) = self.0.get(&key) {
-                findings
-                    .warning("duplicate-rule", &draft.name, format!("{message}, first at {first}"))
-                    .advise("Keep one of the two, or tell them apart.");
-            } else {
-                self.0.insert(key, here);
-            }
-        }
-    }
 }
 
 /// The ids in use.

@@ -31,7 +31,7 @@ use crate::engine::promql::storage::Matcher;
 use crate::engine::promql::{Storage, Value};
 use crate::engine::wire::EventId;
 
-pub(crate) use checks::missing_labels;
+pub(crate) use checks::{costly_rules, missing_labels, missing_requirements};
 pub(crate) use event::AlertEvent;
 pub(crate) use runtime::{GroupCounts, RuleSettings, Rules, Semantics};
 pub use set::RuleSet;

@@ -138,6 +138,11 @@ impl Template {
         self.compiled.as_ref().is_some_and(|compiled| compiled.reads.is_volatile)
     }
 
+    /// Whether it prints the value, or decides by it.
+    pub fn reads_value(&self) -> bool {
+        self.compiled.as_ref().is_some_and(|compiled| compiled.reads.value)
+    }
+
     /// The labels of the alert it names (`$labels.queue`).
     pub(crate) fn label_names(&self) -> &[Arc<str>] {
         self.compiled.as_ref().map_or(&[], |compiled| &compiled.reads.labels)

@@ -1,4 +1,5 @@
-//! A metric that neither the catalogue nor the configuration nor a recording rule has.
+//! A metric that neither the catalogue nor the configuration nor a recording rule has, or that by its name some rule
+//! should record.
 
 use std::sync::Arc;
 
@@ -7,6 +8,9 @@ use crate::engine::catalogue::KnownMetrics;
 use crate::engine::diagnostic::closest;
 use crate::engine::promql::inspect::{literal_name, selectors};
 use crate::engine::yaml::{Findings, Node};
+
+/// What stands in the names of what rules record; events bring none of it.
+const RECORDED: char = ':';
 
 /// Notes every name nothing is known of; [`report`] tells them once all recording rules are known.
 pub(super) fn check(subject: &Subject<'_>, findings: &mut Findings<'_>) {
@@ -19,7 +23,8 @@ pub(super) fn check(subject: &Subject<'_>, findings: &mut Findings<'_>) {
     }
     for found in selectors(&subject.rule.expr) {
         let Some(name) = literal_name(found.vector) else { continue };
-        if !subject.metrics.checks(name) {
+        let is_recorded = name.contains(RECORDED) && !subject.metrics.is_empty();
+        if !subject.metrics.checks(name) && !is_recorded {
             continue;
         }
         let place = subject.written.word(name, &found.span);
@@ -47,14 +52,22 @@ pub(in crate::engine::rules) fn report(
         if findings.is_full() || recorded.iter().any(|known| known.as_ref() == name) {
             continue;
         }
-        let near = metrics
-            .closest(&name)
-            .or_else(|| closest(&name, recorded.iter().map(AsRef::as_ref)).map(str::to_owned));
-        let advice = findings.warning("unknown-metric", &place, format!("unknown metric `{name}`"));
-        let words = near.map_or_else(
-            || "Events may still bring it (MetricRecorded); declare it in the configuration.".to_owned(),
-            |near| format!("Did you mean `{near}`?"),
-        );
+        let is_recorded = name.contains(RECORDED);
+        let near_event = if is_recorded { None } else { metrics.closest(&name) };
+        let near =
+            near_event.or_else(|| closest(&name, recorded.iter().map(AsRef::as_ref)).map(str::to_owned));
+        let advice = if is_recorded {
+            findings.warning("unrecorded-metric", &place, format!("no rule records `{name}`"))
+        } else {
+            findings.warning("unknown-metric", &place, format!("unknown metric `{name}`"))
+        };
+        let words = match (near, is_recorded) {
+            (Some(near), _) => format!("Did you mean `{near}`?"),
+            (None, true) => "Name the rule file that records it too, or record it.".to_owned(),
+            (None, false) => {
+                "Events may still bring it (MetricRecorded); declare it in the configuration.".to_owned()
+            }
+        };
         advice.advise(words);
     }
 }

@@ -10,19 +10,26 @@ use super::syntax::{Arm, Command, Fields, Node, Operand, OperandKind, Pipe, Tree
 pub(super) struct Reads {
     /// The labels of the alert that it names, sorted.
     pub(super) labels: Vec<Arc<str>>,
+    /// Whether it reads the value.
+    pub(super) value: bool,
     /// Whether it asks a query or the time.
     pub(super) is_volatile: bool,
 }
 
 impl Reads {
     pub(super) fn of(tree: &Tree) -> Self {
-        let mut finder = Finder { labels: BTreeSet::new(), is_volatile: false, dollar: Dot::Alert };
+        let mut finder =
+            Finder { labels: BTreeSet::new(), value: false, is_volatile: false, dollar: Dot::Alert };
         finder.nodes(&tree.body, Dot::Alert);
         finder.dollar = Dot::Other;
         for body in tree.defined.values() {
             finder.nodes(body, Dot::Other);
         }
-        Self { labels: finder.labels.into_iter().collect(), is_volatile: finder.is_volatile }
+        Self {
+            labels: finder.labels.into_iter().collect(),
+            value: finder.value,
+            is_volatile: finder.is_volatile,
+        }
     }
 }
 
@@ -35,6 +42,7 @@ enum Dot {
 
 struct Finder {
     labels: BTreeSet<Arc<str>>,
+    value: bool,
     is_volatile: bool,
     /// What `$` is.
     dollar: Dot,
@@ -103,6 +111,7 @@ impl Finder {
             OperandKind::Variable { name, fields } => {
                 let names: Vec<&str> = fields.iter().map(AsRef::as_ref).collect();
                 match name.as_ref() {
+                    "$value" => self.value = true,
                     "$labels" => self.label(&[&["Labels"], names.as_slice()].concat()),
                     "$" if self.dollar == Dot::Alert => self.label(&names),
                     _ => {}
@@ -123,6 +132,7 @@ impl Finder {
     }
 
     fn label(&mut self, path: &[&str]) {
+        self.value |= path.first() == Some(&"Value");
         if let ["Labels", label, ..] = path {
             self.labels.insert(Arc::from(*label));
         }

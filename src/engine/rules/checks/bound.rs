@@ -1,0 +1,81 @@
+//! Where a comparison with a number lets a value lie.
+
+use crate::engine::promql::Expr;
+use crate::engine::promql::ast::BinaryOp;
+use crate::engine::promql::inspect::{comparison, number, unwrapped};
+
+/// A value and where it must lie.
+pub(super) struct Bound {
+    /// The value, as PromQL.
+    pub(super) value: String,
+    pub(super) low: f64,
+    pub(super) high: f64,
+    /// Whether the ends themselves are outside.
+    pub(super) is_open: bool,
+}
+
+impl Bound {
+    /// Whether whatever is inside this one is inside the other too.
+    pub(super) fn is_inside(&self, other: &Self) -> bool {
+        let same_end = self.low == other.low && self.high == other.high;
+        self.value == other.value
+            && self.low >= other.low
+            && self.high <= other.high
+            && (!other.is_open || self.is_open || !same_end)
+    }
+}
+
+/// The bound that an expression is at its top, where it is one.
+pub(super) fn bound(expr: &Expr) -> Option<Bound> {
+    let binary = comparison(expr)?;
+    let (value, threshold, op) = match (number(&binary.left), number(&binary.right)) {
+        (None, Some(threshold)) => (&binary.left, threshold, binary.op),
+        (Some(threshold), None) => (&binary.right, threshold, turned(binary.op)),
+        (None, None) | (Some(_), Some(_)) => return None,
+    };
+    let (low, high, is_open) = match op {
+        BinaryOp::Equal => (threshold, threshold, false),
+        BinaryOp::Greater => (threshold, f64::INFINITY, true),
+        BinaryOp::GreaterOrEqual => (threshold, f64::INFINITY, false),
+        BinaryOp::Less => (f64::NEG_INFINITY, threshold, true),
+        BinaryOp::LessOrEqual => (f64::NEG_INFINITY, threshold, false),
+        BinaryOp::NotEqual
+        | BinaryOp::Add
+        | BinaryOp::Sub
+        | BinaryOp::Mul
+        | BinaryOp::Div
+        | BinaryOp::Mod
+        | BinaryOp::Pow
+        | BinaryOp::Atan2
+        | BinaryOp::And
+        | BinaryOp::Or
+        | BinaryOp::Unless
+        | BinaryOp::TrimUpper
+        | BinaryOp::TrimLower => return None,
+    };
+    Some(Bound { value: unwrapped(value).to_string(), low, high, is_open })
+}
+
+/// The operator with its sides exchanged.
+fn turned(op: BinaryOp) -> BinaryOp {
+    match op {
+        BinaryOp::Greater => BinaryOp::Less,
+        BinaryOp::Less => BinaryOp::Greater,
+        BinaryOp::GreaterOrEqual => BinaryOp::LessOrEqual,
+        BinaryOp::LessOrEqual => BinaryOp::GreaterOrEqual,
+        other @ (BinaryOp::Equal
+        | BinaryOp::NotEqual
+        | BinaryOp::Add
+        | BinaryOp::Sub
+        | BinaryOp::Mul
+        | BinaryOp::Div
+        | BinaryOp::Mod
+        | BinaryOp::Pow
+        | BinaryOp::Atan2
+        | BinaryOp::And
+        | BinaryOp::Or
+        | BinaryOp::Unless
+        | BinaryOp::TrimUpper
+        | BinaryOp::TrimLower) => other,
+    }
+}

@@ -1,0 +1,50 @@
+//! Rules that another one makes superfluous: identical ones, series that two rules write, and alerts in another's shadow.
+
+use std::collections::BTreeMap;
+
+use super::{GroupDraft, place};
+use crate::engine::rules::checks::Shadows;
+use crate::engine::rules::set::RuleKind;
+use crate::engine::yaml::Findings;
+
+/// Rules that are there already, with their places.
+#[derive(Default)]
+pub(super) struct Twins {
+    places: BTreeMap<String, String>,
+    shadows: Shadows,
+}
+
+impl Twins {
+    /// Tells of rules that another one makes superfluous, or whose series another one writes too.
+    pub(super) fn notice(&mut self, groups: &[GroupDraft], findings: &mut Findings<'_>) {
+        for draft in groups.iter().flat_map(|group| &group.rules) {
+            let rule = &draft.rule;
+            let (key, message) = match rule.kind {
+                RuleKind::Recording => (
+                    format!("record {} {:?}", rule.name, rule.labels),
+                    format!("`{}` is recorded twice with the same labels", rule.name),
+                ),
+                RuleKind::Alerting(_) => {
+                    (format!("alert {}", rule.essence), format!("the alert `{}` stands twice", rule.name))
+                }
+            };
+            let here = place(findings.source, &draft.name);
+            if let Some(first) = self.places.get(&key) {
+                findings
+                    .warning("duplicate-rule", &draft.name, format!("{message}, first at {first}"))
+                    .advise("Keep one of the two, or tell them apart.");
+            } else {
+                self.places.insert(key, here.clone());
+                if let Some(other) = self.shadows.notice(rule, here) {
+                    let message = format!(
+                        "`{}` with these labels also stands at {other}, and one fires only where the other does",
+                        rule.name
+                    );
+                    findings
+                        .warning("shadowed-rule", &draft.name, message)
+                        .advise("Keep the wider one, or give them different severities.");
+                }
+            }
+        }
+    }
+}
