@@ -4,6 +4,7 @@ WORKDIR /src
 COPY Cargo.toml Cargo.lock build.rs ./
 COPY src ./src
 COPY docs ./docs
+COPY examples ./examples
 COPY benches ./benches
 COPY tests ./tests
 # docker build --build-arg REVISION=$(git rev-parse --short=12 HEAD) .

@@ -127,12 +127,12 @@ need_python() {
     python3 -m venv "$tools/python" || fail "cannot make a Python environment; install python3-venv and start this again"
 }
 
-# The OpenMetrics parser that the tests hold the exposition against, and the judge of JSON Schemas.
+# The OpenMetrics parser that the tests hold the exposition against, the judge of JSON Schemas, the example's client.
 need_python_parser() {
     need_python
-    "$tools/python/bin/python" -c 'import jsonschema, prometheus_client' 2>/dev/null || {
-        say "installing the Python packages prometheus-client and jsonschema into .tools"
-        "$tools/python/bin/pip" install -q prometheus-client jsonschema
+    "$tools/python/bin/python" -c 'import jsonschema, nats, prometheus_client' 2>/dev/null || {
+        say "installing the Python packages prometheus-client, jsonschema and nats-py into .tools"
+        "$tools/python/bin/pip" install -q prometheus-client jsonschema nats-py
     }
 }
 

@@ -16,10 +16,12 @@ mod health;
 mod instant;
 mod json;
 mod logs;
+mod markup;
 mod playback;
 mod query;
 mod recording;
 mod refusals;
+mod rejected;
 mod replay;
 mod rule_files;
 mod run;
@@ -71,6 +73,9 @@ enum Command {
     Query(query::Arguments),
     /// Says what the sidecar would say of each event: every bad field, and what is unusual.
     Validate(validate::Arguments),
+    /// Lists copies of refused events that a stream keeps, and sends them again.
+    #[command(subcommand)]
+    Rejected(rejected::Arguments),
     /// Works with the rules themselves.
     #[command(subcommand)]
     Rules(RulesCommand),
@@ -114,6 +119,7 @@ pub fn main() -> ExitCode {
         Command::Replay(arguments) => replay::run(&arguments, &mut terminal),
         Command::Query(arguments) => query::run(&arguments, &mut terminal),
         Command::Validate(arguments) => validate::run(&arguments, &mut terminal),
+        Command::Rejected(arguments) => rejected::run(&arguments, &mut terminal),
         Command::Rules(RulesCommand::Export(arguments)) => export::run(&arguments, &mut terminal),
         Command::Schema(arguments) => schema::run(&arguments, &mut terminal),
         Command::Health(arguments) => health::run(&arguments, &mut terminal),

@@ -120,9 +120,9 @@ impl Playback {
         let subject = recorded.event_type.map(|event_type| subjects.of(event_type));
         let lane = recorded.event_type.and_then(|event_type| self.lanes.get(&event_type).copied());
         let message = Message {
-            // A recording has no subjects, so none can name the type where the event does not.
-            subject: subject.as_deref().unwrap_or("events."),
-            headers: &[],
+            // Where a recording has no subjects none can name the type where the event does not.
+            subject: recorded.subject.as_deref().or(subject.as_deref()).unwrap_or("events."),
+            headers: &recorded.headers,
             payload: &recorded.payload,
         };
         let rejected = self.engine.apply(lane.unwrap_or(Lane::Core), &[message], self.now);

@@ -118,7 +118,7 @@ fn played(
         let playback = playback.get_or_insert_with(|| {
             Playback::new(config, rules.take().unwrap_or_default(), recorded.time.unwrap_or_default())
         });
-        refusals.say(recorded.line, &playback.apply(&recorded), terminal);
+        refusals.say(recorded.place, &playback.apply(&recorded), terminal);
         playback.take_decided();
         Flow::Continue
     })?;

@@ -1,5 +1,6 @@
 //! Recorded events: JSON lines, each an event or an array of them, in the order they arrived.
 
+use std::fmt;
 use std::io::{self, BufRead};
 
 use serde::Deserialize;
@@ -7,6 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::engine::time::Timestamp;
 use crate::engine::wire::EventType;
+use crate::shell::nats::stored::StoredMessage;
 
 /// Bytes of one line; what is longer is no recording of messages.
 const LINE_BYTES_MAX: usize = 64 << 20;
@@ -14,14 +16,46 @@ const LINE_BYTES_MAX: usize = 64 << 20;
 /// One recorded event, or what stands in its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Recorded {
-    /// The line it stands on, from 1.
-    pub(super) line: usize,
+    /// Where it stands.
+    pub(super) place: Place,
     /// Its type, where it says a known one.
     pub(super) event_type: Option<EventType>,
     /// Its own time, where it has a readable one.
     pub(super) time: Option<Timestamp>,
+    /// The subject it was published to, where that is known.
+    pub(super) subject: Option<String>,
+    /// The raw header block it came with; empty where there is none.
+    pub(super) headers: Vec<u8>,
     /// The JSON as it stands there.
     pub(super) payload: Vec<u8>,
+}
+
+/// Where a recorded event stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// On this line of a file, from 1.
+    Line(usize),
+    /// In a stream, under this sequence.
+    Message(u64),
+}
+
+impl Place {
+    /// The line or the sequence.
+    pub(super) fn number(self) -> usize {
+        match self {
+            Self::Line(line) => line,
+            Self::Message(sequence) => usize::try_from(sequence).unwrap_or(usize::MAX),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Line(line) => write!(out, "line {line}"),
+            Self::Message(sequence) => write!(out, "message {sequence}"),
+        }
+    }
 }
 
 impl Recorded {
@@ -37,10 +71,24 @@ impl Recorded {
             .into_iter()
             .find_map(|time| text(time)?.parse::<Timestamp>().ok());
         Self {
-            line,
+            place: Place::Line(line),
+            subject: None,
+            headers: Vec::new(),
             event_type: name.and_then(|name| EventType::from_name(&name)),
             time,
             payload: payload.to_vec(),
+        }
+    }
+
+    /// A message of a stream, whose time is when it was stored: what was decided then was decided by that clock.
+    pub(super) fn stored(message: StoredMessage, event_type: EventType) -> Self {
+        Self {
+            place: Place::Message(message.sequence),
+            event_type: Some(event_type),
+            time: Some(message.time),
+            subject: Some(message.subject),
+            headers: message.headers,
+            payload: message.payload,
         }
     }
 }
@@ -132,17 +180,17 @@ mod tests {
         let mut found = Vec::new();
         for_each(text.as_bytes(), |recorded| {
             let seconds = recorded.time.map(Timestamp::seconds);
-            found.push((recorded.line, recorded.event_type.map(EventType::name), seconds));
+            found.push((recorded.place, recorded.event_type.map(EventType::name), seconds));
             Flow::Continue
         })
         .unwrap();
         let expected = [
-            (1, Some("JobQueued"), Some(1.0)),
-            (3, Some("JobStarted"), None),
-            (3, None, None),
-            (4, Some("JobFailed"), Some(2.0)),
-            (5, None, None),
-            (6, None, None),
+            (Place::Line(1), Some("JobQueued"), Some(1.0)),
+            (Place::Line(3), Some("JobStarted"), None),
+            (Place::Line(3), None, None),
+            (Place::Line(4), Some("JobFailed"), Some(2.0)),
+            (Place::Line(5), None, None),
+            (Place::Line(6), None, None),
         ];
         assert_eq!(found, expected);
     }

@@ -1,6 +1,7 @@
 //! Events that were refused, said one by one up to a limit.
 
 use super::CommandOutcome;
+use super::recording::Place;
 use super::terminal::Terminal;
 use crate::engine::fact::Rejected;
 
@@ -12,13 +13,13 @@ const SHOWN_MAX: u64 = 10;
 pub(super) struct Refusals(u64);
 
 impl Refusals {
-    /// Says what was refused of a line.
-    pub(super) fn say(&mut self, line: usize, refused: &[Rejected], terminal: &mut Terminal) {
+    /// Says what was refused of what stands at a place.
+    pub(super) fn say(&mut self, place: Place, refused: &[Rejected], terminal: &mut Terminal) {
         for rejected in refused {
             self.0 += 1;
             if self.0 <= SHOWN_MAX {
                 let (reason, detail) = (rejected.refusal.reason.name(), &rejected.refusal.detail);
-                terminal.say(format_args!("line {line}: refused as {reason}: {detail}"));
+                terminal.say(format_args!("{place}: refused as {reason}: {detail}"));
             }
         }
     }

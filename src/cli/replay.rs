@@ -1,6 +1,10 @@
 //! `signalbox replay`: recorded events through the same engine, in their own time.
 
-use std::io::{BufRead, BufReader};
+mod chart;
+mod comparison;
+mod episodes;
+mod source;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,7 +13,7 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::playback::{Counts, Playback};
-use super::recording::{self, Flow};
+use super::recording::{Flow, Recorded};
 use super::refusals::Refusals;
 use super::terminal::{Terminal, counted};
 use super::{CommandOutcome, config_file, rule_files, settings};
@@ -19,16 +23,27 @@ use crate::engine::rules::event::AlertEventKind;
 use crate::engine::rules::{AlertEvent, RuleSet};
 use crate::engine::time::Timestamp;
 use crate::engine::yaml::units;
+use comparison::Pair;
+
+pub(super) use source::{Source, StreamArguments};
 
 /// What to replay.
 #[derive(Args)]
 pub(super) struct Arguments {
     /// Recorded events, one JSON object or array a line; `-` reads stdin.
-    #[arg(value_name = "FILE.jsonl")]
-    events: PathBuf,
+    #[arg(value_name = "FILE.jsonl", required_unless_present = "nats_url", conflicts_with = "nats_url")]
+    events: Option<PathBuf>,
+    #[command(flatten)]
+    stream: StreamArguments,
     /// Rule files or folders [default: rules/ if present].
     #[arg(long, value_name = "PATH", num_args = 1..)]
     rules: Option<Vec<PathBuf>>,
+    /// Other rule files or folders, over the same events: what each set says that the other does not.
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    compare: Option<Vec<PathBuf>>,
+    /// Writes a chart of both sets over time.
+    #[arg(long, value_name = "FILE", requires = "compare")]
+    svg: Option<PathBuf>,
     /// The configuration file [default: signalbox.yaml if present].
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -55,21 +70,69 @@ fn duration(text: &str) -> Result<Duration, String> {
     units::duration(text).ok_or_else(|| "expected a duration such as 90s or 1h30m".to_owned())
 }
 
-/// Replays, prints every transition as it is decided, then the summary.
+/// Replays, prints every transition as it is decided (of two sets of rules what differs at the end), then the summary.
 pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Result<CommandOutcome> {
     let file = config_file::read_or_say(arguments.config.as_deref(), terminal)?;
-    let rules = rules(arguments.rules.as_deref(), &file, terminal)?;
+    let set = rules(arguments.rules.as_deref(), &file, terminal)?;
+    let source = Source::of(arguments.events.as_deref(), &arguments.stream, &file)?;
+    if let Some(paths) = &arguments.compare {
+        let other = rules(Some(paths), &file, terminal)?;
+        return compare(arguments, (&file, &source), (set, other), terminal);
+    }
     let config = engine_config(&file);
     let mut replay =
         Replay { playback: None, start: None, triggered: 0, cleared: 0, refusals: Refusals::default() };
-    let mut construct = Some((config, rules));
-    for_each_event(&arguments.events, |recorded| {
+    let mut construct = Some((config, set));
+    source.for_each(|recorded| {
         replay.begin(&mut construct, recorded.time);
         replay.apply(&recorded, arguments.format, terminal);
         if terminal.is_closed() { Flow::Stop } else { Flow::Continue }
     })?;
     replay.begin(&mut construct, None);
     replay.end(arguments, terminal)
+}
+
+/// Plays the events to two sets of rules and prints where they differ.
+fn compare(
+    arguments: &Arguments,
+    (file, source): (&Config, &Source<'_>),
+    sets: (RuleSet, RuleSet),
+    terminal: &mut Terminal,
+) -> anyhow::Result<CommandOutcome> {
+    let config = engine_config(file);
+    let mut refusals = Refusals::default();
+    let mut sets = Some(sets);
+    let mut pair: Option<Pair> = None;
+    source.for_each(|recorded| {
+        if let Some(sets) = sets.take() {
+            pair = Some(Pair::new(&config, sets, recorded.time.unwrap_or_default()));
+        }
+        let refused = pair.as_mut().map(|pair| pair.apply(&recorded)).unwrap_or_default();
+        refusals.say(recorded.place, &refused, terminal);
+        Flow::Continue
+    })?;
+    let mut pair = match (pair, sets) {
+        (Some(pair), _) => pair,
+        (None, sets) => Pair::new(&config, sets.unwrap_or_default(), Timestamp::default()),
+    };
+    refusals.say_rest(terminal);
+    pair.live_on(arguments.tail);
+    pair.write(arguments.format, terminal);
+    if let Some(path) = &arguments.svg {
+        pair.write_chart(path)?;
+    }
+    if let Some(path) = &arguments.metrics {
+        write_metrics(pair.rules(), path)?;
+    }
+    Ok(refusals.outcome())
+}
+
+/// Writes the metrics as they are.
+fn write_metrics(playback: &mut Playback, path: &Path) -> anyhow::Result<()> {
+    let now = playback.now();
+    let scrape = Scrape { format: negotiate(""), names: Vec::new() };
+    let text = playback.engine().freeze(now).to_bytes(scrape);
+    std::fs::write(path, text).with_context(|| format!("write {}", path.display()))
 }
 
 /// The engine's configuration for commands that play recordings.
@@ -87,17 +150,8 @@ pub(super) fn rules(
 }
 
 /// Calls `sink` with every event of a file, or of stdin where it is `-`.
-pub(super) fn for_each_event(
-    path: &Path,
-    sink: impl FnMut(recording::Recorded) -> Flow,
-) -> anyhow::Result<()> {
-    let shown = path.display();
-    let stream: Box<dyn BufRead> = if path == Path::new("-") {
-        Box::new(std::io::stdin().lock())
-    } else {
-        Box::new(BufReader::new(std::fs::File::open(path).with_context(|| format!("read {shown}"))?))
-    };
-    recording::for_each(stream, sink).with_context(|| format!("read {shown}"))
+pub(super) fn for_each_event(path: &Path, sink: impl FnMut(Recorded) -> Flow) -> anyhow::Result<()> {
+    Source::File(path).for_each(sink)
 }
 
 struct Replay {
@@ -118,12 +172,12 @@ impl Replay {
         }
     }
 
-    fn apply(&mut self, recorded: &recording::Recorded, format: Format, terminal: &mut Terminal) {
+    fn apply(&mut self, recorded: &Recorded, format: Format, terminal: &mut Terminal) {
         let Some(playback) = &mut self.playback else { return };
         let refused = playback.apply(recorded);
         let decided = playback.take_decided();
         self.print(&decided, format, terminal);
-        self.refusals.say(recorded.line, &refused, terminal);
+        self.refusals.say(recorded.place, &refused, terminal);
     }
 
     fn print(&mut self, decided: &[AlertEvent], format: Format, terminal: &mut Terminal) {
@@ -154,10 +208,7 @@ impl Replay {
         let duplicates = playback.duplicates();
         self.summary((playback.counts(), duplicates), span, arguments.format, terminal);
         if let Some(path) = &arguments.metrics {
-            let now = playback.now();
-            let scrape = Scrape { format: negotiate(""), names: Vec::new() };
-            let text = playback.engine().freeze(now).to_bytes(scrape);
-            std::fs::write(path, text).with_context(|| format!("write {}", path.display()))?;
+            write_metrics(&mut playback, path)?;
         }
         Ok(self.refusals.outcome())
     }

@@ -183,6 +183,16 @@ pub(super) fn address(text: &str, flag: &str) -> anyhow::Result<SocketAddr> {
     found.next().with_context(|| format!("use `{text}` of {flag}: no address of that name is known"))
 }
 
+/// The connection to the servers of a flag, as the configuration has the rest.
+///
+/// # Errors
+/// A URL that is none.
+pub(super) fn nats_at(urls: &str, config: &Config) -> anyhow::Result<shell::NatsSettings> {
+    check_urls(urls)?;
+    let url = split_urls(urls).map(str::to_owned).collect();
+    Ok(nats(&NatsConfig { url, ..config.nats.clone() }))
+}
+
 fn nats(config: &NatsConfig) -> shell::NatsSettings {
     let path = |path: &Option<String>| path.as_ref().map(PathBuf::from);
     shell::NatsSettings {

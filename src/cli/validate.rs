@@ -55,11 +55,12 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Res
     let mut judge = Judge::new(&config, Clock::start().now());
     replay::for_each_event(&arguments.events, |recorded| {
         let message = line::Message::of(&recorded.payload, arguments.subject.as_deref());
-        for judgement in judge.judge(&message, recorded.line) {
+        let line = recorded.place.number();
+        for judgement in judge.judge(&message, line) {
             match arguments.format {
-                Format::Json => terminal.line(judgement.json(recorded.line)),
+                Format::Json => terminal.line(judgement.json(line)),
                 Format::Text => {
-                    judgement.lines(recorded.line).into_iter().for_each(|line| terminal.line(line));
+                    judgement.lines(line).into_iter().for_each(|text| terminal.line(text));
                 }
             }
         }
@@ -95,7 +96,7 @@ struct Counts {
 }
 
 /// What events are held against.
-struct Judge {
+pub(super) struct Judge {
     engine: Engine,
     rules: verdict::Terms,
     ids: BTreeMap<EventId, usize>,
@@ -103,7 +104,8 @@ struct Judge {
 }
 
 impl Judge {
-    fn new(config: &Config, now: Timestamp) -> Self {
+    /// Nothing was seen yet.
+    pub(super) fn new(config: &Config, now: Timestamp) -> Self {
         let engine = replay::engine_config(config);
         let rules = verdict::Terms {
             subjects: Subjects::below(&config.subjects.prefix).unwrap_or_default(),
@@ -113,6 +115,17 @@ impl Judge {
         };
         let engine = Engine::new(&engine, RuleSet::default(), now);
         Self { engine, rules, ids: BTreeMap::new(), counts: Counts::default() }
+    }
+
+    /// Everything for which a message would be refused, in words.
+    pub(super) fn faults(&mut self, subject: &str, payload: &[u8]) -> Vec<String> {
+        let message = line::Message {
+            subject: Some(subject.to_owned()),
+            headers: Vec::new(),
+            payload: payload.to_vec(),
+        };
+        let judgements = verdict::judgements(&message, &self.rules, &mut self.engine);
+        judgements.iter().flat_map(Judgement::faults).collect()
     }
 
     /// What is said of each event of a message.

@@ -14,7 +14,7 @@ mod end;
 mod http;
 mod in_force;
 mod limited_log;
-mod nats;
+pub(crate) mod nats;
 mod process;
 pub(crate) mod prometheus_json;
 mod reload;

@@ -27,23 +27,12 @@ pub(super) fn run(
     rules: RuleSet,
     comparison: Comparison,
 ) -> Vec<String> {
-    let drafts = match drafts(events) {
-        Ok(drafts) => drafts,
+    let begun = drafts(events).and_then(|drafts| Run::begin(drafts, test.start, config, rules));
+    let mut run = match begun {
+        Ok(run) => run,
         Err(fault) => return vec![fault],
     };
-    let zero = test.start.unwrap_or_else(|| zero(&drafts));
-    let filled = match fill(drafts, zero) {
-        Ok(filled) => filled,
-        Err(fault) => return vec![fault],
-    };
-    let config = Config { grid: Grid::From(zero), ..config };
-    let mut run = Run {
-        playback: Playback::new(&config, rules, zero),
-        coming: filled.into_iter().peekable(),
-        decided: Vec::new(),
-        faults: Vec::new(),
-        zero,
-    };
+    let zero = run.zero;
     for (time, checks) in timeline(test) {
         run.live_until(zero.after(time));
         run.check(test, &checks, comparison);
@@ -56,6 +45,33 @@ pub(super) fn run(
     run.faults
 }
 
+/// What rules decide of events.
+pub(super) struct Decisions {
+    /// The instant of time 0.
+    pub(super) zero: Timestamp,
+    /// Every transition, in order.
+    pub(super) decided: Vec<AlertEvent>,
+    /// What was refused.
+    pub(super) refused: Vec<String>,
+}
+
+/// What rules decide of events until `tail` after the last.
+///
+/// # Errors
+/// An event without a usable time, as text.
+pub(super) fn decide(
+    events: Vec<Json>,
+    config: Config,
+    rules: RuleSet,
+    tail: Duration,
+) -> Result<Decisions, String> {
+    let drafts = events.into_iter().enumerate().map(|(index, event)| (index + 1, event)).collect();
+    let mut run = Run::begin(drafts, None, config, rules)?;
+    run.drain();
+    run.live_until(run.playback.now().after(tail));
+    Ok(Decisions { zero: run.zero, decided: run.decided, refused: run.faults })
+}
+
 struct Run {
     playback: Playback,
     coming: std::iter::Peekable<std::vec::IntoIter<Recorded>>,
@@ -65,6 +81,19 @@ struct Run {
 }
 
 impl Run {
+    fn begin(
+        drafts: Vec<(usize, Json)>,
+        start: Option<Timestamp>,
+        config: Config,
+        rules: RuleSet,
+    ) -> Result<Self, String> {
+        let zero = start.unwrap_or_else(|| zero(&drafts));
+        let coming = fill(drafts, zero)?.into_iter().peekable();
+        let config = Config { grid: Grid::From(zero), ..config };
+        let playback = Playback::new(&config, rules, zero);
+        Ok(Self { playback, coming, decided: Vec::new(), faults: Vec::new(), zero })
+    }
+
     /// Applies every event up to an instant, and lives until it.
     fn live_until(&mut self, until: Timestamp) {
         while let Some(event) = self.coming.next_if(|event| event.time.is_none_or(|time| time <= until)) {
@@ -90,8 +119,11 @@ impl Run {
     fn apply(&mut self, event: &Recorded) {
         for refused in self.playback.apply(event) {
             let reason = refused.refusal.reason.name();
-            self.faults
-                .push(format!("event {} was refused as {reason}: {}\n", event.line, refused.refusal.detail));
+            self.faults.push(format!(
+                "event {} was refused as {reason}: {}\n",
+                event.place.number(),
+                refused.refusal.detail
+            ));
         }
     }
 
@@ -157,7 +189,10 @@ fn drafts(events: &Events) -> Result<Vec<(usize, Json)>, String> {
             recording::for_each(BufReader::new(file), |recorded| {
                 // What is no JSON stays a text, which the engine refuses as it would refuse the bytes.
                 let text = String::from_utf8_lossy(&recorded.payload).into_owned();
-                drafts.push((recorded.line, serde_json::from_str(&text).unwrap_or(Json::String(text))));
+                drafts.push((
+                    recorded.place.number(),
+                    serde_json::from_str(&text).unwrap_or(Json::String(text)),
+                ));
                 Flow::Continue
             })
             .map_err(|error| format!("cannot read {shown}: {error}\n"))?;

@@ -5,6 +5,7 @@ mod expect;
 mod file;
 mod keys;
 mod prometheus;
+mod record;
 mod report;
 mod series;
 
@@ -25,7 +26,7 @@ use report::FileResult;
 #[derive(Args)]
 pub(super) struct Arguments {
     /// Rule test files.
-    #[arg(value_name = "FILE", required = true)]
+    #[arg(value_name = "FILE", required_unless_present = "record")]
     files: Vec<PathBuf>,
     /// How results are written.
     #[arg(long, value_enum, default_value_t = Format::Text)]
@@ -33,6 +34,8 @@ pub(super) struct Arguments {
     /// The configuration that tests with `events` run under [default: the defaults].
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    #[command(flatten)]
+    recording: record::RecordArguments,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -49,8 +52,14 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Res
         Some(path) => config_file::read_or_say(Some(path), terminal)?,
         None => Config::default(),
     };
+    let mut files = arguments.files.clone();
+    if let Some(path) = &arguments.recording.record {
+        record::write(&arguments.recording, path, &config, terminal)?;
+        // What was recorded is run, so that it is known to pass.
+        files.push(path.clone());
+    }
     let mut results = Vec::new();
-    for path in &arguments.files {
+    for path in &files {
         results.push(run_file(path, &config)?);
     }
     match arguments.format {

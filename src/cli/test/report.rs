@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::super::markup::escaped;
 use super::super::terminal::counted;
 use crate::engine::diagnostic::{Lines, printable};
 
@@ -93,23 +94,6 @@ pub(super) fn junit(results: &[FileResult]) -> String {
 fn element(text: &mut String, kind: &str, body: &str) {
     let first = escaped(body.lines().next().unwrap_or_default());
     let _ = writeln!(text, "      <{kind} message=\"{first}\">{}</{kind}>\n    </testcase>", escaped(body));
-}
-
-/// A text in XML: markup escaped, what XML cannot hold left out.
-fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\n' | '\t' => escaped.push(character),
-            control if control.is_control() || matches!(control, '\u{fffe}' | '\u{ffff}') => {}
-            other => escaped.push(other),
-        }
-    }
-    escaped
 }
 
 #[cfg(test)]

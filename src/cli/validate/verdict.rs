@@ -176,21 +176,27 @@ impl Judgement {
         self.event_type.map_or("unknown", EventType::name)
     }
 
+    /// Everything for which it is refused.
+    pub(super) fn faults(&self) -> Vec<String> {
+        match &self.verdict {
+            Verdict::Accepted => Vec::new(),
+            Verdict::Refused { errors, .. } => errors
+                .iter()
+                .map(|(field, text)| format!("{}{text}", field.map_or(String::new(), |it| format!("{it}: "))))
+                .collect(),
+        }
+    }
+
     /// What is to be said of it to a person.
     pub(super) fn lines(&self, line: usize) -> Vec<String> {
         let head = format!("line {line}: {}", self.name());
-        let errors = match &self.verdict {
-            Verdict::Accepted => Vec::new(),
-            Verdict::Refused { reason, errors } => errors
-                .iter()
-                .map(|(field, text)| {
-                    let field = field.map_or(String::new(), |field| format!("{field}: "));
-                    format!("{head}: refused as {}: {field}{text}", reason.name())
-                })
-                .collect(),
+        let reason = match &self.verdict {
+            Verdict::Accepted => "",
+            Verdict::Refused { reason, .. } => reason.name(),
         };
+        let errors = self.faults().into_iter().map(|fault| format!("{head}: refused as {reason}: {fault}"));
         let warnings = self.warnings.iter().map(|warning| format!("{head}: warning: {}", warning.message));
-        errors.into_iter().chain(warnings).collect()
+        errors.chain(warnings).collect()
     }
 
     /// The same for programs.

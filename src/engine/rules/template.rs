@@ -139,7 +139,7 @@ impl Template {
     }
 
     /// Whether it prints the value, or decides by it.
-    pub fn reads_value(&self) -> bool {
+    pub(crate) fn reads_value(&self) -> bool {
         self.compiled.as_ref().is_some_and(|compiled| compiled.reads.value)
     }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod address;
 pub(crate) mod api;
+mod connecting;
 pub(crate) mod credentials;
 pub(crate) mod frames;
 pub(crate) mod lanes;
@@ -11,4 +12,5 @@ pub(crate) mod out;
 pub(crate) mod percent;
 pub(crate) mod protocol;
 pub(crate) mod servers;
+pub(crate) mod stored;
 pub(crate) mod world;

@@ -1,9 +1,11 @@
-//! A stored stream read from outside, once and from an instant on, without a lasting trace on the server.
+//! A stored stream read from outside, once and from an instant on, without a lasting trace on the server; and messages
+//! published again.
 //!
 //! A stream that keeps what it holds (`limits`) is read through an ephemeral consumer without acknowledgements, which
 //! goes when it has been read. In others a consumer would count for what may leave the stream: their messages are asked for one
 //! by one.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -12,6 +14,7 @@ use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer, pu
 use async_nats::jetstream::stream::{RawMessageErrorKind, RetentionPolicy, Stream};
 use async_nats::jetstream::{self, Message};
 use async_nats::{Client, HeaderMap};
+use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
 use super::connecting;
@@ -92,7 +95,9 @@ pub(crate) fn read(
 pub(crate) async fn connect(settings: &NatsSettings) -> anyhow::Result<Client> {
     let servers = Servers::new(settings)?;
     let options = connecting::options(settings, &servers, "signalbox-reader")?;
-    options.connect(servers.urls()).await.context("connect to NATS; is the URL right, and does a server run there?")
+    options.connect(servers.urls()).await.map_err(|error| {
+        anyhow::anyhow!("connect to NATS: {error}; is the URL right, and does a server run there?")
+    })
 }
 
 /// Runs a piece of work that waits for a server.
@@ -175,7 +180,8 @@ fn consumed(message: &Message) -> anyhow::Result<StoredMessage> {
 async fn read_singly(stream: &Stream, since: Timestamp, sink: &mut Sink<'_>) -> anyhow::Result<()> {
     let state = &stream.cached_info().state;
     let sequences = state.first_sequence..=state.last_sequence;
-    let mut answers = stream::iter(sequences).map(|sequence| stream.get_raw_message(sequence)).buffered(REQUESTS);
+    let mut answers =
+        stream::iter(sequences).map(|sequence| stream.get_raw_message(sequence)).buffered(REQUESTS);
     while let Some(answer) = answers.next().await {
         let message = match answer {
             Ok(message) => message,
@@ -213,4 +219,51 @@ fn block(headers: &HeaderMap) -> Vec<u8> {
     }
     block.extend_from_slice(b"\r\n");
     block
+}
+
+/// A message to publish.
+pub(crate) struct Outgoing {
+    /// Where to.
+    pub(crate) subject: String,
+    /// What it says.
+    pub(crate) payload: Vec<u8>,
+}
+
+/// Publishes messages one after the other; each is acknowledged where a stream takes its subject. Yields what became of
+/// each.
+///
+/// # Errors
+/// The server cannot be reached.
+pub(crate) fn publish(
+    settings: &NatsSettings,
+    domain: Option<&str>,
+    messages: &[Outgoing],
+) -> anyhow::Result<Vec<Result<(), String>>> {
+    run(async {
+        let client = connect(settings).await?;
+        let context = match domain {
+            Some(domain) => jetstream::with_domain(client.clone(), domain),
+            None => jetstream::new(client.clone()),
+        };
+        let mut kept: BTreeMap<&str, bool> = BTreeMap::new();
+        let mut answers = Vec::with_capacity(messages.len());
+        for Outgoing { subject, payload } in messages {
+            if !kept.contains_key(subject.as_str()) {
+                kept.insert(subject, context.stream_by_subject(subject.as_str()).await.is_ok());
+            }
+            let body = payload.clone().into();
+            answers.push(if kept.get(subject.as_str()) == Some(&true) {
+                acknowledged(&context, subject, body).await
+            } else {
+                client.publish(subject.clone(), body).await.map_err(|error| error.to_string())
+            });
+        }
+        client.flush().await.context("publish")?;
+        Ok(answers)
+    })
+}
+
+async fn acknowledged(context: &jetstream::Context, subject: &str, body: Bytes) -> Result<(), String> {
+    let sent = context.publish(subject.to_owned(), body).await.map_err(|error| error.to_string())?;
+    sent.await.map(|_| ()).map_err(|error| error.to_string())
 }

@@ -1,51 +1,54 @@
 //! A counter that is compared as it is: it only grows, so once above a threshold it stays there until a restart.
 
-use super::Subject;
+use super::{Subject, Written};
 use crate::engine::metric::{MetricType, Part};
 use crate::engine::promql::Expr;
-use crate::engine::promql::ast::{AggregateOp, BinaryOp, Node};
+use crate::engine::promql::ast::{AggregateOp, Binary, BinaryOp, Node};
 use crate::engine::promql::inspect::{comparison, literal_name, number, unwrapped};
 use crate::engine::rules::set::{Condition, Level, RuleKind};
 use crate::engine::yaml::Findings;
 
 pub(super) fn check(subject: &Subject<'_>, findings: &mut Findings<'_>) {
     let RuleKind::Alerting(alerting) = &subject.rule.kind else { return };
-    let compared = match comparison(&subject.rule.expr) {
-        Some(binary) => match binary.op {
-            BinaryOp::Greater | BinaryOp::GreaterOrEqual => with_number(&binary.left, &binary.right),
-            BinaryOp::Less | BinaryOp::LessOrEqual => with_number(&binary.right, &binary.left),
-            BinaryOp::Equal
-            | BinaryOp::NotEqual
-            | BinaryOp::Add
-            | BinaryOp::Sub
-            | BinaryOp::Mul
-            | BinaryOp::Div
-            | BinaryOp::Mod
-            | BinaryOp::Pow
-            | BinaryOp::Atan2
-            | BinaryOp::And
-            | BinaryOp::Or
-            | BinaryOp::Unless
-            | BinaryOp::TrimUpper
-            | BinaryOp::TrimLower => None,
-        },
-        None => {
-            let is_above = |level: &Level| matches!(level.condition, Condition::Above { .. });
-            alerting.policy.levels.iter().any(is_above).then_some(&subject.rule.expr)
-        }
-    };
+    let is_above = |level: &Level| matches!(level.condition, Condition::Above { .. });
+    let compared = comparison(&subject.rule.expr).map_or_else(
+        || alerting.policy.levels.iter().any(is_above).then_some(&subject.rule.expr),
+        must_be_above,
+    );
     let Some((name, span)) = compared.and_then(|value| counter(subject, value)) else { return };
+    let advice = match subject.written {
+        Written::Expression { .. } => format!("Compare `increase({name}[5m])` or `rate({name}[5m])`."),
+        Written::Metric { .. } => "Take `stat: increase` or `stat: rate` with a `window`.".to_owned(),
+    };
     findings
         .warning(
             "bare-counter",
             &subject.written.place(&span),
             format!("the counter `{name}` only grows, so once it fires it fires until a restart"),
         )
-        .advise(format!("Compare `increase({name}[5m])` or `rate({name}[5m])`."));
+        .advise(advice);
 }
 
-/// A value that must be above a number.
-fn with_number<'a>(value: &'a Expr, bound: &Expr) -> Option<&'a Expr> {
+/// The side of a comparison that must be above a number.
+fn must_be_above(binary: &Binary) -> Option<&Expr> {
+    let (value, bound) = match binary.op {
+        BinaryOp::Greater | BinaryOp::GreaterOrEqual => (&binary.left, &binary.right),
+        BinaryOp::Less | BinaryOp::LessOrEqual => (&binary.right, &binary.left),
+        BinaryOp::Equal
+        | BinaryOp::NotEqual
+        | BinaryOp::Add
+        | BinaryOp::Sub
+        | BinaryOp::Mul
+        | BinaryOp::Div
+        | BinaryOp::Mod
+        | BinaryOp::Pow
+        | BinaryOp::Atan2
+        | BinaryOp::And
+        | BinaryOp::Or
+        | BinaryOp::Unless
+        | BinaryOp::TrimUpper
+        | BinaryOp::TrimLower => return None,
+    };
     number(bound).map(|_| value)
 }
 

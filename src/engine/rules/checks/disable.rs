@@ -71,7 +71,7 @@ fn applied(findings: &mut Findings<'_>) -> Vec<Disabled> {
         is_kept
     });
     let is_beside = |comment: &Disabled| comment.codes.iter().any(|code| BESIDE.contains(&code.as_str()));
-    disabled.retain(|comment| !comment.is_used && !(comment.has_reason && is_beside(comment)));
+    disabled.retain(|comment| !(comment.is_used || comment.has_reason && is_beside(comment)));
     disabled
 }
 

@@ -3,15 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_nats::{Auth, AuthError, Client, ConnectOptions, Event};
+use async_nats::{Client, Event};
 use tokio::sync::watch;
 
 use crate::engine::wire::EventType;
 use crate::shell::context::ShellContext;
-use crate::shell::nats::login::Login;
+use crate::shell::nats::connecting;
 use crate::shell::nats::servers::{Servers, backoff};
 use crate::shell::nats::world::random;
-use crate::shell::settings::TlsMode;
 use crate::shell::status::Topic;
 
 /// How the connection stands, counted so that one that broke and came back in a moment is another.
@@ -38,24 +37,11 @@ pub(crate) async fn connect(
     servers: &Servers,
 ) -> anyhow::Result<(Client, watch::Receiver<Connections>)> {
     let settings = &context.settings.nats;
-    let userinfo = servers.userinfo().cloned();
-    // What cannot be read now is for a person to mend; what cannot be read later may come back.
-    Login::new(&settings.auth, userinfo.as_ref(), "")?;
-    let auth = settings.auth.clone();
-    let options = ConnectOptions::with_auth_callback(move |nonce| {
-        let login = Login::new(&auth, userinfo.as_ref(), &String::from_utf8_lossy(&nonce));
-        std::future::ready(login.map(as_auth).map_err(AuthError::new))
-    });
     let told = context.clone();
     let (tell, connections) = watch::channel(Connections::Broken { before: 0 });
     let tell = Arc::new(tell);
-    let mut options = options
-        .name(format!("{}-out", settings.name))
-        .custom_inbox_prefix(&settings.inbox_prefix)
+    let options = connecting::options(settings, servers, &format!("{}-out", settings.name))?
         .retry_on_initial_connect()
-        .connection_timeout(settings.connect_timeout)
-        .ping_interval(settings.ping_interval)
-        .request_timeout(Some(settings.request_timeout))
         .reconnect_delay_callback(|attempts| {
             let failures = u32::try_from(attempts).unwrap_or(u32::MAX);
             backoff(failures, Duration::from_millis(50), Duration::from_secs(2), random())
@@ -67,17 +53,6 @@ pub(crate) async fn connect(
                 hear(&told, &event);
             }
         });
-    if let Some(ca) = &settings.tls.ca {
-        options = options.add_root_certificates(ca.clone());
-    }
-    if let (Some(cert), Some(key)) = (&settings.tls.cert, &settings.tls.key) {
-        options = options.add_client_certificate(cert.clone(), key.clone());
-    }
-    options = match settings.tls.mode {
-        TlsMode::AsServerAsks => options,
-        TlsMode::Required => options.require_tls(true),
-        TlsMode::First => options.require_tls(true).tls_first(),
-    };
     Ok((options.connect(servers.urls()).await?, connections))
 }
 
@@ -108,18 +83,6 @@ pub(crate) async fn renew(client: Client, context: ShellContext) {
         // A client that is gone needs no connection.
         drop(client.force_reconnect().await);
     }
-}
-
-/// Who we are, as the client wants it said.
-fn as_auth(login: Login) -> Auth {
-    let mut auth = Auth::new();
-    auth.username = login.user;
-    auth.password = login.pass;
-    auth.token = login.auth_token;
-    auth.jwt = login.jwt;
-    auth.nkey = login.nkey;
-    auth.signature = login.sig.map(|signature| signature.0);
-    auth
 }
 
 fn hear(context: &ShellContext, event: &Event) {
