@@ -1,5 +1,7 @@
 //! The page of one rule: how it is written, what it sees, and why it does or does not fire.
 
+use std::time::Duration;
+
 use maud::{Markup, html};
 
 use crate::engine::labels::Labels;
@@ -14,7 +16,7 @@ use super::address::{Address, RuleAddress, RuleSort};
 use super::alerts::ended_table;
 use super::chart::{Chart, Line};
 use super::label_sets;
-use super::look::{Look, Window};
+use super::look::{Look, Past, Window};
 use super::rules::{InForce, state};
 use super::thresholds::{compared, marks, measure};
 use super::unit::Measure;
@@ -109,9 +111,7 @@ fn begins(level: &Level, measure: Measure) -> String {
 
 /// The window that is kept, with thresholds and episodes.
 fn past(look: &Look<'_>, rule: &InForce<'_>) -> Markup {
-    let window = Window::before(look.now(), look.surroundings.window, CHART_STEPS);
-    let key = format!("rule {}", rule.rule.query);
-    let past = look.shared_past((&key, compared(rule.rule)), window);
+    let (length, window, past) = longest_past(look, rule);
     let lines = past.iter().map(|(labels, line)| {
         let label = if labels.is_empty() { "value".to_owned() } else { labels.to_string() };
         Line { label, points: line.points.clone() }
@@ -127,10 +127,30 @@ fn past(look: &Look<'_>, rule: &InForce<'_>) -> Markup {
     };
     html! {
         section aria-labelledby="past" {
-            h2 id="past" { "The last " (words::span(look.surroundings.window)) }
+            h2 id="past" { "The last " (words::span(length)) }
             div.panel { (chart.large()) }
         }
     }
+}
+
+/// Shorter spans, for a past that has only begun: few steps of a long one would draw nothing of it.
+const SHORT_SPANS: [Duration; 4] =
+    [Duration::from_mins(2), Duration::from_mins(5), Duration::from_mins(15), Duration::from_mins(30)];
+
+/// The past as far as it is kept, or as far as there is one.
+fn longest_past(look: &Look<'_>, rule: &InForce<'_>) -> (Duration, Window, Past) {
+    let at = |length: Duration| {
+        let window = Window::before(look.now(), length, CHART_STEPS);
+        let key = format!("{length:?} of {}", rule.rule.query);
+        (length, window, look.shared_past((&key, compared(rule.rule)), window))
+    };
+    let whole = at(look.surroundings.window);
+    let firsts = whole.2.iter().filter_map(|(_, line)| line.points.first());
+    let Some(first) = firsts.map(|(at, _)| Timestamp::from_millis(*at)).min() else { return whole };
+    let reaches =
+        look.now().since(first).saturating_add(Duration::from_millis(whole.1.step_ms.unsigned_abs()));
+    let shorter = SHORT_SPANS.into_iter().find(|span| *span >= reaches && *span < whole.0);
+    shorter.map_or(whole, at)
 }
 
 /// When its alerts fired, as far as is known.
@@ -169,7 +189,7 @@ fn evaluations(look: &Look<'_>, rule: &InForce<'_>) -> Markup {
             p.quiet { "What the expression was at each " (words::span(interval))
                 ", the newest first; events that arrive between are evaluated at once." }
             div.scroll tabindex="0" role="group" aria-label="The last evaluations" { table.tight {
-                thead { tr { th scope="col" { "At" } th.number scope="col" { "Label sets" }
+                thead { tr { th scope="col" { "At" } th.number.wide scope="col" { "Label sets" }
                     th.number scope="col" { "Worst value" } th scope="col" { "So" } } }
                 tbody { @for same in evaluated.chunk_by(Evaluated::saw_the_same) { (Evaluated::row(same)) } }
             } }
@@ -199,7 +219,7 @@ impl Evaluated {
                     (words::clock(newest.at))
                     @if same.len() > 1 { " back to " (words::clock(oldest.at)) }
                 }
-                td.number { (words::thousands(newest.label_sets as u64)) }
+                td.number.wide { (words::thousands(newest.label_sets as u64)) }
                 td.number { (newest.value) }
                 td { (newest.verdict) }
             }
