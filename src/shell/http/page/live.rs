@@ -9,6 +9,7 @@ use axum::body::{Body, Bytes};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::time::timeout;
 
 use crate::engine::frozen::{FrozenInstant, QueryTerms};
 use crate::engine::promql::EvalSettings;
@@ -62,7 +63,7 @@ impl Live {
     }
 }
 
-/// The page as somebody opens it; none where the process stops.
+/// The page as somebody opens it; none where the engine is too busy, or the process stops.
 pub(super) async fn opened(web: &Web, address: &Address) -> Option<Arc<Shown>> {
     shown(web, address, FRESH_FOR).await
 }
@@ -125,6 +126,9 @@ async fn shown(web: &Web, address: &Address, age_max: Duration) -> Option<Arc<Sh
     Some(shown)
 }
 
+/// How long an instant is waited for: a driver that is at work for longer is told of, not waited for.
+const FREEZE_WAIT: Duration = Duration::from_secs(5);
+
 /// Writes a page on a thread for queries; where none has time, without what queries would tell.
 async fn write(web: &Web, address: &Address) -> Option<Shown> {
     let surroundings = surroundings(web);
@@ -141,16 +145,18 @@ async fn write(web: &Web, address: &Address) -> Option<Shown> {
         Ok(_) => told.await.ok(),
         Err(QueryError::Unreadable(_)) => None,
         Err(QueryError::Eval(_) | QueryError::Halted(_) | QueryError::QueueFull | QueryError::Broken) => {
-            let instant = web.mailbox.freeze().await.ok()?;
-            Some(write_without_queries(&instant, address, web))
+            let instant = timeout(FREEZE_WAIT, web.mailbox.freeze()).await.ok()?.ok()?;
+            let (page, surroundings) = (address.clone(), self::surroundings(web));
+            let written = move || write_without_queries(&instant, &page, &surroundings);
+            tokio::task::spawn_blocking(written).await.ok()
         }
     }
 }
 
-fn write_without_queries(instant: &FrozenInstant, address: &Address, web: &Web) -> Shown {
+fn write_without_queries(instant: &FrozenInstant, page: &Address, surroundings: &Surroundings) -> Shown {
     let settings = EvalSettings::default();
     let terms = QueryTerms { settings: &settings, patience: &NoPatience };
-    super::show(address, &Look::new(instant, &surroundings(web), terms))
+    super::show(page, &Look::new(instant, surroundings, terms))
 }
 
 /// Waits for no query.

@@ -112,7 +112,10 @@ async fn answer(web: Web, address: Address, headers: &HeaderMap) -> Response {
         return live::stream(web, address);
     }
     let Some(shown) = live::opened(&web, &address).await else {
-        return text(StatusCode::SERVICE_UNAVAILABLE, "signalbox is stopping.");
+        return text(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "signalbox is too busy to answer, or it is stopping; load the page again.",
+        );
     };
     let head = [
         (CONTENT_TYPE, "text/html; charset=utf-8"),
