@@ -55,6 +55,8 @@ impl Browser {
             .args(["--disable-dev-shm-usage", "--remote-debugging-pipe", "--lang=en-GB"])
             .arg(format!("--user-data-dir={}", folder.path().join("profile").display()))
             .env("INTO", &into)
+            // What it leaves when it is killed goes with the folder.
+            .env("TMPDIR", folder.path())
             .env("OUT", &out)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
