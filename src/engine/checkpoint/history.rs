@@ -19,6 +19,13 @@ twin! {
     }
 }
 
+impl HistoryTwin {
+    /// No past at all.
+    pub(in crate::engine) fn nothing() -> Self {
+        Self { first: 1, ..Self::default() }
+    }
+}
+
 twin! {
     /// The arrivals between two instants of the grid.
     struct StepTwin {

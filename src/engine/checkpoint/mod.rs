@@ -48,7 +48,27 @@ impl Checkpoint {
 
     /// The bytes of the file, piece by piece.
     pub(crate) fn pieces(&self) -> impl Iterator<Item = Vec<u8>> + '_ {
-        let sections = self.parts.iter().map(|(section, part)| file::framed(*section, part.as_ref()));
+        self.pieces_of(|section, part| file::framed(section, part))
+    }
+
+    /// The same with an empty past, which alone can be done without.
+    pub(crate) fn pieces_without_past(&self) -> impl Iterator<Item = Vec<u8>> + '_ {
+        self.pieces_of(|section, part| match section {
+            Section::History => file::framed(section, &history::HistoryTwin::nothing()),
+            Section::Head
+            | Section::Series
+            | Section::Recent
+            | Section::Window
+            | Section::Trackers
+            | Section::Rules => file::framed(section, part),
+        })
+    }
+
+    fn pieces_of<'a>(
+        &'a self,
+        framed: impl Fn(Section, &dyn Part) -> Vec<u8> + 'a,
+    ) -> impl Iterator<Item = Vec<u8>> + 'a {
+        let sections = self.parts.iter().map(move |(section, part)| framed(*section, part.as_ref()));
         std::iter::once(file::header()).chain(sections).chain(std::iter::once_with(file::end))
     }
 

@@ -254,3 +254,91 @@ proptest! {
         prop_assert_eq!(difference(&lines(&first), &lines(&second)), None);
     }
 }
+
+/// A small state with something in each section.
+fn small() -> Vec<u8> {
+    let mut config = config();
+    config.dedupe.entries = 10;
+    let mut world = world(&config);
+    for kind in 0..16 {
+        world.happen(&Happening::Event { kind, id: kind % 3, choice: 1, value: 60 });
+        world.happen(&Happening::Passes { millis: 2_500 });
+    }
+    world.engine.save(world.now).to_bytes()
+}
+
+#[test]
+fn a_state_that_is_cut_anywhere_or_has_a_bit_flipped_is_refused() {
+    let bytes = small();
+    assert!(SavedState::read(&bytes).is_ok());
+    for end in (0..bytes.len()).step_by(97).chain(bytes.len() - 40..bytes.len()) {
+        assert!(SavedState::read(&bytes[..end]).is_err(), "cut at {end}");
+    }
+    let mut longer = bytes.clone();
+    longer.push(0);
+    assert!(SavedState::read(&longer).is_err());
+    let mut flipped = bytes.clone();
+    for place in (0..bytes.len()).step_by(61).chain(0..64) {
+        flipped[place] ^= 1 << (place % 8);
+        assert!(SavedState::read(&flipped).is_err(), "flipped at {place}");
+        flipped[place] = bytes[place];
+    }
+}
+
+#[test]
+fn a_newer_state_is_told_from_a_damaged_and_a_foreign_one() {
+    let mut bytes = small();
+    bytes[8] = 9;
+    let told = |bytes: &[u8]| SavedState::read(bytes).unwrap_err().to_string();
+    assert!(told(&bytes).starts_with("it is damaged"), "{}", told(&bytes));
+    let checksum = crc32fast::hash(&bytes[..12]).to_le_bytes();
+    bytes[12..16].copy_from_slice(&checksum);
+    assert!(told(&bytes).starts_with("a newer signalbox wrote it"), "{}", told(&bytes));
+    assert_eq!(told(b"something else"), "it is no state of signalbox");
+}
+
+/// Puts right checksums over whatever the sections hold.
+fn sealed(mut bytes: Vec<u8>) -> Vec<u8> {
+    let mut start = 16;
+    while let Some(head) = bytes.get(start..start + 12) {
+        let len = u64::from_le_bytes(head[4..].try_into().unwrap()) as usize;
+        let end = start + 12 + len;
+        let checksum = crc32fast::hash(&bytes[start..end]).to_le_bytes();
+        bytes[end..end + 4].copy_from_slice(&checksum);
+        start = end + 4;
+    }
+    bytes
+}
+
+#[test]
+fn whatever_a_state_with_right_checksums_holds_it_is_refused_or_gone_on_from() {
+    let (bytes, config) = (small(), config());
+    let mut gone_on = 0;
+    for round in 0..120_usize {
+        let mut forged = bytes.clone();
+        for flip in 0..=round % 3 {
+            let place = (round * 7_919 + flip * 104_729) % bytes.len();
+            // Lengths of sections stay, so that the checksums can be put right.
+            let mut start = 16;
+            while start + 12 <= bytes.len() {
+                let len = u64::from_le_bytes(bytes[start + 4..start + 12].try_into().unwrap()) as usize;
+                if (start + 12..start + 12 + len).contains(&place) {
+                    forged[place] = forged[place].wrapping_add(1 + (round % 200) as u8);
+                }
+                start += 16 + len;
+            }
+        }
+        let Ok(saved) = SavedState::read(&sealed(forged)) else { continue };
+        let now = saved.saved_at();
+        let Ok((engine, _)) = Engine::restore(&config, rule_set(RULES), saved, Ending::Crash) else {
+            continue;
+        };
+        let mut world = World { engine, now, events: 900 };
+        world.engine.go_on(now);
+        world.happen(&Happening::Event { kind: 0, id: 0, choice: 0, value: 1 });
+        world.happen(&Happening::Passes { millis: 6_000 });
+        world.shown();
+        gone_on += 1;
+    }
+    assert!(gone_on > 20, "{gone_on}");
+}

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::engine::Ending;
 use crate::engine::checkpoint::{Checkpoint, SavedState, StateError, VERSION};
+use crate::engine::time::Timestamp;
 
 /// The last checkpoint.
 const CURRENT: &str = "checkpoint";
@@ -53,6 +54,27 @@ pub(crate) enum FolderError {
         /// What the system says.
         error: io::Error,
     },
+}
+
+/// Checkpoints that are there at a time while one is written.
+const FILES: u64 = 3;
+
+/// How much of the state was stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// All of it.
+    Whole,
+    /// All but the past, for which there was no room.
+    WithoutPast,
+}
+
+/// What was stored.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stored {
+    /// How many bytes.
+    pub(crate) bytes: u64,
+    /// How much of the state.
+    pub(crate) extent: Extent,
 }
 
 /// What is in the folder.
@@ -124,8 +146,12 @@ impl StateFolder {
             };
             match SavedState::read(&bytes) {
                 Ok(state) => {
-                    let ending =
-                        if name == CURRENT && self.is_clean(&bytes) { Ending::Clean } else { Ending::Crash };
+                    let own_name = name_of(state.saved_at(), bytes.len() as u64);
+                    let ending = if name == CURRENT && self.is_clean(&own_name) {
+                        Ending::Clean
+                    } else {
+                        Ending::Crash
+                    };
                     let instead_of = (!faults.is_empty()).then(|| faults.join("; "));
                     return Ok(Found::State { state: Box::new(state), ending, instead_of });
                 }
@@ -152,15 +178,27 @@ impl StateFolder {
         }
     }
 
-    /// Puts a checkpoint in the place of the last one; says how many bytes it has.
+    /// Puts a checkpoint in the place of the last one, in a folder of at most `bytes_max` bytes.
     ///
     /// # Errors
     /// The disk refuses; the last checkpoint stays.
-    pub(crate) fn store(&self, checkpoint: &Checkpoint, ending: Ending) -> io::Result<u64> {
+    pub(crate) fn store(
+        &self,
+        checkpoint: &Checkpoint,
+        ending: Ending,
+        bytes_max: u64,
+    ) -> io::Result<Stored> {
         let next = self.path.join(NEXT);
-        let written = write(&next, checkpoint);
-        let (bytes, checksum) = match written {
-            Ok(written) => written,
+        // The last one stays beside it until it is whole.
+        let each_max = bytes_max / FILES;
+        let mut extent = Extent::Whole;
+        let mut written = write(&next, checkpoint.pieces(), each_max);
+        if written.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::FileTooLarge) {
+            extent = Extent::WithoutPast;
+            written = write(&next, checkpoint.pieces_without_past(), each_max);
+        }
+        let bytes = match written {
+            Ok(bytes) => bytes,
             Err(error) => {
                 // It would only take room that others may need.
                 drop(fs::remove_file(&next));
@@ -175,16 +213,15 @@ impl StateFolder {
         self.sync()?;
         if ending == Ending::Clean {
             let mut file = File::create(self.path.join(CLEAN))?;
-            file.write_all(name_of(bytes, checksum).as_bytes())?;
+            file.write_all(name_of(checkpoint.now(), bytes).as_bytes())?;
             file.sync_all()?;
             self.sync()?;
         }
-        Ok(bytes)
+        Ok(Stored { bytes, extent })
     }
 
-    fn is_clean(&self, bytes: &[u8]) -> bool {
-        let named = fs::read(self.path.join(CLEAN)).unwrap_or_default();
-        named == name_of(bytes.len() as u64, crc32fast::hash(bytes)).as_bytes()
+    fn is_clean(&self, name: &str) -> bool {
+        fs::read(self.path.join(CLEAN)).is_ok_and(|named| named == name.as_bytes())
     }
 
     /// Keeps what cannot be read, for a person to look at.
@@ -199,9 +236,10 @@ impl StateFolder {
     }
 }
 
-/// How the file of a clean stop names a checkpoint.
-fn name_of(bytes: u64, checksum: u32) -> String {
-    format!("{bytes} {checksum:08x}\n")
+/// How the file of a clean stop names a checkpoint: by its instant and size. A checksum of the whole would not tell one
+/// from another, as every section ends with its own.
+fn name_of(saved_at: Timestamp, bytes: u64) -> String {
+    format!("{} {bytes}\n", saved_at.micros())
 }
 
 fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
@@ -215,15 +253,107 @@ fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
-/// Writes a checkpoint and waits until the disk has it; its size and checksum.
-fn write(path: &Path, checkpoint: &Checkpoint) -> io::Result<(u64, u32)> {
+/// Writes a checkpoint and waits until the disk has it; its size.
+fn write(path: &Path, pieces: impl Iterator<Item = Vec<u8>>, bytes_max: u64) -> io::Result<u64> {
     let mut file = File::create(path)?;
-    let (mut bytes, mut checksum) = (0, crc32fast::Hasher::new());
-    for piece in checkpoint.pieces() {
-        file.write_all(&piece)?;
-        checksum.update(&piece);
+    let mut bytes = 0;
+    for piece in pieces {
         bytes += piece.len() as u64;
+        if bytes > bytes_max {
+            return Err(io::Error::new(
+                io::ErrorKind::FileTooLarge,
+                "the state is larger than state.bytes_max allows; raise it, or lower limits.series or dedupe.entries",
+            ));
+        }
+        file.write_all(&piece)?;
     }
     file.sync_all()?;
-    Ok((bytes, checksum.finalize()))
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Engine;
+    use crate::engine::config::Config;
+    use crate::engine::rules::RuleSet;
+
+    fn checkpoint(seconds: i64) -> Checkpoint {
+        let mut config = Config::with_defaults("test");
+        config.dedupe.entries = 100;
+        let now = Timestamp::from_millis(seconds * 1_000);
+        Engine::new(&config, RuleSet::default(), now).save(now)
+    }
+
+    /// The second of what is found, and how the run ended.
+    fn found(folder: &StateFolder) -> Option<(i64, Ending)> {
+        match folder.load().unwrap() {
+            Found::State { state, ending, .. } => Some((state.saved_at().millis() / 1_000, ending)),
+            Found::Nothing | Found::Damaged(_) => None,
+        }
+    }
+
+    const ROOM: u64 = 1 << 30;
+
+    #[test]
+    fn the_last_checkpoint_is_found_and_a_damaged_one_gives_way_to_the_one_before_it() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = StateFolder::open(&place.path().join("made")).unwrap();
+        assert_eq!(found(&folder), None);
+        folder.store(&checkpoint(1), Ending::Crash, ROOM).unwrap();
+        folder.store(&checkpoint(2), Ending::Crash, ROOM).unwrap();
+        assert_eq!(found(&folder), Some((2, Ending::Crash)));
+        let current = folder.path().join(CURRENT);
+        let bytes = fs::read(&current).unwrap();
+        fs::write(&current, &bytes[..bytes.len() / 2]).unwrap();
+        assert_eq!(found(&folder), Some((1, Ending::Crash)));
+        assert!(folder.path().join(DAMAGED).exists());
+        fs::write(folder.path().join(PREVIOUS), b"torn").unwrap();
+        assert!(matches!(folder.load().unwrap(), Found::Damaged(_)));
+    }
+
+    #[test]
+    fn only_the_checkpoint_of_a_clean_stop_is_clean_and_only_once() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = StateFolder::open(place.path()).unwrap();
+        folder.store(&checkpoint(1), Ending::Clean, ROOM).unwrap();
+        assert_eq!(found(&folder), Some((1, Ending::Clean)));
+        assert_eq!(folder.begin(Ending::Clean), Ending::Clean);
+        assert_eq!(found(&folder), Some((1, Ending::Crash)));
+        folder.store(&checkpoint(2), Ending::Clean, ROOM).unwrap();
+        folder.store(&checkpoint(3), Ending::Crash, ROOM).unwrap();
+        assert_eq!(found(&folder), Some((3, Ending::Crash)));
+    }
+
+    #[test]
+    fn a_write_that_was_broken_off_changes_nothing() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = StateFolder::open(place.path()).unwrap();
+        folder.store(&checkpoint(1), Ending::Crash, ROOM).unwrap();
+        fs::write(folder.path().join(NEXT), b"SIGNLBOX and no more").unwrap();
+        assert_eq!(found(&folder), Some((1, Ending::Crash)));
+        // Between the two renames.
+        folder.store(&checkpoint(2), Ending::Crash, ROOM).unwrap();
+        fs::rename(folder.path().join(CURRENT), folder.path().join(NEXT)).unwrap();
+        assert_eq!(found(&folder), Some((2, Ending::Crash)));
+    }
+
+    #[test]
+    fn what_has_no_room_is_refused_and_the_last_checkpoint_stays() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = StateFolder::open(place.path()).unwrap();
+        let stored = folder.store(&checkpoint(1), Ending::Crash, ROOM).unwrap();
+        assert_eq!(stored.extent, Extent::Whole);
+        assert!(folder.store(&checkpoint(2), Ending::Crash, stored.bytes).is_err());
+        assert_eq!(found(&folder), Some((1, Ending::Crash)));
+        assert!(!folder.path().join(NEXT).exists());
+    }
+
+    #[test]
+    fn a_folder_is_held_by_one_and_a_file_is_none() {
+        let place = tempfile::tempdir().unwrap();
+        let _held = StateFolder::open(place.path()).unwrap();
+        assert!(matches!(StateFolder::open(place.path()), Err(FolderError::Taken(_))));
+        assert!(matches!(StateFolder::open(&place.path().join(LOCK)), Err(FolderError::NoFolder(_))));
+    }
 }

@@ -11,7 +11,7 @@ use crate::shell::context::ShellContext;
 use crate::shell::driver::command::Command;
 use crate::shell::limited_log::LimitedLog;
 
-use super::folder::{FolderError, StateFolder};
+use super::folder::{Extent, FolderError, StateFolder, Stored};
 
 /// How long the engine may take to hand a checkpoint out.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -65,15 +65,16 @@ impl Keeper {
             CheckpointAge::Present => ending,
             CheckpointAge::Past => Ending::Crash,
         };
+        let bytes_max = self.context.config.get().state.bytes_max as u64;
         let stored = self.folder().and_then(|folder| {
             folder
-                .store(checkpoint, ending)
+                .store(checkpoint, ending, bytes_max)
                 .map_err(|error| FolderError::Disk { folder: folder.path().to_owned(), error })
         });
         match stored {
-            Ok(bytes) => {
+            Ok(Stored { bytes, extent }) => {
                 let (at, took) = (checkpoint.now(), begun.elapsed());
-                self.context.status.resolve_concern();
+                self.say_extent(extent);
                 self.context.fact(Fact::Saved { at, bytes, took });
             }
             Err(error) => {
@@ -86,6 +87,20 @@ impl Keeper {
                 }
                 self.context.status.note_concern(format!("state: {error}"));
                 self.context.fact(Fact::NotSaved);
+            }
+        }
+    }
+
+    fn say_extent(&mut self, extent: Extent) {
+        match extent {
+            Extent::Whole => self.context.status.resolve_concern(),
+            Extent::WithoutPast => {
+                let text =
+                    "state: saved without the past of the series, for which state.bytes_max has no room";
+                if let Some(unsaid) = self.log.may_say("past") {
+                    tracing::warn!(unsaid, "{text}");
+                }
+                self.context.status.note_concern(text.to_owned());
             }
         }
     }
