@@ -10,6 +10,7 @@ use super::sources;
 use super::terminal::{Terminal, counted};
 use crate::engine::config::{Config, Fault, is_address};
 use crate::engine::diagnostic::{Diagnostic, Severity, Source};
+use crate::shell::check_web_config;
 
 /// The file that is read where no flag names another.
 pub(super) const DEFAULT_CONFIG: &str = "signalbox.yaml";
@@ -121,7 +122,7 @@ pub(super) fn address_text(text: &str) -> String {
     if text.starts_with(':') { format!("0.0.0.0{text}") } else { text.to_owned() }
 }
 
-/// What a configuration names that is not there, or that this release does not have.
+/// What a configuration names that is not there or cannot be used.
 fn outside_faults(config: &Config) -> Vec<Fault> {
     let (nats, alertmanager) = (&config.nats, &config.alertmanager);
     let files = [
@@ -140,16 +141,20 @@ fn outside_faults(config: &Config) -> Vec<Fault> {
     ];
     let mut faults: Vec<Fault> =
         files.into_iter().filter_map(|(key, path)| missing(key, path.as_deref()?)).collect();
-    let unbuilt = [("web_config", config.web_config.is_some())];
-    faults.extend(unbuilt.into_iter().filter(|(_, is_asked)| *is_asked).map(|(key, _)| Fault {
-        key: key.to_owned(),
-        code: "not-yet",
-        message: format!("this release does not have `{key}` yet"),
-        advice: "Take it out.".to_owned(),
-    }));
+    faults.extend(config.web_config.as_deref().and_then(bad_web_config));
     let addresses = [("listen", config.listen.as_ref()), ("admin_listen", config.admin_listen.as_ref())];
     faults.extend(addresses.into_iter().filter_map(|(key, text)| unknown_host(key, text?)));
     faults
+}
+
+fn bad_web_config(path: &str) -> Option<Fault> {
+    let error = check_web_config(Path::new(path)).err()?;
+    Some(Fault {
+        key: "web_config".to_owned(),
+        code: "bad-web-config",
+        message: format!("cannot {error:#}"),
+        advice: "Mend it; docs/configuration.md has its keys.".to_owned(),
+    })
 }
 
 fn missing(key: &str, path: &str) -> Option<Fault> {

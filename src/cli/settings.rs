@@ -61,16 +61,8 @@ impl Flags {
     /// Refuses flags that no file can make right.
     ///
     /// # Errors
-    /// A URL or an address that is none, and what this release does not have.
+    /// A URL that is none.
     pub(super) fn check(&self) -> anyhow::Result<()> {
-        let unbuilt = [(self.web_config.is_some(), "web_config (TLS and basic authentication)")];
-        for (is_asked, what) in unbuilt {
-            if is_asked {
-                bail!(
-                    "start with {what}: this release does not have it yet; take it out of the flags and the file"
-                );
-            }
-        }
         if let Some(text) = &self.nats_url {
             check_urls(text)?;
         }
@@ -93,6 +85,9 @@ impl Flags {
         config.listen = Some(listen.unwrap_or_else(config_file::default_listen));
         if let Some(listen) = &self.admin_listen {
             config.admin_listen = Some(listen.clone());
+        }
+        if let Some(file) = &self.web_config {
+            config.web_config = Some(text(file));
         }
         if let Some(folder) = &self.state_dir {
             config.state_dir = Some(text(folder));
@@ -141,6 +136,7 @@ fn shell_settings(config: &Config) -> anyhow::Result<shell::Settings> {
         http: shell::HttpSettings {
             listen: listen.map_or(Ok(defaults.listen), |text| address(text, "--listen"))?,
             admin_listen: admin_listen.transpose()?,
+            web_config: config.web_config.as_ref().map(PathBuf::from),
             ..defaults
         },
         state_dir: config.state_dir.as_ref().map(PathBuf::from),

@@ -37,6 +37,7 @@ use tokio::sync::oneshot;
 
 use crate::engine::config::Config;
 
+pub(crate) use http::gate::check as check_web_config;
 pub(crate) use reload::{ConfigSource, Reread};
 pub use settings::Settings;
 

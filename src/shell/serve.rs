@@ -8,6 +8,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 use super::clock::Clock;
 use super::context::ShellContext;
+use super::http::gate::Gate;
 use super::http::queries::Queries;
 use super::http::{self, Routes, Web};
 use super::reload::ReloadWish;
@@ -20,16 +21,24 @@ const PAGES_MAX: usize = 32;
 pub(super) struct Listeners {
     listener: TcpListener,
     admin: Option<TcpListener>,
+    gate: Option<Arc<Gate>>,
 }
 
 impl Listeners {
-    /// Takes the addresses.
+    /// Takes the addresses, and reads who may come in.
     ///
     /// # Errors
-    /// Where one is in use or not of this machine.
+    /// Where an address is in use or not of this machine, and where the web configuration cannot be used.
     pub(super) fn bind(settings: &HttpSettings) -> anyhow::Result<Self> {
         let bind = |address: SocketAddr| anyhow::Ok(TcpListener::from_std(http::bind(address)?)?);
-        Ok(Self { listener: bind(settings.listen)?, admin: settings.admin_listen.map(bind).transpose()? })
+        let gate = settings.web_config.as_deref().map(Gate::open).transpose();
+        let gate =
+            gate.map_err(|error| anyhow::anyhow!("cannot {error:#}; mend it and start again"))?.map(Arc::new);
+        Ok(Self {
+            listener: bind(settings.listen)?,
+            admin: settings.admin_listen.map(bind).transpose()?,
+            gate,
+        })
     }
 }
 
@@ -62,10 +71,11 @@ pub(super) fn serve(
     let address = listeners.listener.local_addr()?;
     tracing::info!(%address, "listening for HTTP");
     let routes = if listeners.admin.is_some() { Routes::Public } else { Routes::All };
-    tokio::spawn(http::serve(listeners.listener, http::router(web.clone(), routes), Arc::clone(&settings)));
+    let router = http::router(web.clone(), routes);
+    tokio::spawn(http::serve(listeners.listener, router, listeners.gate.clone(), Arc::clone(&settings)));
     if let Some(admin) = listeners.admin {
         tracing::info!(address = %admin.local_addr()?, "listening for HTTP: page, API and reload");
-        tokio::spawn(http::serve(admin, http::router(web, Routes::Admin), settings));
+        tokio::spawn(http::serve(admin, http::router(web, Routes::Admin), listeners.gate, settings));
     }
     Ok(address)
 }

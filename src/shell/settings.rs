@@ -202,7 +202,9 @@ pub struct HttpSettings {
     /// Where it listens; port 0 takes a free one, which is logged. Default `127.0.0.1:9469`.
     pub listen: SocketAddr,
     /// Where the page, the API and reload listen instead; none keeps them on `listen`.
-    pub(crate) admin_listen: Option<SocketAddr>,
+    pub admin_listen: Option<SocketAddr>,
+    /// The file with TLS, users and headers, in Prometheus' web config format; none serves everybody in the clear.
+    pub web_config: Option<PathBuf>,
     /// How long a client may take for its request's headers. Default 10 s.
     pub header_timeout: Duration,
     /// Bytes of a request's headers. Default 16 KiB.
@@ -222,6 +224,7 @@ impl Default for HttpSettings {
         Self {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9469),
             admin_listen: None,
+            web_config: None,
             header_timeout: Duration::from_secs(10),
             header_bytes_max: 16 << 10,
             body_bytes_max: 1 << 20,

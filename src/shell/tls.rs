@@ -72,7 +72,11 @@ pub(crate) fn check(settings: &TlsSettings) -> Result<(), TlsError> {
     Ok(())
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+/// The certificates of a PEM file, of which there is one at least.
+///
+/// # Errors
+/// A file that cannot be read, or holds none.
+pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let unreadable =
         |reason: String| TlsError::File { what: "certificates", path: path.display().to_string(), reason };
     let found = CertificateDer::pem_file_iter(path)
@@ -81,7 +85,11 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     if found.is_empty() { Err(unreadable("there is none in it".to_owned())) } else { Ok(found) }
 }
 
-fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+/// The private key of a PEM file.
+///
+/// # Errors
+/// A file that cannot be read, or holds none.
+pub(crate) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
     PrivateKeyDer::from_pem_file(path).map_err(|error| TlsError::File {
         what: "a private key",
         path: path.display().to_string(),

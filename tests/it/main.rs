@@ -34,3 +34,4 @@ mod signing_in;
 mod state;
 mod stored;
 mod support;
+mod web_config;

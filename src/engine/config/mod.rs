@@ -22,6 +22,7 @@ mod secrets;
 pub(crate) mod server_url;
 mod trackers;
 mod transforms;
+pub(crate) mod web;
 
 pub(crate) use alertmanager::{AlertmanagerConfig, HttpTlsConfig};
 pub(crate) use broker::{JetStreamConfig, NatsConfig};

@@ -6,7 +6,7 @@ use crate::engine::diagnostic::{Diagnostic, Source};
 use crate::engine::yaml::{Node, Value, name_of};
 
 /// Keys whose values are secrets.
-const SECRET_KEYS: [&str; 4] = ["password", "token", "nkey", "credentials"];
+const SECRET_KEYS: [&str; 5] = ["password", "token", "nkey", "credentials", "basic_auth_users"];
 
 /// The diagnostics with every secret of their source painted over, byte for byte so that places stay true.
 pub(super) fn masked(source: &Source, node: Option<&Node>, diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {

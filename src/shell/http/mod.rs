@@ -7,6 +7,7 @@ pub(crate) mod answers;
 mod api;
 mod connections;
 pub(crate) mod form;
+pub(crate) mod gate;
 pub(crate) mod metrics;
 mod packed;
 mod page;
@@ -26,8 +27,10 @@ use axum::routing::{get, post};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
+use tokio_rustls::TlsAcceptor;
 
 use crate::engine::time::Timestamp;
 
@@ -40,6 +43,7 @@ use super::reload::ReloadWish;
 use super::settings::HttpSettings;
 use super::status::Status;
 use connections::{Activity, Connections, Watched};
+use gate::Gate;
 use queries::Queries;
 use timed::TimedIo;
 
@@ -130,7 +134,16 @@ async fn take_turns(State(web): State<Web>, request: Request, next: Next) -> Res
 
 /// Accepts connections until the process ends. Where there are too many, the one that has asked for nothing for
 /// longest goes: half-open requests keep no scraper out.
-pub(crate) async fn serve(listener: TcpListener, router: Router, settings: Arc<HttpSettings>) {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    gate: Option<Arc<Gate>>,
+    settings: Arc<HttpSettings>,
+) {
+    let router = match &gate {
+        Some(gate) => router.layer(from_fn_with_state(Arc::clone(gate), gate::pass)),
+        None => router,
+    };
     let mut connections = Connections::new(settings.connections_max);
     loop {
         connections.make_room().await;
@@ -145,22 +158,38 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, settings: Arc<H
         };
         drop(stream.set_nodelay(true));
         let activity = Activity::default();
-        let service = TowerToHyperService::new(Watched::new(router.clone(), activity.clone()));
+        let service = Watched::new(router.clone(), activity.clone());
+        let tls = gate.as_ref().and_then(|gate| gate.tls());
         let settings = Arc::clone(&settings);
         let task = tokio::spawn(async move {
-            let io = TokioIo::new(TimedIo::new(stream, settings.write_timeout));
-            let served = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(settings.header_timeout)
-                .max_buf_size(settings.header_bytes_max.max(8_192))
-                .keep_alive(true)
-                .serve_connection(io, service)
-                .await;
-            if let Err(error) = served {
-                tracing::debug!(error = %error, "an HTTP connection ended early");
+            let Some(tls) = tls else { return converse(stream, service, &settings).await };
+            let greeting = TlsAcceptor::from(tls).accept(stream);
+            match tokio::time::timeout(settings.header_timeout, greeting).await {
+                Ok(Ok(stream)) => converse(stream, service, &settings).await,
+                Ok(Err(error)) => tracing::debug!(error = %error, "a TLS connection was not made"),
+                Err(_) => tracing::debug!("a TLS connection was not made in time"),
             }
         });
         connections.add(task, activity);
+    }
+}
+
+/// Serves one connection to its end.
+async fn converse(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    service: Watched<Router>,
+    settings: &HttpSettings,
+) {
+    let io = TokioIo::new(TimedIo::new(stream, settings.write_timeout));
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(settings.header_timeout)
+        .max_buf_size(settings.header_bytes_max.max(8_192))
+        .keep_alive(true)
+        .serve_connection(io, TowerToHyperService::new(service))
+        .await;
+    if let Err(error) = served {
+        tracing::debug!(error = %error, "an HTTP connection ended early");
     }
 }
 

@@ -21,7 +21,9 @@ use super::context::ShellContext;
 use super::nats::credentials::Credentials;
 use super::rule_files::{Load, RuleFiles, folder_of};
 use super::status::Topic;
-use watch::{Signature, Watch};
+use watch::Watch;
+
+pub(crate) use watch::Signature;
 
 pub(crate) use report::ReloadReport;
 

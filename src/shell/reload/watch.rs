@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 /// What tells that files changed without reading them: by file its size, its time and its place on the disk, links
 /// followed; none of a file that is not there.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Signature(BTreeMap<PathBuf, Option<Facts>>);
+pub(crate) struct Signature(BTreeMap<PathBuf, Option<Facts>>);
 
 /// What changes with a file's content.
 #[derive(Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ struct Facts {
 
 impl Signature {
     /// The files as they are now.
-    pub(super) fn of(files: Vec<PathBuf>) -> Self {
+    pub(crate) fn of(files: Vec<PathBuf>) -> Self {
         let facts = |found: Metadata| Facts {
             bytes: found.size(),
             seconds: found.mtime(),

@@ -1,0 +1,153 @@
+//! The gate before every listener: TLS, who may come in, and the headers of every answer, as the web configuration file
+//! has them. The file and what it names are read again when they change; a broken one leaves the last good one in force.
+
+mod clients;
+mod tls;
+mod users;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::{Context, bail};
+use axum::extract::{Request, State};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use rustls::ServerConfig;
+
+use crate::engine::config::web::WebConfig;
+use crate::engine::diagnostic::{Diagnostic, Severity, Source};
+use crate::shell::reload::Signature;
+
+use super::answers::text;
+use users::Doorkeeper;
+
+/// Bytes of a web configuration file that are read.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// The gate.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    path: PathBuf,
+    inside: Mutex<Inside>,
+    doorkeeper: Doorkeeper,
+}
+
+#[derive(Debug)]
+struct Inside {
+    rules: Arc<GateRules>,
+    /// The files as they were when they were last read, whether or not that went well.
+    seen: Signature,
+}
+
+/// What the file says.
+#[derive(Debug)]
+struct GateRules {
+    tls: Option<Arc<ServerConfig>>,
+    config: WebConfig,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Gate {
+    /// A gate as the file has it.
+    ///
+    /// # Errors
+    /// What is wrong with the file or with what it names.
+    pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
+        let rules = Arc::new(GateRules::read(path)?);
+        let seen = Signature::of(rules.files(path));
+        let inside = Mutex::new(Inside { rules, seen });
+        Ok(Self { path: path.to_owned(), inside, doorkeeper: Doorkeeper::default() })
+    }
+
+    /// What connections speak TLS with; none where they are in the clear.
+    pub(super) fn tls(&self) -> Option<Arc<ServerConfig>> {
+        self.in_force().tls.clone()
+    }
+
+    /// What is in force, read again where a file changed.
+    fn in_force(&self) -> Arc<GateRules> {
+        let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = Signature::of(inside.rules.files(&self.path));
+        if seen != inside.seen {
+            inside.seen = seen;
+            match GateRules::read(&self.path) {
+                Ok(rules) => {
+                    // Other files may be named now.
+                    inside.seen = Signature::of(rules.files(&self.path));
+                    inside.rules = Arc::new(rules);
+                    tracing::info!(file = %self.path.display(), "the web configuration changed");
+                }
+                Err(error) => tracing::error!(
+                    error = format!("{error:#}"),
+                    "the web configuration is broken; the last good one stays in force"
+                ),
+            }
+        }
+        Arc::clone(&inside.rules)
+    }
+}
+
+/// Whether a web configuration can be used.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn check(path: &Path) -> anyhow::Result<()> {
+    GateRules::read(path).map(|_| ())
+}
+
+impl GateRules {
+    fn read(path: &Path) -> anyhow::Result<Self> {
+        let name = path.display().to_string();
+        let length = std::fs::metadata(path).with_context(|| format!("read {name}"))?.len();
+        if length > FILE_BYTES_MAX {
+            bail!("read {name}: it has more than {FILE_BYTES_MAX} bytes");
+        }
+        let content = std::fs::read_to_string(path).with_context(|| format!("read {name}"))?;
+        let source = Source { name: Arc::from(name.as_str()), text: Arc::from(content) };
+        let (config, diagnostics) = WebConfig::parse(&source);
+        let Some(config) = config else { bail!("use {}", first_fault(&diagnostics)) };
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let tls = tls::server_config(&config.tls_server_config, folder)
+            .with_context(|| format!("use tls_server_config of {name}"))?;
+        let headers = config.http_server_config.headers.0.iter().filter_map(|(name, value)| {
+            // What is no header is found with the file.
+            Some((name.parse().ok()?, HeaderValue::from_str(value).ok()?))
+        });
+        Ok(Self { tls, headers: headers.collect(), config })
+    }
+
+    /// The file and those it names.
+    fn files(&self, path: &Path) -> Vec<PathBuf> {
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let tls = &self.config.tls_server_config;
+        let named = [&tls.cert_file, &tls.key_file, &tls.client_ca_file];
+        let named = named.into_iter().flatten().map(|file| folder.join(file));
+        std::iter::once(path.to_owned()).chain(named).collect()
+    }
+}
+
+fn first_fault(diagnostics: &[Diagnostic]) -> String {
+    let fault = diagnostics.iter().find(|found| found.severity == Severity::Error);
+    fault.map_or_else(String::new, |fault| {
+        let (line, column) = fault.source.position(fault.span.start);
+        format!("{}:{line}:{column}: {}", fault.source.name, fault.message)
+    })
+}
+
+/// Lets in who may come in, and puts the headers on every answer.
+pub(super) async fn pass(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
+    let rules = gate.in_force();
+    let users = &rules.config.basic_auth_users;
+    let mut response = if users.0.is_empty() || gate.doorkeeper.knows(users, request.headers()).await {
+        next.run(request).await
+    } else {
+        let mut refusal = text(StatusCode::UNAUTHORIZED, "Unauthorized");
+        refusal.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic"));
+        refusal
+    };
+    for (name, value) in &rules.headers {
+        response.headers_mut().insert(name.clone(), value.clone());
+    }
+    response
+}
