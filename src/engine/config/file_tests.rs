@@ -22,8 +22,20 @@ fn found(text: &str) -> Vec<(String, String)> {
 #[test]
 fn an_empty_file_is_the_defaults() {
     for text in ["", "# nothing\n", "nats:\nlimits: {}\n"] {
-        assert_eq!(parse(text), (Some(Config::default()), Vec::new()), "{text:?}");
+        let defaults = Config { written: text.into(), ..Config::default() };
+        assert_eq!(parse(text), (Some(defaults), Vec::new()), "{text:?}");
     }
+}
+
+#[test]
+fn what_is_shown_of_the_file_holds_no_secret() {
+    let text = "nats: {token: opensesame, url: 'nats://me:opensesame@host'}\n\
+                alertmanager: {authorization: {credentials: \"open\\x73esame\"}}\n";
+    let written = parse(text).0.unwrap().written;
+    assert!(
+        !written.contains("sesame") && written.contains("@host") && written.len() == text.len(),
+        "{written}"
+    );
 }
 
 #[test]
