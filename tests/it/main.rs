@@ -21,6 +21,7 @@ mod diagnostics;
 mod examples;
 mod faults;
 mod http;
+mod kinds;
 mod lanes;
 mod outbox;
 mod outside;

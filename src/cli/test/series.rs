@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::file::InputSeries;
-use crate::engine::labels::Labels;
+use crate::engine::labels::{Labels, METRIC_NAME};
+use crate::engine::metric::{MetricType, likely_type};
 use crate::engine::promql::histogram::FloatHistogram;
 use crate::engine::promql::series_notation::Point;
 use crate::engine::promql::storage::{Extent, Matcher, STALE_BITS, Selection};
@@ -116,6 +117,12 @@ impl RuleStorage for Series {
         let value = value.unwrap_or(Value::Float(f64::from_bits(STALE_BITS)));
         let sample = Sample { time_ms, value, start_ms: None };
         insert(self.samples.entry(labels.clone()).or_default(), sample);
+    }
+
+    /// Nothing says what kind an input series is, but its name.
+    fn metric_type(&self, sample: &str) -> Option<MetricType> {
+        let is_there = self.samples.keys().any(|labels| labels.get(METRIC_NAME) == Some(sample));
+        is_there.then(|| likely_type(sample))
     }
 
     fn evidence(&self, _selectors: &[Vec<Matcher>], _labels: &Labels) -> Vec<EventId> {

@@ -9,9 +9,10 @@ use super::families::{ExposedMetric, exposed};
 use super::recorded::spec_of;
 use super::row::{CatalogueRow, MoreLabels};
 use super::rows::CATALOGUE;
-use crate::engine::config::{Config, glob_matches};
+use crate::engine::config::{Config, NameScheme, metric_glob_matches};
 use crate::engine::diagnostic::closest;
-use crate::engine::metric::{MetricType, Part, SampleName, likely_type, sample_names};
+use crate::engine::metric::{MetricType, Part, SampleName, sample_names};
+use crate::engine::series::underscored_metric;
 
 /// What is known of a metric.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,6 +41,10 @@ impl KnownMetric {
 pub struct KnownMetrics {
     families: BTreeMap<String, KnownMetric>,
     globs: Vec<(String, KnownMetric)>,
+    /// Globs of the configuration that say nothing of the type.
+    mentioned: Vec<String>,
+    /// What becomes of the names that events carry.
+    names: NameScheme,
     /// What stands in front of the catalogue's names, empty where nothing does.
     namespace: String,
 }
@@ -80,7 +85,7 @@ impl KnownMetrics {
 
     fn family(&self, name: &str) -> Option<&KnownMetric> {
         let globbed =
-            || self.globs.iter().find(|(glob, _)| glob_matches(glob, name)).map(|(_, metric)| metric);
+            || self.globs.iter().find(|(glob, _)| metric_glob_matches(glob, name)).map(|(_, metric)| metric);
         self.families.get(name).or_else(globbed)
     }
 
@@ -108,6 +113,8 @@ impl KnownMetrics {
     /// The metric that a person means: by the name that events carry or the one it is exposed under, with the namespace
     /// or without it.
     pub(crate) fn meant(&self, name: &str) -> Option<Meant> {
+        let name = self.named(name);
+        let name = name.as_ref();
         let namespaced = format!("{}_{name}", self.namespace);
         let names =
             [name, namespaced.as_str()].into_iter().take(if self.namespace.is_empty() { 1 } else { 2 });
@@ -124,6 +131,21 @@ impl KnownMetrics {
                 Some(Meant { name, metric_type })
             },
         )
+    }
+
+    /// What becomes of a name that events carry.
+    pub(crate) fn named<'a>(&self, name: &'a str) -> Cow<'a, str> {
+        match self.names {
+            NameScheme::Underscores => underscored_metric(name),
+            NameScheme::Utf8 => Cow::Borrowed(name),
+        }
+    }
+
+    /// Whether the configuration names it without saying its type.
+    pub(crate) fn mentions(&self, name: &str) -> bool {
+        let exposed = MetricType::Counter.exposed_name(name);
+        let is = |glob: &String| [name, exposed.as_ref()].iter().any(|name| metric_glob_matches(glob, name));
+        self.mentioned.iter().any(is)
     }
 
     /// Whether the name is checked at all.
@@ -168,7 +190,8 @@ impl KnownMetrics {
 
 /// What rules are checked against, and `stat` takes the types of metrics from.
 pub(crate) fn known_metrics(config: &Config) -> KnownMetrics {
-    let mut known = KnownMetrics { namespace: config.namespace.clone(), ..KnownMetrics::default() };
+    let namespace = config.namespace.clone();
+    let mut known = KnownMetrics { namespace, names: config.names, ..KnownMetrics::default() };
     for row in CATALOGUE {
         let ExposedMetric { name, labels, spec, .. } = exposed(row, config);
         let labels = match row.more {
@@ -183,14 +206,18 @@ pub(crate) fn known_metrics(config: &Config) -> KnownMetrics {
         known.add(name, KnownMetric::of_type(MetricType::Gauge));
     }
     for declared in &config.metrics {
-        // A histogram's glob may have been written for its samples; its family is what is known.
-        let metric_type = declared.metric_type.unwrap_or_else(|| likely_type(&declared.pattern));
+        let is_glob = declared.pattern.contains(['*', '?']);
+        let Some(metric_type) = declared.metric_type else {
+            known.mentioned.extend((!is_glob).then(|| declared.pattern.clone()));
+            continue;
+        };
         let metric = KnownMetric::of_type(metric_type);
-        if declared.pattern.contains(['*', '?']) {
+        if is_glob {
             known.add_glob(&declared.pattern, metric);
         } else {
-            let buckets = spec_of(config, metric_type.family_name(&declared.pattern), metric_type).buckets;
-            known.add(&declared.pattern, KnownMetric { buckets: Some(buckets), ..metric });
+            let name = known.named(&declared.pattern).into_owned();
+            let buckets = spec_of(config, metric_type.family_name(&name), metric_type).buckets;
+            known.add(&name, KnownMetric { buckets: Some(buckets), ..metric });
         }
     }
     known

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::config::{Config, MetricSettings, glob_matches};
+use crate::engine::config::{Config, MetricSettings, metric_glob_matches};
 use crate::engine::metric::MetricType;
 
 /// Settings of one metric: for each field the first whose glob matches a name of it.
@@ -36,7 +36,7 @@ pub(super) fn choose(config: &Config, names: &[&str], metric_type: MetricType) -
     };
     let mut stale_after = None;
     let matches = |setting: &&MetricSettings| {
-        let is = |name: &str| glob_matches(&setting.pattern, name);
+        let is = |name: &str| metric_glob_matches(&setting.pattern, name);
         names.iter().any(|name| is(name) || is(&metric_type.exposed_name(name)))
     };
     for setting in config.metrics.iter().filter(matches) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::changes::{Change, Changes};
 use super::declare::{KeyValue, section};
-use super::glob::glob_matches;
+use super::glob::metric_glob_matches;
 use super::keys::SPAN;
 use crate::engine::metric::MetricType;
 use crate::engine::yaml::keys::KeyDefault::{Nothing, Required, Words};
@@ -47,7 +47,7 @@ impl StaleAfter {
 
     /// When a gauge of this name leaves.
     pub(crate) fn of(&self, name: &str) -> Duration {
-        let globbed = self.by_glob.iter().find(|(glob, _)| glob_matches(glob, name));
+        let globbed = self.by_glob.iter().find(|(glob, _)| metric_glob_matches(glob, name));
         globbed.map_or(self.others, |(_, span)| *span)
     }
 }

@@ -30,7 +30,7 @@ pub use broker::{Secret, StreamStart, TlsMode};
 pub(crate) use changes::Changes;
 pub(crate) use checks::is_address;
 pub(crate) use faults::Fault;
-pub(crate) use glob::glob_matches;
+pub(crate) use glob::{glob_matches, metric_glob_matches};
 pub(crate) use http_url::{HttpScheme, HttpUrl};
 pub use keys::{AlertDelivery, Config, Evaluate};
 pub(crate) use keys::{

@@ -18,10 +18,10 @@ use super::event::{AlertEventKind, Reason, finite};
 use super::kept::{Narrow, Narrowed};
 use super::resumed::Resumed;
 use super::runtime::{Extent, GroupCounts, RuleSettings, Semantics};
-use super::set::{Alerting, Condition, Group, Policy, Rule};
+use super::set::{Alerting, Condition, Group, Policy, RefusedKind, Rule};
 use super::template::{Answer, EXPANSION_STEPS_MAX, Scope, Template};
 use crate::engine::labels::{Labels, METRIC_NAME};
-use crate::engine::promql::{self, Expr, QueryValue, Storage, Value, storage};
+use crate::engine::promql::{self, Expr, QueryValue, Storage, Value};
 use crate::engine::rules::outbox::Outbox;
 use crate::engine::time::Timestamp;
 
@@ -66,17 +66,9 @@ impl Env<'_> {
         self.narrow.as_ref().is_none_or(|narrow| narrow.holds(labels))
     }
 
-    /// Whether a series of this name is there.
-    pub(super) fn has_series(&self, name: &Arc<str>) -> bool {
-        let on_name = storage::Matcher {
-            name: Arc::from(METRIC_NAME),
-            condition: storage::MatchCondition::Equal(name.clone()),
-        };
-        let end_ms = self.query_at.millis();
-        let start_ms = self.query_at.before(self.settings.query.lookback).millis() + 1;
-        let extent = storage::Extent::Last;
-        let selection = storage::Selection { matchers: &[on_name], start_ms, end_ms, extent };
-        !self.storage.select(selection).is_empty()
+    /// Whether a metric of this kind is there.
+    pub(super) fn shows(&self, kind: &RefusedKind) -> bool {
+        self.storage.metric_type(&kind.sample) == Some(kind.metric_type)
     }
 
     /// Where a sample of this evaluation stands in time.

@@ -27,6 +27,7 @@ pub(crate) mod view;
 
 use crate::engine::history::Occasion;
 use crate::engine::labels::Labels;
+use crate::engine::metric::MetricType;
 use crate::engine::promql::storage::Matcher;
 use crate::engine::promql::{Storage, Value};
 use crate::engine::wire::EventId;
@@ -44,6 +45,8 @@ pub(crate) trait RuleStorage: Storage {
     fn evaluating(&mut self, _occasion: Occasion) {}
     /// Adds a sample of a recording rule, of `ALERTS` or of `ALERTS_FOR_STATE`; none ends the series.
     fn append(&mut self, labels: &Labels, time_ms: i64, value: Option<Value>);
+    /// The type of the metric that has a sample of this name, where one is there.
+    fn metric_type(&self, sample: &str) -> Option<MetricType>;
     /// Up to five of the last applied events that moved a series any of the selectors (each a list of matchers)
     /// matches and whose labels agree with `labels` wherever both have one, newest first.
     fn evidence(&self, selectors: &[Vec<Matcher>], labels: &Labels) -> Vec<EventId>;

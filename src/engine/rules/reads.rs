@@ -4,11 +4,13 @@ mod watch;
 
 use crate::engine::history::{History, Occasion, Past};
 use crate::engine::labels::Labels;
+use crate::engine::metric::{MetricType, sample_names};
 use crate::engine::promql::storage::{Endless, Matcher, Selection};
 use crate::engine::promql::{SelectedSeries, Storage, Value};
 use crate::engine::rules::RuleStorage;
-use crate::engine::series::Store;
 use crate::engine::series::recent::RecentEvents;
+use crate::engine::series::{SeriesSource, Store};
+
 use crate::engine::time::Timestamp;
 use crate::engine::wire::EventId;
 
@@ -51,6 +53,17 @@ impl RuleStorage for EvaluationView<'_> {
 
     fn append(&mut self, labels: &Labels, time_ms: i64, value: Option<Value>) {
         self.history.written_mut().append(labels, time_ms, value, self.occasion);
+    }
+
+    fn metric_type(&self, sample: &str) -> Option<MetricType> {
+        let shown = sample_names(sample).find(|sample| {
+            let family = self.store.family_named(sample.family);
+            family.is_some_and(|family| {
+                self.store.family(family).metric_type == sample.metric_type
+                    && self.store.series_of(family).next().is_some()
+            })
+        });
+        shown.map(|sample| sample.metric_type)
     }
 
     fn evidence(&self, selectors: &[Vec<Matcher>], labels: &Labels) -> Vec<EventId> {

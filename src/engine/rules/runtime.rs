@@ -438,7 +438,7 @@ impl RuleState {
         let rule = self.rule.clone();
         self.last_evaluation = Some(env.at);
         env.counts.evaluations += 1;
-        if let Some(refused) = rule.refused.iter().find(|refused| env.has_series(&refused.sample)) {
+        if let Some(refused) = rule.refused.iter().find(|refused| env.shows(refused)) {
             env.counts.failures += 1;
             self.health = Health::Err(refused.message.to_string());
             return Vec::new();

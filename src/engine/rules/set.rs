@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::template::Template;
 use crate::engine::config::Evaluate;
 use crate::engine::labels::Labels;
+use crate::engine::metric::MetricType;
 use crate::engine::metric::bound::is_same_value;
 use crate::engine::promql::Expr;
 use crate::engine::promql::ast::Matching;
@@ -84,6 +85,8 @@ pub(crate) struct WrittenRule {
 pub(crate) struct RefusedKind {
     /// The name of a sample that a metric of this kind has.
     pub(crate) sample: Arc<str>,
+    /// The type of the metric that has it.
+    pub(crate) metric_type: MetricType,
     /// What is wrong then.
     pub(crate) message: Arc<str>,
 }

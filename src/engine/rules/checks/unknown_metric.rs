@@ -16,15 +16,17 @@ const RECORDED: char = ':';
 pub(super) fn check(subject: &Subject<'_>, findings: &mut Findings<'_>) {
     if let Written::Metric { span } = subject.written {
         let name = subject.fields.get("metric").and_then(Node::scalar).map(|scalar| scalar.text.trim());
-        let unknown =
-            name.filter(|name| subject.metrics.checks(name) && subject.metrics.meant(name).is_none());
+        let metrics = subject.metrics;
+        let is_unknown =
+            |name: &&str| metrics.checks(name) && metrics.meant(name).is_none() && !metrics.mentions(name);
+        let unknown = name.filter(is_unknown);
         findings.later.extend(unknown.map(|name| (name.to_owned(), span.clone())));
         return;
     }
     for found in selectors(&subject.rule.expr) {
         let Some(name) = literal_name(found.vector) else { continue };
         let is_recorded = name.contains(RECORDED) && !subject.metrics.is_empty();
-        if !subject.metrics.checks(name) && !is_recorded {
+        if !subject.metrics.checks(name) && !is_recorded || subject.metrics.mentions(name) {
             continue;
         }
         let place = subject.written.word(name, &found.span);
@@ -65,7 +67,8 @@ pub(in crate::engine::rules) fn report(
             (Some(near), _) => format!("Did you mean `{near}`?"),
             (None, true) => "Name the rule file that records it too, or record it.".to_owned(),
             (None, false) => {
-                "Events may still bring it (MetricRecorded); declare it in the configuration.".to_owned()
+                "Events may still bring it (MetricRecorded); declare it with its `type` in the configuration."
+                    .to_owned()
             }
         };
         advice.advise(words);

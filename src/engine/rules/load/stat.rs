@@ -5,7 +5,7 @@ use super::rule::Query;
 use crate::engine::catalogue::{self, KnownMetrics, Meant};
 use crate::engine::diagnostic::closest;
 use crate::engine::metric::bound::BUCKET_BOUND;
-use crate::engine::metric::{MetricType, Part, likely_type};
+use crate::engine::metric::{MetricType, Part, sample_names};
 use crate::engine::promql;
 use crate::engine::rules::checks::Written;
 use crate::engine::rules::set::RefusedKind;
@@ -61,24 +61,29 @@ pub(super) fn compile(
         Some(window) => Some(window?),
         None => None,
     };
-    let (mut texts, mut refused) = (Vec::new(), Vec::new());
-    for Meant { name, metric_type } in candidates(&metric, metrics) {
-        let (window, by) = (window.clone(), by.clone());
-        let wanted = Wanted { metric: &name, selector: matchers(&conditions), window, by };
-        match stat.promql(metric_type, &wanted) {
-            Some(text) => texts.push(text),
-            None => refused.push((name, metric_type)),
-        }
-    }
     let message = |metric_type: MetricType| {
         format!("`{}` is not defined for the {} `{metric}`", stat.word(), metric_type.name())
     };
-    if let (true, Some((_, metric_type))) = (texts.is_empty(), refused.first()) {
+    let (mut texts, mut refused) = (Vec::new(), Vec::new());
+    for Candidate { meant: Meant { name, metric_type }, of } in candidates(&metric, metrics) {
+        let (window, by) = (window.clone(), by.clone());
+        let wanted = Wanted { metric: &name, selector: matchers(&conditions), window, by };
+        match stat.promql(metric_type, &wanted) {
+            Some(text) if texts.contains(&text) => {}
+            Some(text) => texts.push(text),
+            None => refused.push(RefusedKind {
+                sample: shown_sample(&name, metric_type).into(),
+                metric_type: of,
+                message: message(metric_type).into(),
+            }),
+        }
+    }
+    if let (true, Some(first)) = (texts.is_empty(), refused.first()) {
         let span = fields.get("stat").map_or(&node.span, |node| &node.span);
-        findings.error("stat-of-type", span, message(*metric_type)).advise(format!(
+        findings.error("stat-of-type", span, first.message.to_string()).advise(format!(
             "For a {} take one of {}.",
-            metric_type.name(),
-            allowed(*metric_type)
+            first.metric_type.name(),
+            allowed(first.metric_type)
         ));
         return None;
     }
@@ -86,11 +91,7 @@ pub(super) fn compile(
     match promql::parse(&texts.join(" or ")) {
         Ok(expr) => {
             let written = Written::Metric { span: node.span.clone() };
-            let refused = refused.into_iter().map(|(name, metric_type)| RefusedKind {
-                sample: shown_sample(&name, metric_type).into(),
-                message: message(metric_type).into(),
-            });
-            Some(Query { expr, written, refused: refused.collect() })
+            Some(Query { expr, written, refused })
         }
         Err(error) => {
             findings.error(
@@ -103,24 +104,43 @@ pub(super) fn compile(
     }
 }
 
+/// What a metric may turn out to be.
+struct Candidate {
+    /// What a person then means by the name.
+    meant: Meant,
+    /// The type of the metric that has the sample: of a histogram's, which is a counter by itself, the histogram.
+    of: MetricType,
+}
+
 /// What the metric is where that is known; else everything it may turn out to be.
-fn candidates(metric: &str, metrics: &KnownMetrics) -> Vec<Meant> {
-    let exposed = |metric_type: MetricType| Meant {
-        name: metric_type.exposed_name(metric_type.family_name(metric)).into_owned(),
-        metric_type,
+fn candidates(metric: &str, metrics: &KnownMetrics) -> Vec<Candidate> {
+    let metric = metrics.named(metric);
+    let metric = metric.as_ref();
+    let candidate =
+        |name: String, metric_type| Candidate { meant: Meant { name, metric_type }, of: metric_type };
+    let exposed = |metric_type: MetricType| {
+        let name = metric_type.exposed_name(metric_type.family_name(metric));
+        candidate(name.into_owned(), metric_type)
     };
-    let catalogue = || catalogue::find(metric).map(|row| exposed(row.metric_type));
-    if let Some(meant) = metrics.meant(metric).or_else(catalogue) {
-        return vec![meant];
+    if let Some(Meant { name, metric_type }) = metrics.meant(metric) {
+        return vec![candidate(name, metric_type)];
     }
-    match likely_type(metric) {
-        MetricType::Counter => vec![exposed(MetricType::Counter)],
-        // Rules record gauges.
-        MetricType::Gauge if metric.contains(':') => vec![exposed(MetricType::Gauge)],
-        MetricType::Gauge | MetricType::Histogram => {
-            [MetricType::Gauge, MetricType::Counter, MetricType::Histogram].map(exposed).into()
-        }
+    if let Some(row) = catalogue::find(metric) {
+        return vec![exposed(row.metric_type)];
     }
+    // Rules record gauges.
+    if metric.contains(':') {
+        return vec![exposed(MetricType::Gauge)];
+    }
+    let is_of_histogram = sample_names(metric).any(|sample| {
+        sample.metric_type == MetricType::Histogram && sample.metric_type.parts().contains(&sample.part)
+    });
+    let of_histogram = is_of_histogram.then(|| Candidate {
+        meant: Meant { name: metric.to_owned(), metric_type: MetricType::Counter },
+        of: MetricType::Histogram,
+    });
+    let kinds = [MetricType::Gauge, MetricType::Counter, MetricType::Histogram].map(exposed);
+    kinds.into_iter().chain(of_histogram).collect()
 }
 
 /// A sample by which it is seen that a metric is there.

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::engine::catalogue::KnownMetrics;
 use crate::engine::diagnostic::Source;
+use crate::engine::metric::MetricType;
 use crate::engine::promql::ast::Node;
 use crate::engine::promql::storage::{MatchCondition, STALE_BITS, Selection};
 use crate::engine::promql::{Sample, SelectedSeries, Storage, Value};
@@ -54,6 +55,10 @@ impl RuleStorage for Memory {
             None => f64::from_bits(STALE_BITS),
         };
         self.0.entry(labels.clone()).or_default().push((time_ms, value));
+    }
+
+    fn metric_type(&self, _sample: &str) -> Option<MetricType> {
+        None
     }
 
     fn evidence(&self, selectors: &[Vec<Matcher>], _labels: &Labels) -> Vec<EventId> {
