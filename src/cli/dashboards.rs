@@ -126,7 +126,7 @@ impl Findings<'_> {
         let Some(node) = target.get("expr").filter(|expr| !expr.is_null()) else { return };
         let Some(text) = node.text() else {
             let message = format!("an `expr` is {}, expected PromQL", node.kind());
-            self.note(Severity::Error, "wrong-kind", node.span.clone(), (message, None));
+            self.note(Severity::Error, "wrong-type", node.span.clone(), (message, None));
             return;
         };
         // Grafana asks nothing where nothing is written.

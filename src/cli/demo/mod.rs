@@ -4,6 +4,7 @@
 //! shipped rules, and the workload. Ctrl-C ends all of it.
 
 mod ending;
+mod leftovers;
 mod player;
 mod random;
 mod server;

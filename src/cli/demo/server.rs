@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
 
+use super::leftovers;
 use crate::engine::config::server_url::{ServerUrl, split_urls};
 
 /// A nats-server of the demo's own; it and its folder go when this is dropped.
@@ -92,7 +93,8 @@ fn addresses_of(urls: &str) -> Result<Vec<SocketAddr>> {
 }
 
 fn start(address: SocketAddr) -> Result<NatsServer> {
-    let folder = std::env::temp_dir().join(format!("signalbox-demo-{}", std::process::id()));
+    leftovers::sweep();
+    let folder = leftovers::folder();
     std::fs::create_dir_all(&folder)
         .with_context(|| format!("cannot make the folder {}", folder.display()))?;
     let binary = std::env::var("SIGNALBOX_NATS_SERVER").unwrap_or_else(|_| "nats-server".to_owned());
@@ -100,6 +102,8 @@ fn start(address: SocketAddr) -> Result<NatsServer> {
         .args(["--jetstream", "--addr", &address.ip().to_string(), "--port", &address.port().to_string()])
         .arg("--store_dir")
         .arg(&folder)
+        .arg("--pid")
+        .arg(leftovers::server_pid(&folder))
         // Ctrl-C goes to the foreground group; the server is to end after the sidecar, not with it.
         .process_group(0)
         .stdout(Stdio::null())

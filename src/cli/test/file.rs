@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::keys;
-use crate::engine::config::glob_matches;
+use crate::engine::config::{Config, glob_matches};
 use crate::engine::diagnostic::{Diagnostic, Source};
 use crate::engine::labels::Labels;
 use crate::engine::promql::series_notation::Point;
@@ -130,6 +130,12 @@ pub(super) struct ExpectedSample {
 pub(super) fn read(source: &Source, path: &Path) -> Result<TestFile, Vec<Diagnostic>> {
     let mut findings = Findings::new(source);
     let root = findings.document();
+    if let Some(root) = &root {
+        refuse_other_kinds(root, path, &mut findings);
+        if findings.refuse() {
+            return Err(findings.list);
+        }
+    }
     let top = Values(root.map(|root| findings.section(&root, keys::FILE, "")).unwrap_or_default());
     let folder = path.parent().unwrap_or(Path::new(""));
     let evaluation_interval = match top.duration("evaluation_interval") {
@@ -164,6 +170,30 @@ pub(super) fn read(source: &Source, path: &Path) -> Result<TestFile, Vec<Diagnos
         tests,
     };
     if findings.refuse() { Err(findings.list) } else { Ok(file) }
+}
+
+/// Says of a file that is something else what it is, instead of each key that a test file does not have.
+fn refuse_other_kinds(root: &Node, path: &Path, findings: &mut Findings<'_>) {
+    let has = |name: &str| root.get(name).is_some();
+    let is_known = || keys::FILE.iter().any(|key| has(key.name));
+    let is_config = || {
+        root.entries().iter().any(|(key, _)| Config::KEYS.iter().any(|known| key.text() == Some(known.name)))
+    };
+    let (message, advice) = if has("groups") && !has("tests") {
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        let advice = format!(
+            "Name the file with its tests, such as `{stem}.test.yaml`, whose `rule_files` lists this one; \
+             `signalbox check` looks at the rules themselves."
+        );
+        ("this is a rule file, not a file of rule tests", advice)
+    } else if !is_known() && is_config() {
+        let advice = "Name a file with `rule_files` and `tests`, and this one with --config.".to_owned();
+        ("this is a configuration, not a file of rule tests", advice)
+    } else {
+        return;
+    };
+    let first = root.entries().first().map_or(root.span.clone(), |(key, _)| key.span.clone());
+    findings.error("no-test-file", &first, message).advise(advice);
 }
 
 /// What reading one test needs.
@@ -271,7 +301,7 @@ impl Reading<'_, '_> {
     fn float(&mut self, text: &Text) -> Option<f64> {
         let value = number(&text.content);
         if value.is_none() {
-            self.findings.error("wrong-kind", &text.span, format!("`{}` is no number", text.content));
+            self.findings.error("wrong-type", &text.span, format!("`{}` is no number", text.content));
         }
         value
     }
@@ -281,7 +311,7 @@ impl Reading<'_, '_> {
         if let Ok([Some(value @ Value::Histogram(_))]) = <[Point; 1]>::try_from(points) {
             return Some(value);
         }
-        self.findings.error("wrong-kind", &text.span, format!("`{}` is no histogram", text.content));
+        self.findings.error("wrong-type", &text.span, format!("`{}` is no histogram", text.content));
         None
     }
 
@@ -292,7 +322,7 @@ impl Reading<'_, '_> {
             (YamlValue::Scalar(_), Some(path)) => Some(Events::File(self.folder.join(path))),
             (YamlValue::Scalar(_) | YamlValue::Mapping(_), _) => {
                 let message = "`events` is neither a list nor the path of a .jsonl file".to_owned();
-                self.findings.error("wrong-kind", &read.span, message);
+                self.findings.error("wrong-type", &read.span, message);
                 None
             }
         }
@@ -304,7 +334,7 @@ impl Reading<'_, '_> {
             return Vec::new();
         }
         let YamlValue::Sequence(elements) = &node.value else {
-            self.findings.error("wrong-kind", &read.span, "`transitions` is no list".to_owned());
+            self.findings.error("wrong-type", &read.span, "`transitions` is no list".to_owned());
             return Vec::new();
         };
         let mut transitions = Vec::new();
@@ -313,7 +343,7 @@ impl Reading<'_, '_> {
                 transitions.push(fields);
             } else {
                 let message = format!("transition {} is no mapping", index + 1);
-                self.findings.error("wrong-kind", &element.span, message);
+                self.findings.error("wrong-type", &element.span, message);
             }
         }
         transitions
@@ -325,7 +355,7 @@ impl Reading<'_, '_> {
         if instant.is_none() {
             let message = format!("`{text}` is no instant");
             let advice = "Write RFC 3339 (`2026-02-03T10:00:00Z`) or seconds since the epoch.".to_owned();
-            self.findings.error("wrong-kind", &read.span, message).advise(advice);
+            self.findings.error("wrong-type", &read.span, message).advise(advice);
         }
         instant
     }

@@ -75,8 +75,7 @@ impl Recorded {
         }
     }
 
-    /// Goes on under another configuration. A metric that is there keeps its name, and while it has series its labels
-    /// and buckets.
+    /// Goes on under another configuration. A metric that is there keeps its name, and while it has series its buckets.
     pub(super) fn configure(&mut self, store: &mut Store, config: &Config) -> Vec<Kept> {
         let renames = config.names != self.config.names;
         self.config = config.clone();
@@ -90,12 +89,8 @@ impl Recorded {
             if store.redeclare(family.id, &spec) == Buckets::Kept {
                 kept.push(Kept { key: "metrics.buckets", metric: family.name.to_string() });
             }
-            let dropped: Box<[String]> = choose(config, &[name], family.metric_type).drop_labels.into();
-            if store.series_of(family.id).next().is_none() {
-                family.dropped = dropped;
-            } else if family.dropped != dropped {
-                kept.push(Kept { key: "metrics.drop_labels", metric: family.name.to_string() });
-            }
+            // The series that are there stay as they are, so that no total goes back.
+            family.dropped = choose(config, &[name], family.metric_type).drop_labels.into();
             if renames {
                 self.named_before.insert(family.written.to_string(), Arc::clone(name));
             }

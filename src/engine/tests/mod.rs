@@ -357,12 +357,17 @@ evaluate: interval
     assert_eq!(found, []);
     let kept = engine.reconfigure(&config.unwrap().named("test"), at(2));
     let kept: Vec<(&str, &str)> = kept.iter().map(|kept| (kept.key, kept.metric.as_str())).collect();
-    assert_eq!(kept, [("metrics.buckets", "wait_seconds"), ("metrics.drop_labels", "wait_seconds")]);
+    assert_eq!(kept, [("metrics.buckets", "wait_seconds")]);
     assert_eq!(engine.next_tick(), at(3));
     let again = recorded(1, "wait_seconds", "histogram");
     let refused = record(
         &mut engine,
-        &[again, recorded(3, "late_seconds", "histogram"), recorded(4, "a_name_too_long", "gauge")],
+        &[
+            again,
+            recorded(3, "late_seconds", "histogram"),
+            recorded(4, "a_name_too_long", "gauge"),
+            recorded(5, "wait_seconds", "histogram"),
+        ],
         at(3),
     );
     assert_eq!(refused, 1);
@@ -372,6 +377,7 @@ evaluate: interval
         "# HELP wait_seconds Waits.",
         r#"late_seconds_bucket{le="1.0"} 0"#,
         r#"wait_seconds_count{user="a"} 1"#,
+        "wait_seconds_count 1",
         "signalbox_series_limit 7",
         r#"signalbox_events_duplicate_total{event_type="MetricRecorded",lane="core"} 1"#,
     ] {

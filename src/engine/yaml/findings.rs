@@ -126,7 +126,7 @@ impl<'a> Findings<'a> {
                     DurationError::TooLong => "Prometheus counts up to about 292 years.".to_owned(),
                     DurationError::Empty | DurationError::Notation => advice_for_duration(text),
                 };
-                self.error("duration", &node.span, message).advise(advice);
+                self.error("bad-duration", &node.span, message).advise(advice);
                 None
             }
         }

@@ -91,7 +91,7 @@ impl Findings<'_> {
     fn wrong_kind<T>(&mut self, node: &Node, place: &str, expected: &str) -> Option<T> {
         let subject = if place.is_empty() { "the file".to_owned() } else { format!("`{place}`") };
         let message = format!("{subject} is {}, expected {expected}", node.kind());
-        self.error("wrong-kind", &node.span, message);
+        self.error("wrong-type", &node.span, message);
         None
     }
 
@@ -107,7 +107,7 @@ impl Findings<'_> {
             Meaning::Flag(flag) => Some(ReadValue::Flag(flag)),
             Meaning::Null | Meaning::Number(_) | Meaning::Text => {
                 let message = format!("`{place}` is {}, expected true or false", node.kind());
-                self.error("wrong-kind", &node.span, message).advise("Write `true` or `false`.");
+                self.error("wrong-type", &node.span, message).advise("Write `true` or `false`.");
                 None
             }
         }
@@ -124,7 +124,7 @@ impl Findings<'_> {
             }
             Err(_) => {
                 self.error(
-                    "wrong-kind",
+                    "wrong-type",
                     &node.span,
                     format!("`{place}` is `{text}`, expected a whole number"),
                 )

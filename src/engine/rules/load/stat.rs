@@ -48,7 +48,7 @@ pub(super) fn compile(
     let window = fields.get("window").map(|node| {
         let span = findings.duration(node, "`window`")?;
         if span.is_zero() {
-            findings.error("duration", &node.span, "`window` must be above 0");
+            findings.error("bad-duration", &node.span, "`window` must be above 0");
             return None;
         }
         Some(node.scalar()?.text.clone())
