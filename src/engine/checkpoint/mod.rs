@@ -1,7 +1,7 @@
 //! What lives across a restart, as plain structures apart from the live types, and as bytes.
 //!
 //! Each room turns what it keeps into its *twin* here and makes itself from one again; [`Checkpoint`] is what the engine
-//! hands out, [`SavedState`] what a file held. The file begins with what it is and which version ([`file`]); each section
+//! hands out, [`SavedState`] what a file held. The file begins with what it is and which version ([`mod@file`]); each section
 //! has its length and checksum. Nothing that is read is trusted: whatever the bytes are, reading ends with a value or
 //! with what is wrong.
 

@@ -131,6 +131,7 @@ twin! {
         labels: Labels,
         severity: u8,
         started_at: Timestamp,
+        annotations: Vec<(Arc<str>, String)>,
         evidence: Vec<u128>,
     }
 }
@@ -156,6 +157,8 @@ twin! {
         labels: Labels,
         fingerprint: u64,
         started_at: Timestamp,
+        annotations: Vec<(Arc<str>, String)>,
+        generator_url: Option<Arc<str>>,
         evidence: Vec<u128>,
         moved_at: Option<Timestamp>,
         kind: AlertKindTwin,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::alert::{AlertState, Shown};
 use super::event::{self, AlertEvent, Identity, Reason};
+use super::rule_url::rule_url;
 use super::set::{Group, Policy, Rule, Severity};
 use super::view::{AlertView, AlertingState};
 use crate::engine::labels::Labels;
@@ -54,6 +55,7 @@ pub(super) struct Episode {
     pub(super) labels: Labels,
     pub(super) severity: Severity,
     pub(super) started_at: Timestamp,
+    pub(super) annotations: Vec<(Arc<str>, String)>,
     pub(super) evidence: Vec<EventId>,
 }
 
@@ -110,6 +112,8 @@ pub(super) struct Sender<'a> {
     pub(super) rule_id: &'a Arc<str>,
     pub(super) alert_name: &'a Arc<str>,
     pub(super) source: &'a Arc<str>,
+    /// Where the page is; empty where nobody said.
+    pub(super) external_url: &'a str,
     pub(super) at: Timestamp,
     pub(super) moved_at: Option<Timestamp>,
 }
@@ -129,6 +133,8 @@ impl Sender<'_> {
             fingerprint: event::fingerprint(self.rule_id, &episode.labels),
             labels: episode.labels.clone(),
             started_at: episode.started_at,
+            annotations: episode.annotations.clone(),
+            generator_url: rule_url(self.external_url, self.rule_id).map(Arc::from),
             evidence: episode.evidence.clone(),
             moved_at: self.moved_at,
             kind,

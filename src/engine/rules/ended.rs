@@ -62,6 +62,8 @@ mod tests {
                 labels: Labels::empty(),
                 fingerprint: 7,
                 started_at: Timestamp::EPOCH,
+                annotations: Vec::new(),
+                generator_url: None,
                 evidence: Vec::new(),
                 moved_at: None,
                 kind,

@@ -314,6 +314,7 @@ impl Evaluation<'_, '_> {
             labels: active.labels(policy, level),
             severity: active.severity(policy, level),
             started_at: self.env.at,
+            annotations: active.annotations.clone(),
             evidence: self.env.storage.evidence(&self.rule.selectors, &active.sample),
         };
         let current_value = finite(active.value, 0.0);
@@ -434,6 +435,7 @@ fn sender<'a>(env: &'a Env<'_>, rule: &'a Rule) -> Sender<'a> {
         rule_id: &rule.id,
         alert_name: &rule.name,
         source: &env.settings.instance,
+        external_url: &env.settings.external_url,
         at: env.at,
         moved_at: env.moved_at,
     }

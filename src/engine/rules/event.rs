@@ -38,6 +38,10 @@ pub(crate) struct AlertEvent {
     pub(crate) fingerprint: u64,
     /// When the AlertTriggered of this episode was decided.
     pub(crate) started_at: Timestamp,
+    /// What people read of it, expanded when the episode began.
+    pub(crate) annotations: Vec<(Arc<str>, String)>,
+    /// Where the page shows its rule; none without `external_url`.
+    pub(crate) generator_url: Option<Arc<str>>,
     /// The last events that moved the value, newest first.
     pub(crate) evidence: Vec<EventId>,
     /// When the arrival that led to the evaluation was applied; none where the interval did.
@@ -191,6 +195,7 @@ impl AlertEvent {
     pub(crate) fn to_short_json(&self) -> String {
         let mut fields = self.fields();
         fields.insert("evidence".to_owned(), json!([]));
+        fields.insert("annotations".to_owned(), json!({}));
         if let Some(Value::String(message)) = fields.get_mut("message") {
             *message = message.chars().take(SHORT_MESSAGE_CHARS).collect();
         }
@@ -224,6 +229,11 @@ impl AlertEvent {
         }
         let labels = self.labels.iter().map(|(name, value)| (name.to_string(), json!(value.as_ref())));
         put("labels", Value::Object(labels.collect()));
+        let annotations = self.annotations.iter().map(|(name, text)| (name.to_string(), json!(text)));
+        put("annotations", Value::Object(annotations.collect()));
+        if let Some(url) = &self.generator_url {
+            put("generator_url", json!(url.as_ref()));
+        }
         put("fingerprint", json!(format!("{:016x}", self.fingerprint)));
         put("started_at", json!(self.started_at.to_string()));
         put("evidence", self.evidence.iter().map(|id| json!(id.to_string())).collect());
@@ -254,6 +264,8 @@ mod tests {
             fingerprint: fingerprint("a", &labels),
             labels,
             started_at,
+            annotations: vec![(Arc::from("summary"), "too \"many\"".to_owned())],
+            generator_url: Some(Arc::from("http://box:9469/rules/a")),
             evidence: vec![EventId(1)],
             moved_at: None,
             kind,
@@ -273,6 +285,8 @@ mod tests {
         assert_eq!(read["current_value"], 1001.5);
         assert_eq!(read["threshold"], 1000.0);
         assert_eq!(read["labels"]["queue"], "bulk");
+        assert_eq!(read["annotations"]["summary"], "too \"many\"");
+        assert_eq!(read["generator_url"], "http://box:9469/rules/a");
         assert_eq!(read["started_at"], "2023-11-14T22:13:20Z");
         assert_eq!(read["timestamp"], "2023-11-14T22:14:21.900Z");
         assert_eq!(read["evidence"][0], "00000000-0000-0000-0000-000000000001");

@@ -17,6 +17,7 @@ pub(crate) mod outbox;
 pub(crate) mod reads;
 mod record;
 mod resumed;
+pub(crate) mod rule_url;
 mod runtime;
 pub(crate) mod schedule;
 pub(crate) mod set;

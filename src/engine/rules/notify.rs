@@ -6,12 +6,12 @@
 //! Unlike Prometheus, what a reload ends is told as resolved.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::rule_url::rule_url;
 use super::runtime::GroupCounts;
 use super::set::Group;
 use super::view::{AlertView, AlertingState, GroupView, alerts_of};
@@ -109,7 +109,7 @@ impl Notifier {
             urls: config.alertmanager.urls.clone(),
             resend_delay: config.alertmanager.resend_delay,
             external_labels: config.external_labels.clone(),
-            external_url: config.external_url.trim_end_matches('/').to_owned(),
+            external_url: config.external_url.clone(),
         });
         if terms == self.terms {
             return;
@@ -270,13 +270,12 @@ impl Round<'_> {
             }
         }
         let valid_for = self.terms.resend_delay.max(self.interval).saturating_mul(VALID_ROUNDS);
-        let url = &self.terms.external_url;
         Notification {
             labels,
             annotations: alert.annotations.clone(),
             starts_at: fired_at,
             ends_at: self.at.after(valid_for),
-            generator_url: (!url.is_empty()).then(|| rule_url(url, &alert.rule_id)),
+            generator_url: rule_url(&self.terms.external_url, &alert.rule_id),
         }
     }
 
@@ -293,18 +292,4 @@ impl Round<'_> {
         }
         Some(told)
     }
-}
-
-/// Where the page shows a rule, below a base URL without a slash at its end.
-fn rule_url(base: &str, rule_id: &str) -> String {
-    let mut url = format!("{base}/rules/");
-    for byte in rule_id.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_~".contains(&byte) {
-            url.push(char::from(byte));
-        } else {
-            // Writing to a string cannot fail.
-            let _ = write!(url, "%{byte:02X}");
-        }
-    }
-    url
 }

@@ -109,6 +109,8 @@ mod tests {
             labels: Labels::empty(),
             fingerprint: 7,
             started_at: Timestamp::from_millis(episode),
+            annotations: Vec::new(),
+            generator_url: None,
             evidence: Vec::new(),
             moved_at: None,
             kind,

@@ -30,6 +30,8 @@ pub(crate) struct StoredAlert {
     pub(crate) labels: Labels,
     /// When the episode began.
     pub(crate) started_at: Timestamp,
+    /// What people read of it.
+    pub(crate) annotations: Vec<(Arc<str>, String)>,
 }
 
 /// What a stream shows of one instance's alerts.
@@ -52,6 +54,8 @@ struct Fields {
     severity: String,
     labels: BTreeMap<String, String>,
     started_at: String,
+    #[serde(default)]
+    annotations: BTreeMap<String, String>,
 }
 
 impl StoredAlert {
@@ -67,6 +71,7 @@ impl StoredAlert {
             severity: Severity::from_name(&fields.severity)?,
             labels: Labels::collect(fields.labels),
             started_at: fields.started_at.parse().ok()?,
+            annotations: fields.annotations.into_iter().map(|(name, text)| (Arc::from(name), text)).collect(),
         })
     }
 
@@ -97,6 +102,8 @@ mod tests {
             fingerprint: fingerprint("r", &labels),
             labels: labels.clone(),
             started_at,
+            annotations: vec![(Arc::from("summary"), "text".to_owned())],
+            generator_url: None,
             evidence: Vec::new(),
             moved_at: None,
             kind: AlertEventKind::Cleared { reason: Reason::Recovered, value: None },
@@ -104,6 +111,7 @@ mod tests {
         let stored = StoredAlert::read(event.to_json().as_bytes()).unwrap();
         assert_eq!((stored.id, stored.end_id()), (event.id, event.id));
         assert_eq!((&stored.labels, stored.started_at), (&labels, started_at));
+        assert_eq!(stored.annotations, event.annotations);
         assert_eq!((stored.source.as_ref(), stored.severity), ("host", Severity::Warning));
         assert_eq!(StoredAlert::read(b"{}"), None);
     }

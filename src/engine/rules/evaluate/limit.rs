@@ -61,6 +61,7 @@ impl Evaluation<'_, '_> {
             labels: Labels::collect(labels),
             severity: Severity::Warning,
             started_at: self.env.at,
+            annotations: Vec::new(),
             evidence: Vec::new(),
         }
     }
@@ -80,5 +81,7 @@ pub(in crate::engine::rules) fn limit_sender<T>(
 ) -> T {
     let (name, rule_id) = LIMIT_ALERT;
     let (rule_id, alert_name) = (Arc::from(rule_id), Arc::from(name));
-    send(Sender { rule_id: &rule_id, alert_name: &alert_name, source, at, moved_at: None })
+    // No page shows a rule of this id.
+    let external_url = "";
+    send(Sender { rule_id: &rule_id, alert_name: &alert_name, source, external_url, at, moved_at: None })
 }

@@ -56,6 +56,8 @@ fn event_twin(event: &AlertEvent) -> AlertEventTwin {
         labels: event.labels.clone(),
         fingerprint: event.fingerprint,
         started_at: event.started_at,
+        annotations: event.annotations.clone(),
+        generator_url: event.generator_url.clone(),
         evidence: event.evidence.iter().map(|id| id.0).collect(),
         moved_at: event.moved_at,
         kind: match &event.kind {
@@ -83,6 +85,8 @@ fn event_of(twin: AlertEventTwin) -> Result<AlertEvent, Damage> {
         labels: twin.labels,
         fingerprint: twin.fingerprint,
         started_at: twin.started_at,
+        annotations: twin.annotations,
+        generator_url: twin.generator_url,
         evidence: twin.evidence.into_iter().map(EventId).collect(),
         moved_at: twin.moved_at,
         kind: match twin.kind {

@@ -51,6 +51,7 @@ impl Rules {
             labels: open.labels.clone(),
             severity: open.severity,
             started_at: open.started_at,
+            annotations: open.annotations.clone(),
             evidence: Vec::new(),
         };
         if *open.rule_id == *LIMIT_ALERT.1 {
@@ -146,6 +147,7 @@ impl Rules {
             rule_id: &open.rule_id,
             alert_name: &open.alert_name,
             source: &self.settings.instance,
+            external_url: &self.settings.external_url,
             at,
             moved_at: None,
         })

@@ -168,8 +168,14 @@ impl Rules {
         if let Some(episode) = old.book.over_limit.take() {
             self.outbox.push(limit_sender(&source, now, |sender| sender.cleared(&episode, reason, None)));
         }
-        let sender =
-            Sender { rule_id: &old.id, alert_name: &old.name, source: &source, at: now, moved_at: None };
+        let sender = Sender {
+            rule_id: &old.id,
+            alert_name: &old.name,
+            source: &source,
+            external_url: &self.settings.external_url,
+            at: now,
+            moved_at: None,
+        };
         for event in old.book.close(sender, reason) {
             self.outbox.push(event);
         }

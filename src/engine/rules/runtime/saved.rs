@@ -170,6 +170,7 @@ fn episode_twin(episode: &Episode) -> EpisodeTwin {
         labels: episode.labels.clone(),
         severity: severity_twin(episode.severity),
         started_at: episode.started_at,
+        annotations: episode.annotations.clone(),
         evidence: episode.evidence.iter().map(|id| id.0).collect(),
     }
 }
@@ -179,6 +180,7 @@ fn episode_of(twin: EpisodeTwin) -> Result<Episode, Damage> {
         labels: twin.labels,
         severity: severity_of(twin.severity)?,
         started_at: twin.started_at,
+        annotations: twin.annotations,
         evidence: twin.evidence.into_iter().map(EventId).collect(),
     })
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::fmt::Write;
 use std::time::Duration;
 
+use crate::engine::rules::rule_url::write_segment;
 use crate::engine::rules::set::RuleKind;
 
 /// A page.
@@ -87,18 +88,6 @@ pub(super) fn segment(text: &str) -> String {
     // Writing into a string does not fail.
     let _ = write_segment(&mut out, text);
     out
-}
-
-/// Writes a text as one segment of a path, or one value of a query string.
-fn write_segment(out: &mut dyn Write, text: &str) -> fmt::Result {
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_~".contains(&byte) {
-            out.write_char(char::from(byte))?;
-        } else {
-            write!(out, "%{byte:02X}")?;
-        }
-    }
-    Ok(())
 }
 
 /// How a page reaches the root.

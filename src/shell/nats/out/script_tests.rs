@@ -60,6 +60,8 @@ fn event(kind: &str, name: &str, source: &str) -> AlertEvent {
         labels: Labels::collect([("name", name)]),
         fingerprint: 7,
         started_at: Timestamp::EPOCH,
+        annotations: Vec::new(),
+        generator_url: None,
         evidence: Vec::new(),
         moved_at: None,
         kind,
