@@ -111,6 +111,7 @@ impl Engine {
         };
         state.rules_changed();
         state.write_annotations(now);
+        state.notifier.go_on(&state.rules.views(), now);
         // The first look at the series that rules read is no arrival.
         state.store.touched();
         Ok((Self { decoder: Decoder::new(&config.wire(), &config.instance), state, frozen: None }, anew))

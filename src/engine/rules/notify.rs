@@ -124,6 +124,21 @@ impl Notifier {
         }
     }
 
+    /// Takes what fires for told, though not lately: an earlier run told of it. What ended since is told as resolved then.
+    pub(in crate::engine) fn go_on(&mut self, groups: &[Arc<GroupView>], now: Timestamp) {
+        let Some(terms) = &self.terms else { return };
+        for group in groups {
+            let round = Round { terms, at: now, interval: group.interval };
+            let told = alerts_of(std::slice::from_ref(group)).filter_map(|alert| {
+                let said = round.firing(alert, alert.fired_at?);
+                let told = ToldAlert { said, at: Timestamp::EPOCH, resolved_at: None };
+                Some(((alert.rule_id.clone(), alert.labels.clone()), told))
+            });
+            let told = Told { alerts: told.collect(), again_at: Timestamp::EPOCH };
+            self.groups.insert((group.file.clone(), group.name.clone()), told);
+        }
+    }
+
     /// Takes note of an evaluation of a group.
     pub(in crate::engine) fn evaluated(&mut self, group: &Group, counts: &GroupCounts, now: Timestamp) {
         if self.terms.is_none() {

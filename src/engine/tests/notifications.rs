@@ -1,5 +1,7 @@
 //! What Alertmanagers are told: cases from `tests/rules/notifications.txt`, through the whole engine.
 
+use super::super::arrival::Ending;
+use super::super::checkpoint::SavedState;
 use super::*;
 use crate::engine::config::Grid;
 
@@ -58,12 +60,16 @@ fn pass(engine: &mut Engine, until: Timestamp, lines: &mut Vec<String>) {
 /// Runs a case; its script with what was told.
 fn run(settings: &str, rules: &str, script: &str) -> String {
     let mut engine = Engine::new(&config(settings), rule_set(rules), at(0));
-    let mut actual = Vec::new();
+    let (mut actual, mut before) = (Vec::new(), at(0));
     for (number, line) in script.lines().filter(|line| !line.starts_with('>')).enumerate() {
         let (second, step) = line.split_once(' ').unwrap();
         let now = at(second.parse().unwrap());
         let mut lines = Vec::new();
-        pass(&mut engine, now, &mut lines);
+        // A restart takes the time since the step before it.
+        if step != "restart" {
+            pass(&mut engine, now, &mut lines);
+            before = now;
+        }
         actual.append(&mut lines);
         actual.push(line.to_owned());
         match step.split_once(' ') {
@@ -78,6 +84,12 @@ fn run(settings: &str, rules: &str, script: &str) -> String {
                 engine.replace_rules(rule_set(&rules.replace(from, to)), now);
             }
             Some(("config", text)) => drop(engine.reconfigure(&config(text), now)),
+            _ if step == "restart" => {
+                let saved = SavedState::read(&engine.save(before).to_bytes()).unwrap();
+                let set = rule_set(rules);
+                engine = Engine::restore(&config(settings), set, saved, Ending::Clean).unwrap().0;
+                engine.go_on(now);
+            }
             _ => assert_eq!(step, "passes"),
         }
         actual.append(&mut told(&mut engine, now));
