@@ -229,7 +229,9 @@ impl Account {
             (Metric::RuleNanValues, counts.nan_values),
             (Metric::RuleUnknownSeries, counts.unknown_series),
         ];
-        for (metric, count) in counters {
+        // A group that did nothing is one that is declared.
+        let declares = counts.rounds.is_empty();
+        for (metric, count) in counters.into_iter().filter(|(_, count)| declares || *count > 0) {
             metrics.add(board, metric, &[name], count as f64);
         }
         for (rule, count) in &counts.limit_refused {

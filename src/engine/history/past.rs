@@ -150,8 +150,17 @@ impl<S: SeriesSource> Past<'_, S> {
         let spec = self.store.family_spec(family);
         let name = part.sample_name(spec.metric_type, &spec.name);
         let mut rows = None;
-        let reached = |gone: &&Gone| gone.born.millis() <= selection.end_ms;
-        for gone in self.timeline.gone.of(family, selection.start_ms).filter(reached) {
+        let meets = |matcher: &Matcher, gone: &Gone| match matcher.name.as_ref() {
+            METRIC_NAME => matcher.condition.holds(&name),
+            // That is looked at bucket by bucket.
+            BUCKET_BOUND if part == Part::Bucket => true,
+            label => matcher.meets(gone.labels.get(label).unwrap_or("")),
+        };
+        let wanted = |gone: &&Gone| {
+            gone.born.millis() <= selection.end_ms
+                && selection.matchers.iter().all(|matcher| meets(matcher, gone))
+        };
+        for gone in self.timeline.gone.of(family, selection.start_ms).filter(wanted) {
             let labels = gone.labels.with(METRIC_NAME, &name);
             let buckets: Vec<(usize, Labels)> = match part {
                 Part::Bucket => bounds(&spec.buckets)

@@ -65,6 +65,11 @@ impl Active {
         self.state.level().or(self.state.highest_held()).unwrap_or(0)
     }
 
+    /// What its `ALERTS` series depends on.
+    pub(super) fn shown_as(&self) -> (Labels, usize, bool) {
+        (self.base.clone(), self.level(), matches!(self.state.shown, Shown::Firing { .. }))
+    }
+
     /// The labels as they are shown at a level.
     pub(super) fn labels(&self, policy: &Policy, level: usize) -> Labels {
         match policy.levels.get(level).and_then(|level| level.severity) {

@@ -182,6 +182,18 @@ pub(super) struct Evaluation<'a, 'e> {
     pub(super) rule: &'a Rule,
     pub(super) alerting: &'a Alerting,
     pub(super) book: &'a mut Book,
+    /// Whether an alert began, ended or is shown otherwise than before.
+    pub(super) showing: Showing,
+}
+
+/// What alerts show of themselves as `ALERTS`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Showing {
+    /// The same as before the evaluation.
+    #[default]
+    Same,
+    /// Something else.
+    Other,
 }
 
 /// What one evaluation saw of one label set.
@@ -249,6 +261,7 @@ impl Evaluation<'_, '_> {
             no_data: self.alerting.no_data,
         };
         let state = before.as_ref().map(|active| active.state);
+        let shown = before.as_ref().map(Active::shown_as);
         let Step { state, ended, began } = alert::step(state, seen.reading, terms, self.env.at);
         let Seen { identity, sample, base, reading, value } = seen;
         let there = reading != Reading::Gone;
@@ -259,7 +272,12 @@ impl Evaluation<'_, '_> {
             let known = matches!(ended.reason, Reason::Recovered | Reason::SeverityChanged).then_some(value);
             self.end(open, ended.reason, known, &sample);
         }
-        let Some(state) = state else { return };
+        let Some(state) = state else {
+            if shown.is_some() {
+                self.showing = Showing::Other;
+            }
+            return;
+        };
         let fresh = before.is_none();
         let mut active = before.unwrap_or_else(|| Active {
             state,
@@ -295,6 +313,9 @@ impl Evaluation<'_, '_> {
             Some(level) => Some(self.begin(&active, policy, level)),
             None => episode.filter(|_| matches!(state.shown, Shown::Firing { .. })),
         };
+        if shown != Some(active.shown_as()) {
+            self.showing = Showing::Other;
+        }
         self.book.alerts.insert(identity, active);
     }
 
@@ -397,6 +418,9 @@ impl Evaluation<'_, '_> {
     /// Writes `ALERTS` and `ALERTS_FOR_STATE`; `exposed` are the series of the last time. Between the instants of the
     /// interval only what is new is written.
     pub(super) fn expose(&mut self, exposed: &mut BTreeSet<Labels>, extent: Extent) {
+        if extent == Extent::Marked && self.showing == Showing::Same {
+            return;
+        }
         let at = self.env.sample_millis();
         let mut now = BTreeSet::new();
         for active in self.book.alerts.values() {

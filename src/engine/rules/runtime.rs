@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::RuleStorage;
 use super::book::Book;
 use super::ended::EndedAlerts;
-use super::evaluate::{Env, Evaluation};
+use super::evaluate::{Env, Evaluation, Showing};
 use super::event::AlertEvent;
 use super::kept::{Moved, Narrow, Partition};
 use super::reads::MovedSeries;
@@ -446,7 +446,8 @@ impl RuleState {
         let outcome = match &rule.kind {
             RuleKind::Recording => record::record(env, &rule, &mut self.exposed),
             RuleKind::Alerting(alerting) => {
-                let mut evaluation = Evaluation { env, rule: &rule, alerting, book: &mut self.book };
+                let (book, showing) = (&mut self.book, Showing::Same);
+                let mut evaluation = Evaluation { env, rule: &rule, alerting, book, showing };
                 let outcome = evaluation.run();
                 evaluation.expose(&mut self.exposed, extent);
                 outcome.map(|()| Vec::new())

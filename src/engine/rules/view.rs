@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::book::Episode;
 use super::evaluate::LIMIT_ALERT;
 use super::event;
+use super::kept::Keeping;
 use super::set::{Condition, Group, Severity};
 use crate::engine::labels::Labels;
 use crate::engine::time::Timestamp;
@@ -58,6 +59,8 @@ pub struct RuleView {
     pub(crate) last_evaluation: Option<Timestamp>,
     /// How long that took; 0 where nobody measures.
     pub(crate) evaluation_time: Duration,
+    /// What an evaluation on arrival goes over.
+    pub(crate) keeping: Keeping,
     /// What only its kind shows.
     pub(crate) kind: KindView,
 }

@@ -4,9 +4,11 @@
 //! [`Narrow`] picks the parts that the moved series are in. The evaluator stays the definition: a part is what it
 //! yields where only the series of that part are there to be selected.
 
+mod keeping;
 mod narrow;
 mod partition;
 
+pub(crate) use keeping::{Keeping, WholeReason};
 pub(super) use narrow::{Moved, Narrow, Narrowed};
 pub(super) use partition::Partition;
 

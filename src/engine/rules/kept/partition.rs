@@ -61,6 +61,11 @@ impl Partition {
         Self::Only(BTreeSet::new())
     }
 
+    /// Whether no label keeps parts apart.
+    pub(super) fn is_one_piece(&self) -> bool {
+        matches!(self, Self::Only(labels) if labels.is_empty())
+    }
+
     /// The labels of both.
     fn and(self, other: Self) -> Self {
         match (self, other) {

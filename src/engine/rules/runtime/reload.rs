@@ -9,7 +9,7 @@ use crate::engine::config::Evaluate;
 use crate::engine::labels::Labels;
 use crate::engine::rules::RuleStorage;
 use crate::engine::rules::book::{Book, Sender};
-use crate::engine::rules::evaluate::{Env, Evaluation, limit_sender};
+use crate::engine::rules::evaluate::{Env, Evaluation, Showing, limit_sender};
 use crate::engine::rules::event::Reason;
 use crate::engine::rules::kept::Moved;
 use crate::engine::rules::schedule::Schedule;
@@ -157,7 +157,8 @@ impl Rules {
             for rule in &mut state.rules {
                 if let RuleKind::Alerting(alerting) = &rule.rule.kind {
                     let (rule, book) = (&rule.rule, &mut rule.book);
-                    Evaluation { env: &mut env, rule, alerting, book }.write_annotations();
+                    let showing = Showing::Same;
+                    Evaluation { env: &mut env, rule, alerting, book, showing }.write_annotations();
                 }
             }
         }

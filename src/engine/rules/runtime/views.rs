@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{GroupState, RuleState, Rules};
 use crate::engine::rules::book::Active;
+use crate::engine::rules::kept::{Keeping, WholeReason};
 use crate::engine::rules::set::{Alerting, Group, RuleKind};
 use crate::engine::rules::template::Template;
 use crate::engine::rules::view::{AlertView, GroupView, KindView, LevelView, RuleView, limit_alert};
@@ -71,6 +72,13 @@ impl RuleState {
         self.book.over_limit.as_ref().map(|episode| limit_alert(episode, group))
     }
 
+    fn keeping(&self, group: &Group) -> Keeping {
+        match group.limit {
+            Some(_) => Keeping::Nothing(WholeReason::Limit),
+            None => Keeping::of(&self.partition),
+        }
+    }
+
     fn view(&self, group: &Group) -> RuleView {
         let texts = |texts: &[(Arc<str>, Template)]| {
             texts.iter().map(|(name, template)| (name.clone(), template.text().clone())).collect()
@@ -100,6 +108,7 @@ impl RuleState {
             health: self.health.clone(),
             last_evaluation: self.last_evaluation,
             evaluation_time: self.evaluation_time,
+            keeping: self.keeping(group),
             kind,
         }
     }

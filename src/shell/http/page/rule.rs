@@ -279,11 +279,13 @@ fn reads(look: &Look<'_>, rule: &InForce<'_>) -> Markup {
 
 fn facts(look: &Look<'_>, rule: &InForce<'_>) -> Markup {
     let at = rule.view.last_evaluation;
+    let on_arrival = rule.view.keeping.reason().unwrap_or("The results of the series that it moved.");
     let mut facts: Vec<(&str, String)> = vec![
         ("Group", words::short(&rule.group.name).into_owned()),
         ("Evaluated every", words::span(rule.group.interval)),
         ("Last evaluated", at.map_or_else(|| "not yet".to_owned(), |at| words::ago(at, look.now()))),
         ("That took", Measure::SECONDS.text(rule.view.evaluation_time.as_secs_f64())),
+        ("On arrival of an event", on_arrival.to_owned()),
         ("Id", words::short(&rule.rule.id).into_owned()),
     ];
     let full = look.own_values("signalbox_rule_full_evaluations_total");
