@@ -1,5 +1,7 @@
-//! The label sets of a family's samples, worked out once for all who read them while no series is born or leaves.
+//! The label sets of a family's samples, worked out once for all who read them. A birth or removal has those of its page
+//! of series worked out anew, and no others.
 
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hashbrown::HashMap;
@@ -8,7 +10,7 @@ use crate::engine::labels::{Labels, METRIC_NAME};
 use crate::engine::metric::Part;
 use crate::engine::metric::bound::{BUCKET_BOUND, bound_text, spelled};
 use crate::engine::promql::storage::{MatchCondition, Matcher};
-use crate::engine::series::{FamilyId, SeriesSource, pairs};
+use crate::engine::series::{FamilyId, Rows, SeriesSource, pairs};
 use crate::engine::time::Timestamp;
 
 /// Families whose labels are kept at a time.
@@ -28,9 +30,17 @@ pub(super) struct Entry {
     pub(super) labels: Labels,
 }
 
-/// The sample series of one family.
+/// The sample series of one family, by pages of its series.
 #[derive(Debug, Default)]
 pub(super) struct Entries {
+    pages: Vec<Arc<EntryPage>>,
+}
+
+/// The sample series of one page of a family's series.
+#[derive(Debug, Default)]
+struct EntryPage {
+    /// The page's epoch.
+    epoch: u64,
     all: Vec<Entry>,
     /// By label name, once it was asked for: by value the entries that have it.
     by_label: Mutex<HashMap<Arc<str>, Arc<Values>>>,
@@ -54,11 +64,14 @@ impl LabelCache {
         match known {
             Some((known, entries)) if known == epoch => return entries,
             // A frozen instant from before; the newer one stays.
-            Some((known, _)) if known > epoch => return Arc::new(Entries::of(store, family, part)),
+            Some((known, newer)) if known > epoch => {
+                return Arc::new(Entries::of(store, (family, part), &newer));
+            }
             _ => {}
         }
         // Built without the lock: whoever applies events must not wait for a reader.
-        let entries = Arc::new(Entries::of(store, family, part));
+        let before = known.map(|(_, entries)| entries).unwrap_or_default();
+        let entries = Arc::new(Entries::of(store, (family, part), &before));
         let mut cache = locked(&self.0);
         if cache.len() >= FAMILIES_MAX {
             cache.clear();
@@ -73,54 +86,55 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Entries {
-    fn of<S: SeriesSource>(store: &S, family: FamilyId, part: Part) -> Self {
+    /// Those of a family's part; what `known` has of the same pages is taken from there.
+    fn of<S: SeriesSource>(store: &S, (family, part): (FamilyId, Part), known: &Self) -> Self {
         let spec = store.family_spec(family);
-        let name: Arc<str> = part.sample_name(spec.metric_type, &spec.name).into();
-        let bounds: Vec<Arc<str>> = match part {
-            Part::Bucket => bounds(&spec.buckets).map(Arc::from).collect(),
-            Part::Value | Part::Sum | Part::Count | Part::Created => Vec::new(),
+        let naming = Naming {
+            part,
+            name: part.sample_name(spec.metric_type, &spec.name).into(),
+            bounds: match part {
+                Part::Bucket => bounds(&spec.buckets).map(Arc::from).collect(),
+                Part::Value | Part::Sum | Part::Count | Part::Created => Vec::new(),
+            },
+            metric_name: Arc::from(METRIC_NAME),
+            le: Arc::from(BUCKET_BOUND),
         };
-        let (metric_name, le): (Arc<str>, Arc<str>) = (Arc::from(METRIC_NAME), Arc::from(BUCKET_BOUND));
-        let mut words = Words::default();
-        let mut all = Vec::new();
-        for (row, text) in store.rows(family) {
-            let own: Vec<(Arc<str>, Arc<str>)> =
-                pairs(text).map(|(name, value)| (words.shared(&name), words.shared(&value))).collect();
-            let named = || own.iter().cloned().chain([(Arc::clone(&metric_name), Arc::clone(&name))]);
-            let mut add = |bucket, labels| {
-                let slot = row.slot().unwrap_or(u32::MAX);
-                all.push(Entry { slot, cell: row.cell, born: row.born, bucket, labels });
-            };
-            if part == Part::Bucket {
-                for (bucket, bound) in bounds.iter().enumerate() {
-                    let le = (Arc::clone(&le), Arc::clone(bound));
-                    add(bucket, Labels::collect(named().chain([le])));
-                }
-            } else {
-                add(0, Labels::collect(named()));
-            }
-        }
-        Self { all, by_label: Mutex::default() }
+        let pages = store.row_pages(family).enumerate().map(|(place, rows)| {
+            let known = known.pages.get(place).filter(|known| known.epoch == rows.epoch());
+            known.map_or_else(|| Arc::new(EntryPage::of(rows, &naming)), Arc::clone)
+        });
+        Self { pages: pages.collect() }
     }
 
     /// The entries that match, in their order.
     pub(super) fn matching<'a>(&'a self, matchers: &'a [Matcher]) -> Vec<&'a Entry> {
-        let holds = |entry: &&Entry| matches(matchers, &entry.labels);
-        let fewest = if self.all.len() < INDEXED_FROM {
-            None
-        } else {
-            matchers.iter().filter_map(|matcher| self.places(matcher)).min_by_key(Vec::len)
-        };
-        match fewest {
-            Some(places) => {
-                places.iter().filter_map(|place| self.all.get(*place as usize)).filter(holds).collect()
-            }
-            None => self.all.iter().filter(holds).collect(),
+        let wanted: Vec<Wanted<'_>> = matchers.iter().filter_map(Wanted::of).collect();
+        let mut found = Vec::new();
+        for page in &self.pages {
+            page.add_matching(matchers, &wanted, &mut found);
         }
+        found
     }
+}
 
-    /// The places of the entries that have a value a matcher asks for, rising; none where it asks for no value.
-    fn places(&self, matcher: &Matcher) -> Option<Vec<u32>> {
+/// What the labels of a part's samples have beside those of their series.
+struct Naming {
+    part: Part,
+    name: Arc<str>,
+    bounds: Vec<Arc<str>>,
+    metric_name: Arc<str>,
+    le: Arc<str>,
+}
+
+/// A label with the values that a matcher asks for.
+struct Wanted<'a> {
+    name: &'a Arc<str>,
+    values: Vec<Cow<'a, str>>,
+}
+
+impl<'a> Wanted<'a> {
+    /// None where a matcher asks for no value, or for none at all: who lacks the label has no place in an index.
+    fn of(matcher: &'a Matcher) -> Option<Self> {
         if matcher.name.as_ref() == METRIC_NAME {
             return None;
         }
@@ -131,21 +145,65 @@ impl Entries {
                 return None;
             }
         };
-        // Who lacks the label has no place in the index.
         if values.iter().any(|value| value.is_empty()) {
             return None;
         }
-        let index = self.by_label(&matcher.name);
-        let mut places: Vec<u32> = values
-            .iter()
-            .filter_map(|value| index.get(spelled(&matcher.name, value).as_ref()))
-            .flatten()
-            .copied()
-            .collect();
-        if values.len() > 1 {
+        let values = values.into_iter().map(|value| spelled(&matcher.name, value)).collect();
+        Some(Self { name: &matcher.name, values })
+    }
+}
+
+impl EntryPage {
+    fn of(rows: &Rows, naming: &Naming) -> Self {
+        let mut words = Words::default();
+        let mut all = Vec::new();
+        for row in rows.iter() {
+            let own: Vec<(Arc<str>, Arc<str>)> = pairs(rows.text(row))
+                .map(|(name, value)| (words.shared(&name), words.shared(&value)))
+                .collect();
+            let name = (Arc::clone(&naming.metric_name), Arc::clone(&naming.name));
+            let named = || own.iter().cloned().chain([name.clone()]);
+            let mut add = |bucket, labels| {
+                let slot = row.slot().unwrap_or(u32::MAX);
+                all.push(Entry { slot, cell: row.cell, born: row.born, bucket, labels });
+            };
+            if naming.part == Part::Bucket {
+                for (bucket, bound) in naming.bounds.iter().enumerate() {
+                    let le = (Arc::clone(&naming.le), Arc::clone(bound));
+                    add(bucket, Labels::collect(named().chain([le])));
+                }
+            } else {
+                add(0, Labels::collect(named()));
+            }
+        }
+        Self { epoch: rows.epoch(), all, by_label: Mutex::default() }
+    }
+
+    fn add_matching<'a>(&'a self, matchers: &[Matcher], wanted: &[Wanted<'_>], found: &mut Vec<&'a Entry>) {
+        let holds = |entry: &&Entry| matches(matchers, &entry.labels);
+        let fewest = if self.all.len() < INDEXED_FROM {
+            None
+        } else {
+            wanted.iter().map(|wanted| self.places(wanted)).min_by_key(Vec::len)
+        };
+        match fewest {
+            Some(places) => {
+                let entries = places.iter().filter_map(|place| self.all.get(*place as usize));
+                found.extend(entries.filter(holds));
+            }
+            None => found.extend(self.all.iter().filter(holds)),
+        }
+    }
+
+    /// The places of the entries that have a wanted value, rising.
+    fn places(&self, wanted: &Wanted<'_>) -> Vec<u32> {
+        let index = self.by_label(wanted.name);
+        let mut places: Vec<u32> =
+            wanted.values.iter().filter_map(|value| index.get(value.as_ref())).flatten().copied().collect();
+        if wanted.values.len() > 1 {
             places.sort_unstable();
         }
-        Some(places)
+        places
     }
 
     fn by_label(&self, name: &Arc<str>) -> Arc<Values> {
@@ -196,14 +254,14 @@ mod tests {
 
     #[test]
     fn the_index_finds_what_a_walk_finds() {
-        let mut store = Store::new(SeriesLimits { series: 1_000, series_per_metric: 1_000 });
+        let mut store = Store::new(SeriesLimits { series: 2_000, series_per_metric: 2_000 });
         let family = store.register(FamilySpec { name: Arc::from("m"), ..FamilySpec::default() }).unwrap();
-        for number in 0..200 {
+        for number in 0..1_200 {
             let (shard, pod) = (format!("{}", number % 20), format!("{number}"));
             let pod = if number % 7 == 0 { "" } else { pod.as_str() };
             store.resolve(family, &[("shard", &shard), ("pod", pod)], Timestamp::EPOCH);
         }
-        let entries = Entries::of(&store, family, Part::Value);
+        let entries = Entries::of(&store, (family, Part::Value), &Entries::default());
         let matcher = |name: &str, values: &[&str]| {
             let condition = match values {
                 [value] => MatchCondition::Equal(Arc::from(*value)),
@@ -211,25 +269,41 @@ mod tests {
             };
             Matcher { name: Arc::from(name), condition }
         };
-        let everywhere: Vec<String> = (0..200).map(|number| number.to_string()).collect();
+        let everywhere: Vec<String> = (0..1_200).map(|number| number.to_string()).collect();
         let everywhere: Vec<&str> = everywhere.iter().map(String::as_str).collect();
         for (matchers, count) in [
-            (vec![matcher("shard", &["3"])], 10),
-            (vec![matcher("shard", &["3", "17", "none"])], 20),
-            (vec![matcher("pod", &["", "1", "7"])], 21),
-            (vec![matcher("pod", &everywhere), matcher("shard", &["3"])], 9),
+            (vec![matcher("shard", &["3"])], 60),
+            (vec![matcher("shard", &["3", "17", "none"])], 120),
+            (vec![matcher("pod", &["", "1", "8"])], 174),
+            (vec![matcher("pod", &everywhere), matcher("shard", &["3"])], 51),
             (vec![matcher("shard", &["3"]), matcher("pod", &["23", "24"])], 1),
         ] {
-            let walked: Vec<&Labels> = entries
-                .all
-                .iter()
-                .map(|entry| &entry.labels)
-                .filter(|labels| matches(&matchers, labels))
-                .collect();
+            let all = entries.pages.iter().flat_map(|page| &page.all);
+            let walked: Vec<&Labels> =
+                all.map(|entry| &entry.labels).filter(|labels| matches(&matchers, labels)).collect();
             let found: Vec<&Labels> =
                 entries.matching(&matchers).into_iter().map(|entry| &entry.labels).collect();
             assert_eq!(found, walked);
             assert_eq!(found.len(), count, "{matchers:?}");
         }
+    }
+
+    #[test]
+    fn a_birth_leaves_what_is_known_of_other_pages() {
+        let mut store = Store::new(SeriesLimits { series: 2_000, series_per_metric: 2_000 });
+        let family = store.register(FamilySpec { name: Arc::from("m"), ..FamilySpec::default() }).unwrap();
+        let born = |store: &mut Store, number: usize| {
+            store.resolve(family, &[("pod", &number.to_string())], Timestamp::EPOCH)
+        };
+        let series: Vec<_> = (0..1_300).map(|number| born(&mut store, number)).collect();
+        let cache = LabelCache::default();
+        let before = cache.entries(&store, family, Part::Value);
+        born(&mut store, 1_300);
+        store.remove(series[700], Timestamp::EPOCH);
+        let after = cache.entries(&store, family, Part::Value);
+        let same: Vec<bool> =
+            before.pages.iter().zip(&after.pages).map(|(before, after)| Arc::ptr_eq(before, after)).collect();
+        assert_eq!(same, [true, false, false]);
+        assert_eq!(after.matching(&[]).len(), 1_300);
     }
 }

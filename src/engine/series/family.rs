@@ -48,6 +48,8 @@ pub(in crate::engine) struct Rows {
     all: Vec<Row>,
     text: String,
     garbage: u32,
+    /// Births and removals so far.
+    epoch: u64,
     is_unusual: bool,
     /// The places of parked series.
     parked: BTreeSet<u32>,
@@ -72,6 +74,11 @@ impl Rows {
         })
     }
 
+    /// Grows with every birth and removal in the page.
+    pub(in crate::engine) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
     /// Whether a label name of the page may be one that not every scraper reads.
     pub(in crate::engine) fn is_unusual(&self) -> bool {
         self.is_unusual
@@ -88,6 +95,7 @@ impl Rows {
         if self.garbage > GARBAGE_BYTES_MAX && self.garbage as usize > self.text.len() / 2 {
             self.compact();
         }
+        self.epoch += 1;
         self.is_unusual |= text.starts_with('"') || text.contains(",\"");
         row.text_start = self.text.len() as u32;
         row.text_len = text.len() as u32;
@@ -105,6 +113,7 @@ impl Rows {
     }
 
     fn clear(&mut self, place: u32) {
+        self.epoch += 1;
         if let Some(row) = self.all.get_mut(place as usize) {
             row.slot = HOLE;
             self.garbage = self.garbage.saturating_add(row.text_len);
@@ -229,9 +238,11 @@ impl Family {
 
     /// Sets when a row's series was born.
     pub(super) fn set_born(&mut self, place: u32, born: Timestamp) {
-        let page = self.rows.get_mut((place / PAGE_ROWS) as usize);
-        if let Some(row) = page.and_then(|page| page.get_mut().all.get_mut((place % PAGE_ROWS) as usize)) {
+        let Some(page) = self.rows.get_mut((place / PAGE_ROWS) as usize) else { return };
+        let page = page.get_mut();
+        if let Some(row) = page.all.get_mut((place % PAGE_ROWS) as usize) {
             row.born = born;
+            page.epoch += 1;
             self.epoch += 1;
         }
     }
@@ -260,7 +271,12 @@ impl Family {
 
     /// Every row that is no hole, with its label text.
     pub(super) fn rows(&self) -> impl Iterator<Item = (&Row, &str)> + '_ {
-        self.rows.iter().map(Page::get).flat_map(|page| page.iter().map(|row| (row, page.text(row))))
+        self.pages().flat_map(|page| page.iter().map(|row| (row, page.text(row))))
+    }
+
+    /// The rows in pages.
+    pub(super) fn pages(&self) -> impl Iterator<Item = &Rows> + '_ {
+        self.rows.iter().map(Page::get)
     }
 
     /// A view of the rows as they are now.

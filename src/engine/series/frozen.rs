@@ -105,9 +105,8 @@ impl SeriesSource for Frozen {
         self.family(family).map_or(0, |family| family.epoch)
     }
 
-    fn rows(&self, family: FamilyId) -> impl Iterator<Item = (&Row, &str)> + '_ {
-        let pages = self.family(family).into_iter().flat_map(FrozenFamily::pages);
-        pages.flat_map(|page| page.iter().map(|row| (row, page.text(row))))
+    fn row_pages(&self, family: FamilyId) -> impl Iterator<Item = &Rows> + '_ {
+        self.family(family).into_iter().flat_map(FrozenFamily::pages).map(AsRef::as_ref)
     }
 
     fn cell_value(&self, cell: u32) -> f64 {

@@ -35,6 +35,7 @@ use crate::engine::time::Timestamp;
 
 pub(crate) use cells::Exemplar;
 pub(in crate::engine) use cells::PAGE_CELLS;
+pub(in crate::engine) use family::Rows;
 pub(crate) use frozen::{Frozen, FrozenFamily};
 pub(crate) use label_text::{
     is_legacy_label, is_legacy_metric, pairs, push_escaped, underscored_label, underscored_metric,

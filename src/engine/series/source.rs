@@ -1,6 +1,6 @@
 //! What readers of series need, of the store itself or of one frozen instant of it.
 
-use super::family::{Family, Row};
+use super::family::{Family, Row, Rows};
 use super::{FamilyId, FamilySpec, Store};
 
 /// Families, their series and their present values.
@@ -13,8 +13,12 @@ pub(in crate::engine) trait SeriesSource {
     fn families_by_name(&self) -> impl Iterator<Item = FamilyId> + '_;
     /// Grows with every birth and removal in the family.
     fn family_epoch(&self, family: FamilyId) -> u64;
+    /// The series of a family, in pages; a page of the same epoch holds the same ones.
+    fn row_pages(&self, family: FamilyId) -> impl Iterator<Item = &Rows> + '_;
     /// The series of a family, each with its label text.
-    fn rows(&self, family: FamilyId) -> impl Iterator<Item = (&Row, &str)> + '_;
+    fn rows(&self, family: FamilyId) -> impl Iterator<Item = (&Row, &str)> + '_ {
+        self.row_pages(family).flat_map(|page| page.iter().map(|row| (row, page.text(row))))
+    }
     /// The value of a cell.
     fn cell_value(&self, cell: u32) -> f64;
 }
@@ -36,8 +40,8 @@ impl SeriesSource for Store {
         self.epoch(family)
     }
 
-    fn rows(&self, family: FamilyId) -> impl Iterator<Item = (&Row, &str)> + '_ {
-        self.families.get(family.0 as usize).into_iter().flat_map(Family::rows)
+    fn row_pages(&self, family: FamilyId) -> impl Iterator<Item = &Rows> + '_ {
+        self.families.get(family.0 as usize).into_iter().flat_map(Family::pages)
     }
 
     fn cell_value(&self, cell: u32) -> f64 {
