@@ -61,43 +61,43 @@ fn body(kind: u8, id: u8, choice: u8, value: u16) -> (&'static str, String) {
         ),
         3 => (
             "JobCompleted",
-            format!(r#""job_id":"j{id}","duration_ms":{value},"retry_count":1,"result_size":2"#),
-        ),
-        4 => ("JobProgressUpdated", format!(r#""job_id":"j{id}","progress":0.{value},"message":"m""#)),
-        5 => (
-            "WorkerStarted",
             format!(
-                r#""worker_id":"w{id}","queues":["a","{queue}"],"concurrency":{value},"hostname":"h","pid":1"#
+                r#""job_id":"j{id}","worker_id":"w{choice}","duration_ms":{value},"retry_count":1,"result_size":2"#
             ),
         ),
-        6 => (
-            "WorkerStopped",
-            format!(r#""worker_id":"w{id}","reason":"crash","jobs_running":{choice},"uptime_seconds":3"#),
+        4 => (
+            "JobProgressUpdated",
+            format!(r#""job_id":"j{id}","progress":0.{value},"message":"m","current_step":"c""#),
         ),
+        5 => (
+            "WorkerStarted",
+            format!(r#""worker_id":"w{id}","queues":["a","{queue}"],"concurrency":{value},"worker_pid":1"#),
+        ),
+        6 => ("WorkerStopped", format!(r#""worker_id":"w{id}","reason":"crash","jobs_running":{choice}"#)),
         7 => (
             "CacheEntryCreated",
             format!(
-                r#""cache_level":"L{choice}","cache_key":"k{id}","entry_type":"e","size_bytes":{value},"ttl_seconds":{choice},"source":"s""#
+                r#""cache_level":"L{choice}","cache_key":"k{id}","entry_type":"e","entry_size_bytes":{value},"ttl_seconds":{choice},"source":"s""#
             ),
         ),
         8 => (
             "CacheEntryInvalidated",
-            format!(r#""cache_level":"L{choice}","cache_key":"k{id}","reason":"r","age_seconds":1"#),
+            format!(r#""cache_level":"L{choice}","cache_key":"k{id}","reason":"r","entry_age_seconds":1"#),
         ),
         9 => (
             "ProgressUpdated",
             format!(
-                r#""transcript_id":"f{id}","progress":0.{value},"current_step":"c","status":"s{choice}""#
+                r#""transcript_id":"f{id}","progress":0.{value},"current_chunk":1,"total_chunks":2,"status":"s{choice}""#
             ),
         ),
         10 => (
             "CacheWarmerStarted",
-            format!(r#""strategy":"s{choice}","target_entries":{value},"priority":"p""#),
+            format!(r#""warming_strategy":"s{choice}","target_entries":{value},"priority":"p""#),
         ),
         11 => (
             "QueryExecuted",
             format!(
-                r#""query_hash":"h{id}","query_type":"SELECT","table_name":"t","duration_ms":{value}00,"rows_affected":1,"used_index":"i""#
+                r#""query_hash":"h{id}","query_type":"SELECT","table_name":"t","duration_ms":1{value}00,"row_count":1,"used_index":"i""#
             ),
         ),
         12 => recorded("temperature", "gauge", choice, value),
@@ -133,7 +133,8 @@ impl World {
                 let core = ["MetricRecorded", "ProgressUpdated", "JobProgressUpdated"].contains(&event_type);
                 let lane = if core { Lane::Core } else { Lane::JetStream };
                 let message = Message { subject: "events.x", headers: &[], payload: payload.as_bytes() };
-                self.engine.apply(lane, &[message], self.now);
+                let rejected = self.engine.apply(lane, &[message], self.now);
+                assert_eq!(rejected, [], "{payload}");
             }
             Happening::Passes { millis } => {
                 let until = self.now.after(Duration::from_millis(u64::from(*millis)));
