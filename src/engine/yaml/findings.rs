@@ -12,6 +12,9 @@ use crate::engine::duration::{DurationError, parse_duration};
 /// Findings that are kept of one file; a person mends some and looks again.
 const FINDINGS_MAX: usize = 200;
 
+/// Characters of a message: a text of the file may be as long as the file.
+const MESSAGE_CHARS_MAX: usize = 400;
+
 /// What is wrong with one file.
 #[derive(Debug)]
 pub(crate) struct Findings<'a> {
@@ -77,7 +80,7 @@ impl<'a> Findings<'a> {
         if self.list.len() >= room {
             return Advice(None);
         }
-        let (source, span) = (self.source.clone(), span.clone());
+        let (source, span, message) = (self.source.clone(), span.clone(), shortened(message));
         self.list.push(Diagnostic { severity, code, source, span, message, advice: None });
         Advice(self.list.last_mut())
     }
@@ -248,6 +251,14 @@ impl<'a> Findings<'a> {
             Some(near) => format!("Did you mean `{near}`?"),
             None => format!("Its keys are {}.", known.join(", ")),
         });
+    }
+}
+
+/// A message that quotes no more than a person reads of what stands in the file.
+fn shortened(message: String) -> String {
+    match message.char_indices().nth(MESSAGE_CHARS_MAX) {
+        Some((end, _)) => format!("{}…", &message[..end]),
+        None => message,
     }
 }
 

@@ -12,6 +12,7 @@ pub(crate) mod metrics;
 mod packed;
 mod page;
 mod pieces;
+mod priority;
 pub(crate) mod queries;
 pub(crate) mod timed;
 

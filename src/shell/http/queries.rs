@@ -19,6 +19,7 @@ use crate::shell::driver::mailbox::Mailbox;
 use crate::shell::in_force::ConfigInForce;
 
 use super::pieces::Pieces;
+use super::priority;
 
 /// Why a query has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -158,6 +159,7 @@ impl Queries {
 
     /// Answers what waits, until there are more threads than there are to be.
     fn work(&self) {
+        priority::yield_to_the_engine();
         while let Some(job) = self.next() {
             if let Some(halt) = job.ticket.ended() {
                 drop(job.reply.send(Err(halt.into())));

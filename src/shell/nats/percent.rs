@@ -8,6 +8,7 @@ pub(crate) fn decoded(text: &[u8]) -> String {
         let escaped = (*first == b'%')
             .then(|| after.get(..2))
             .flatten()
+            .filter(|digits| digits.iter().all(u8::is_ascii_hexdigit))
             .and_then(|digits| std::str::from_utf8(digits).ok())
             .and_then(|digits| u8::from_str_radix(digits, 16).ok());
         if let Some(byte) = escaped {
@@ -27,7 +28,7 @@ mod tests {
 
     #[test]
     fn what_is_no_escape_stays() {
-        let cases = [("a%2Fb", "a/b"), ("%zz%4", "%zz%4"), ("%", "%"), ("%C3%A4", "ä")];
+        let cases = [("a%2Fb", "a/b"), ("%zz%4", "%zz%4"), ("%", "%"), ("%C3%A4", "ä"), ("%+1%-f", "%+1%-f")];
         for (text, expected) in cases {
             assert_eq!(decoded(text.as_bytes()), expected);
         }
