@@ -52,7 +52,7 @@ fn wait_sum(process: &Process, name: &str, expected: f64) {
 }
 
 /// Every alert event that the stream holds, in its order.
-fn stored(nats: &Nats) -> Vec<Value> {
+pub(super) fn stored(nats: &Nats) -> Vec<Value> {
     let mut client = nats.client();
     let state = client.api("STREAM.INFO.EVENTS", "")["state"].clone();
     let (first, last) = (state["first_seq"].as_u64().unwrap(), state["last_seq"].as_u64().unwrap());
@@ -85,7 +85,7 @@ fn base64(text: &str) -> Vec<u8> {
 
 /// Looks that events alternate for each alert, beginning with AlertTriggered, and that none is there twice; how many
 /// alerts there are, and how many of them are open.
-fn walk(events: &[Value]) -> (usize, usize) {
+pub(super) fn walk(events: &[Value]) -> (usize, usize) {
     let mut open: BTreeMap<&str, bool> = BTreeMap::new();
     let mut ids = BTreeSet::new();
     for event in events {

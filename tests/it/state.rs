@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::bad_input::process::Process;
 use super::bad_input::scrape::Series;
-use super::support::{Nats, job_queued, metric_recorded, server_programs, wait_for};
+use super::outbox::{stored, walk};
+use super::support::{Nats, event, job_queued, metric_recorded, server_programs, wait_for};
 
 const APPLIED: &str = "signalbox_events_applied_total";
 
@@ -128,4 +129,71 @@ fn a_folder_that_another_process_holds_is_refused_with_one_line() {
         said.lines().last().unwrap_or_default().contains("another signalbox uses the state folder"),
         "{said}"
     );
+}
+
+/// A folder with one file of rules.
+fn rules(text: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let groups = format!("groups: [{{name: g, interval: 200ms, rules: [{text}]}}]");
+    std::fs::write(folder.path().join("rules.yaml"), groups).unwrap();
+    folder
+}
+
+fn start_with_rules(nats: &Nats, folder: &Path, rules: &tempfile::TempDir) -> Process {
+    let (folder, rules) = (folder.display().to_string(), rules.path().display().to_string());
+    let config = format!("instance: ours\n{OFTEN}");
+    Process::start_with(&nats.url(), &config, &["--state-dir", &folder, "--rules", &rules])
+}
+
+/// What was said of each alert: its rule, and `triggered` or why it cleared.
+fn said(events: &[Value]) -> Vec<(String, String)> {
+    let text = |event: &Value, name: &str| event[name].as_str().unwrap_or_default().to_owned();
+    let what = |event: &Value| match event["event_type"].as_str() {
+        Some("AlertCleared") => text(event, "reason"),
+        _ => "triggered".to_owned(),
+    };
+    events.iter().map(|event| (text(event, "alert_rule_id"), what(event))).collect()
+}
+
+fn complete(nats: &Nats, jobs: std::ops::Range<u64>) {
+    let mut client = nats.client();
+    for job in jobs {
+        let fields = format!(
+            r#","job_id":"job-{job}","worker_id":"w","duration_ms":1,"result_size":1,"retry_count":0"#
+        );
+        client.publish("events.queue.JobCompleted", &event("JobCompleted", 1_000_000 + job, &fields));
+    }
+    client.flush();
+}
+
+const DEEP: &str = "{alert: Deep, id: deep, expr: sum(queue_depth), above: 2}";
+const OTHER: &str = "{alert: Other, id: other, expr: sum(queue_depth), above: 1}";
+
+#[test]
+fn alerts_alternate_and_nothing_is_lost_over_kills_while_they_come_and_go() {
+    for program in server_programs() {
+        let nats = Nats::start(&program);
+        nats.client().create_stream(&json!({"name": "EVENTS", "subjects": ["events.>"], "storage": "file"}));
+        let folder = tempfile::tempdir().unwrap();
+        let rules = rules(&format!("{DEEP}, {OTHER}"));
+        let mut jobs = 0;
+        for round in 0..6 {
+            let process = start_with_rules(&nats, folder.path(), &rules);
+            for step in 0..4 {
+                store(&nats, jobs, 3);
+                complete(&nats, jobs..jobs + 3);
+                jobs += 3;
+                std::thread::park_timeout(std::time::Duration::from_millis(37 * (round + step)));
+            }
+            process.kill();
+        }
+        let process = start_with_rules(&nats, folder.path(), &rules);
+        let series = wait_counted(&process, jobs as f64);
+        assert_eq!(sum(&series, "queue_jobs_queued_total"), jobs as f64);
+        assert_eq!(sum(&series, "queue_jobs_completed_total"), jobs as f64);
+        process.wait_ready();
+        process.terminate();
+        let events = stored(&nats);
+        assert_eq!(walk(&events).1, 0, "{:?}", said(&events));
+    }
 }
