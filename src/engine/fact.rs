@@ -66,6 +66,8 @@ pub(crate) enum Fact {
     },
     /// The state could not be saved.
     NotSaved,
+    /// Something could not be written to the log of alert events.
+    NotLogged,
     /// A reload was tried.
     Reloaded(ReloadResult),
     /// Whether a changed key of the configuration waits for a restart.

@@ -45,7 +45,7 @@ use rules::notify::{Notification, Notifier};
 use rules::reads::{self, RuleReads, Watch};
 use rules::shown::ShownAlerts;
 use rules::view::{AlertView, GroupView};
-use rules::{GroupCounts, RuleSet, RuleSettings, Rules, StoredAlerts};
+use rules::{GroupCounts, LogRecord, RuleSet, RuleSettings, Rules, StoredAlerts};
 use series::recent::RecentEvents;
 use series::{Cause, Store};
 use std::sync::Arc;
@@ -216,6 +216,14 @@ impl Engine {
         let now = state.advance(now);
         state.rules.adopt(shown, now);
         state.write_annotations(now);
+    }
+
+    /// Goes on with what a log tells since the state was saved, before anything else happens.
+    pub(crate) fn recall(&mut self, log: &[LogRecord]) {
+        self.frozen = None;
+        let now = self.state.now;
+        self.state.rules.recall(log, now);
+        self.state.write_annotations(now);
     }
 
     /// Puts other rules in force; alerts of changed and removed ones end.

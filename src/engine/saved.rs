@@ -16,7 +16,7 @@ use super::history::History;
 use super::rules::notify::Notifier;
 use super::rules::reads::Watch;
 use super::rules::shown::ShownAlerts;
-use super::rules::{RuleSet, RuleSettings, Rules};
+use super::rules::{LogRecord, RuleSet, RuleSettings, Rules};
 use super::series::Store;
 use super::series::recent::RecentEvents;
 use super::time::Timestamp;
@@ -115,6 +115,13 @@ impl Engine {
         // The first look at the series that rules read is no arrival.
         state.store.touched();
         Ok((Self { decoder: Decoder::new(&config.wire(), &config.instance), state, frozen: None }, anew))
+    }
+}
+
+impl SavedState {
+    /// Leaves out alerts that ended after this was saved, as a log tells.
+    pub(crate) fn forget(&mut self, log: &[LogRecord]) {
+        self.rules.forget(log);
     }
 }
 

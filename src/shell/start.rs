@@ -18,6 +18,7 @@ use crate::engine::wire::{EventType, Lane};
 use super::clock::Clock;
 use super::context::ShellContext;
 use super::driver::Driver;
+use super::driver::command::Dispatch;
 use super::driver::rejections;
 use super::end::Running;
 use super::nats::lanes::core::CoreMachine;
@@ -29,7 +30,7 @@ use super::nats::servers::Servers;
 use super::reload::{self, Reloader};
 use super::rule_files::{Load, RuleFiles};
 use super::serve::{self, Listeners};
-use super::state::Keeper;
+use super::state::{Keeper, Scribe, TransitionLog};
 use super::status::Topic;
 use super::tls;
 use super::{Launch, REVISION, alertmanager, process, state};
@@ -58,7 +59,11 @@ pub(super) async fn start(launch: Launch) -> anyhow::Result<Running> {
         Arc::clone(&context.rejected),
     );
     let notifications = alertmanager::start(&context);
-    let (engine, keeper) = begin(&context, &types, load.rules, clock)?;
+    let (engine, kept) = begin(&context, &types, load.rules, clock)?;
+    let (keeper, alerts) = match kept {
+        Some((keeper, log)) => (Some(keeper), log_first(&context, log, alerts)?),
+        None => (None, alerts),
+    };
     let position = engine.position().cloned();
     let driver_end = spawn_driver(Driver {
         standing: engine.standing(),
@@ -70,6 +75,7 @@ pub(super) async fn start(launch: Launch) -> anyhow::Result<Running> {
         rejections,
         notifications: Arc::clone(&notifications),
         in_flight: 0,
+        shown: None,
         saves: Vec::new(),
     })?;
     let keeper = keeper.map(|keeper| spawn("signalbox-state", move || keeper.run())).transpose()?;
@@ -85,6 +91,18 @@ pub(super) async fn start(launch: Launch) -> anyhow::Result<Running> {
         tell(address);
     }
     Ok(Running { context, clock, reload, lanes, keeper, driver_end, notifications })
+}
+
+/// Puts the log between who decides and who publishes.
+fn log_first(
+    context: &ShellContext,
+    log: TransitionLog,
+    alerts: mpsc::UnboundedSender<Dispatch>,
+) -> anyhow::Result<mpsc::UnboundedSender<Dispatch>> {
+    let (before, dispatches) = mpsc::unbounded_channel();
+    let scribe = Scribe::new(log, context.clone());
+    spawn("signalbox-log", move || scribe.run(dispatches, &alerts))?;
+    Ok(before)
 }
 
 /// Which types ride which lane in this run.
@@ -148,15 +166,16 @@ fn begin(
     types: &Types,
     rules: RuleSet,
     clock: Clock,
-) -> anyhow::Result<(Engine, Option<Keeper>)> {
+) -> anyhow::Result<(Engine, Option<(Keeper, TransitionLog)>)> {
     let config = context.config.get();
-    let (keeper, restored) = match &context.settings.state_dir {
+    let (kept, restored, told) = match &context.settings.state_dir {
         Some(path) => {
             let kept = state::open(path)?;
-            let (folder, restored) = state::restore(kept, &config, &rules, clock.now());
-            (Some(Keeper::new(path.clone(), folder, context.clone())), restored)
+            let (log, told) = TransitionLog::open(path);
+            let (folder, restored) = state::restore((kept, &told), &config, &rules, clock.now());
+            (Some((Keeper::new(path.clone(), folder, context.clone()), log)), restored, told)
         }
-        None => (None, None),
+        None => (None, None, Vec::new()),
     };
     let reads_stream = !types.stream.is_empty();
     // What the stream stored lately is applied in its own time, so an engine without a state begins there.
@@ -166,12 +185,13 @@ fn begin(
     engine.time_with(Arc::new(clock));
     engine.name_build(env!("CARGO_PKG_VERSION"), REVISION, past);
     engine.observe(Fact::Disconnected, past);
+    engine.recall(&told);
     if reads_stream {
         engine.await_stream(&context.settings.jetstream.stream, clock.now());
     } else if is_restored {
         engine.go_on(clock.now());
     }
-    Ok((engine, keeper))
+    Ok((engine, kept))
 }
 
 /// Runs the driver on a thread of its own; by what the engine comes back when it has ended.

@@ -123,6 +123,18 @@ impl Nats {
         assert!(told.success());
     }
 
+    /// Whether this server knows every key of its configuration.
+    pub(crate) fn takes_its_configuration(&self) -> bool {
+        let told = Command::new(&self.program)
+            .arg("-t")
+            .arg("-c")
+            .arg(self.folder.path().join("nats.conf"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        told.unwrap().success()
+    }
+
     /// Runs it and waits until it answers.
     pub(crate) fn go(&mut self) {
         let child = Command::new(&self.program)

@@ -168,6 +168,7 @@ impl Account {
                 metrics.resolve(board, Metric::CheckpointFailures, &[]);
             }
             Fact::NotSaved => metrics.add(board, Metric::CheckpointFailures, &[], 1.0),
+            Fact::NotLogged => metrics.add(board, Metric::AlertLogFailures, &[], 1.0),
             Fact::Reloaded(result) => reloaded(metrics, board, *result),
             Fact::RestartPending(pending) => {
                 let value = match pending {

@@ -332,6 +332,8 @@ rows! {
         "Time it took to save the state.", unit("seconds"), buckets(LATENCY_SECONDS);
     CheckpointFailures: Counter Sidecar "signalbox_checkpoint_failures_total" [],
         "Times the state could not be saved.";
+    AlertLogFailures: Counter Sidecar "signalbox_alert_log_failures_total" [],
+        "Times the log of alert events in the state folder could not be written.";
     BuildInfo: Gauge Sidecar "signalbox_build_info" ["version", "revision"],
         "The build; always 1.";
 

@@ -12,6 +12,7 @@ mod evaluate;
 pub(crate) mod event;
 mod kept;
 pub mod load;
+mod logged;
 pub(crate) mod notify;
 pub(crate) mod outbox;
 pub(crate) mod reads;
@@ -35,6 +36,7 @@ use crate::engine::wire::EventId;
 
 pub(crate) use checks::{costly_rules, missing_labels, missing_requirements};
 pub(crate) use event::AlertEvent;
+pub(crate) use logged::{LOG_HEADER, LogRecord, read_log};
 pub(crate) use runtime::{GroupCounts, RuleSettings, Rules, Semantics};
 pub use set::RuleSet;
 pub(crate) use stored::{StoredAlert, StoredAlerts};

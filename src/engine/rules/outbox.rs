@@ -13,7 +13,7 @@ use crate::engine::rules::event::AlertEventKind;
 use crate::engine::time::Timestamp;
 use crate::engine::wire::EventId;
 
-pub(super) use saved::{severity_of, severity_twin};
+pub(super) use saved::{event_of, event_twin, severity_of, severity_twin};
 
 /// Alert events that wait for their acknowledgement.
 #[derive(Clone, Debug)]
@@ -62,6 +62,13 @@ impl Outbox {
     /// What waits of an alert, in the order of decisions.
     pub(crate) fn of(&self, fingerprint: u64) -> impl Iterator<Item = &AlertEvent> {
         self.pending.iter().filter(move |event| event.fingerprint == fingerprint)
+    }
+
+    /// Takes an event that a log tells of after all others, however much room there is.
+    pub(crate) fn recall(&mut self, event: AlertEvent) {
+        if !self.pending.iter().any(|waiting| waiting.id == event.id) {
+            self.pending.push_back(event);
+        }
     }
 
     /// Puts another event in the place of one that was not sent.

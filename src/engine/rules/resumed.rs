@@ -66,7 +66,6 @@ impl Resumed {
         self.unseen.insert(fingerprint, Unseen { rule_id: Arc::clone(rule_id), identity, until });
     }
 
-    #[cfg_attr(not(test), expect(dead_code, reason = "the log of transitions will say so"))]
     /// Everything up to this sequence led to what was decided of an alert.
     pub(super) fn settle(&mut self, fingerprint: u64, sequence: u64) {
         let settled = self.settled.entry(fingerprint).or_default();

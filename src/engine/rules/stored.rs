@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::event::Identity;
+use super::event::{AlertEvent, Identity};
 use super::set::Severity;
 use crate::engine::labels::Labels;
 use crate::engine::time::Timestamp;
@@ -39,6 +39,8 @@ pub(crate) struct StoredAlert {
 pub(crate) struct StoredAlerts {
     /// The AlertTriggered of episodes that did not end there.
     pub(crate) open: Vec<StoredAlert>,
+    /// The AlertTriggered that are there.
+    pub(crate) begun: BTreeSet<EventId>,
     /// The AlertCleared that are there.
     pub(crate) ended: BTreeSet<EventId>,
 }
@@ -59,6 +61,21 @@ struct Fields {
 }
 
 impl StoredAlert {
+    /// An event of ours as a stream would show it.
+    pub(super) fn of(event: &AlertEvent) -> Self {
+        Self {
+            id: event.id,
+            source: Arc::clone(&event.source),
+            event_type: event.event_type(),
+            rule_id: Arc::clone(&event.rule_id),
+            alert_name: Arc::clone(&event.alert_name),
+            severity: event.severity,
+            labels: event.labels.clone(),
+            started_at: event.started_at,
+            annotations: event.annotations.clone(),
+        }
+    }
+
     /// Reads the JSON of an alert event of signalbox; none where it is something else.
     pub(crate) fn read(json: &[u8]) -> Option<Self> {
         let fields: Fields = serde_json::from_slice(json).ok()?;
@@ -85,7 +102,7 @@ impl StoredAlert {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::rules::event::{AlertEvent, AlertEventKind, Reason, fingerprint};
+    use crate::engine::rules::event::{AlertEventKind, Reason, fingerprint};
 
     #[test]
     fn what_was_published_is_read_back() {

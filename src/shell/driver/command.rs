@@ -25,6 +25,8 @@ pub(crate) enum Command {
     Reload(Box<Reload>),
     /// An alert event was acknowledged.
     Confirmed(EventId),
+    /// The checkpoint that was handed out last is saved.
+    Saved,
     /// Take over what a stream shows of this instance's alerts.
     Adopt(Box<StoredAlerts>),
     /// Hand out everything that lives across a restart; the sender is dropped where there is nothing to save.
@@ -38,7 +40,18 @@ pub(crate) enum Command {
 #[derive(Debug)]
 pub(crate) enum Dispatch {
     /// Publish this after all others.
-    Publish(Box<AlertEvent>),
+    Publish {
+        /// The event.
+        event: Box<AlertEvent>,
+        /// Up to where the stream was applied when it was decided; 0 where none is read.
+        sequence: u64,
+    },
+    /// The broker has the event.
+    Acknowledged(EventId),
+    /// A checkpoint is handed out: it holds what was decided so far.
+    Mark,
+    /// The checkpoint is saved.
+    Saved,
     /// Forget what was not sent: it comes again, from the first event on.
     BeginAnew,
 }

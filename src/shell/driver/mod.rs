@@ -19,7 +19,7 @@ use crate::engine::Engine;
 use crate::engine::arrival::Standing;
 use crate::engine::checkpoint::Checkpoint;
 use crate::engine::fact::{Fact, Notice, Rejected};
-use crate::engine::rules::AlertEvent;
+use crate::engine::rules::{AlertEvent, StoredAlerts};
 use crate::engine::wire::{Lane, Message};
 
 use super::clock::Clock;
@@ -55,6 +55,8 @@ pub(crate) struct Driver {
     pub(crate) standing: Standing,
     /// Alert events handed to the publisher and not confirmed.
     pub(crate) in_flight: usize,
+    /// What a stream shows of our alerts, until it is taken over.
+    pub(crate) shown: Option<Box<StoredAlerts>>,
     /// Who waits for a checkpoint.
     pub(crate) saves: Vec<SyncSender<Checkpoint>>,
 }
@@ -93,6 +95,7 @@ impl Driver {
         }
         self.tick();
         self.tell_standing();
+        self.adopt(stage);
         self.dispatch();
         self.notifications.tell(self.engine.take_notifications());
         // The checkpoint of a stop holds everything that was queued.
@@ -172,15 +175,25 @@ impl Driver {
             Command::Confirmed(id) => {
                 self.engine.confirm(id, now);
                 self.in_flight = self.in_flight.saturating_sub(1);
+                drop(self.alerts.send(Dispatch::Acknowledged(id)));
             }
-            Command::Adopt(shown) => {
-                self.engine.adopt(&shown, now);
-                // The publisher has sent nothing yet, and what it has may be out of date.
-                self.in_flight = 0;
-                drop(self.alerts.send(Dispatch::BeginAnew));
-            }
+            Command::Saved => drop(self.alerts.send(Dispatch::Saved)),
+            Command::Adopt(shown) => self.shown = Some(shown),
             Command::Save(keeper) => self.saves.push(keeper),
             Command::Finish(keeper) => self.saves.extend(keeper),
+        }
+    }
+
+    /// Takes over what a stream shows of our alerts, once nothing of the past is left to be decided.
+    fn adopt(&mut self, stage: Stage) {
+        if self.engine.standing() != Standing::Present && stage == Stage::Running {
+            return;
+        }
+        if let Some(shown) = self.shown.take() {
+            self.engine.adopt(&shown, self.clock.now());
+            // The publisher has sent nothing yet, and what it has may be out of date.
+            self.in_flight = 0;
+            drop(self.alerts.send(Dispatch::BeginAnew));
         }
     }
 
@@ -189,6 +202,7 @@ impl Driver {
         let now = self.clock.now();
         for keeper in std::mem::take(&mut self.saves) {
             if self.engine.can_be_saved() {
+                drop(self.alerts.send(Dispatch::Mark));
                 // Who asked may have left.
                 let _ = keeper.try_send(self.engine.save(now));
             }
@@ -231,9 +245,10 @@ impl Driver {
     /// Hands new alert events to the publisher, in order.
     fn dispatch(&mut self) {
         let room = IN_FLIGHT_MAX.saturating_sub(self.in_flight);
+        let sequence = self.engine.position().map_or(0, |position| position.sequence);
         let fresh: Vec<AlertEvent> = self.engine.outbox().skip(self.in_flight).take(room).cloned().collect();
         for event in fresh {
-            if self.alerts.send(Dispatch::Publish(Box::new(event))).is_err() {
+            if self.alerts.send(Dispatch::Publish { event: Box::new(event), sequence }).is_err() {
                 return;
             }
             self.in_flight += 1;

@@ -43,6 +43,7 @@ fn rig() -> Rig {
         rejections,
         notifications: Arc::default(),
         in_flight: 0,
+        shown: None,
         saves: Vec::new(),
     };
     Rig { driver, _alerts: events, copies }

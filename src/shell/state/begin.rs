@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Context;
 
 use crate::engine::config::Config;
-use crate::engine::rules::RuleSet;
+use crate::engine::rules::{LogRecord, RuleSet};
 use crate::engine::time::Timestamp;
 use crate::engine::{Ending, Engine};
 
@@ -35,7 +35,7 @@ pub(crate) fn open(path: &Path) -> anyhow::Result<Kept> {
 
 /// The engine that goes on from what was found; none where there is nothing to go on from.
 pub(crate) fn restore(
-    kept: Kept,
+    (kept, log): (Kept, &[LogRecord]),
     config: &Config,
     rules: &RuleSet,
     now: Timestamp,
@@ -52,7 +52,8 @@ pub(crate) fn restore(
             folder.begin(Ending::Crash);
             None
         }
-        Found::State { state, ending, instead_of } => {
+        Found::State { mut state, ending, instead_of } => {
+            state.forget(log);
             if let Some(why) = instead_of {
                 tracing::error!(why, "the last checkpoint cannot be read; going on from the one before it");
             }

@@ -76,6 +76,7 @@ impl Keeper {
                 let (at, took) = (checkpoint.now(), begun.elapsed());
                 self.say_extent(extent);
                 self.context.fact(Fact::Saved { at, bytes, took });
+                self.context.mailbox.command(Command::Saved);
             }
             Err(error) => {
                 if let Some(unsaid) = self.log.may_say("state") {

@@ -6,6 +6,10 @@
 mod begin;
 mod folder;
 mod keeper;
+mod log;
+mod scribe;
 
 pub(crate) use begin::{open, restore};
 pub(crate) use keeper::Keeper;
+pub(crate) use log::TransitionLog;
+pub(crate) use scribe::Scribe;

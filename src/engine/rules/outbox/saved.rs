@@ -45,7 +45,8 @@ pub(in crate::engine::rules) fn severity_of(twin: u8) -> Result<Severity, Damage
     Severity::ALL.get(usize::from(twin)).copied().ok_or(Damage("an alert has no severity"))
 }
 
-fn event_twin(event: &AlertEvent) -> AlertEventTwin {
+/// An event as it is written.
+pub(in crate::engine::rules) fn event_twin(event: &AlertEvent) -> AlertEventTwin {
     AlertEventTwin {
         id: event.id.0,
         timestamp: event.timestamp,
@@ -74,7 +75,11 @@ fn event_twin(event: &AlertEvent) -> AlertEventTwin {
     }
 }
 
-fn event_of(twin: AlertEventTwin) -> Result<AlertEvent, Damage> {
+/// An event as it was written.
+///
+/// # Errors
+/// It contradicts itself.
+pub(in crate::engine::rules) fn event_of(twin: AlertEventTwin) -> Result<AlertEvent, Damage> {
     Ok(AlertEvent {
         id: EventId(twin.id),
         timestamp: twin.timestamp,

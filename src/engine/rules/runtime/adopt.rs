@@ -9,6 +9,7 @@ use crate::engine::rules::alert::AlertState;
 use crate::engine::rules::book::{Active, Episode, Sender};
 use crate::engine::rules::evaluate::LIMIT_ALERT;
 use crate::engine::rules::event::{AlertEvent, AlertEventKind, Identity, Reason, fingerprint};
+use crate::engine::rules::logged::{LogRecord, Told};
 use crate::engine::rules::set::{Alerting, Condition, RuleKind};
 use crate::engine::rules::stored::{StoredAlert, StoredAlerts};
 use crate::engine::time::Timestamp;
@@ -20,7 +21,10 @@ impl Rules {
     /// ends; one that ended there is no longer open here.
     pub(crate) fn adopt(&mut self, shown: &StoredAlerts, now: Timestamp) {
         self.forget_ended(&shown.ended);
-        let waiting: BTreeSet<_> = self.outbox.iter().map(|event| event.id).collect();
+        let waiting: BTreeSet<EventId> = self.outbox.iter().map(|event| event.id).collect();
+        for stored in waiting.iter().filter(|id| shown.begun.contains(id) || shown.ended.contains(id)) {
+            self.outbox.confirm(*stored);
+        }
         for open in &shown.open {
             // What waits here and was stored all the same is known.
             let is_known = waiting.contains(&open.id) || waiting.contains(&open.end_id());
@@ -31,6 +35,25 @@ impl Rules {
         self.views = None;
         for group in &mut self.groups {
             group.view = None;
+        }
+    }
+
+    /// Goes on with what a log tells since the state was saved: what waits is sent, alerts are as they were left, and what
+    /// led there is not decided again.
+    pub(crate) fn recall(&mut self, log: &[LogRecord], now: Timestamp) {
+        let told = Told::by(log);
+        self.forget_ended(&told.ended);
+        for id in &told.acknowledged {
+            self.outbox.confirm(*id);
+        }
+        for event in told.waiting {
+            self.outbox.recall(event);
+        }
+        for (fingerprint, sequence) in told.settled {
+            self.resumed.settle(fingerprint, sequence);
+        }
+        for open in &told.open {
+            self.fire(open, now);
         }
     }
 
@@ -47,62 +70,61 @@ impl Rules {
     }
 
     fn adopt_one(&mut self, open: &StoredAlert, now: Timestamp) {
-        let episode = Episode {
-            labels: open.labels.clone(),
-            severity: open.severity,
-            started_at: open.started_at,
-            annotations: open.annotations.clone(),
-            evidence: Vec::new(),
-        };
+        let episode = episode_of(open);
+        let print = fingerprint(&open.rule_id, &open.labels);
+        let waits = self.outbox.of(print).count();
+        if waits == 0 {
+            return self.fire(open, now);
+        }
+        // It fires anew here, or began and ended: what waits follows.
+        if let Some((level, active)) = self.firing_here(open, print)
+            && waits == 1
+            && active.episode.as_ref().is_some_and(|known| known.labels == open.labels)
+        {
+            active.episode = Some(episode.clone());
+            active.state = AlertState::firing(level, open.started_at);
+        }
+        self.follow(open, &episode, print);
+    }
+
+    /// Has an alert fire since it began elsewhere, unless it fires here already; one whose rule is gone ends.
+    fn fire(&mut self, open: &StoredAlert, now: Timestamp) {
+        let episode = episode_of(open);
         if *open.rule_id == *LIMIT_ALERT.1 {
             return self.adopt_limit(open, episode, now);
         }
         let print = fingerprint(&open.rule_id, &open.labels);
-        let resumed = &mut self.resumed;
-        let mut rules = self.groups.iter_mut().flat_map(|group| &mut group.rules);
-        let found = rules.find_map(|state| match &state.rule.kind {
-            RuleKind::Alerting(alerting) if state.rule.id == open.rule_id => {
-                Some((state.rule.clone(), alerting.clone(), state))
+        if let Some((level, active)) = self.firing_here(open, print) {
+            // Of two episodes of one alert the one that is known here counts.
+            if active.episode.is_none() {
+                active.episode = Some(episode);
+                active.state = AlertState::firing(level, open.started_at);
             }
-            RuleKind::Alerting(_) | RuleKind::Recording => None,
-        });
-        let Some((rule, alerting, state)) = found else {
+            return;
+        }
+        let mut rules = self.groups.iter_mut().flat_map(|group| &mut group.rules);
+        let Some(state) = rules.find(|state| is_rule_of(state, open)) else {
             return self.end_stored(open, &episode, Reason::RuleRemoved, now);
         };
-        let open_here = state.book.alerts.iter_mut().find(|(_, active)| {
-            let labels = active.episode.as_ref().map_or(&active.base, |episode| &episode.labels);
-            fingerprint(&rule.id, labels) == print
-        });
-        match open_here {
-            None if !self.outbox.iter().any(|event| event.fingerprint == print) => {
-                let (identity, active) = resumed_alert(state, &alerting, open, episode);
-                state.book.alerts.insert(identity.clone(), active);
-                resumed.expect(&rule.id, print, identity, now);
-            }
-            None => self.follow(open, &episode, print),
-            Some((_, active)) => {
-                let level = level_of(&alerting, active, open);
-                match &active.episode {
-                    Some(known) if known.started_at == open.started_at => {}
-                    // It fires anew here, or an earlier one waits to begin and end: what waits follows.
-                    Some(_) | None if self.outbox.iter().any(|event| event.fingerprint == print) => {
-                        let begins_only = self.outbox.of(print).count() == 1;
-                        let same = active.episode.as_ref().is_some_and(|known| known.labels == open.labels);
-                        if begins_only && same {
-                            active.episode = Some(episode.clone());
-                            active.state = AlertState::firing(level, open.started_at);
-                        }
-                        self.follow(open, &episode, print);
-                    }
-                    // Two episodes of one alert in the stream: the one that is known here counts.
-                    Some(_) => {}
-                    None => {
-                        active.episode = Some(episode);
-                        active.state = AlertState::firing(level, open.started_at);
-                    }
-                }
-            }
+        if let RuleKind::Alerting(alerting) = &state.rule.kind {
+            let (identity, active) = resumed_alert(state, alerting, open, episode);
+            let id = state.rule.id.clone();
+            state.book.alerts.insert(identity.clone(), active);
+            self.resumed.expect(&id, print, identity, now);
         }
+    }
+
+    /// The alert of this fingerprint, pending or firing here, with the level that the other's severity means.
+    fn firing_here(&mut self, open: &StoredAlert, print: u64) -> Option<(usize, &mut Active)> {
+        let mut rules = self.groups.iter_mut().flat_map(|group| &mut group.rules);
+        let state = rules.find(|state| is_rule_of(state, open))?;
+        let RuleKind::Alerting(alerting) = &state.rule.kind else { return None };
+        let id = &state.rule.id;
+        let active = state.book.alerts.values_mut().find(|active| {
+            let labels = active.episode.as_ref().map_or(&active.base, |episode| &episode.labels);
+            fingerprint(id, labels) == print
+        })?;
+        Some((level_of(alerting, active, open), active))
     }
 
     /// Has what waits of an alert follow the episode that is open in the stream: its first AlertTriggered need not be
@@ -151,6 +173,20 @@ impl Rules {
             at,
             moved_at: None,
         })
+    }
+}
+
+fn is_rule_of(state: &RuleState, open: &StoredAlert) -> bool {
+    matches!(state.rule.kind, RuleKind::Alerting(_)) && state.rule.id == open.rule_id
+}
+
+fn episode_of(open: &StoredAlert) -> Episode {
+    Episode {
+        labels: open.labels.clone(),
+        severity: open.severity,
+        started_at: open.started_at,
+        annotations: open.annotations.clone(),
+        evidence: Vec::new(),
     }
 }
 

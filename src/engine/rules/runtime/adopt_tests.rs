@@ -46,14 +46,15 @@ fn play(rules: &str, happens: &[Happens]) -> Vec<String> {
                 rules.evaluate_group(0, &mut memory, at(now));
             }
             Happens::Open(labels) => {
-                let shown = StoredAlerts { open: vec![open(labels)], ended: BTreeSet::new() };
+                let shown = StoredAlerts { open: vec![open(labels)], ..StoredAlerts::default() };
                 rules.adopt(&shown, at(now));
             }
             Happens::Ended => {
                 let began = rules.outbox().last().unwrap().clone();
                 rules.confirm(began.id);
                 let stored = StoredAlert::read(began.to_json().as_bytes()).unwrap();
-                let shown = StoredAlerts { open: Vec::new(), ended: BTreeSet::from([stored.end_id()]) };
+                let shown =
+                    StoredAlerts { ended: BTreeSet::from([stored.end_id()]), ..StoredAlerts::default() };
                 rules.adopt(&shown, at(now));
             }
         }

@@ -12,13 +12,32 @@ use crate::engine::checkpoint::rules::{
 use crate::engine::labels::Labels;
 use crate::engine::rules::alert::AlertState;
 use crate::engine::rules::book::{Active, Book, Episode};
+use crate::engine::rules::evaluate::LIMIT_ALERT;
+use crate::engine::rules::event::Identity;
 use crate::engine::rules::kept::Moved;
+use crate::engine::rules::logged::{LogRecord, Told};
 use crate::engine::rules::outbox::{severity_of, severity_twin};
 use crate::engine::rules::schedule::Schedule;
 use crate::engine::rules::set::{RuleKind, RuleSet};
 use crate::engine::rules::view::Health;
 use crate::engine::time::Timestamp;
-use crate::engine::wire::EventId;
+use crate::engine::wire::{EventId, EventType};
+
+impl RulesTwin {
+    /// Leaves out alerts that ended after this was saved, as a log tells.
+    pub(in crate::engine) fn forget(&mut self, log: &[LogRecord]) {
+        let ended = Told::by(log).ended;
+        for rule in self.groups.iter_mut().flat_map(|group| &mut group.rules) {
+            let id = Arc::clone(&rule.id);
+            let is_over = |rule_id: &str, episode: &EpisodeTwin| {
+                let (labels, started_at) = (&episode.labels, episode.started_at);
+                ended.contains(&Identity { rule_id, labels, started_at }.event_id(EventType::AlertCleared))
+            };
+            rule.alerts.retain(|alert| !alert.episode.as_ref().is_some_and(|episode| is_over(&id, episode)));
+            rule.over_limit.take_if(|episode| is_over(LIMIT_ALERT.1, episode));
+        }
+    }
+}
 
 impl Rules {
     /// The rules in force with what they keep.

@@ -64,11 +64,12 @@ impl AlertPublisher {
             let deadline = self.machine.deadline();
             tokio::select! {
                 dispatch = dispatches.recv() => match dispatch {
-                    Some(Dispatch::Publish(event)) => {
+                    Some(Dispatch::Publish { event, .. }) => {
                         self.machine.deliver_by(self.context.config.get().alerts.delivery, Instant::now());
                         self.machine.push(*event, Instant::now());
                     }
                     Some(Dispatch::BeginAnew) => self.machine.begin_anew(Instant::now()),
+                    Some(Dispatch::Acknowledged(_) | Dispatch::Mark | Dispatch::Saved) => {}
                     None => return,
                 },
                 changed = self.connections.changed() => {

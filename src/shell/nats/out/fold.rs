@@ -203,7 +203,10 @@ impl Found {
         };
         if stored.event_type == EventType::AlertCleared {
             self.shown.ended.insert(stored.end_id());
-        } else if !self.shown.ended.contains(&stored.end_id()) {
+            return;
+        }
+        self.shown.begun.insert(stored.id);
+        if !self.shown.ended.contains(&stored.end_id()) {
             self.open.insert(stored.end_id(), stored);
         }
     }

@@ -1,0 +1,230 @@
+//! The log of decided transitions and of acknowledgements, between two checkpoints: what a record says, and its bytes.
+//!
+//! A record is its length, its checksum and its content; the file begins with what it is. Reading ends at the first
+//! record that is not whole: that is where a write was broken off, and nobody saw what it would have told.
+
+use std::collections::BTreeSet;
+
+use super::event::AlertEvent;
+use super::outbox::{event_of, event_twin};
+use super::stored::StoredAlert;
+use crate::engine::checkpoint::bytes::{Damage, Reader, Twin, Writer};
+use crate::engine::wire::{EventId, EventType};
+
+/// How a log begins: what it is, and its version.
+pub(crate) const LOG_HEADER: [u8; 8] = *b"SBXLOG\0\x01";
+
+/// Bytes of length and checksum before a record.
+const FRAME_BYTES: usize = 8;
+
+/// The longest record that is read.
+const RECORD_BYTES_MAX: usize = 16 << 20;
+
+/// A record.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum LogRecord {
+    /// A transition was decided when the stream was applied up to this sequence.
+    Decided {
+        /// Its event.
+        event: Box<AlertEvent>,
+        /// The sequence; 0 where no stream is read.
+        sequence: u64,
+    },
+    /// The broker has the event.
+    Acknowledged(EventId),
+}
+
+impl LogRecord {
+    /// The record as it is written.
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        let mut out = Writer::default();
+        match self {
+            Self::Decided { event, sequence } => {
+                0_u8.write(&mut out);
+                sequence.write(&mut out);
+                event_twin(event).write(&mut out);
+            }
+            Self::Acknowledged(id) => {
+                1_u8.write(&mut out);
+                id.0.write(&mut out);
+            }
+        }
+        let content = out.finish();
+        let mut bytes = Vec::with_capacity(FRAME_BYTES + content.len());
+        bytes.extend_from_slice(&(content.len() as u32).to_le_bytes());
+        bytes.extend_from_slice(&crc32fast::hash(&content).to_le_bytes());
+        bytes.extend_from_slice(&content);
+        bytes
+    }
+
+    fn of_bytes(content: &[u8]) -> Result<Self, Damage> {
+        let mut from = Reader::new(content);
+        let record = match u8::read(&mut from)? {
+            0 => {
+                let sequence = u64::read(&mut from)?;
+                Self::Decided { event: Box::new(event_of(Twin::read(&mut from)?)?), sequence }
+            }
+            1 => Self::Acknowledged(EventId(u128::read(&mut from)?)),
+            _ => return Err(Damage("a record says nothing that is known")),
+        };
+        from.end()?;
+        Ok(record)
+    }
+}
+
+/// A log that was read.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct ReadLog {
+    /// Its records.
+    pub(crate) records: Vec<LogRecord>,
+    /// Bytes up to the end of the last whole one; 0 where it is no log of ours.
+    pub(crate) whole_bytes: usize,
+}
+
+/// Reads a log up to where it is not whole.
+pub(crate) fn read_log(bytes: &[u8]) -> ReadLog {
+    let Some(mut rest) = bytes.strip_prefix(&LOG_HEADER) else { return ReadLog::default() };
+    let mut read = ReadLog { records: Vec::new(), whole_bytes: LOG_HEADER.len() };
+    while let Some((record, after)) = next_record(rest) {
+        read.records.push(record);
+        read.whole_bytes += rest.len() - after.len();
+        rest = after;
+    }
+    read
+}
+
+fn next_record(bytes: &[u8]) -> Option<(LogRecord, &[u8])> {
+    let (length, rest) = bytes.split_first_chunk::<4>()?;
+    let (checksum, rest) = rest.split_first_chunk::<4>()?;
+    let length = usize::try_from(u32::from_le_bytes(*length)).ok().filter(|it| *it <= RECORD_BYTES_MAX)?;
+    let (content, rest) = rest.split_at_checked(length)?;
+    if crc32fast::hash(content) != u32::from_le_bytes(*checksum) {
+        return None;
+    }
+    Some((LogRecord::of_bytes(content).ok()?, rest))
+}
+
+/// What a log tells of alerts.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// Events that were decided and not acknowledged, in order.
+    pub(super) waiting: Vec<AlertEvent>,
+    /// Ids that were acknowledged.
+    pub(super) acknowledged: BTreeSet<EventId>,
+    /// Ids of the AlertCleared.
+    pub(super) ended: BTreeSet<EventId>,
+    /// Episodes that did not end.
+    pub(super) open: Vec<StoredAlert>,
+    /// By fingerprint: up to which sequence everything is decided.
+    pub(super) settled: Vec<(u64, u64)>,
+}
+
+impl Told {
+    pub(super) fn by(log: &[LogRecord]) -> Self {
+        let mut told = Self::default();
+        for record in log {
+            match record {
+                LogRecord::Acknowledged(id) => drop(told.acknowledged.insert(*id)),
+                LogRecord::Decided { event, sequence } => {
+                    told.settled.push((event.fingerprint, *sequence));
+                    if event.event_type() == EventType::AlertCleared {
+                        told.ended.insert(event.id);
+                    } else {
+                        told.open.push(StoredAlert::of(event));
+                    }
+                    told.waiting.push(AlertEvent::clone(event));
+                }
+            }
+        }
+        let Self { waiting, acknowledged, ended, open, .. } = &mut told;
+        let mut seen = BTreeSet::new();
+        waiting.retain(|event| !acknowledged.contains(&event.id) && seen.insert(event.id));
+        open.retain(|open| !ended.contains(&open.end_id()));
+        told
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::engine::labels::Labels;
+    use crate::engine::rules::event::{AlertEventKind, Identity, Reason, fingerprint};
+    use crate::engine::rules::set::Severity;
+    use crate::engine::time::Timestamp;
+
+    /// The beginning of an episode at a second, and its end.
+    fn episode(second: i64) -> [AlertEvent; 2] {
+        let labels = Labels::collect([("alertname", "A")]);
+        let started_at = Timestamp::from_millis(second * 1_000);
+        let kinds = [
+            AlertEventKind::Triggered {
+                metric_name: Arc::from("m"),
+                current_value: 1.5,
+                threshold: f64::MAX,
+                message: "é".to_owned(),
+            },
+            AlertEventKind::Cleared { reason: Reason::NoData, value: None },
+        ];
+        kinds.map(|kind| AlertEvent {
+            id: Identity { rule_id: "r", labels: &labels, started_at }.event_id(kind.event_type()),
+            timestamp: started_at,
+            source: Arc::from("s"),
+            rule_id: Arc::from("r"),
+            alert_name: Arc::from("A"),
+            severity: Severity::Critical,
+            fingerprint: fingerprint("r", &labels),
+            labels: labels.clone(),
+            started_at,
+            annotations: vec![(Arc::from("summary"), "text".to_owned())],
+            generator_url: Some(Arc::from("http://x/")),
+            evidence: vec![EventId(7)],
+            moved_at: Some(started_at),
+            kind,
+        })
+    }
+
+    fn log() -> Vec<LogRecord> {
+        let decided = |event: AlertEvent, sequence| LogRecord::Decided { event: Box::new(event), sequence };
+        let ([first, end], [second, _]) = (episode(1), episode(2));
+        let acknowledged = LogRecord::Acknowledged(first.id);
+        vec![decided(first, 3), decided(end, 4), acknowledged, decided(second, 9)]
+    }
+
+    fn bytes() -> Vec<u8> {
+        LOG_HEADER.into_iter().chain(log().iter().flat_map(LogRecord::to_bytes)).collect()
+    }
+
+    #[test]
+    fn what_was_written_is_read_back_up_to_a_torn_end() {
+        let bytes = bytes();
+        assert_eq!(read_log(&bytes), ReadLog { records: log(), whole_bytes: bytes.len() });
+        for cut in 0..bytes.len() {
+            let read = read_log(&bytes[..cut]);
+            assert!(read.whole_bytes <= cut && log().starts_with(&read.records), "{cut}");
+            assert!(cut < LOG_HEADER.len() || read.whole_bytes >= LOG_HEADER.len(), "{cut}");
+        }
+    }
+
+    #[test]
+    fn a_changed_byte_ends_the_log_where_it_stands() {
+        let bytes = bytes();
+        for place in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[place] ^= 0x10;
+            let read = read_log(&changed);
+            assert!(read.whole_bytes <= place && log().starts_with(&read.records), "{place}");
+        }
+    }
+
+    #[test]
+    fn a_log_tells_what_waits_and_what_is_open() {
+        let told = Told::by(&log());
+        let ([_, end], [second, _]) = (episode(1), episode(2));
+        let ids: Vec<EventId> = told.waiting.iter().map(|event| event.id).collect();
+        assert_eq!(ids, [end.id, second.id]);
+        assert_eq!(told.open.iter().map(|open| open.id).collect::<Vec<_>>(), [second.id]);
+        assert_eq!(told.settled.iter().map(|(_, sequence)| *sequence).max(), Some(9));
+    }
+}

@@ -1,0 +1,206 @@
+//! The log of decided transitions on disk: appended and synced before an alert event is sent, begun anew with each
+//! checkpoint.
+//!
+//! A write or sync that failed is never taken for one that may be tried again: what the disk has then nobody knows. The
+//! log is given up until the next checkpoint, which holds everything, and events go out without it.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use crate::engine::rules::{LOG_HEADER, LogRecord, read_log};
+
+/// The log.
+const LOG: &str = "transitions";
+/// One that is being begun.
+const NEXT: &str = "transitions.next";
+
+/// Bytes after which nothing more is written until the next checkpoint.
+const BYTES_MAX: u64 = 256 << 20;
+
+/// A log that is written.
+#[derive(Debug)]
+pub(crate) struct TransitionLog {
+    folder: PathBuf,
+    /// None after a failure.
+    file: Option<File>,
+    bytes: u64,
+    /// Where the last checkpoint that was asked for stands.
+    mark: u64,
+}
+
+/// Why something is not in the log.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LogError {
+    /// The disk refuses.
+    #[error("the disk refuses: {0}")]
+    Disk(#[from] io::Error),
+    /// It was given up before.
+    #[error("it failed before, and waits for the next checkpoint")]
+    GivenUp,
+    /// No checkpoint was saved for too long.
+    #[error("it has {BYTES_MAX} bytes, and waits for the next checkpoint")]
+    Full,
+}
+
+impl TransitionLog {
+    /// The log of this folder, and what it told before; its torn end is cut.
+    pub(crate) fn open(folder: &Path) -> (Self, Vec<LogRecord>) {
+        let mut log = Self { folder: folder.to_owned(), file: None, bytes: 0, mark: 0 };
+        match log.open_file() {
+            Ok((file, bytes, records)) => {
+                (log.file, log.bytes) = (Some(file), bytes);
+                (log, records)
+            }
+            Err(error) => {
+                tracing::error!(%error, "the log of alert events cannot be opened; they go out without it");
+                (log, Vec::new())
+            }
+        }
+    }
+
+    fn open_file(&self) -> io::Result<(File, u64, Vec<LogRecord>)> {
+        let path = self.folder.join(LOG);
+        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        let read = read_log(&bytes);
+        let mut whole = read.whole_bytes as u64;
+        if whole < bytes.len() as u64 {
+            let lost = bytes.len() as u64 - whole;
+            tracing::warn!(lost, "the log of alert events ends in the middle of a record, which is cut");
+        }
+        file.set_len(whole)?;
+        file.seek(SeekFrom::Start(whole))?;
+        if whole == 0 {
+            file.write_all(&LOG_HEADER)?;
+            whole = LOG_HEADER.len() as u64;
+        }
+        file.sync_all()?;
+        File::open(&self.folder)?.sync_all()?;
+        Ok((file, whole, read.records))
+    }
+
+    /// Appends records and waits until the disk has them.
+    ///
+    /// # Errors
+    /// Why they are not there for sure.
+    pub(crate) fn append(&mut self, records: &[LogRecord]) -> Result<(), LogError> {
+        self.write(records, File::sync_data)
+    }
+
+    /// Appends records that may be lost.
+    ///
+    /// # Errors
+    /// Why they are not there.
+    pub(crate) fn note(&mut self, records: &[LogRecord]) -> Result<(), LogError> {
+        self.write(records, |_| Ok(()))
+    }
+
+    fn write(
+        &mut self,
+        records: &[LogRecord],
+        sync: impl FnOnce(&File) -> io::Result<()>,
+    ) -> Result<(), LogError> {
+        if self.bytes > BYTES_MAX {
+            return Err(LogError::Full);
+        }
+        let mut file = self.file.take().ok_or(LogError::GivenUp)?;
+        let bytes: Vec<u8> = records.iter().flat_map(LogRecord::to_bytes).collect();
+        file.write_all(&bytes)?;
+        sync(&file)?;
+        self.bytes += bytes.len() as u64;
+        self.file = Some(file);
+        Ok(())
+    }
+
+    /// A checkpoint is asked for: it holds what the log tells up to here.
+    pub(crate) const fn mark(&mut self) {
+        self.mark = self.bytes;
+    }
+
+    /// That checkpoint is saved: the log begins anew with what came since.
+    ///
+    /// # Errors
+    /// The disk refuses; the old log stays, where it was not given up.
+    pub(crate) fn begin_anew(&mut self) -> io::Result<()> {
+        let path = self.folder.join(LOG);
+        let since = match &self.file {
+            Some(_) => fs::read(&path)?.get(self.mark as usize..).map(<[u8]>::to_vec).unwrap_or_default(),
+            None => Vec::new(),
+        };
+        let next = self.folder.join(NEXT);
+        let mut file = File::create(&next)?;
+        file.write_all(&LOG_HEADER)?;
+        file.write_all(&since)?;
+        file.sync_all()?;
+        fs::rename(&next, &path)?;
+        File::open(&self.folder)?.sync_all()?;
+        self.bytes = (LOG_HEADER.len() + since.len()) as u64;
+        self.mark = LOG_HEADER.len() as u64;
+        self.file = Some(file);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::wire::EventId;
+
+    fn acknowledged(ids: &[u128]) -> Vec<LogRecord> {
+        ids.iter().map(|id| LogRecord::Acknowledged(EventId(*id))).collect()
+    }
+
+    #[test]
+    fn what_was_appended_is_there_again_without_its_torn_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut log, before) = TransitionLog::open(folder.path());
+        assert_eq!(before, []);
+        log.append(&acknowledged(&[1, 2])).unwrap();
+        log.note(&acknowledged(&[3])).unwrap();
+        let path = folder.path().join(LOG);
+        let bytes = fs::read(&path).unwrap();
+        fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
+        let (mut log, before) = TransitionLog::open(folder.path());
+        assert_eq!(before, acknowledged(&[1, 2]));
+        log.append(&acknowledged(&[4])).unwrap();
+        assert_eq!(TransitionLog::open(folder.path()).1, acknowledged(&[1, 2, 4]));
+    }
+
+    #[test]
+    fn a_checkpoint_takes_away_what_it_holds_and_nothing_that_came_since() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut log, _) = TransitionLog::open(folder.path());
+        log.append(&acknowledged(&[1])).unwrap();
+        log.mark();
+        log.append(&acknowledged(&[2])).unwrap();
+        log.begin_anew().unwrap();
+        log.append(&acknowledged(&[3])).unwrap();
+        assert_eq!(TransitionLog::open(folder.path()).1, acknowledged(&[2, 3]));
+    }
+
+    #[test]
+    fn a_file_that_is_no_log_begins_one() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(LOG), b"something else").unwrap();
+        let (mut log, before) = TransitionLog::open(folder.path());
+        assert_eq!(before, []);
+        log.append(&acknowledged(&[1])).unwrap();
+        assert_eq!(TransitionLog::open(folder.path()).1, acknowledged(&[1]));
+    }
+
+    #[test]
+    fn a_log_that_failed_waits_for_the_next_checkpoint() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut log, _) = TransitionLog::open(folder.path());
+        log.append(&acknowledged(&[1])).unwrap();
+        let broken = |_: &File| Err(io::Error::other("no"));
+        assert!(matches!(log.write(&acknowledged(&[2]), broken), Err(LogError::Disk(_))));
+        assert!(matches!(log.append(&acknowledged(&[3])), Err(LogError::GivenUp)));
+        log.mark();
+        log.begin_anew().unwrap();
+        log.append(&acknowledged(&[4])).unwrap();
+        assert_eq!(TransitionLog::open(folder.path()).1, acknowledged(&[4]));
+    }
+}

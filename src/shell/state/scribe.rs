@@ -1,0 +1,90 @@
+//! Between the driver and who publishes: every alert event is in the log before it is sent.
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+
+use crate::engine::fact::Fact;
+use crate::engine::rules::LogRecord;
+use crate::shell::context::ShellContext;
+use crate::shell::driver::command::Dispatch;
+use crate::shell::limited_log::LimitedLog;
+
+use super::log::TransitionLog;
+
+/// Records written with one sync at the most.
+const TOGETHER_MAX: usize = 1_024;
+
+/// Writes the log.
+pub(crate) struct Scribe {
+    log: TransitionLog,
+    context: ShellContext,
+    said: LimitedLog,
+}
+
+impl Scribe {
+    /// A writer of this log.
+    pub(crate) fn new(log: TransitionLog, context: ShellContext) -> Self {
+        Self { log, context, said: LimitedLog::default() }
+    }
+
+    /// Passes on what the driver asks, each event once the disk has it, until the driver is gone.
+    pub(crate) fn run(mut self, mut from: UnboundedReceiver<Dispatch>, to: &UnboundedSender<Dispatch>) {
+        let mut together = Vec::new();
+        while from.blocking_recv().map(|first| together.push(first)).is_some() {
+            while together.len() < TOGETHER_MAX
+                && let Ok(next) = from.try_recv()
+            {
+                together.push(next);
+            }
+            let records: Vec<LogRecord> = together.iter().filter_map(decided).collect();
+            if !records.is_empty() {
+                let appended = self.log.append(&records);
+                self.judge(appended);
+            }
+            for dispatch in together.drain(..) {
+                self.pass_on(dispatch, to);
+            }
+        }
+    }
+
+    fn pass_on(&mut self, dispatch: Dispatch, to: &UnboundedSender<Dispatch>) {
+        match dispatch {
+            Dispatch::Acknowledged(id) => {
+                // Where that is lost the event is looked for in the stream again.
+                let noted = self.log.note(&[LogRecord::Acknowledged(id)]);
+                self.judge(noted);
+            }
+            Dispatch::Mark => self.log.mark(),
+            Dispatch::Saved => {
+                let begun = self.log.begin_anew();
+                self.judge(begun.map_err(Into::into));
+            }
+            Dispatch::Publish { .. } | Dispatch::BeginAnew => {
+                // Who publishes leaves only with the process.
+                drop(to.send(dispatch));
+            }
+        }
+    }
+
+    fn judge(&mut self, outcome: Result<(), super::log::LogError>) {
+        let Err(error) = outcome else { return };
+        self.context.fact(Fact::NotLogged);
+        if let Some(unsaid) = self.said.may_say("log") {
+            tracing::error!(
+                %error,
+                unsaid,
+                "the log of alert events is not written; they go out all the same, and a restart asks the stream what \
+                 became of them"
+            );
+        }
+    }
+}
+
+/// The record of an event that is to be sent.
+fn decided(dispatch: &Dispatch) -> Option<LogRecord> {
+    match dispatch {
+        Dispatch::Publish { event, sequence } => {
+            Some(LogRecord::Decided { event: event.clone(), sequence: *sequence })
+        }
+        Dispatch::Acknowledged(_) | Dispatch::Mark | Dispatch::Saved | Dispatch::BeginAnew => None,
+    }
+}
