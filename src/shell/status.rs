@@ -63,13 +63,22 @@ impl fmt::Display for Topic {
     }
 }
 
+/// What a person should look after though the sidecar is ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Concern {
+    /// The state folder.
+    State,
+    /// Whether alert events outlive their server.
+    AlertStream,
+}
+
 /// The condition, shared by all threads.
 #[derive(Debug, Default)]
 pub(crate) struct Status {
     reasons: Mutex<BTreeMap<Topic, String>>,
     diagnostics: Mutex<String>,
     /// What is wrong though it is ready.
-    concern: Mutex<Option<String>>,
+    concerns: Mutex<BTreeMap<Concern, String>>,
     /// Of the connections, while one does not stand.
     reminder: Mutex<Option<Reminder>>,
 }
@@ -125,18 +134,18 @@ impl Status {
     }
 
     /// What a person should look after though it is ready.
-    pub(crate) fn concern(&self) -> Option<String> {
-        self.concern.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub(crate) fn concerns(&self) -> Vec<String> {
+        self.concerns.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
     /// Notes what a person should look after though it is ready.
-    pub(crate) fn note_concern(&self, text: String) {
-        *self.concern.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
+    pub(crate) fn note_concern(&self, concern: Concern, text: String) {
+        self.concerns.lock().unwrap_or_else(PoisonError::into_inner).insert(concern, text);
     }
 
     /// Notes that it is mended.
-    pub(crate) fn resolve_concern(&self) {
-        *self.concern.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    pub(crate) fn resolve_concern(&self, concern: Concern) {
+        self.concerns.lock().unwrap_or_else(PoisonError::into_inner).remove(&concern);
     }
 
     /// What the last load of configuration and rules had to say; empty where all was well.

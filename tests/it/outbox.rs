@@ -240,9 +240,9 @@ fn another_instance_on_the_same_subjects_holds_nothing_up() {
 #[test]
 fn a_stream_that_keeps_alert_events_for_nobody_is_said_to_be_one() {
     for program in server_programs() {
-        for (more, words) in [
-            (json!({"retention": "interest"}), "interest retention"),
-            (json!({"storage": "memory"}), "keeps alert events in memory"),
+        for (more, words, status) in [
+            (json!({"retention": "interest"}), "interest retention", 503),
+            (json!({"storage": "memory"}), "keeps alert events in memory", 200),
         ] {
             let nats = Nats::start(&program);
             let mut config =
@@ -257,7 +257,10 @@ fn a_stream_that_keeps_alert_events_for_nobody_is_said_to_be_one() {
                 "jetstream: {enabled: false}",
                 &["--rules", rules.path().to_str().unwrap()],
             );
-            wait_for(words, || process.get("/-/ready").text().contains(words).then_some(()));
+            wait_for(words, || {
+                let answer = process.get("/-/ready");
+                (answer.text().contains(words) && answer.status == status).then_some(())
+            });
         }
     }
 }

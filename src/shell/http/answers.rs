@@ -30,7 +30,8 @@ pub(crate) async fn healthy() -> Response {
 pub(crate) async fn ready(State(web): State<Web>) -> Response {
     let reasons = web.status.reasons();
     if reasons.is_empty() {
-        text(StatusCode::OK, "signalbox is ready.")
+        let concerns = web.status.concerns().into_iter().map(|concern| format!("\n{concern}"));
+        text(StatusCode::OK, format!("signalbox is ready.{}", concerns.collect::<String>()))
     } else {
         text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready:\n{}", reasons.join("\n")))
     }

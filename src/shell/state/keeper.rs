@@ -10,6 +10,7 @@ use crate::engine::fact::Fact;
 use crate::shell::context::ShellContext;
 use crate::shell::driver::command::Command;
 use crate::shell::limited_log::LimitedLog;
+use crate::shell::status::Concern;
 
 use super::folder::{Extent, FolderError, StateFolder, Stored};
 
@@ -86,7 +87,7 @@ impl Keeper {
                         "the state is not saved; metrics and alerts go on, but a restart now loses what came since"
                     );
                 }
-                self.context.status.note_concern(format!("state: {error}"));
+                self.context.status.note_concern(Concern::State, format!("state: {error}"));
                 self.context.fact(Fact::NotSaved);
             }
         }
@@ -94,14 +95,14 @@ impl Keeper {
 
     fn say_extent(&mut self, extent: Extent) {
         match extent {
-            Extent::Whole => self.context.status.resolve_concern(),
+            Extent::Whole => self.context.status.resolve_concern(Concern::State),
             Extent::WithoutPast => {
                 let text =
                     "state: saved without the past of the series, for which state.bytes_max has no room";
                 if let Some(unsaid) = self.log.may_say("past") {
                     tracing::warn!(unsaid, "{text}");
                 }
-                self.context.status.note_concern(text.to_owned());
+                self.context.status.note_concern(Concern::State, text.to_owned());
             }
         }
     }

@@ -216,7 +216,7 @@ fn troubles(look: &Look<'_>) -> Vec<Trouble> {
             troubles.push(trouble);
         }
     }
-    troubles.extend(look.surroundings.concern.iter().map(|concern| {
+    troubles.extend(look.surroundings.concerns.iter().map(|concern| {
         Trouble {
             weight: Weight::Trouble,
             key: "state",

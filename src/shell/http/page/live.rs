@@ -175,7 +175,7 @@ fn surroundings(web: &Web) -> Surroundings {
         unready: web.status.unready(),
         diagnostics: web.status.diagnostics(),
         rejected: Arc::clone(&web.rejected),
-        concern: web.status.concern(),
+        concerns: web.status.concerns(),
         window: config.history.window,
         tracker_entries: config.limits.tracker_entries,
         series_max: config.limits.series,

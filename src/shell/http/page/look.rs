@@ -27,7 +27,7 @@ pub(super) struct Surroundings {
     /// The last rejected events.
     pub(super) rejected: Arc<RejectedExamples>,
     /// What a person should look after though it is ready.
-    pub(super) concern: Option<String>,
+    pub(super) concerns: Vec<String>,
     /// How far back the past goes.
     pub(super) window: Duration,
     /// Entries that a tracker may hold.

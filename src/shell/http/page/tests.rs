@@ -78,7 +78,7 @@ fn shown(engine: &mut Engine, address: &Address, now: Timestamp) -> String {
         instance: "orders-1".to_owned(),
         unready: Vec::new(),
         diagnostics: String::new(),
-        concern: None,
+        concerns: Vec::new(),
         rejected: Arc::default(),
         window: Duration::from_mins(5),
         tracker_entries: 200_000,

@@ -16,6 +16,7 @@ use crate::shell::context::ShellContext;
 use crate::shell::driver::command::{Command, Dispatch};
 use crate::shell::nats::lanes::pull::place_of;
 use crate::shell::nats::world::random;
+use crate::shell::status::Concern;
 
 use super::client::Connections;
 use super::exchange::{Answer, Ending, Output, Request};
@@ -116,6 +117,11 @@ impl AlertPublisher {
             Output::Unready(topic, reason) => {
                 self.context.status.set(topic, reason);
             }
+            Output::Concern(Some(text)) => {
+                tracing::warn!(text, "alert events may not outlive their server");
+                self.context.status.note_concern(Concern::AlertStream, text);
+            }
+            Output::Concern(None) => self.context.status.resolve_concern(Concern::AlertStream),
             Output::Shown(shown) => {
                 tracing::info!(
                     open = shown.open.len(),

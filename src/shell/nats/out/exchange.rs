@@ -113,6 +113,8 @@ pub(super) enum Output {
     Ready(Topic),
     /// Something is not ready.
     Unready(Topic, String),
+    /// What a person should look after though alert events go out; none where all is well.
+    Concern(Option<String>),
     /// An alert event of ours that we did not know of.
     Foreign(StoredAlert),
     /// What the streams show of our alerts; nothing is sent until the engine took it over.

@@ -195,7 +195,9 @@ impl Stage {
 
     fn collect(&mut self) {
         while let Some(output) = self.machine.outputs.pop_front() {
-            self.seen.push_back(shown(&output));
+            if !matches!(output, Output::Concern(None)) {
+                self.seen.push_back(shown(&output));
+            }
         }
     }
 }
@@ -223,6 +225,7 @@ fn shown(output: &Output) -> String {
         Output::Fact(fact) => format!("fact {fact:?}"),
         Output::Ready(topic) => format!("ready {topic}"),
         Output::Unready(topic, reason) => format!("unready {topic}: {reason}"),
+        Output::Concern(text) => format!("concern {}", text.as_deref().unwrap_or_default()),
         Output::Shown(shown) => {
             let open: Vec<String> = shown.open.iter().map(|open| name_of(open.id)).collect();
             format!("shown open {}, {} ended", open.join(" "), shown.ended.len())

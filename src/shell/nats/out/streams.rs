@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::engine::config::AlertDelivery;
-use crate::shell::nats::api::{ApiError, StoredMessage, StreamInfo, read_answer};
+use crate::shell::nats::api::{ApiError, StoredMessage, StreamConfig, StreamInfo, read_answer};
 use crate::shell::status::Topic;
 
 use super::exchange::{AlertKind, ByKind, Output};
@@ -235,31 +235,33 @@ impl AlertMachine {
         *self.tails.get_mut(kind) = Some(Tail { created: Arc::clone(&stream.created), sequence, told });
     }
 
-    /// Says where a stream may not keep what it acknowledges.
+    /// Says where a stream may not keep what it acknowledges: one that keeps nothing speaks against being ready, one
+    /// that loses it with its server is only said.
     fn judge(&mut self, seen: &ByKind<Seen>) {
         let infos = AlertKind::BOTH.iter().filter_map(|kind| Some((*kind, seen.get(*kind).info.as_ref()?)));
-        let trouble = infos.into_iter().find_map(|(kind, info)| {
-            let name = seen.get(kind).name.as_deref().unwrap_or_default();
-            let config = &info.config;
-            if config.retention != "limits" {
-                Some(format!(
-                    "the stream {name} has {} retention and may acknowledge alert events without keeping them; \
-                     give them a stream with limits retention",
-                    config.retention
-                ))
-            } else if config.storage == "memory" {
-                Some(format!(
-                    "the stream {name} keeps alert events in memory and loses them when the server ends; \
-                     give them a stream with file storage"
-                ))
-            } else {
-                None
-            }
+        let infos: Vec<_> = infos.collect();
+        let first = |is_so: fn(&StreamConfig) -> bool| {
+            let (kind, info) = infos.iter().find(|(_, info)| is_so(&info.config))?;
+            Some((seen.get(*kind).name.as_deref().unwrap_or_default(), &info.config))
+        };
+        let trouble = first(|config| config.retention != "limits").map(|(name, config)| {
+            format!(
+                "the stream {name} has {} retention and may acknowledge alert events without keeping them; \
+                 give them a stream with limits retention",
+                config.retention
+            )
+        });
+        let concern = first(|config| config.storage == "memory").map(|(name, _)| {
+            format!(
+                "the stream {name} keeps alert events in memory and loses them when the server ends; \
+                 give them a stream with file storage"
+            )
         });
         self.outputs.push_back(match trouble {
             Some(reason) => Output::Unready(Topic::AlertStream, reason),
             None => Output::Ready(Topic::AlertStream),
         });
+        self.outputs.push_back(Output::Concern(concern));
     }
 }
 
