@@ -243,7 +243,7 @@ pub(crate) struct FlowSettings {
     pub(crate) batch_messages_max: usize,
     /// Bytes of one batch. Default 256 KiB; a bigger message alone is still a batch.
     pub(crate) batch_bytes_max: usize,
-    /// Bytes of a lane's messages that wait for the engine. Default 8 MiB: some 30,000 events.
+    /// Bytes of a lane's messages that wait for the engine. Default 16 MiB.
     pub(crate) queue_bytes_max: usize,
     /// The longest wait for more messages under load. Default 5 ms; without load there is none.
     pub(crate) coalesce_max: Duration,
@@ -256,7 +256,7 @@ impl Default for FlowSettings {
         Self {
             batch_messages_max: 512,
             batch_bytes_max: 256 << 10,
-            queue_bytes_max: 8 << 20,
+            queue_bytes_max: 16 << 20,
             coalesce_max: Duration::from_millis(5),
             full_wait_max: Duration::from_millis(250),
         }
