@@ -127,3 +127,77 @@ impl RejectedCopies {
         copies.map(|copy| String::from_utf8_lossy(&copy.payload).into_owned()).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::config::Config;
+    use crate::engine::wire::Refusal;
+
+    fn rejected(reason: Reason, novelty: Novelty) -> Rejected {
+        Rejected { message: 0, element: 0, refusal: Refusal::new(reason, "why"), novelty }
+    }
+
+    fn message(payload: &[u8]) -> Message<'_> {
+        Message { subject: "events.queue.JobQueued", headers: b"", payload }
+    }
+
+    fn queue_of(publish: RejectedLanes, messages_max: usize) -> (Rejections, RejectedCopies) {
+        let mut config = Config::default();
+        config.rejected.publish = publish;
+        let settings = RejectedSettings { queue_messages_max: messages_max };
+        queue(&settings, Arc::new(ConfigInForce::new(config)), Arc::default())
+    }
+
+    #[test]
+    fn copies_are_made_for_the_lanes_that_the_configuration_names() {
+        let cases: [(RejectedLanes, &[&str]); 4] = [
+            (RejectedLanes::Both, &["core", "jetstream"]),
+            (RejectedLanes::Core, &["core"]),
+            (RejectedLanes::JetStream, &["jetstream"]),
+            (RejectedLanes::None, &[]),
+        ];
+        for (publish, expected) in cases {
+            let (mut rejections, mut copies) = queue_of(publish, 8);
+            for (lane, name) in [(Lane::Core, "core"), (Lane::JetStream, "jetstream")] {
+                let rejected = rejected(Reason::Malformed, Novelty::New);
+                rejections.take(lane, &message(name.as_bytes()), &rejected).unwrap();
+            }
+            assert_eq!(copies.waiting_payloads(), expected, "{publish:?}");
+        }
+    }
+
+    #[test]
+    fn no_copy_is_made_of_what_rides_the_other_lane_or_was_told_of_before() {
+        let (mut rejections, mut copies) = queue_of(RejectedLanes::Both, 8);
+        for (reason, novelty) in [
+            (Reason::OtherLane, Novelty::New),
+            (Reason::Malformed, Novelty::Known),
+            (Reason::Conflict, Novelty::New),
+        ] {
+            let payload = format!("{} {novelty:?}", reason.name());
+            rejections
+                .take(Lane::JetStream, &message(payload.as_bytes()), &rejected(reason, novelty))
+                .unwrap();
+        }
+        assert_eq!(copies.waiting_payloads(), ["conflict New"]);
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_refuses_by_number_and_by_bytes() {
+        let rejected = rejected(Reason::TooLarge, Novelty::New);
+        let (mut rejections, mut copies) = queue_of(RejectedLanes::Both, 1);
+        rejections.take(Lane::Core, &message(b"first"), &rejected).unwrap();
+        assert!(rejections.take(Lane::Core, &message(b"second"), &rejected).is_err());
+        assert_eq!(copies.next().await.unwrap().payload, "first");
+        rejections.take(Lane::Core, &message(b"third"), &rejected).unwrap();
+
+        let (mut rejections, mut copies) = queue_of(RejectedLanes::Both, 8);
+        let half = vec![b'x'; QUEUE_BYTES_MAX / 2];
+        rejections.take(Lane::Core, &message(&half), &rejected).unwrap();
+        rejections.take(Lane::Core, &message(&half), &rejected).unwrap();
+        assert!(rejections.take(Lane::Core, &message(b"x"), &rejected).is_err());
+        copies.next().await.unwrap();
+        rejections.take(Lane::Core, &message(b"x"), &rejected).unwrap();
+    }
+}

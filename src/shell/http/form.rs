@@ -185,4 +185,70 @@ mod tests {
         assert_eq!(form.span("e"), Ok(Some(Duration::from_secs(15))));
         assert!(form.span("f").is_err() && form.span("g").is_err());
     }
+
+    async fn read(method: Method, kind: &str, body: &'static str) -> Result<Form, FormError> {
+        let request = Request::builder().method(method).uri("/api/v1/query?query=up&step=1");
+        Form::read(request.header(header::CONTENT_TYPE, kind).body(Body::from(body)).unwrap(), 16).await
+    }
+
+    #[tokio::test]
+    async fn a_posted_form_comes_before_the_query_string() {
+        let urlencoded = "application/x-www-form-urlencoded";
+        let cases = [
+            (Method::POST, urlencoded, "query=down", Some("down")),
+            (Method::POST, "application/x-www-form-urlencoded; charset=utf-8", "query=down", Some("down")),
+            (Method::POST, urlencoded, "query=", Some("up")),
+            (Method::POST, "application/json", "query=down", Some("up")),
+            (Method::GET, urlencoded, "query=down", Some("up")),
+        ];
+        for (method, kind, body, expected) in cases {
+            let form = read(method.clone(), kind, body).await.unwrap();
+            assert_eq!(
+                (form.get("query"), form.get("step")),
+                (expected, Some("1")),
+                "{method} {kind} {body}"
+            );
+        }
+        let refused = read(Method::POST, urlencoded, "query=more_than_is_read").await;
+        assert_eq!(refused, Err(FormError::TooLarge(16)));
+    }
+
+    #[test]
+    fn errors_say_what_prometheus_says() {
+        let form = Form::of("time=soon&step=fast&limit=few&start=");
+        let words = |error: FormError| error.to_string();
+        assert_eq!(
+            form.time("time").map_err(words),
+            Err("invalid parameter \"time\": Invalid time value for 'time': cannot parse \"soon\" to a valid \
+                 timestamp"
+                .to_owned())
+        );
+        assert_eq!(
+            form.required_time("start").map_err(words),
+            Err("invalid parameter \"start\": cannot parse \"\" to a valid timestamp".to_owned())
+        );
+        assert_eq!(
+            form.required_span("step").map_err(words),
+            Err("invalid parameter \"step\": cannot parse \"fast\" to a valid duration".to_owned())
+        );
+        assert_eq!(form.number("limit").map_err(words), Err("limit must be a number".to_owned()));
+        assert_eq!(
+            (form.time("end"), form.span("timeout"), form.number("x")),
+            (Ok(None), Ok(None), Ok(None))
+        );
+    }
+
+    #[test]
+    fn instants_beyond_all_times_are_refused() {
+        for text in ["inf", "-inf", "1e300", "9e12", "2023-02-30T00:00:00Z", "2023-11-14"] {
+            assert!(Form::of(&format!("t={text}")).time("t").is_err(), "{text}");
+        }
+        for text in ["inf", "1e300", "-1s", "1d1d", "1.5h"] {
+            assert!(Form::of(&format!("t={text}")).span("t").is_err(), "{text}");
+        }
+        assert_eq!(
+            Form::of("t=-62135596800").time("t").unwrap().map(Timestamp::millis),
+            Some(-62_135_596_800_000)
+        );
+    }
 }

@@ -293,6 +293,7 @@ pub(crate) fn read_answer<T: DeserializeOwned>(payload: &[u8]) -> Result<T, ApiE
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::shell::nats::protocol::ServerInfo;
 
     fn read(headers: &str, payload: &str) -> Result<StreamInfo, ApiError> {
         let (headers, payload) = (headers.as_bytes(), payload.as_bytes());
@@ -322,5 +323,65 @@ mod tests {
         let text = r#"{"message":{"subject":"s","seq":1,"time":"2026-01-01T00:00:00.123456789Z"}}"#;
         let stored: StoredMessage = serde_json::from_str(text).unwrap();
         assert_eq!(stored.time(), "2026-01-01T00:00:00.123456Z".parse().ok());
+    }
+
+    /// What is sent by these requests of a new connection.
+    fn sent(domain: Option<&str>, requests: impl FnOnce(&mut Api, &mut Protocol)) -> String {
+        let second = std::time::Duration::from_secs(1);
+        let mut protocol = Protocol::new(ServerInfo::default(), second, std::time::Instant::now());
+        let mut api = Api::new(&mut protocol, domain, "_INBOX.x");
+        requests(&mut api, &mut protocol);
+        String::from_utf8(std::mem::take(protocol.outgoing())).unwrap()
+    }
+
+    #[test]
+    fn requests_go_below_the_prefix_of_the_domain_and_are_numbered() {
+        let ask = |api: &mut Api, protocol: &mut Protocol| {
+            api.ask_stream(protocol, "EVENTS");
+            let asked = api.ask_message(protocol, "EVENTS", 7);
+            assert_eq!(asked.number, 2);
+            api.ask_consumer(protocol, "EVENTS", "c");
+            api.delete_consumer(protocol, "EVENTS", "c");
+        };
+        let subscribed = "SUB _INBOX.x.a.* 1\r\nSUB _INBOX.x.p.* 2\r\n";
+        for (domain, prefix) in [(None, "$JS.API"), (Some("hub"), "$JS.hub.API")] {
+            let expected = [
+                format!("PUB {prefix}.STREAM.INFO.EVENTS _INBOX.x.a.1 0\r\n\r\n"),
+                format!("PUB {prefix}.STREAM.MSG.GET.EVENTS _INBOX.x.a.2 9\r\n{{\"seq\":7}}\r\n"),
+                format!("PUB {prefix}.CONSUMER.INFO.EVENTS.c _INBOX.x.a.3 0\r\n\r\n"),
+                format!("PUB {prefix}.CONSUMER.DELETE.EVENTS.c _INBOX.x.a.4 0\r\n\r\n"),
+            ];
+            assert_eq!(sent(domain, ask), format!("{subscribed}{}", expected.concat()));
+        }
+    }
+
+    #[test]
+    fn a_consumer_with_a_name_is_made_as_a_durable_one() {
+        let subject = |config: Value| {
+            let text = sent(None, |api, protocol| drop(api.create_consumer(protocol, "EVENTS", &config)));
+            text.split("PUB ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap().to_owned()
+        };
+        assert_eq!(subject(json!({"ack_policy": "none"})), "$JS.API.CONSUMER.CREATE.EVENTS");
+        assert_eq!(subject(json!({"durable_name": "d"})), "$JS.API.CONSUMER.DURABLE.CREATE.EVENTS.d");
+    }
+
+    #[test]
+    fn only_answers_of_this_connection_are_its_own() {
+        sent(None, |api, _| {
+            let answered = |subject: &str| {
+                let delivery = Delivery {
+                    subscription: ANSWERS,
+                    subject: subject.as_bytes(),
+                    reply: b"",
+                    headers: b"",
+                    payload: b"",
+                };
+                api.answered(&delivery)
+            };
+            assert_eq!(answered("_INBOX.x.a.12"), Some(12));
+            for other in ["_INBOX.y.a.12", "_INBOX.x.p.12", "_INBOX.x.a.", "_INBOX.x.a.-1", "_INBOX.x"] {
+                assert_eq!(answered(other), None, "{other}");
+            }
+        });
     }
 }

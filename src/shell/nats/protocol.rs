@@ -162,4 +162,58 @@ mod tests {
         assert_eq!(protocol.outgoing(), b"PONG\r\n");
         assert!(protocol.info().leaving);
     }
+
+    fn protocol() -> Protocol {
+        Protocol::new(ServerInfo::default(), Duration::from_secs(10), Instant::now())
+    }
+
+    #[test]
+    fn what_is_sent_is_the_protocols_text() {
+        let mut protocol = protocol();
+        protocol.subscribe("events.>", 3);
+        protocol.publish("a.b", None, b"12345");
+        protocol.publish("a.b", Some("r.1"), b"");
+        protocol.unsubscribe(3);
+        let expected = "SUB events.> 3\r\nPUB a.b 5\r\n12345\r\nPUB a.b r.1 0\r\n\r\nUNSUB 3\r\n";
+        assert_eq!(std::str::from_utf8(protocol.outgoing()), Ok(expected));
+    }
+
+    #[test]
+    fn it_is_settled_once_every_ping_is_answered() {
+        let mut protocol = protocol();
+        assert!(protocol.is_settled());
+        protocol.ping();
+        protocol.ping();
+        protocol.next(b"PONG\r\n").unwrap();
+        assert!(!protocol.is_settled());
+        protocol.next(b"PONG\r\n").unwrap();
+        protocol.next(b"PONG\r\n").unwrap();
+        assert!(protocol.is_settled());
+    }
+
+    #[test]
+    fn half_a_frame_changes_nothing() {
+        let mut protocol = protocol();
+        for half in ["", "PI", "PING", "PING\r", "INFO {\"ldm\":true}", "MSG a 1 5\r\n123"] {
+            assert!(protocol.next(half.as_bytes()).unwrap().is_none(), "{half}");
+        }
+        assert!(protocol.outgoing().is_empty() && !protocol.info().leaving);
+        protocol.next(b"INFO {\"ldm\": 5}\r\n").unwrap();
+        assert!(!protocol.info().leaving, "what cannot be read is not kept");
+    }
+
+    #[test]
+    fn an_error_about_permissions_is_told_apart() {
+        let cases = [
+            ("Permissions Violation for Subscription to \"events.>\"", true),
+            ("permissions violation for publish", true),
+            ("Permissions", false),
+            ("", false),
+            ("Authorization Violation", false),
+            ("Slow Consumer: permissions violation", false),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(is_forbidden(text.as_bytes()), expected, "{text}");
+        }
+    }
 }

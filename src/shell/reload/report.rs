@@ -67,3 +67,51 @@ pub(super) fn log(config: &ConfigOutcome, load: &Load, waiting: &[String], kept:
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::config::Config;
+    use crate::engine::rules::RuleSet;
+
+    /// A load that said this, which is nothing where all was well.
+    fn load(text: &str) -> Load {
+        let (rules, lines) = (RuleSet::default(), Vec::new());
+        Load { rules, is_good: text.is_empty(), text: text.to_owned(), lines, files: 2 }
+    }
+
+    #[test]
+    fn a_reload_says_what_changed_and_what_is_in_force() {
+        let other = Config { park_after: Some(std::time::Duration::from_secs(9)), ..Config::default() };
+        let config = ConfigOutcome { changes: Config::default().changes(&other), ..ConfigOutcome::default() };
+        let report = write(&config, &load(""), &[], &[]);
+        assert_eq!(report.text, "Changed: park_after.\n0 rules of 2 files are in force.\n");
+        assert_eq!((report.is_good, report.shown.as_str()), (true, ""));
+    }
+
+    #[test]
+    fn what_waits_for_a_restart_stays_on_the_page() {
+        let waiting = ["listen".to_owned(), "nats.url".to_owned()];
+        let kept = [Kept { key: "metrics.buckets", metric: "wait_seconds".to_owned() }];
+        let report = write(&ConfigOutcome::default(), &load(""), &waiting, &kept);
+        let shown = "Waiting for a restart: listen, nats.url.\n\
+                     Waiting for a restart: metrics.buckets of wait_seconds, which has series.\n";
+        assert_eq!(report.shown, shown);
+        assert_eq!(report.text, format!("{shown}0 rules of 2 files are in force.\n"));
+        assert!(report.is_good);
+    }
+
+    #[test]
+    fn what_is_refused_is_said_with_what_stays_in_force() {
+        let refused = ConfigOutcome { is_refused: true, ..ConfigOutcome::default() };
+        let report = write(&refused, &load(""), &[], &[]);
+        assert!(!report.is_good);
+        assert_eq!(report.shown, "The configuration is refused: the previous ones stay in force.\n");
+        let report = write(&ConfigOutcome::default(), &load("a.yaml:1:1: no\n"), &[], &[]);
+        assert!(!report.is_good);
+        assert_eq!(
+            report.shown,
+            "a.yaml:1:1: no\nA rule file is refused: the previous ones stay in force.\n"
+        );
+    }
+}
