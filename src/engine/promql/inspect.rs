@@ -219,19 +219,6 @@ impl BinaryOp {
         })
     }
 
-    /// Whether it compares.
-    pub(crate) const fn is_comparison(self) -> bool {
-        matches!(
-            self,
-            Self::Equal
-                | Self::NotEqual
-                | Self::Greater
-                | Self::Less
-                | Self::GreaterOrEqual
-                | Self::LessOrEqual
-        )
-    }
-
     /// Whether it is `and`, `or` or `unless`.
     pub(crate) const fn is_set(self) -> bool {
         matches!(self, Self::And | Self::Or | Self::Unless)

@@ -3,6 +3,7 @@
 mod aggregate;
 pub mod ast;
 mod check;
+pub(crate) mod comparison;
 pub(crate) mod eval;
 pub(crate) mod functions;
 pub mod histogram;

@@ -18,26 +18,7 @@ pub(super) fn numbers(op: BinaryOp, left: f64, right: f64) -> f64 {
 }
 
 fn compares(op: BinaryOp, left: f64, right: f64) -> Option<bool> {
-    Some(match op {
-        BinaryOp::Equal => left == right,
-        BinaryOp::NotEqual => left != right,
-        BinaryOp::Greater => left > right,
-        BinaryOp::Less => left < right,
-        BinaryOp::GreaterOrEqual => left >= right,
-        BinaryOp::LessOrEqual => left <= right,
-        BinaryOp::Add
-        | BinaryOp::Sub
-        | BinaryOp::Mul
-        | BinaryOp::Div
-        | BinaryOp::Mod
-        | BinaryOp::Pow
-        | BinaryOp::Atan2
-        | BinaryOp::And
-        | BinaryOp::Or
-        | BinaryOp::Unless
-        | BinaryOp::TrimUpper
-        | BinaryOp::TrimLower => return None,
-    })
+    op.comparison().map(|comparison| comparison.holds(left, right))
 }
 
 /// An operator between two values, with a note where they had to be brought together.

@@ -3,7 +3,8 @@
 use super::{Subject, Written};
 use crate::engine::metric::{MetricType, Part};
 use crate::engine::promql::Expr;
-use crate::engine::promql::ast::{AggregateOp, Binary, BinaryOp, Node};
+use crate::engine::promql::ast::{AggregateOp, Binary, Node};
+use crate::engine::promql::comparison::Comparison;
 use crate::engine::promql::inspect::{comparison, literal_name, number, unwrapped};
 use crate::engine::rules::set::{Condition, Level, RuleKind};
 use crate::engine::yaml::Findings;
@@ -31,23 +32,10 @@ pub(super) fn check(subject: &Subject<'_>, findings: &mut Findings<'_>) {
 
 /// The side of a comparison that must be above a number.
 fn must_be_above(binary: &Binary) -> Option<&Expr> {
-    let (value, bound) = match binary.op {
-        BinaryOp::Greater | BinaryOp::GreaterOrEqual => (&binary.left, &binary.right),
-        BinaryOp::Less | BinaryOp::LessOrEqual => (&binary.right, &binary.left),
-        BinaryOp::Equal
-        | BinaryOp::NotEqual
-        | BinaryOp::Add
-        | BinaryOp::Sub
-        | BinaryOp::Mul
-        | BinaryOp::Div
-        | BinaryOp::Mod
-        | BinaryOp::Pow
-        | BinaryOp::Atan2
-        | BinaryOp::And
-        | BinaryOp::Or
-        | BinaryOp::Unless
-        | BinaryOp::TrimUpper
-        | BinaryOp::TrimLower => return None,
+    let (value, bound) = match binary.op.comparison()? {
+        Comparison::Greater | Comparison::GreaterOrEqual => (&binary.left, &binary.right),
+        Comparison::Less | Comparison::LessOrEqual => (&binary.right, &binary.left),
+        Comparison::Equal | Comparison::NotEqual => return None,
     };
     number(bound).map(|_| value)
 }

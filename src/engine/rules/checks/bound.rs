@@ -1,7 +1,7 @@
 //! Where a comparison with a number lets a value lie.
 
 use crate::engine::promql::Expr;
-use crate::engine::promql::ast::BinaryOp;
+use crate::engine::promql::comparison::Comparison;
 use crate::engine::promql::inspect::{comparison, number, unwrapped};
 
 /// A value and where it must lie.
@@ -28,54 +28,19 @@ impl Bound {
 /// The bound that an expression is at its top, where it is one.
 pub(super) fn bound(expr: &Expr) -> Option<Bound> {
     let binary = comparison(expr)?;
-    let (value, threshold, op) = match (number(&binary.left), number(&binary.right)) {
-        (None, Some(threshold)) => (&binary.left, threshold, binary.op),
-        (Some(threshold), None) => (&binary.right, threshold, turned(binary.op)),
+    let comparison = binary.op.comparison()?;
+    let (value, threshold, comparison) = match (number(&binary.left), number(&binary.right)) {
+        (None, Some(threshold)) => (&binary.left, threshold, comparison),
+        (Some(threshold), None) => (&binary.right, threshold, comparison.turned()),
         (None, None) | (Some(_), Some(_)) => return None,
     };
-    let (low, high, is_open) = match op {
-        BinaryOp::Equal => (threshold, threshold, false),
-        BinaryOp::Greater => (threshold, f64::INFINITY, true),
-        BinaryOp::GreaterOrEqual => (threshold, f64::INFINITY, false),
-        BinaryOp::Less => (f64::NEG_INFINITY, threshold, true),
-        BinaryOp::LessOrEqual => (f64::NEG_INFINITY, threshold, false),
-        BinaryOp::NotEqual
-        | BinaryOp::Add
-        | BinaryOp::Sub
-        | BinaryOp::Mul
-        | BinaryOp::Div
-        | BinaryOp::Mod
-        | BinaryOp::Pow
-        | BinaryOp::Atan2
-        | BinaryOp::And
-        | BinaryOp::Or
-        | BinaryOp::Unless
-        | BinaryOp::TrimUpper
-        | BinaryOp::TrimLower => return None,
+    let (low, high, is_open) = match comparison {
+        Comparison::Equal => (threshold, threshold, false),
+        Comparison::Greater => (threshold, f64::INFINITY, true),
+        Comparison::GreaterOrEqual => (threshold, f64::INFINITY, false),
+        Comparison::Less => (f64::NEG_INFINITY, threshold, true),
+        Comparison::LessOrEqual => (f64::NEG_INFINITY, threshold, false),
+        Comparison::NotEqual => return None,
     };
     Some(Bound { value: unwrapped(value).to_string(), low, high, is_open })
-}
-
-/// The operator with its sides exchanged.
-fn turned(op: BinaryOp) -> BinaryOp {
-    match op {
-        BinaryOp::Greater => BinaryOp::Less,
-        BinaryOp::Less => BinaryOp::Greater,
-        BinaryOp::GreaterOrEqual => BinaryOp::LessOrEqual,
-        BinaryOp::LessOrEqual => BinaryOp::GreaterOrEqual,
-        other @ (BinaryOp::Equal
-        | BinaryOp::NotEqual
-        | BinaryOp::Add
-        | BinaryOp::Sub
-        | BinaryOp::Mul
-        | BinaryOp::Div
-        | BinaryOp::Mod
-        | BinaryOp::Pow
-        | BinaryOp::Atan2
-        | BinaryOp::And
-        | BinaryOp::Or
-        | BinaryOp::Unless
-        | BinaryOp::TrimUpper
-        | BinaryOp::TrimLower) => other,
-    }
 }

@@ -7,6 +7,7 @@ use super::Subject;
 use super::bound::bound;
 use crate::engine::promql::Expr;
 use crate::engine::promql::ast::{Binary, BinaryOp, ComparisonMode, Grouping, Node};
+use crate::engine::promql::comparison::Comparison;
 use crate::engine::promql::inspect::{number, unwrapped, walk};
 use crate::engine::yaml::Findings;
 
@@ -48,13 +49,11 @@ enum Finding {
 /// What a comparison comes to whatever the data is.
 fn constant(binary: &Binary) -> Option<Finding> {
     let sides = [&binary.left, &binary.right];
-    if !binary.op.is_comparison() {
-        return None;
-    }
+    let comparison = binary.op.comparison()?;
     if sides.iter().any(|side| number(side).is_some_and(f64::is_nan)) {
-        return Some(if binary.op == BinaryOp::NotEqual { Finding::Always } else { Finding::Never });
+        return Some(if comparison == Comparison::NotEqual { Finding::Always } else { Finding::Never });
     }
-    if !holds(binary.op, fixed(&binary.left)?, fixed(&binary.right)?)? {
+    if !comparison.holds(fixed(&binary.left)?, fixed(&binary.right)?) {
         return Some(Finding::Never);
     }
     // `absent(…) == 1` is how some write it.
@@ -72,29 +71,6 @@ fn fixed(expr: &Expr) -> Option<f64> {
         };
     }
     number(expr)
-}
-
-fn holds(op: BinaryOp, left: f64, right: f64) -> Option<bool> {
-    match op {
-        BinaryOp::Equal => Some(left == right),
-        BinaryOp::NotEqual => Some(left != right),
-        BinaryOp::Greater => Some(left > right),
-        BinaryOp::Less => Some(left < right),
-        BinaryOp::GreaterOrEqual => Some(left >= right),
-        BinaryOp::LessOrEqual => Some(left <= right),
-        BinaryOp::Add
-        | BinaryOp::Sub
-        | BinaryOp::Mul
-        | BinaryOp::Div
-        | BinaryOp::Mod
-        | BinaryOp::Pow
-        | BinaryOp::Atan2
-        | BinaryOp::And
-        | BinaryOp::Or
-        | BinaryOp::Unless
-        | BinaryOp::TrimUpper
-        | BinaryOp::TrimLower => None,
-    }
 }
 
 /// Whether both sides of an `and` bound the same value so that none is inside both.
