@@ -34,10 +34,7 @@ impl EndedAlerts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::labels::Labels;
     use crate::engine::rules::event::Reason;
-    use crate::engine::rules::set::Severity;
-    use crate::engine::time::Timestamp;
     use crate::engine::wire::EventId;
 
     #[test]
@@ -52,22 +49,7 @@ mod tests {
         };
         for id in 0..300 {
             let kind = if id % 2 == 0 { cleared.clone() } else { triggered.clone() };
-            ended.notice(&AlertEvent {
-                id: EventId(id),
-                timestamp: Timestamp::EPOCH,
-                source: Arc::from("host"),
-                rule_id: Arc::from("rule"),
-                alert_name: Arc::from("Alert"),
-                severity: Severity::Info,
-                labels: Labels::empty(),
-                fingerprint: 7,
-                started_at: Timestamp::EPOCH,
-                annotations: Vec::new(),
-                generator_url: None,
-                evidence: Vec::new(),
-                moved_at: None,
-                kind,
-            });
+            ended.notice(&AlertEvent::sample(EventId(id), kind));
         }
         let kept: Vec<u128> = ended.newest_first().map(|event| event.id.0).collect();
         assert_eq!((kept.len(), kept[0], kept[99]), (KEPT_MAX, 298, 100));

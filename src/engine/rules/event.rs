@@ -241,6 +241,29 @@ impl AlertEvent {
     }
 }
 
+#[cfg(test)]
+impl AlertEvent {
+    /// An event of a rule `rule` about no series, for tests.
+    pub(crate) fn sample(id: EventId, kind: AlertEventKind) -> Self {
+        Self {
+            id,
+            timestamp: Timestamp::EPOCH,
+            source: Arc::from("host"),
+            rule_id: Arc::from("rule"),
+            alert_name: Arc::from("Alert"),
+            severity: Severity::Info,
+            labels: Labels::empty(),
+            fingerprint: 7,
+            started_at: Timestamp::EPOCH,
+            annotations: Vec::new(),
+            generator_url: None,
+            evidence: Vec::new(),
+            moved_at: None,
+            kind,
+        }
+    }
+}
+
 /// A finite number for an event: infinities become the largest numbers, NaN becomes `other`.
 pub(crate) fn finite(value: f64, other: f64) -> f64 {
     if value.is_nan() { other } else { value.clamp(f64::MIN, f64::MAX) }

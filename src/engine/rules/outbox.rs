@@ -101,27 +101,11 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::engine::labels::Labels;
     use crate::engine::rules::event::Reason;
-    use crate::engine::rules::set::Severity;
 
     fn event(id: u128, episode: i64, kind: AlertEventKind) -> AlertEvent {
-        AlertEvent {
-            id: EventId(id),
-            timestamp: Timestamp::EPOCH,
-            source: Arc::from("host"),
-            rule_id: Arc::from("rule"),
-            alert_name: Arc::from("Alert"),
-            severity: Severity::Info,
-            labels: Labels::empty(),
-            fingerprint: 7,
-            started_at: Timestamp::from_millis(episode),
-            annotations: Vec::new(),
-            generator_url: None,
-            evidence: Vec::new(),
-            moved_at: None,
-            kind,
-        }
+        let started_at = Timestamp::from_millis(episode);
+        AlertEvent { started_at, ..AlertEvent::sample(EventId(id), kind) }
     }
 
     fn triggered(id: u128, episode: i64) -> AlertEvent {

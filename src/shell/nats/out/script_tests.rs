@@ -25,8 +25,6 @@ use crate::engine::duration;
 use crate::engine::labels::Labels;
 use crate::engine::rules::AlertEvent;
 use crate::engine::rules::event::{AlertEventKind, Reason};
-use crate::engine::rules::set::Severity;
-use crate::engine::time::Timestamp;
 use crate::engine::wire::EventId;
 use crate::shell::settings::Settings;
 
@@ -50,22 +48,8 @@ fn event(kind: &str, name: &str, source: &str) -> AlertEvent {
         },
         _ => AlertEventKind::Cleared { reason: Reason::Recovered, value: None },
     };
-    AlertEvent {
-        id: EventId(id),
-        timestamp: Timestamp::EPOCH,
-        source: Arc::from(source),
-        rule_id: Arc::from("rule"),
-        alert_name: Arc::from("Alert"),
-        severity: Severity::Info,
-        labels: Labels::collect([("name", name)]),
-        fingerprint: 7,
-        started_at: Timestamp::EPOCH,
-        annotations: Vec::new(),
-        generator_url: None,
-        evidence: Vec::new(),
-        moved_at: None,
-        kind,
-    }
+    let (source, labels) = (Arc::from(source), Labels::collect([("name", name)]));
+    AlertEvent { source, labels, ..AlertEvent::sample(EventId(id), kind) }
 }
 
 /// The name of the event with this id.
