@@ -72,6 +72,15 @@ pub(crate) enum Concern {
     AlertStream,
 }
 
+/// Whether a concern is news.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Noted {
+    /// It was noted in the same words.
+    Before,
+    /// It is.
+    Now,
+}
+
 /// The condition, shared by all threads.
 #[derive(Debug, Default)]
 pub(crate) struct Status {
@@ -138,9 +147,14 @@ impl Status {
         self.concerns.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
-    /// Notes what a person should look after though it is ready.
-    pub(crate) fn note_concern(&self, concern: Concern, text: String) {
-        self.concerns.lock().unwrap_or_else(PoisonError::into_inner).insert(concern, text);
+    /// Notes what a person should look after though it is ready; whether that is news.
+    pub(crate) fn note_concern(&self, concern: Concern, text: String) -> Noted {
+        let mut concerns = self.concerns.lock().unwrap_or_else(PoisonError::into_inner);
+        if concerns.get(&concern) == Some(&text) {
+            return Noted::Before;
+        }
+        concerns.insert(concern, text);
+        Noted::Now
     }
 
     /// Notes that it is mended.
@@ -272,7 +286,8 @@ mod tests {
     #[test]
     fn a_concern_and_diagnostics_do_not_make_it_unready() {
         let status = Status::default();
-        status.note_concern(Concern::State, "the disk is full".to_owned());
+        assert_eq!(status.note_concern(Concern::State, "the disk is full".to_owned()), Noted::Now);
+        assert_eq!(status.note_concern(Concern::State, "the disk is full".to_owned()), Noted::Before);
         status.note_diagnostics("a.yaml:1: no");
         assert!(status.unready().is_empty());
         assert_eq!(status.concerns(), ["the disk is full"]);

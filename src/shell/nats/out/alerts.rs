@@ -16,7 +16,7 @@ use crate::shell::context::ShellContext;
 use crate::shell::driver::command::{Command, Dispatch};
 use crate::shell::nats::lanes::pull::place_of;
 use crate::shell::nats::world::random;
-use crate::shell::status::Concern;
+use crate::shell::status::{Concern, Noted};
 
 use super::client::Connections;
 use super::exchange::{Answer, Ending, Output, Request};
@@ -118,8 +118,10 @@ impl AlertPublisher {
                 self.context.status.set(topic, reason);
             }
             Output::Concern(Some(text)) => {
-                tracing::warn!(text, "alert events may not outlive their server");
-                self.context.status.note_concern(Concern::AlertStream, text);
+                // The streams are looked at twice a minute; this is said once.
+                if self.context.status.note_concern(Concern::AlertStream, text.clone()) == Noted::Now {
+                    tracing::warn!(text, "alert events may not outlive their server");
+                }
             }
             Output::Concern(None) => self.context.status.resolve_concern(Concern::AlertStream),
             Output::Shown(shown) => {
