@@ -43,7 +43,7 @@ pub(crate) fn next_step(reason: &str) -> &'static str {
     } else if says(&["tls", "certificate"]) {
         "check nats.tls (ca, cert, key, mode) against what the server asks for"
     } else {
-        "start NATS there, or name another server with --nats-url or nats.urls; it is tried again until it answers"
+        "start NATS there, or name another server with --nats-url or nats.url; it is tried again until it answers"
     }
 }
 
