@@ -11,6 +11,7 @@ use super::driver::examples::RejectedExamples;
 use super::driver::mailbox::{Item, Mailbox, Slot};
 use super::in_force::ConfigInForce;
 use super::renewals::Renewals;
+use super::service_manager::ServiceManager;
 use super::settings::Settings;
 use super::status::{Connectivity, Status, Topic};
 use super::stop::Stop;
@@ -32,6 +33,8 @@ pub(crate) struct ShellContext {
     pub(crate) config: Arc<ConfigInForce>,
     /// The last rejected events.
     pub(crate) rejected: Arc<RejectedExamples>,
+    /// Who started the process and wants to know how it is.
+    pub(crate) service_manager: Arc<ServiceManager>,
 }
 
 impl ShellContext {
@@ -45,6 +48,7 @@ impl ShellContext {
             renewals: Arc::new(Renewals::default()),
             config: Arc::new(ConfigInForce::new(config)),
             rejected: Arc::default(),
+            service_manager: Arc::new(ServiceManager::of_this_process()),
         }
     }
 

@@ -60,6 +60,7 @@ impl Running {
     pub(super) async fn finish(self) {
         let Self { context, clock, lanes, keeper, driver_end, notifications, reload: _ } = self;
         tracing::info!("stopping");
+        context.service_manager.stopping();
         context.stop.stop();
         let joined = tokio::task::spawn_blocking(move || {
             for lane in lanes {

@@ -22,6 +22,7 @@ mod reminder;
 mod renewals;
 pub(crate) mod rule_files;
 mod serve;
+mod service_manager;
 pub mod settings;
 mod start;
 mod state;

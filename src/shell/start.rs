@@ -90,7 +90,17 @@ pub(super) async fn start(launch: Launch) -> anyhow::Result<Running> {
     if let Some(tell) = on_listening {
         tell(address);
     }
+    tell_service_manager(&context);
     Ok(Running { context, clock, reload, lanes, keeper, driver_end, notifications })
+}
+
+/// Says that it runs, and from then on whether it is ready.
+fn tell_service_manager(context: &ShellContext) {
+    context.service_manager.ready();
+    if context.service_manager.is_there() {
+        let (manager, status) = (Arc::clone(&context.service_manager), Arc::clone(&context.status));
+        tokio::spawn(async move { manager.show_condition(&status).await });
+    }
 }
 
 /// Puts the log between who decides and who publishes.

@@ -31,6 +31,7 @@ mod promqltest;
 mod proxy;
 mod reload;
 mod rooms;
+mod service_manager;
 mod signing_in;
 mod state;
 mod stored;

@@ -146,6 +146,7 @@ impl Reloader {
     }
 
     async fn reload(&mut self) -> ReloadReport {
+        self.context.service_manager.reloading();
         if self.credentials.changed(&self.context.settings.nats.auth) {
             tracing::info!("the NATS credentials changed: signing in anew");
             self.context.renewals.renew();
@@ -169,6 +170,7 @@ impl Reloader {
         self.context.fact(Fact::RestartPending(pending));
         let result = if report.is_good { ReloadResult::Success } else { ReloadResult::Failure };
         self.context.fact(Fact::Reloaded(result));
+        self.context.service_manager.ready();
         report
     }
 
