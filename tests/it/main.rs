@@ -17,6 +17,7 @@ mod cli;
 mod cli_export;
 mod dashboards;
 mod demo;
+mod deploy;
 mod diagnostics;
 mod examples;
 mod faults;
