@@ -3,6 +3,7 @@ FROM rust:1.91.1-slim-bookworm AS build
 WORKDIR /src
 COPY Cargo.toml Cargo.lock build.rs ./
 COPY src ./src
+COPY rules ./rules
 COPY docs ./docs
 COPY examples ./examples
 COPY benches ./benches

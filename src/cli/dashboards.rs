@@ -1,12 +1,15 @@
-//! Dashboards: well-formed JSON, and valid PromQL wherever a query goes to Prometheus.
+//! Dashboards, checked (well-formed JSON, and valid PromQL wherever a query goes to Prometheus) and written.
 //!
 //! Dashboards as Grafana exports, provisions and serves them, old ones with rows and new ones with elements. What a
 //! variable could make right is right, and so is what goes to another data source.
 
 mod data_source;
+mod generate;
 mod variables;
 
 use std::ops::Range;
+
+pub(super) use generate::{Arguments, run};
 
 use super::json;
 use crate::engine::catalogue::{Found, KnownMetrics};

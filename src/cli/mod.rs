@@ -82,6 +82,8 @@ enum Command {
     /// Prints a JSON Schema for editors or producers, or an `AsyncAPI` document of the events.
     #[command(subcommand)]
     Schema(schema::Arguments),
+    /// Writes the shipped dashboards for Grafana from their source, or says whether those on disk are current.
+    Dashboards(dashboards::Arguments),
     /// Asks a running sidecar whether it is healthy; for container health checks.
     Health(health::Arguments),
 }
@@ -122,6 +124,7 @@ pub fn main() -> ExitCode {
         Command::Rejected(arguments) => rejected::run(&arguments, &mut terminal),
         Command::Rules(RulesCommand::Export(arguments)) => export::run(&arguments, &mut terminal),
         Command::Schema(arguments) => schema::run(&arguments, &mut terminal),
+        Command::Dashboards(arguments) => dashboards::run(&arguments, &mut terminal),
         Command::Health(arguments) => health::run(&arguments, &mut terminal),
     };
     terminal.exit(result)

@@ -120,7 +120,7 @@ impl Webhook {
 }
 
 /// Reads a request with a body and answers it.
-fn read_request(stream: &mut TcpStream) -> String {
+pub(crate) fn read_request(stream: &mut TcpStream) -> String {
     let mut bytes = Vec::new();
     loop {
         let mut more = [0; 4_096];

@@ -15,6 +15,7 @@ mod bad_input;
 mod browser;
 mod cli;
 mod cli_export;
+mod dashboard_rules;
 mod dashboards;
 mod demo;
 mod deploy;

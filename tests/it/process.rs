@@ -73,9 +73,14 @@ pub(crate) fn signalbox() -> Command {
 
 /// `signalbox run` on a free port, beside what `more` says; makes the stream.
 pub(crate) fn run_signalbox(folder: &Path, nats_url: &str, more: &[&str]) -> (Process, u16) {
+    run_configured(folder, nats_url, "jetstream: {create_stream: true}\n", more)
+}
+
+/// The same with a configuration.
+pub(crate) fn run_configured(folder: &Path, nats_url: &str, text: &str, more: &[&str]) -> (Process, u16) {
     let port = free_port();
     let config = folder.join("signalbox.yaml");
-    std::fs::write(&config, "jetstream:\n  create_stream: true\n").unwrap();
+    std::fs::write(&config, text).unwrap();
     let mut command = signalbox();
     command.args(["run", "--nats-url", nats_url, "--listen", &format!("127.0.0.1:{port}")]);
     command.arg("--config").arg(&config).args(more).current_dir(folder);

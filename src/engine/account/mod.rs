@@ -166,6 +166,7 @@ impl Account {
                 metrics.set(board, Metric::CheckpointSize, &[], *bytes as f64);
                 metrics.observe(board, Metric::CheckpointDuration, &[], took.as_secs_f64());
                 metrics.resolve(board, Metric::CheckpointFailures, &[]);
+                metrics.resolve(board, Metric::AlertLogFailures, &[]);
             }
             Fact::NotSaved => metrics.add(board, Metric::CheckpointFailures, &[], 1.0),
             Fact::NotLogged => metrics.add(board, Metric::AlertLogFailures, &[], 1.0),

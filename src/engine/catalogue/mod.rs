@@ -38,8 +38,8 @@ pub(in crate::engine) use anew::Unrepeatable;
 pub use known_metrics::KnownMetrics;
 pub(crate) use known_metrics::{Found, KnownMetric, Meant, known_metrics};
 pub(crate) use registered::Registered;
-pub(crate) use row::Source;
-pub(crate) use rows::{Metric, find};
+pub(crate) use row::{CatalogueRow, Source};
+pub(crate) use rows::{CATALOGUE, Metric, find};
 pub(in crate::engine) use saved::CatalogueState;
 
 use self::families::{Families, no_event};
