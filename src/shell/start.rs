@@ -194,13 +194,14 @@ fn begin(
     let mut engine = restored.unwrap_or_else(|| Engine::new(&config, rules, past));
     engine.time_with(Arc::new(clock));
     engine.name_build(env!("CARGO_PKG_VERSION"), REVISION, past);
-    engine.observe(Fact::Disconnected, past);
     engine.recall(&told);
     if reads_stream {
         engine.await_stream(&context.settings.jetstream.stream, clock.now());
     } else if is_restored {
         engine.go_on(clock.now());
     }
+    // Rules are silent by now where a past is to be read: none may hold since then because of it.
+    engine.observe(Fact::Disconnected, past);
     Ok((engine, kept))
 }
 

@@ -112,6 +112,8 @@ fn an_interrupted_demo_ends_well_and_leaves_nothing() {
         let interrupt = Command::new("kill").args(["-INT", &demo.id().to_string()]).status().unwrap();
         assert!(interrupt.success());
         assert_eq!(demo.wait(), Some(0), "{}", demo.said());
+        // It was never without its server for as long as the rule waits.
+        assert!(!demo.said().contains("ConnectionLost"), "{}", demo.said());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "{}", demo.said());
         assert!(std::net::TcpStream::connect(("127.0.0.1", nats)).is_err(), "nats-server still answers");
     }
