@@ -12,6 +12,7 @@ mod config_file;
 mod dashboards;
 mod demo;
 mod export;
+mod greedy;
 mod health;
 mod instant;
 mod json;

@@ -10,7 +10,7 @@ use super::playback::Playback;
 use super::recording::Flow;
 use super::refusals::Refusals;
 use super::terminal::Terminal;
-use super::{CommandOutcome, config_file, instant, replay};
+use super::{CommandOutcome, config_file, greedy, instant, replay};
 use crate::engine::catalogue::{Found, KnownMetric, KnownMetrics, known_metrics};
 use crate::engine::config::Config;
 use crate::engine::diagnostic::{Diagnostic, Lines, Severity, Source, printable};
@@ -27,8 +27,8 @@ use crate::shell::prometheus_json::{self, float};
 #[derive(Args)]
 pub(super) struct Arguments {
     /// The PromQL expression.
-    #[arg(value_name = "EXPR")]
-    expr: String,
+    #[arg(value_name = "EXPR", required_unless_present = "rules")]
+    expr: Option<String>,
     /// Recorded events, one JSON object or array a line; `-` reads stdin.
     #[arg(long, value_name = "FILE.jsonl")]
     events: PathBuf,
@@ -46,6 +46,21 @@ pub(super) struct Arguments {
     format: Format,
 }
 
+impl Arguments {
+    /// The expression, also where `--rules` before it took it for one of its values, and the rules.
+    fn question(&self) -> anyhow::Result<(String, Option<Vec<PathBuf>>)> {
+        let mut rules = self.rules.clone();
+        let taken =
+            || greedy::take_last([&mut rules], |_| true).map(|last| last.to_string_lossy().into_owned());
+        match self.expr.clone().or_else(taken) {
+            Some(expr) => Ok((expr, rules)),
+            None => bail!(
+                "evaluate: name an expression, for example signalbox query 'queue_depth' --events FILE.jsonl"
+            ),
+        }
+    }
+}
+
 #[derive(Clone, Copy, ValueEnum)]
 enum Format {
     /// A table.
@@ -57,9 +72,10 @@ enum Format {
 /// Replays up to the instant, evaluates, prints.
 pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Result<CommandOutcome> {
     let at = arguments.at.as_deref().map(instant_of).transpose()?;
-    let expr = parsed(&arguments.expr, terminal)?;
+    let (question, paths) = arguments.question()?;
+    let expr = parsed(&question, terminal)?;
     let file = config_file::read_or_say(arguments.config.as_deref(), terminal)?;
-    let rules = replay::rules(arguments.rules.as_deref(), &file, terminal)?;
+    let rules = replay::rules(paths.as_deref(), &file, terminal)?;
     let mut known = known_metrics(&file);
     for rule in rules.rules().filter(|rule| matches!(rule.kind, RuleKind::Recording)) {
         known.add(&rule.name, KnownMetric::of_type(MetricType::Gauge));

@@ -16,7 +16,7 @@ use super::playback::{Counts, Playback};
 use super::recording::{Flow, Recorded};
 use super::refusals::Refusals;
 use super::terminal::{Terminal, counted};
-use super::{CommandOutcome, config_file, rule_files, settings};
+use super::{CommandOutcome, config_file, greedy, rule_files, settings};
 use crate::engine::config::{Config, Grid};
 use crate::engine::exposition::{Scrape, negotiate};
 use crate::engine::rules::event::AlertEventKind;
@@ -28,10 +28,14 @@ use comparison::Pair;
 pub(super) use source::{Source, StreamArguments};
 
 /// What to replay.
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub(super) struct Arguments {
     /// Recorded events, one JSON object or array a line; `-` reads stdin.
-    #[arg(value_name = "FILE.jsonl", required_unless_present = "nats_url", conflicts_with = "nats_url")]
+    #[arg(
+        value_name = "FILE.jsonl",
+        required_unless_present_any = ["nats_url", "rules", "compare"],
+        conflicts_with = "nats_url"
+    )]
     events: Option<PathBuf>,
     #[command(flatten)]
     stream: StreamArguments,
@@ -58,6 +62,18 @@ pub(super) struct Arguments {
     tail: Duration,
 }
 
+impl Arguments {
+    /// The same with the recording in its place, where a flag before it took it for one of its values.
+    fn sorted(&self) -> Self {
+        let mut sorted = self.clone();
+        if sorted.events.is_none() && !sorted.stream.is_named() {
+            let flags = [&mut sorted.compare, &mut sorted.rules];
+            sorted.events = greedy::take_last(flags, greedy::may_be_recording);
+        }
+        sorted
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
     /// For people.
@@ -72,6 +88,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 /// Replays, prints every transition as it is decided (of two sets of rules what differs at the end), then the summary.
 pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Result<CommandOutcome> {
+    let arguments = &arguments.sorted();
     let file = config_file::read_or_say(arguments.config.as_deref(), terminal)?;
     let set = rules(arguments.rules.as_deref(), &file, terminal)?;
     let source = Source::of(arguments.events.as_deref(), &arguments.stream, &file)?;

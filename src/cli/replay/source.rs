@@ -18,7 +18,7 @@ use crate::shell::nats::stored::{self, StreamChoice, Wanted};
 use crate::shell::settings::NatsSettings;
 
 /// A stream in place of a file.
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub(in crate::cli) struct StreamArguments {
     /// Reads a stored stream of this server instead of a file, changing nothing there.
     #[arg(long, value_name = "URL", hide_env_values = true)]
@@ -29,6 +29,13 @@ pub(in crate::cli) struct StreamArguments {
     /// How far back the stream is read.
     #[arg(long, value_name = "DURATION", value_parser = super::duration, requires = "nats_url")]
     since: Option<Duration>,
+}
+
+impl StreamArguments {
+    /// Whether a server is named.
+    pub(super) const fn is_named(&self) -> bool {
+        self.nats_url.is_some()
+    }
 }
 
 /// A place that has events.
