@@ -12,7 +12,7 @@ use super::rows::CATALOGUE;
 use crate::engine::config::{Config, NameScheme, metric_glob_matches};
 use crate::engine::diagnostic::closest;
 use crate::engine::metric::{MetricType, Part, SampleName, sample_names};
-use crate::engine::series::underscored_metric;
+use crate::engine::series::{underscored_label, underscored_metric};
 
 /// What is known of a metric.
 #[derive(Clone, Debug, PartialEq)]
@@ -137,6 +137,14 @@ impl KnownMetrics {
     pub(crate) fn named<'a>(&self, name: &'a str) -> Cow<'a, str> {
         match self.names {
             NameScheme::Underscores => underscored_metric(name),
+            NameScheme::Utf8 => Cow::Borrowed(name),
+        }
+    }
+
+    /// What becomes of a label's name that events carry.
+    pub(crate) fn named_label<'a>(&self, name: &'a str) -> Cow<'a, str> {
+        match self.names {
+            NameScheme::Underscores => underscored_label(name),
             NameScheme::Utf8 => Cow::Borrowed(name),
         }
     }

@@ -106,7 +106,8 @@ pub(super) fn read(node: &Node, around: Surroundings<'_>, findings: &mut Finding
             refuse_alert_keys(&fields, findings);
             None
         }
-        Some((RuleWord::Alert, _)) | None => alerting(&fields, query.as_ref(), findings),
+        Some((RuleWord::Alert, _)) | None => alerting(&fields, query.as_ref(), findings)
+            .map(|alerting| exposed_overrides(alerting, query.as_ref(), around.metrics)),
     };
     let (word, name) = kind?;
     let labels = labels(word, around.labels, &own_labels, findings);
@@ -136,6 +137,16 @@ pub(super) fn read(node: &Node, around: Surroundings<'_>, findings: &mut Finding
     };
     checks::run(&subject, findings);
     Some(RuleDraft { rule, explicit_id, name: name.span })
+}
+
+/// Of a rule over a `metric`, overrides for the labels as they are exposed: events may carry them under other names.
+fn exposed_overrides(mut alerting: Alerting, query: Option<&Query>, metrics: &KnownMetrics) -> Alerting {
+    if query.is_some_and(|query| matches!(query.written, Written::Metric { .. })) {
+        for (label, _) in alerting.overrides.iter_mut().flat_map(|one| &mut one.wanted) {
+            *label = Arc::from(metrics.named_label(label));
+        }
+    }
+    alerting
 }
 
 /// Bytes of a rule's text that are kept.

@@ -54,7 +54,8 @@ pub(super) fn compile(
         Some(node.scalar()?.text.clone())
     });
     let conditions = fields.get("where").map(|node| findings.texts(node, "`where`")).unwrap_or_default();
-    let by = fields.get("by").map(|node| labels(node, findings)).or_else(|| empty_list(fields));
+    let selector = matchers(&conditions, metrics);
+    let by = fields.get("by").map(|node| labels(node, metrics, findings)).or_else(|| empty_list(fields));
     let stat = stat?;
     check_window(stat, fields, &metric, findings)?;
     let window = match window {
@@ -66,8 +67,8 @@ pub(super) fn compile(
     };
     let (mut texts, mut refused) = (Vec::new(), Vec::new());
     for Candidate { meant: Meant { name, metric_type }, of } in candidates(&metric, metrics) {
-        let (window, by) = (window.clone(), by.clone());
-        let wanted = Wanted { metric: &name, selector: matchers(&conditions), window, by };
+        let (selector, window, by) = (selector.clone(), window.clone(), by.clone());
+        let wanted = Wanted { metric: &name, selector, window, by };
         match stat.promql(metric_type, &wanted) {
             Some(text) if texts.contains(&text) => {}
             Some(text) => texts.push(text),
@@ -156,13 +157,15 @@ fn empty_list(fields: &Fields<'_>) -> Option<Vec<String>> {
     fields.iter().any(|(name, _)| name == "by").then(Vec::new)
 }
 
-fn labels(node: &Node, findings: &mut Findings<'_>) -> Vec<String> {
+/// The labels of `by`, as they are exposed.
+fn labels(node: &Node, metrics: &KnownMetrics, findings: &mut Findings<'_>) -> Vec<String> {
     if matches!(node.value, Value::Scalar(_)) {
         findings.error("wrong-type", &node.span, "`by` must be a list").advise("Write `by: [label]`.");
         return Vec::new();
     }
     let items = findings.items(node, "`by`");
-    items.iter().filter_map(|item| findings.text(item, "a label of `by`").map(str::to_owned)).collect()
+    let written = items.iter().filter_map(|item| findings.text(item, "a label of `by`"));
+    written.map(|label| metrics.named_label(label).into_owned()).collect()
 }
 
 fn check_window(stat: Stat, fields: &Fields<'_>, metric: &str, findings: &mut Findings<'_>) -> Option<()> {
@@ -291,8 +294,8 @@ impl Stat {
                 let buckets = wanted.anchored("rate", "_bucket");
                 let buckets = match &wanted.by {
                     Some(by) => {
-                        let labels: Vec<&str> =
-                            [BUCKET_BOUND].into_iter().chain(by.iter().map(String::as_str)).collect();
+                        let own = by.iter().map(|label| label_text(label));
+                        let labels: Vec<String> = [BUCKET_BOUND.to_owned()].into_iter().chain(own).collect();
                         format!("sum by ({}) ({buckets})", labels.join(", "))
                     }
                     None => buckets,
@@ -344,9 +347,10 @@ impl Wanted<'_> {
     }
 }
 
-fn matchers(conditions: &[(Text, Text)]) -> String {
-    let matcher =
-        |(name, value): &(Text, Text)| format!("{}={}", label_text(&name.content), quoted(&value.content));
+fn matchers(conditions: &[(Text, Text)], metrics: &KnownMetrics) -> String {
+    let matcher = |(name, value): &(Text, Text)| {
+        format!("{}={}", label_text(&metrics.named_label(&name.content)), quoted(&value.content))
+    };
     conditions.iter().map(matcher).collect::<Vec<_>>().join(", ")
 }
 
