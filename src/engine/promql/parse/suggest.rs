@@ -6,7 +6,8 @@ pub(super) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> O
     if word.len() > 64 {
         return None;
     }
-    let most = 1 + word.len() / 4;
+    // Of four letters half are too many: another word is then as near.
+    let most = 1 + word.len().saturating_sub(1) / 4;
     known
         .map(|candidate| (distance(&word, candidate), candidate))
         .filter(|(distance, _)| *distance <= most)
