@@ -85,7 +85,7 @@ section! {
         /// The JetStream domain.
         domain: Option<String> = KeyKind::Text, Words("the connection's own"), Restart;
         /// From how many waiting messages on the sidecar is not ready.
-        ready_pending_max: u64 = KeyKind::Count(1), Value("100000"), Restart;
+        ready_pending_max: u64 = KeyKind::Count(1), Value("100000"), Live;
     }
 }
 

@@ -133,6 +133,9 @@ pub(crate) trait Machine {
     /// The credentials changed: sign in anew.
     fn renew(&mut self);
 
+    /// From so many waiting messages on the sidecar is not ready. Nothing waits for a lane that reads no stream.
+    fn bound_pending(&mut self, _pending_max: u64) {}
+
     /// The process ends.
     fn finish(&mut self);
 

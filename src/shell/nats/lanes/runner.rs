@@ -80,8 +80,9 @@ impl<M: Machine> Runner<M> {
         self.send();
     }
 
-    /// Has the machine sign in anew where the credentials changed.
+    /// Has the machine sign in anew where the credentials changed, and tells it what a reload may have changed.
     fn renew(&mut self) {
+        self.machine.bound_pending(self.context.config.get().jetstream.ready_pending_max);
         let generation = self.context.renewals.generation();
         if generation != self.credentials {
             self.credentials = generation;

@@ -7,6 +7,7 @@
 //! | `start`, `finish` | the lane begins, the process ends |
 //! | `open N [JSON]` | connection N stands, to a server that says this of itself |
 //! | `refuse`, `close N`, `renew` | no connection is made, a connection breaks, the credentials changed |
+//! | `pending_max N` | a reload changes from how many waiting messages on it lags |
 //! | `N < TEXT` | bytes of the server; `\r` and `\n` as they are read, a line end is added |
 //! | `N < answer JSON`, `N < status TEXT` | an answer to the last request, a word on the last pull |
 //! | `N < stored SEQUENCE SUBJECT PAYLOAD` | a message of the stream by the consumer, the next of its deliveries |
@@ -88,6 +89,7 @@ impl<M: Machine> Stage<M> {
                 self.machine.opened(opened, self.now);
             }
             ("renew", _) => self.machine.renew(),
+            ("pending_max", (count, _)) => self.machine.bound_pending(count.parse().unwrap()),
             ("refuse", _) => self.machine.failed(&LinkError::Closed),
             ("close", (number, _)) => self.machine.closed(link(number), &LinkError::Closed, self.now),
             ("wait", (span, _)) => self.wait(duration::parse_duration(span).unwrap()),

@@ -90,6 +90,7 @@ pub(super) enum Stage {
 #[derive(Debug)]
 pub(crate) struct StreamMachine {
     pub(super) settings: Arc<Settings>,
+    pending_max: u64,
     pub(super) wanted: Vec<Wanted>,
     pub(super) connection: Option<Connection>,
     pub(super) stage: Stage,
@@ -112,6 +113,7 @@ impl StreamMachine {
         };
         Self {
             settings: Arc::clone(settings),
+            pending_max: settings.jetstream.ready_pending_max,
             wanted: types.iter().map(wanted).collect(),
             connection: None,
             stage: Stage::Away,
@@ -162,7 +164,11 @@ impl StreamMachine {
         }
         self.told_pending = Some((now, count));
         self.outputs.push_back(Output::Fact(Fact::StreamPending { stream: self.stream(), count }));
-        self.outputs.push_back(if count > self.settings.jetstream.ready_pending_max {
+        self.tell_lag(count);
+    }
+
+    fn tell_lag(&mut self, count: u64) {
+        self.outputs.push_back(if count > self.pending_max {
             Output::Unready(Topic::Lag, Trouble::Behind(count))
         } else {
             Output::Ready(Topic::Lag)
@@ -317,6 +323,15 @@ impl Machine for StreamMachine {
         if let Some(number) = self.connection.as_ref().map(|it| it.number) {
             self.outputs.push_back(Output::Close(number));
             self.lose(&LinkError::Renewed);
+        }
+    }
+
+    fn bound_pending(&mut self, pending_max: u64) {
+        if self.pending_max != pending_max {
+            self.pending_max = pending_max;
+            if let Some((_, count)) = self.told_pending {
+                self.tell_lag(count);
+            }
         }
     }
 
