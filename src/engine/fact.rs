@@ -160,15 +160,6 @@ pub(crate) enum RestartPending {
     Yes,
 }
 
-/// A changed setting of a metric that counts from the next start on, because the metric has series that it does not fit.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Kept {
-    /// The key.
-    pub(crate) key: &'static str,
-    /// The metric.
-    pub(crate) metric: String,
-}
-
 /// Why messages were lost before the engine saw them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum DropReason {

@@ -38,7 +38,7 @@ use arrival::{CatchUp, Owed, Position};
 use catalogue::{Catalogue, Metric, Registered};
 use config::{Config, DedupeConfig};
 use exposition::FrozenMetrics;
-use fact::{Fact, Kept, Notice, Novelty, Rejected};
+use fact::{Fact, Notice, Novelty, Rejected};
 use frozen::FrozenInstant;
 use history::{History, Occasion, Sampled};
 use rules::event::AlertEvent;
@@ -99,7 +99,7 @@ impl Engine {
         let limits = &config.limits;
         let mut store = Store::new(limits.into());
         store.set_park_after(config.park_after);
-        let metrics = Registered::new(&mut store, config);
+        let metrics = Registered::new(&mut store, config, now);
         let account = Account::new(metrics.clone(), &mut store, limits.series, now);
         let shown = ShownAlerts::new(metrics.family(Metric::OwnAlerts).id());
         let catalogue = Catalogue::new(metrics, config);
@@ -237,16 +237,14 @@ impl Engine {
         state.notifier.retain(&state.rules.views(), now);
     }
 
-    /// Goes on under another configuration, of which only live keys may differ; what metrics keep until the next start
-    /// is returned.
-    pub(crate) fn reconfigure(&mut self, config: &Config, now: Timestamp) -> Vec<Kept> {
+    /// Goes on under another configuration, of which only live keys may differ; yields which metrics begin anew for it.
+    pub(crate) fn reconfigure(&mut self, config: &Config, now: Timestamp) -> Vec<String> {
         self.decoder = Decoder::new(&config.wire(), &config.instance);
         self.frozen = None;
         let state = &mut self.state;
         let now = state.advance(now);
         state.store.set_limits((&config.limits).into());
         state.store.set_park_after(config.park_after);
-        state.account.series_limit(&mut state.store, config.limits.series, now);
         let nothing = DuplicateWindow::new(DedupeConfig { entries: 0, age: config.dedupe.age });
         state.window = std::mem::replace(&mut state.window, nothing).resized(config.dedupe.clone());
         state.majors.deprecate_after(config.deprecate_after);
@@ -256,7 +254,9 @@ impl Engine {
         state.rules_changed();
         state.write_annotations(now);
         state.notifier.configure(config);
-        state.catalogue.configure(&mut state.store, config, now)
+        let anew = state.catalogue.configure(&mut state.store, config, now);
+        state.account.configure(&mut state.store, config.limits.series, now);
+        anew
     }
 
     /// One consistent instant of everything that readers ask for, to be read elsewhere.

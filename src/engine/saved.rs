@@ -11,7 +11,6 @@ use super::catalogue::{Catalogue, CatalogueState, Metric, Registered, Unrepeatab
 use super::checkpoint::head::{AppliedTwin, HeadTwin, PositionTwin};
 use super::checkpoint::{Checkpoint, CheckpointAge, SavedState, Section, StateError};
 use super::config::Config;
-use super::fact::Kept;
 use super::history::History;
 use super::rules::notify::Notifier;
 use super::rules::reads::Watch;
@@ -41,8 +40,8 @@ impl Engine {
             majors: state.majors.save(),
             ..HeadTwin::default()
         };
-        state.account.save(&mut head);
-        let (catalogue, trackers) = state.catalogue.save();
+        state.account.save(&state.store, &mut head);
+        let (catalogue, trackers) = state.catalogue.save(&state.store);
         (head.recorded, head.slow_queries) = (catalogue.recorded, catalogue.slow_queries);
         Checkpoint {
             now,
@@ -65,7 +64,7 @@ impl Engine {
     }
 
     /// Goes on from a state, under this configuration and these rules: alerts of rules that changed or are gone end, as
-    /// with a reload, and a metric whose labels or buckets are others now begins anew (which ones is returned). Time
+    /// with a reload, and a metric whose buckets are others now begins anew (which ones is returned). Time
     /// stands where the state was saved until [`Engine::await_stream`] or [`Engine::go_on`].
     ///
     /// # Errors
@@ -75,7 +74,7 @@ impl Engine {
         rules: RuleSet,
         saved: SavedState,
         ending: Ending,
-    ) -> Result<(Self, Vec<Kept>), StateError> {
+    ) -> Result<(Self, Vec<String>), StateError> {
         let now = saved.head.now;
         let mut store = Store::restored(saved.series, (&config.limits).into())?;
         store.set_park_after(config.park_after);

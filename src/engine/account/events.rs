@@ -82,6 +82,11 @@ impl EventAccount {
         Self { lanes, tally: Tally::default(), versions: vec![Vec::new(); TYPES] }
     }
 
+    /// Finds the series again that began anew.
+    pub(super) fn look_again(&mut self, metrics: &Registered, board: &mut Board<'_>) {
+        self.lanes = LANES.map(|lane| LaneSeries::declared(metrics, board, lane));
+    }
+
     pub(super) fn received(&mut self, event_type: Option<EventType>) {
         if let Some(count) = self.tally.received.get_mut(place(event_type)) {
             *count += 1;

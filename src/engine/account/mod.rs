@@ -86,10 +86,10 @@ impl Account {
     }
 
     /// What is to be saved beside the store.
-    pub(crate) fn save(&self, head: &mut HeadTwin) {
+    pub(crate) fn save(&self, store: &Store, head: &mut HeadTwin) {
         head.alerts_refused = self.alerts_refused;
         head.versions = self.events.save();
-        head.catalogue = self.metrics.save();
+        head.catalogue = self.metrics.save(store);
     }
 
     /// One more event taken from the lane of this batch.
@@ -251,9 +251,11 @@ impl Account {
         }
     }
 
-    /// Shows another limit of series.
-    pub(crate) fn series_limit(&self, store: &mut Store, limit: usize, now: Timestamp) {
-        self.metrics.set(&mut board(store, now), Metric::SeriesLimit, &[], limit as f64);
+    /// Shows another limit of series, and finds the series again that began anew under another configuration.
+    pub(crate) fn configure(&mut self, store: &mut Store, series_limit: usize, now: Timestamp) {
+        let board = &mut board(store, now);
+        self.metrics.set(board, Metric::SeriesLimit, &[], series_limit as f64);
+        self.events.look_again(&self.metrics, board);
     }
 
     /// An alert event was acknowledged.

@@ -9,8 +9,8 @@ use super::row::{CatalogueRow, Source};
 use super::rows::Metric;
 use super::settings::{Chosen, choose, unit_of};
 use crate::engine::config::Config;
-use crate::engine::fact::Kept;
 use crate::engine::series::{Cause, FamilySpec, OVERFLOW, SeriesId, Store};
+use crate::engine::time::Timestamp;
 use crate::engine::trackers::gauges::{Board, Family};
 use crate::engine::trackers::words::UNKNOWN;
 
@@ -40,11 +40,11 @@ impl Families {
         Self { registered, known: Known::new(), key: Vec::new(), label_value_bytes_max }
     }
 
-    /// Goes on under another configuration; a family with series keeps its buckets, and all keep their labels.
-    pub(super) fn configure(&mut self, store: &mut Store, config: &Config) -> Vec<Kept> {
+    /// Goes on under another configuration; the metrics that begin anew for it are returned.
+    pub(super) fn configure(&mut self, store: &mut Store, config: &Config, now: Timestamp) -> Vec<String> {
         self.label_value_bytes_max = config.limits.label_value_bytes;
         self.known = Known::new();
-        self.registered.configure(store, config)
+        self.registered.configure(store, config, now)
     }
 
     /// Gives birth to the label sets of events that are there from the start.
@@ -191,7 +191,7 @@ pub(super) fn cut(text: &str, bytes_max: usize) -> &str {
 }
 
 /// What happens at no event's doing.
-pub(super) fn no_event(now: crate::engine::time::Timestamp) -> Cause {
+pub(super) fn no_event(now: Timestamp) -> Cause {
     Cause { now, event: None }
 }
 

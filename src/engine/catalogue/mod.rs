@@ -45,7 +45,6 @@ pub(in crate::engine) use saved::CatalogueState;
 use self::families::{Families, no_event};
 use self::recorded::Recorded;
 use crate::engine::config::Config;
-use crate::engine::fact::Kept;
 use crate::engine::series::{Cause, Store};
 use crate::engine::time::Timestamp;
 use crate::engine::trackers::alerts::ForeignAlerts;
@@ -128,8 +127,8 @@ impl Catalogue {
         }
     }
 
-    /// Goes on under another configuration, with what metrics keep until the next start.
-    pub(crate) fn configure(&mut self, store: &mut Store, config: &Config, now: Timestamp) -> Vec<Kept> {
+    /// Goes on under another configuration; the metrics that begin anew for it are returned.
+    pub(crate) fn configure(&mut self, store: &mut Store, config: &Config, now: Timestamp) -> Vec<String> {
         let limits = config.trackers();
         self.jobs.bound(&limits);
         self.workers.bound_workers(&limits);
@@ -141,9 +140,9 @@ impl Catalogue {
         self.slow_query_ms = config.slow_query.as_micros() as f64 / 1e3;
         let board = &mut Board { store: &mut *store, cause: no_event(now) };
         self.slow_queries.show_at_most(board, config.slow_query_top);
-        let mut kept = self.families.configure(store, config);
-        kept.append(&mut self.recorded.configure(store, config));
-        kept
+        let mut anew = self.families.configure(store, config, now);
+        anew.append(&mut self.recorded.configure(store, config, now));
+        anew
     }
 
     /// Applies one event, whole or not at all.

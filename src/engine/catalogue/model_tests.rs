@@ -254,7 +254,7 @@ fn compare(
 ) -> Result<(), TestCaseError> {
     let config = Config::with_defaults("signalbox");
     let mut store = Store::new((&config.limits).into());
-    let registered = Registered::new(&mut store, &config);
+    let registered = Registered::new(&mut store, &config, instant(0.0));
     let mut catalogue = Catalogue::new(registered, &config);
     let cause = Cause { now: instant(f64::from(NOW_SECONDS)), event: None };
     for (place, draw) in draws.iter().enumerate() {

@@ -16,12 +16,12 @@ use super::families::{Families, cut, is_overflow};
 use super::known::Known;
 use super::settings::{choose, unit_of};
 use crate::engine::config::{Config, NameScheme};
-use crate::engine::fact::Kept;
 use crate::engine::metric::MetricType;
 use crate::engine::metric::bound::NUMBER_LABELS;
 use crate::engine::series::{
-    Buckets, FamilyId, FamilySpec, SeriesId, Store, underscored_label, underscored_metric,
+    FamilyId, FamilySpec, Redeclared, SeriesId, Store, underscored_label, underscored_metric,
 };
+use crate::engine::time::Timestamp;
 use crate::engine::trackers::gauges::Board;
 use crate::engine::wire::payload::MetricRecorded;
 use crate::engine::wire::{Reason, Refusal, Text};
@@ -53,7 +53,6 @@ struct RecordedFamily {
     name: Arc<str>,
     /// The name of the first event's metric, as it came.
     written: Arc<str>,
-    dropped: Box<[String]>,
 }
 
 /// The labels of an event, valid: names distinct, values neither empty nor too long.
@@ -75,27 +74,26 @@ impl Recorded {
         }
     }
 
-    /// Goes on under another configuration. A metric that is there keeps its name, and while it has series its buckets.
-    pub(super) fn configure(&mut self, store: &mut Store, config: &Config) -> Vec<Kept> {
+    /// Goes on under another configuration; a metric that is there keeps its name. Those that begin anew are returned.
+    pub(super) fn configure(&mut self, store: &mut Store, config: &Config, now: Timestamp) -> Vec<String> {
         let renames = config.names != self.config.names;
         self.config = config.clone();
         self.known = Known::new();
-        let mut kept = Vec::new();
+        let mut anew = Vec::new();
         let mut names: Vec<Arc<str>> = self.families.keys().cloned().collect();
         names.sort();
         for name in &names {
-            let Some(family) = self.families.get_mut(name) else { continue };
+            let Some(family) = self.families.get(name) else { continue };
             let spec = spec_of(config, name, family.metric_type);
-            if store.redeclare(family.id, &spec) == Buckets::Kept {
-                kept.push(Kept { key: "metrics.buckets", metric: family.name.to_string() });
+            store.leave_out(family.id, &choose(config, &[name], family.metric_type).drop_labels, now);
+            if store.redeclare(family.id, &spec, now) == Redeclared::BeginsAnew {
+                anew.push(family.name.to_string());
             }
-            // The series that are there stay as they are, so that no total goes back.
-            family.dropped = choose(config, &[name], family.metric_type).drop_labels.into();
             if renames {
                 self.named_before.insert(family.written.to_string(), Arc::clone(name));
             }
         }
-        kept
+        anew
     }
 
     /// Applies an event whole or not at all.
@@ -132,8 +130,10 @@ impl Recorded {
     ) -> Result<SeriesId, Refusal> {
         let name = self.family_name(event)?;
         let tags = self.tags(event)?;
-        let family = self.family(board.store, &name, event)?;
-        let kept = tags.labels.iter().filter(|(name, _)| !family.dropped.iter().any(|drop| drop == name));
+        let family = self.family(board, &name, event)?;
+        let left_out = board.store.left_out(family.id);
+        let is_kept = |name: &str| !left_out.iter().any(|left| left.as_ref() == name);
+        let kept = tags.labels.iter().filter(|(name, _)| is_kept(name));
         let labels: Vec<(&str, &str)> = kept.map(|(name, value)| (name.as_ref(), value.as_ref())).collect();
         let series = board.store.resolve(family.id, &labels, board.cause.now);
         for _ in 0..tags.cut {
@@ -215,7 +215,7 @@ impl Recorded {
     /// The family of this name, registered if it is new.
     fn family(
         &mut self,
-        store: &mut Store,
+        board: &mut Board<'_>,
         name: &str,
         event: &MetricRecorded<'_>,
     ) -> Result<RecordedFamily, Refusal> {
@@ -224,19 +224,19 @@ impl Recorded {
             return Ok(family.clone());
         }
         let spec = spec_of(&self.config, name, metric_type);
-        let dropped = choose(&self.config, &[name], metric_type).drop_labels.into();
-        let registered = store.register_recorded(spec);
+        let registered = board.store.register_recorded(spec);
         let id = registered.map_err(|conflict| Refusal {
             reason: Reason::Conflict,
             detail: Cow::Owned(format!("metric_name {conflict}")),
         })?;
+        let dropped = choose(&self.config, &[name], metric_type).drop_labels;
+        board.store.leave_out(id, &dropped, board.cause.now);
         let exposed = metric_type.exposed_name(name);
         let family = RecordedFamily {
             id,
             metric_type,
             name: Arc::from(exposed),
             written: Arc::from(event.metric_name.as_ref()),
-            dropped,
         };
         self.families.insert(Arc::from(name), family.clone());
         Ok(family)

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::families::exposed;
+use super::families::{ExposedMetric, exposed, no_event};
 use super::rows::{Metric, PerMetric};
 use super::{PROCESS_PREFIX, SIDECAR_PREFIX, Source};
 use crate::engine::config::Config;
-use crate::engine::fact::Kept;
-use crate::engine::series::{Buckets, SeriesId, Store};
+use crate::engine::series::{Labelling, Redeclared, SeriesId, Store};
+use crate::engine::time::Timestamp;
 use crate::engine::trackers::gauges::{Board, Family};
 
 /// The family of each metric. A clone is cheap and means the same store.
@@ -17,12 +17,12 @@ pub(crate) struct Registered(Arc<PerMetric<Family>>);
 impl Registered {
     /// Registers every row as the configuration exposes it. Events cannot take their names, nor any that begins like the
     /// sidecar's own.
-    pub(crate) fn new(store: &mut Store, config: &Config) -> Self {
+    pub(crate) fn new(store: &mut Store, config: &Config, now: Timestamp) -> Self {
         store.reserve(SIDECAR_PREFIX);
         store.reserve(PROCESS_PREFIX);
         Self(Arc::new(PerMetric::of(|metric| {
             let exposed = exposed(metric.row(), config);
-            let (row, mut spec) = (exposed.row, exposed.spec);
+            let (row, mut spec) = (exposed.row, exposed.spec.clone());
             // No two rows take the same name, so the first attempt registers it.
             let id = loop {
                 match store.register(spec.clone()) {
@@ -30,25 +30,25 @@ impl Registered {
                     Err(_) => spec.name = Arc::from(format!("{}_", spec.name)),
                 }
             };
-            let dropped = row.labels.iter().copied().filter(|label| !exposed.labels.contains(label));
-            Family::new(id, row.labels, dropped.collect())
+            store.leave_out(id, &dropped(&exposed), now);
+            Family::new(id, row.labels)
         })))
     }
 
-    /// Declares every row again as another configuration exposes it. A family with series keeps its buckets, and all
-    /// keep their labels: what is kept is returned.
-    pub(super) fn configure(&self, store: &mut Store, config: &Config) -> Vec<Kept> {
-        let mut kept = Vec::new();
+    /// Declares every row again as another configuration exposes it; the metrics that begin anew for it are returned.
+    pub(super) fn configure(&self, store: &mut Store, config: &Config, now: Timestamp) -> Vec<String> {
+        let mut anew = Vec::new();
         for metric in Metric::ALL {
             let (family, exposed) = (self.family(*metric), exposed(metric.row(), config));
-            if store.redeclare(family.id(), &exposed.spec) == Buckets::Kept {
-                kept.push(Kept { key: "metrics.buckets", metric: exposed.name.clone() });
+            let labelling = store.leave_out(family.id(), &dropped(&exposed), now);
+            if store.redeclare(family.id(), &exposed.spec, now) == Redeclared::BeginsAnew {
+                anew.push(exposed.name);
             }
-            if !family.has_labels(&exposed.labels) {
-                kept.push(Kept { key: "metrics.drop_labels", metric: exposed.name });
+            if labelling == Labelling::Other {
+                self.declare_one(&mut Board { store, cause: no_event(now) }, *metric);
             }
         }
-        kept
+        anew
     }
 
     /// A family, to feed by itself.
@@ -59,12 +59,16 @@ impl Registered {
     /// Gives birth to the label sets that are there from the start, of the metrics that `source` feeds.
     pub(crate) fn declare(&self, board: &mut Board<'_>, feeds: impl Fn(Source) -> bool) {
         for metric in Metric::ALL.iter().filter(|metric| feeds(metric.row().source)) {
-            for values in metric.row().declared {
-                let series = self.resolve(board, *metric, values);
-                // A tracked gauge leaves once its last entry ended, which at the start none did.
-                if matches!(metric.row().source, Source::Tracker(_)) {
-                    board.store.hold(series);
-                }
+            self.declare_one(board, *metric);
+        }
+    }
+
+    fn declare_one(&self, board: &mut Board<'_>, metric: Metric) {
+        for values in metric.row().declared {
+            let series = self.resolve(board, metric, values);
+            // A tracked gauge leaves once its last entry ended, which at the start none did.
+            if matches!(metric.row().source, Source::Tracker(_)) {
+                board.store.hold(series);
             }
         }
     }
@@ -91,4 +95,9 @@ impl Registered {
         let series = self.resolve(board, metric, values);
         board.observe(series, value);
     }
+}
+
+/// The labels of a row that a configuration leaves out.
+pub(super) fn dropped(exposed: &ExposedMetric) -> Vec<&'static str> {
+    exposed.row.labels.iter().copied().filter(|label| !exposed.labels.contains(label)).collect()
 }

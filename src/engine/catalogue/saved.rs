@@ -1,15 +1,16 @@
 //! The catalogue as its twins, and from them.
 
+use std::sync::Arc;
+
 use super::Catalogue;
 use super::families::exposed;
-use super::registered::Registered;
+use super::registered::{Registered, dropped};
 use super::rows::Metric;
 use crate::engine::checkpoint::bytes::Damage;
 use crate::engine::checkpoint::head::{RecordedTwin, RowTwin, SlowQueryTwin};
 use crate::engine::checkpoint::trackers::TrackersTwin;
 use crate::engine::config::Config;
-use crate::engine::fact::Kept;
-use crate::engine::series::{FamilyId, Store};
+use crate::engine::series::{FamilyId, FamilySpec, Redeclared, Store};
 use crate::engine::time::Timestamp;
 
 /// What the catalogue keeps beside its trackers.
@@ -20,7 +21,7 @@ pub(in crate::engine) struct CatalogueState {
 
 impl Catalogue {
     /// The catalogue as it is now.
-    pub(in crate::engine) fn save(&self) -> (CatalogueState, TrackersTwin) {
+    pub(in crate::engine) fn save(&self, store: &Store) -> (CatalogueState, TrackersTwin) {
         let (worst, shown) = self.slow_queries.save();
         let trackers = TrackersTwin {
             jobs: self.jobs.save(),
@@ -32,10 +33,10 @@ impl Catalogue {
             alerts: self.alerts.save(),
             slow_queries: shown,
         };
-        (CatalogueState { recorded: self.recorded.save(), slow_queries: worst }, trackers)
+        (CatalogueState { recorded: self.recorded.save(store), slow_queries: worst }, trackers)
     }
 
-    /// Takes over what was saved; what metrics begin anew for another configuration is returned.
+    /// Takes over what was saved; the metrics that begin anew for another configuration are returned.
     ///
     /// # Errors
     /// What was saved contradicts itself.
@@ -45,7 +46,7 @@ impl Catalogue {
         (state, trackers): (CatalogueState, TrackersTwin),
         config: &Config,
         now: Timestamp,
-    ) -> Result<Vec<Kept>, Damage> {
+    ) -> Result<Vec<String>, Damage> {
         self.jobs.restore(trackers.jobs)?;
         self.workers.restore(trackers.workers)?;
         self.chunks.restore(trackers.chunks)?;
@@ -61,17 +62,17 @@ impl Catalogue {
 
 impl Registered {
     /// Which rows stand where in the store.
-    pub(in crate::engine) fn save(&self) -> Vec<RowTwin> {
+    pub(in crate::engine) fn save(&self, store: &Store) -> Vec<RowTwin> {
         let twin = |metric: &Metric| RowTwin {
             row: metric.row().name.into(),
             family: self.family(*metric).id().0,
-            labels: self.family(*metric).kept_labels().map(Into::into).collect(),
+            labels: self.family(*metric).kept_labels(store).map(Into::into).collect(),
         };
         Metric::ALL.iter().map(twin).collect()
     }
 
-    /// Registers every row over a store that was saved. A row finds its series again, whatever the namespace; one that
-    /// has other labels or buckets now begins anew.
+    /// Registers every row over a store that was saved. A row finds its series again, whatever the namespace; the metrics
+    /// that begin anew for other buckets are returned.
     ///
     /// # Errors
     /// What was saved contradicts itself.
@@ -80,9 +81,8 @@ impl Registered {
         config: &Config,
         saved: &[RowTwin],
         now: Timestamp,
-    ) -> Result<(Self, Vec<Kept>), Damage> {
+    ) -> Result<(Self, Vec<String>), Damage> {
         let mut fitting = Vec::new();
-        let mut anew = Vec::new();
         for twin in saved {
             let id = FamilyId(twin.family);
             if !store.is_own_family(id) {
@@ -91,26 +91,24 @@ impl Registered {
             let metric = Metric::ALL.iter().find(|metric| metric.row().name == twin.row.as_ref());
             let exposed = metric.map(|metric| exposed(metric.row(), config));
             let known = store.family(id);
-            let key = exposed.as_ref().and_then(|exposed| {
-                if known.metric_type != exposed.spec.metric_type {
-                    None
-                } else if !exposed.labels.iter().copied().eq(twin.labels.iter().map(AsRef::as_ref)) {
-                    Some("metrics.drop_labels")
-                } else if known.buckets != exposed.spec.buckets {
-                    Some("metrics.buckets")
-                } else {
-                    fitting.push((id, exposed.spec.clone()));
-                    None
-                }
-            });
-            anew.extend(key.map(|key| Kept { key, metric: known.exposed_name().into_owned() }));
-            if !fitting.iter().any(|(fits, _)| *fits == id) {
-                store.forget(id, now);
+            match exposed.filter(|exposed| exposed.spec.metric_type == known.metric_type) {
+                Some(exposed) => fitting.push((id, exposed, twin)),
+                None => store.forget(id, now),
             }
         }
-        for (id, spec) in fitting {
-            store.adopt(id, spec);
+        let mut anew = Vec::new();
+        for (id, exposed, twin) in fitting {
+            let labels = exposed.row.labels.iter().copied();
+            let before: Vec<&str> =
+                labels.filter(|label| !twin.labels.iter().any(|kept| kept.as_ref() == *label)).collect();
+            let buckets = Arc::clone(&store.family(id).buckets);
+            store.adopt(id, FamilySpec { buckets, ..exposed.spec.clone() });
+            store.leave_out(id, &before, now);
+            store.leave_out(id, &dropped(&exposed), now);
+            if store.redeclare(id, &exposed.spec, now) == Redeclared::BeginsAnew {
+                anew.push(exposed.name);
+            }
         }
-        Ok((Self::new(store, config), anew))
+        Ok((Self::new(store, config, now), anew))
     }
 }

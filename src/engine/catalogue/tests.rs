@@ -78,7 +78,7 @@ impl World {
     pub(super) fn new(settings: &BTreeMap<String, Value>) -> Self {
         let config = config(settings);
         let mut store = Store::new((&config.limits).into());
-        let registered = Registered::new(&mut store, &config);
+        let registered = Registered::new(&mut store, &config, instant(0.0));
         let mut catalogue = Catalogue::new(registered, &config);
         catalogue.refresh(&mut store, instant(0.0));
         Self {

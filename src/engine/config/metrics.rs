@@ -17,7 +17,7 @@ section! {
     MetricSettings {
         /// A glob on the name: `*` stands for any characters, `?` for one.
         pattern ("match"): String = KeyKind::Text, Required, Live;
-        /// Upper bounds of histogram buckets, rising, without `+Inf`; a histogram that has series keeps its own until the next start.
+        /// Upper bounds of histogram buckets, rising, without `+Inf`; a histogram that has series begins anew.
         buckets: Option<Arc<[f64]>> = KeyKind::List(&KeyKind::Number), Words("by unit"), Live;
         /// The type of a metric that MetricRecorded events bring; only `signalbox check` reads it.
         metric_type ("type"): Option<MetricType> = KeyKind::Word(&["counter", "gauge", "histogram"]), Words("by name"), Live;

@@ -323,9 +323,12 @@ impl History {
         }
     }
 
-    /// Keeps the past of series that have just left the store.
+    /// Keeps the past of series that have just left the store. A histogram only leaves because its buckets are others now,
+    /// by which the cells of its past cannot be read.
     pub(crate) fn retire(&mut self, removed: Vec<Removed>) {
-        for series in removed.into_iter().filter(|series| !self.timeline.left_out.contains(&series.family)) {
+        let is_kept =
+            |series: &Removed| series.cells.len() == 1 && !self.timeline.left_out.contains(&series.family);
+        for series in removed.into_iter().filter(is_kept) {
             self.timeline.gone.push(series);
         }
     }

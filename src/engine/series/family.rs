@@ -156,6 +156,8 @@ pub(super) struct Family {
     /// Overflow series that are there.
     pub(super) overflow_series: usize,
     pub(super) watched: bool,
+    /// Labels that its series are born without.
+    pub(super) left_out: Arc<[Arc<str>]>,
     rows: Vec<Page<Rows>>,
     holes: Vec<u32>,
     len: u32,
@@ -170,6 +172,7 @@ impl Family {
             live: 0,
             overflow_series: 0,
             watched: false,
+            left_out: Arc::default(),
             rows: Vec::new(),
             holes: Vec::new(),
             len: 0,

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::store::Marks;
-use super::{Buckets, FamilyId, FamilySpec, SeriesId, SeriesLimits, Store, Timestamp};
+use super::{FamilyId, SeriesId, SeriesLimits, Store, Timestamp};
 use crate::engine::metric::MetricType;
 
 /// Microseconds of one list.
@@ -80,21 +80,6 @@ impl Store {
         }
         self.frozen_families = None;
         self.schedule_family(family);
-    }
-
-    /// Takes over the texts, the time to leave and, where it has no series, the buckets of another declaration of a
-    /// family. Whether the buckets are as declared.
-    pub(crate) fn redeclare(&mut self, family: FamilyId, spec: &FamilySpec) -> Buckets {
-        let is_free = self.series_of(family).next().is_none();
-        self.set_stale_after(family, spec.stale_after);
-        let Some(known) = self.families.get_mut(family.0 as usize) else { return Buckets::AsDeclared };
-        let known = std::sync::Arc::make_mut(&mut known.spec);
-        known.help.clone_from(&spec.help);
-        known.unit.clone_from(&spec.unit);
-        if is_free {
-            known.buckets.clone_from(&spec.buckets);
-        }
-        if known.buckets == spec.buckets { Buckets::AsDeclared } else { Buckets::Kept }
     }
 
     /// Sets how many series there may be; those that are there stay.

@@ -20,6 +20,7 @@ mod names;
 mod overflow;
 mod page;
 pub mod recent;
+mod redeclare;
 mod saved;
 mod source;
 mod store;
@@ -41,6 +42,7 @@ pub(crate) use label_text::{
     is_legacy_label, is_legacy_metric, pairs, push_escaped, underscored_label, underscored_metric,
 };
 pub(crate) use overflow::OVERFLOW;
+pub(crate) use redeclare::{Labelling, Redeclared};
 pub(in crate::engine) use source::SeriesSource;
 pub use store::Store;
 
@@ -129,15 +131,6 @@ impl From<&LimitsConfig> for SeriesLimits {
     fn from(limits: &LimitsConfig) -> Self {
         Self { series: limits.series, series_per_metric: limits.series_per_metric }
     }
-}
-
-/// What became of the buckets of a family that was declared again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Buckets {
-    /// They are as declared.
-    AsDeclared,
-    /// The family has series, which keep theirs.
-    Kept,
 }
 
 /// Why a name cannot be registered.

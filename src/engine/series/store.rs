@@ -359,6 +359,15 @@ impl Store {
         self.bear(id, hash, Marks::default(), now).unwrap_or(NOWHERE)
     }
 
+    /// The series with these labels, which were there before: no limit keeps them away.
+    pub(super) fn bear_again(&mut self, id: FamilyId, labels: &[(&str, &str)], now: Timestamp) {
+        self.text.render(labels);
+        let hash = hash_of(&self.hashing, id, self.text.identity());
+        if self.find_text(id, hash).is_none() {
+            self.bear(id, hash, Marks::default(), now);
+        }
+    }
+
     fn overflow(&mut self, id: FamilyId, labels: &[(&str, &str)], now: Timestamp) -> SeriesId {
         let family_has = self.families.get(id.0 as usize).map_or(0, |family| family.overflow_series);
         let mut folded = super::overflow::labels_for(labels);

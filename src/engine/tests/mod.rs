@@ -355,9 +355,7 @@ evaluate: interval
     };
     let (config, found) = Config::parse(&source);
     assert_eq!(found, []);
-    let kept = engine.reconfigure(&config.unwrap().named("test"), at(2));
-    let kept: Vec<(&str, &str)> = kept.iter().map(|kept| (kept.key, kept.metric.as_str())).collect();
-    assert_eq!(kept, [("metrics.buckets", "wait_seconds")]);
+    assert_eq!(engine.reconfigure(&config.unwrap().named("test"), at(2)), ["wait_seconds"]);
     assert_eq!(engine.next_tick(), at(3));
     let again = recorded(1, "wait_seconds", "histogram");
     let refused = record(
@@ -376,8 +374,10 @@ evaluate: interval
     for line in [
         "# HELP wait_seconds Waits.",
         r#"late_seconds_bucket{le="1.0"} 0"#,
-        r#"wait_seconds_count{user="a"} 1"#,
+        r#"wait_seconds_count{user="a"} 0"#,
         "wait_seconds_count 1",
+        r#"wait_seconds_bucket{le="1.0"} 0"#,
+        "wait_seconds_sum 3",
         "signalbox_series_limit 7",
         r#"signalbox_events_duplicate_total{event_type="MetricRecorded",lane="core"} 1"#,
     ] {
@@ -387,6 +387,35 @@ evaluate: interval
         );
     }
     assert!(!text.lines().any(|line| line.starts_with("load{")), "{text}");
+}
+
+#[test]
+fn labels_dropped_by_a_reload_are_missing_from_then_on_and_sums_stay_exact() {
+    let source = diagnostic::Source {
+        name: "c.yaml".into(),
+        text: "metrics: [{match: queue_*, drop_labels: [priority, job_type]}]\n".into(),
+    };
+    let dropping = Config::parse(&source).0.unwrap().named("test");
+    let mut engine = engine_with_rules("groups: []");
+    apply(&mut engine, &[job_queued(1), job_queued(2)]);
+    let shown = |engine: &mut Engine, family: &str| -> Vec<String> {
+        let text = text(engine);
+        text.lines().filter(|line| line.starts_with(family)).map(str::to_owned).collect()
+    };
+    let before = [shown(&mut engine, "queue_depth{"), shown(&mut engine, "queue_jobs_queued_total{")];
+    assert_eq!(engine.reconfigure(&dropping, at(2)), Vec::<String>::new());
+    assert_eq!([shown(&mut engine, "queue_depth{"), shown(&mut engine, "queue_jobs_queued_total{")], before);
+    apply(&mut engine, &[job_queued(3)]);
+    let after = [
+        ("queue_depth{", r#"queue_depth{queue="q"} 1"#),
+        ("queue_jobs_queued_total{", r#"queue_jobs_queued_total{queue="q",submitter="api"} 1"#),
+    ];
+    for ((family, expected), before) in after.into_iter().zip(before) {
+        let now = shown(&mut engine, family);
+        assert!(before[0].ends_with(" 2"), "{before:?}");
+        assert!(now.len() == 2 && now.contains(&before[0]), "{now:?}");
+        assert!(now.iter().any(|line| line == expected), "{now:?}");
+    }
 }
 
 #[test]

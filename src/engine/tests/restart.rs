@@ -156,7 +156,7 @@ impl World {
     fn restarted(mut self, config: &Config) -> Self {
         let saved = SavedState::read(&self.engine.save(self.now).to_bytes()).unwrap();
         let (engine, anew) = Engine::restore(config, rule_set(RULES), saved, Ending::Clean).unwrap();
-        assert_eq!(anew, []);
+        assert_eq!(anew, Vec::<String>::new());
         self.engine = engine;
         self.engine.go_on(self.now);
         self

@@ -41,18 +41,17 @@ impl Board<'_> {
     }
 }
 
-/// A registered family with its label names, of which the configuration may have dropped some.
+/// A registered family with its label names, of which the store may leave some out.
 #[derive(Clone, Debug)]
 pub(crate) struct Family {
     id: FamilyId,
     labels: &'static [&'static str],
-    dropped: Box<[&'static str]>,
 }
 
 impl Family {
-    /// A family with `labels`, of which `dropped` are left out.
-    pub(crate) fn new(id: FamilyId, labels: &'static [&'static str], dropped: Vec<&'static str>) -> Self {
-        Self { id, labels, dropped: dropped.into() }
+    /// A family with `labels`.
+    pub(crate) fn new(id: FamilyId, labels: &'static [&'static str]) -> Self {
+        Self { id, labels }
     }
 
     /// Its place in the store.
@@ -60,22 +59,19 @@ impl Family {
         self.id
     }
 
-    /// Whether exactly these labels are kept.
-    pub(crate) fn has_labels(&self, labels: &[&str]) -> bool {
-        let kept = self.labels.iter().filter(|label| !self.dropped.contains(label));
-        kept.eq(labels.iter())
-    }
-
     /// The labels that are kept.
-    pub(crate) fn kept_labels(&self) -> impl Iterator<Item = &'static str> + '_ {
-        self.labels.iter().copied().filter(|label| !self.dropped.contains(label))
+    pub(crate) fn kept_labels<'a>(&'a self, store: &'a Store) -> impl Iterator<Item = &'static str> + 'a {
+        let left_out = store.left_out(self.id);
+        self.labels.iter().copied().filter(|label| !left_out.iter().any(|left| left.as_ref() == *label))
     }
 
     /// The series with these values, one for each label in the family's order, none empty.
     pub(crate) fn resolve(&self, board: &mut Board<'_>, values: &[&str]) -> SeriesId {
         let mut pairs = [("", ""); LABELS_MAX];
         let mut count = 0;
-        let kept = self.labels.iter().zip(values).filter(|(name, _)| !self.dropped.contains(name));
+        let left_out = board.store.left_out(self.id);
+        let is_kept = |name: &str| !left_out.iter().any(|left| left.as_ref() == name);
+        let kept = self.labels.iter().zip(values).filter(|(name, _)| is_kept(name));
         for (place, (name, value)) in pairs.iter_mut().zip(kept) {
             *place = (name, value);
             count += 1;

@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use crate::engine::checkpoint::Checkpoint;
 use crate::engine::config::Config;
-use crate::engine::fact::{Fact, Kept};
+use crate::engine::fact::Fact;
 use crate::engine::frozen::FrozenInstant;
 use crate::engine::rules::{AlertEvent, RuleSet, StoredAlerts};
 use crate::engine::wire::EventId;
@@ -64,7 +64,7 @@ pub(crate) struct Reload {
     /// The rules.
     pub(crate) rules: RuleSet,
     /// Told what metrics keep of the old configuration.
-    pub(crate) done: oneshot::Sender<Vec<Kept>>,
+    pub(crate) done: oneshot::Sender<Vec<String>>,
 }
 
 /// Why nothing can be read.
@@ -95,9 +95,9 @@ impl Mailbox {
         Ok(receiver)
     }
 
-    /// Puts rules, and a configuration where there is another one, in force; returns when they are, with what metrics
-    /// keep of the old configuration, or when the driver is gone.
-    pub(crate) async fn reload(&self, config: Option<Arc<Config>>, rules: RuleSet) -> Vec<Kept> {
+    /// Puts rules, and a configuration where there is another one, in force; returns when they are, with the
+    /// metrics that begin anew for it, or when the driver is gone.
+    pub(crate) async fn reload(&self, config: Option<Arc<Config>>, rules: RuleSet) -> Vec<String> {
         let (done, receiver) = oneshot::channel();
         self.command(Command::Reload(Box::new(Reload { config, rules, done })));
         // Without a driver nothing is in force at all.

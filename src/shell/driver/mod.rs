@@ -167,10 +167,10 @@ impl Driver {
             }
             Command::Reload(order) => {
                 let Reload { config, rules, done } = *order;
-                let kept = config.map(|config| self.engine.reconfigure(&config, now)).unwrap_or_default();
+                let anew = config.map(|config| self.engine.reconfigure(&config, now)).unwrap_or_default();
                 self.engine.replace_rules(rules, now);
                 // Who asked may have left.
-                let _ = done.send(kept);
+                let _ = done.send(anew);
             }
             Command::Confirmed(id) => {
                 self.engine.confirm(id, now);

@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::engine::catalogue::known_metrics;
 use crate::engine::config::{Changes, Config};
 use crate::engine::diagnostic::Diagnostic;
-use crate::engine::fact::{Fact, Kept, ReloadResult, RestartPending};
+use crate::engine::fact::{Fact, ReloadResult, RestartPending};
 
 use super::context::ShellContext;
 use super::nats::credentials::Credentials;
@@ -78,8 +78,6 @@ pub(crate) struct Reloader {
     started: Arc<Config>,
     /// The keys that wait for a restart.
     waiting: Vec<String>,
-    /// What metrics keep until the next start.
-    kept: Vec<Kept>,
     seen: Signature,
 }
 
@@ -94,7 +92,6 @@ impl Reloader {
             context,
             started,
             waiting: Vec::new(),
-            kept: Vec::new(),
             seen: Signature::default(),
         };
         reloader.seen = reloader.look();
@@ -160,13 +157,12 @@ impl Reloader {
             self.seen = self.look();
         }
         let load = self.files.load();
-        self.put_in_force(config.next.clone(), &load).await;
-        let report = report::write(&config, &load, &self.waiting, &self.kept);
-        report::log(&config, &load, &self.waiting, &self.kept);
+        let anew = self.put_in_force(config.next.clone(), &load).await;
+        let report = report::write(&config, &load, &self.waiting, &anew);
+        report::log(&config, &load, &self.waiting, &anew);
         tell(&self.context, &load);
         self.context.status.note_diagnostics(&report.shown);
-        let is_waiting = !self.waiting.is_empty() || !self.kept.is_empty();
-        let pending = if is_waiting { RestartPending::Yes } else { RestartPending::No };
+        let pending = if self.waiting.is_empty() { RestartPending::No } else { RestartPending::Yes };
         self.context.fact(Fact::RestartPending(pending));
         let result = if report.is_good { ReloadResult::Success } else { ReloadResult::Failure };
         self.context.fact(Fact::Reloaded(result));
@@ -190,17 +186,17 @@ impl Reloader {
         ConfigOutcome { diagnostics, next, changes, is_refused: false }
     }
 
-    /// Puts rules and configuration in force in one turn of the driver.
-    async fn put_in_force(&mut self, next: Option<Config>, load: &Load) {
+    /// Puts rules and configuration in force in one turn of the driver; yields the metrics that begin anew.
+    async fn put_in_force(&mut self, next: Option<Config>, load: &Load) -> Vec<String> {
         let next = next.map(Arc::new);
-        let kept = self.context.mailbox.reload(next.clone(), load.rules.clone()).await;
+        let anew = self.context.mailbox.reload(next.clone(), load.rules.clone()).await;
         if let Some(next) = next {
-            self.kept = kept;
             if let Some(source) = &self.source {
                 (source.applied)(&next);
             }
             self.context.config.put(next);
         }
+        anew
     }
 }
 

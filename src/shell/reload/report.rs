@@ -1,7 +1,6 @@
 //! What a reload did, for who asked, for the page and for the log.
 
 use crate::engine::diagnostic::{Diagnostic, Style, render};
-use crate::engine::fact::Kept;
 use crate::shell::rule_files::Load;
 
 use super::ConfigOutcome;
@@ -18,7 +17,12 @@ pub(crate) struct ReloadReport {
 }
 
 /// Writes what a reload did.
-pub(super) fn write(config: &ConfigOutcome, load: &Load, waiting: &[String], kept: &[Kept]) -> ReloadReport {
+pub(super) fn write(
+    config: &ConfigOutcome,
+    load: &Load,
+    waiting: &[String],
+    anew: &[String],
+) -> ReloadReport {
     let mut shown = render(&config.diagnostics, Style::Plain) + &load.text;
     if config.is_refused {
         shown += "The configuration is refused: the previous ones stay in force.\n";
@@ -29,20 +33,20 @@ pub(super) fn write(config: &ConfigOutcome, load: &Load, waiting: &[String], kep
     if !waiting.is_empty() {
         shown.extend(["Waiting for a restart: ", &waiting.join(", "), ".\n"]);
     }
-    for Kept { key, metric } in kept {
-        shown.extend(["Waiting for a restart: ", key, " of ", metric, ", which has series.\n"]);
-    }
     let mut text = shown.clone();
     let live = config.changes.live();
     if !live.is_empty() {
         text.extend(["Changed: ", &live.join(", "), ".\n"]);
+    }
+    if !anew.is_empty() {
+        text.extend(["Begun anew with other buckets: ", &anew.join(", "), ".\n"]);
     }
     text.extend([&load.count().to_string(), " rules of ", &load.files.to_string(), " files are in force.\n"]);
     ReloadReport { is_good: load.is_good && !config.is_refused, text, shown }
 }
 
 /// Says the same in the log; what rules came to is said where they are loaded.
-pub(super) fn log(config: &ConfigOutcome, load: &Load, waiting: &[String], kept: &[Kept]) {
+pub(super) fn log(config: &ConfigOutcome, load: &Load, waiting: &[String], anew: &[String]) {
     for finding in config.diagnostics.iter().map(Diagnostic::summary) {
         tracing::warn!(finding, "configuration");
     }
@@ -59,12 +63,8 @@ pub(super) fn log(config: &ConfigOutcome, load: &Load, waiting: &[String], kept:
     if !waiting.is_empty() {
         tracing::warn!(keys = waiting.join(", "), "changed keys of the configuration wait for a restart");
     }
-    for kept in kept {
-        tracing::warn!(
-            key = kept.key,
-            metric = kept.metric,
-            "a changed key waits for a restart: the metric has series"
-        );
+    if !anew.is_empty() {
+        tracing::info!(metrics = anew.join(", "), "metrics begin anew with other buckets");
     }
 }
 
@@ -84,18 +84,19 @@ mod tests {
     fn a_reload_says_what_changed_and_what_is_in_force() {
         let other = Config { park_after: Some(std::time::Duration::from_secs(9)), ..Config::default() };
         let config = ConfigOutcome { changes: Config::default().changes(&other), ..ConfigOutcome::default() };
-        let report = write(&config, &load(""), &[], &[]);
-        assert_eq!(report.text, "Changed: park_after.\n0 rules of 2 files are in force.\n");
+        let report = write(&config, &load(""), &[], &["wait_seconds".to_owned()]);
+        assert_eq!(
+            report.text,
+            "Changed: park_after.\nBegun anew with other buckets: wait_seconds.\n0 rules of 2 files are in force.\n"
+        );
         assert_eq!((report.is_good, report.shown.as_str()), (true, ""));
     }
 
     #[test]
     fn what_waits_for_a_restart_stays_on_the_page() {
         let waiting = ["listen".to_owned(), "nats.url".to_owned()];
-        let kept = [Kept { key: "metrics.buckets", metric: "wait_seconds".to_owned() }];
-        let report = write(&ConfigOutcome::default(), &load(""), &waiting, &kept);
-        let shown = "Waiting for a restart: listen, nats.url.\n\
-                     Waiting for a restart: metrics.buckets of wait_seconds, which has series.\n";
+        let report = write(&ConfigOutcome::default(), &load(""), &waiting, &[]);
+        let shown = "Waiting for a restart: listen, nats.url.\n";
         assert_eq!(report.shown, shown);
         assert_eq!(report.text, format!("{shown}0 rules of 2 files are in force.\n"));
         assert!(report.is_good);

@@ -76,12 +76,8 @@ fn go_on(
             let age = now.since(saved);
             let position = engine.position().map_or(0, |position| position.sequence);
             tracing::info!(?age, ?ending, position, "going on from the state");
-            for kept in anew {
-                tracing::warn!(
-                    metric = kept.metric,
-                    key = kept.key,
-                    "begins anew: the configuration has it otherwise now"
-                );
+            for metric in anew {
+                tracing::warn!(metric, "begins anew: the configuration has other buckets for it now");
             }
             Some(engine)
         }

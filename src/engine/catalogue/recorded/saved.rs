@@ -2,17 +2,16 @@
 
 use std::sync::Arc;
 
-use super::{Recorded, RecordedFamily, choose, spec_of};
+use super::{Recorded, RecordedFamily};
 use crate::engine::checkpoint::bytes::Damage;
 use crate::engine::checkpoint::head::{RecordedFamilyTwin, RecordedTwin};
 use crate::engine::config::{Config, NameScheme};
-use crate::engine::fact::Kept;
-use crate::engine::series::{FamilyId, SeriesId, Store};
+use crate::engine::series::{FamilyId, Store};
 use crate::engine::time::Timestamp;
 
 impl Recorded {
     /// The names as they are now.
-    pub(in crate::engine::catalogue) fn save(&self) -> RecordedTwin {
+    pub(in crate::engine::catalogue) fn save(&self, store: &Store) -> RecordedTwin {
         let mut names: Vec<&Arc<str>> = self.families.keys().collect();
         names.sort();
         let twin = |name: &Arc<str>| {
@@ -21,7 +20,7 @@ impl Recorded {
                 name: Arc::clone(name),
                 family: family.id.0,
                 written: Arc::clone(&family.written),
-                dropped: family.dropped.to_vec(),
+                dropped: store.left_out(family.id).iter().map(ToString::to_string).collect(),
             })
         };
         RecordedTwin {
@@ -34,8 +33,8 @@ impl Recorded {
         }
     }
 
-    /// Takes over the names that were saved. A metric that has other labels or buckets in this configuration begins
-    /// anew; which ones do is returned.
+    /// Takes over the names that were saved, as this configuration has them; the metrics that begin anew for it are
+    /// returned.
     ///
     /// # Errors
     /// What was saved contradicts itself.
@@ -45,44 +44,20 @@ impl Recorded {
         twin: RecordedTwin,
         config: &Config,
         now: Timestamp,
-    ) -> Result<Vec<Kept>, Damage> {
+    ) -> Result<Vec<String>, Damage> {
         self.config.names = if twin.utf8 == 0 { NameScheme::Underscores } else { NameScheme::Utf8 };
         self.named_before = twin.named_before.into_iter().collect();
-        let mut anew = Vec::new();
         for saved in twin.families {
             let id = FamilyId(saved.family);
             if !store.is_recorded_family(id) {
                 return Err(Damage("a name that an event brought has no metric"));
             }
+            store.leave_out(id, &saved.dropped, now);
             let known = store.family(id);
-            let metric_type = known.metric_type;
-            let name: Arc<str> = Arc::from(known.exposed_name());
-            let wanted = choose(config, &[&saved.name], metric_type).drop_labels;
-            let key = if wanted != saved.dropped {
-                Some("metrics.drop_labels")
-            } else if known.buckets != spec_of(config, &saved.name, metric_type).buckets {
-                Some("metrics.buckets")
-            } else {
-                None
-            };
-            if let Some(key) = key {
-                anew.push(Kept { key, metric: name.to_string() });
-                let series: Vec<SeriesId> = store.series_of(id).collect();
-                for series in series {
-                    store.remove(series, now);
-                }
-            }
-            let family = RecordedFamily {
-                id,
-                metric_type,
-                name,
-                written: saved.written,
-                dropped: saved.dropped.into(),
-            };
+            let (metric_type, name) = (known.metric_type, Arc::from(known.exposed_name()));
+            let family = RecordedFamily { id, metric_type, name, written: saved.written };
             self.families.insert(saved.name, family);
         }
-        // Everything that does not fit has no series by now, so nothing is kept back.
-        self.configure(store, config);
-        Ok(anew)
+        Ok(self.configure(store, config, now))
     }
 }
