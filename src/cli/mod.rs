@@ -7,6 +7,7 @@
     reason = "the commands are where files, clocks and the environment are met"
 )]
 
+mod ask;
 mod check;
 mod config_file;
 mod dashboards;
@@ -17,6 +18,7 @@ mod health;
 mod instant;
 mod json;
 mod logs;
+mod lsp;
 mod markup;
 mod playback;
 mod query;
@@ -85,6 +87,8 @@ enum Command {
     Schema(schema::Arguments),
     /// Writes the shipped dashboards for Grafana from their source, or says whether those on disk are current.
     Dashboards(dashboards::Arguments),
+    /// A language server for rule files, rule tests and configurations, on standard input and output.
+    Lsp(lsp::Arguments),
     /// Asks a running sidecar whether it is healthy; for container health checks.
     Health(health::Arguments),
 }
@@ -126,6 +130,7 @@ pub fn main() -> ExitCode {
         Command::Rules(RulesCommand::Export(arguments)) => export::run(&arguments, &mut terminal),
         Command::Schema(arguments) => schema::run(&arguments, &mut terminal),
         Command::Dashboards(arguments) => dashboards::run(&arguments, &mut terminal),
+        Command::Lsp(arguments) => lsp::run(&arguments),
         Command::Health(arguments) => health::run(&arguments, &mut terminal),
     };
     terminal.exit(result)

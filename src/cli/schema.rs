@@ -3,6 +3,8 @@
 mod asyncapi;
 mod rules;
 
+pub(super) use rules::FILE as RULE_FILE_KEYS;
+
 use std::path::PathBuf;
 
 use clap::Subcommand;

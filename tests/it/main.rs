@@ -25,6 +25,7 @@ mod faults;
 mod http;
 mod kinds;
 mod lanes;
+mod lsp;
 mod outbox;
 mod outside;
 mod page;

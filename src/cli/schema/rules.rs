@@ -5,7 +5,7 @@ use crate::engine::yaml::keys::{Key, KeyDefault, KeyKind, Zero, key};
 const SPAN: KeyKind = KeyKind::Duration(Zero::Allowed);
 
 /// A rule file.
-pub(super) const FILE: &[Key] = &[key(
+pub(in crate::cli) const FILE: &[Key] = &[key(
     "groups",
     KeyKind::List(&KeyKind::Section(GROUP)),
     KeyDefault::Nothing,

@@ -6,7 +6,7 @@ use crate::engine::yaml::keys::{Key, KeyDefault, KeyKind, Zero, key};
 const SPAN: KeyKind = KeyKind::Duration(Zero::Allowed);
 
 /// The top level.
-pub(super) const FILE: &[Key] = &[
+pub(in crate::cli) const FILE: &[Key] = &[
     key(
         "rule_files",
         KeyKind::List(&KeyKind::Text),

@@ -17,10 +17,12 @@ use super::rule_files;
 use super::terminal::Terminal;
 use super::{CommandOutcome, config_file, sources};
 use crate::engine::config::Config;
-use crate::engine::diagnostic::{self, Style};
+use crate::engine::diagnostic::{self, Diagnostic, Source, Style};
 use crate::engine::rules::RuleSet;
 use file::TestFile;
 use report::FileResult;
+
+pub(super) use keys::FILE as TEST_KEYS;
 
 /// What to run.
 #[derive(Args)]
@@ -70,6 +72,11 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Res
     Ok(if is_good { CommandOutcome::Fine } else { CommandOutcome::Findings })
 }
 
+/// What is wrong with a test file that lies at `path`, nothing run.
+pub(super) fn findings_of_test(source: &Source, path: &Path) -> Vec<Diagnostic> {
+    file::read(source, path).err().unwrap_or_default()
+}
+
 fn run_file(path: &Path, config: &Config) -> anyhow::Result<FileResult> {
     let source = sources::read(path)?;
     let mut result = FileResult { name: path.display().to_string(), fault: None, tests: Vec::new() };
@@ -102,7 +109,7 @@ fn run_file(path: &Path, config: &Config) -> anyhow::Result<FileResult> {
 }
 
 /// The rules of a test file, in the order it wants; warnings are for `signalbox check`.
-fn rules(tests: &TestFile, config: &Config) -> Result<RuleSet, Vec<diagnostic::Diagnostic>> {
+fn rules(tests: &TestFile, config: &Config) -> Result<RuleSet, Vec<Diagnostic>> {
     let mut rules = rule_files::load_for_test(&tests.rule_files, config)?;
     let place = |name: &str| {
         tests.group_order.iter().position(|known| known == name).unwrap_or(tests.group_order.len())

@@ -94,6 +94,16 @@ impl KnownMetrics {
         self.families.is_empty()
     }
 
+    /// Every metric that is known by its name, a counter's with `_total`, with its type, sorted.
+    pub(crate) fn names(&self) -> impl Iterator<Item = (&str, MetricType)> {
+        self.families.iter().map(|(name, metric)| (name.as_str(), metric.metric_type))
+    }
+
+    /// The name without the namespace in front, where it has it.
+    pub(crate) fn without_namespace<'n>(&self, name: &'n str) -> Option<&'n str> {
+        name.strip_prefix(self.namespace.as_str())?.strip_prefix('_')
+    }
+
     /// The metric of a sample or family name.
     pub(crate) fn find(&self, name: &str) -> Option<Found<'_>> {
         if let Some(metric) = self.family(name) {

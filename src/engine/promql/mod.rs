@@ -11,6 +11,7 @@ pub mod inspect;
 mod lexer;
 mod operators;
 pub mod parse;
+pub(crate) mod place;
 mod print;
 pub mod series_notation;
 pub mod storage;

@@ -23,6 +23,9 @@ use crate::engine::diagnostic::{Diagnostic, Severity, Source};
 use crate::engine::yaml::{Findings, Text};
 use twins::Twins;
 
+pub(crate) use group::is_plain_metric;
+pub(crate) use stat::STATS;
+
 #[cfg(test)]
 pub(crate) use {group::KEYS as GROUP_KEYS, rule::KEYS as RULE_KEYS};
 

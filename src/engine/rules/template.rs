@@ -42,6 +42,11 @@ use value::Data;
 pub(crate) use budget::{EVALUATION_STEPS_MAX, EXPANSION_STEPS_MAX};
 pub(crate) use error::{ExpandError, Problem, SyntaxError};
 
+/// The names of every function, Go's own and Prometheus'.
+pub(crate) fn function_names() -> impl Iterator<Item = &'static str> {
+    functions::all().map(|function| function.name)
+}
+
 /// Bytes one expanded template may have.
 pub(crate) const TEXT_BYTES_MAX: usize = 64 << 10;
 

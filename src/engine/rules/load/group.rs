@@ -164,7 +164,7 @@ pub(super) fn is_plain_label(name: &str) -> bool {
 }
 
 /// Whether a metric name can stand outside braces in PromQL.
-pub(super) fn is_plain_metric(name: &str) -> bool {
+pub(crate) fn is_plain_metric(name: &str) -> bool {
     let mut characters = name.bytes();
     characters.next().is_some_and(|first| first.is_ascii_alphabetic() || matches!(first, b'_' | b':'))
         && characters.all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b':'))

@@ -16,7 +16,7 @@ use crate::engine::yaml::{Node, Value};
 const KEYS: [&str; 4] = ["stat", "window", "where", "by"];
 
 /// The statistics beside the percentiles.
-const STATS: [&str; 8] = ["last", "rate", "increase", "avg", "min", "max", "sum", "count"];
+pub(crate) const STATS: [&str; 8] = ["last", "rate", "increase", "avg", "min", "max", "sum", "count"];
 
 /// Says that the keys of `metric` mean nothing beside `expr`.
 pub(super) fn refuse_keys(fields: &Fields<'_>, findings: &mut Findings<'_>) {

@@ -115,7 +115,7 @@ impl Function {
     }
 }
 
-fn all() -> impl Iterator<Item = &'static Function> {
+pub(super) fn all() -> impl Iterator<Item = &'static Function> {
     builtins::TABLE.iter().chain(prometheus::TABLE)
 }
 

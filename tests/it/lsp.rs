@@ -1,0 +1,334 @@
+//! The language server, driven over its standard input and output by a client that knows nothing of its types. Each
+//! file in `tests/lsp` is a case: files with a cursor, what is asked there, and what must come.
+//!
+//! `UPDATE_LSP_CASES=1` writes what came into the cases; read the difference before committing it.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use serde_json::{Value, json};
+
+/// An editor: a process of the server, and what it has told.
+struct Editor {
+    child: Child,
+    to: ChildStdin,
+    from: BufReader<ChildStdout>,
+    root: PathBuf,
+    last: i64,
+    /// What was last said to be wrong with each file.
+    findings: BTreeMap<String, Value>,
+}
+
+impl Editor {
+    fn start(root: &Path, arguments: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_signalbox"))
+            .arg("lsp")
+            .args(arguments)
+            .current_dir(root)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let to = child.stdin.take().unwrap();
+        let from = BufReader::new(child.stdout.take().unwrap());
+        let root = root.to_owned();
+        let mut editor = Self { child, to, from, root, last: 0, findings: BTreeMap::new() };
+        let params = json!({"processId": null, "rootUri": editor.uri(""), "capabilities": {}});
+        let answer = editor.ask("initialize", &params);
+        assert_eq!(answer["capabilities"]["positionEncoding"], "utf-16", "{answer}");
+        editor.tell("initialized", &json!({}));
+        editor
+    }
+
+    fn uri(&self, name: &str) -> String {
+        let path = self.root.join(name);
+        format!("file://{}", path.display().to_string().trim_end_matches('/'))
+    }
+
+    fn send(&mut self, message: &Value) {
+        let text = message.to_string();
+        write!(self.to, "Content-Length: {}\r\n\r\n{text}", text.len()).unwrap();
+        self.to.flush().unwrap();
+    }
+
+    fn tell(&mut self, method: &str, params: &Value) {
+        self.send(&json!({"jsonrpc": "2.0", "method": method, "params": params}));
+    }
+
+    fn ask(&mut self, method: &str, params: &Value) -> Value {
+        self.last += 1;
+        let id = self.last;
+        self.send(&json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}));
+        loop {
+            let message = self.receive();
+            if message["id"] == id {
+                return match message.get("error") {
+                    Some(error) => json!({"error": error["message"]}),
+                    None => message["result"].clone(),
+                };
+            }
+        }
+    }
+
+    fn receive(&mut self) -> Value {
+        let mut length = 0;
+        loop {
+            let mut line = String::new();
+            assert_ne!(self.from.read_line(&mut line).unwrap(), 0, "the server ended");
+            if let Some(text) = line.strip_prefix("Content-Length: ") {
+                length = text.trim().parse().unwrap();
+            }
+            if line == "\r\n" {
+                break;
+            }
+        }
+        let mut body = vec![0; length];
+        self.from.read_exact(&mut body).unwrap();
+        let message: Value = serde_json::from_slice(&body).unwrap();
+        if message["method"] == "textDocument/publishDiagnostics" {
+            let params = &message["params"];
+            self.findings.insert(params["uri"].as_str().unwrap().to_owned(), params["diagnostics"].clone());
+        }
+        message
+    }
+
+    /// Opens a file, and waits until the server said what is wrong with it.
+    fn open(&mut self, name: &str, text: &str) {
+        let uri = self.uri(name);
+        let item = json!({"uri": uri, "languageId": "yaml", "version": 1, "text": text});
+        self.tell("textDocument/didOpen", &json!({"textDocument": item}));
+        self.findings.remove(&uri);
+        while !self.findings.contains_key(&uri) {
+            self.receive();
+        }
+    }
+
+    fn end(mut self) {
+        assert_eq!(self.ask("shutdown", &Value::Null), Value::Null);
+        self.tell("exit", &Value::Null);
+        assert!(self.child.wait().unwrap().success());
+    }
+}
+
+impl Drop for Editor {
+    fn drop(&mut self) {
+        // A test that failed leaves no process behind.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A part of a case: a file (`== name`) or a question (`?? question`), with the lines below it.
+struct Part {
+    head: String,
+    lines: String,
+}
+
+fn parts(text: &str) -> Vec<Part> {
+    let mut parts: Vec<Part> = Vec::new();
+    for line in text.lines() {
+        if line.starts_with("== ") || line.starts_with("?? ") {
+            parts.push(Part { head: line.to_owned(), lines: String::new() });
+        } else if let Some(part) = parts.last_mut() {
+            part.lines.push_str(line);
+            part.lines.push('\n');
+        }
+    }
+    parts
+}
+
+/// A file's text without the marks `⟨1⟩`, and where each of them stood: line and UTF-16 column.
+fn unmarked(text: &str) -> (String, BTreeMap<String, (usize, usize)>) {
+    let (mut plain, mut marks, mut rest) = (String::new(), BTreeMap::new(), text);
+    while let Some((before, after)) = rest.split_once('⟨') {
+        let (name, after) = after.split_once('⟩').unwrap();
+        plain.push_str(before);
+        let line = plain.matches('\n').count();
+        let column = plain.rsplit('\n').next().unwrap().encode_utf16().count();
+        marks.insert(name.to_owned(), (line, column));
+        rest = after;
+    }
+    plain.push_str(rest);
+    (plain, marks)
+}
+
+/// The server at work on the files of one case.
+struct World {
+    editor: Editor,
+    texts: BTreeMap<String, String>,
+    /// Each mark with its file and place.
+    marks: BTreeMap<String, (String, (usize, usize))>,
+}
+
+impl World {
+    fn place(&self, mark: &str) -> Value {
+        let (name, (line, character)) =
+            self.marks.get(mark).unwrap_or_else(|| panic!("the case has no mark {mark}"));
+        json!({
+            "textDocument": {"uri": self.editor.uri(name)},
+            "position": {"line": line, "character": character},
+        })
+    }
+
+    fn name_of(&self, uri: &Value) -> String {
+        uri.as_str().unwrap().replace(&format!("{}/", self.editor.uri("")), "")
+    }
+
+    fn shown_place(&self, uri: &Value, range: &Value) -> String {
+        let point = |point: &Value| {
+            format!("{}:{}", point["line"].as_u64().unwrap() + 1, point["character"].as_u64().unwrap() + 1)
+        };
+        format!("{}:{}-{}", self.name_of(uri), point(&range["start"]), point(&range["end"]))
+    }
+
+    /// What came to a question, as the case has it.
+    fn answer(&mut self, question: &str) -> String {
+        let (what, mark) = question.split_once(' ').unwrap_or((question, ""));
+        let mut out = String::new();
+        match what {
+            "findings" => {
+                let uri = self.editor.uri(mark);
+                for finding in self.editor.findings[&uri].as_array().unwrap() {
+                    let place = self.shown_place(&json!(uri), &finding["range"]);
+                    let (code, text) = (&finding["code"], finding["message"].as_str().unwrap());
+                    writeln!(out, "{place} {} {}", code.as_str().unwrap(), text.replace('\n', " | "))
+                        .unwrap();
+                }
+            }
+            "complete" => {
+                let place = self.place(mark);
+                let answer = self.editor.ask("textDocument/completion", &place);
+                for item in answer["items"].as_array().unwrap() {
+                    let edit = item["textEdit"]["newText"].as_str().unwrap();
+                    let detail = item["detail"].as_str().unwrap_or_default();
+                    writeln!(out, "{}", format!("{edit:?} {detail}").trim_end()).unwrap();
+                }
+            }
+            "hover" => {
+                let place = self.place(mark);
+                let answer = self.editor.ask("textDocument/hover", &place);
+                writeln!(out, "{}", answer["contents"]["value"].as_str().unwrap_or("nothing")).unwrap();
+            }
+            "definition" | "references" => {
+                let mut place = self.place(mark);
+                place["context"] = json!({"includeDeclaration": true});
+                let answer = self.editor.ask(&format!("textDocument/{what}"), &place);
+                for found in answer.as_array().unwrap() {
+                    writeln!(out, "{}", self.shown_place(&found["uri"], &found["range"])).unwrap();
+                }
+            }
+            "rename" | "format" | "fix" => out = self.edit(what, mark),
+            "symbols" => {
+                let uri = self.editor.uri(mark);
+                let asked = json!({"textDocument": {"uri": uri}});
+                let answer = self.editor.ask("textDocument/documentSymbol", &asked);
+                for symbol in answer.as_array().unwrap() {
+                    writeln!(out, "{}", symbol["name"].as_str().unwrap()).unwrap();
+                }
+            }
+            other => panic!("no such question: {other}"),
+        }
+        out
+    }
+
+    /// What comes where an edit is asked for.
+    fn edit(&mut self, what: &str, mark: &str) -> String {
+        let mut out = String::new();
+        match what {
+            "rename" => {
+                let (mark, name) = mark.split_once(' ').unwrap();
+                let mut place = self.place(mark);
+                place["newName"] = json!(name);
+                let answer = self.editor.ask("textDocument/rename", &place);
+                if let Some(error) = answer.get("error") {
+                    writeln!(out, "{}", error.as_str().unwrap()).unwrap();
+                }
+                out.push_str(&self.edits(&answer["changes"]));
+            }
+            "format" => {
+                let uri = self.editor.uri(mark);
+                let options = json!({"tabSize": 2, "insertSpaces": true});
+                let asked = json!({"textDocument": {"uri": uri}, "options": options});
+                let answer = self.editor.ask("textDocument/formatting", &asked);
+                for edit in answer.as_array().unwrap() {
+                    out.push_str(edit["newText"].as_str().unwrap());
+                }
+            }
+            _ => {
+                let mut place = self.place(mark);
+                let point = place["position"].take();
+                place["range"] = json!({"start": point, "end": point});
+                place["context"] = json!({"diagnostics": []});
+                let answer = self.editor.ask("textDocument/codeAction", &place);
+                for action in answer.as_array().unwrap() {
+                    writeln!(out, "{}", action["title"].as_str().unwrap()).unwrap();
+                    out.push_str(&self.edits(&action["edit"]["changes"]));
+                }
+            }
+        }
+        out
+    }
+
+    /// Each edit with its place and the text it puts there.
+    fn edits(&self, changes: &Value) -> String {
+        let mut lines = Vec::new();
+        for (uri, edits) in changes.as_object().into_iter().flatten() {
+            for edit in edits.as_array().unwrap() {
+                let place = self.shown_place(&json!(uri), &edit["range"]);
+                lines.push(format!("  {place} {:?}\n", edit["newText"].as_str().unwrap()));
+            }
+        }
+        lines.sort();
+        lines.concat()
+    }
+}
+
+fn run_case(path: &Path) -> String {
+    let text = std::fs::read_to_string(path).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().canonicalize().unwrap();
+    let (mut texts, mut marks) = (BTreeMap::new(), BTreeMap::new());
+    let parts = parts(&text);
+    for part in parts.iter().filter(|part| part.head.starts_with("== ")) {
+        let name = part.head[3..].to_owned();
+        let (plain, found) = unmarked(&part.lines);
+        marks.extend(found.into_iter().map(|(mark, place)| (mark, (name.clone(), place))));
+        let file = root.join(&name);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, &plain).unwrap();
+        texts.insert(name, plain);
+    }
+    let mut world = World { editor: Editor::start(&root, &[]), texts, marks };
+    for (name, text) in world.texts.clone() {
+        world.editor.open(&name, &text);
+    }
+    let mut out = String::new();
+    for part in parts {
+        writeln!(out, "{}", part.head).unwrap();
+        match part.head.strip_prefix("?? ") {
+            Some(question) => out.push_str(&world.answer(question)),
+            None => out.push_str(&part.lines),
+        }
+    }
+    world.editor.end();
+    out
+}
+
+#[test]
+fn every_case_of_the_language_server_is_answered_as_written() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lsp");
+    let mut paths: Vec<PathBuf> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    assert!(!paths.is_empty());
+    for path in paths {
+        let came = run_case(&path);
+        if std::env::var_os("UPDATE_LSP_CASES").is_some() {
+            std::fs::write(&path, &came).unwrap();
+        }
+        assert_eq!(came, std::fs::read_to_string(&path).unwrap(), "{}", path.display());
+    }
+}
