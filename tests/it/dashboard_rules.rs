@@ -259,12 +259,12 @@ fn lines_of_thresholds_are_drawn_where_rules_are_named_and_lead_to_them() {
 fn grafana_is_provisioned_with_all_of_them_and_both_sources() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap();
-    let provider = read("deploy/grafana/provisioning/dashboards/dashboards.yaml");
+    let provider = read("deploy/compose/grafana/provisioning/dashboards/dashboards.yaml");
     let compose = read("compose.yaml");
     // The folder of the provider is where compose mounts ours.
     let folder = provider.split("path: ").nth(1).unwrap().split(['}', '\n']).next().unwrap();
     assert!(compose.contains(&format!("./dashboards:{folder}:ro")), "{folder}");
-    let sources = read("deploy/grafana/provisioning/datasources/datasources.yaml");
+    let sources = read("deploy/compose/grafana/provisioning/datasources/datasources.yaml");
     assert_eq!(sources.matches("type: prometheus").count(), 2, "{sources}");
     assert!(
         sources.contains("isDefault: true") && sources.matches("timeInterval: 5s").count() == 2,
