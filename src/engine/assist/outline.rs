@@ -261,6 +261,14 @@ mod tests {
     }
 
     #[test]
+    fn deep_brackets_end_nothing() {
+        for text in ["[".repeat(100_000), "{a: ".repeat(100_000), format!("a: {}", "[{".repeat(50_000))] {
+            let outline = Outline::of(&text);
+            assert!(outline.path(outline.place(&text, 150).entry).len() <= 151);
+        }
+    }
+
+    #[test]
     fn no_text_is_refused_and_every_byte_has_a_place() {
         let text = "a: {b: [1, \"2\n- c: |\n  x\n{[}]:,'\"\n  - - d:\n\t? e\n: f: {g";
         for end in 0..=text.len() {

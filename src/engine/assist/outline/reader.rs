@@ -4,8 +4,13 @@ use std::ops::Range;
 
 use super::{Brackets, Entry, Kind, Line, Outline};
 
+/// Brackets inside brackets that are looked into; what is deeper is text. YAML's reader refuses such a file anyway.
+const DEPTH_MAX: usize = 100;
+
 /// A file that is read.
 pub(super) struct Reader<'t> {
+    /// Brackets that are open.
+    depth: usize,
     text: &'t str,
     at: usize,
     open: Option<usize>,
@@ -15,7 +20,7 @@ pub(super) struct Reader<'t> {
 impl<'t> Reader<'t> {
     /// Nothing of the text is read yet.
     pub(super) fn new(text: &'t str) -> Self {
-        Self { text, at: 0, open: None, outline: Outline::default() }
+        Self { depth: 0, text, at: 0, open: None, outline: Outline::default() }
     }
 
     /// Reads all of it.
@@ -213,6 +218,7 @@ impl<'t> Reader<'t> {
     /// Reads brackets up to behind the one that closes them.
     fn brackets(&mut self, at: usize, owner: Option<usize>) -> usize {
         let opening = self.byte(at).unwrap_or(b'{');
+        self.depth += 1;
         let place = self.outline.brackets.len();
         self.outline.brackets.push(Brackets { owner, span: at..at, opening });
         let mut at = at + 1;
@@ -227,6 +233,7 @@ impl<'t> Reader<'t> {
         if let Some(brackets) = self.outline.brackets.get_mut(place) {
             brackets.span.end = close;
         }
+        self.depth -= 1;
         (close + 1).min(self.text.len())
     }
 
@@ -303,7 +310,7 @@ impl<'t> Reader<'t> {
 
     fn bracketed_value(&mut self, at: usize, number: usize) -> usize {
         let (value, end) = match self.byte(at) {
-            Some(b'{' | b'[') => (at..at, self.brackets(at, Some(number))),
+            Some(b'{' | b'[') if self.depth < DEPTH_MAX => (at..at, self.brackets(at, Some(number))),
             Some(b'"' | b'\'') => {
                 let close = self.quote_end(at, self.text.len()).unwrap_or(self.line_end(at));
                 (at + 1..close.saturating_sub(1).max(at + 1), close)
