@@ -6,7 +6,8 @@ use super::Catalogue;
 use super::families::exposed;
 use super::registered::{Registered, dropped};
 use super::rows::Metric;
-use crate::engine::checkpoint::bytes::Damage;
+use crate::engine::checkpoint::Part;
+use crate::engine::checkpoint::bytes::{Damage, Writer};
 use crate::engine::checkpoint::head::{RecordedTwin, RowTwin, SlowQueryTwin};
 use crate::engine::checkpoint::trackers::TrackersTwin;
 use crate::engine::config::Config;
@@ -19,20 +20,31 @@ pub(in crate::engine) struct CatalogueState {
     pub(in crate::engine) slow_queries: Vec<SlowQueryTwin>,
 }
 
+/// The trackers at one instant, in the order of [`TrackersTwin`], to be written elsewhere.
+pub(in crate::engine) struct SavedTrackers(Vec<Box<dyn Part>>);
+
+impl Part for SavedTrackers {
+    fn append(&self, out: &mut Writer) {
+        for tracker in &self.0 {
+            tracker.append(out);
+        }
+    }
+}
+
 impl Catalogue {
     /// The catalogue as it is now.
-    pub(in crate::engine) fn save(&self, store: &Store) -> (CatalogueState, TrackersTwin) {
+    pub(in crate::engine) fn save(&mut self, store: &Store) -> (CatalogueState, SavedTrackers) {
         let (worst, shown) = self.slow_queries.save();
-        let trackers = TrackersTwin {
-            jobs: self.jobs.save(),
-            workers: self.workers.save(),
-            chunks: self.chunks.save(),
-            files: self.files.save(),
-            cache: self.cache.save(),
-            warmers: self.warmers.save(),
-            alerts: self.alerts.save(),
-            slow_queries: shown,
-        };
+        let trackers = SavedTrackers(vec![
+            Box::new(self.jobs.save()),
+            Box::new(self.workers.save()),
+            Box::new(self.chunks.save()),
+            Box::new(self.files.save()),
+            Box::new(self.cache.save()),
+            Box::new(self.warmers.save()),
+            Box::new(self.alerts.save()),
+            Box::new(shown),
+        ]);
         (CatalogueState { recorded: self.recorded.save(store), slow_queries: worst }, trackers)
     }
 

@@ -18,7 +18,7 @@ mod label_text;
 mod lifetime;
 mod names;
 mod overflow;
-mod page;
+pub(in crate::engine) mod page;
 pub mod recent;
 mod redeclare;
 mod saved;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 /// A page owned by the store, or shared with frozen views.
 #[derive(Debug)]
-pub(super) enum Page<T> {
+pub(in crate::engine) enum Page<T> {
     /// Nobody else sees it.
     Own(T),
     /// Frozen views may see it.
@@ -23,7 +23,7 @@ impl<T: Default> Default for Page<T> {
 
 impl<T: Clone + Default> Page<T> {
     /// What the page holds.
-    pub(super) fn get(&self) -> &T {
+    pub(in crate::engine) fn get(&self) -> &T {
         match self {
             Self::Own(content) => content,
             Self::Shared(content) => content,
@@ -32,7 +32,7 @@ impl<T: Clone + Default> Page<T> {
 
     /// What the page holds, to write; copied first where a frozen view still reads it.
     #[inline]
-    pub(super) fn get_mut(&mut self) -> &mut T {
+    pub(in crate::engine) fn get_mut(&mut self) -> &mut T {
         if let Self::Shared(shared) = self {
             let content = match Arc::get_mut(shared) {
                 Some(content) => take(content),
@@ -47,7 +47,7 @@ impl<T: Clone + Default> Page<T> {
     }
 
     /// A view of the page as it is now.
-    pub(super) fn share(&mut self) -> Arc<T> {
+    pub(in crate::engine) fn share(&mut self) -> Arc<T> {
         let shared = match self {
             Self::Own(content) => Arc::new(take(content)),
             Self::Shared(shared) => return Arc::clone(shared),

@@ -24,7 +24,7 @@ impl AlertKey {
 }
 
 /// An alert that another source told of.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct ForeignAlert {
     /// Where it counts while it is active.
     active: Option<SeriesId>,

@@ -31,7 +31,7 @@ pub(crate) struct CacheCreation<'a> {
 }
 
 /// An entry of a cache.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct CacheEntry {
     level: WordId,
     /// What it counts in until its end.

@@ -11,7 +11,7 @@ use crate::engine::series::SeriesId;
 use crate::engine::time::Timestamp;
 
 /// A chunk of a file.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Chunk {
     /// Where it counts while it is active.
     active: Option<SeriesId>,

@@ -45,7 +45,7 @@ pub(crate) struct FileProgress<'a> {
 }
 
 /// A file from its upload to its end.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct File {
     /// Where it counts from its upload to its end.
     active: Option<SeriesId>,

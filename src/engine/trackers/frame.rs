@@ -18,7 +18,7 @@ pub(crate) trait Tracker {
     /// What entries are known by.
     type Key: Copy + Eq + Hash;
     /// What is known of each.
-    type Entry;
+    type Entry: Clone;
 
     /// Which tracker it is.
     const NAME: TrackerName;

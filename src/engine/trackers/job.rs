@@ -45,7 +45,7 @@ pub(super) enum Move {
 }
 
 /// What is known of a job.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Job {
     pub(super) queue: WordId,
     pub(super) kind: WordId,

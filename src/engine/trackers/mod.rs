@@ -20,6 +20,7 @@ mod job;
 pub(crate) mod jobs;
 pub(crate) mod key;
 pub(crate) mod oldest;
+mod pages;
 pub(crate) mod ratios;
 pub(crate) mod slow_queries;
 pub(crate) mod table;

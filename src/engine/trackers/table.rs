@@ -2,12 +2,15 @@
 
 mod saved;
 
+pub(in crate::engine::trackers) use saved::SavedTracker;
+
 use std::hash::{BuildHasher, Hash};
 use std::num::NonZeroU32;
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
+use super::pages::Pages;
 use crate::engine::time::Timestamp;
 
 /// What an entry is kept for.
@@ -40,7 +43,7 @@ impl Place {
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Row<K, V> {
     key: K,
     /// None while the row is free.
@@ -62,7 +65,7 @@ struct Chain {
 /// Entries by key. Finding one costs one probe; its order and its place are kept without any.
 #[derive(Debug)]
 pub(crate) struct Table<K, V> {
-    rows: Vec<Row<K, V>>,
+    rows: Pages<Row<K, V>>,
     index: HashTable<Place>,
     free: Vec<Place>,
     alive: Chain,
@@ -73,7 +76,7 @@ pub(crate) struct Table<K, V> {
 impl<K, V> Default for Table<K, V> {
     fn default() -> Self {
         Self {
-            rows: Vec::new(),
+            rows: Pages::default(),
             index: HashTable::new(),
             free: Vec::new(),
             alive: Chain::default(),
@@ -83,7 +86,7 @@ impl<K, V> Default for Table<K, V> {
     }
 }
 
-impl<K: Copy + Eq + Hash, V> Table<K, V> {
+impl<K: Copy + Eq + Hash, V: Clone> Table<K, V> {
     /// How many entries there are.
     pub(crate) fn len(&self) -> usize {
         self.index.len()

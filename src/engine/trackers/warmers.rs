@@ -11,7 +11,7 @@ use crate::engine::series::SeriesId;
 use crate::engine::wire::payload::Quantity;
 
 /// The runs of one strategy.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Warmer {
     /// How many runs there are, and where they count; none where there is no run.
     active: Option<(u64, SeriesId)>,

@@ -2,10 +2,15 @@
 
 mod saved;
 
+pub(in crate::engine::trackers) use saved::Books;
+
 use std::hash::BuildHasher;
+use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
+
+use super::pages::Pages;
 
 /// The value of a label whose field is missing, null or empty.
 pub(crate) const UNKNOWN: &str = "unknown";
@@ -14,16 +19,16 @@ pub(crate) const UNKNOWN: &str = "unknown";
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct WordId(u32);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Word {
-    text: Box<str>,
+    text: Arc<str>,
     holders: u32,
 }
 
 /// Texts with the number of their holders. A text nobody holds leaves, so entries bound the words too.
 #[derive(Debug)]
 pub(crate) struct Words {
-    texts: Vec<Word>,
+    texts: Pages<Word>,
     index: HashTable<u32>,
     free: Vec<u32>,
     hasher: RandomState,
@@ -32,7 +37,7 @@ pub(crate) struct Words {
 impl Default for Words {
     fn default() -> Self {
         let mut words = Self {
-            texts: Vec::new(),
+            texts: Pages::default(),
             index: HashTable::new(),
             free: Vec::new(),
             hasher: RandomState::default(),
@@ -103,7 +108,7 @@ impl Words {
     }
 }
 
-fn word(texts: &[Word], id: u32) -> Option<&Word> {
+fn word(texts: &Pages<Word>, id: u32) -> Option<&Word> {
     texts.get(id as usize)
 }
 

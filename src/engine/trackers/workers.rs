@@ -11,7 +11,7 @@ use crate::engine::series::SeriesId;
 use crate::engine::wire::payload::Quantity;
 
 /// A worker that started and did not stop.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Worker {
     /// For each queue its series in `queue_workers` and in `queue_worker_slots`.
     queues: Box<[(SeriesId, SeriesId)]>,

@@ -1,19 +1,24 @@
 //! Alerts of others as their twins, and from them.
 
 use super::{AlertKey, ForeignAlert, ForeignAlerts, Table};
+use crate::engine::checkpoint::Part;
 use crate::engine::checkpoint::bytes::Damage;
 use crate::engine::checkpoint::trackers::{CountedTwin, ForeignAlertTwin, KeyTwin, TrackerTwin};
 use crate::engine::series::SeriesId;
 use crate::engine::trackers::key::IdKey;
+use crate::engine::trackers::table::SavedTracker;
 
 type AlertsTwin = TrackerTwin<(KeyTwin, Option<KeyTwin>), ForeignAlertTwin, CountedTwin>;
 
 impl ForeignAlerts {
     /// The alerts as they are now.
-    pub(in crate::engine) fn save(&self) -> AlertsTwin {
-        let key = |key: AlertKey| (key.rule.twin(), key.fingerprint.map(IdKey::twin));
-        let alert = |alert: &ForeignAlert| ForeignAlertTwin { active: alert.active.map(SeriesId::twin) };
-        TrackerTwin { table: self.table.save(key, alert), books: self.own.active.save() }
+    pub(in crate::engine) fn save(&mut self) -> impl Part + use<> {
+        let key: fn(AlertKey) -> (KeyTwin, Option<KeyTwin>) =
+            |key| (key.rule.twin(), key.fingerprint.map(IdKey::twin));
+        let entry: fn(&ForeignAlert) -> ForeignAlertTwin =
+            |alert| ForeignAlertTwin { active: alert.active.map(SeriesId::twin) };
+        let (table, books) = (self.table.save(), self.own.active.save());
+        SavedTracker { table, key, entry, books }
     }
 
     /// Takes over the alerts that were saved.

@@ -1,6 +1,7 @@
 //! Cache entries as their twins, and from them.
 
 use super::{CacheEntries, CacheEntry, CountedEntry, Table};
+use crate::engine::checkpoint::Part;
 use crate::engine::checkpoint::bytes::Damage;
 use crate::engine::checkpoint::trackers::{
     CacheBooksTwin, CacheEntryTwin, CountedEntryTwin, KeyTwin, TrackerTwin,
@@ -9,23 +10,19 @@ use crate::engine::series::SeriesId;
 use crate::engine::trackers::gauges::{quantity_of, quantity_twin};
 use crate::engine::trackers::key::IdKey;
 use crate::engine::trackers::oldest::{Ticket, Tickets};
-use crate::engine::trackers::words::{WordId, Words};
+use crate::engine::trackers::table::SavedTracker;
+use crate::engine::trackers::words::{Books, WordId, Words};
 
 type CacheTwin = TrackerTwin<(u32, KeyTwin), CacheEntryTwin, CacheBooksTwin>;
 
 impl CacheEntries {
     /// The entries as they are now.
-    pub(in crate::engine) fn save(&self) -> CacheTwin {
-        let own = &self.own;
-        TrackerTwin {
-            table: self.table.save(|(level, key): (WordId, IdKey)| (level.twin(), key.twin()), entry_twin),
-            books: CacheBooksTwin {
-                levels: own.levels.save(),
-                tickets: own.tickets.save(),
-                count: own.count.save(),
-                size: own.size.save(),
-            },
-        }
+    pub(in crate::engine) fn save(&mut self) -> impl Part + use<> {
+        let key: fn((WordId, IdKey)) -> (u32, KeyTwin) = |(level, key)| (level.twin(), key.twin());
+        let entry: fn(&CacheEntry) -> CacheEntryTwin = entry_twin;
+        let own = &mut self.own;
+        let books = Books(own.levels.save(), (own.tickets.save(), (own.count.save(), own.size.save())));
+        SavedTracker { table: self.table.save(), key, entry, books }
     }
 
     /// Takes over the entries that were saved.

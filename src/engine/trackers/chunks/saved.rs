@@ -1,17 +1,20 @@
 //! Chunks as their twins, and from them.
 
 use super::{Chunk, Chunks, Table};
+use crate::engine::checkpoint::Part;
 use crate::engine::checkpoint::bytes::Damage;
 use crate::engine::checkpoint::trackers::{ChunkTwin, CountedTwin, KeyTwin, TrackerTwin};
 use crate::engine::series::SeriesId;
 use crate::engine::trackers::key::IdKey;
+use crate::engine::trackers::table::SavedTracker;
 
 impl Chunks {
     /// The chunks as they are now.
-    pub(in crate::engine) fn save(&self) -> TrackerTwin<KeyTwin, ChunkTwin, CountedTwin> {
-        let chunk =
-            |chunk: &Chunk| ChunkTwin { active: chunk.active.map(SeriesId::twin), ended: chunk.ended };
-        TrackerTwin { table: self.table.save(IdKey::twin, chunk), books: self.own.active.save() }
+    pub(in crate::engine) fn save(&mut self) -> impl Part + use<> {
+        let entry: fn(&Chunk) -> ChunkTwin =
+            |chunk| ChunkTwin { active: chunk.active.map(SeriesId::twin), ended: chunk.ended };
+        let (table, books) = (self.table.save(), self.own.active.save());
+        SavedTracker { table, key: IdKey::twin, entry, books }
     }
 
     /// Takes over the chunks that were saved.

@@ -1,28 +1,24 @@
 //! Files as their twins, and from them.
 
 use super::{File, FileBooks, Files, Place, Progress, Table};
+use crate::engine::checkpoint::Part;
 use crate::engine::checkpoint::bytes::Damage;
 use crate::engine::checkpoint::trackers::{FileBooksTwin, FileProgressTwin, FileTwin, KeyTwin, TrackerTwin};
 use crate::engine::series::SeriesId;
 use crate::engine::trackers::key::IdKey;
 use crate::engine::trackers::oldest::{Ticket, Tickets};
 use crate::engine::trackers::ratios::HeldRatio;
-use crate::engine::trackers::words::{WordId, Words};
+use crate::engine::trackers::table::SavedTracker;
+use crate::engine::trackers::words::{Books, WordId, Words};
 
 impl Files {
     /// The files as they are now.
-    pub(in crate::engine) fn save(&self) -> TrackerTwin<KeyTwin, FileTwin, FileBooksTwin> {
-        let own = &self.own;
-        TrackerTwin {
-            table: self.table.save(IdKey::twin, file_twin),
-            books: FileBooksTwin {
-                words: own.words.save(),
-                tickets: own.tickets.save(),
-                active: own.active.save(),
-                in_progress: own.in_progress.save(),
-                oldest_progress: own.oldest_progress.save(),
-            },
-        }
+    pub(in crate::engine) fn save(&mut self) -> impl Part + use<> {
+        let entry: fn(&File) -> FileTwin = file_twin;
+        let own = &mut self.own;
+        let shown = (own.in_progress.save(), own.oldest_progress.save());
+        let books = Books(own.words.save(), (own.tickets.save(), (own.active.save(), shown)));
+        SavedTracker { table: self.table.save(), key: IdKey::twin, entry, books }
     }
 
     /// Takes over the files that were saved.

@@ -1,6 +1,7 @@
 //! Jobs as their twins, and from them.
 
 use super::{JobBooks, Jobs, Place, Table};
+use crate::engine::checkpoint::Part;
 use crate::engine::checkpoint::bytes::Damage;
 use crate::engine::checkpoint::trackers::{
     JobBooksTwin, JobStateTwin, JobTwin, KeyTwin, RunTwin, StayTwin, TrackerTwin,
@@ -10,23 +11,18 @@ use crate::engine::trackers::job::{Job, JobState, Run, Stay};
 use crate::engine::trackers::key::IdKey;
 use crate::engine::trackers::oldest::{Ticket, Tickets};
 use crate::engine::trackers::ratios::HeldRatio;
-use crate::engine::trackers::words::{WordId, Words};
+use crate::engine::trackers::table::SavedTracker;
+use crate::engine::trackers::words::{Books, WordId, Words};
 
 impl Jobs {
     /// The jobs as they are now.
-    pub(in crate::engine) fn save(&self) -> TrackerTwin<KeyTwin, JobTwin, JobBooksTwin> {
-        let own = &self.own;
-        TrackerTwin {
-            table: self.table.save(IdKey::twin, job_twin),
-            books: JobBooksTwin {
-                words: own.words.save(),
-                tickets: own.tickets.save(),
-                depth: own.depth.save(),
-                running: own.running.save(),
-                oldest_waiting: own.oldest_waiting.save(),
-                oldest_progress: own.oldest_progress.save(),
-            },
-        }
+    pub(in crate::engine) fn save(&mut self) -> impl Part + use<> {
+        let entry: fn(&Job) -> JobTwin = job_twin;
+        let own = &mut self.own;
+        let shown = (own.oldest_waiting.save(), own.oldest_progress.save());
+        let counted = (own.depth.save(), (own.running.save(), shown));
+        let books = Books(own.words.save(), (own.tickets.save(), counted));
+        SavedTracker { table: self.table.save(), key: IdKey::twin, entry, books }
     }
 
     /// Takes over the jobs that were saved.

@@ -2,10 +2,12 @@
 
 use std::hash::{BuildHasher, Hash};
 
-use super::{Place, Row, Standing, Table};
-use crate::engine::checkpoint::bytes::Damage;
+use super::{Chain, Place, Row, Standing, Table};
+use crate::engine::checkpoint::Part;
+use crate::engine::checkpoint::bytes::{Damage, Twin, Writer};
 use crate::engine::checkpoint::trackers::{EntryTwin, StandingTwin, TableTwin};
 use crate::engine::time::Timestamp;
+use crate::engine::trackers::pages::SharedPages;
 
 impl Place {
     /// As it is written.
@@ -18,14 +20,26 @@ impl Place {
     }
 }
 
-impl<K: Copy + Eq + Hash, V> Table<K, V> {
-    /// The entries, those that moved longest ago first.
-    pub(in crate::engine::trackers) fn save<TK, TV>(
+/// A table at one instant, to be written elsewhere.
+#[derive(Debug)]
+pub(in crate::engine::trackers) struct SavedTable<K, V> {
+    rows: SharedPages<Row<K, V>>,
+    free: Vec<Place>,
+    alive: Chain,
+    ended: Chain,
+}
+
+impl<K: Copy, V> SavedTable<K, V> {
+    /// Appends the entries, those that moved longest ago first, as [`TableTwin`] is read.
+    pub(in crate::engine::trackers) fn append<TK: Twin, TV: Twin>(
         &self,
-        key: impl Fn(K) -> TK,
-        entry: impl Fn(&V) -> TV,
-    ) -> TableTwin<TK, TV> {
-        let mut rows = Vec::with_capacity(self.len());
+        out: &mut Writer,
+        key: fn(K) -> TK,
+        entry: fn(&V) -> TV,
+    ) {
+        (self.rows.len() as u32).write(out);
+        out.list(self.free.iter().map(|place| place.twin()));
+        out.len(self.alive.len + self.ended.len);
         for first in [self.alive.first, self.ended.first] {
             let mut next = first;
             while let Some((place, row)) = next.and_then(|place| Some((place, self.rows.get(place.index())?)))
@@ -36,16 +50,44 @@ impl<K: Copy + Eq + Hash, V> Table<K, V> {
                         Standing::Ended => StandingTwin::Ended,
                     };
                     let (key, moved, entry) = (key(row.key), row.moved, entry(kept));
-                    rows.push(EntryTwin { place: place.twin(), key, standing, moved, entry });
+                    EntryTwin { place: place.twin(), key, standing, moved, entry }.write(out);
                 }
                 next = row.next;
             }
         }
-        TableTwin {
-            places: self.rows.len() as u32,
-            free: self.free.iter().map(|place| place.twin()).collect(),
-            rows,
-        }
+    }
+}
+
+/// A tracker at one instant, to be written elsewhere.
+pub(in crate::engine::trackers) struct SavedTracker<K, V, TK, TV, B> {
+    /// Its entries.
+    pub(in crate::engine::trackers) table: SavedTable<K, V>,
+    /// A key as it is written.
+    pub(in crate::engine::trackers) key: fn(K) -> TK,
+    /// An entry as it is written.
+    pub(in crate::engine::trackers) entry: fn(&V) -> TV,
+    /// What it keeps beside.
+    pub(in crate::engine::trackers) books: B,
+}
+
+impl<K, V, TK, TV, B> Part for SavedTracker<K, V, TK, TV, B>
+where
+    K: Copy + Send + Sync,
+    V: Send + Sync,
+    TK: Twin,
+    TV: Twin,
+    B: Part,
+{
+    fn append(&self, out: &mut Writer) {
+        self.table.append(out, self.key, self.entry);
+        self.books.append(out);
+    }
+}
+
+impl<K: Copy + Eq + Hash, V: Clone> Table<K, V> {
+    /// The entries as they are now, to be written elsewhere.
+    pub(in crate::engine::trackers) fn save(&mut self) -> SavedTable<K, V> {
+        SavedTable { rows: self.rows.share(), free: self.free.clone(), alive: self.alive, ended: self.ended }
     }
 
     /// The entries that were saved; `vacant` is a key for places that are free.
@@ -62,14 +104,16 @@ impl<K: Copy + Eq + Hash, V> Table<K, V> {
             return Err(Damage("a tracker has places for which nothing was saved"));
         }
         let mut table = Self::default();
-        table.rows.resize_with(twin.places as usize, || Row {
-            key: vacant,
-            entry: None,
-            standing: Standing::Ended,
-            moved: Timestamp::EPOCH,
-            previous: None,
-            next: None,
-        });
+        for _ in 0..twin.places {
+            table.rows.push(Row {
+                key: vacant,
+                entry: None,
+                standing: Standing::Ended,
+                moved: Timestamp::EPOCH,
+                previous: None,
+                next: None,
+            });
+        }
         for saved in twin.rows {
             let place = Place::of_twin(saved.place);
             let row = table.rows.get_mut(place.index()).filter(|row| row.entry.is_none());

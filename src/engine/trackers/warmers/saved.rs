@@ -1,18 +1,20 @@
 //! Cache warmers as their twins, and from them.
 
 use super::{Table, Warmer, Warmers};
+use crate::engine::checkpoint::Part;
 use crate::engine::checkpoint::bytes::Damage;
 use crate::engine::checkpoint::trackers::{CountedTwin, KeyTwin, TrackerTwin, WarmerTwin};
 use crate::engine::series::SeriesId;
 use crate::engine::trackers::key::IdKey;
+use crate::engine::trackers::table::SavedTracker;
 
 impl Warmers {
     /// The strategies as they are now.
-    pub(in crate::engine) fn save(&self) -> TrackerTwin<KeyTwin, WarmerTwin, CountedTwin> {
-        let warmer = |warmer: &Warmer| WarmerTwin {
-            active: warmer.active.map(|(runs, series)| (runs, series.twin())),
-        };
-        TrackerTwin { table: self.table.save(IdKey::twin, warmer), books: self.own.active.save() }
+    pub(in crate::engine) fn save(&mut self) -> impl Part + use<> {
+        let entry: fn(&Warmer) -> WarmerTwin =
+            |warmer| WarmerTwin { active: warmer.active.map(|(runs, series)| (runs, series.twin())) };
+        let (table, books) = (self.table.save(), self.own.active.save());
+        SavedTracker { table, key: IdKey::twin, entry, books }
     }
 
     /// Takes over the strategies that were saved.

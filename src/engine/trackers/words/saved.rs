@@ -2,9 +2,11 @@
 
 use std::hash::BuildHasher;
 
-use super::{Word, WordId, Words};
-use crate::engine::checkpoint::bytes::Damage;
+use super::{Pages, Word, WordId, Words};
+use crate::engine::checkpoint::Part;
+use crate::engine::checkpoint::bytes::{Damage, Twin, Writer};
 use crate::engine::checkpoint::trackers::WordsTwin;
+use crate::engine::trackers::pages::SharedPages;
 
 impl WordId {
     /// As it is written.
@@ -18,13 +20,43 @@ impl WordId {
     }
 }
 
-impl Words {
-    /// The texts with the number of their holders.
-    pub(in crate::engine::trackers) fn save(&self) -> WordsTwin {
-        WordsTwin {
-            texts: self.texts.iter().map(|word| (word.text.to_string(), word.holders)).collect(),
-            free: self.free.clone(),
+/// Texts at one instant, to be written elsewhere.
+#[derive(Debug)]
+pub(in crate::engine::trackers) struct SavedWords {
+    texts: SharedPages<Word>,
+    free: Vec<u32>,
+}
+
+impl Part for SavedWords {
+    /// As [`WordsTwin`] is read.
+    fn append(&self, out: &mut Writer) {
+        out.len(self.texts.len());
+        for word in self.texts.iter() {
+            out.bytes(word.text.as_bytes());
+            word.holders.write(out);
         }
+        self.free.write(out);
+    }
+}
+
+/// Texts and what a tracker keeps beside them.
+#[derive(Debug)]
+pub(in crate::engine::trackers) struct Books<T>(
+    pub(in crate::engine::trackers) SavedWords,
+    pub(in crate::engine::trackers) T,
+);
+
+impl<T: Twin + Send + Sync> Part for Books<T> {
+    fn append(&self, out: &mut Writer) {
+        self.0.append(out);
+        self.1.write(out);
+    }
+}
+
+impl Words {
+    /// The texts with the number of their holders, to be written elsewhere.
+    pub(in crate::engine::trackers) fn save(&mut self) -> SavedWords {
+        SavedWords { texts: self.texts.share(), free: self.free.clone() }
     }
 
     /// The texts that were saved.
@@ -32,8 +64,7 @@ impl Words {
     /// # Errors
     /// What was saved contradicts itself.
     pub(in crate::engine::trackers) fn restored(twin: WordsTwin) -> Result<Self, Damage> {
-        let mut words = Self::default();
-        words.texts.clear();
+        let mut words = Self { texts: Pages::default(), ..Self::default() };
         words.index.clear();
         for (text, holders) in twin.texts {
             let id = words.texts.len() as u32;
@@ -42,7 +73,7 @@ impl Words {
                 words.index_restored(id)?;
             }
         }
-        if words.texts.is_empty() {
+        if words.texts.len() == 0 {
             return Ok(Self::default());
         }
         let is_free = |id: &u32| words.texts.get(*id as usize).is_some_and(|word| word.holders == 0);

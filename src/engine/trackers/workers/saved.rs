@@ -1,21 +1,23 @@
 //! Workers as their twins, and from them.
 
 use super::{Table, Worker, Workers};
+use crate::engine::checkpoint::Part;
 use crate::engine::checkpoint::bytes::Damage;
 use crate::engine::checkpoint::trackers::{KeyTwin, TrackerTwin, WorkerBooksTwin, WorkerTwin};
 use crate::engine::series::SeriesId;
 use crate::engine::trackers::gauges::{quantity_of, quantity_twin};
 use crate::engine::trackers::key::IdKey;
+use crate::engine::trackers::table::SavedTracker;
 
 impl Workers {
     /// The workers as they are now.
-    pub(in crate::engine) fn save(&self) -> TrackerTwin<KeyTwin, WorkerTwin, WorkerBooksTwin> {
-        let worker = |worker: &Worker| WorkerTwin {
+    pub(in crate::engine) fn save(&mut self) -> impl Part + use<> {
+        let entry: fn(&Worker) -> WorkerTwin = |worker| WorkerTwin {
             queues: worker.queues.iter().map(|(alive, slots)| (alive.twin(), slots.twin())).collect(),
             concurrency: quantity_twin(worker.concurrency),
         };
         let books = WorkerBooksTwin { alive: self.own.alive.save(), slots: self.own.slots.save() };
-        TrackerTwin { table: self.table.save(IdKey::twin, worker), books }
+        SavedTracker { table: self.table.save(), key: IdKey::twin, entry, books }
     }
 
     /// Takes over the workers that were saved.
