@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::Context;
 
+use crate::engine::checkpoint::{SavedState, StateError};
 use crate::engine::config::Config;
 use crate::engine::rules::{LogRecord, RuleSet};
 use crate::engine::time::Timestamp;
@@ -33,57 +34,59 @@ pub(crate) fn open(path: &Path) -> anyhow::Result<Kept> {
     }
 }
 
-/// The engine that goes on from what was found; none where there is nothing to go on from.
+/// The engine that goes on from what was found; none where there is nothing to go on from. A state that contradicts
+/// itself gives way to the one before it.
 pub(crate) fn restore(
     (kept, log): (Kept, &[LogRecord]),
     config: &Config,
     rules: &RuleSet,
     now: Timestamp,
 ) -> (Option<StateFolder>, Option<Engine>) {
-    let Some((folder, found)) = kept else { return (None, None) };
-    let engine = match found {
-        Found::Nothing => {
-            tracing::info!(folder = %folder.path().display(), "no state yet: beginning with the first stored message");
-            folder.begin(Ending::Crash);
-            None
-        }
-        Found::Damaged(why) => {
-            tracing::error!(why, "the state cannot be read and is set aside; everything begins anew");
-            folder.begin(Ending::Crash);
-            None
-        }
-        Found::State { mut state, ending, instead_of } => {
-            state.forget(log);
-            if let Some(why) = instead_of {
-                tracing::error!(why, "the last checkpoint cannot be read; going on from the one before it");
+    let Some((folder, mut found)) = kept else { return (None, None) };
+    loop {
+        match found {
+            Found::Nothing => {
+                let folder_shown = folder.path().display();
+                tracing::info!(folder = %folder_shown, "no state yet: beginning with the first stored message");
+                folder.begin(Ending::Crash);
+                return (Some(folder), None);
             }
-            go_on(&folder, (*state, ending), (config, rules), now)
+            Found::Damaged(why) => {
+                tracing::error!(why, "the state cannot be read and is set aside; everything begins anew");
+                folder.begin(Ending::Crash);
+                return (Some(folder), None);
+            }
+            Found::State { mut state, ending, instead_of, name } => {
+                state.forget(log);
+                if let Some(why) = instead_of {
+                    tracing::error!(
+                        why,
+                        "the last checkpoint cannot be read; going on from the one before it"
+                    );
+                }
+                match go_on(&folder, (*state, ending), (config, rules), now) {
+                    Ok(engine) => return (Some(folder), Some(engine)),
+                    Err(error) => found = folder.load_another(name, &error.to_string()),
+                }
+            }
         }
-    };
-    (Some(folder), engine)
+    }
 }
 
 fn go_on(
     folder: &StateFolder,
-    (state, ending): (crate::engine::checkpoint::SavedState, Ending),
+    (state, ending): (SavedState, Ending),
     (config, rules): (&Config, &RuleSet),
     now: Timestamp,
-) -> Option<Engine> {
+) -> Result<Engine, StateError> {
     let saved = state.saved_at();
     let ending = folder.begin(ending);
-    match Engine::restore(config, rules.clone(), state, ending) {
-        Ok((engine, anew)) => {
-            let age = now.since(saved);
-            let position = engine.position().map_or(0, |position| position.sequence);
-            tracing::info!(?age, ?ending, position, "going on from the state");
-            for metric in anew {
-                tracing::warn!(metric, "begins anew: the configuration has other buckets for it now");
-            }
-            Some(engine)
-        }
-        Err(error) => {
-            tracing::error!(%error, "the state cannot be gone on from; everything begins anew");
-            None
-        }
+    let (engine, anew) = Engine::restore(config, rules.clone(), state, ending)?;
+    let age = now.since(saved);
+    let position = engine.position().map_or(0, |position| position.sequence);
+    tracing::info!(?age, ?ending, position, "going on from the state");
+    for metric in anew {
+        tracing::warn!(metric, "begins anew: the configuration has other buckets for it now");
     }
+    Ok(engine)
 }

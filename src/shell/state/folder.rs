@@ -59,6 +59,23 @@ pub(crate) enum FolderError {
 /// Checkpoints that are there at a time while one is written.
 const FILES: u64 = 3;
 
+/// The log may take this part of the folder, twice while it is begun anew.
+const LOG_PART: u64 = 8;
+
+/// The most a log takes, however much a folder may hold.
+const LOG_BYTES_MAX: u64 = 256 << 20;
+
+/// The most bytes of the log in a folder of at most `bytes_max`.
+pub(super) const fn log_bytes_max(bytes_max: u64) -> u64 {
+    let part = bytes_max / LOG_PART;
+    if part < LOG_BYTES_MAX { part } else { LOG_BYTES_MAX }
+}
+
+/// The most bytes of a checkpoint in such a folder.
+const fn checkpoint_bytes_max(bytes_max: u64) -> u64 {
+    (bytes_max - 2 * log_bytes_max(bytes_max)) / FILES
+}
+
 /// How much of the state was stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Extent {
@@ -90,6 +107,8 @@ pub(crate) enum Found {
         ending: Ending,
         /// What was wrong with the last checkpoint, where this is the one before it.
         instead_of: Option<String>,
+        /// The file it was read from.
+        name: &'static str,
     },
     /// Only states that cannot be read; with the reasons.
     Damaged(String),
@@ -153,7 +172,7 @@ impl StateFolder {
                         Ending::Crash
                     };
                     let instead_of = (!faults.is_empty()).then(|| faults.join("; "));
-                    return Ok(Found::State { state: Box::new(state), ending, instead_of });
+                    return Ok(Found::State { state: Box::new(state), ending, instead_of, name });
                 }
                 Err(StateError::Newer { version }) => {
                     return Err(FolderError::Newer { folder: self.path.clone(), version });
@@ -167,6 +186,21 @@ impl StateFolder {
             }
         }
         Ok(if faults.is_empty() { Found::Nothing } else { Found::Damaged(faults.join("; ")) })
+    }
+
+    /// Sets aside a checkpoint that was read and contradicts itself, and reads the one before it.
+    pub(crate) fn load_another(&self, name: &'static str, why: &str) -> Found {
+        let why = format!("{name}: {why}");
+        self.set_aside(name);
+        match self.load() {
+            Ok(Found::State { state, ending, instead_of, name }) => {
+                let instead_of = [Some(why), instead_of].into_iter().flatten().collect::<Vec<_>>().join("; ");
+                Found::State { state, ending, instead_of: Some(instead_of), name }
+            }
+            Ok(Found::Nothing) => Found::Damaged(why),
+            Ok(Found::Damaged(more)) => Found::Damaged(format!("{why}; {more}")),
+            Err(error) => Found::Damaged(format!("{why}; {error}")),
+        }
     }
 
     /// Takes note that the state is gone on from: what comes now is in no clean checkpoint. Where that cannot be noted,
@@ -190,7 +224,7 @@ impl StateFolder {
     ) -> io::Result<Stored> {
         let next = self.path.join(NEXT);
         // The last one stays beside it until it is whole.
-        let each_max = bytes_max / FILES;
+        let each_max = checkpoint_bytes_max(bytes_max);
         let mut extent = Extent::Whole;
         let mut written = write(&next, checkpoint.pieces(), each_max);
         if written.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::FileTooLarge) {
@@ -344,9 +378,35 @@ mod tests {
         let folder = StateFolder::open(place.path()).unwrap();
         let stored = folder.store(&checkpoint(1), Ending::Crash, ROOM).unwrap();
         assert_eq!(stored.extent, Extent::Whole);
-        assert!(folder.store(&checkpoint(2), Ending::Crash, stored.bytes).is_err());
+        assert!(folder.store(&checkpoint(2), Ending::Crash, 4 * stored.bytes - 8).is_err());
         assert_eq!(found(&folder), Some((1, Ending::Crash)));
         assert!(!folder.path().join(NEXT).exists());
+    }
+
+    #[test]
+    fn one_that_contradicts_itself_gives_way_to_the_one_before_it_and_then_to_nothing() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = StateFolder::open(place.path()).unwrap();
+        folder.store(&checkpoint(1), Ending::Crash, ROOM).unwrap();
+        folder.store(&checkpoint(2), Ending::Clean, ROOM).unwrap();
+        let Found::State { name, .. } = folder.load().unwrap() else { panic!("no state") };
+        let Found::State { state, ending, instead_of, name } = folder.load_another(name, "it lies") else {
+            panic!("no state")
+        };
+        assert_eq!((state.saved_at().millis(), ending, name), (1_000, Ending::Crash, PREVIOUS));
+        assert_eq!(instead_of.as_deref(), Some("checkpoint: it lies"));
+        assert!(
+            matches!(folder.load_another(name, "it lies too"), Found::Damaged(why) if why.contains("lies too"))
+        );
+        assert!(folder.path().join(DAMAGED).exists());
+    }
+
+    #[test]
+    fn a_folder_with_its_log_never_holds_more_than_it_may() {
+        for bytes_max in [0, 1, 1_000, 1 << 20, 1 << 30, 1 << 40] {
+            let most = FILES * checkpoint_bytes_max(bytes_max) + 2 * log_bytes_max(bytes_max);
+            assert!(most <= bytes_max, "{bytes_max}");
+        }
     }
 
     #[test]

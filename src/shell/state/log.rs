@@ -8,15 +8,13 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use super::folder::log_bytes_max;
 use crate::engine::rules::{LOG_HEADER, LogRecord, read_log};
 
 /// The log.
 const LOG: &str = "transitions";
 /// One that is being begun.
 const NEXT: &str = "transitions.next";
-
-/// Bytes after which nothing more is written until the next checkpoint.
-const BYTES_MAX: u64 = 256 << 20;
 
 /// A log that is written.
 #[derive(Debug)]
@@ -27,6 +25,8 @@ pub(crate) struct TransitionLog {
     bytes: u64,
     /// Where the last checkpoint that was asked for stands.
     mark: u64,
+    /// Bytes after which nothing more is written until the next checkpoint.
+    bytes_max: u64,
 }
 
 /// Why something is not in the log.
@@ -39,14 +39,14 @@ pub(crate) enum LogError {
     #[error("it failed before, and waits for the next checkpoint")]
     GivenUp,
     /// No checkpoint was saved for too long.
-    #[error("it has {BYTES_MAX} bytes, and waits for the next checkpoint")]
-    Full,
+    #[error("it has {0} bytes, all that state.bytes_max leaves it, and waits for the next checkpoint")]
+    Full(u64),
 }
 
 impl TransitionLog {
     /// The log of this folder, and what it told before; its torn end is cut.
     pub(crate) fn open(folder: &Path) -> (Self, Vec<LogRecord>) {
-        let mut log = Self { folder: folder.to_owned(), file: None, bytes: 0, mark: 0 };
+        let mut log = Self { folder: folder.to_owned(), file: None, bytes: 0, mark: 0, bytes_max: u64::MAX };
         match log.open_file() {
             Ok((file, bytes, records)) => {
                 (log.file, log.bytes) = (Some(file), bytes);
@@ -81,6 +81,16 @@ impl TransitionLog {
         Ok((file, whole, read.records))
     }
 
+    /// Keeps to the room a folder of at most `bytes_max` bytes has for it.
+    pub(crate) const fn limit(&mut self, bytes_max: u64) {
+        self.bytes_max = log_bytes_max(bytes_max);
+    }
+
+    /// Whether a checkpoint should come before its time, so that it begins anew.
+    pub(crate) const fn is_long(&self) -> bool {
+        self.bytes > self.bytes_max / 2
+    }
+
     /// Appends records and waits until the disk has them.
     ///
     /// # Errors
@@ -102,11 +112,11 @@ impl TransitionLog {
         records: &[LogRecord],
         sync: impl FnOnce(&File) -> io::Result<()>,
     ) -> Result<(), LogError> {
-        if self.bytes > BYTES_MAX {
-            return Err(LogError::Full);
+        let bytes: Vec<u8> = records.iter().flat_map(LogRecord::to_bytes).collect();
+        if self.bytes + bytes.len() as u64 > self.bytes_max {
+            return Err(LogError::Full(self.bytes));
         }
         let mut file = self.file.take().ok_or(LogError::GivenUp)?;
-        let bytes: Vec<u8> = records.iter().flat_map(LogRecord::to_bytes).collect();
         file.write_all(&bytes)?;
         sync(&file)?;
         self.bytes += bytes.len() as u64;
@@ -125,10 +135,13 @@ impl TransitionLog {
     /// The disk refuses; the old log stays, where it was not given up.
     pub(crate) fn begin_anew(&mut self) -> io::Result<()> {
         let path = self.folder.join(LOG);
-        let since = match &self.file {
-            Some(_) => fs::read(&path)?.get(self.mark as usize..).map(<[u8]>::to_vec).unwrap_or_default(),
-            None => Vec::new(),
-        };
+        // Not by its name: somebody may have removed the folder.
+        let mut since = Vec::new();
+        if let Some(mut file) = self.file.take() {
+            file.seek(SeekFrom::Start(self.mark))?;
+            file.read_to_end(&mut since)?;
+            self.file = Some(file);
+        }
         let next = self.folder.join(NEXT);
         let mut file = File::create(&next)?;
         file.write_all(&LOG_HEADER)?;
@@ -178,6 +191,45 @@ mod tests {
         log.begin_anew().unwrap();
         log.append(&acknowledged(&[3])).unwrap();
         assert_eq!(TransitionLog::open(folder.path()).1, acknowledged(&[2, 3]));
+    }
+
+    #[test]
+    fn a_log_that_is_full_waits_for_the_next_checkpoint_and_wishes_for_it_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut log, _) = TransitionLog::open(folder.path());
+        log.limit(8 * 128);
+        let mut written = 0;
+        let wished = loop {
+            if log.is_long() {
+                break written;
+            }
+            log.append(&acknowledged(&[1])).unwrap();
+            written += 1;
+        };
+        while log.append(&acknowledged(&[1])).is_ok() {
+            written += 1;
+        }
+        assert!(0 < wished && wished < written, "{wished} {written}");
+        assert!(fs::metadata(folder.path().join(LOG)).unwrap().len() <= 128);
+        log.mark();
+        log.begin_anew().unwrap();
+        log.append(&acknowledged(&[2])).unwrap();
+        assert_eq!(TransitionLog::open(folder.path()).1, acknowledged(&[2]));
+    }
+
+    #[test]
+    fn a_log_goes_on_in_a_folder_that_was_removed_and_made_again() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("state");
+        fs::create_dir(&folder).unwrap();
+        let (mut log, _) = TransitionLog::open(&folder);
+        log.append(&acknowledged(&[1])).unwrap();
+        fs::remove_dir_all(&folder).unwrap();
+        log.mark();
+        log.append(&acknowledged(&[2])).unwrap();
+        fs::create_dir(&folder).unwrap();
+        log.begin_anew().unwrap();
+        assert_eq!(TransitionLog::open(&folder).1, acknowledged(&[2]));
     }
 
     #[test]
