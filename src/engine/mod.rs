@@ -46,10 +46,10 @@ use rules::notify::{Notification, Notifier};
 use rules::reads::{self, RuleReads, Watch};
 use rules::shown::ShownAlerts;
 use rules::view::{AlertView, GroupView};
-use rules::{AlertEvent, GroupCounts, LogRecord, RuleSet, RuleSettings, Rules, StoredAlerts};
+use rules::{AlertEvent, GroupCounts, RuleSet, RuleSettings, Rules, StoredAlerts};
 use series::recent::RecentEvents;
 use series::{Cause, Store};
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use stopwatch::Stopwatch;
 use time::Timestamp;
 use wire::{Decoder, Element, Event, EventId, Lane, Message, Payload, Refusal, Verdict};
@@ -85,6 +85,8 @@ struct State {
     notifier: Notifier,
     notices: Vec<Notice>,
     owed: Owed,
+    /// Sequences of rejected messages of which an earlier run published copies after the state was saved.
+    copied: BTreeSet<u64>,
 }
 
 /// How long a frozen instant is good for readers where nothing was written since: time alone moves little by then.
@@ -124,6 +126,7 @@ impl Engine {
             notifier,
             notices: Vec::new(),
             owed: Owed::default(),
+            copied: BTreeSet::new(),
         };
         state.rules_changed();
         Self { decoder: Decoder::new(&config.wire(), &config.instance), state, frozen: None }
@@ -216,14 +219,6 @@ impl Engine {
         let now = state.advance(now);
         state.rules.adopt(shown, now);
         state.write_annotations(now);
-    }
-
-    /// Goes on with what a log tells since the state was saved, before anything else happens.
-    pub(crate) fn recall(&mut self, log: &[LogRecord]) {
-        self.frozen = None;
-        let now = self.state.now;
-        self.state.rules.recall(log, now);
-        self.state.write_annotations(now);
     }
 
     /// Puts other rules in force; alerts of changed and removed ones end.
@@ -443,7 +438,9 @@ impl State {
                 .push(Notice::HistoryFull { metric: self.store.family(family).exposed_name().into_owned() });
         }
         self.next_step = self.history.next_step(now);
-        self.notifier.tell_of_gone(now);
+        if self.catch_up.is_present() {
+            self.notifier.tell_of_gone(now);
+        }
     }
 
     /// Brings every gauge that time moves to this instant.

@@ -1,13 +1,16 @@
 //! The engine as a checkpoint, and from one.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::account::Account;
 use super::admission::duplicates::DuplicateWindow;
 use super::admission::majors::Majors;
+use super::arrival::applied_set::AppliedSet;
 use super::arrival::position::Applied;
 use super::arrival::{CatchUp, Ending, Epoch, Owed, Position};
 use super::catalogue::{Catalogue, CatalogueState, Metric, Registered, Unrepeatable};
+use super::checkpoint::bytes::Damage;
 use super::checkpoint::head::{AppliedTwin, HeadTwin, PositionTwin};
 use super::checkpoint::{Checkpoint, CheckpointAge, SavedState, Section, StateError};
 use super::config::Config;
@@ -38,6 +41,7 @@ impl Engine {
             position: state.position.as_ref().map(position_twin),
             core_types: core_types.iter().map(|event_type| Arc::from(event_type.name())).collect(),
             majors: state.majors.save(),
+            silent: u8::from(!state.catch_up.rules_speak()),
             ..HeadTwin::default()
         };
         state.account.save(&state.store, &mut head);
@@ -54,13 +58,14 @@ impl Engine {
                 (Section::Trackers, Box::new(trackers)),
                 (Section::Rules, Box::new(state.rules.save())),
                 (Section::History, Box::new(state.history.save())),
+                (Section::Told, Box::new(state.notifier.save())),
             ],
         }
     }
 
-    /// Whether what would be saved now can be gone on from: not while it lives in a past that it does not remember.
+    /// Whether there is anything to be saved: not before the stream was seen that everything comes from.
     pub(crate) const fn can_be_saved(&self) -> bool {
-        self.state.catch_up.rules_speak()
+        self.state.catch_up.has_begun()
     }
 
     /// Goes on from a state, under this configuration and these rules: alerts of rules that changed or are gone end, as
@@ -92,8 +97,8 @@ impl Engine {
         let mut state = State {
             now,
             notifier,
-            catch_up: CatchUp::remembering(now),
-            position: saved.head.position.map(position_of),
+            catch_up: if saved.head.silent == 0 { CatchUp::remembering(now) } else { CatchUp::silent(now) },
+            position: saved.head.position.map(position_of).transpose()?,
             window: DuplicateWindow::restored(saved.window)?.resized(config.dedupe.clone()),
             majors: Majors::restored(saved.head.majors, config.deprecate_after),
             recent: RecentEvents::restored(saved.recent),
@@ -107,13 +112,30 @@ impl Engine {
             watch: Watch::default(),
             notices: Vec::new(),
             owed: Owed::after(ending, &saved.head.core_types),
+            copied: BTreeSet::new(),
         };
         state.rules_changed();
         state.write_annotations(now);
-        state.notifier.go_on(&state.rules.views(), now);
+        state.notifier.restore(saved.told, &state.rules.views(), now);
         // The first look at the series that rules read is no arrival.
         state.store.touched();
         Ok((Self { decoder: Decoder::new(&config.wire(), &config.instance), state, frozen: None }, anew))
+    }
+
+    /// Goes on with what a log tells since the state was saved, before anything else happens.
+    pub(crate) fn recall(&mut self, log: &[LogRecord]) {
+        self.frozen = None;
+        let now = self.state.now;
+        self.state.copied.extend(log.iter().filter_map(LogRecord::copied));
+        self.state.rules.recall(log, now);
+        self.state.write_annotations(now);
+        self.state.notifier.recall(log);
+        self.state.notifier.go_on(&self.state.rules.views(), now);
+    }
+
+    /// What makes the alerting rule of this id the rule it is.
+    pub(crate) fn essence_of(&self, rule_id: &str) -> Option<Arc<str>> {
+        self.state.rules.essence_of(rule_id)
     }
 }
 
@@ -153,11 +175,17 @@ fn position_twin(position: &Position) -> PositionTwin {
             stored: applied.stored,
             event_id: applied.event_id.map(|id| id.0),
         }),
+        delivered: (
+            position.delivered.through(),
+            position.delivered.ranges().map(|range| (*range.start(), *range.end())).collect(),
+        ),
     }
 }
 
-fn position_of(twin: PositionTwin) -> Position {
-    Position {
+fn position_of(twin: PositionTwin) -> Result<Position, Damage> {
+    let (through, ranges) = twin.delivered;
+    let delivered = AppliedSet::of(through, ranges.into_iter().map(|(first, last)| first..=last));
+    Ok(Position {
         stream: twin.stream,
         epoch: Epoch { created: twin.created, rollbacks: twin.rollbacks },
         sequence: twin.sequence,
@@ -166,5 +194,6 @@ fn position_of(twin: PositionTwin) -> Position {
             stored: applied.stored,
             event_id: applied.event_id.map(EventId),
         }),
-    }
+        delivered: delivered.ok_or(Damage("sequences that were applied are out of order"))?,
+    })
 }

@@ -11,6 +11,7 @@ use super::driver::examples::RejectedExamples;
 use super::driver::mailbox::{Item, Mailbox, Slot};
 use super::in_force::ConfigInForce;
 use super::renewals::Renewals;
+use super::saves::Saves;
 use super::service_manager::ServiceManager;
 use super::settings::Settings;
 use super::status::{Connectivity, Status, Topic};
@@ -35,6 +36,8 @@ pub(crate) struct ShellContext {
     pub(crate) rejected: Arc<RejectedExamples>,
     /// Who started the process and wants to know how it is.
     pub(crate) service_manager: Arc<ServiceManager>,
+    /// Checkpoints that are wished for, and what came of them.
+    pub(crate) saves: Arc<Saves>,
 }
 
 impl ShellContext {
@@ -49,6 +52,7 @@ impl ShellContext {
             config: Arc::new(ConfigInForce::new(config)),
             rejected: Arc::default(),
             service_manager: Arc::new(ServiceManager::of_this_process()),
+            saves: Arc::default(),
         }
     }
 

@@ -62,6 +62,8 @@ impl Running {
         tracing::info!("stopping");
         context.service_manager.stopping();
         context.stop.stop();
+        // Who waits for the next checkpoint looks whether the process stops.
+        context.saves.wish();
         let joined = tokio::task::spawn_blocking(move || {
             for lane in lanes {
                 // A lane that panicked has nothing more to hand over.

@@ -21,6 +21,7 @@ mod reload;
 mod reminder;
 mod renewals;
 pub(crate) mod rule_files;
+mod saves;
 mod serve;
 mod service_manager;
 pub mod settings;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use anyhow::Context;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::engine::Engine;
@@ -19,7 +20,7 @@ use super::clock::Clock;
 use super::context::ShellContext;
 use super::driver::Driver;
 use super::driver::command::Dispatch;
-use super::driver::rejections;
+use super::driver::rejections::{self, Rejections};
 use super::end::Running;
 use super::nats::lanes::core::CoreMachine;
 use super::nats::lanes::runner::Runner;
@@ -53,15 +54,16 @@ pub(super) async fn start(launch: Launch) -> anyhow::Result<Running> {
     let (client, connections) = client::connect(&context, &servers).await?;
     announce(&context, &load);
     let (alerts, alert_events) = mpsc::unbounded_channel();
-    let (rejections, copies) = rejections::queue(
+    let (mut rejections, copies) = rejections::queue(
         &context.settings.rejected,
         Arc::clone(&context.config),
         Arc::clone(&context.rejected),
     );
     let notifications = alertmanager::start(&context);
+    survive_file_limits();
     let (engine, kept) = begin(&context, &types, load.rules, clock)?;
     let (keeper, alerts) = match kept {
-        Some((keeper, log)) => (Some(keeper), log_first(&context, log, alerts)?),
+        Some((keeper, log)) => (Some(keeper), log_first(&context, log, (alerts, &mut rejections))?),
         None => (None, alerts),
     };
     let position = engine.position().cloned();
@@ -77,6 +79,7 @@ pub(super) async fn start(launch: Launch) -> anyhow::Result<Running> {
         in_flight: 0,
         shown: None,
         saves: Vec::new(),
+        batch: 0,
     })?;
     let keeper = keeper.map(|keeper| spawn("signalbox-state", move || keeper.run())).transpose()?;
     let lanes = spawn_lanes(&context, &servers, &types, position)?;
@@ -103,14 +106,24 @@ fn tell_service_manager(context: &ShellContext) {
     }
 }
 
+/// Has a file that may grow no more refuse to, as a full disk does, instead of ending the process (`SIGXFSZ`, which has
+/// this number wherever this runs).
+fn survive_file_limits() {
+    const SIGXFSZ: i32 = 25;
+    if let Err(error) = signal(SignalKind::from_raw(SIGXFSZ)) {
+        tracing::debug!(%error, "a limit of file sizes may end the process");
+    }
+}
+
 /// Puts the log between who decides and who publishes.
 fn log_first(
     context: &ShellContext,
     log: TransitionLog,
-    alerts: mpsc::UnboundedSender<Dispatch>,
+    (alerts, rejections): (mpsc::UnboundedSender<Dispatch>, &mut Rejections),
 ) -> anyhow::Result<mpsc::UnboundedSender<Dispatch>> {
     let (before, dispatches) = mpsc::unbounded_channel();
-    let scribe = Scribe::new(log, context.clone());
+    let copies = rejections.log_first(before.clone());
+    let scribe = Scribe::new(log, context.clone(), copies);
     spawn("signalbox-log", move || scribe.run(dispatches, &alerts))?;
     Ok(before)
 }

@@ -9,33 +9,44 @@ use super::bad_input::scrape::Series;
 use super::outbox::{stored, walk};
 use super::support::{Nats, event, job_queued, metric_recorded, server_programs, wait_for};
 
-const APPLIED: &str = "signalbox_events_applied_total";
+pub(super) const APPLIED: &str = "signalbox_events_applied_total";
 
 /// Checkpoints follow each other closely.
-const OFTEN: &str = "state: {checkpoint_every: 100ms}\n";
+pub(super) const OFTEN: &str = "state: {checkpoint_every: 100ms}\n";
 
-fn start(nats: &Nats, folder: &Path, config: &str) -> Process {
+pub(super) fn start(nats: &Nats, folder: &Path, config: &str) -> Process {
     Process::start_with(&nats.url(), config, &["--state-dir", &folder.display().to_string()])
 }
 
 /// A scrape, where it is answered.
-fn shown(process: &Process) -> Option<Series> {
+pub(super) fn shown(process: &Process) -> Option<Series> {
     let answer = process.get("/metrics");
     (answer.status == 200).then(|| Series::parse(&answer.body))
 }
 
-fn sum(series: &Series, name: &str) -> f64 {
+pub(super) fn sum(series: &Series, name: &str) -> f64 {
     series.of(name).filter_map(|(_, value)| value.parse::<f64>().ok()).sum()
 }
 
 /// A stream of every type that rides the JetStream lane.
-fn create_stream(nats: &Nats) {
+pub(super) fn create_stream(nats: &Nats) {
     nats.client()
         .create_stream(&json!({"name": "EVENTS", "subjects": ["events.queue.*"], "storage": "file"}));
 }
 
+/// Waits until a checkpoint is there that was begun after this call.
+pub(super) fn wait_saved(folder: &Path) {
+    let path = folder.join("checkpoint");
+    let saved = || std::fs::metadata(&path).and_then(|it| it.modified()).ok();
+    // One may be under way that was begun before.
+    for _ in 0..2 {
+        let before = saved();
+        wait_for("a checkpoint", || (saved() > before).then_some(()));
+    }
+}
+
 /// Stores this many `JobQueued` events from `first` on.
-fn store(nats: &Nats, first: u64, count: u64) {
+pub(super) fn store(nats: &Nats, first: u64, count: u64) {
     let mut client = nats.client();
     for number in first..first + count {
         client.publish("events.queue.JobQueued", &job_queued(number));
@@ -44,7 +55,7 @@ fn store(nats: &Nats, first: u64, count: u64) {
 }
 
 /// Waits until so many events are counted; the scrape that shows them.
-fn wait_counted(process: &Process, count: f64) -> Series {
+pub(super) fn wait_counted(process: &Process, count: f64) -> Series {
     wait_for("the events", || shown(process).filter(|series| sum(series, "queue_jobs_queued_total") >= count))
 }
 
@@ -132,21 +143,21 @@ fn a_folder_that_another_process_holds_is_refused_with_one_line() {
 }
 
 /// A folder with one file of rules.
-fn rules(text: &str) -> tempfile::TempDir {
+pub(super) fn rules(text: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let groups = format!("groups: [{{name: g, interval: 200ms, rules: [{text}]}}]");
     std::fs::write(folder.path().join("rules.yaml"), groups).unwrap();
     folder
 }
 
-fn start_with_rules(nats: &Nats, folder: &Path, rules: &tempfile::TempDir) -> Process {
+pub(super) fn start_with_rules(nats: &Nats, folder: &Path, rules: &tempfile::TempDir) -> Process {
     let (folder, rules) = (folder.display().to_string(), rules.path().display().to_string());
     let config = format!("instance: ours\n{OFTEN}");
     Process::start_with(&nats.url(), &config, &["--state-dir", &folder, "--rules", &rules])
 }
 
 /// What was said of each alert: its rule, and `triggered` or why it cleared.
-fn said(events: &[Value]) -> Vec<(String, String)> {
+pub(super) fn said(events: &[Value]) -> Vec<(String, String)> {
     let text = |event: &Value, name: &str| event[name].as_str().unwrap_or_default().to_owned();
     let what = |event: &Value| match event["event_type"].as_str() {
         Some("AlertCleared") => text(event, "reason"),
@@ -155,7 +166,7 @@ fn said(events: &[Value]) -> Vec<(String, String)> {
     events.iter().map(|event| (text(event, "alert_rule_id"), what(event))).collect()
 }
 
-fn complete(nats: &Nats, jobs: std::ops::Range<u64>) {
+pub(super) fn complete(nats: &Nats, jobs: std::ops::Range<u64>) {
     let mut client = nats.client();
     for job in jobs {
         let fields = format!(

@@ -161,6 +161,12 @@ impl Nats {
         }
     }
 
+    /// Has it end well, with everything on disk.
+    pub(crate) fn stop(&mut self) {
+        self.signal("quit");
+        self.process.take().unwrap().wait().unwrap();
+    }
+
     /// Has it listen elsewhere when it runs again.
     pub(crate) fn move_to(&mut self, port: u16) {
         let path = self.folder.path().join("nats.conf");
@@ -168,6 +174,11 @@ impl Nats {
         let text = text.replace(&format!("port: {}\n", self.port), &format!("port: {port}\n"));
         std::fs::write(&path, text).unwrap();
         self.port = port;
+    }
+
+    /// The folder of its streams.
+    pub(crate) fn store(&self) -> PathBuf {
+        self.folder.path().join("store")
     }
 
     /// Its URL.

@@ -36,6 +36,11 @@ pub(crate) enum StreamNews {
     },
     /// Everything that waited was read.
     Drained,
+    /// Everything up to this sequence is acknowledged.
+    Acknowledged {
+        /// The sequence.
+        sequence: u64,
+    },
     /// It does not exist: whatever it will hold is new.
     Missing,
     /// The broker does not let it be read.
@@ -137,6 +142,12 @@ impl CatchUp {
         Self { stage, memory, first_look: FirstLook::NotYet, held: Vec::new() }
     }
 
+    /// Time stands where a state was saved while what the stream stored before the first start was read.
+    pub(crate) const fn silent(at: Timestamp) -> Self {
+        let (stage, memory) = (Stage::Awaiting { at, since: at }, Memory::Nothing);
+        Self { stage, memory, first_look: FirstLook::NotYet, held: Vec::new() }
+    }
+
     /// A stream is to be read, and its past begins at `at`.
     #[must_use]
     pub(crate) fn awaiting(self, at: Timestamp, present: Timestamp) -> Self {
@@ -166,6 +177,11 @@ impl CatchUp {
         matches!(self.stage, Stage::Present)
     }
 
+    /// Whether there is more than there was at the start: the stream is read, or was before.
+    pub(crate) const fn has_begun(&self) -> bool {
+        self.is_remembering() || !matches!(self.stage, Stage::Awaiting { .. })
+    }
+
     /// Whether rules are evaluated.
     pub(crate) const fn rules_speak(&self) -> bool {
         self.is_present() || self.is_remembering()
@@ -187,6 +203,7 @@ impl CatchUp {
                 }
                 self.stop_waiting()
             }
+            StreamNews::Acknowledged { .. } => Step::Stay,
             StreamNews::Unreadable => self.stop_waiting(),
             StreamNews::Unreachable => match self.stage {
                 // What a state holds is less than was shown already, until the stream was read on.

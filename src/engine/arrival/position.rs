@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::origin::{Epoch, Order, Origin, Stored, StreamBatch};
+use super::applied_set::AppliedSet;
+use super::origin::{Epoch, Order, StreamBatch};
 use crate::engine::fact::EpochReason;
 use crate::engine::time::Timestamp;
 use crate::engine::wire::{self, EventId};
@@ -18,6 +19,8 @@ pub(crate) struct Position {
     pub(crate) sequence: u64,
     /// The last message that was applied, so that it can be known again.
     pub(crate) applied: Option<Applied>,
+    /// What was applied, where a consumer with acknowledgements may deliver it again.
+    pub(crate) delivered: AppliedSet,
 }
 
 /// A message by which a stream is known again.
@@ -34,7 +37,8 @@ pub(crate) struct Applied {
 impl Position {
     /// Before the first message of this life of a stream.
     pub(crate) fn before_all(stream: &Arc<str>, epoch: &Epoch) -> Self {
-        Self { stream: Arc::clone(stream), epoch: epoch.clone(), sequence: 0, applied: None }
+        let (stream, epoch) = (Arc::clone(stream), epoch.clone());
+        Self { stream, epoch, sequence: 0, applied: None, delivered: AppliedSet::default() }
     }
 
     /// Why `epoch` is another life of the stream than this one; none where it is the same.
@@ -48,17 +52,21 @@ impl Position {
         }
     }
 
-    /// The place of the first message of a batch that was not applied yet.
-    pub(crate) fn first_new(&self, origin: &Origin, stored: &[Stored]) -> usize {
-        match origin.order {
-            Order::Stream => stored.partition_point(|stored| stored.sequence <= self.sequence),
-            Order::Consumer => 0,
+    /// Whether the message of this sequence was not applied yet.
+    pub(crate) fn is_new(&self, order: Order, sequence: u64) -> bool {
+        match order {
+            Order::Stream => sequence > self.sequence,
+            Order::Consumer => !self.delivered.contains(sequence),
         }
     }
 
     /// Moves to the end of a batch that was applied.
     pub(crate) fn pass(&mut self, batch: &StreamBatch<'_>) {
         self.sequence = self.sequence.max(batch.origin.last_sequence);
+        match batch.origin.order {
+            Order::Stream => self.delivered.insert_through(self.sequence),
+            Order::Consumer => batch.stored.iter().for_each(|stored| self.delivered.insert(stored.sequence)),
+        }
         let last = batch.messages.last().zip(batch.stored.last());
         if let Some((message, stored)) =
             last.filter(|(_, stored)| self.applied.is_none_or(|applied| applied.sequence < stored.sequence))
@@ -75,6 +83,7 @@ impl Position {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::arrival::{Origin, Stored};
     use crate::engine::wire::Message;
 
     fn origin(order: Order, first_sequence: u64, last_sequence: u64) -> Origin {
@@ -96,7 +105,7 @@ mod tests {
             let stored = stored(sequences);
             let message = Message { subject: "s", headers: b"", payload: b"{}" };
             let messages = vec![message; stored.len()];
-            fresh.push(stored.len() - position.first_new(&origin, &stored));
+            fresh.push(stored.iter().filter(|it| position.is_new(order, it.sequence)).count());
             position.pass(&StreamBatch { origin: &origin, messages: &messages, stored: &stored });
         }
         (position, fresh)
@@ -107,7 +116,12 @@ mod tests {
         let batches: &[(&[u64], u64)] = &[(&[1, 2], 2), (&[2, 3, 5], 7), (&[], 9), (&[8, 9, 10], 10)];
         let (position, fresh) = pass(Order::Stream, batches);
         assert_eq!((position.sequence, fresh), (10, vec![2, 2, 0, 1]));
-        assert_eq!(pass(Order::Consumer, batches).1, [2, 3, 0, 3]);
+    }
+
+    #[test]
+    fn what_a_consumer_delivers_again_is_known_and_what_it_delivers_late_is_new() {
+        let batches: &[(&[u64], u64)] = &[(&[1, 2], 2), (&[5, 6], 6), (&[2, 5, 7], 7), (&[3, 4, 7], 7)];
+        assert_eq!(pass(Order::Consumer, batches).1, [2, 2, 1, 2]);
     }
 
     #[test]

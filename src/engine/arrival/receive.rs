@@ -4,8 +4,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::catch_up::Step;
-use super::{CatchUp, Epoch, Owed, Position, Standing, StreamBatch, StreamNews};
-use crate::engine::fact::{Fact, Rejected};
+use super::{CatchUp, Epoch, Origin, Owed, Position, Standing, StreamBatch, StreamNews};
+use crate::engine::fact::{Fact, Novelty, Rejected};
 use crate::engine::time::Timestamp;
 use crate::engine::wire::Lane;
 use crate::engine::{Engine, State};
@@ -36,6 +36,9 @@ impl Engine {
         if let StreamNews::Found { stream, epoch, .. } = news {
             self.state.enter(stream, epoch, present);
         }
+        if let (StreamNews::Acknowledged { sequence }, Some(position)) = (news, &mut self.state.position) {
+            position.delivered.insert_through(*sequence);
+        }
         match self.state.catch_up.hear(news, present) {
             Step::Stay | Step::Begin => {}
             Step::Arrive => self.state.arrive(present),
@@ -47,11 +50,16 @@ impl Engine {
     pub(crate) fn receive(&mut self, batch: &StreamBatch<'_>, present: Timestamp) -> Vec<Rejected> {
         self.frozen = None;
         self.state.enter(&batch.origin.stream, &batch.origin.epoch, present);
-        let first = self.state.position.as_ref().map_or(0, |it| it.first_new(batch.origin, batch.stored));
         self.state.rules.read_from(batch.origin.first_sequence);
         let mut rejected = Vec::new();
-        let mut start = first;
-        for (place, stored) in batch.stored.iter().enumerate().skip(first) {
+        let mut start = 0;
+        for (place, stored) in batch.stored.iter().enumerate() {
+            let position = self.state.position.as_ref();
+            if position.is_some_and(|position| !position.is_new(batch.origin.order, stored.sequence)) {
+                self.apply_run(batch, start..place, present, &mut rejected);
+                start = place + 1;
+                continue;
+            }
             if let Some(at) = self.state.catch_up.due(*stored, self.state.next_tick(), present) {
                 self.apply_run(batch, start..place, present, &mut rejected);
                 start = place;
@@ -98,7 +106,7 @@ impl Engine {
         for mut one in self.apply(Lane::JetStream, messages, present) {
             one.message += start;
             if let Some(stored) = batch.stored.get(one.message) {
-                one.novelty = self.state.catch_up.novelty(batch.origin, stored.sequence);
+                one.novelty = self.state.novelty(batch.origin, stored.sequence);
             }
             rejected.push(one);
         }
@@ -116,10 +124,19 @@ impl State {
         self.position = Some(Position::before_all(stream, epoch));
         if let Some(reason) = reason {
             self.catch_up.forget_first_look();
+            self.copied.clear();
             let now = self.advance(present);
             self.begin_stream_anew(now);
             self.observe(&Fact::StreamEpoch { stream: Arc::clone(stream), reason }, now);
         }
+    }
+
+    /// Whether an earlier run has told of the message of this sequence.
+    fn novelty(&self, origin: &Origin, sequence: u64) -> Novelty {
+        if self.copied.contains(&sequence) {
+            return Novelty::Known;
+        }
+        self.catch_up.novelty(origin, sequence)
     }
 
     /// Moves the past on to `at`, with the ticks before it.
@@ -150,9 +167,9 @@ impl State {
         }
         let held = self.catch_up.arrive();
         let now = self.advance(present);
+        self.begin_core_anew(now);
+        self.owed = Owed::default();
         if self.catch_up.is_remembering() {
-            self.begin_core_anew(now);
-            self.owed = Owed::default();
             self.rules.live(now);
             self.arrived(now);
         } else {

@@ -8,6 +8,7 @@ use super::head::HeadTwin;
 use super::history::HistoryTwin;
 use super::rules::RulesTwin;
 use super::series::{RecentTwin, StoreTwin};
+use super::told::ToldTwin;
 use super::trackers::TrackersTwin;
 use super::window::WindowTwin;
 use crate::engine::time::Timestamp;
@@ -38,12 +39,22 @@ pub(in crate::engine) enum Section {
     Rules,
     /// The past.
     History,
+    /// What Alertmanagers were told.
+    Told,
 }
 
 impl Section {
     /// In the order of the file.
-    const ALL: [Self; 7] =
-        [Self::Head, Self::Series, Self::Recent, Self::Window, Self::Trackers, Self::Rules, Self::History];
+    const ALL: [Self; 8] = [
+        Self::Head,
+        Self::Series,
+        Self::Recent,
+        Self::Window,
+        Self::Trackers,
+        Self::Rules,
+        Self::History,
+        Self::Told,
+    ];
 
     const fn tag(self) -> u32 {
         match self {
@@ -54,6 +65,7 @@ impl Section {
             Self::Trackers => 5,
             Self::Rules => 6,
             Self::History => 7,
+            Self::Told => 8,
         }
     }
 }
@@ -131,6 +143,7 @@ pub(crate) struct SavedState {
     pub(in crate::engine) trackers: TrackersTwin,
     pub(in crate::engine) rules: RulesTwin,
     pub(in crate::engine) history: HistoryTwin,
+    pub(in crate::engine) told: ToldTwin,
 }
 
 impl SavedState {
@@ -161,6 +174,7 @@ impl SavedState {
             trackers: whole(sections.next())?,
             rules: whole(sections.next())?,
             history: whole(sections.next())?,
+            told: whole(sections.next())?,
         })
     }
 }

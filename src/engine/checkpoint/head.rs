@@ -11,6 +11,8 @@ twin! {
         /// The engine's time.
         now: Timestamp,
         position: Option<PositionTwin>,
+        /// 1 where rules are silent: what the stream stored before the first start is being read.
+        silent: u8,
         /// The names of the event types that rode the core lane.
         core_types: Vec<Arc<str>>,
         majors: Vec<MajorTwin>,
@@ -31,6 +33,8 @@ twin! {
         rollbacks: u32,
         sequence: u64,
         applied: Option<AppliedTwin>,
+        /// Of a consumer with acknowledgements: up to where everything was applied, and ranges above that.
+        delivered: (u64, Vec<(u64, u64)>),
     }
 }
 

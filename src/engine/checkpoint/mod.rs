@@ -11,6 +11,7 @@ pub(in crate::engine) mod head;
 pub(in crate::engine) mod history;
 pub(in crate::engine) mod rules;
 pub(in crate::engine) mod series;
+pub(in crate::engine) mod told;
 pub(in crate::engine) mod trackers;
 pub(in crate::engine) mod window;
 
@@ -60,7 +61,8 @@ impl Checkpoint {
             | Section::Recent
             | Section::Window
             | Section::Trackers
-            | Section::Rules => file::framed(section, part),
+            | Section::Rules
+            | Section::Told => file::framed(section, part),
         })
     }
 

@@ -14,6 +14,8 @@ twin! {
         /// Series of rules that are gone, to be ended at the next evaluation.
         orphans: Vec<Labels>,
         outbox: OutboxTwin,
+        /// The last ends of alerts, oldest first.
+        ended: Vec<AlertEventTwin>,
     }
 }
 

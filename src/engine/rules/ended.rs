@@ -25,6 +25,11 @@ impl EndedAlerts {
         kept.push_back(event.clone());
     }
 
+    /// The events, oldest first.
+    pub(super) fn oldest_first(&self) -> impl ExactSizeIterator<Item = &AlertEvent> {
+        self.0.iter()
+    }
+
     /// The events, the last one first.
     pub(crate) fn newest_first(&self) -> impl Iterator<Item = &AlertEvent> {
         self.0.iter().rev()

@@ -4,6 +4,7 @@
 //! record that is not whole: that is where a write was broken off, and nobody saw what it would have told.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::event::AlertEvent;
 use super::outbox::{event_of, event_twin};
@@ -29,9 +30,13 @@ pub(crate) enum LogRecord {
         event: Box<AlertEvent>,
         /// The sequence; 0 where no stream is read.
         sequence: u64,
+        /// What made its rule the rule it was; none where that is not known.
+        essence: Option<Arc<str>>,
     },
     /// The broker has the event.
     Acknowledged(EventId),
+    /// A copy of the rejected message of this sequence of the stream is published.
+    Copied(u64),
 }
 
 impl LogRecord {
@@ -39,14 +44,19 @@ impl LogRecord {
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut out = Writer::default();
         match self {
-            Self::Decided { event, sequence } => {
-                0_u8.write(&mut out);
+            Self::Decided { event, sequence, essence } => {
+                3_u8.write(&mut out);
                 sequence.write(&mut out);
                 event_twin(event).write(&mut out);
+                essence.write(&mut out);
             }
             Self::Acknowledged(id) => {
                 1_u8.write(&mut out);
                 id.0.write(&mut out);
+            }
+            Self::Copied(sequence) => {
+                2_u8.write(&mut out);
+                sequence.write(&mut out);
             }
         }
         let content = out.finish();
@@ -57,14 +67,34 @@ impl LogRecord {
         bytes
     }
 
+    /// The event that was decided.
+    pub(crate) fn decided(&self) -> Option<&AlertEvent> {
+        match self {
+            Self::Decided { event, .. } => Some(event),
+            Self::Acknowledged(_) | Self::Copied(_) => None,
+        }
+    }
+
+    /// The sequence of the message whose copy is published.
+    pub(crate) const fn copied(&self) -> Option<u64> {
+        match self {
+            Self::Copied(sequence) => Some(*sequence),
+            Self::Decided { .. } | Self::Acknowledged(_) => None,
+        }
+    }
+
     fn of_bytes(content: &[u8]) -> Result<Self, Damage> {
         let mut from = Reader::new(content);
         let record = match u8::read(&mut from)? {
-            0 => {
+            // The first logs did not say which rule it was.
+            version @ (0 | 3) => {
                 let sequence = u64::read(&mut from)?;
-                Self::Decided { event: Box::new(event_of(Twin::read(&mut from)?)?), sequence }
+                let event = Box::new(event_of(Twin::read(&mut from)?)?);
+                let essence = if version == 0 { None } else { Twin::read(&mut from)? };
+                Self::Decided { event, sequence, essence }
             }
             1 => Self::Acknowledged(EventId(u128::read(&mut from)?)),
+            2 => Self::Copied(u64::read(&mut from)?),
             _ => return Err(Damage("a record says nothing that is known")),
         };
         from.end()?;
@@ -113,8 +143,8 @@ pub(super) struct Told {
     pub(super) acknowledged: BTreeSet<EventId>,
     /// Ids of the AlertCleared.
     pub(super) ended: BTreeSet<EventId>,
-    /// Episodes that did not end.
-    pub(super) open: Vec<StoredAlert>,
+    /// Episodes that did not end, and what made their rules the rules they were.
+    pub(super) open: Vec<(StoredAlert, Option<Arc<str>>)>,
     /// By fingerprint: up to which sequence everything is decided.
     pub(super) settled: Vec<(u64, u64)>,
 }
@@ -125,12 +155,13 @@ impl Told {
         for record in log {
             match record {
                 LogRecord::Acknowledged(id) => drop(told.acknowledged.insert(*id)),
-                LogRecord::Decided { event, sequence } => {
+                LogRecord::Copied(_) => {}
+                LogRecord::Decided { event, sequence, essence } => {
                     told.settled.push((event.fingerprint, *sequence));
                     if event.event_type() == EventType::AlertCleared {
                         told.ended.insert(event.id);
                     } else {
-                        told.open.push(StoredAlert::of(event));
+                        told.open.push((StoredAlert::of(event), essence.clone()));
                     }
                     told.waiting.push(AlertEvent::clone(event));
                 }
@@ -139,15 +170,13 @@ impl Told {
         let Self { waiting, acknowledged, ended, open, .. } = &mut told;
         let mut seen = BTreeSet::new();
         waiting.retain(|event| !acknowledged.contains(&event.id) && seen.insert(event.id));
-        open.retain(|open| !ended.contains(&open.end_id()));
+        open.retain(|(open, _)| !ended.contains(&open.end_id()));
         told
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::engine::labels::Labels;
     use crate::engine::rules::event::{AlertEventKind, Identity, Reason, fingerprint};
@@ -186,10 +215,14 @@ mod tests {
     }
 
     fn log() -> Vec<LogRecord> {
-        let decided = |event: AlertEvent, sequence| LogRecord::Decided { event: Box::new(event), sequence };
+        let essence = Some(Arc::from("m > 1"));
+        let decided = |event: AlertEvent, sequence| {
+            let (event, essence) = (Box::new(event), essence.clone());
+            LogRecord::Decided { event, sequence, essence }
+        };
         let ([first, end], [second, _]) = (episode(1), episode(2));
         let acknowledged = LogRecord::Acknowledged(first.id);
-        vec![decided(first, 3), decided(end, 4), acknowledged, decided(second, 9)]
+        vec![decided(first, 3), decided(end, 4), acknowledged, LogRecord::Copied(300), decided(second, 9)]
     }
 
     fn bytes() -> Vec<u8> {
@@ -224,7 +257,7 @@ mod tests {
         let ([_, end], [second, _]) = (episode(1), episode(2));
         let ids: Vec<EventId> = told.waiting.iter().map(|event| event.id).collect();
         assert_eq!(ids, [end.id, second.id]);
-        assert_eq!(told.open.iter().map(|open| open.id).collect::<Vec<_>>(), [second.id]);
+        assert_eq!(told.open.iter().map(|(open, _)| open.id).collect::<Vec<_>>(), [second.id]);
         assert_eq!(told.settled.iter().map(|(_, sequence)| *sequence).max(), Some(9));
     }
 }

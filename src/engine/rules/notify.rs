@@ -5,6 +5,8 @@
 //! again. A firing alert is told at once and then after each resend delay, a resolved one likewise for 15 minutes.
 //! Unlike Prometheus, what a reload ends is told as resolved.
 
+mod saved;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -124,18 +126,20 @@ impl Notifier {
         }
     }
 
-    /// Takes what fires for told, though not lately: an earlier run told of it. What ended since is told as resolved then.
+    /// Takes what fires for told, though not lately, where nothing is known of it: an earlier run told of it. What ended
+    /// since is told as resolved then.
     pub(in crate::engine) fn go_on(&mut self, groups: &[Arc<GroupView>], now: Timestamp) {
         let Some(terms) = &self.terms else { return };
         for group in groups {
             let round = Round { terms, at: now, interval: group.interval };
-            let told = alerts_of(std::slice::from_ref(group)).filter_map(|alert| {
-                let said = round.firing(alert, alert.fired_at?);
-                let told = ToldAlert { said, at: Timestamp::EPOCH, resolved_at: None };
-                Some(((alert.rule_id.clone(), alert.labels.clone()), told))
-            });
-            let told = Told { alerts: told.collect(), again_at: Timestamp::EPOCH };
-            self.groups.insert((group.file.clone(), group.name.clone()), told);
+            let told = self.groups.entry((group.file.clone(), group.name.clone())).or_default();
+            for alert in alerts_of(std::slice::from_ref(group)) {
+                let Some(fired_at) = alert.fired_at else { continue };
+                told.alerts.entry((alert.rule_id.clone(), alert.labels.clone())).or_insert_with(|| {
+                    let said = round.firing(alert, fired_at);
+                    ToldAlert { said, at: Timestamp::EPOCH, resolved_at: None }
+                });
+            }
         }
     }
 
@@ -177,6 +181,12 @@ impl Notifier {
 
     /// Follows a reload: the alerts of groups that are not there any more end, unless another group has them now.
     pub(in crate::engine) fn retain(&mut self, groups: &[Arc<GroupView>], now: Timestamp) {
+        self.part_from(groups);
+        self.tell_of_gone(now);
+    }
+
+    /// Sets apart what is known of groups that are not there any more.
+    fn part_from(&mut self, groups: &[Arc<GroupView>]) {
         // What else a reload ended is told after the next evaluation.
         self.groups.values_mut().for_each(|told| told.again_at = Timestamp::EPOCH);
         let active: BTreeSet<&Labels> = alerts_of(groups).map(|alert| &alert.labels).collect();
@@ -189,7 +199,6 @@ impl Notifier {
         let gone = gone.into_values().flat_map(|told| told.alerts);
         self.gone.alerts.extend(gone.filter(|((_, labels), _)| !active.contains(labels)));
         self.gone.again_at = Timestamp::EPOCH;
-        self.tell_of_gone(now);
     }
 
     /// Tells again of the alerts whose groups are gone; there is no evaluation to do it after.

@@ -75,6 +75,11 @@ impl Batch {
         self.stored.last().map(|stored| stored.sequence)
     }
 
+    /// Where in its stream each message is stored; nothing where they are of none.
+    pub(crate) fn stored(&self) -> &[Stored] {
+        &self.stored
+    }
+
     /// The messages as the engine takes them.
     pub(crate) fn messages(&self) -> Vec<Message<'_>> {
         self.places

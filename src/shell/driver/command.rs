@@ -13,6 +13,7 @@ use crate::engine::rules::{AlertEvent, RuleSet, StoredAlerts};
 use crate::engine::wire::EventId;
 
 use super::mailbox::Mailbox;
+use super::rejections::RejectedCopy;
 
 /// One thing for the driver to do.
 #[derive(Debug)]
@@ -30,10 +31,19 @@ pub(crate) enum Command {
     /// Take over what a stream shows of this instance's alerts.
     Adopt(Box<StoredAlerts>),
     /// Hand out everything that lives across a restart; the sender is dropped where there is nothing to save.
-    Save(SyncSender<Checkpoint>),
+    Save(SyncSender<HandedOut>),
     /// Apply what is queued, hand out a checkpoint of that where one is asked for, wait until nothing is pending, then
     /// end.
-    Finish(Option<SyncSender<Checkpoint>>),
+    Finish(Option<SyncSender<HandedOut>>),
+}
+
+/// A checkpoint, and what of a lane is in it.
+#[derive(Debug)]
+pub(crate) struct HandedOut {
+    /// The checkpoint.
+    pub(crate) checkpoint: Checkpoint,
+    /// The last batch it holds of those that are to be acknowledged.
+    pub(crate) batch: u64,
 }
 
 /// What the driver asks of who publishes alert events.
@@ -45,9 +55,13 @@ pub(crate) enum Dispatch {
         event: Box<AlertEvent>,
         /// Up to where the stream was applied when it was decided; 0 where none is read.
         sequence: u64,
+        /// What makes its rule the rule it is.
+        essence: Option<Arc<str>>,
     },
     /// The broker has the event.
     Acknowledged(EventId),
+    /// Publish the copy of a rejected message, once it is noted that it is published.
+    Copy(Box<RejectedCopy>),
     /// A checkpoint is handed out: it holds what was decided so far.
     Mark,
     /// The checkpoint is saved.

@@ -39,6 +39,8 @@ pub(crate) struct FromStream {
     pub(crate) batch: Batch,
     /// Whom to tell once they are applied.
     pub(crate) receipt: Option<SyncSender<()>>,
+    /// Its number among those that are to be acknowledged; 0 where there is nothing to acknowledge.
+    pub(crate) number: u64,
 }
 
 impl Item {

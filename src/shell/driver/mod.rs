@@ -16,15 +16,14 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::engine::Engine;
-use crate::engine::arrival::Standing;
-use crate::engine::checkpoint::Checkpoint;
+use crate::engine::arrival::{Standing, Stored};
 use crate::engine::fact::{Fact, Notice, Rejected};
 use crate::engine::rules::{AlertEvent, StoredAlerts};
 use crate::engine::wire::{Lane, Message};
 
 use super::clock::Clock;
 use super::status::{Status, Topic};
-use command::{Command, Dispatch, Reload};
+use command::{Command, Dispatch, HandedOut, Reload};
 use mailbox::{CoreGate, FromStream, Item, Mailbox};
 use notifications::NotificationQueues;
 use rejections::Rejections;
@@ -58,7 +57,9 @@ pub(crate) struct Driver {
     /// What a stream shows of our alerts, until it is taken over.
     pub(crate) shown: Option<Box<StoredAlerts>>,
     /// Who waits for a checkpoint.
-    pub(crate) saves: Vec<SyncSender<Checkpoint>>,
+    pub(crate) saves: Vec<SyncSender<HandedOut>>,
+    /// The last batch applied of those that are to be acknowledged.
+    pub(crate) batch: u64,
 }
 
 /// Whether the driver goes on.
@@ -197,14 +198,14 @@ impl Driver {
         }
     }
 
-    /// Hands out a checkpoint to who waits for one, unless the engine lives in a past that it does not remember.
+    /// Hands out a checkpoint to who waits for one, where there is something to save.
     fn hand_out(&mut self) {
         let now = self.clock.now();
         for keeper in std::mem::take(&mut self.saves) {
             if self.engine.can_be_saved() {
                 drop(self.alerts.send(Dispatch::Mark));
                 // Who asked may have left.
-                let _ = keeper.try_send(self.engine.save(now));
+                let _ = keeper.try_send(HandedOut { checkpoint: self.engine.save(now), batch: self.batch });
             }
         }
     }
@@ -215,12 +216,13 @@ impl Driver {
             Item::Core(batch) => {
                 let messages = batch.messages();
                 let rejected = self.engine.apply(Lane::Core, &messages, now);
-                self.pass_on(Lane::Core, &messages, &rejected);
+                self.pass_on(Lane::Core, (&messages, &[]), &rejected);
             }
-            Item::Stream(FromStream { origin, batch, receipt }) => {
+            Item::Stream(FromStream { origin, batch, receipt, number }) => {
                 let messages = batch.messages();
                 let rejected = self.engine.receive(&batch.of_stream(&origin, &messages), now);
-                self.pass_on(Lane::JetStream, &messages, &rejected);
+                self.pass_on(Lane::JetStream, (&messages, batch.stored()), &rejected);
+                self.batch = self.batch.max(number);
                 if let Some(receipt) = receipt {
                     // A lane that is gone needs no receipt.
                     let _ = receipt.try_send(());
@@ -231,11 +233,17 @@ impl Driver {
         }
     }
 
-    fn pass_on(&mut self, lane: Lane, messages: &[Message<'_>], rejected: &[Rejected]) {
+    fn pass_on(
+        &mut self,
+        lane: Lane,
+        (messages, stored): (&[Message<'_>], &[Stored]),
+        rejected: &[Rejected],
+    ) {
         for rejection in rejected {
             let Some(message) = messages.get(rejection.message) else { continue };
             self.rejections.examples.notice((lane, message), rejection, self.clock.now());
-            let kept = self.rejections.take(lane, message, rejection);
+            let sequence = stored.get(rejection.message).map(|stored| stored.sequence);
+            let kept = self.rejections.take(lane, (message, sequence), rejection);
             if let Err(reason) = kept {
                 self.engine.observe(Fact::RejectedCopyDropped { reason }, self.clock.now());
             }
@@ -248,7 +256,8 @@ impl Driver {
         let sequence = self.engine.position().map_or(0, |position| position.sequence);
         let fresh: Vec<AlertEvent> = self.engine.outbox().skip(self.in_flight).take(room).cloned().collect();
         for event in fresh {
-            if self.alerts.send(Dispatch::Publish { event: Box::new(event), sequence }).is_err() {
+            let essence = self.engine.essence_of(&event.rule_id);
+            if self.alerts.send(Dispatch::Publish { event: Box::new(event), sequence, essence }).is_err() {
                 return;
             }
             self.in_flight += 1;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::engine::config::RejectedLanes;
 use crate::engine::fact::{CopyFault, Novelty, Rejected};
@@ -13,6 +13,7 @@ use crate::shell::in_force::ConfigInForce;
 use crate::shell::limited_log::LimitedLog;
 use crate::shell::settings::RejectedSettings;
 
+use super::command::Dispatch;
 use super::examples::RejectedExamples;
 
 /// Bytes of all copies that wait.
@@ -27,14 +28,26 @@ pub(crate) struct RejectedCopy {
     pub(crate) payload: Bytes,
     /// Why it was rejected.
     pub(crate) reason: Reason,
+    /// Its sequence in the stream, where it comes again after a crash.
+    pub(crate) sequence: Option<u64>,
+}
+
+/// How much waits: counted where it is queued, and given back where it is taken out.
+#[derive(Debug, Default)]
+struct Waiting {
+    messages: AtomicUsize,
+    bytes: AtomicUsize,
 }
 
 /// The driver's end: logs, and queues copies.
 #[derive(Debug)]
 pub(crate) struct Rejections {
     config: Arc<ConfigInForce>,
-    queue: Sender<RejectedCopy>,
-    waiting_bytes: Arc<AtomicUsize>,
+    queue: UnboundedSender<RejectedCopy>,
+    /// Where copies go that are in the log before they are published.
+    logged: Option<UnboundedSender<Dispatch>>,
+    waiting: Arc<Waiting>,
+    messages_max: usize,
     log: LimitedLog,
     /// The last ones, for the page.
     pub(super) examples: Arc<RejectedExamples>,
@@ -43,8 +56,8 @@ pub(crate) struct Rejections {
 /// The publisher's end.
 #[derive(Debug)]
 pub(crate) struct RejectedCopies {
-    queue: Receiver<RejectedCopy>,
-    waiting_bytes: Arc<AtomicUsize>,
+    queue: UnboundedReceiver<RejectedCopy>,
+    waiting: Arc<Waiting>,
 }
 
 /// Both ends of the queue.
@@ -53,19 +66,28 @@ pub(crate) fn queue(
     config: Arc<ConfigInForce>,
     examples: Arc<RejectedExamples>,
 ) -> (Rejections, RejectedCopies) {
-    let (sender, receiver) = channel(settings.queue_messages_max.max(1));
-    let waiting_bytes = Arc::new(AtomicUsize::new(0));
+    let (sender, receiver) = unbounded_channel();
+    let waiting = Arc::new(Waiting::default());
     let rejections = Rejections {
         config,
         queue: sender,
-        waiting_bytes: Arc::clone(&waiting_bytes),
+        logged: None,
+        waiting: Arc::clone(&waiting),
+        messages_max: settings.queue_messages_max.max(1),
         log: LimitedLog::default(),
         examples,
     };
-    (rejections, RejectedCopies { queue: receiver, waiting_bytes })
+    (rejections, RejectedCopies { queue: receiver, waiting })
 }
 
 impl Rejections {
+    /// Has copies of what may come again after a crash go where they are logged; what comes back is where they go on
+    /// from there.
+    pub(crate) fn log_first(&mut self, logged: UnboundedSender<Dispatch>) -> UnboundedSender<RejectedCopy> {
+        self.logged = Some(logged);
+        self.queue.clone()
+    }
+
     /// Logs a refusal, at a bounded rate, and queues a copy of the message where that is wanted and no earlier run has
     /// published one.
     ///
@@ -74,7 +96,7 @@ impl Rejections {
     pub(crate) fn take(
         &mut self,
         lane: Lane,
-        message: &Message<'_>,
+        (message, sequence): (&Message<'_>, Option<u64>),
         rejected: &Rejected,
     ) -> Result<(), CopyFault> {
         let refusal = &rejected.refusal;
@@ -98,16 +120,23 @@ impl Rejections {
             return Ok(());
         }
         let bytes = message.payload.len();
-        if self.waiting_bytes.load(Ordering::Relaxed).saturating_add(bytes) > QUEUE_BYTES_MAX {
+        let is_full = self.waiting.messages.load(Ordering::Relaxed) >= self.messages_max;
+        if is_full || self.waiting.bytes.load(Ordering::Relaxed).saturating_add(bytes) > QUEUE_BYTES_MAX {
             return Err(CopyFault::QueueFull);
         }
         let copy = RejectedCopy {
             subject: message.subject.to_owned(),
             payload: Bytes::copy_from_slice(message.payload),
             reason,
+            sequence,
         };
-        self.queue.try_send(copy).map_err(|_| CopyFault::QueueFull)?;
-        self.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.waiting.messages.fetch_add(1, Ordering::Relaxed);
+        self.waiting.bytes.fetch_add(bytes, Ordering::Relaxed);
+        // Who publishes leaves only with the process.
+        match &self.logged {
+            Some(logged) if sequence.is_some() => drop(logged.send(Dispatch::Copy(Box::new(copy)))),
+            Some(_) | None => drop(self.queue.send(copy)),
+        }
         Ok(())
     }
 }
@@ -116,7 +145,8 @@ impl RejectedCopies {
     /// The next copy; none once the driver is gone.
     pub(crate) async fn next(&mut self) -> Option<RejectedCopy> {
         let copy = self.queue.recv().await?;
-        self.waiting_bytes.fetch_sub(copy.payload.len(), Ordering::Relaxed);
+        self.waiting.messages.fetch_sub(1, Ordering::Relaxed);
+        self.waiting.bytes.fetch_sub(copy.payload.len(), Ordering::Relaxed);
         Some(copy)
     }
 
@@ -161,7 +191,7 @@ mod tests {
             let (mut rejections, mut copies) = queue_of(publish, 8);
             for (lane, name) in [(Lane::Core, "core"), (Lane::JetStream, "jetstream")] {
                 let rejected = rejected(Reason::Malformed, Novelty::New);
-                rejections.take(lane, &message(name.as_bytes()), &rejected).unwrap();
+                rejections.take(lane, (&message(name.as_bytes()), None), &rejected).unwrap();
             }
             assert_eq!(copies.waiting_payloads(), expected, "{publish:?}");
         }
@@ -176,9 +206,8 @@ mod tests {
             (Reason::Conflict, Novelty::New),
         ] {
             let payload = format!("{} {novelty:?}", reason.name());
-            rejections
-                .take(Lane::JetStream, &message(payload.as_bytes()), &rejected(reason, novelty))
-                .unwrap();
+            let message = message(payload.as_bytes());
+            rejections.take(Lane::JetStream, (&message, None), &rejected(reason, novelty)).unwrap();
         }
         assert_eq!(copies.waiting_payloads(), ["conflict New"]);
     }
@@ -187,17 +216,17 @@ mod tests {
     async fn a_full_queue_refuses_by_number_and_by_bytes() {
         let rejected = rejected(Reason::TooLarge, Novelty::New);
         let (mut rejections, mut copies) = queue_of(RejectedLanes::Both, 1);
-        rejections.take(Lane::Core, &message(b"first"), &rejected).unwrap();
-        assert!(rejections.take(Lane::Core, &message(b"second"), &rejected).is_err());
+        rejections.take(Lane::Core, (&message(b"first"), None), &rejected).unwrap();
+        assert!(rejections.take(Lane::Core, (&message(b"second"), None), &rejected).is_err());
         assert_eq!(copies.next().await.unwrap().payload, "first");
-        rejections.take(Lane::Core, &message(b"third"), &rejected).unwrap();
+        rejections.take(Lane::Core, (&message(b"third"), None), &rejected).unwrap();
 
         let (mut rejections, mut copies) = queue_of(RejectedLanes::Both, 8);
         let half = vec![b'x'; QUEUE_BYTES_MAX / 2];
-        rejections.take(Lane::Core, &message(&half), &rejected).unwrap();
-        rejections.take(Lane::Core, &message(&half), &rejected).unwrap();
-        assert!(rejections.take(Lane::Core, &message(b"x"), &rejected).is_err());
+        rejections.take(Lane::Core, (&message(&half), None), &rejected).unwrap();
+        rejections.take(Lane::Core, (&message(&half), None), &rejected).unwrap();
+        assert!(rejections.take(Lane::Core, (&message(b"x"), None), &rejected).is_err());
         copies.next().await.unwrap();
-        rejections.take(Lane::Core, &message(b"x"), &rejected).unwrap();
+        rejections.take(Lane::Core, (&message(b"x"), None), &rejected).unwrap();
     }
 }

@@ -45,6 +45,7 @@ fn rig() -> Rig {
         in_flight: 0,
         shown: None,
         saves: Vec::new(),
+        batch: 0,
     };
     Rig { driver, _alerts: events, copies }
 }
@@ -68,7 +69,7 @@ impl Rig {
                     pending: 1,
                 };
                 let batch = batch(payload, Some(Stored { sequence, at }));
-                (Slot::Stream, Item::Stream(FromStream { origin, batch, receipt: None }))
+                (Slot::Stream, Item::Stream(FromStream { origin, batch, receipt: None, number: 0 }))
             }
             ["found", last, pending] => {
                 let (last_sequence, pending) = (last.parse().unwrap(), pending.parse().unwrap());

@@ -75,6 +75,8 @@ pub(crate) struct StreamConfig {
     pub(crate) retention: String,
     /// `file` or `memory`.
     pub(crate) storage: String,
+    /// The sequence of its first message, where that is not 1.
+    pub(crate) first_seq: u64,
 }
 
 /// What a stream holds.
@@ -85,6 +87,8 @@ pub(crate) struct StreamState {
     pub(crate) first_seq: u64,
     /// The last sequence ever given.
     pub(crate) last_seq: u64,
+    /// Messages between the first and the last that are gone.
+    pub(crate) num_deleted: u64,
 }
 
 /// What a consumer is and has done.
@@ -105,7 +109,7 @@ pub(crate) struct ConsumerInfo {
     pub(crate) ack_floor: Sequences,
 }
 
-/// The part of a consumer's configuration that old servers leave out silently.
+/// The part of a consumer's configuration that is looked at; what old servers do not know they leave out silently.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct ConsumerConfig {
@@ -113,6 +117,12 @@ pub(crate) struct ConsumerConfig {
     pub(crate) filter_subject: String,
     /// Several; servers before 2.10 do not know it.
     pub(crate) filter_subjects: Vec<String>,
+    /// What whoever made it wrote of it.
+    pub(crate) description: String,
+    /// How long it waits for an acknowledgement, in nanoseconds.
+    pub(crate) ack_wait: u64,
+    /// How many messages may be unacknowledged; -1 for any number.
+    pub(crate) max_ack_pending: i64,
 }
 
 /// A place in a consumer and in its stream.

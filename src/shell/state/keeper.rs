@@ -1,5 +1,6 @@
 //! When the state is saved, and what is said of it.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::{Duration, Instant};
@@ -8,7 +9,7 @@ use crate::engine::Ending;
 use crate::engine::checkpoint::{Checkpoint, CheckpointAge};
 use crate::engine::fact::Fact;
 use crate::shell::context::ShellContext;
-use crate::shell::driver::command::Command;
+use crate::shell::driver::command::{Command, HandedOut};
 use crate::shell::limited_log::LimitedLog;
 use crate::shell::status::Concern;
 
@@ -16,6 +17,15 @@ use super::folder::{Extent, FolderError, StateFolder, Stored};
 
 /// How long the engine may take to hand a checkpoint out.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How soon the first checkpoint is written.
+const FIRST: Duration = Duration::from_millis(500);
+
+/// How much longer than it took a checkpoint is followed by none, whoever wishes for one: a few hundredths of a core.
+const REST_ROUNDS: u32 = 40;
+
+/// The longest of these pauses.
+const REST_MAX: Duration = Duration::from_secs(5);
 
 /// Saves the state now and then, and at the end.
 #[derive(Debug)]
@@ -25,20 +35,39 @@ pub(crate) struct Keeper {
     folder: Option<StateFolder>,
     context: ShellContext,
     log: LimitedLog,
+    /// How long no checkpoint is written now, whoever wishes for one.
+    rest: Duration,
+    has_saved: bool,
+}
+
+/// What came of a checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// It is on disk.
+    Saved,
+    /// It is not.
+    Unsaved,
 }
 
 impl Keeper {
     /// A keeper of this folder; one that could not be opened is tried again.
     pub(crate) fn new(path: PathBuf, folder: Option<StateFolder>, context: ShellContext) -> Self {
-        Self { path, folder, context, log: LimitedLog::default() }
+        Self { path, folder, context, log: LimitedLog::default(), rest: Duration::ZERO, has_saved: false }
     }
 
-    /// Saves each `state.checkpoint_every` until the process stops; the keeper comes back for the last time.
+    /// Saves each `state.checkpoint_every`, and where somebody wishes for it, until the process stops; the keeper comes
+    /// back for the last time.
     pub(crate) fn run(mut self) -> Self {
         while !self.context.stop.is_stopping() {
-            self.context.stop.wait(self.context.config.get().state.checkpoint_every);
+            let configured = self.context.config.get().state.checkpoint_every;
+            // What a log tells needs something to go on from.
+            let every = if self.has_saved { configured } else { configured.min(FIRST) };
+            self.context.stop.wait(self.rest.min(every));
+            self.context.saves.wait(every.saturating_sub(self.rest));
             if !self.context.stop.is_stopping() {
+                let begun = Instant::now();
                 self.save(Command::Save, Ending::Crash);
+                self.rest = (begun.elapsed() * REST_ROUNDS).min(REST_MAX);
             }
         }
         self
@@ -50,17 +79,23 @@ impl Keeper {
     }
 
     /// Asks the driver for a checkpoint and stores it.
-    fn save(&mut self, ask: impl FnOnce(SyncSender<Checkpoint>) -> Command, ending: Ending) {
+    fn save(&mut self, ask: impl FnOnce(SyncSender<HandedOut>) -> Command, ending: Ending) {
         let (sender, receiver) = sync_channel(1);
         self.context.mailbox.command(ask(sender));
         // An engine that lives in a past it does not remember, or that is gone, has nothing to save.
-        if let Ok(checkpoint) = receiver.recv_timeout(PATIENCE) {
-            self.store(&checkpoint, ending);
+        if let Ok(HandedOut { checkpoint, batch }) = receiver.recv_timeout(PATIENCE) {
+            match self.store(&checkpoint, ending) {
+                Outcome::Saved => {
+                    self.has_saved = true;
+                    self.context.saves.saved(batch);
+                }
+                Outcome::Unsaved => self.context.saves.unsaved(batch),
+            }
         }
     }
 
     /// Stores a checkpoint, and says how that went.
-    pub(crate) fn store(&mut self, checkpoint: &Checkpoint, ending: Ending) {
+    pub(crate) fn store(&mut self, checkpoint: &Checkpoint, ending: Ending) -> Outcome {
         let begun = Instant::now();
         let ending = match checkpoint.age() {
             CheckpointAge::Present => ending,
@@ -78,8 +113,13 @@ impl Keeper {
                 self.say_extent(extent);
                 self.context.fact(Fact::Saved { at, bytes, took });
                 self.context.mailbox.command(Command::Saved);
+                Outcome::Saved
             }
             Err(error) => {
+                if matches!(&error, FolderError::Disk { error, .. } if error.kind() == ErrorKind::NotFound) {
+                    // Somebody removed it: it is made again next time.
+                    self.folder = None;
+                }
                 if let Some(unsaid) = self.log.may_say("state") {
                     tracing::error!(
                         %error,
@@ -89,6 +129,7 @@ impl Keeper {
                 }
                 self.context.status.note_concern(Concern::State, format!("state: {error}"));
                 self.context.fact(Fact::NotSaved);
+                Outcome::Unsaved
             }
         }
     }

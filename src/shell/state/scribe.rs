@@ -6,6 +6,7 @@ use crate::engine::fact::Fact;
 use crate::engine::rules::LogRecord;
 use crate::shell::context::ShellContext;
 use crate::shell::driver::command::Dispatch;
+use crate::shell::driver::rejections::RejectedCopy;
 use crate::shell::limited_log::LimitedLog;
 
 use super::log::TransitionLog;
@@ -18,12 +19,17 @@ pub(crate) struct Scribe {
     log: TransitionLog,
     context: ShellContext,
     said: LimitedLog,
+    copies: UnboundedSender<RejectedCopy>,
 }
 
 impl Scribe {
-    /// A writer of this log.
-    pub(crate) fn new(log: TransitionLog, context: ShellContext) -> Self {
-        Self { log, context, said: LimitedLog::default() }
+    /// A writer of this log, which passes copies of rejected messages on.
+    pub(crate) fn new(
+        log: TransitionLog,
+        context: ShellContext,
+        copies: UnboundedSender<RejectedCopy>,
+    ) -> Self {
+        Self { log, context, said: LimitedLog::default(), copies }
     }
 
     /// Passes on what the driver asks, each event once the disk has it, until the driver is gone.
@@ -35,13 +41,17 @@ impl Scribe {
             {
                 together.push(next);
             }
-            let records: Vec<LogRecord> = together.iter().filter_map(decided).collect();
+            self.log.limit(self.context.config.get().state.bytes_max as u64);
+            let records: Vec<LogRecord> = together.iter().filter_map(said_before).collect();
             if !records.is_empty() {
                 let appended = self.log.append(&records);
                 self.judge(appended);
             }
             for dispatch in together.drain(..) {
                 self.pass_on(dispatch, to);
+            }
+            if self.log.is_long() {
+                self.context.saves.wish();
             }
         }
     }
@@ -58,6 +68,8 @@ impl Scribe {
                 let begun = self.log.begin_anew();
                 self.judge(begun.map_err(Into::into));
             }
+            // Who publishes leaves only with the process.
+            Dispatch::Copy(copy) => drop(self.copies.send(*copy)),
             Dispatch::Publish { .. } | Dispatch::BeginAnew => {
                 // Who publishes leaves only with the process.
                 drop(to.send(dispatch));
@@ -79,11 +91,12 @@ impl Scribe {
     }
 }
 
-/// The record of an event that is to be sent.
-fn decided(dispatch: &Dispatch) -> Option<LogRecord> {
+/// The record of what is to be sent, where it is in the log before.
+fn said_before(dispatch: &Dispatch) -> Option<LogRecord> {
     match dispatch {
-        Dispatch::Publish { event, sequence } => {
-            Some(LogRecord::Decided { event: event.clone(), sequence: *sequence })
+        Dispatch::Copy(copy) => copy.sequence.map(LogRecord::Copied),
+        Dispatch::Publish { event, sequence, essence } => {
+            Some(LogRecord::Decided { event: event.clone(), sequence: *sequence, essence: essence.clone() })
         }
         Dispatch::Acknowledged(_) | Dispatch::Mark | Dispatch::Saved | Dispatch::BeginAnew => None,
     }

@@ -115,6 +115,12 @@ impl Process {
         self.lines.lock().unwrap().iter().find(|line| line.contains("panicked at")).cloned()
     }
 
+    /// Lets no file it writes grow past this; a write is refused then, as by a full disk.
+    pub(crate) fn limit_files(&self, bytes: u64) {
+        let (id, limit) = (self.child.id().to_string(), format!("--fsize={bytes}:unlimited"));
+        assert!(Command::new("prlimit").args(["--pid", &id, &limit]).status().unwrap().success());
+    }
+
     /// Ends it as `kill -9` does.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();

@@ -46,14 +46,24 @@ impl Rules {
         for id in &told.acknowledged {
             self.outbox.confirm(*id);
         }
+        for event in log.iter().filter_map(LogRecord::decided) {
+            self.outbox.ended.notice(event);
+        }
         for event in told.waiting {
             self.outbox.recall(event);
         }
         for (fingerprint, sequence) in told.settled {
             self.resumed.settle(fingerprint, sequence);
         }
-        for open in &told.open {
-            self.fire(open, now);
+        for (open, essence) in &told.open {
+            let rule = self.groups.iter().flat_map(|group| &group.rules).find(|it| is_rule_of(it, open));
+            let is_another =
+                rule.zip(essence.as_ref()).is_some_and(|(it, essence)| it.rule.essence != *essence);
+            if is_another {
+                self.end_stored(open, &episode_of(open), Reason::RuleChanged, now);
+            } else {
+                self.fire(open, now);
+            }
         }
     }
 

@@ -68,6 +68,15 @@ impl RuleState {
 }
 
 impl Rules {
+    /// What makes the alerting rule of this id the rule it is.
+    pub(crate) fn essence_of(&self, rule_id: &str) -> Option<Arc<str>> {
+        let mut rules = self.groups.iter().flat_map(|group| &group.rules);
+        let of_id = |state: &&RuleState| {
+            *state.rule.id == *rule_id && matches!(state.rule.kind, RuleKind::Alerting(_))
+        };
+        rules.find(of_id).map(|state| Arc::clone(&state.rule.essence))
+    }
+
     /// Puts another set in force. A rule whose essence is unchanged keeps its state, wherever it moved; the alerts of
     /// others end.
     pub(crate) fn replace(&mut self, set: RuleSet, now: Timestamp) {

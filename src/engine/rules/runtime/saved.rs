@@ -16,7 +16,7 @@ use crate::engine::rules::evaluate::LIMIT_ALERT;
 use crate::engine::rules::event::Identity;
 use crate::engine::rules::kept::Moved;
 use crate::engine::rules::logged::{LogRecord, Told};
-use crate::engine::rules::outbox::{severity_of, severity_twin};
+use crate::engine::rules::outbox::{event_of, event_twin, severity_of, severity_twin};
 use crate::engine::rules::schedule::Schedule;
 use crate::engine::rules::set::{RuleKind, RuleSet};
 use crate::engine::rules::view::Health;
@@ -46,6 +46,7 @@ impl Rules {
             groups: self.groups.iter().map(group_twin).collect(),
             orphans: self.orphans.iter().cloned().collect(),
             outbox: self.outbox.save(),
+            ended: self.outbox.ended.oldest_first().map(event_twin).collect(),
         }
     }
 
@@ -62,6 +63,9 @@ impl Rules {
     ) -> Result<Self, Damage> {
         let mut rules = Self::new(RuleSet::default(), settings, now);
         rules.outbox.restore(twin.outbox)?;
+        for ended in twin.ended {
+            rules.outbox.ended.notice(&event_of(ended)?);
+        }
         rules.orphans = twin.orphans.into_iter().collect();
         let mut former = Former { groups: BTreeMap::new(), rules: BTreeMap::new() };
         for group in twin.groups {

@@ -14,6 +14,7 @@ use crate::shell::driver::mailbox::Item;
 use crate::shell::nats::frames::{Delivery, Frame};
 use crate::shell::nats::link::LinkError;
 use crate::shell::nats::protocol::{Protocol, is_forbidden};
+use crate::shell::saves::Settled;
 use crate::shell::settings::{FlowSettings, Settings};
 use crate::shell::status::Topic;
 
@@ -381,6 +382,8 @@ impl Machine for CoreMachine {
             Handed::Refused => {}
         }
     }
+
+    fn settled(&mut self, _settled: Settled, _now: Instant) {}
 
     fn renew(&mut self) {
         let stands = self.connections.last().is_some_and(|it| it.stage == Stage::Subscribed);

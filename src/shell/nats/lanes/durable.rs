@@ -1,29 +1,37 @@
-//! What a consumer with acknowledgements needs beside: the stream's order after a break, and the acknowledgements.
+//! What a consumer with acknowledgements needs beside: the stream's order after a break.
 //!
-//! After a break newer messages come at once and the older, unacknowledged ones only when the server gives up
-//! waiting for them. The newer ones are held until the older have come, so the order stays the stream's.
+//! After a break newer messages may come before older, unacknowledged ones, which the server delivers again when it
+//! gives up waiting for them, or at once where it is told that they are not acknowledged. Until they have come the newer
+//! ones are held, so the order stays the stream's.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::engine::arrival::Stored;
 
+use super::owing::{AckLimits, Owing};
 use super::pull::Place;
 use crate::shell::driver::batch::Batch;
 use crate::shell::nats::api::ConsumerInfo;
 use crate::shell::nats::frames::Delivery;
 use crate::shell::nats::protocol::Protocol;
 
-/// How long the server waits for an acknowledgement.
-const ACK_WAIT: Duration = Duration::from_secs(5);
+/// What the consumers made here are described as.
+pub(super) const DESCRIPTION: &str = "signalbox";
 
-/// Messages that may be unacknowledged at a time; bounds what is held.
-const UNACKNOWLEDGED_MAX: usize = 2_048;
+/// How much longer than the server waits for an acknowledgement newer messages wait for older ones.
+const HOLD_LONGER: Duration = Duration::from_secs(10);
 
-/// How long held messages wait for older ones at the longest.
-const HOLD_MAX: Duration = Duration::from_secs(15);
+/// Messages asked for again at a time; where more may be unacknowledged, the server is waited for.
+const ASKED_AGAIN_MAX: u64 = 131_072;
+
+/// Bytes that are held; what is over that comes again.
+const HELD_BYTES_MAX: usize = 16 << 20;
+
+/// Has the server deliver a message again in a second.
+const LATER: &[u8] = b"-NAK {\"delay\":1000000000}";
 
 /// A message that is held.
 #[derive(Debug)]
@@ -31,148 +39,163 @@ struct Held {
     subject: Vec<u8>,
     headers: Vec<u8>,
     payload: Vec<u8>,
+    reply: Box<str>,
     stored: Stored,
 }
 
-/// Order and acknowledgements of one durable consumer.
+impl Held {
+    fn bytes(&self) -> usize {
+        self.subject.len() + self.headers.len() + self.payload.len()
+    }
+}
+
+/// What one message goes into.
+pub(super) struct Into<'a> {
+    /// What is handed over next.
+    pub(super) batch: &'a mut Batch,
+    /// What is owed for it.
+    pub(super) owing: &'a mut Owing,
+    /// Where the server is told of it.
+    pub(super) protocol: &'a mut Protocol,
+    /// The time.
+    pub(super) now: Instant,
+}
+
+/// The order of one durable consumer as it was found.
 #[derive(Debug)]
-pub(crate) struct Durable {
-    owed: u64,
+pub(super) struct Durable {
+    /// Messages that were delivered before and are still to come again.
+    missing: u64,
+    /// They lie above this sequence and up to the next.
+    above: u64,
+    up_to: u64,
     hold_until: Instant,
     held: BTreeMap<u64, Held>,
-    handed: BTreeSet<u64>,
-    acknowledgements: Vec<String>,
+    held_bytes: usize,
 }
 
 impl Durable {
     /// The configuration of the consumer.
-    pub(crate) fn config(name: &str) -> Value {
+    pub(super) fn config(name: &str, limits: AckLimits) -> Value {
         json!({
             "durable_name": name,
-            "description": "signalbox",
+            "description": DESCRIPTION,
             "deliver_policy": "all",
             "ack_policy": "explicit",
-            "ack_wait": ACK_WAIT.as_nanos() as u64,
-            "max_ack_pending": UNACKNOWLEDGED_MAX,
+            "ack_wait": limits.wait.as_nanos() as u64,
+            "max_ack_pending": limits.messages_max,
             "replay_policy": "instant",
         })
     }
 
-    /// What to expect of a consumer as it is found.
-    pub(crate) fn new(found: &ConsumerInfo, now: Instant) -> Self {
+    /// What to expect of a consumer as it is found, where this much is owed to it.
+    pub(super) fn new(found: &ConsumerInfo, owing: &Owing, limits: AckLimits, now: Instant) -> Self {
+        let up_to = found.delivered.stream_seq;
+        let here = owing.up_to(up_to) as u64;
         Self {
-            owed: found.num_ack_pending,
-            hold_until: now + HOLD_MAX,
+            missing: found.num_ack_pending.saturating_sub(here),
+            above: found.ack_floor.stream_seq,
+            up_to: if up_to == 0 { u64::MAX } else { up_to },
+            hold_until: now + limits.wait + HOLD_LONGER,
             held: BTreeMap::new(),
-            handed: BTreeSet::new(),
-            acknowledgements: Vec::new(),
+            held_bytes: 0,
         }
     }
 
+    /// Has the server deliver at once what it waits for an acknowledgement of and nobody here has: an earlier run had.
+    pub(super) fn ask_again(
+        &self,
+        (stream, found): (&str, &ConsumerInfo),
+        owing: &Owing,
+        protocol: &mut Protocol,
+    ) {
+        if self.missing == 0 || self.up_to.saturating_sub(self.above) > ASKED_AGAIN_MAX {
+            return;
+        }
+        let (name, delivered) = (&found.name, found.delivered.consumer_seq);
+        for sequence in (self.above + 1..=self.up_to).filter(|sequence| !owing.has(*sequence)) {
+            // The server goes by the stream's sequence; those it does not wait for it passes over.
+            protocol.publish(&format!("$JS.ACK.{stream}.{name}.1.{sequence}.{delivered}.0.0"), None, b"-NAK");
+        }
+    }
+
+    /// Looks again whether older ones are still to come, as the consumer is now; nothing came since it was asked.
+    pub(super) fn reconsider(&mut self, found: &ConsumerInfo, owing: &Owing) {
+        let here = owing.up_to(u64::MAX) + self.held.len();
+        self.missing = self.missing.min(found.num_ack_pending.saturating_sub(here as u64));
+    }
+
     /// When what is held goes on without the older ones.
-    pub(crate) fn deadline(&self) -> Option<Instant> {
+    pub(super) fn deadline(&self) -> Option<Instant> {
         (!self.held.is_empty()).then_some(self.hold_until)
     }
 
     /// Whether newer messages wait for older ones.
-    pub(crate) fn is_holding(&self) -> bool {
-        self.owed > 0
+    pub(super) const fn is_holding(&self) -> bool {
+        self.missing > 0
     }
 
-    /// Passes over a message of another type: it is only acknowledged.
-    pub(crate) fn pass_over(&mut self, delivery: &Delivery<'_>, place: Place) {
-        self.acknowledgements.push(String::from_utf8_lossy(delivery.reply).into_owned());
-        if self.owed > 0 && place.delivered > 1 {
-            self.owed -= 1;
+    /// Passes over a message of another type: it is acknowledged at once.
+    pub(super) fn pass_over(&mut self, delivery: &Delivery<'_>, place: Place, protocol: &mut Protocol) {
+        protocol.publish(&String::from_utf8_lossy(delivery.reply), None, b"+ACK");
+        self.note(place);
+    }
+
+    /// Takes one message: into the batch, or to be held. One that was handed over before is known.
+    pub(super) fn accept(&mut self, delivery: &Delivery<'_>, place: Place, to: &mut Into<'_>) {
+        let reply: Box<str> = String::from_utf8_lossy(delivery.reply).into();
+        let sequence = place.stream_sequence;
+        if to.owing.has(sequence) {
+            return to.owing.came_again(sequence, reply);
         }
-    }
-
-    /// Takes one message: into the batch, or to be held; what was handed over before is only acknowledged again.
-    pub(crate) fn accept(&mut self, delivery: &Delivery<'_>, place: Place, batch: &mut Batch, now: Instant) {
-        self.pass_over(delivery, place);
-        if !self.handed.insert(place.stream_sequence) {
+        if let Some(held) = self.held.get_mut(&sequence) {
+            held.reply = reply;
             return;
         }
-        if self.handed.len() > 2 * UNACKNOWLEDGED_MAX {
-            self.handed.pop_first();
-        }
-        let stored = place.stored();
-        if self.is_holding() && now < self.hold_until {
-            let held = Held {
-                subject: delivery.subject.to_vec(),
-                headers: delivery.headers.to_vec(),
-                payload: delivery.payload.to_vec(),
-                stored,
-            };
-            self.held.insert(place.stream_sequence, held);
-        } else if self.held.is_empty() {
-            batch.push(delivery.subject, delivery.headers, delivery.payload);
-            batch.note_stored(stored);
-        } else {
-            self.hold(delivery, place.stream_sequence, stored);
-            self.release(batch, now);
-        }
-    }
-
-    /// Moves what is held into the batch, in the stream's order, once nothing older is owed.
-    pub(crate) fn release(&mut self, batch: &mut Batch, now: Instant) {
-        if self.is_holding() && now < self.hold_until {
-            return;
-        }
-        self.owed = 0;
-        for (_, held) in std::mem::take(&mut self.held) {
-            batch.push(&held.subject, &held.headers, &held.payload);
-            batch.note_stored(held.stored);
-        }
-    }
-
-    /// Acknowledges everything that was handed over; what is held is not.
-    pub(crate) fn acknowledge(&mut self, protocol: &mut Protocol) {
-        if self.held.is_empty() {
-            for reply in self.acknowledgements.drain(..) {
-                protocol.publish(&reply, None, b"+ACK");
-            }
-        }
-    }
-
-    fn hold(&mut self, delivery: &Delivery<'_>, sequence: u64, stored: Stored) {
+        self.note(place);
         let held = Held {
             subject: delivery.subject.to_vec(),
             headers: delivery.headers.to_vec(),
             payload: delivery.payload.to_vec(),
-            stored,
+            reply,
+            stored: place.stored(),
         };
+        let is_held = self.is_holding() && to.now < self.hold_until;
+        if !is_held && self.held.is_empty() {
+            return hand_over(held, to);
+        }
+        let is_old = sequence <= self.up_to && sequence > self.above;
+        if is_held && !is_old && self.held_bytes + held.bytes() > HELD_BYTES_MAX {
+            return to.protocol.publish(&held.reply, None, LATER);
+        }
+        self.held_bytes += held.bytes();
         self.held.insert(sequence, held);
+        self.release(to);
+    }
+
+    /// Moves what is held into the batch, in the stream's order, once nothing older is to come.
+    pub(super) fn release(&mut self, to: &mut Into<'_>) {
+        if self.is_holding() && to.now < self.hold_until {
+            return;
+        }
+        self.missing = 0;
+        self.held_bytes = 0;
+        for (_, held) in std::mem::take(&mut self.held) {
+            hand_over(held, to);
+        }
+    }
+
+    /// One that was to come again may have come.
+    fn note(&mut self, place: Place) {
+        let is_old = place.stream_sequence > self.above && place.stream_sequence <= self.up_to;
+        if is_old && place.delivered > 1 {
+            self.missing = self.missing.saturating_sub(1);
+        }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn place(stream_sequence: u64, delivered: u64) -> Place {
-        Place { delivered, stream_sequence, consumer_sequence: 0, stored_nanos: 0, pending: 0 }
-    }
-
-    #[test]
-    fn newer_messages_wait_until_the_older_ones_have_come_again() {
-        let now = Instant::now();
-        let found = ConsumerInfo { num_ack_pending: 2, ..ConsumerInfo::default() };
-        let mut durable = Durable::new(&found, now);
-        let mut batch = Batch::default();
-        for (sequence, delivered) in [(3, 1), (2, 2), (1, 2), (3, 2)] {
-            let payload = sequence.to_string();
-            let delivery = Delivery {
-                subscription: 2,
-                subject: b"s",
-                reply: b"r",
-                headers: b"",
-                payload: payload.as_bytes(),
-            };
-            durable.accept(&delivery, place(sequence, delivered), &mut batch, now);
-        }
-        durable.release(&mut batch, now);
-        let order: Vec<_> = batch.messages().iter().map(|message| message.payload.to_vec()).collect();
-        assert_eq!(order, [b"1", b"2", b"3"]);
-    }
+fn hand_over(held: Held, to: &mut Into<'_>) {
+    to.owing.owe(held.stored.sequence, held.reply, to.now);
+    to.batch.push(&held.subject, &held.headers, &held.payload);
+    to.batch.note_stored(held.stored);
 }

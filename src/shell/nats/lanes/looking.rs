@@ -5,19 +5,23 @@ use std::time::{Duration, Instant};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use crate::engine::arrival::position::Applied;
 use crate::engine::arrival::{Epoch, StreamNews};
 use crate::engine::fact::{EpochReason, Fact};
-use crate::engine::wire::{EventType, subjects};
-use crate::shell::nats::api::{ApiError, Asked, ConsumerInfo, StoredMessage, StreamInfo, answer};
+use crate::engine::wire::{self, EventType, subjects};
+use crate::shell::nats::api::{
+    ApiError, Asked, ConsumerConfig, ConsumerInfo, StoredMessage, StreamInfo, StreamState, answer,
+};
 use crate::shell::nats::frames::Delivery;
 use crate::shell::settings::{MissingStream, StreamStart};
 use crate::shell::status::Topic;
 
-use super::durable::Durable;
+use super::durable::{DESCRIPTION, Durable};
 use super::gaps::GapMeans;
 use super::machine::Output;
+use super::owing::AckLimits;
 use super::pulling::{Consumer, Filter, Pulling};
-use super::stream::{Cursor, Stage, StreamMachine};
+use super::stream::{Cursor, FirstLook, Stage, StreamMachine};
 use super::words::{Remark, Trouble};
 
 /// How long an ephemeral consumer outlives its reader.
@@ -38,10 +42,12 @@ enum Question {
     Stream,
     /// Whether it can be made.
     Creation,
-    /// Which message stands at the cursor.
-    MessageAt { info: StreamInfo },
+    /// Which message stands where the last one stood that was handed over.
+    MessageAt { info: StreamInfo, known: Applied },
     /// Whether the durable consumer is there.
     Durable { info: StreamInfo },
+    /// Whether the limits of the durable consumer can be widened.
+    Change { info: StreamInfo, config: Value, found: ConsumerInfo },
     /// Whether a consumer can be made.
     Consumer { info: StreamInfo, config: Value, filter: FilterAsked },
 }
@@ -78,12 +84,14 @@ impl StreamMachine {
                 let subjects: Vec<&str> = self.wanted.iter().map(|it| it.subject.as_str()).collect();
                 api.create_stream(protocol, &stream, &subjects)
             }
-            Question::MessageAt { .. } => api.ask_message(protocol, &stream, self.cursor.sequence),
+            Question::MessageAt { known, .. } => api.ask_message(protocol, &stream, known.sequence),
             Question::Durable { .. } => api.ask_consumer(protocol, &stream, &self.settings.jetstream.durable),
-            Question::Consumer { config, .. } => api.create_consumer(protocol, &stream, config),
+            Question::Change { config, .. } | Question::Consumer { config, .. } => {
+                api.create_consumer(protocol, &stream, config)
+            }
         };
         let deadline = now + self.settings.nats.request_timeout;
-        self.stage = Stage::Looking(Looking { question, asked, deadline });
+        self.stage = Stage::Looking(Box::new(Looking { question, asked, deadline }));
     }
 
     /// Takes the answer to the open question.
@@ -94,8 +102,9 @@ impl StreamMachine {
             Question::Creation => {
                 answer(delivery).map_err(Trouble::Api).and_then(|it| self.take_info(it, now))
             }
-            Question::MessageAt { info } => self.take_message(info, answer(delivery), now),
+            Question::MessageAt { info, known } => self.take_message((info, known), answer(delivery), now),
             Question::Durable { info } => self.take_durable(info, answer(delivery), now),
+            Question::Change { info, found, .. } => self.take_change((info, found), answer(delivery), now),
             Question::Consumer { info, config, filter } => {
                 self.take_consumer((info, config, filter), answer(delivery), now)
             }
@@ -110,6 +119,7 @@ impl StreamMachine {
             (Ok(info), _) => self.take_info(info, now),
             (Err(ApiError::NotFound), MissingStream::Create) => {
                 self.say(Remark::CreatingStream);
+                self.was_missing = true;
                 self.tell(StreamNews::Missing);
                 self.question(Question::Creation, now);
                 Ok(())
@@ -126,18 +136,24 @@ impl StreamMachine {
         self.check_subjects(&info)?;
         let Some(epoch) = &self.cursor.epoch else {
             self.cursor.epoch = Some(Epoch::first(&info.created));
-            if self.settings.jetstream.start == StreamStart::New {
-                self.cursor.sequence = info.state.last_seq;
-            }
+            self.cursor.sequence = if self.settings.jetstream.start == StreamStart::New {
+                info.state.last_seq
+            } else if self.was_missing {
+                before_first(&info)
+            } else {
+                // What left it before anybody looked was never ours.
+                info.state.first_seq.saturating_sub(1)
+            };
             self.take_known(info, now);
             return Ok(());
         };
+        let known = self.cursor.known.filter(|known| known.sequence >= info.state.first_seq);
         if *epoch.created != *info.created {
             self.begin_anew(&info, EpochReason::Recreated);
         } else if info.state.last_seq < self.cursor.sequence {
             self.begin_anew(&info, EpochReason::RolledBack);
-        } else if self.cursor.stored.is_some() {
-            self.question(Question::MessageAt { info }, now);
+        } else if let Some(known) = known {
+            self.question(Question::MessageAt { info, known }, now);
             return Ok(());
         }
         self.take_known(info, now);
@@ -146,16 +162,16 @@ impl StreamMachine {
 
     fn take_message(
         &mut self,
-        info: StreamInfo,
+        (info, known): (StreamInfo, Applied),
         answer: Result<StoredMessage, ApiError>,
         now: Instant,
     ) -> Result<(), Trouble> {
-        let theirs = match answer {
-            Ok(stored) => stored.time(),
-            Err(ApiError::NotFound) => None,
+        let is_another = match answer {
+            Ok(stored) => is_another(&stored, &known),
+            Err(ApiError::NotFound) => false,
             Err(error) => return Err(error.into()),
         };
-        if theirs.is_some() && theirs != self.cursor.stored {
+        if is_another {
             self.begin_anew(&info, EpochReason::RolledBack);
         }
         self.take_known(info, now);
@@ -170,17 +186,25 @@ impl StreamMachine {
             EpochReason::RolledBack => Epoch { rollbacks: rollbacks + 1, ..Epoch::first(&info.created) },
         };
         self.say(Remark::StreamAnew(reason));
-        self.cursor = Cursor { epoch: Some(epoch), ..Cursor::default() };
+        let sequence = match reason {
+            EpochReason::Recreated => before_first(info),
+            EpochReason::RolledBack => info.state.first_seq.saturating_sub(1),
+        };
+        self.cursor = Cursor { epoch: Some(epoch), sequence, known: None };
+        self.first_look = match reason {
+            EpochReason::Recreated => Some(FirstLook { others_until: sequence, holes_until: sequence }),
+            EpochReason::RolledBack => None,
+        };
+        self.owing.forget();
     }
 
     /// The stream is known; what left it unread is counted, and a consumer is made.
     fn take_known(&mut self, info: StreamInfo, now: Instant) {
         let reading = self.reading(&info);
         let lost = info.state.first_seq.saturating_sub(self.cursor.sequence.saturating_add(1));
-        if lost > 0 && self.cursor.sequence > 0 && reading == Reading::Ephemeral {
+        if lost > 0 && reading == Reading::Ephemeral {
             self.count_lost(lost);
             self.cursor.sequence = info.state.first_seq - 1;
-            self.cursor.stored = None;
         }
         match reading {
             Reading::Durable => self.question(Question::Durable { info }, now),
@@ -207,14 +231,51 @@ impl StreamMachine {
         now: Instant,
     ) -> Result<(), Trouble> {
         match answer {
-            Ok(made) => self.read_by(&info, made, now),
+            Ok(found) if self.is_too_narrow(&found) => {
+                let config = Durable::config(&self.settings.jetstream.durable, self.ack_limits());
+                self.question(
+                    Question::Change { info: info.clone(), config: self.filtered(config, &info), found },
+                    now,
+                );
+                Ok(())
+            }
+            Ok(found) => self.read_by(&info, found, now),
             Err(ApiError::NotFound) => {
-                let config = Durable::config(&self.settings.jetstream.durable);
+                let config = Durable::config(&self.settings.jetstream.durable, self.ack_limits());
                 self.ask_consumer(info, config, now);
                 Ok(())
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Whether a consumer that was made here waits for fewer acknowledgements than may be owed now, or not as long.
+    fn is_too_narrow(&self, found: &ConsumerInfo) -> bool {
+        let (limits, config) = (self.ack_limits(), &found.config);
+        let waits_less = config.ack_wait > 0 && u128::from(config.ack_wait) < limits.wait.as_nanos();
+        let holds_less =
+            config.max_ack_pending > 0 && (config.max_ack_pending as u64) < limits.messages_max as u64;
+        config.description == DESCRIPTION && (waits_less || holds_less)
+    }
+
+    /// Takes the consumer as it was changed; as it was found where the server does not let it be changed.
+    fn take_change(
+        &mut self,
+        (info, found): (StreamInfo, ConsumerInfo),
+        answer: Result<ConsumerInfo, ApiError>,
+        now: Instant,
+    ) -> Result<(), Trouble> {
+        match answer {
+            Ok(changed) => self.read_by(&info, changed, now),
+            Err(ApiError::Refused { .. }) => self.read_by(&info, found, now),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The same with the filter that the server took when the consumer was made.
+    fn filtered(&self, mut config: Value, info: &StreamInfo) -> Value {
+        self.put_filter(&mut config, info);
+        config
     }
 
     fn ask_consumer(&mut self, info: StreamInfo, mut config: Value, now: Instant) {
@@ -248,28 +309,47 @@ impl StreamMachine {
             return Err(self.refuse_shared_queue());
         }
         let (gap_means, durable) = match reading {
-            Reading::Durable => (GapMeans::Nothing, Some(Durable::new(&made, now))),
+            Reading::Durable => (GapMeans::Nothing, Some(self.take_up(&made, now))),
             Reading::Ephemeral if filter == Filter::Here || self.covers_stream(info) => {
                 (GapMeans::Loss, None)
             }
             Reading::Ephemeral => (GapMeans::LossOrOthers, None),
         };
         self.outputs.push_back(Output::Ready(Topic::Stream));
-        self.first_look.get_or_insert(info.state.last_seq);
+        self.first_look.get_or_insert(first_look(info));
         let pending = made.num_pending;
         if let Some(epoch) = self.cursor.epoch.clone() {
             let (stream, last_sequence) = (self.stream(), info.state.last_seq);
             let pending = pending + made.num_ack_pending;
             self.tell(StreamNews::Found { stream, epoch, last_sequence, pending });
+            if reading == Reading::Durable {
+                self.tell(StreamNews::Acknowledged { sequence: made.ack_floor.stream_seq });
+            } else if self.cursor.known.is_none() && self.cursor.sequence > 0 {
+                self.hand_position(pending);
+            }
         }
         self.tell_pending(pending, now);
         let consumer = Consumer { info: made, filter, gap_means, durable };
         if let Some(connection) = &self.connection {
             let pulling = Pulling::new(&self.settings, &connection.api, consumer, now);
             self.stage = Stage::Pulling(Box::new(pulling));
+            self.acknowledge(now);
             self.go_on(now);
         }
         Ok(())
+    }
+
+    /// Goes on with a durable consumer: what an earlier run had of it and did not acknowledge comes again first.
+    fn take_up(&mut self, found: &ConsumerInfo, now: Instant) -> Durable {
+        let limits = limits_of(&found.config, self.ack_limits());
+        self.owing.limit(limits);
+        let durable = Durable::new(found, &self.owing, limits, now);
+        let stream = self.stream();
+        let has_domain = self.settings.jetstream.domain.is_some();
+        if let Some(connection) = self.connection.as_mut().filter(|_| !has_domain) {
+            durable.ask_again((&stream, found), &self.owing, &mut connection.protocol);
+        }
+        durable
     }
 
     fn refuse_shared_queue(&mut self) -> Trouble {
@@ -361,6 +441,32 @@ impl StreamMachine {
         }
         Ok(())
     }
+}
+
+/// The sequence before the first message a stream ever took.
+const fn before_first(info: &StreamInfo) -> u64 {
+    info.config.first_seq.saturating_sub(1)
+}
+
+/// Whether another message stands where this one was applied.
+fn is_another(theirs: &StoredMessage, known: &Applied) -> bool {
+    let id = wire::likely_id(&theirs.payload());
+    let has_another_id = known.event_id.is_some() && id.is_some() && id != known.event_id;
+    has_another_id || theirs.time().is_some_and(|time| time != known.stored)
+}
+
+/// What a stream holds that nobody here looked at before.
+fn first_look(info: &StreamInfo) -> FirstLook {
+    let StreamState { first_seq, last_seq, num_deleted } = info.state;
+    let holes_until = if num_deleted == 0 { first_seq.saturating_sub(1) } else { last_seq };
+    FirstLook { others_until: last_seq, holes_until }
+}
+
+/// How long a consumer waits for acknowledgements, and for how many; what it does not say is as it was asked for.
+fn limits_of(config: &ConsumerConfig, asked: AckLimits) -> AckLimits {
+    let wait = if config.ack_wait == 0 { asked.wait } else { Duration::from_nanos(config.ack_wait) };
+    let messages_max = usize::try_from(config.max_ack_pending).ok().filter(|max| *max > 0);
+    AckLimits { wait, messages_max: messages_max.unwrap_or(asked.messages_max) }
 }
 
 /// Takes the filter out again.

@@ -10,6 +10,7 @@ use crate::engine::fact::Fact;
 use crate::shell::driver::mailbox::Item;
 use crate::shell::nats::link::LinkError;
 use crate::shell::nats::protocol::ServerInfo;
+use crate::shell::saves::Settled;
 use crate::shell::status::Topic;
 
 use super::words::{Remark, Trouble};
@@ -99,6 +100,8 @@ pub(crate) enum Output {
     Unready(Topic, Trouble),
     /// Something a person may want to read of.
     Say(Remark),
+    /// A checkpoint should come before its time.
+    Save,
 }
 
 /// A lane without its sockets.
@@ -129,6 +132,9 @@ pub(crate) trait Machine {
 
     /// What became of the item that was handed over last.
     fn handed(&mut self, handed: Handed, now: Instant);
+
+    /// What came of the checkpoints so far.
+    fn settled(&mut self, settled: Settled, now: Instant);
 
     /// The credentials changed: sign in anew.
     fn renew(&mut self);

@@ -11,6 +11,7 @@ mod gaps;
 mod looking;
 mod machine;
 mod overlap;
+mod owing;
 mod pace;
 pub(crate) mod pull;
 mod pulling;

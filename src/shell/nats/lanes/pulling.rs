@@ -9,7 +9,7 @@ use crate::shell::nats::api::{Api, Asked, ConsumerInfo, StreamInfo};
 use crate::shell::nats::frames::Delivery;
 use crate::shell::settings::Settings;
 
-use super::durable::Durable;
+use super::durable::{Durable, Into};
 use super::gaps::GapMeans;
 use super::looking::read;
 use super::machine::{Output, Terms};
@@ -147,7 +147,8 @@ impl StreamMachine {
             Pulled::Broken => 0,
             other @ (Pulled::Heartbeat | Pulled::Done(_)) => {
                 let drained = pulling.pulls.note(delivery.subject, other, now);
-                if drained == Drained::Yes && !pulling.is_holding() {
+                let is_all = !pulling.is_holding() && !self.owing.is_full();
+                if drained == Drained::Yes && is_all {
                     self.tell_drained();
                 }
                 0
@@ -167,11 +168,17 @@ impl StreamMachine {
         let consumer = &mut pulling.consumer;
         consumer.info.num_pending = place.pending;
         if let Some(durable) = &mut consumer.durable {
+            let Some(connection) = &mut self.connection else { return Accepted::Yes };
+            let (batch, owing, protocol) = (&mut self.batch, &mut self.owing, &mut connection.protocol);
             if is_wanted {
-                durable.accept(delivery, place, &mut self.batch, now);
+                durable.accept(delivery, place, &mut Into { batch, owing, protocol, now });
             } else {
-                durable.pass_over(delivery, place);
+                durable.pass_over(delivery, place, protocol);
             }
+            if place.stream_sequence > self.cursor.sequence {
+                self.cursor.pass(place);
+            }
+            self.hand_full_batch();
             return Accepted::Yes;
         }
         if place.consumer_sequence != consumer.info.delivered.consumer_seq.saturating_add(1) {
@@ -182,23 +189,34 @@ impl StreamMachine {
         if place.stream_sequence <= self.cursor.sequence {
             return Accepted::Yes;
         }
-        // Holes of what was stored before the start are none of ours.
-        let is_new = self.first_look.is_some_and(|held| place.stream_sequence > held);
-        if is_new && self.cursor.sequence > 0 {
-            self.gaps.note(self.cursor.sequence + 1..place.stream_sequence, consumer.gap_means);
+        if let Some(look) = self.first_look {
+            let theirs = match consumer.gap_means {
+                GapMeans::Loss => look.holes_until,
+                GapMeans::LossOrOthers | GapMeans::Nothing => look.others_until,
+            };
+            let start = self.cursor.sequence.max(theirs) + 1;
+            self.gaps.note(start..place.stream_sequence, consumer.gap_means);
         }
-        self.cursor.sequence = place.stream_sequence;
-        self.cursor.stored = Some(place.stored().at);
+        self.cursor.pass(place);
         if is_wanted {
             self.batch.push(delivery.subject, delivery.headers, delivery.payload);
             self.batch.note_stored(place.stored());
         }
-        let flow = &self.settings.flow;
-        if self.batch.bytes() >= flow.batch_bytes_max || self.batch.len() >= flow.batch_messages_max {
-            self.hand_batch();
+        if self.hand_full_batch() {
             self.tell_pending(place.pending, now);
         }
         Accepted::Yes
+    }
+
+    /// Hands over what was gathered, where that is enough; whether it was.
+    fn hand_full_batch(&mut self) -> bool {
+        let flow = &self.settings.flow;
+        let is_full =
+            self.batch.bytes() >= flow.batch_bytes_max || self.batch.len() >= flow.batch_messages_max;
+        if is_full {
+            self.hand_batch();
+        }
+        is_full
     }
 
     /// Messages that wait in the stream, as far as is known.
@@ -253,13 +271,15 @@ impl StreamMachine {
     fn release(&mut self, now: Instant) {
         let Stage::Pulling(pulling) = &mut self.stage else { return };
         let Some(durable) = &mut pulling.consumer.durable else { return };
-        durable.release(&mut self.batch, now);
+        let Some(connection) = &mut self.connection else { return };
+        let (batch, owing, protocol) = (&mut self.batch, &mut self.owing, &mut connection.protocol);
+        durable.release(&mut Into { batch, owing, protocol, now });
         let is_idle = pulling.consumer.info.num_pending == 0 && !durable.is_holding();
-        if self.batch.is_empty() {
-            self.acknowledge();
-            if is_idle {
-                self.tell_drained();
-            }
+        if self.batch.is_empty() && is_idle {
+            self.tell_drained();
+        }
+        if self.settings.state_dir.is_some() && self.owing.wishes(now) {
+            self.outputs.push_back(Output::Save);
         }
     }
 
@@ -306,17 +326,18 @@ impl StreamMachine {
             last_sequence: last.max(self.cursor.sequence),
             pending,
         };
-        let terms = match order {
-            Order::Stream => Terms::Wait,
-            Order::Consumer => Terms::UntilApplied,
+        let (terms, number) = match order {
+            Order::Stream => (Terms::Wait, 0),
+            Order::Consumer if self.settings.state_dir.is_some() => (Terms::Wait, self.owing.number_batch()),
+            Order::Consumer => (Terms::UntilApplied, self.owing.number_batch()),
         };
         let batch = self.batch.take();
-        self.outputs
-            .push_back(Output::Hand(Item::Stream(FromStream { origin, batch, receipt: None }), terms));
+        let item = Item::Stream(FromStream { origin, batch, receipt: None, number });
+        self.outputs.push_back(Output::Hand(item, terms));
     }
 
-    /// Tells the engine that what was read since the last batch is not ours.
-    fn hand_position(&mut self) {
+    /// Tells the engine that what lies before the cursor and was in no batch is not ours; so many wait behind it.
+    pub(super) fn hand_position(&mut self, pending: u64) {
         let Some(epoch) = self.cursor.epoch.clone() else { return };
         let sequence = self.cursor.sequence;
         let origin = Origin {
@@ -325,18 +346,18 @@ impl StreamMachine {
             order: Order::Stream,
             first_sequence: sequence,
             last_sequence: sequence,
-            pending: 0,
+            pending,
         };
-        let item = Item::Stream(FromStream { origin, batch: Batch::default(), receipt: None });
+        let item = Item::Stream(FromStream { origin, batch: Batch::default(), receipt: None, number: 0 });
         self.outputs.push_back(Output::Hand(item, Terms::Wait));
     }
 
-    /// Acknowledges what was applied.
-    pub(super) fn acknowledge(&mut self) {
-        if let (Stage::Pulling(pulling), Some(connection)) = (&mut self.stage, &mut self.connection)
-            && let Some(durable) = &mut pulling.consumer.durable
+    /// Acknowledges what is settled.
+    pub(super) fn acknowledge(&mut self, now: Instant) {
+        if let (Stage::Pulling(pulling), Some(connection)) = (&self.stage, &mut self.connection)
+            && pulling.consumer.durable.is_some()
         {
-            durable.acknowledge(&mut connection.protocol);
+            self.owing.acknowledge(&mut connection.protocol, now);
         }
     }
 
@@ -377,10 +398,14 @@ impl StreamMachine {
                     && seen.num_pending == 0
                     && seen.delivered.consumer_seq == delivered;
                 // So that other types' messages that leave the stream later are not taken for lost ones.
-                if is_quiet && pulling.consumer.durable.is_none() && last_sequence > self.cursor.sequence {
+                if let Some(durable) = &mut pulling.consumer.durable {
+                    if is_quiet {
+                        durable.reconsider(&seen, &self.owing);
+                    }
+                    self.tell(StreamNews::Acknowledged { sequence: seen.ack_floor.stream_seq });
+                } else if is_quiet && last_sequence > self.cursor.sequence {
                     self.cursor.sequence = last_sequence;
-                    self.cursor.stored = None;
-                    self.hand_position();
+                    self.hand_position(0);
                 }
             }
             Check::At(_) | Check::Stream { .. } | Check::Consumer { .. } => {}

@@ -10,6 +10,7 @@ use crate::shell::limited_log::LimitedLog;
 use crate::shell::nats::link::{Link, LinkError};
 use crate::shell::nats::servers::Servers;
 use crate::shell::nats::world::World;
+use crate::shell::saves::Settled;
 
 use super::machine::{Choice, Handed, LinkNumber, Machine, Opened, Output, Terms};
 use super::pace::{Gathered, Pace};
@@ -42,6 +43,8 @@ pub(crate) struct Runner<M> {
     /// How long a read may wait, where that is not as usual.
     patience: Option<Duration>,
     log: LimitedLog,
+    /// What the machine knows of checkpoints.
+    settled: Settled,
 }
 
 impl<M: Machine> Runner<M> {
@@ -62,6 +65,7 @@ impl<M: Machine> Runner<M> {
             pace,
             patience: None,
             log: LimitedLog::default(),
+            settled: Settled::default(),
         }
     }
 
@@ -74,6 +78,7 @@ impl<M: Machine> Runner<M> {
             self.read();
             self.machine.due((self.world.now)());
             self.renew();
+            self.tell_settled();
         }
         self.machine.finish();
         self.perform();
@@ -87,6 +92,15 @@ impl<M: Machine> Runner<M> {
         if generation != self.credentials {
             self.credentials = generation;
             self.machine.renew();
+        }
+    }
+
+    /// Tells the machine what came of checkpoints, where that is news.
+    fn tell_settled(&mut self) {
+        let settled = self.context.saves.settled();
+        if settled != self.settled {
+            self.settled = settled;
+            self.machine.settled(settled, (self.world.now)());
         }
     }
 
@@ -168,6 +182,7 @@ impl<M: Machine> Runner<M> {
                     self.context.status.set(topic, trouble.to_string());
                 }
                 Output::Say(remark) => self.say(&remark),
+                Output::Save => self.context.saves.wish(),
             }
         }
     }
@@ -280,6 +295,7 @@ impl<M: Machine> Runner<M> {
             Item::News(
                 StreamNews::Found { .. }
                 | StreamNews::Drained
+                | StreamNews::Acknowledged { .. }
                 | StreamNews::Missing
                 | StreamNews::Unreadable
                 | StreamNews::Unreachable,

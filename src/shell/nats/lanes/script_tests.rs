@@ -14,6 +14,7 @@
 //! | `N < pending COUNT` | what later messages say waits behind them |
 //! | `wait SPAN` | time goes on, deadline by deadline |
 //! | `applied`, `dropped` | what becomes of the items that are handed over from here on |
+//! | `saved N`, `unsaved N` | a checkpoint with the batch of this number is on disk, or cannot be written |
 //! | `> …` | what leaves, in order; all of it, since the line before |
 //!
 //! What is sent shows as `> N SUB …`, `> N PUB subject body`; the inbox is `INBOX`.
@@ -30,6 +31,7 @@ use crate::engine::wire::EventType;
 use crate::shell::driver::mailbox::{FromStream, Item};
 use crate::shell::nats::link::LinkError;
 use crate::shell::nats::protocol::ServerInfo;
+use crate::shell::saves::Settled;
 use crate::shell::settings::{MissingStream, Settings, StreamStart};
 
 use super::core::CoreMachine;
@@ -93,6 +95,14 @@ impl<M: Machine> Stage<M> {
             ("refuse", _) => self.machine.failed(&LinkError::Closed),
             ("close", (number, _)) => self.machine.closed(link(number), &LinkError::Closed, self.now),
             ("wait", (span, _)) => self.wait(duration::parse_duration(span).unwrap()),
+            ("saved", (batch, _)) => {
+                let settled = Settled { saved: batch.parse().unwrap(), ..Settled::default() };
+                self.machine.settled(settled, self.now);
+            }
+            ("unsaved", (batch, _)) => {
+                let settled = Settled { unsaved: batch.parse().unwrap(), ..Settled::default() };
+                self.machine.settled(settled, self.now);
+            }
             ("applied", _) => self.fate = Fate::Applied,
             ("dropped", _) => self.fate = Fate::Dropped,
             ("taken", _) => self.fate = Fate::Taken,
@@ -233,7 +243,11 @@ fn shown(output: &Output) -> Option<String> {
                 let epoch = format!("{}{}", epoch.created, "'".repeat(epoch.rollbacks as usize));
                 format!("news Found {epoch} last {last_sequence} pending {pending}")
             }
-            StreamNews::Drained | StreamNews::Missing | StreamNews::Unreadable | StreamNews::Unreachable => {
+            StreamNews::Drained
+            | StreamNews::Acknowledged { .. }
+            | StreamNews::Missing
+            | StreamNews::Unreadable
+            | StreamNews::Unreachable => {
                 format!("news {news:?}")
             }
         },
@@ -243,6 +257,7 @@ fn shown(output: &Output) -> Option<String> {
         Output::Ready(topic) => format!("ready {topic}"),
         Output::Unready(topic, trouble) => format!("unready {topic}: {trouble}"),
         Output::Say(remark) => format!("say {remark:?}"),
+        Output::Save => "save".to_owned(),
     })
 }
 
@@ -284,6 +299,7 @@ fn run(path: &Path) -> Vec<String> {
         let words: Vec<&str> = line.split(' ').collect();
         match words.as_slice() {
             ["lane", rest @ ..] => lane = rest.to_vec(),
+            ["set", "state"] => settings.state_dir = Some(PathBuf::from("state")),
             ["set", "create_stream"] => settings.jetstream.missing_stream = MissingStream::Create,
             ["set", "start", "new"] => settings.jetstream.start = StreamStart::New,
             ["set", "start", "resume"] => settings.jetstream.start = StreamStart::Resume,

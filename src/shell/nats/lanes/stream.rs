@@ -9,21 +9,24 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::engine::arrival::{Epoch, Position, StreamNews};
+use crate::engine::arrival::position::Applied;
+use crate::engine::arrival::{Epoch, Position, Stored, StreamNews};
 use crate::engine::fact::Fact;
-use crate::engine::time::Timestamp;
 use crate::engine::wire::EventType;
 use crate::shell::driver::mailbox::Item;
 use crate::shell::nats::api::{Api, ApiError, PULLED};
 use crate::shell::nats::frames::{Delivery, Frame};
 use crate::shell::nats::link::LinkError;
 use crate::shell::nats::protocol::{Protocol, is_forbidden};
+use crate::shell::saves::Settled;
 use crate::shell::settings::Settings;
 use crate::shell::status::Topic;
 
 use super::gaps::Gaps;
 use super::looking::Looking;
 use super::machine::{Choice, Handed, LinkNumber, Machine, Opened, Output, Terms, Used};
+use super::owing::{AckLimits, ONCE_APPLIED, ONCE_SAVED, Owing};
+use super::pull::Place;
 use super::pulling::Pulling;
 use super::words::{Remark, Trouble};
 use crate::shell::driver::batch::Batch;
@@ -39,8 +42,8 @@ const TELL_PENDING: Duration = Duration::from_millis(250);
 pub(super) struct Cursor {
     /// The last sequence handed over or known not to be ours.
     pub(super) sequence: u64,
-    /// When the message of that sequence was stored, where it was ours.
-    pub(super) stored: Option<Timestamp>,
+    /// The last message that was handed over, by which the stream is known again.
+    pub(super) known: Option<Applied>,
     /// Which life of the stream, once it was seen.
     pub(super) epoch: Option<Epoch>,
 }
@@ -49,13 +52,24 @@ impl Cursor {
     /// Behind what was applied; before everything where nothing was.
     fn after(position: Option<Position>) -> Self {
         let Some(position) = position else { return Self::default() };
-        let at_cursor = position.applied.filter(|applied| applied.sequence == position.sequence);
-        Self {
-            sequence: position.sequence,
-            stored: at_cursor.map(|applied| applied.stored),
-            epoch: Some(position.epoch),
-        }
+        Self { sequence: position.sequence, known: position.applied, epoch: Some(position.epoch) }
     }
+
+    /// Moves on to a message that is handed over.
+    pub(super) fn pass(&mut self, place: Place) {
+        let Stored { sequence, at: stored } = place.stored();
+        self.sequence = sequence;
+        self.known = Some(Applied { sequence, stored, event_id: None });
+    }
+}
+
+/// What a stream held when this life of it was first looked at: holes in that are none of ours.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FirstLook {
+    /// Up to this sequence messages of others may have been left out.
+    pub(super) others_until: u64,
+    /// Up to this sequence messages may have been taken out.
+    pub(super) holes_until: u64,
 }
 
 /// What the lane wants of the stream.
@@ -81,7 +95,7 @@ pub(super) enum Stage {
     /// The stream is looked at again later.
     Resting { until: Instant },
     /// A question about the stream is open.
-    Looking(Looking),
+    Looking(Box<Looking>),
     /// The stream is read.
     Pulling(Box<Pulling>),
 }
@@ -96,12 +110,21 @@ pub(crate) struct StreamMachine {
     pub(super) stage: Stage,
     pub(super) cursor: Cursor,
     /// What the stream held when it was first looked at.
-    pub(super) first_look: Option<u64>,
+    pub(super) first_look: Option<FirstLook>,
+    /// Whether the stream was missing when it was looked for: whatever it holds later is new.
+    pub(super) was_missing: bool,
     pub(super) missing: Option<Vec<EventType>>,
     pub(super) batch: Batch,
     pub(super) gaps: Gaps,
+    /// What is owed to a durable consumer.
+    pub(super) owing: Owing,
     told_pending: Option<(Instant, u64)>,
     pub(super) outputs: VecDeque<Output>,
+}
+
+/// What is acknowledged when.
+fn ack_limits(settings: &Settings) -> AckLimits {
+    if settings.state_dir.is_some() { ONCE_SAVED } else { ONCE_APPLIED }
 }
 
 impl StreamMachine {
@@ -119,9 +142,11 @@ impl StreamMachine {
             stage: Stage::Away,
             cursor: Cursor::after(position.filter(|it| it.stream == settings.jetstream.stream)),
             first_look: None,
+            was_missing: false,
             missing: None,
             batch: Batch::default(),
             gaps: Gaps::default(),
+            owing: Owing::new(ack_limits(settings)),
             told_pending: None,
             outputs: VecDeque::new(),
         }
@@ -129,6 +154,11 @@ impl StreamMachine {
 
     pub(super) fn stream(&self) -> Arc<str> {
         Arc::clone(&self.settings.jetstream.stream)
+    }
+
+    /// What is asked of a durable consumer that is made.
+    pub(super) fn ack_limits(&self) -> AckLimits {
+        ack_limits(&self.settings)
     }
 
     pub(super) fn say(&mut self, remark: Remark) {
@@ -142,7 +172,10 @@ impl StreamMachine {
     /// Gives up for a while, with the reason.
     pub(super) fn rest(&mut self, trouble: Trouble, now: Instant) {
         let news = match trouble {
-            Trouble::NoStream { .. } => StreamNews::Missing,
+            Trouble::NoStream { .. } => {
+                self.was_missing = true;
+                StreamNews::Missing
+            }
             Trouble::Forbidden(_)
             | Trouble::NoSubject { .. }
             | Trouble::SharedWorkQueue { .. }
@@ -311,12 +344,20 @@ impl Machine for StreamMachine {
     }
 
     fn handed(&mut self, handed: Handed, now: Instant) {
+        if handed == Handed::Applied {
+            self.owing.applied();
+        }
         let Stage::Pulling(pulling) = &mut self.stage else { return };
         // The lane itself was busy: silence until now says nothing of the server.
         pulling.pulls.excuse(now);
         if handed == Handed::Applied {
-            self.acknowledge();
+            self.acknowledge(now);
         }
+    }
+
+    fn settled(&mut self, settled: Settled, now: Instant) {
+        self.owing.settle(settled);
+        self.acknowledge(now);
     }
 
     fn renew(&mut self) {
@@ -337,7 +378,6 @@ impl Machine for StreamMachine {
 
     fn finish(&mut self) {
         self.hand_batch();
-        self.acknowledge();
         self.leave_consumer();
     }
 

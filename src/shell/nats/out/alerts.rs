@@ -70,7 +70,9 @@ impl AlertPublisher {
                         self.machine.push(*event, Instant::now());
                     }
                     Some(Dispatch::BeginAnew) => self.machine.begin_anew(Instant::now()),
-                    Some(Dispatch::Acknowledged(_) | Dispatch::Mark | Dispatch::Saved) => {}
+                    Some(
+                        Dispatch::Acknowledged(_) | Dispatch::Copy(_) | Dispatch::Mark | Dispatch::Saved,
+                    ) => {}
                     None => return,
                 },
                 changed = self.connections.changed() => {
