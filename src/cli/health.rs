@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::bail;
 use clap::Args;
 
+use super::ask::Answer;
 use super::terminal::Terminal;
 use super::{CommandOutcome, ask, config_file};
 
@@ -46,15 +47,25 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Res
         let listen = config_file::address_text(&listen);
         (listen.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:"), default_path)
     };
+    let not = if arguments.ready { "not ready" } else { "not healthy" };
     match ask::get(&authority, path, TIMEOUT) {
-        Ok(answer) if answer.is_ok() => Ok(CommandOutcome::Fine),
+        Ok(answer) if answer.is_ok() => return Ok(CommandOutcome::Fine),
         Ok(answer) => {
-            terminal.say(format_args!("not healthy: {}", answer.status));
-            Ok(CommandOutcome::Findings)
+            for reason in reasons(&answer) {
+                terminal.say(format_args!("{not}: {reason}"));
+            }
         }
-        Err(error) => {
-            terminal.say(format_args!("not healthy: cannot {error:#}"));
-            Ok(CommandOutcome::Findings)
-        }
+        Err(error) => terminal.say(format_args!("{not}: cannot {error:#}")),
     }
+    Ok(CommandOutcome::Findings)
+}
+
+/// Why it is not, a line each, as the answer says; its status where it says nothing.
+fn reasons(answer: &Answer) -> Vec<&str> {
+    let is_reason = |line: &&str| !line.trim().is_empty() && *line != "not ready:";
+    let mut reasons: Vec<&str> = answer.body.lines().filter(is_reason).collect();
+    if reasons.is_empty() {
+        reasons.push(&answer.status);
+    }
+    reasons
 }

@@ -156,8 +156,12 @@ fn the_same_seed_tells_the_same_story_with_other_ids_at_another_start() {
 
 /// `demo --events-only` of one story at this server, to its end; what it said.
 fn play_events(nats: &Nats) -> String {
+    play_events_to(&nats.url())
+}
+
+fn play_events_to(url: &str) -> String {
     let mut command = signalbox();
-    command.args(["demo", "--events-only", "--seed", "1", "--duration", "500ms", "--nats-url", &nats.url()]);
+    command.args(["demo", "--events-only", "--seed", "1", "--duration", "500ms", "--nats-url", url]);
     let output = command.output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{said}");
@@ -181,6 +185,14 @@ fn events_alone_find_a_stream_or_make_it_and_are_no_duplicates_of_the_last_time(
         assert!(said.contains("the stream EVENTS takes the events"), "{said}");
         assert_eq!(messages(), 2 * once);
     }
+}
+
+#[test]
+fn the_url_says_who_plays() {
+    let config = "authorization { users: [ { user: \"a b\", password: \"p@ss/word\" } ] }";
+    let nats = Nats::start_with(&server_programs()[0], config);
+    let said = play_events_to(&format!("nats://a%20b:p%40ss%2Fword@127.0.0.1:{}", nats.port));
+    assert!(said.contains("made EVENTS") && !said.contains("p@ss") && !said.contains("p%40ss"), "{said}");
 }
 
 #[test]

@@ -2,14 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use async_nats::jetstream::{self, stream};
 
 use super::ending::Ending;
 use super::say;
 use super::workload::Workload;
+use crate::cli::settings;
 use crate::engine::config::Config;
 use crate::engine::wire::{Event, Lane, Subjects};
+use crate::shell::nats::stored;
 
 /// The stream a sidecar reads where nothing else is configured.
 const STREAM: &str = "EVENTS";
@@ -55,9 +57,10 @@ impl Player {
     }
 
     async fn publish_all(&self, workload: Workload) -> Result<()> {
-        let client = async_nats::connect(self.nats_url.as_str())
-            .await
-            .context("cannot connect to NATS; where it asks who you are, write it as --nats-url nats://user:password@host:4222")?;
+        let settings = settings::nats_at(&self.nats_url, &Config::default())?;
+        let client = stored::connect(&settings).await.map_err(|error| {
+            anyhow!("cannot {error:#} Where it asks who you are: --nats-url nats://user:password@host:4222")
+        })?;
         let jetstream = jetstream::new(client.clone());
         match self.stream {
             StreamMaker::Sidecar => await_stream(&jetstream).await,

@@ -41,8 +41,15 @@ pub(super) fn write(
     if !anew.is_empty() {
         text.extend(["Begun anew with other buckets: ", &anew.join(", "), ".\n"]);
     }
-    text.extend([&load.count().to_string(), " rules of ", &load.files.to_string(), " files are in force.\n"]);
+    let (rules, files) = (counted(load.count(), "rule"), counted(load.files, "file"));
+    let are = if load.count() == 1 { "is" } else { "are" };
+    text.extend([&rules, " of ", &files, " ", are, " in force.\n"]);
     ReloadReport { is_good: load.is_good && !config.is_refused, text, shown }
+}
+
+/// A count with its noun.
+fn counted(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
 /// Says the same in the log; what rules came to is said where they are loaded.
