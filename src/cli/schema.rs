@@ -1,6 +1,8 @@
 //! `signalbox schema`: JSON Schema for editors and for producers, and an `AsyncAPI` document of the events.
 
 mod asyncapi;
+#[cfg(test)]
+mod events_page_tests;
 mod rules;
 
 pub(super) use rules::FILE as RULE_FILE_KEYS;

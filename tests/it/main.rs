@@ -20,6 +20,7 @@ mod dashboards;
 mod demo;
 mod deploy;
 mod diagnostics;
+mod docs;
 mod examples;
 mod faults;
 mod http;

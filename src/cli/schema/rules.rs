@@ -168,12 +168,68 @@ const OVERRIDE: &[Key] = &[
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write;
     use std::sync::Arc;
 
     use super::*;
     use crate::engine::catalogue::KnownMetrics;
     use crate::engine::diagnostic::{Severity, Source};
     use crate::engine::rules::load::{GROUP_KEYS, INTERVAL_DEFAULT, LoadContext, RULE_KEYS, load};
+
+    /// The documented tables: of a group, a rule, a level and an override.
+    fn tables() -> String {
+        let mut text = String::new();
+        for (title, keys) in [
+            ("A group", GROUP),
+            ("A rule", RULE),
+            ("A level of `severities`", LEVEL),
+            ("An override", OVERRIDE),
+        ] {
+            write!(text, "### {title}\n\n| key | value | default | what it does |\n|---|---|---|---|\n")
+                .unwrap();
+            for key in keys {
+                let (name, default) = (key.name, key.default.shown());
+                writeln!(text, "| `{name}` | {} | {default} | {} |", value(key.kind), key.sentence())
+                    .unwrap();
+            }
+            text.push('\n');
+        }
+        text.trim_end().to_owned()
+    }
+
+    fn value(kind: KeyKind) -> String {
+        match kind {
+            KeyKind::Text => "text".to_owned(),
+            KeyKind::Number => "number".to_owned(),
+            KeyKind::Count(_) => "whole number".to_owned(),
+            KeyKind::Duration(_) => "duration".to_owned(),
+            KeyKind::Word(words) => {
+                words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
+            }
+            KeyKind::List(_) => "list".to_owned(),
+            KeyKind::OneOrMany(element) => format!("{} or a list", value(*element)),
+            KeyKind::Map(element) => format!("name: {}", value(*element)),
+            KeyKind::Section(_) => "mapping".to_owned(),
+            KeyKind::Secret
+            | KeyKind::Flag
+            | KeyKind::Size
+            | KeyKind::DurationByGlob
+            | KeyKind::DurationByName(_)
+            | KeyKind::ByName(..)
+            | KeyKind::Name(_)
+            | KeyKind::Anything => panic!("no words for {kind:?}"),
+        }
+    }
+
+    #[test]
+    fn the_documented_tables_are_those_of_the_keys() {
+        let document = include_str!("../../../docs/rules.md");
+        let tables = tables();
+        assert!(
+            document.contains(&tables),
+            "docs/rules.md does not hold these tables; put them in:\n\n{tables}\n"
+        );
+    }
 
     #[test]
     fn the_schema_has_the_keys_the_loader_knows() {
