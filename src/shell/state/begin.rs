@@ -30,7 +30,7 @@ pub(crate) fn open(path: &Path) -> anyhow::Result<Kept> {
             tracing::error!(%error, "starting without a state; it is saved as soon as the folder can be used");
             Ok(None)
         }
-        Err(error) => Err(error).context("start"),
+        Err(error) => Err(error).context("cannot start"),
     }
 }
 
