@@ -68,6 +68,11 @@ impl Engine {
         self.state.catch_up.has_begun()
     }
 
+    /// The engine's time.
+    pub(crate) const fn now(&self) -> Timestamp {
+        self.state.now
+    }
+
     /// Goes on from a state, under this configuration and these rules: alerts of rules that changed or are gone end, as
     /// with a reload, and a metric whose buckets are others now begins anew (which ones is returned). Time
     /// stands where the state was saved until [`Engine::await_stream`] or [`Engine::go_on`].

@@ -10,11 +10,12 @@ use crate::engine::time::Timestamp;
 pub(crate) struct Clock {
     wall: Timestamp,
     start: Instant,
+    read: fn() -> Instant,
 }
 
 impl Stopwatch for Clock {
     fn elapsed(&self) -> Duration {
-        self.start.elapsed()
+        (self.read)().saturating_duration_since(self.start)
     }
 }
 
@@ -22,7 +23,17 @@ impl Clock {
     /// Reads the wall clock once.
     pub(crate) fn start() -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { wall: Timestamp::EPOCH.after(since), start: Instant::now() }
+        Self::showing(Timestamp::EPOCH.after(since), Instant::now)
+    }
+
+    /// Shows `wall` now, and goes on as `read` does.
+    pub(crate) fn showing(wall: Timestamp, read: fn() -> Instant) -> Self {
+        Self { wall, start: read(), read }
+    }
+
+    /// The same, but that it shows no less than this at its start: time goes on from a state, whatever the system says.
+    pub(crate) fn not_before(self, than: Timestamp) -> Self {
+        Self { wall: self.wall.max(than), ..self }
     }
 
     /// When it was started.
@@ -32,6 +43,6 @@ impl Clock {
 
     /// The present instant.
     pub(crate) fn now(&self) -> Timestamp {
-        self.wall.after(self.start.elapsed())
+        self.wall.after(self.elapsed())
     }
 }

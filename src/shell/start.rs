@@ -31,6 +31,7 @@ use super::nats::servers::Servers;
 use super::reload::{self, Reloader};
 use super::rule_files::{Load, RuleFiles};
 use super::serve::{self, Listeners};
+use super::state::disk::{Disk, RealDisk};
 use super::state::{Keeper, Scribe, TransitionLog};
 use super::status::Topic;
 use super::tls;
@@ -61,7 +62,7 @@ pub(super) async fn start(launch: Launch) -> anyhow::Result<Running> {
     );
     let notifications = alertmanager::start(&context);
     survive_file_limits();
-    let (engine, kept) = begin(&context, &types, load.rules, clock)?;
+    let (engine, clock, kept) = begin(&context, &types, load.rules, (clock, RealDisk))?;
     let (keeper, alerts) = match kept {
         Some((keeper, log)) => (Some(keeper), log_first(&context, log, (alerts, &mut rejections))?),
         None => (None, alerts),
@@ -129,13 +130,13 @@ fn log_first(
 }
 
 /// Which types ride which lane in this run.
-struct Types {
-    core: Vec<EventType>,
-    stream: Vec<EventType>,
+pub(super) struct Types {
+    pub(super) core: Vec<EventType>,
+    pub(super) stream: Vec<EventType>,
 }
 
 impl Types {
-    fn of(config: &Config) -> Self {
+    pub(super) fn of(config: &Config) -> Self {
         let lanes = config.wire().lanes;
         let rides_core = |event_type: &EventType| lanes.get(event_type) != Some(&Lane::JetStream);
         let (core, stream) = EventType::ALL.iter().copied().partition(rides_core);
@@ -149,7 +150,7 @@ fn rule_paths(config: &Config) -> Vec<PathBuf> {
 }
 
 /// Everything that must be seen once before the sidecar is ready.
-fn mark_unready(context: &ShellContext, types: &Types) {
+pub(super) fn mark_unready(context: &ShellContext, types: &Types) {
     if !types.core.is_empty() {
         context.status.expect(&[Topic::CoreLink]);
     }
@@ -183,20 +184,27 @@ fn announce(context: &ShellContext, load: &Load) {
     context.fact(Fact::Reloaded(result));
 }
 
-/// The engine to begin with, from the state where there is one, and who keeps the state from now on.
-fn begin(
+/// Who keeps the state, and the log.
+type Kept<D> = (Keeper<D>, TransitionLog<D>);
+
+/// The engine to begin with, from the state where there is one, the clock that goes on from it, and who keeps the state
+/// from now on.
+pub(super) fn begin<D: Disk + Clone>(
     context: &ShellContext,
     types: &Types,
     rules: RuleSet,
-    clock: Clock,
-) -> anyhow::Result<(Engine, Option<(Keeper, TransitionLog)>)> {
+    (clock, disk): (Clock, D),
+) -> anyhow::Result<(Engine, Clock, Option<Kept<D>>)> {
     let config = context.config.get();
     let (kept, restored, told) = match &context.settings.state_dir {
         Some(path) => {
-            let kept = state::open(path)?;
-            let (log, told) = TransitionLog::open(path);
+            let kept = state::open(disk.clone(), path)?;
+            let (log, mut told) = TransitionLog::open(disk.clone(), path);
+            if kept.as_ref().is_some_and(|(_, found)| found.needs_earlier_log()) {
+                told.splice(..0, TransitionLog::earlier(&disk, path));
+            }
             let (folder, restored) = state::restore((kept, &told), &config, &rules, clock.now());
-            (Some((Keeper::new(path.clone(), folder, context.clone()), log)), restored, told)
+            (Some((Keeper::new((disk, path.clone()), folder, context.clone()), log)), restored, told)
         }
         None => (None, None, Vec::new()),
     };
@@ -204,6 +212,8 @@ fn begin(
     // What the stream stored lately is applied in its own time, so an engine without a state begins there.
     let past = if reads_stream { clock.now().before(config.history.window) } else { clock.now() };
     let is_restored = restored.is_some();
+    // The system's clock may be behind what was seen already: time would stand still until it is there again.
+    let clock = restored.as_ref().map_or(clock, |engine| clock.not_before(engine.now()));
     let mut engine = restored.unwrap_or_else(|| Engine::new(&config, rules, past));
     engine.time_with(Arc::new(clock));
     engine.name_build(env!("CARGO_PKG_VERSION"), REVISION, past);
@@ -215,7 +225,7 @@ fn begin(
     }
     // Rules are silent by now where a past is to be read: none may hold since then because of it.
     engine.observe(Fact::Disconnected, past);
-    Ok((engine, kept))
+    Ok((engine, clock, kept))
 }
 
 /// Runs the driver on a thread of its own; by what the engine comes back when it has ended.

@@ -24,7 +24,7 @@ use crate::engine::wire::{Lane, Message};
 use super::clock::Clock;
 use super::status::{Status, Topic};
 use command::{Command, Dispatch, HandedOut, Reload};
-use mailbox::{CoreGate, FromStream, Item, Mailbox};
+use mailbox::{CoreGate, FromStream, Item, Mailbox, Taken};
 use notifications::NotificationQueues;
 use rejections::Rejections;
 
@@ -64,9 +64,12 @@ pub(crate) struct Driver {
 
 /// Whether the driver goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+pub(crate) enum Stage {
+    /// Until it is told to finish.
     Running,
+    /// Until nothing waits.
     Finishing,
+    /// It does not.
     Finished,
 }
 
@@ -81,8 +84,13 @@ impl Driver {
     }
 
     /// Does what waits, and one item of a lane; waits for something to come where nothing does.
-    fn turn(&mut self, mut stage: Stage) -> Stage {
+    fn turn(&mut self, stage: Stage) -> Stage {
         let taken = self.mailbox.take(self.patience(), self.gate(stage));
+        self.work(taken, stage)
+    }
+
+    /// Does what was taken from the mailbox, and what is due.
+    pub(crate) fn work(&mut self, taken: Taken, mut stage: Stage) -> Stage {
         // While it catches up, only the turn after it was told to finish takes what core NATS brought.
         let is_empty = stage == Stage::Finishing && taken.item.is_none();
         for command in taken.commands {
@@ -109,7 +117,8 @@ impl Driver {
         if is_empty && self.in_flight == 0 { Stage::Finished } else { stage }
     }
 
-    fn patience(&self) -> Duration {
+    /// How long it may sleep where nothing comes.
+    pub(crate) fn patience(&self) -> Duration {
         if !self.saves.is_empty() {
             return Duration::ZERO;
         }
@@ -120,7 +129,7 @@ impl Driver {
     }
 
     /// What the core lane brings happens now: while the engine lives in the past it would be given a wrong time.
-    fn gate(&self, stage: Stage) -> CoreGate {
+    pub(crate) fn gate(&self, stage: Stage) -> CoreGate {
         match (self.engine.standing(), stage) {
             (Standing::Awaiting | Standing::Reading { .. }, Stage::Running) => CoreGate::Shut,
             (Standing::Awaiting | Standing::Reading { .. }, Stage::Finishing | Stage::Finished)

@@ -10,17 +10,18 @@ use crate::engine::rules::{LogRecord, RuleSet};
 use crate::engine::time::Timestamp;
 use crate::engine::{Ending, Engine};
 
+use super::disk::Disk;
 use super::folder::{FolderError, Found, StateFolder};
 
 /// A folder with what is in it; none where the disk does not let it be used now.
-pub(crate) type Kept = Option<(StateFolder, Found)>;
+pub(crate) type Kept<D> = Option<(StateFolder<D>, Found)>;
 
 /// Takes hold of the folder and reads what is there.
 ///
 /// # Errors
 /// What only an edit can mend: another process holds it, it is no folder, a newer release wrote it.
-pub(crate) fn open(path: &Path) -> anyhow::Result<Kept> {
-    let kept = StateFolder::open(path).and_then(|folder| {
+pub(crate) fn open<D: Disk>(disk: D, path: &Path) -> anyhow::Result<Kept<D>> {
+    let kept = StateFolder::open(disk, path).and_then(|folder| {
         let found = folder.load()?;
         Ok((folder, found))
     });
@@ -30,18 +31,18 @@ pub(crate) fn open(path: &Path) -> anyhow::Result<Kept> {
             tracing::error!(%error, "starting without a state; it is saved as soon as the folder can be used");
             Ok(None)
         }
-        Err(error) => Err(error).context("cannot start"),
+        Err(error) => Err(error).context("start"),
     }
 }
 
 /// The engine that goes on from what was found; none where there is nothing to go on from. A state that contradicts
 /// itself gives way to the one before it.
-pub(crate) fn restore(
-    (kept, log): (Kept, &[LogRecord]),
+pub(crate) fn restore<D: Disk>(
+    (kept, log): (Kept<D>, &[LogRecord]),
     config: &Config,
     rules: &RuleSet,
     now: Timestamp,
-) -> (Option<StateFolder>, Option<Engine>) {
+) -> (Option<StateFolder<D>>, Option<Engine>) {
     let Some((folder, mut found)) = kept else { return (None, None) };
     loop {
         match found {
@@ -73,8 +74,8 @@ pub(crate) fn restore(
     }
 }
 
-fn go_on(
-    folder: &StateFolder,
+fn go_on<D: Disk>(
+    folder: &StateFolder<D>,
     (state, ending): (SavedState, Ending),
     (config, rules): (&Config, &RuleSet),
     now: Timestamp,

@@ -4,13 +4,14 @@
 //! After a clean stop the file `clean` names the checkpoint that holds everything anybody saw; whoever starts from it
 //! takes it away first.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::engine::Ending;
 use crate::engine::checkpoint::{Checkpoint, SavedState, StateError, VERSION};
 use crate::engine::time::Timestamp;
+
+use super::disk::{Disk, DiskFile, RealDisk};
 
 /// The last checkpoint.
 const CURRENT: &str = "checkpoint";
@@ -59,8 +60,11 @@ pub(crate) enum FolderError {
 /// Checkpoints that are there at a time while one is written.
 const FILES: u64 = 3;
 
-/// The log may take this part of the folder, twice while it is begun anew.
+/// The log may take this part of the folder.
 const LOG_PART: u64 = 8;
+
+/// Logs that are there at a time while one is begun anew: it, the one before it, and the next.
+const LOGS: u64 = 3;
 
 /// The most a log takes, however much a folder may hold.
 const LOG_BYTES_MAX: u64 = 256 << 20;
@@ -73,7 +77,7 @@ pub(super) const fn log_bytes_max(bytes_max: u64) -> u64 {
 
 /// The most bytes of a checkpoint in such a folder.
 const fn checkpoint_bytes_max(bytes_max: u64) -> u64 {
-    (bytes_max - 2 * log_bytes_max(bytes_max)) / FILES
+    (bytes_max - LOGS * log_bytes_max(bytes_max)) / FILES
 }
 
 /// How much of the state was stored.
@@ -114,30 +118,39 @@ pub(crate) enum Found {
     Damaged(String),
 }
 
-/// The folder, held by this process until it ends.
-#[derive(Debug)]
-pub(crate) struct StateFolder {
-    path: PathBuf,
-    _lock: File,
+impl Found {
+    /// Whether what a log tells since the last checkpoint is too little to go on from here.
+    pub(crate) fn needs_earlier_log(&self) -> bool {
+        match self {
+            Self::State { name, .. } => *name == PREVIOUS,
+            Self::Damaged(_) => true,
+            Self::Nothing => false,
+        }
+    }
 }
 
-impl StateFolder {
+/// The folder, held by this process until it ends.
+#[derive(Debug)]
+pub(crate) struct StateFolder<D: Disk = RealDisk> {
+    disk: D,
+    path: PathBuf,
+    _hold: D::Hold,
+}
+
+impl<D: Disk> StateFolder<D> {
     /// Makes the folder where it is missing, and takes hold of it.
     ///
     /// # Errors
     /// Another process holds it, it is no folder, or the disk refuses.
-    pub(crate) fn open(path: &Path) -> Result<Self, FolderError> {
-        let disk = |error: io::Error| FolderError::Disk { folder: path.to_owned(), error };
-        if path.exists() && !path.is_dir() {
+    pub(crate) fn open(disk: D, path: &Path) -> Result<Self, FolderError> {
+        let refused = |error: io::Error| FolderError::Disk { folder: path.to_owned(), error };
+        if disk.exists(path) && !disk.is_folder(path) {
             return Err(FolderError::NoFolder(path.to_owned()));
         }
-        fs::create_dir_all(path).map_err(disk)?;
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(path.join(LOCK));
-        let lock = lock.map_err(disk)?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
-            Err(TryLockError::WouldBlock) => Err(FolderError::Taken(path.to_owned())),
-            Err(TryLockError::Error(error)) => Err(disk(error)),
+        disk.make_folder(path).map_err(refused)?;
+        match disk.hold(&path.join(LOCK)).map_err(refused)? {
+            Some(hold) => Ok(Self { disk, path: path.to_owned(), _hold: hold }),
+            None => Err(FolderError::Taken(path.to_owned())),
         }
     }
 
@@ -153,9 +166,9 @@ impl StateFolder {
     pub(crate) fn load(&self) -> Result<Found, FolderError> {
         let mut faults: Vec<String> = Vec::new();
         // Between two renames of an interrupted write the new one is whole and the last one is the previous one.
-        let last = if self.path.join(CURRENT).exists() { CURRENT } else { NEXT };
+        let last = if self.disk.exists(&self.path.join(CURRENT)) { CURRENT } else { NEXT };
         for name in [last, PREVIOUS] {
-            let bytes = match read(&self.path.join(name)) {
+            let bytes = match self.disk.read(&self.path.join(name)) {
                 Ok(Some(bytes)) => bytes,
                 Ok(None) => continue,
                 Err(error) => {
@@ -206,7 +219,7 @@ impl StateFolder {
     /// Takes note that the state is gone on from: what comes now is in no clean checkpoint. Where that cannot be noted,
     /// nobody may rely on it.
     pub(crate) fn begin(&self, ending: Ending) -> Ending {
-        match fs::remove_file(self.path.join(CLEAN)).and_then(|()| self.sync()) {
+        match self.disk.remove(&self.path.join(CLEAN)).and_then(|()| self.sync()) {
             Ok(()) => ending,
             Err(_) => Ending::Crash,
         }
@@ -226,47 +239,66 @@ impl StateFolder {
         // The last one stays beside it until it is whole.
         let each_max = checkpoint_bytes_max(bytes_max);
         let mut extent = Extent::Whole;
-        let mut written = write(&next, checkpoint.pieces(), each_max);
+        let mut written = self.write(&next, checkpoint.pieces(), each_max);
         if written.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::FileTooLarge) {
             extent = Extent::WithoutPast;
-            written = write(&next, checkpoint.pieces_without_past(), each_max);
+            written = self.write(&next, checkpoint.pieces_without_past(), each_max);
         }
         let bytes = match written {
             Ok(bytes) => bytes,
             Err(error) => {
                 // It would only take room that others may need.
-                drop(fs::remove_file(&next));
+                drop(self.disk.remove(&next));
                 return Err(error);
             }
         };
         let current = self.path.join(CURRENT);
-        if current.exists() {
-            fs::rename(&current, self.path.join(PREVIOUS))?;
+        if self.disk.exists(&current) {
+            self.disk.rename(&current, &self.path.join(PREVIOUS))?;
         }
-        fs::rename(&next, &current)?;
+        self.disk.rename(&next, &current)?;
         self.sync()?;
         if ending == Ending::Clean {
-            let mut file = File::create(self.path.join(CLEAN))?;
+            let mut file = self.disk.create(&self.path.join(CLEAN))?;
             file.write_all(name_of(checkpoint.now(), bytes).as_bytes())?;
-            file.sync_all()?;
+            file.sync()?;
             self.sync()?;
         }
         Ok(Stored { bytes, extent })
     }
 
     fn is_clean(&self, name: &str) -> bool {
-        fs::read(self.path.join(CLEAN)).is_ok_and(|named| named == name.as_bytes())
+        let named = self.disk.read(&self.path.join(CLEAN));
+        named.is_ok_and(|named| named.as_deref() == Some(name.as_bytes()))
     }
 
     /// Keeps what cannot be read, for a person to look at.
     fn set_aside(&self, name: &str) {
         // Where that fails it stays, and is written over.
-        drop(fs::rename(self.path.join(name), self.path.join(DAMAGED)));
+        drop(self.disk.rename(&self.path.join(name), &self.path.join(DAMAGED)));
+    }
+
+    /// Writes a checkpoint and waits until the disk has it; its size.
+    fn write(&self, path: &Path, pieces: impl Iterator<Item = Vec<u8>>, bytes_max: u64) -> io::Result<u64> {
+        let mut file = self.disk.create(path)?;
+        let mut bytes = 0;
+        for piece in pieces {
+            bytes += piece.len() as u64;
+            if bytes > bytes_max {
+                return Err(io::Error::new(
+                    io::ErrorKind::FileTooLarge,
+                    "the state is larger than state.bytes_max allows; raise it, or lower limits.series or dedupe.entries",
+                ));
+            }
+            file.write_all(&piece)?;
+        }
+        file.sync()?;
+        Ok(bytes)
     }
 
     /// Makes renames last.
     fn sync(&self) -> io::Result<()> {
-        File::open(&self.path)?.sync_all()
+        self.disk.sync_folder(&self.path)
     }
 }
 
@@ -276,37 +308,10 @@ fn name_of(saved_at: Timestamp, bytes: u64) -> String {
     format!("{} {bytes}\n", saved_at.micros())
 }
 
-fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    let mut file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
-    Ok(Some(bytes))
-}
-
-/// Writes a checkpoint and waits until the disk has it; its size.
-fn write(path: &Path, pieces: impl Iterator<Item = Vec<u8>>, bytes_max: u64) -> io::Result<u64> {
-    let mut file = File::create(path)?;
-    let mut bytes = 0;
-    for piece in pieces {
-        bytes += piece.len() as u64;
-        if bytes > bytes_max {
-            return Err(io::Error::new(
-                io::ErrorKind::FileTooLarge,
-                "the state is larger than state.bytes_max allows; raise it, or lower limits.series or dedupe.entries",
-            ));
-        }
-        file.write_all(&piece)?;
-    }
-    file.sync_all()?;
-    Ok(bytes)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::engine::Engine;
     use crate::engine::config::Config;
@@ -332,7 +337,7 @@ mod tests {
     #[test]
     fn the_last_checkpoint_is_found_and_a_damaged_one_gives_way_to_the_one_before_it() {
         let place = tempfile::tempdir().unwrap();
-        let folder = StateFolder::open(&place.path().join("made")).unwrap();
+        let folder = StateFolder::open(RealDisk, &place.path().join("made")).unwrap();
         assert_eq!(found(&folder), None);
         folder.store(&checkpoint(1), Ending::Crash, ROOM).unwrap();
         folder.store(&checkpoint(2), Ending::Crash, ROOM).unwrap();
@@ -349,7 +354,7 @@ mod tests {
     #[test]
     fn only_the_checkpoint_of_a_clean_stop_is_clean_and_only_once() {
         let place = tempfile::tempdir().unwrap();
-        let folder = StateFolder::open(place.path()).unwrap();
+        let folder = StateFolder::open(RealDisk, place.path()).unwrap();
         folder.store(&checkpoint(1), Ending::Clean, ROOM).unwrap();
         assert_eq!(found(&folder), Some((1, Ending::Clean)));
         assert_eq!(folder.begin(Ending::Clean), Ending::Clean);
@@ -362,7 +367,7 @@ mod tests {
     #[test]
     fn a_write_that_was_broken_off_changes_nothing() {
         let place = tempfile::tempdir().unwrap();
-        let folder = StateFolder::open(place.path()).unwrap();
+        let folder = StateFolder::open(RealDisk, place.path()).unwrap();
         folder.store(&checkpoint(1), Ending::Crash, ROOM).unwrap();
         fs::write(folder.path().join(NEXT), b"SIGNLBOX and no more").unwrap();
         assert_eq!(found(&folder), Some((1, Ending::Crash)));
@@ -375,7 +380,7 @@ mod tests {
     #[test]
     fn what_has_no_room_is_refused_and_the_last_checkpoint_stays() {
         let place = tempfile::tempdir().unwrap();
-        let folder = StateFolder::open(place.path()).unwrap();
+        let folder = StateFolder::open(RealDisk, place.path()).unwrap();
         let stored = folder.store(&checkpoint(1), Ending::Crash, ROOM).unwrap();
         assert_eq!(stored.extent, Extent::Whole);
         assert!(folder.store(&checkpoint(2), Ending::Crash, 4 * stored.bytes - 8).is_err());
@@ -386,7 +391,7 @@ mod tests {
     #[test]
     fn one_that_contradicts_itself_gives_way_to_the_one_before_it_and_then_to_nothing() {
         let place = tempfile::tempdir().unwrap();
-        let folder = StateFolder::open(place.path()).unwrap();
+        let folder = StateFolder::open(RealDisk, place.path()).unwrap();
         folder.store(&checkpoint(1), Ending::Crash, ROOM).unwrap();
         folder.store(&checkpoint(2), Ending::Clean, ROOM).unwrap();
         let Found::State { name, .. } = folder.load().unwrap() else { panic!("no state") };
@@ -404,7 +409,7 @@ mod tests {
     #[test]
     fn a_folder_with_its_log_never_holds_more_than_it_may() {
         for bytes_max in [0, 1, 1_000, 1 << 20, 1 << 30, 1 << 40] {
-            let most = FILES * checkpoint_bytes_max(bytes_max) + 2 * log_bytes_max(bytes_max);
+            let most = FILES * checkpoint_bytes_max(bytes_max) + LOGS * log_bytes_max(bytes_max);
             assert!(most <= bytes_max, "{bytes_max}");
         }
     }
@@ -412,8 +417,11 @@ mod tests {
     #[test]
     fn a_folder_is_held_by_one_and_a_file_is_none() {
         let place = tempfile::tempdir().unwrap();
-        let _held = StateFolder::open(place.path()).unwrap();
-        assert!(matches!(StateFolder::open(place.path()), Err(FolderError::Taken(_))));
-        assert!(matches!(StateFolder::open(&place.path().join(LOCK)), Err(FolderError::NoFolder(_))));
+        let _held = StateFolder::open(RealDisk, place.path()).unwrap();
+        assert!(matches!(StateFolder::open(RealDisk, place.path()), Err(FolderError::Taken(_))));
+        assert!(matches!(
+            StateFolder::open(RealDisk, &place.path().join(LOCK)),
+            Err(FolderError::NoFolder(_))
+        ));
     }
 }

@@ -13,6 +13,7 @@ use crate::shell::driver::command::{Command, HandedOut};
 use crate::shell::limited_log::LimitedLog;
 use crate::shell::status::Concern;
 
+use super::disk::{Disk, RealDisk};
 use super::folder::{Extent, FolderError, StateFolder, Stored};
 
 /// How long the engine may take to hand a checkpoint out.
@@ -29,10 +30,11 @@ const REST_MAX: Duration = Duration::from_secs(5);
 
 /// Saves the state now and then, and at the end.
 #[derive(Debug)]
-pub(crate) struct Keeper {
+pub(crate) struct Keeper<D: Disk = RealDisk> {
+    disk: D,
     path: PathBuf,
     /// None while the disk does not let it be used.
-    folder: Option<StateFolder>,
+    folder: Option<StateFolder<D>>,
     context: ShellContext,
     log: LimitedLog,
     /// How long no checkpoint is written now, whoever wishes for one.
@@ -49,19 +51,22 @@ pub(crate) enum Outcome {
     Unsaved,
 }
 
-impl Keeper {
+impl<D: Disk + Clone> Keeper<D> {
     /// A keeper of this folder; one that could not be opened is tried again.
-    pub(crate) fn new(path: PathBuf, folder: Option<StateFolder>, context: ShellContext) -> Self {
-        Self { path, folder, context, log: LimitedLog::default(), rest: Duration::ZERO, has_saved: false }
+    pub(crate) fn new(
+        (disk, path): (D, PathBuf),
+        folder: Option<StateFolder<D>>,
+        context: ShellContext,
+    ) -> Self {
+        let (log, rest) = (LimitedLog::default(), Duration::ZERO);
+        Self { disk, path, folder, context, log, rest, has_saved: false }
     }
 
     /// Saves each `state.checkpoint_every`, and where somebody wishes for it, until the process stops; the keeper comes
     /// back for the last time.
     pub(crate) fn run(mut self) -> Self {
         while !self.context.stop.is_stopping() {
-            let configured = self.context.config.get().state.checkpoint_every;
-            // What a log tells needs something to go on from.
-            let every = if self.has_saved { configured } else { configured.min(FIRST) };
+            let every = self.pause();
             self.context.stop.wait(self.rest.min(every));
             self.context.saves.wait(every.saturating_sub(self.rest));
             if !self.context.stop.is_stopping() {
@@ -83,15 +88,27 @@ impl Keeper {
         let (sender, receiver) = sync_channel(1);
         self.context.mailbox.command(ask(sender));
         // An engine that lives in a past it does not remember, or that is gone, has nothing to save.
-        if let Ok(HandedOut { checkpoint, batch }) = receiver.recv_timeout(PATIENCE) {
-            match self.store(&checkpoint, ending) {
-                Outcome::Saved => {
-                    self.has_saved = true;
-                    self.context.saves.saved(batch);
-                }
-                Outcome::Unsaved => self.context.saves.unsaved(batch),
-            }
+        if let Ok(handed_out) = receiver.recv_timeout(PATIENCE) {
+            self.keep(&handed_out, ending);
         }
+    }
+
+    /// Stores what was handed out, and tells the lane whether that can be relied on.
+    pub(crate) fn keep(&mut self, handed_out: &HandedOut, ending: Ending) {
+        match self.store(&handed_out.checkpoint, ending) {
+            Outcome::Saved => {
+                self.has_saved = true;
+                self.context.saves.saved(handed_out.batch);
+            }
+            Outcome::Unsaved => self.context.saves.unsaved(handed_out.batch),
+        }
+    }
+
+    /// How long after the last checkpoint the next one is due where nobody wishes for one.
+    pub(crate) fn pause(&self) -> Duration {
+        let configured = self.context.config.get().state.checkpoint_every;
+        // What a log tells needs something to go on from.
+        if self.has_saved { configured } else { configured.min(FIRST) }
     }
 
     /// Stores a checkpoint, and says how that went.
@@ -112,7 +129,10 @@ impl Keeper {
                 let (at, took) = (checkpoint.now(), begun.elapsed());
                 self.say_extent(extent);
                 self.context.fact(Fact::Saved { at, bytes, took });
-                self.context.mailbox.command(Command::Saved);
+                // What lives in a past takes the log as it goes on from it: what is to be left alone stands there.
+                if checkpoint.age() == CheckpointAge::Present {
+                    self.context.mailbox.command(Command::Saved);
+                }
                 Outcome::Saved
             }
             Err(error) => {
@@ -149,10 +169,10 @@ impl Keeper {
     }
 
     /// The folder, opened now where that failed before.
-    fn folder(&mut self) -> Result<&StateFolder, FolderError> {
+    fn folder(&mut self) -> Result<&StateFolder<D>, FolderError> {
         let folder = match self.folder.take() {
             Some(folder) => folder,
-            None => StateFolder::open(&self.path)?,
+            None => StateFolder::open(self.disk.clone(), &self.path)?,
         };
         Ok(self.folder.insert(folder))
     }

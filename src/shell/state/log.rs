@@ -4,24 +4,28 @@
 //! A write or sync that failed is never taken for one that may be tried again: what the disk has then nobody knows. The
 //! log is given up until the next checkpoint, which holds everything, and events go out without it.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::folder::log_bytes_max;
 use crate::engine::rules::{LOG_HEADER, LogRecord, read_log};
 
+use super::disk::{Disk, DiskFile, RealDisk};
+
 /// The log.
 const LOG: &str = "transitions";
+/// The one before it, for who goes on from the checkpoint before the last.
+const PREVIOUS: &str = "transitions.previous";
 /// One that is being begun.
 const NEXT: &str = "transitions.next";
 
 /// A log that is written.
 #[derive(Debug)]
-pub(crate) struct TransitionLog {
+pub(crate) struct TransitionLog<D: Disk = RealDisk> {
+    disk: D,
     folder: PathBuf,
     /// None after a failure.
-    file: Option<File>,
+    file: Option<D::File>,
     bytes: u64,
     /// Where the last checkpoint that was asked for stands.
     mark: u64,
@@ -43,42 +47,48 @@ pub(crate) enum LogError {
     Full(u64),
 }
 
-impl TransitionLog {
+impl<D: Disk> TransitionLog<D> {
     /// The log of this folder, and what it told before; its torn end is cut.
-    pub(crate) fn open(folder: &Path) -> (Self, Vec<LogRecord>) {
-        let mut log = Self { folder: folder.to_owned(), file: None, bytes: 0, mark: 0, bytes_max: u64::MAX };
-        match log.open_file() {
-            Ok((file, bytes, records)) => {
-                (log.file, log.bytes) = (Some(file), bytes);
-                (log, records)
-            }
+    pub(crate) fn open(disk: D, folder: &Path) -> (Self, Vec<LogRecord>) {
+        let (folder, bytes_max) = (folder.to_owned(), u64::MAX);
+        let mut log = Self { disk, folder, file: None, bytes: 0, mark: 0, bytes_max };
+        let mut records = Vec::new();
+        let begun = log.disk.open(&log.folder.join(LOG)).and_then(|(file, bytes)| {
+            let read = read_log(&bytes);
+            // What it tells is known, whatever can be written behind it.
+            records = read.records;
+            log.begin_behind(file, (read.whole_bytes, bytes.len()))
+        });
+        match begun {
+            Ok((file, bytes)) => (log.file, log.bytes) = (Some(file), bytes),
             Err(error) => {
-                tracing::error!(%error, "the log of alert events cannot be opened; they go out without it");
-                (log, Vec::new())
+                tracing::error!(%error, "the log of alert events cannot be written; they go out without it");
             }
         }
+        (log, records)
     }
 
-    fn open_file(&self) -> io::Result<(File, u64, Vec<LogRecord>)> {
-        let path = self.folder.join(LOG);
-        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)?;
-        let read = read_log(&bytes);
-        let mut whole = read.whole_bytes as u64;
-        if whole < bytes.len() as u64 {
-            let lost = bytes.len() as u64 - whole;
+    /// What the log told before the last checkpoint, back to the one before that.
+    pub(crate) fn earlier(disk: &D, folder: &Path) -> Vec<LogRecord> {
+        let bytes = disk.read(&folder.join(PREVIOUS)).ok().flatten();
+        bytes.map(|bytes| read_log(&bytes).records).unwrap_or_default()
+    }
+
+    /// Cuts the torn end, so that records can be written behind the whole ones; the file and its length.
+    fn begin_behind(&self, mut file: D::File, (whole, all): (usize, usize)) -> io::Result<(D::File, u64)> {
+        let mut whole = whole as u64;
+        if whole < all as u64 {
+            let lost = all as u64 - whole;
             tracing::warn!(lost, "the log of alert events ends in the middle of a record, which is cut");
         }
-        file.set_len(whole)?;
-        file.seek(SeekFrom::Start(whole))?;
+        file.cut(whole)?;
         if whole == 0 {
             file.write_all(&LOG_HEADER)?;
             whole = LOG_HEADER.len() as u64;
         }
-        file.sync_all()?;
-        File::open(&self.folder)?.sync_all()?;
-        Ok((file, whole, read.records))
+        file.sync()?;
+        self.disk.sync_folder(&self.folder)?;
+        Ok((file, whole))
     }
 
     /// Keeps to the room a folder of at most `bytes_max` bytes has for it.
@@ -96,7 +106,7 @@ impl TransitionLog {
     /// # Errors
     /// Why they are not there for sure.
     pub(crate) fn append(&mut self, records: &[LogRecord]) -> Result<(), LogError> {
-        self.write(records, File::sync_data)
+        self.write(records, D::File::sync_data)
     }
 
     /// Appends records that may be lost.
@@ -110,7 +120,7 @@ impl TransitionLog {
     fn write(
         &mut self,
         records: &[LogRecord],
-        sync: impl FnOnce(&File) -> io::Result<()>,
+        sync: impl FnOnce(&D::File) -> io::Result<()>,
     ) -> Result<(), LogError> {
         let bytes: Vec<u8> = records.iter().flat_map(LogRecord::to_bytes).collect();
         if self.bytes + bytes.len() as u64 > self.bytes_max {
@@ -134,30 +144,42 @@ impl TransitionLog {
     /// # Errors
     /// The disk refuses; the old log stays, where it was not given up.
     pub(crate) fn begin_anew(&mut self) -> io::Result<()> {
-        let path = self.folder.join(LOG);
         // Not by its name: somebody may have removed the folder.
-        let mut since = Vec::new();
-        if let Some(mut file) = self.file.take() {
-            file.seek(SeekFrom::Start(self.mark))?;
-            file.read_to_end(&mut since)?;
-            self.file = Some(file);
-        }
-        let next = self.folder.join(NEXT);
-        let mut file = File::create(&next)?;
-        file.write_all(&LOG_HEADER)?;
-        file.write_all(&since)?;
-        file.sync_all()?;
-        fs::rename(&next, &path)?;
-        File::open(&self.folder)?.sync_all()?;
+        let (all, mark) = match self.file.take() {
+            Some(mut file) => {
+                let all = file.tail(0);
+                self.file = Some(file);
+                (all?, self.mark as usize)
+            }
+            None => (self.disk.read(&self.folder.join(LOG))?.unwrap_or_default(), usize::MAX),
+        };
+        let since = all.get(mark..).unwrap_or_default();
+        self.put(PREVIOUS, &[&all])?;
+        let file = self.put(LOG, &[&LOG_HEADER, since])?;
         self.bytes = (LOG_HEADER.len() + since.len()) as u64;
         self.mark = LOG_HEADER.len() as u64;
         self.file = Some(file);
         Ok(())
     }
+
+    /// Puts a file of these pieces in the place of the one of this name, whole or not at all.
+    fn put(&self, name: &str, pieces: &[&[u8]]) -> io::Result<D::File> {
+        let next = self.folder.join(NEXT);
+        let mut file = self.disk.create(&next)?;
+        for piece in pieces {
+            file.write_all(piece)?;
+        }
+        file.sync()?;
+        self.disk.rename(&next, &self.folder.join(name))?;
+        self.disk.sync_folder(&self.folder)?;
+        Ok(file)
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs::{self, File};
+
     use super::*;
     use crate::engine::wire::EventId;
 
@@ -168,35 +190,35 @@ mod tests {
     #[test]
     fn what_was_appended_is_there_again_without_its_torn_end() {
         let folder = tempfile::tempdir().unwrap();
-        let (mut log, before) = TransitionLog::open(folder.path());
+        let (mut log, before) = TransitionLog::open(RealDisk, folder.path());
         assert_eq!(before, []);
         log.append(&acknowledged(&[1, 2])).unwrap();
         log.note(&acknowledged(&[3])).unwrap();
         let path = folder.path().join(LOG);
         let bytes = fs::read(&path).unwrap();
         fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
-        let (mut log, before) = TransitionLog::open(folder.path());
+        let (mut log, before) = TransitionLog::open(RealDisk, folder.path());
         assert_eq!(before, acknowledged(&[1, 2]));
         log.append(&acknowledged(&[4])).unwrap();
-        assert_eq!(TransitionLog::open(folder.path()).1, acknowledged(&[1, 2, 4]));
+        assert_eq!(TransitionLog::open(RealDisk, folder.path()).1, acknowledged(&[1, 2, 4]));
     }
 
     #[test]
     fn a_checkpoint_takes_away_what_it_holds_and_nothing_that_came_since() {
         let folder = tempfile::tempdir().unwrap();
-        let (mut log, _) = TransitionLog::open(folder.path());
+        let (mut log, _) = TransitionLog::open(RealDisk, folder.path());
         log.append(&acknowledged(&[1])).unwrap();
         log.mark();
         log.append(&acknowledged(&[2])).unwrap();
         log.begin_anew().unwrap();
         log.append(&acknowledged(&[3])).unwrap();
-        assert_eq!(TransitionLog::open(folder.path()).1, acknowledged(&[2, 3]));
+        assert_eq!(TransitionLog::open(RealDisk, folder.path()).1, acknowledged(&[2, 3]));
     }
 
     #[test]
     fn a_log_that_is_full_waits_for_the_next_checkpoint_and_wishes_for_it_before() {
         let folder = tempfile::tempdir().unwrap();
-        let (mut log, _) = TransitionLog::open(folder.path());
+        let (mut log, _) = TransitionLog::open(RealDisk, folder.path());
         log.limit(8 * 128);
         let mut written = 0;
         let wished = loop {
@@ -214,7 +236,7 @@ mod tests {
         log.mark();
         log.begin_anew().unwrap();
         log.append(&acknowledged(&[2])).unwrap();
-        assert_eq!(TransitionLog::open(folder.path()).1, acknowledged(&[2]));
+        assert_eq!(TransitionLog::open(RealDisk, folder.path()).1, acknowledged(&[2]));
     }
 
     #[test]
@@ -222,30 +244,30 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let folder = place.path().join("state");
         fs::create_dir(&folder).unwrap();
-        let (mut log, _) = TransitionLog::open(&folder);
+        let (mut log, _) = TransitionLog::open(RealDisk, &folder);
         log.append(&acknowledged(&[1])).unwrap();
         fs::remove_dir_all(&folder).unwrap();
         log.mark();
         log.append(&acknowledged(&[2])).unwrap();
         fs::create_dir(&folder).unwrap();
         log.begin_anew().unwrap();
-        assert_eq!(TransitionLog::open(&folder).1, acknowledged(&[2]));
+        assert_eq!(TransitionLog::open(RealDisk, &folder).1, acknowledged(&[2]));
     }
 
     #[test]
     fn a_file_that_is_no_log_begins_one() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(LOG), b"something else").unwrap();
-        let (mut log, before) = TransitionLog::open(folder.path());
+        let (mut log, before) = TransitionLog::open(RealDisk, folder.path());
         assert_eq!(before, []);
         log.append(&acknowledged(&[1])).unwrap();
-        assert_eq!(TransitionLog::open(folder.path()).1, acknowledged(&[1]));
+        assert_eq!(TransitionLog::open(RealDisk, folder.path()).1, acknowledged(&[1]));
     }
 
     #[test]
     fn a_log_that_failed_waits_for_the_next_checkpoint() {
         let folder = tempfile::tempdir().unwrap();
-        let (mut log, _) = TransitionLog::open(folder.path());
+        let (mut log, _) = TransitionLog::open(RealDisk, folder.path());
         log.append(&acknowledged(&[1])).unwrap();
         let broken = |_: &File| Err(io::Error::other("no"));
         assert!(matches!(log.write(&acknowledged(&[2]), broken), Err(LogError::Disk(_))));
@@ -253,6 +275,6 @@ mod tests {
         log.mark();
         log.begin_anew().unwrap();
         log.append(&acknowledged(&[4])).unwrap();
-        assert_eq!(TransitionLog::open(folder.path()).1, acknowledged(&[4]));
+        assert_eq!(TransitionLog::open(RealDisk, folder.path()).1, acknowledged(&[4]));
     }
 }

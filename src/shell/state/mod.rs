@@ -1,9 +1,10 @@
 //! The state on disk: a folder with the last checkpoint and the one before it, written by a thread of its own.
 //!
-//! [`folder`] knows files; [`keeper`] decides when to save and says how it went. A folder that fails stops neither
+//! [`folder`] knows files, on a [`disk`]; [`keeper`] decides when to save and says how it went. A folder that fails stops neither
 //! metrics nor alerts.
 
 mod begin;
+pub(crate) mod disk;
 mod folder;
 mod keeper;
 mod log;

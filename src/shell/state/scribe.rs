@@ -9,23 +9,24 @@ use crate::shell::driver::command::Dispatch;
 use crate::shell::driver::rejections::RejectedCopy;
 use crate::shell::limited_log::LimitedLog;
 
+use super::disk::{Disk, RealDisk};
 use super::log::TransitionLog;
 
 /// Records written with one sync at the most.
 const TOGETHER_MAX: usize = 1_024;
 
 /// Writes the log.
-pub(crate) struct Scribe {
-    log: TransitionLog,
+pub(crate) struct Scribe<D: Disk = RealDisk> {
+    log: TransitionLog<D>,
     context: ShellContext,
     said: LimitedLog,
     copies: UnboundedSender<RejectedCopy>,
 }
 
-impl Scribe {
+impl<D: Disk> Scribe<D> {
     /// A writer of this log, which passes copies of rejected messages on.
     pub(crate) fn new(
-        log: TransitionLog,
+        log: TransitionLog<D>,
         context: ShellContext,
         copies: UnboundedSender<RejectedCopy>,
     ) -> Self {
@@ -41,18 +42,23 @@ impl Scribe {
             {
                 together.push(next);
             }
-            self.log.limit(self.context.config.get().state.bytes_max as u64);
-            let records: Vec<LogRecord> = together.iter().filter_map(said_before).collect();
-            if !records.is_empty() {
-                let appended = self.log.append(&records);
-                self.judge(appended);
-            }
-            for dispatch in together.drain(..) {
-                self.pass_on(dispatch, to);
-            }
-            if self.log.is_long() {
-                self.context.saves.wish();
-            }
+            self.work(std::mem::take(&mut together), to);
+        }
+    }
+
+    /// Writes down what waited together, and passes it on.
+    pub(crate) fn work(&mut self, together: Vec<Dispatch>, to: &UnboundedSender<Dispatch>) {
+        self.log.limit(self.context.config.get().state.bytes_max as u64);
+        let records: Vec<LogRecord> = together.iter().filter_map(said_before).collect();
+        if !records.is_empty() {
+            let appended = self.log.append(&records);
+            self.judge(appended);
+        }
+        for dispatch in together {
+            self.pass_on(dispatch, to);
+        }
+        if self.log.is_long() {
+            self.context.saves.wish();
         }
     }
 
