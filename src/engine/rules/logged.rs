@@ -10,6 +10,7 @@ use super::event::AlertEvent;
 use super::outbox::{event_of, event_twin};
 use super::stored::StoredAlert;
 use crate::engine::checkpoint::bytes::{Damage, Reader, Twin, Writer};
+use crate::engine::time::Timestamp;
 use crate::engine::wire::{EventId, EventType};
 
 /// How a log begins: what it is, and its version.
@@ -145,8 +146,8 @@ pub(super) struct Told {
     pub(super) ended: BTreeSet<EventId>,
     /// Episodes that did not end, and what made their rules the rules they were.
     pub(super) open: Vec<(StoredAlert, Option<Arc<str>>)>,
-    /// By fingerprint: up to which sequence everything is decided.
-    pub(super) settled: Vec<(u64, u64)>,
+    /// By fingerprint: up to which sequence, and at which instant, everything is decided.
+    pub(super) settled: Vec<(u64, (u64, Timestamp))>,
 }
 
 impl Told {
@@ -157,7 +158,7 @@ impl Told {
                 LogRecord::Acknowledged(id) => drop(told.acknowledged.insert(*id)),
                 LogRecord::Copied(_) => {}
                 LogRecord::Decided { event, sequence, essence } => {
-                    told.settled.push((event.fingerprint, *sequence));
+                    told.settled.push((event.fingerprint, (*sequence, event.timestamp)));
                     if event.event_type() == EventType::AlertCleared {
                         told.ended.insert(event.id);
                     } else {
@@ -181,7 +182,6 @@ mod tests {
     use crate::engine::labels::Labels;
     use crate::engine::rules::event::{AlertEventKind, Identity, Reason, fingerprint};
     use crate::engine::rules::set::Severity;
-    use crate::engine::time::Timestamp;
 
     /// The beginning of an episode at a second, and its end.
     fn episode(second: i64) -> [AlertEvent; 2] {
@@ -258,6 +258,6 @@ mod tests {
         let ids: Vec<EventId> = told.waiting.iter().map(|event| event.id).collect();
         assert_eq!(ids, [end.id, second.id]);
         assert_eq!(told.open.iter().map(|(open, _)| open.id).collect::<Vec<_>>(), [second.id]);
-        assert_eq!(told.settled.iter().map(|(_, sequence)| *sequence).max(), Some(9));
+        assert_eq!(told.settled.iter().map(|(_, (sequence, _))| *sequence).max(), Some(9));
     }
 }

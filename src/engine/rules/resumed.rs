@@ -3,7 +3,7 @@
 //!
 //! An alert that a stream shows open fires, and is kept for a while where its series was not seen yet: metrics fed by
 //! core NATS are not there before their next event. An alert that the log tells of is left alone while the stream's
-//! messages are read that led to what the log tells.
+//! messages are read that led to what the log tells, and before the instant it was decided at.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,12 +18,21 @@ const UNSEEN_MAX: Duration = Duration::from_secs(30);
 /// What is known of alerts from elsewhere.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Resumed {
-    /// By fingerprint: up to which sequence of the stream everything is decided.
-    settled: BTreeMap<u64, u64>,
+    /// By fingerprint: up to where everything is decided.
+    settled: BTreeMap<u64, Settled>,
     /// The sequence that is read.
     reading: u64,
     /// By fingerprint: open alerts whose series were not seen yet.
     unseen: BTreeMap<u64, Unseen>,
+}
+
+/// Up to where everything is decided of an alert.
+#[derive(Clone, Copy, Debug, Default)]
+struct Settled {
+    /// The sequence of the stream.
+    sequence: u64,
+    /// The instant.
+    at: Timestamp,
 }
 
 /// An open alert whose series was not seen yet.
@@ -66,16 +75,15 @@ impl Resumed {
         self.unseen.insert(fingerprint, Unseen { rule_id: Arc::clone(rule_id), identity, until });
     }
 
-    /// Everything up to this sequence led to what was decided of an alert.
-    pub(super) fn settle(&mut self, fingerprint: u64, sequence: u64) {
+    /// Everything up to this sequence led to what was decided of an alert at this instant.
+    pub(super) fn settle(&mut self, fingerprint: u64, (sequence, at): (u64, Timestamp)) {
         let settled = self.settled.entry(fingerprint).or_default();
-        *settled = sequence.max(*settled);
+        *settled = Settled { sequence: sequence.max(settled.sequence), at: at.max(settled.at) };
     }
 
     /// The stream is read from this sequence on.
-    pub(super) fn read_from(&mut self, sequence: u64) {
+    pub(super) const fn read_from(&mut self, sequence: u64) {
         self.reading = sequence;
-        self.settled.retain(|_, settled| *settled >= sequence);
     }
 
     /// The past is over; what was not seen yet has time from now on.
@@ -94,7 +102,8 @@ impl Resumed {
         sight: Sight,
         now: Timestamp,
     ) -> Standing {
-        if self.settled.get(&fingerprint).is_some_and(|settled| *settled >= self.reading) {
+        let settled = self.settled.get(&fingerprint);
+        if settled.is_some_and(|settled| settled.sequence >= self.reading || now < settled.at) {
             return Standing::Waits;
         }
         let Some(unseen) = self.unseen.get(&fingerprint) else { return Standing::Usual };
@@ -134,14 +143,17 @@ mod tests {
     fn an_alert_is_left_alone_while_what_led_to_its_decisions_is_read() {
         let mut resumed = Resumed::default();
         let (labels, there) = (Labels::empty(), Sight::There);
-        resumed.settle(7, 9);
-        resumed.settle(7, 5);
+        resumed.settle(7, (9, at(0)));
+        resumed.settle(7, (5, at(0)));
         assert_eq!(resumed.standing(7, &labels, there, at(0)), Standing::Waits);
         resumed.read_from(9);
         assert_eq!(resumed.standing(7, &labels, there, at(0)), Standing::Waits);
         resumed.read_from(10);
         assert_eq!(resumed.standing(7, &labels, there, at(0)), Standing::Usual);
-        resumed.settle(7, 20);
+        resumed.settle(7, (9, at(3)));
+        assert_eq!(resumed.standing(7, &labels, there, at(2)), Standing::Waits);
+        assert_eq!(resumed.standing(7, &labels, there, at(3)), Standing::Usual);
+        resumed.settle(7, (20, at(9)));
         resumed.live(at(0));
         assert_eq!(resumed.standing(7, &labels, there, at(0)), Standing::Usual);
     }

@@ -52,8 +52,8 @@ impl Rules {
         for event in told.waiting {
             self.outbox.recall(event);
         }
-        for (fingerprint, sequence) in told.settled {
-            self.resumed.settle(fingerprint, sequence);
+        for (fingerprint, decided) in told.settled {
+            self.resumed.settle(fingerprint, decided);
         }
         for (open, essence) in &told.open {
             let rule = self.groups.iter().flat_map(|group| &group.rules).find(|it| is_rule_of(it, open));
