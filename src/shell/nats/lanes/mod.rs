@@ -9,7 +9,7 @@ pub(crate) mod core;
 mod durable;
 mod gaps;
 mod looking;
-mod machine;
+pub(crate) mod machine;
 mod overlap;
 mod owing;
 mod pace;

@@ -13,7 +13,7 @@ use super::fold::Pulled;
 
 /// The two kinds of alert events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum AlertKind {
+pub(crate) enum AlertKind {
     /// `AlertTriggered`
     Triggered,
     /// `AlertCleared`
@@ -22,37 +22,40 @@ pub(super) enum AlertKind {
 
 impl AlertKind {
     /// Both.
-    pub(super) const BOTH: [Self; 2] = [Self::Triggered, Self::Cleared];
+    pub(crate) const BOTH: [Self; 2] = [Self::Triggered, Self::Cleared];
 
     /// Its event type.
-    pub(super) const fn event_type(self) -> EventType {
+    pub(crate) const fn event_type(self) -> EventType {
         match self {
             Self::Triggered => EventType::AlertTriggered,
             Self::Cleared => EventType::AlertCleared,
         }
     }
 
-    pub(super) fn of(event: &AlertEvent) -> Self {
+    /// The kind of this event.
+    pub(crate) fn of(event: &AlertEvent) -> Self {
         if event.event_type() == EventType::AlertCleared { Self::Cleared } else { Self::Triggered }
     }
 }
 
 /// One thing for each kind.
 #[derive(Clone, Debug, Default)]
-pub(super) struct ByKind<T> {
+pub(crate) struct ByKind<T> {
     triggered: T,
     cleared: T,
 }
 
 impl<T> ByKind<T> {
-    pub(super) const fn get(&self, kind: AlertKind) -> &T {
+    /// That of this kind.
+    pub(crate) const fn get(&self, kind: AlertKind) -> &T {
         match kind {
             AlertKind::Triggered => &self.triggered,
             AlertKind::Cleared => &self.cleared,
         }
     }
 
-    pub(super) const fn get_mut(&mut self, kind: AlertKind) -> &mut T {
+    /// That of this kind, to be changed.
+    pub(crate) const fn get_mut(&mut self, kind: AlertKind) -> &mut T {
         match kind {
             AlertKind::Triggered => &mut self.triggered,
             AlertKind::Cleared => &mut self.cleared,
@@ -62,7 +65,7 @@ impl<T> ByKind<T> {
 
 /// How the end of a request is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ending {
+pub(crate) enum Ending {
     /// By an answer.
     Answer,
     /// The server has dealt with it.
@@ -73,7 +76,7 @@ pub(super) enum Ending {
 
 /// What a request brought.
 #[derive(Clone, Debug)]
-pub(super) enum Answer {
+pub(crate) enum Answer {
     /// One answer, or the server's word that it has dealt with it.
     Text(Bytes),
     /// Messages of a stream.
@@ -82,7 +85,7 @@ pub(super) enum Answer {
 
 impl Answer {
     /// The one answer.
-    pub(super) fn text(&self) -> &[u8] {
+    pub(crate) fn text(&self) -> &[u8] {
         match self {
             Self::Text(text) => text,
             Self::Messages(_) => b"",
@@ -92,17 +95,22 @@ impl Answer {
 
 /// Something to send.
 #[derive(Clone, Debug)]
-pub(super) struct Request {
-    pub(super) number: u64,
-    pub(super) subject: String,
-    pub(super) headers: Vec<(&'static str, String)>,
-    pub(super) payload: Bytes,
-    pub(super) ending: Ending,
+pub(crate) struct Request {
+    /// By which its answer is known.
+    pub(crate) number: u64,
+    /// Where it goes.
+    pub(crate) subject: String,
+    /// Its headers.
+    pub(crate) headers: Vec<(&'static str, String)>,
+    /// What it says.
+    pub(crate) payload: Bytes,
+    /// How its end is known.
+    pub(crate) ending: Ending,
 }
 
 /// What the machine wants done.
 #[derive(Debug)]
-pub(super) enum Output {
+pub(crate) enum Output {
     /// Send this, and say what came of it.
     Ask(Request),
     /// The event is with the broker.

@@ -21,6 +21,9 @@ use super::words::AnswerFault;
 /// Messages asked for at a time.
 const PULL_MAX: u64 = 500;
 
+/// Questions without an answer after which it goes on without knowing: who may not ask is not answered either.
+const SILENCES_MAX: u32 = 3;
+
 /// Messages of one subject that are read.
 const READ_MAX: u64 = 500_000;
 
@@ -55,10 +58,11 @@ pub(super) struct Found {
 
 /// A message that was pulled.
 #[derive(Clone, Debug)]
-pub(super) struct Pulled {
-    pub(super) payload: bytes::Bytes,
+pub(crate) struct Pulled {
+    /// What it says.
+    pub(crate) payload: bytes::Bytes,
     /// Messages that wait behind it.
-    pub(super) pending: u64,
+    pub(crate) pending: u64,
 }
 
 impl Fold {
@@ -141,7 +145,7 @@ impl AlertMachine {
     }
 
     /// The engine took over what was shown: what comes from here on is what waits, from the first event on.
-    pub(super) fn begin_anew(&mut self, now: Instant) {
+    pub(crate) fn begin_anew(&mut self, now: Instant) {
         self.queue.clear();
         self.work = Work::Idle;
         self.give_up_fold(now);
@@ -164,6 +168,13 @@ impl AlertMachine {
                 }
                 let left = messages.last().map_or(pending, |last| last.pending);
                 self.pull((consumer, left), kind, found, now);
+            }
+            // An answer may be lost; what it would have told must not be.
+            (Step::Consumer | Step::Messages { .. }, Err(AnswerFault::Silent(_)))
+                if self.fold_silences < SILENCES_MAX =>
+            {
+                self.fold_silences += 1;
+                self.begin_fold(now);
             }
             (Step::Consumer | Step::Messages { .. }, Ok(_) | Err(_)) => self.abandon_fold(now),
         }

@@ -87,16 +87,18 @@ enum Link {
 
 /// What of the shell's settings publishing needs, and the randomness of pauses.
 #[derive(Clone, Debug)]
-pub(super) struct Terms {
-    pub(super) settings: Arc<Settings>,
+pub(crate) struct Terms {
+    /// The shell's settings.
+    pub(crate) settings: Arc<Settings>,
     /// The `source` of our own events.
-    pub(super) source: Arc<str>,
-    pub(super) random: fn() -> u64,
+    pub(crate) source: Arc<str>,
+    /// A number nobody can guess.
+    pub(crate) random: fn() -> u64,
 }
 
 /// Publishes alert events.
 #[derive(Debug)]
-pub(super) struct AlertMachine {
+pub(crate) struct AlertMachine {
     pub(super) terms: Terms,
     pub(super) delivery: AlertDelivery,
     link: Link,
@@ -104,12 +106,17 @@ pub(super) struct AlertMachine {
     pub(super) work: Work,
     pub(super) look: Look,
     pub(super) fold: Fold,
+    /// Questions about open alerts that were not answered.
+    pub(super) fold_silences: u32,
+    /// Looks at the streams that were not answered.
+    pub(super) silent_looks: u32,
     pub(super) places: ByKind<Place>,
     pub(super) tails: ByKind<Option<Tail>>,
     pub(super) readable: Readable,
     asked: u64,
     failures: u32,
-    pub(super) outputs: VecDeque<Output>,
+    /// What is to be done.
+    pub(crate) outputs: VecDeque<Output>,
 }
 
 /// An acknowledgement.
@@ -121,7 +128,7 @@ struct Stored {
 
 impl AlertMachine {
     /// Nothing to publish, and no connection yet.
-    pub(super) fn new(terms: Terms, delivery: AlertDelivery) -> Self {
+    pub(crate) fn new(terms: Terms, delivery: AlertDelivery) -> Self {
         Self {
             terms,
             delivery,
@@ -130,6 +137,8 @@ impl AlertMachine {
             work: Work::Idle,
             look: Look::default(),
             fold: Fold::default(),
+            fold_silences: 0,
+            silent_looks: 0,
             places: ByKind::default(),
             tails: ByKind::default(),
             readable: Readable::Yes,
@@ -140,7 +149,7 @@ impl AlertMachine {
     }
 
     /// Goes on by another way of delivery.
-    pub(super) fn deliver_by(&mut self, delivery: AlertDelivery, now: Instant) {
+    pub(crate) fn deliver_by(&mut self, delivery: AlertDelivery, now: Instant) {
         if self.delivery != delivery {
             self.delivery = delivery;
             self.look_again(now);
@@ -148,7 +157,7 @@ impl AlertMachine {
     }
 
     /// Takes an event to be published after all others.
-    pub(super) fn push(&mut self, event: AlertEvent, now: Instant) {
+    pub(crate) fn push(&mut self, event: AlertEvent, now: Instant) {
         let payload = Bytes::from(event.to_json());
         let kind = AlertKind::of(&event);
         self.queue.push_back(Letter { event: Arc::new(event), kind, payload, sent: Sent::Never });
@@ -158,7 +167,7 @@ impl AlertMachine {
     }
 
     /// The connection stands, anew where it stood before.
-    pub(super) fn connected(&mut self, now: Instant) {
+    pub(crate) fn connected(&mut self, now: Instant) {
         self.disconnected();
         self.link = Link::Up;
         self.readable = Readable::Yes;
@@ -167,7 +176,7 @@ impl AlertMachine {
     }
 
     /// The connection is gone, and with it every answer.
-    pub(super) fn disconnected(&mut self) {
+    pub(crate) fn disconnected(&mut self) {
         self.link = Link::Away;
         self.look = Look::default();
         self.places = ByKind::default();
@@ -183,7 +192,7 @@ impl AlertMachine {
     }
 
     /// Takes the answer to a request.
-    pub(super) fn answered(&mut self, number: u64, answer: Result<&Answer, AnswerFault>, now: Instant) {
+    pub(crate) fn answered(&mut self, number: u64, answer: Result<&Answer, AnswerFault>, now: Instant) {
         if self.fold.is_about(number) {
             self.take_fold(answer, now);
             return;
@@ -207,7 +216,7 @@ impl AlertMachine {
     }
 
     /// Time went on.
-    pub(super) fn due(&mut self, now: Instant) {
+    pub(crate) fn due(&mut self, now: Instant) {
         self.look_when_due(now);
         match self.work {
             Work::Waiting { until } if now >= until => {
@@ -226,7 +235,7 @@ impl AlertMachine {
     }
 
     /// When [`AlertMachine::due`] has something to do next, where nothing comes before.
-    pub(super) fn deadline(&self) -> Option<Instant> {
+    pub(crate) fn deadline(&self) -> Option<Instant> {
         let of_work = match self.work {
             Work::Waiting { until } | Work::Resting { until } => Some(until),
             Work::Idle | Work::Away | Work::Folding | Work::Sending { .. } | Work::Reading(_) => None,

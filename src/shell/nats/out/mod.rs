@@ -2,12 +2,12 @@
 
 pub(crate) mod alerts;
 pub(crate) mod client;
-mod exchange;
-mod fold;
-mod machine;
+pub(crate) mod exchange;
+pub(crate) mod fold;
+pub(crate) mod machine;
 mod reading;
 pub(crate) mod rejected;
 #[cfg(test)]
 mod script_tests;
 mod streams;
-mod words;
+pub(crate) mod words;

@@ -21,6 +21,12 @@ use super::words::AnswerFault;
 /// How often the streams are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 
+/// How soon they are looked at again where nobody said anything that can be believed.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// Looks without an answer after which there is nobody who would answer.
+const SILENT_LOOKS_MAX: u32 = 2;
+
 /// A stream that takes alert events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct AlertStream {
@@ -159,19 +165,36 @@ impl AlertMachine {
         }
         self.look = Look::At(now + LOOK_EVERY);
         self.judge(&seen);
+        let mut is_known = true;
         for kind in AlertKind::BOTH {
-            *self.places.get_mut(kind) = seen.get(kind).place();
+            let found = seen.get(kind).place();
+            let believed = !matches!(found, Place::Silent) || !self.awaits_answer(kind);
+            is_known &= believed;
+            *self.places.get_mut(kind) = if believed { found } else { Place::Unknown };
         }
-        self.begin_fold(now);
+        if is_known {
+            self.begin_fold(now);
+        } else {
+            self.silent_looks += 1;
+            self.look = Look::At(now + LOOK_AGAIN);
+        }
         self.go_on_where_waiting(now);
+    }
+
+    /// Whether silence is not believed yet: a stream took the kind before, or nobody said yet what is open there, and a
+    /// broker that was just started is silent for a while.
+    fn awaits_answer(&self, kind: AlertKind) -> bool {
+        let is_stored = self.tails.get(kind).is_some();
+        is_stored || (!self.fold.is_done() && self.silent_looks < SILENT_LOOKS_MAX)
     }
 
     fn question(&self, question: Question, seen: &ByKind<Seen>) -> Option<(String, String)> {
         let other = seen.get(AlertKind::Triggered);
         match question {
-            Question::Name(kind) => {
+            Question::Name(kind) if seen.get(kind).silent == Silence::No => {
                 Some(("STREAM.NAMES".to_owned(), json!({ "subject": self.subject(kind) }).to_string()))
             }
+            Question::Name(_) => None,
             Question::Info(kind) => {
                 let of_kind = seen.get(kind);
                 let name = of_kind.name.as_ref().filter(|_| of_kind.info.is_none())?;
@@ -196,7 +219,15 @@ impl AlertMachine {
         let Look::Asking { question, mut seen, .. } = std::mem::take(&mut self.look) else { return };
         let place = QUESTIONS.iter().position(|it| it.order() == question.order()).map_or(0, |it| it + 1);
         match question {
-            Question::Name(kind) => seen.get_mut(kind).take_name(answer),
+            Question::Name(kind) => {
+                seen.get_mut(kind).take_name(answer);
+                if seen.get(kind).silent == Silence::Yes {
+                    // Whoever does not answer one question does not answer the other.
+                    for kind in AlertKind::BOTH {
+                        seen.get_mut(kind).silent = Silence::Yes;
+                    }
+                }
+            }
             Question::Info(kind) => {
                 let of_kind = seen.get_mut(kind);
                 of_kind.take_info(answer);
@@ -221,7 +252,7 @@ impl AlertMachine {
     /// Goes on without knowing which streams there are; the look goes on beside it.
     pub(super) fn places_are_silent(&mut self) {
         for kind in AlertKind::BOTH {
-            if let Place::Unknown = self.places.get(kind) {
+            if matches!(self.places.get(kind), Place::Unknown) && !self.awaits_answer(kind) {
                 *self.places.get_mut(kind) = Place::Silent;
             }
         }

@@ -6,7 +6,7 @@ use crate::shell::nats::api::ApiError;
 
 /// Why a request has no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum AnswerFault {
+pub(crate) enum AnswerFault {
     /// None came in time.
     #[error("no answer within {0:?}")]
     Silent(Duration),
