@@ -25,6 +25,8 @@ mod saves;
 mod serve;
 mod service_manager;
 pub mod settings;
+#[cfg(any(test, feature = "simulation"))]
+pub mod simulation;
 mod start;
 mod state;
 mod status;

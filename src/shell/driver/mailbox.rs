@@ -177,6 +177,13 @@ impl Mailbox {
         }
     }
 
+    /// Whether [`Mailbox::push`] would take an item at once.
+    #[cfg(any(test, feature = "simulation"))]
+    pub(crate) fn has_room(&self, slot: Slot, item: &Item) -> bool {
+        let mut inside = self.locked();
+        inside.closed || item.bytes() == 0 || inside.queue(slot).bytes < self.bytes_max
+    }
+
     /// Takes what is there, waiting up to `patience` for anything.
     pub(crate) fn take(&self, patience: Duration, gate: CoreGate) -> Taken {
         let mut inside = self.locked();

@@ -1,0 +1,171 @@
+//! What should be counted, reckoned beside the engine from what was given to it: sums of its own, nothing of the
+//! engine's code.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::workload::{Says, Workload};
+use crate::engine::arrival::{Epoch, Order, Stored, StreamNews};
+use crate::engine::fact::Fact;
+use crate::shell::driver::mailbox::{FromStream, Item};
+
+/// How many events of a lane came, and what became of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tally {
+    pub(super) received: u64,
+    pub(super) applied: u64,
+    pub(super) duplicate: u64,
+    pub(super) rejected: u64,
+}
+
+/// Which life of the stream.
+pub(super) type Life = (String, u32);
+
+/// Whether counters of the stream begin anew where it has lost something.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Owes {
+    #[default]
+    Nothing,
+    ToBeginAnew,
+}
+
+/// Whether the tally is known to the last event.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Exact {
+    #[default]
+    Yes,
+    /// Counters began anew.
+    No,
+}
+
+/// What should be counted.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Model {
+    pub(super) counts: BTreeMap<u8, f64>,
+    pub(super) levels: BTreeMap<u8, f64>,
+    pub(super) queues: BTreeMap<u8, f64>,
+    seen: BTreeSet<u64>,
+    pub(super) stream: Tally,
+    pub(super) core: Tally,
+    pub(super) place: Option<(Life, u64)>,
+    /// What of the stream was given to the engine.
+    pub(super) given: BTreeSet<(Life, u64)>,
+    pub(super) lost: u64,
+    owes: Owes,
+    pub(super) exact: Exact,
+    /// How often counters of the stream began anew.
+    pub(super) begun_anew: u64,
+    /// Whether what core NATS brought is known to the last event.
+    pub(super) core_exact: Exact,
+}
+
+fn life_of(epoch: &Epoch) -> Life {
+    (epoch.created.to_string(), epoch.rollbacks)
+}
+
+impl Model {
+    /// What a process that died leaves to the next one, by way of this checkpoint.
+    pub(super) fn after_crash(&self) -> Self {
+        Self { queues: BTreeMap::new(), core: Tally::default(), owes: Owes::ToBeginAnew, ..self.clone() }
+    }
+
+    /// The past is read: nothing begins anew any more.
+    pub(super) const fn arrive(&mut self) {
+        self.owes = Owes::Nothing;
+    }
+
+    /// Takes what the engine takes.
+    pub(super) fn take(&mut self, item: &Item, workload: &Workload) {
+        match item {
+            Item::Core(batch) => {
+                for message in batch.messages() {
+                    self.take_core(message.payload, workload);
+                }
+            }
+            Item::Stream(FromStream { origin, batch, .. }) => {
+                self.enter(&origin.epoch);
+                let messages = batch.messages();
+                let of_stream = batch.of_stream(origin, &messages);
+                for (message, stored) in messages.iter().zip(of_stream.stored) {
+                    let Stored { sequence, .. } = *stored;
+                    self.take_stored((origin.order, sequence), message.payload, workload);
+                }
+                if let Some((_, place)) = &mut self.place {
+                    *place = origin.last_sequence.max(*place);
+                }
+            }
+            Item::News(StreamNews::Found { epoch, .. }) => self.enter(epoch),
+            Item::Fact(Fact::StreamLost { count, .. }) => {
+                self.lost += count;
+                self.begin_anew();
+            }
+            Item::News(
+                StreamNews::Acknowledged { .. }
+                | StreamNews::Drained
+                | StreamNews::Missing
+                | StreamNews::Unreadable
+                | StreamNews::Unreachable,
+            )
+            | Item::Fact(_) => {}
+        }
+    }
+
+    fn enter(&mut self, epoch: &Epoch) {
+        let life = life_of(epoch);
+        match &self.place {
+            Some((known, _)) if *known == life => {}
+            Some(_) => {
+                self.place = Some((life, 0));
+                self.begin_anew();
+                self.exact = Exact::No;
+            }
+            None => self.place = Some((life, 0)),
+        }
+    }
+
+    fn begin_anew(&mut self) {
+        if self.owes == Owes::ToBeginAnew {
+            self.owes = Owes::Nothing;
+            self.begun_anew += 1;
+            self.counts.values_mut().for_each(|count| *count = 0.0);
+            self.exact = Exact::No;
+        }
+    }
+
+    fn take_core(&mut self, payload: &[u8], workload: &Workload) {
+        let Some(spec) = workload.spec(payload) else { return };
+        self.core.received += 1;
+        if !self.seen.insert(spec.number) {
+            self.core.duplicate += 1;
+            return;
+        }
+        self.core.applied += 1;
+        if let Says::Queue { queue } = spec.says {
+            *self.queues.entry(queue).or_default() += 1.0;
+        }
+    }
+
+    fn take_stored(&mut self, (order, sequence): (Order, u64), payload: &[u8], workload: &Workload) {
+        let Some((life, place)) = self.place.clone() else { return };
+        if order == Order::Stream && sequence <= place {
+            return;
+        }
+        self.given.insert((life, sequence));
+        // Our own alert events count nowhere.
+        let Some(spec) = workload.spec(payload) else { return };
+        self.stream.received += 1;
+        if spec.says == Says::Garbage {
+            self.stream.rejected += 1;
+            return;
+        }
+        if !self.seen.insert(spec.number) {
+            self.stream.duplicate += 1;
+            return;
+        }
+        self.stream.applied += 1;
+        match spec.says {
+            Says::Count { shop, by } => *self.counts.entry(shop).or_default() += f64::from(by),
+            Says::Level { tank, value } => drop(self.levels.insert(tank, f64::from(value))),
+            Says::Queue { .. } | Says::Garbage => {}
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! One life of the process: the real driver, keeper, scribe and machines, each taking its turn when the world says so.
+
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
+use std::time::Duration;
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::oneshot;
+
+use super::broker::{Broker, Request};
+use super::disk::FakeDisk;
+use super::lane::Lane;
+use super::plan::Setting;
+use super::publisher::{Publisher, Weather};
+use super::random::Random;
+use super::time::{self, MILLI, Micros, SECOND};
+use crate::engine::Ending;
+use crate::engine::arrival::Standing;
+use crate::engine::checkpoint::Checkpoint;
+use crate::engine::config::Config;
+use crate::engine::rules::RuleSet;
+use crate::engine::time::Timestamp;
+use crate::shell::clock::Clock;
+use crate::shell::context::ShellContext;
+use crate::shell::driver::command::{Command, Dispatch, HandedOut, Reload};
+use crate::shell::driver::mailbox::{Item, Slot};
+use crate::shell::driver::rejections::{self, RejectedCopies};
+use crate::shell::driver::{Driver, Stage};
+use crate::shell::nats::lanes::core::CoreMachine;
+use crate::shell::nats::lanes::stream::StreamMachine;
+use crate::shell::nats::out::exchange;
+use crate::shell::settings::{JetStreamSettings, Settings};
+use crate::shell::start::{Types, begin, mark_unready};
+use crate::shell::state::{Keeper, Scribe};
+
+/// Where the state is.
+pub(super) const STATE_FOLDER: &str = "/state";
+
+/// How long a stop waits for what is pending.
+const GRACE: Micros = 10 * SECOND;
+
+/// What the process begins with.
+#[derive(Clone, Debug)]
+pub(super) struct Beginnings {
+    pub(super) config: Rc<Config>,
+    pub(super) rules: RuleSet,
+    pub(super) setting: Setting,
+    /// What the wall clock shows.
+    pub(super) wall: Timestamp,
+}
+
+/// A part of the process that has something to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    StreamLane,
+    CoreLane,
+    Driver,
+    Scribe,
+    Publisher,
+    Keeper,
+}
+
+/// What the keeper is at.
+#[derive(Debug)]
+enum Keeping {
+    /// It saves then.
+    At(Micros),
+    /// It asked for a checkpoint.
+    Asked(Receiver<HandedOut>, Ending),
+    /// It stores one then.
+    Storing(Box<HandedOut>, Ending, Micros),
+    /// It has stored the last one.
+    Done,
+}
+
+/// A running process.
+pub(super) struct Process {
+    pub(super) context: ShellContext,
+    driver: Box<Driver>,
+    stage: Stage,
+    keeper: Keeper<FakeDisk>,
+    keeping: Keeping,
+    scribe: Scribe<FakeDisk>,
+    asked: UnboundedReceiver<Dispatch>,
+    written: UnboundedSender<Dispatch>,
+    to_publish: UnboundedReceiver<Dispatch>,
+    publisher: Publisher,
+    stream_lane: Lane<StreamMachine>,
+    core_lane: Lane<CoreMachine>,
+    _copies: RejectedCopies,
+    setting: Setting,
+    driver_at: Micros,
+    scribe_at: Option<Micros>,
+    stopping_since: Option<Micros>,
+    random: Random,
+}
+
+impl Process {
+    /// Starts; an error is what would end the real one at once.
+    pub(super) fn start(
+        beginnings: &Beginnings,
+        disk: &FakeDisk,
+        (seed, now): (u64, Micros),
+    ) -> anyhow::Result<Self> {
+        let mut random = Random::new(seed);
+        let config = Config::clone(&beginnings.config);
+        let settings = Settings {
+            jetstream: JetStreamSettings::from(&config.jetstream),
+            state_dir: Some(PathBuf::from(STATE_FOLDER)),
+            ..Settings::default()
+        };
+        let clock = Clock::showing(beginnings.wall, time::now);
+        let types = Types::of(&config);
+        let context = ShellContext::new(settings, config);
+        mark_unready(&context, &types);
+        let (alerts, asked) = unbounded_channel();
+        let (written, to_publish) = unbounded_channel();
+        let (mut rejections, copies) = rejections::queue(
+            &context.settings.rejected,
+            Arc::clone(&context.config),
+            Arc::clone(&context.rejected),
+        );
+        let (engine, clock, kept) = begin(&context, &types, beginnings.rules.clone(), (clock, disk.clone()))?;
+        let (keeper, log) = kept.ok_or_else(|| anyhow::anyhow!("there is a state folder"))?;
+        let position = engine.position().cloned();
+        let logged = rejections.log_first(alerts.clone());
+        let driver = Driver {
+            standing: engine.standing(),
+            engine,
+            mailbox: Arc::clone(&context.mailbox),
+            status: Arc::clone(&context.status),
+            clock,
+            alerts,
+            rejections,
+            notifications: Arc::default(),
+            in_flight: 0,
+            shown: None,
+            saves: Vec::new(),
+            batch: 0,
+        };
+        let stream_machine = StreamMachine::new(&context.settings, &types.stream, position);
+        let core_machine = CoreMachine::new(&context.settings, &types.core);
+        Ok(Self {
+            driver: Box::new(driver),
+            stage: Stage::Running,
+            keeper,
+            keeping: Keeping::At(now + beginnings.setting.save_every.min(MILLI * 500)),
+            scribe: Scribe::new(log, context.clone(), logged),
+            asked,
+            written,
+            to_publish,
+            publisher: Publisher::new(context.clone(), random.next(), now),
+            stream_lane: Lane::new(stream_machine, Slot::Stream, context.clone(), random.next()),
+            core_lane: Lane::new(core_machine, Slot::Core, context.clone(), random.next()),
+            _copies: copies,
+            setting: beginnings.setting,
+            driver_at: now,
+            scribe_at: None,
+            stopping_since: None,
+            random,
+            context,
+        })
+    }
+
+    /// The engine.
+    pub(super) const fn driver(&mut self) -> &mut Driver {
+        &mut self.driver
+    }
+
+    /// Whether the engine lives in the present.
+    pub(super) fn is_present(&self) -> bool {
+        self.driver.engine.standing() == Standing::Present
+    }
+
+    /// Which parts have something to do, and when.
+    pub(super) fn ready(&mut self, broker: &Broker, now: Micros) -> Vec<(Micros, Part)> {
+        let mut ready = vec![(self.driver_at, Part::Driver)];
+        if self.stopping_since.is_none() {
+            ready.extend(self.stream_lane.ready_at(broker, now).map(|at| (at, Part::StreamLane)));
+            ready.extend(self.core_lane.ready_at(broker, now).map(|at| (at, Part::CoreLane)));
+        }
+        if !self.asked.is_empty() {
+            let at = *self.scribe_at.get_or_insert_with(|| now + self.random.below(MILLI));
+            ready.push((at, Part::Scribe));
+        }
+        if !self.to_publish.is_empty() {
+            ready.push((now, Part::Publisher));
+        }
+        ready.extend(self.publisher.ready_at(broker).map(|at| (at, Part::Publisher)));
+        match &self.keeping {
+            Keeping::At(at) | Keeping::Storing(_, _, at) => ready.push((*at, Part::Keeper)),
+            Keeping::Asked(..) | Keeping::Done => {}
+        }
+        ready
+    }
+
+    /// Lets the driver take a turn; what it took in comes first to `see`, and the checkpoint it handed out.
+    pub(super) fn drive(&mut self, now: Micros, see: &mut dyn FnMut(&Item)) -> Option<&Checkpoint> {
+        let taken = self.context.mailbox.take(Duration::ZERO, self.driver.gate(self.stage));
+        if let Some(item) = &taken.item {
+            see(item);
+        }
+        let is_busy = taken.item.is_some() || !taken.commands.is_empty();
+        self.stage = self.driver.work(taken, self.stage);
+        let patience = u64::try_from(self.driver.patience().as_micros()).unwrap_or(SECOND);
+        self.driver_at = now + if is_busy { self.random.below(200) } else { patience.max(200) };
+        let Keeping::Asked(receiver, ending) = &self.keeping else { return None };
+        match receiver.try_recv() {
+            Ok(handed_out) => {
+                let at = now + self.random.below(40 * MILLI);
+                self.keeping = Keeping::Storing(Box::new(handed_out), *ending, at);
+            }
+            Err(TryRecvError::Empty) => return None,
+            Err(TryRecvError::Disconnected) => self.keeping = self.kept(now),
+        }
+        match &self.keeping {
+            Keeping::Storing(handed_out, ..) => Some(&handed_out.checkpoint),
+            Keeping::At(_) | Keeping::Asked(..) | Keeping::Done => None,
+        }
+    }
+
+    /// Lets a part other than the driver take a turn.
+    pub(super) fn work(&mut self, part: Part, (broker, weather): (&mut Broker, &mut Weather), now: Micros) {
+        match part {
+            Part::StreamLane => self.stream_lane.work(broker, now),
+            Part::CoreLane => self.core_lane.work(broker, now),
+            Part::Scribe => {
+                self.scribe_at = None;
+                let together = std::iter::from_fn(|| self.asked.try_recv().ok()).collect();
+                self.scribe.work(together, &self.written);
+            }
+            Part::Publisher => {
+                while let Ok(dispatch) = self.to_publish.try_recv() {
+                    self.publisher.take(dispatch);
+                }
+                self.publisher.work(broker, weather, now);
+            }
+            Part::Keeper => self.keep(now),
+            Part::Driver => {}
+        }
+        self.driver_at = self.driver_at.min(now + self.random.below(300));
+    }
+
+    fn keep(&mut self, now: Micros) {
+        match std::mem::replace(&mut self.keeping, Keeping::Done) {
+            Keeping::At(_) => {
+                let (sender, receiver) = sync_channel(1);
+                self.context.mailbox.command(Command::Save(sender));
+                self.keeping = Keeping::Asked(receiver, Ending::Crash);
+            }
+            Keeping::Storing(handed_out, ending, _) => {
+                self.keeper.keep(&handed_out, ending);
+                self.keeping = self.kept(now);
+            }
+            keeping @ (Keeping::Asked(..) | Keeping::Done) => self.keeping = keeping,
+        }
+    }
+
+    /// What the keeper does after a checkpoint.
+    fn kept(&self, now: Micros) -> Keeping {
+        if self.stopping_since.is_some() { Keeping::Done } else { Keeping::At(now + self.setting.save_every) }
+    }
+
+    /// Saves at once.
+    pub(super) fn save(&mut self, now: Micros) {
+        if let Keeping::At(at) = &mut self.keeping {
+            *at = now;
+        }
+    }
+
+    /// The engine stands still until then.
+    pub(super) const fn stall_engine(&mut self, until: Micros) {
+        self.driver_at = until;
+    }
+
+    /// Puts other rules in force.
+    pub(super) fn reload(&mut self, rules: RuleSet) {
+        let (done, _) = oneshot::channel();
+        self.context.mailbox.command(Command::Reload(Box::new(Reload { config: None, rules, done })));
+    }
+
+    /// Breaks a connection.
+    pub(super) fn cut(&self, which: u8, broker: &mut Broker) {
+        let connections: Vec<u32> = match which {
+            0 => self.stream_lane.connections().collect(),
+            1 => self.core_lane.connections().collect(),
+            _ => self.publisher.connection().into_iter().collect(),
+        };
+        for connection in connections {
+            broker.cut(connection);
+        }
+    }
+
+    /// Begins to end in order, where it has not yet.
+    pub(super) fn stop(&mut self, broker: &mut Broker, now: Micros) {
+        if self.stopping_since.is_some() {
+            return;
+        }
+        self.stopping_since = Some(now);
+        self.context.stop.stop();
+        self.stream_lane.finish(broker, now);
+        self.core_lane.finish(broker, now);
+        self.context.mailbox.close();
+        if let Keeping::Storing(handed_out, ending, _) = std::mem::replace(&mut self.keeping, Keeping::Done) {
+            self.keeper.keep(&handed_out, ending);
+        }
+        let (sender, receiver) = sync_channel(1);
+        self.context.mailbox.command(Command::Finish(Some(sender)));
+        self.keeping = Keeping::Asked(receiver, Ending::Clean);
+        self.driver_at = now;
+    }
+
+    /// Whether it has ended in order, or out of patience.
+    pub(super) fn is_over(&self, now: Micros) -> bool {
+        let is_stored = matches!(self.keeping, Keeping::Done);
+        self.stopping_since
+            .is_some_and(|since| is_stored && (self.stage == Stage::Finished || now >= since + GRACE))
+    }
+
+    /// The last checkpoint of an end in order, where everything is published.
+    pub(super) fn last_checkpoint(&mut self) -> Option<Checkpoint> {
+        (self.stage == Stage::Finished).then(|| self.driver.engine.save(self.driver.clock.now()))
+    }
+
+    /// Stores the last checkpoint.
+    pub(super) fn store_last(&mut self, checkpoint: &Checkpoint) {
+        self.keeper.store(checkpoint, Ending::Clean);
+    }
+
+    /// The process is gone; what it had sent of alert events may still arrive.
+    pub(super) fn vanish(mut self, broker: &mut Broker) -> Vec<(Request, exchange::Ending)> {
+        let connections = self.stream_lane.connections().chain(self.core_lane.connections());
+        for connection in connections.chain(self.publisher.connection()) {
+            broker.forget(connection);
+        }
+        self.publisher.last_words()
+    }
+}

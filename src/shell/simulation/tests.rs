@@ -1,0 +1,32 @@
+//! Few worlds, as they are slow where nothing is optimised; `scripts/simulate` runs many.
+
+use super::*;
+
+#[test]
+fn promises_hold_in_the_worlds_of_the_first_seeds() {
+    let simulator = Simulator::new().unwrap();
+    for seed in 0..12 {
+        let outcome = simulator.run(seed);
+        assert_eq!(outcome.failure, None, "seed {seed}");
+        assert!(outcome.scrapes > 0, "seed {seed}");
+    }
+}
+
+#[test]
+fn a_seed_is_the_same_world_each_time() {
+    let simulator = Simulator::new().unwrap();
+    for seed in 0..2 {
+        assert_eq!(simulator.run(seed), simulator.run(seed), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_failing_plan_is_left_with_what_it_fails_for() {
+    let plan = Plan::of(7);
+    let wanted = [plan.steps[3], plan.steps[20]];
+    let fails =
+        |plan: Plan| wanted.iter().all(|step| plan.steps.contains(step)).then(|| "it fails".to_owned());
+    let shrunk = shrink::shrink(&plan, &fails).unwrap();
+    assert_eq!(shrunk.steps.len(), 2, "{:?}", shrunk.steps);
+    assert!(shrink::shrink(&plan, &|_| None).is_none());
+}

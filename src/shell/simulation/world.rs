@@ -1,0 +1,407 @@
+//! The world: broker, disk and process taking turns, what a plan has happen to them, and whether the promises hold.
+
+use std::hash::{DefaultHasher, Hasher};
+use std::rc::Rc;
+
+use super::alerts::AlertWalk;
+use super::broker::{Broker, Request, Retention, Stream};
+use super::disk::{Death, DiskFault, FakeDisk};
+use super::model::{Exact, Model};
+use super::plan::{AlertStream, Harm, Plan};
+use super::process::{Beginnings, Part, Process};
+use super::publisher::Weather;
+use super::random::{self, Random};
+use super::scraper::Scraper;
+use super::setup::Setup;
+use super::time::{self, MILLI, Micros, SECOND};
+use super::trace::Trace;
+use super::workload::Workload;
+use crate::engine::checkpoint::{Checkpoint, CheckpointAge};
+use crate::engine::time::Timestamp;
+use crate::shell::nats::out::exchange::Ending;
+
+/// When a world begins.
+const BEGIN_MILLIS: i64 = 1_780_000_000_000;
+
+/// Turns in one world; more is a world that does not come to rest.
+const TURNS_MAX: u64 = 400_000;
+
+/// How often it is scraped.
+const SCRAPE_EVERY: Micros = 400 * MILLI;
+
+/// What the model was when a checkpoint was handed out, by what the checkpoint holds.
+#[derive(Debug)]
+pub(super) struct Snapshot {
+    key: u64,
+    /// How the file of an end in order names it.
+    name: String,
+    age: CheckpointAge,
+    model: Model,
+}
+
+impl Snapshot {
+    fn of(checkpoint: &Checkpoint, model: &Model) -> Self {
+        let bytes: Vec<u8> = checkpoint.pieces().flatten().collect();
+        let key = key_of(&bytes);
+        let name = format!("{} {}\n", checkpoint.now().micros(), bytes.len());
+        Self { key, name, age: checkpoint.age(), model: model.clone() }
+    }
+}
+
+/// An end of the process that is under way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Dying {
+    /// Turns of its parts until then; none where the disk tells.
+    pub(super) turns: Option<u16>,
+    pub(super) death: Death,
+    pub(super) away: Micros,
+    pub(super) harm: Harm,
+}
+
+/// Whether the broker lost what it had acknowledged: what was counted of it cannot be counted again then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BrokerLoss {
+    None,
+    Some,
+}
+
+/// Something that has its turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Due {
+    Broker,
+    Part(Part),
+    Scrape,
+    Start,
+    BrokerBack,
+    DiskBack,
+    LastWords,
+}
+
+/// A simulated world.
+pub(super) struct World<'a> {
+    pub(super) setup: &'a Setup,
+    pub(super) plan: Plan,
+    pub(super) now: Micros,
+    pub(super) broker: Broker,
+    pub(super) disk: FakeDisk,
+    pub(super) weather: Weather,
+    pub(super) workload: Workload,
+    pub(super) walk: AlertWalk,
+    pub(super) scraper: Scraper,
+    pub(super) model: Model,
+    pub(super) snapshots: Vec<Snapshot>,
+    pub(super) process: Option<Process>,
+    pub(super) start_at: Option<Micros>,
+    pub(super) dying: Option<Dying>,
+    pub(super) away_after_stop: Micros,
+    pub(super) clock_off_millis: i64,
+    pub(super) rules: u8,
+    pub(super) stalled_until: Micros,
+    pub(super) broker_back_at: Option<Micros>,
+    pub(super) disk_back_at: Option<Micros>,
+    pub(super) last_words: Vec<(Micros, Request, Ending)>,
+    pub(super) broker_loss: BrokerLoss,
+    pub(super) scrape_at: Micros,
+    pub(super) turns: u64,
+    pub(super) random: Random,
+    pub(super) trace: &'a mut Trace,
+}
+
+impl<'a> World<'a> {
+    /// The world of a plan, in which nothing has happened.
+    pub(super) fn new(setup: &'a Setup, plan: Plan, trace: &'a mut Trace) -> Self {
+        let mut random = Random::new(plan.seed ^ 0x5eed);
+        random::begin(random.next());
+        time::set(0);
+        let begin = Timestamp::from_millis(BEGIN_MILLIS);
+        let mut broker = Broker::new(begin, random.next());
+        let (events, alerts): (&[&str], Option<&[&str]>) = match plan.setting.alerts {
+            AlertStream::Same => (&["events.>"], None),
+            AlertStream::Own => (
+                &["events.monitoring.MetricRecorded", "events.queue.*"],
+                Some(&["events.monitoring.AlertTriggered", "events.monitoring.AlertCleared"]),
+            ),
+        };
+        broker.streams.insert(Rc::from("EVENTS"), Stream::new(events, Retention::Limits, begin));
+        if let Some(subjects) = alerts {
+            broker.streams.insert(Rc::from("ALERTS"), Stream::new(subjects, Retention::Limits, begin));
+        }
+        Self {
+            setup,
+            plan,
+            now: 0,
+            broker,
+            disk: FakeDisk::new(random.next()),
+            weather: Weather::default(),
+            workload: Workload::default(),
+            walk: AlertWalk::default(),
+            scraper: Scraper::default(),
+            model: Model::default(),
+            snapshots: Vec::new(),
+            process: None,
+            start_at: Some(0),
+            dying: None,
+            away_after_stop: 0,
+            clock_off_millis: 0,
+            rules: 0,
+            stalled_until: 0,
+            broker_back_at: None,
+            disk_back_at: None,
+            last_words: Vec::new(),
+            broker_loss: BrokerLoss::None,
+            scrape_at: SCRAPE_EVERY,
+            turns: 0,
+            random,
+            trace,
+        }
+    }
+
+    /// Has everything happen that the plan says, and then looks that the world comes to rest as it should.
+    ///
+    /// # Errors
+    /// The promise that does not hold.
+    pub(super) fn run(&mut self) -> Result<(), String> {
+        for step in self.plan.steps.clone() {
+            self.run_until(self.now + step.after)?;
+            self.trace.note(self.now, "act", || format!("{:?}", step.action));
+            self.act(step.action)?;
+        }
+        self.settle()
+    }
+
+    /// Takes turns until then.
+    pub(super) fn run_until(&mut self, until: Micros) -> Result<(), String> {
+        while let Some((at, due)) = self.next().filter(|(at, _)| *at <= until) {
+            self.now = at.max(self.now);
+            time::set(self.now);
+            self.turn(due)?;
+            self.turns += 1;
+            if self.turns > TURNS_MAX {
+                return Err(format!("{TURNS_MAX} turns and no rest; the next is {due:?}"));
+            }
+        }
+        self.now = until.max(self.now);
+        time::set(self.now);
+        Ok(())
+    }
+
+    /// What has its turn next: one of those that are due by now, or the first one.
+    fn next(&mut self) -> Option<(Micros, Due)> {
+        let mut due: Vec<(Micros, Due)> = Vec::with_capacity(12);
+        due.extend(self.broker.deadline().map(|at| (at, Due::Broker)));
+        due.push((self.scrape_at, Due::Scrape));
+        due.extend(self.start_at.filter(|_| self.process.is_none()).map(|at| (at, Due::Start)));
+        due.extend(self.broker_back_at.map(|at| (at, Due::BrokerBack)));
+        due.extend(self.disk_back_at.map(|at| (at, Due::DiskBack)));
+        due.extend(self.last_words.iter().map(|(at, ..)| (*at, Due::LastWords)).min_by_key(|(at, _)| *at));
+        if let Some(process) = &mut self.process {
+            let parts = process.ready(&self.broker, self.now);
+            due.extend(parts.into_iter().map(|(at, part)| (at.max(self.stalled_until), Due::Part(part))));
+        }
+        let first = due.iter().map(|(at, _)| *at).min()?;
+        let by = first.max(self.now);
+        due.retain(|(at, _)| *at <= by);
+        let (_, chosen) = self.random.pick(&due)?;
+        Some((by, chosen))
+    }
+
+    fn turn(&mut self, due: Due) -> Result<(), String> {
+        match due {
+            Due::Broker => self.broker.work(self.now),
+            Due::Part(part) => self.work(part),
+            Due::Scrape => {
+                self.scrape_at = self.now + SCRAPE_EVERY;
+                self.scrape()?;
+            }
+            Due::Start => self.start()?,
+            Due::BrokerBack => {
+                self.broker_back_at = None;
+                self.broker.start();
+            }
+            Due::DiskBack => {
+                self.disk_back_at = None;
+                self.disk.fail(DiskFault::None);
+            }
+            Due::LastWords => {
+                let now = self.now;
+                let due = self.last_words.extract_if(.., |(at, ..)| *at <= now).collect::<Vec<_>>();
+                for (_, request, ending) in due {
+                    if self.broker.is_up {
+                        drop(self.broker.request(&request, ending, now));
+                    }
+                }
+            }
+        }
+        self.look_at_arrivals()
+    }
+
+    /// Lets a part of the process have its turn, and the process die where it is to.
+    fn work(&mut self, part: Part) {
+        let Some(process) = &mut self.process else { return };
+        self.trace.note(self.now, "turn", || format!("{part:?}"));
+        if part == Part::Driver {
+            let (model, workload) = (&mut self.model, &self.workload);
+            if let Some(checkpoint) = process.drive(self.now, &mut |item| model.take(item, workload)) {
+                self.snapshots.push(Snapshot::of(checkpoint, model));
+            }
+            if process.is_present() {
+                self.model.arrive();
+            }
+        } else {
+            process.work(part, (&mut self.broker, &mut self.weather), self.now);
+        }
+        let is_over = process.is_over(self.now);
+        if self.disk.has_killed() {
+            let dying = self.dying.take().unwrap_or(Dying {
+                turns: None,
+                death: Death::Kill,
+                away: SECOND,
+                harm: Harm::None,
+            });
+            self.die(dying);
+        } else if let Some(Dying { turns: Some(turns), .. }) = &mut self.dying {
+            *turns = turns.saturating_sub(1);
+            if *turns == 0
+                && let Some(dying) = self.dying.take()
+            {
+                self.die(dying);
+            }
+        }
+        if is_over && self.process.is_some() {
+            self.end_in_order();
+        }
+    }
+
+    fn die(&mut self, Dying { death, away, harm, .. }: Dying) {
+        let Some(process) = self.process.take() else { return };
+        self.trace.note(self.now, "die", || format!("{death:?} {harm:?}"));
+        self.leave(process, away);
+        self.disk.outlive(death);
+        self.harm(harm);
+    }
+
+    fn end_in_order(&mut self) {
+        let Some(mut process) = self.process.take() else { return };
+        if let Some(checkpoint) = process.last_checkpoint() {
+            self.snapshots.push(Snapshot::of(&checkpoint, &self.model));
+            process.store_last(&checkpoint);
+        }
+        self.trace.note(self.now, "end", String::new);
+        self.leave(process, self.away_after_stop);
+        self.disk.outlive(Death::Kill);
+    }
+
+    fn leave(&mut self, process: Process, away: Micros) {
+        for (request, ending) in process.vanish(&mut self.broker) {
+            let at = self.now + self.random.below(5 * MILLI);
+            self.last_words.push((at, request, ending));
+        }
+        self.dying = None;
+        self.stalled_until = 0;
+        self.start_at = Some(self.now + away.max(10 * MILLI));
+    }
+
+    /// Which checkpoint of ours a start would go on from.
+    fn stored_key(&self) -> Option<u64> {
+        let last = if self.disk.holds("checkpoint").is_some() { "checkpoint" } else { "checkpoint.next" };
+        let whole = |name: &str| {
+            let bytes = self.disk.holds(name)?;
+            let key = key_of(&bytes);
+            self.snapshots.iter().any(|it| it.key == key).then_some(key)
+        };
+        whole(last).or_else(|| whole("checkpoint.previous"))
+    }
+
+    fn start(&mut self) -> Result<(), String> {
+        self.start_at = None;
+        let key = self.stored_key();
+        let snapshot = key.and_then(|key| self.snapshots.iter().rev().find(|it| it.key == key));
+        let is_clean =
+            snapshot.is_some_and(|it| self.disk.holds("clean").as_deref() == Some(it.name.as_bytes()));
+        self.model = match snapshot {
+            None => {
+                self.scraper.forget();
+                Model::default()
+            }
+            Some(it) if is_clean && it.age == CheckpointAge::Present => it.model.clone(),
+            Some(it) => it.model.after_crash(),
+        };
+        if self.broker_loss == BrokerLoss::Some {
+            self.scraper.forget();
+        }
+        if !self.disk.is_well() {
+            self.model.core_exact = Exact::No;
+        }
+        let wall = self.broker.wall(self.now).millis() + self.clock_off_millis;
+        let beginnings = Beginnings {
+            config: Rc::clone(&self.setup.config),
+            rules: self.setup.rules(self.rules),
+            setting: self.plan.setting,
+            wall: Timestamp::from_millis(wall),
+        };
+        let seed = self.random.next();
+        self.trace.note(self.now, "start", || format!("from {:?} {key:?}", self.model.place));
+        let mut process = Process::start(&beginnings, &self.disk, (seed, self.now))
+            .map_err(|error| format!("it does not start: {error:#}"))?;
+        let position = process.driver().engine.position().map(|it| it.sequence);
+        let expected = self.model.place.as_ref().map(|(_, sequence)| *sequence);
+        if position != expected {
+            return Err(format!("it goes on from {position:?}, and should from {expected:?}"));
+        }
+        self.process = Some(process);
+        if self.disk.has_killed() {
+            let dying = Dying { turns: None, death: Death::Kill, away: SECOND, harm: Harm::None };
+            self.die(dying);
+        }
+        Ok(())
+    }
+
+    /// Harms a file; of the checkpoints one at a time, as the promise has it.
+    fn harm(&mut self, harm: Harm) {
+        let is_whole = |name: &str| {
+            let bytes = self.disk.holds(name).unwrap_or_default();
+            self.snapshots.iter().any(|it| it.key == key_of(&bytes))
+        };
+        let are_both_whole = is_whole("checkpoint") && is_whole("checkpoint.previous");
+        match harm {
+            Harm::FlipCheckpoint | Harm::FlipPrevious | Harm::TearCheckpoint if !are_both_whole => {}
+            Harm::None => {}
+            Harm::FlipCheckpoint => self.disk.flip("checkpoint"),
+            Harm::FlipPrevious => self.disk.flip("checkpoint.previous"),
+            Harm::FlipLog => self.disk.flip("transitions"),
+            Harm::TearCheckpoint => self.disk.tear("checkpoint"),
+            Harm::TearLog => self.disk.tear("transitions"),
+            Harm::Wipe => self.disk.wipe(),
+        }
+    }
+
+    fn scrape(&mut self) -> Result<(), String> {
+        if self.stalled_until > self.now {
+            return Ok(());
+        }
+        match &mut self.process {
+            Some(process) => self.scraper.scrape(process.driver(), &self.model),
+            None => Ok(()),
+        }
+    }
+
+    /// Walks the alert events that were stored.
+    pub(super) fn look_at_arrivals(&mut self) -> Result<(), String> {
+        for arrival in self.broker.take_arrivals() {
+            if arrival.subject.starts_with("events.monitoring.Alert") {
+                let text = || String::from_utf8_lossy(&arrival.payload).into_owned();
+                self.trace.note(self.now, "alert", text);
+                self.walk.take(&arrival.payload)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// By what the bytes of a checkpoint are known again. Not by their checksum: that is the same for all of a length, as each
+/// section ends with its own.
+fn key_of(bytes: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(bytes);
+    hasher.finish()
+}
