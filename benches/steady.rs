@@ -1,7 +1,8 @@
 //! What rules cost while events flow for minutes, in CPU per simulated second: the engine alone, simulated time running
 //! as fast as it can. A cost that grows with the past shows here and in no short bench.
 //!
-//! `cargo bench --bench steady`; `-- shipped MINUTES` or `-- many SECONDS` for one part alone.
+//! `cargo bench --bench steady`; `-- shipped MINUTES` or `-- many SECONDS` for one part alone. Built with
+//! `--no-default-features` it takes the demo's events from the binary that `SIGNALBOX` names.
 #![expect(
     clippy::indexing_slicing,
     clippy::disallowed_methods,
@@ -218,10 +219,13 @@ fn metric_events() -> Vec<(String, String, Lane)> {
 
 /// What `signalbox demo` plays, by lane.
 fn demo_events() -> Vec<(String, String, Lane)> {
-    let output = Command::new(env!("CARGO_BIN_EXE_signalbox"))
-        .args(["demo", "--print", "--rate", "2000", "--duration", "1m", "--seed", "1"])
-        .output()
-        .expect("the demo runs");
+    let binary = std::env::var("SIGNALBOX").ok();
+    let binary = binary.or(option_env!("CARGO_BIN_EXE_signalbox").map(str::to_owned));
+    let output =
+        Command::new(binary.expect("SIGNALBOX names the binary, where the bench was built without it"))
+            .args(["demo", "--print", "--rate", "2000", "--duration", "1m", "--seed", "1"])
+            .output()
+            .expect("the demo runs");
     let text = String::from_utf8(output.stdout).expect("the demo prints text");
     let core = ["MetricRecorded", "ProgressUpdated", "JobProgressUpdated"];
     let event = |line: &str| {

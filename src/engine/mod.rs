@@ -43,7 +43,7 @@ use fact::{Fact, Notice, Novelty, Rejected};
 use frozen::FrozenInstant;
 use history::{History, Occasion, Sampled};
 use rules::notify::{Notification, Notifier};
-use rules::reads::{self, RuleReads, Watch};
+use rules::reads::{EvaluationView, RuleReads, Watch};
 use rules::shown::ShownAlerts;
 use rules::view::{AlertView, GroupView};
 use rules::{AlertEvent, GroupCounts, RuleSet, RuleSettings, Rules, StoredAlerts};
@@ -374,57 +374,6 @@ impl State {
         }
     }
 
-    /// Tells the rules which series moved, and evaluates the groups that may be evaluated at once.
-    fn arrived(&mut self, now: Timestamp) {
-        if !self.catch_up.rules_speak() || !self.store.is_touched() {
-            return;
-        }
-        self.tell_moved(now);
-        if self.rules.next_due().is_some_and(|due| due <= now) {
-            self.evaluate(now);
-        }
-    }
-
-    /// Tells the rules which of the series they read moved or left.
-    fn tell_moved(&mut self, now: Timestamp) {
-        self.retire();
-        let moved = self.watch.moved(&mut self.store);
-        self.rules.moved(&moved, now);
-    }
-
-    /// Hands the series that left to those who still need to know of them.
-    fn retire(&mut self) {
-        let removed = self.store.removed();
-        self.watch.leave(&removed);
-        self.history.retire(removed);
-    }
-
-    fn evaluate(&mut self, now: Timestamp) {
-        self.tell_moved(now);
-        self.catalogue.refresh(&mut self.store, now);
-        self.retire();
-        self.watch.look_again(&mut self.store);
-        let occasion = Occasion::default();
-        let mut view = reads::EvaluationView {
-            store: &self.store,
-            recent: &self.recent,
-            history: &mut self.history,
-            now,
-            occasion,
-        };
-        let evaluated = self.rules.run_due(&mut view, now);
-        self.watch.sample(&evaluated, &self.store, &mut self.history, now);
-        for (group, counts) in self.rules.take_counts() {
-            self.account.rule_group(&mut self.store, &group, &counts, now);
-            self.notifier.evaluated(&group, &counts, now);
-        }
-        if self.notifier.is_due() && self.catch_up.standing() == arrival::Standing::Present {
-            self.notifier.collect(&self.rules.views(), now);
-        }
-        // What an evaluation itself moved is no arrival.
-        self.watch.pass_over(&mut self.store);
-    }
-
     /// A step of the history's grid: a scrape, so to say, by the history itself.
     fn step(&mut self, now: Timestamp) {
         self.refresh(now);
@@ -472,7 +421,7 @@ impl State {
 
     /// Expands the annotations of open alerts whose texts a reload took away.
     fn write_annotations(&mut self, now: Timestamp) {
-        let mut view = reads::EvaluationView {
+        let mut view = EvaluationView {
             store: &self.store,
             recent: &self.recent,
             history: &mut self.history,

@@ -28,10 +28,7 @@ impl Ends {
         now_ms: Option<i64>,
     ) -> Self {
         let instants = &past.timeline.instants;
-        let first = instants
-            .last_between(start_ms, since_ms.min(end_ms), family)
-            .or_else(|| instants.first_between(start_ms.max(since_ms), end_ms, family));
-        let Some(first) = first else {
+        let Some(first) = instants.beginning(family, (start_ms, end_ms), since_ms) else {
             return Self { last_ms: now_ms.unwrap_or(i64::MIN), ..Self::default() };
         };
         let last = match now_ms {

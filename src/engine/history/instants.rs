@@ -287,6 +287,17 @@ impl Instants {
         grid.into_iter().chain(arrival).max_by_key(|instant| instant.time_ms)
     }
 
+    /// The last instant of a span that sampled a family at or before `since_ms`, else the first after it.
+    pub(super) fn beginning(
+        &self,
+        family: FamilyId,
+        (start_ms, end_ms): (i64, i64),
+        since_ms: i64,
+    ) -> Option<SampledInstant> {
+        self.last_between(start_ms, since_ms.min(end_ms), family)
+            .or_else(|| self.first_between(start_ms.max(since_ms), end_ms, family))
+    }
+
     fn grid_instant(&self, place: Option<Place>) -> Option<SampledInstant> {
         let place = place?;
         Some(SampledInstant { place, arrival: None, time_ms: self.time_of(place)? })

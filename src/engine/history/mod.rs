@@ -18,6 +18,7 @@ mod past;
 mod room;
 mod rows;
 mod saved;
+mod steady;
 mod timeline;
 mod written;
 

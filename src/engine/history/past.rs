@@ -115,7 +115,7 @@ impl<S: SeriesSource> Past<'_, S> {
         on_name.all(|matcher| matcher.condition.holds(&name))
     }
 
-    fn named(&self, name: &str) -> Vec<(FamilyId, Part)> {
+    pub(super) fn named(&self, name: &str) -> Vec<(FamilyId, Part)> {
         let found = sample_names(name).filter_map(|sample| {
             let family = self.store.family_named(sample.family)?;
             let metric_type = self.store.family_spec(family).metric_type;
@@ -125,7 +125,7 @@ impl<S: SeriesSource> Past<'_, S> {
         found.collect()
     }
 
-    fn cells_of(&self, family: FamilyId, first: u32) -> std::ops::Range<u32> {
+    pub(super) fn cells_of(&self, family: FamilyId, first: u32) -> std::ops::Range<u32> {
         first..first + self.store.family_spec(family).cells()
     }
 
@@ -236,6 +236,6 @@ impl Found {
 }
 
 /// The metric name a selector spells out.
-fn name_of(matchers: &[Matcher]) -> Option<&str> {
+pub(super) fn name_of(matchers: &[Matcher]) -> Option<&str> {
     matchers.iter().find_map(Matcher::metric_name)
 }

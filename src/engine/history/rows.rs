@@ -232,7 +232,7 @@ impl<'a> Rows<'a> {
         if counts && series.left.is_none() && (start_ms..=end_ms).contains(&birth) {
             samples.push(float(birth, 0.0));
         }
-        let wanted = added(self.part, bucket, self.cells.len());
+        let wanted = added_up(self.part, bucket, self.cells.len());
         let total = |at: usize| {
             let cells = self.cells.get(wanted.clone()).unwrap_or_default();
             cells.iter().fold(0.0, |total, values| plus(total, values.get(at).copied().unwrap_or(0.0)))
@@ -273,7 +273,7 @@ impl<'a> Rows<'a> {
 }
 
 /// Whether samples of this kind never fall while their series lives: the store only adds to them.
-const fn only_grows(metric_type: MetricType, part: Part) -> bool {
+pub(super) const fn only_grows(metric_type: MetricType, part: Part) -> bool {
     match (metric_type, part) {
         (MetricType::Counter, Part::Value) | (MetricType::Histogram, Part::Bucket | Part::Count) => true,
         // What is observed may be negative.
@@ -282,7 +282,7 @@ const fn only_grows(metric_type: MetricType, part: Part) -> bool {
 }
 
 /// The cells that samples of a part are made of (a histogram's cells are its buckets, `+Inf`, then the sum).
-const fn needed(part: Part, cells: Range<u32>) -> Range<u32> {
+pub(super) const fn needed(part: Part, cells: Range<u32>) -> Range<u32> {
     let sum = cells.end.saturating_sub(1);
     match part {
         Part::Value => cells,
@@ -293,7 +293,7 @@ const fn needed(part: Part, cells: Range<u32>) -> Range<u32> {
 }
 
 /// Those of the needed cells whose values add up to a sample.
-const fn added(part: Part, bucket: usize, needed: usize) -> Range<usize> {
+pub(super) const fn added_up(part: Part, bucket: usize, needed: usize) -> Range<usize> {
     match part {
         Part::Bucket => 0..bucket + 1,
         Part::Value | Part::Count | Part::Sum | Part::Created => 0..needed,
@@ -301,7 +301,7 @@ const fn added(part: Part, bucket: usize, needed: usize) -> Range<usize> {
 }
 
 /// Adds without turning a lone -0, NaN or infinity into something else.
-fn plus(total: f64, value: f64) -> f64 {
+pub(super) fn plus(total: f64, value: f64) -> f64 {
     if total == 0.0 { value } else { total + value }
 }
 

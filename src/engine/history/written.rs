@@ -32,6 +32,8 @@ pub(crate) struct Written {
     series: usize,
     samples: usize,
     refused: u64,
+    /// Grows where a name comes or goes.
+    names_epoch: u64,
 }
 
 type Named = BTreeMap<Labels, Arc<Samples>>;
@@ -170,6 +172,7 @@ impl Written {
             return;
         }
         self.series += usize::from(!known);
+        self.names_epoch += u64::from(!known && !self.names.contains_key(&name));
         let named = Arc::make_mut(Arc::make_mut(&mut self.names).entry(name).or_default());
         let samples = Arc::make_mut(named.entry(labels.clone()).or_default());
         self.samples += samples.push(Kept::new(time_ms, value, occasion));
@@ -195,10 +198,17 @@ impl Written {
             }
             named.retain(|_, samples| !samples.is_empty());
         }
+        let names = self.names.len();
         Arc::make_mut(&mut self.names).retain(|_, named| !named.is_empty());
+        self.names_epoch += (names - self.names.len()) as u64;
         self.series = self.names.values().map(|named| named.len()).sum();
         self.samples =
             self.names.values().flat_map(|named| named.values()).map(|samples| samples.len()).sum();
+    }
+
+    /// Another number wherever a name came or went.
+    pub(super) const fn names_epoch(&self) -> u64 {
+        self.names_epoch
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Labels, &Samples)> {

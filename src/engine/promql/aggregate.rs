@@ -14,12 +14,14 @@ use super::eval::{
 };
 use crate::engine::labels::Labels;
 
+pub(in crate::engine::promql) use accumulate::Group;
+
 /// The groups of an aggregation.
-struct Groups {
+pub(in crate::engine::promql) struct Groups {
     /// Which group each series belongs to.
-    of_series: Vec<usize>,
+    pub(in crate::engine::promql) of_series: Vec<usize>,
     /// The labels of each group.
-    rows: Vec<Row>,
+    pub(in crate::engine::promql) rows: Vec<Row>,
 }
 
 /// The parameter of `topk`, `quantile` and the like, per step.
@@ -153,7 +155,8 @@ fn counts(parameter: &Parameter, span: &Range<usize>) -> Result<Vec<usize>, Eval
 }
 
 impl Groups {
-    fn new(rows: &[Row], grouping: &Grouping) -> Self {
+    /// Of these series.
+    pub(in crate::engine::promql) fn new(rows: &[Row], grouping: &Grouping) -> Self {
         let mut numbering = Numbering::default();
         let mut groups = Self { of_series: Vec::with_capacity(rows.len()), rows: Vec::new() };
         let mut firsts: Vec<usize> = Vec::new();

@@ -26,6 +26,7 @@ use super::storage::{Sample, SelectedSeries, Storage, Value};
 use super::{EvalError, EvalOutcome, EvalSettings, NameRemoval, QueryValue};
 
 pub(in crate::engine::promql) use annotations::{Annotations, Merge, Note};
+pub(in crate::engine::promql) use durations::positive_milliseconds;
 pub(in crate::engine::promql) use grid::{Grid, Times};
 pub(in crate::engine::promql) use kahan::{Kahan, Mean};
 pub(in crate::engine::promql) use matrix::{Cell, DuplicateLabels, Matrix};

@@ -26,6 +26,7 @@ use super::histogram::FloatHistogram;
 pub(in crate::engine::promql) use extended_rate::{
     Interpolation, Slope, interpolated, interpolated_histogram,
 };
+pub(in crate::engine::promql) use histograms::parse_bound;
 pub(in crate::engine::promql) use ordering::{Order, by_value};
 pub(in crate::engine::promql) use quantile::quantile;
 pub(in crate::engine::promql) use window::{RangeFunction, Window};

@@ -13,9 +13,13 @@ use super::eval::{Evaluated, Evaluator, Grid, Matrix, Note, fail};
 use super::histogram::Incompatible;
 use super::storage::Value;
 
+pub(in crate::engine::promql) use element::{kept_float, numbers};
+pub(in crate::engine::promql) use matching::MatchGroups;
+pub(in crate::engine::promql) use vectors::joined_row;
+
 /// How an operator treats the metric name, and what it yields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum OperatorKind {
+pub(in crate::engine::promql) enum OperatorKind {
     /// A new number, of another metric.
     Arithmetic,
     /// The left value where it holds.
@@ -27,7 +31,8 @@ enum OperatorKind {
 }
 
 impl BinaryOp {
-    const fn kind(self) -> OperatorKind {
+    /// How it treats the metric name, and what it yields.
+    pub(in crate::engine::promql) const fn kind(self) -> OperatorKind {
         match self {
             Self::Add | Self::Sub | Self::Mul | Self::Div | Self::Mod | Self::Pow | Self::Atan2 => {
                 OperatorKind::Arithmetic
@@ -96,8 +101,7 @@ impl Evaluator<'_> {
         let right = self.evaluate(&binary.right, grid)?;
         match (left, right) {
             (Evaluated::Scalars(left), Evaluated::Scalars(right)) => {
-                let values =
-                    left.into_iter().zip(right).map(|(left, right)| element::numbers(binary.op, left, right));
+                let values = left.into_iter().zip(right).map(|(left, right)| numbers(binary.op, left, right));
                 Ok(Evaluated::Scalars(values.collect()))
             }
             (Evaluated::Matrix(matrix), Evaluated::Scalars(numbers)) => {

@@ -15,7 +15,7 @@ use super::RuleStorage;
 use super::alert::{self, Reading, Shown, Step, Terms};
 use super::book::{Active, Book, Episode, Sender};
 use super::event::{AlertEventKind, Reason, finite};
-use super::kept::{Narrow, Narrowed};
+use super::kept::{Asked, Narrow, Narrowed, Parts, Plans};
 use super::resumed::Resumed;
 use super::runtime::{Extent, GroupCounts, RuleSettings, Semantics};
 use super::set::{Alerting, Condition, Group, Policy, RefusedKind, Rule};
@@ -37,6 +37,8 @@ pub(super) struct Env<'a> {
     pub(super) moved_at: Option<Timestamp>,
     /// The parts of the rule that are evaluated; all of it without.
     pub(super) narrow: Option<Narrow>,
+    /// What of the rule is worked out ahead.
+    pub(super) plans: &'a mut Plans,
     pub(super) outbox: &'a mut Outbox,
     pub(super) resumed: &'a mut Resumed,
     pub(super) counts: &'a mut GroupCounts,
@@ -46,12 +48,39 @@ pub(super) struct Env<'a> {
 
 impl Env<'_> {
     /// The result of an expression as a vector; a number is one sample without labels.
-    pub(super) fn query(&self, expr: &Expr) -> Result<Vec<(Labels, f64)>, RuleError> {
-        self.query_values(expr).map(floats)
+    pub(super) fn query(&mut self, asked: Asked, expr: &Expr) -> Result<Vec<(Labels, f64)>, RuleError> {
+        match self.planned(asked, expr) {
+            Some(samples) => Ok(samples),
+            None => self.evaluated(expr).map(floats),
+        }
     }
 
     /// The same with native histograms as they are.
-    pub(super) fn query_values(&self, expr: &Expr) -> Result<Vec<(Labels, Value)>, RuleError> {
+    pub(super) fn query_values(
+        &mut self,
+        asked: Asked,
+        expr: &Expr,
+    ) -> Result<Vec<(Labels, Value)>, RuleError> {
+        match self.planned(asked, expr) {
+            Some(samples) => {
+                Ok(samples.into_iter().map(|(labels, value)| (labels, Value::Float(value))).collect())
+            }
+            None => self.evaluated(expr),
+        }
+    }
+
+    /// The same where it is worked out ahead.
+    fn planned(&mut self, asked: Asked, expr: &Expr) -> Option<Vec<(Labels, f64)>> {
+        let extent = if self.narrow.is_some() { Parts::Some } else { Parts::All };
+        let (at, settings) = (self.query_at, &self.settings.query);
+        let mut samples = self.plans.answer((asked, expr), &*self.storage, (at, extent), settings)?;
+        if let Some(narrow) = &self.narrow {
+            samples.retain(|(labels, _)| narrow.holds(labels));
+        }
+        Some(samples)
+    }
+
+    fn evaluated(&self, expr: &Expr) -> Result<Vec<(Labels, Value)>, RuleError> {
         let Some(narrow) = &self.narrow else {
             return query(self.storage, expr, self.query_at, &self.settings.query);
         };
@@ -407,7 +436,7 @@ impl Evaluation<'_, '_> {
     }
 
     /// The threshold in force: the level's, or the other side of the comparison at this instant.
-    fn threshold(&self, policy: &Policy, active: &Active) -> Option<f64> {
+    fn threshold(&mut self, policy: &Policy, active: &Active) -> Option<f64> {
         let level = policy.levels.get(active.level())?;
         match level.condition {
             Condition::Above { threshold, .. } | Condition::Below { threshold, .. } => Some(threshold),

@@ -30,6 +30,7 @@ pub(crate) mod view;
 use crate::engine::history::Occasion;
 use crate::engine::labels::Labels;
 use crate::engine::metric::MetricType;
+use crate::engine::promql::steady::SteadyStorage;
 use crate::engine::promql::storage::Matcher;
 use crate::engine::promql::{Storage, Value};
 use crate::engine::wire::EventId;
@@ -46,6 +47,10 @@ pub(crate) use view::AlertView;
 pub(crate) trait RuleStorage: Storage {
     /// What follows is for evaluations of this occasion.
     fn evaluating(&mut self, _occasion: Occasion) {}
+    /// The same storage where expressions can be worked out ahead.
+    fn steady(&self) -> Option<&dyn SteadyStorage> {
+        None
+    }
     /// Adds a sample of a recording rule, of `ALERTS` or of `ALERTS_FOR_STATE`; none ends the series.
     fn append(&mut self, labels: &Labels, time_ms: i64, value: Option<Value>);
     /// The type of the metric that has a sample of this name, where one is there.

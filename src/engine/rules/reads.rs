@@ -5,6 +5,9 @@ mod watch;
 use crate::engine::history::{History, Occasion, Past};
 use crate::engine::labels::Labels;
 use crate::engine::metric::{MetricType, sample_names};
+use crate::engine::promql::steady::{
+    SelectionStamp, SteadySelection, SteadySeries, SteadyStorage, WindowSpan, WindowStarts,
+};
 use crate::engine::promql::storage::{Endless, Matcher, Selection};
 use crate::engine::promql::{SelectedSeries, Storage, Value};
 use crate::engine::rules::RuleStorage;
@@ -46,7 +49,42 @@ impl Storage for EvaluationView<'_> {
     }
 }
 
+impl SteadyStorage for EvaluationView<'_> {
+    fn now_ms(&self) -> i64 {
+        self.past().now_ms()
+    }
+
+    fn steady(&self, matchers: &[Matcher]) -> Option<SteadySelection> {
+        self.past().steady(matchers)
+    }
+
+    fn stands(&self, stamp: &SelectionStamp) -> bool {
+        self.past().stands(stamp)
+    }
+
+    fn present(&self, series: &SteadySeries) -> f64 {
+        self.past().present(series)
+    }
+
+    fn begin_windows(
+        &self,
+        selection: &SteadySelection,
+        span: WindowSpan,
+        starts: &mut WindowStarts,
+    ) -> Option<()> {
+        self.past().begin_windows(selection, span, starts)
+    }
+
+    fn sampled_since(&self, selection: &SteadySelection, from_ms: i64) -> usize {
+        self.past().sampled_since(selection, from_ms)
+    }
+}
+
 impl RuleStorage for EvaluationView<'_> {
+    fn steady(&self) -> Option<&dyn SteadyStorage> {
+        Some(self)
+    }
+
     fn evaluating(&mut self, occasion: Occasion) {
         self.occasion = occasion;
     }

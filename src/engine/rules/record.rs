@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::evaluate::{Env, RuleError};
+use super::kept::Asked;
 use super::set::Rule;
 use crate::engine::labels::{Labels, METRIC_NAME};
 
@@ -14,7 +15,7 @@ pub(super) fn record(
     rule: &Rule,
     exposed: &mut BTreeSet<Labels>,
 ) -> Result<Vec<Labels>, RuleError> {
-    let samples = env.query_values(&rule.expr)?;
+    let samples = env.query_values(Asked::Result, &rule.expr)?;
     let mut now = BTreeSet::new();
     let mut written = Vec::with_capacity(samples.len());
     for (sample, value) in samples {

@@ -1,8 +1,10 @@
 //! The rules in force: which are due, their evaluation, their reload, and what readers see of them.
 
 mod adopt;
+mod arrivals;
 mod reading;
 mod reload;
+mod rule;
 mod saved;
 mod views;
 
@@ -11,18 +13,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::RuleStorage;
-use super::book::Book;
 use super::ended::EndedAlerts;
-use super::evaluate::{Env, Evaluation, Showing};
+use super::evaluate::Env;
 use super::event::AlertEvent;
-use super::kept::{Moved, Narrow, Partition};
-use super::reads::MovedSeries;
-use super::record;
+use super::kept::Moved;
 use super::resumed::Resumed;
 use super::schedule::{ArrivalShare, Due, Schedule};
-use super::set::{Group, Rule, RuleKind, RuleSet};
+use super::set::{Group, RuleSet};
 use super::template::EVALUATION_STEPS_MAX;
-use super::view::{GroupView, Health};
+use super::view::GroupView;
 use crate::engine::config::{Config, Evaluate, Grid};
 use crate::engine::history::Occasion;
 use crate::engine::labels::Labels;
@@ -33,7 +32,9 @@ use crate::engine::rules::outbox::Outbox;
 use crate::engine::stopwatch::{Stopped, Stopwatch};
 use crate::engine::time::Timestamp;
 use crate::engine::wire::EventId;
-use reading::reads_name;
+use arrivals::Answers;
+use reading::followers;
+use rule::RuleState;
 
 /// How rules are evaluated.
 #[derive(Clone, Debug)]
@@ -141,6 +142,10 @@ pub(crate) struct Rules {
     resumed: Resumed,
     /// What readers saw of the groups last, while nothing changed since.
     views: Option<Arc<[Arc<GroupView>]>>,
+    /// When the first group is due.
+    next: Option<Timestamp>,
+    /// What the groups evaluated since the last [`Rules::rest`] cost, and which of them answered an arrival.
+    answers: Answers,
 }
 
 /// A group in force.
@@ -154,22 +159,10 @@ struct GroupState {
     counts: GroupCounts,
     /// What readers saw of it last, while it was not evaluated since.
     view: Option<Arc<GroupView>>,
-}
-
-/// A rule in force.
-#[derive(Clone, Debug)]
-struct RuleState {
-    rule: Arc<Rule>,
-    book: Book,
-    /// The series it wrote last.
-    exposed: BTreeSet<Labels>,
-    health: Health,
-    last_evaluation: Option<Timestamp>,
-    evaluation_time: Duration,
-    /// By which labels it falls apart.
-    partition: Partition,
-    /// What arrivals moved of what it reads.
-    moved: Moved,
+    /// The places of the rules that an arrival concerns.
+    marked: BTreeSet<usize>,
+    /// By the name of a recording rule, the places of the rules that read it.
+    followers: BTreeMap<Arc<str>, Vec<usize>>,
 }
 
 /// Which rules of a group are evaluated.
@@ -198,7 +191,9 @@ impl Rules {
         let outbox = Outbox::new(settings.outbox_max);
         let (groups, places, orphans) = (Vec::new(), Vec::new(), BTreeSet::new());
         let resumed = Resumed::default();
-        let mut rules = Self { settings, groups, places, outbox, orphans, resumed, views: None };
+        let (next, answers) = (None, Answers::default());
+        let mut rules =
+            Self { settings, groups, places, outbox, orphans, resumed, views: None, next, answers };
         let groups = set.groups.into_iter().map(|group| rules.group_state(group, now)).collect();
         rules.put_in_force(groups);
         rules
@@ -209,17 +204,29 @@ impl Rules {
         self.places =
             places.flat_map(|(at, group)| (0..group.rules.len()).map(move |rule| (at, rule))).collect();
         self.groups = groups;
+        for group in &mut self.groups {
+            let rules = group.rules.iter().enumerate();
+            group.marked = rules.filter(|(_, rule)| rule.moved != Moved::Nothing).map(|(at, _)| at).collect();
+        }
+        self.look_ahead();
+    }
+
+    /// Finds out anew when the first group is due.
+    fn look_ahead(&mut self) {
+        self.next = self.groups.iter().map(|group| group.schedule.next()).min();
     }
 
     fn group_state(&self, group: Arc<Group>, now: Timestamp) -> GroupState {
         GroupState {
             schedule: Schedule::new(&group, self.settings.evaluate, now).on(self.settings.grid, now),
             rules: group.rules.iter().map(|rule| RuleState::new(rule.clone(), &group)).collect(),
+            followers: followers(&group),
             group,
             last_evaluation: None,
             evaluation_time: Duration::ZERO,
             counts: GroupCounts::default(),
             view: None,
+            marked: BTreeSet::new(),
         }
     }
 
@@ -239,32 +246,18 @@ impl Rules {
         reaches.max().unwrap_or_default()
     }
 
-    /// Takes note of the series that events moved, with the rules that read them.
-    pub(crate) fn moved(&mut self, series: &[MovedSeries], now: Timestamp) {
-        for MovedSeries { labels, readers } in series {
-            for reader in readers.iter() {
-                let Some((group, rule)) = self.places.get(*reader as usize) else { continue };
-                let Some(state) = self.groups.get_mut(*group) else { continue };
-                if state.schedule.evaluate() == Evaluate::Interval {
-                    continue;
-                }
-                if let Some(rule) = state.rules.get_mut(*rule) {
-                    rule.moved.add(labels);
-                }
-                state.schedule.arrive(now);
-            }
-        }
-    }
-
     /// When [`Rules::run_due`] has something to do next; none without rules.
-    pub(crate) fn next_due(&self) -> Option<Timestamp> {
-        self.groups.iter().map(|group| group.schedule.next()).min()
+    pub(crate) const fn next_due(&self) -> Option<Timestamp> {
+        self.next
     }
 
     /// Evaluates every group that is due by now: all of its rules at its interval, after an arrival those that it
     /// concerns. Returns the reader numbers of the rules that were evaluated, rising.
     pub(crate) fn run_due(&mut self, storage: &mut dyn RuleStorage, now: Timestamp) -> Vec<usize> {
         self.end_orphans(storage, now);
+        if self.groups.iter().any(|group| group.schedule.is_arrival_due(now)) {
+            self.groups.iter_mut().for_each(|group| group.schedule.join(now));
+        }
         let mut evaluated = Vec::new();
         let mut first = 0;
         for place in 0..self.groups.len() {
@@ -285,6 +278,7 @@ impl Rules {
             let rules = self.evaluate(place, storage, extent, Instants { at, query_at: now, moved_at });
             evaluated.extend(rules.into_iter().map(|rule| reader + rule));
         }
+        self.look_ahead();
         evaluated
     }
 
@@ -299,7 +293,9 @@ impl Rules {
         for group in &mut self.groups {
             group.schedule.resume(now);
             group.rules.iter_mut().for_each(|rule| rule.moved = Moved::Nothing);
+            group.marked.clear();
         }
+        self.look_ahead();
     }
 
     fn end_orphans(&mut self, storage: &mut dyn RuleStorage, now: Timestamp) {
@@ -327,18 +323,25 @@ impl Rules {
         });
         let mut evaluated = Vec::new();
         let mut template_steps = EVALUATION_STEPS_MAX;
-        for at in 0..state.rules.len() {
-            let Some(rule) = state.rules.get_mut(at) else { continue };
+        let mut next = 0;
+        loop {
+            let at = match extent {
+                Extent::All => next,
+                Extent::Marked => match state.marked.pop_first() {
+                    Some(at) => at,
+                    None => break,
+                },
+            };
+            next = at + 1;
+            let Some(rule) = state.rules.get_mut(at) else { break };
             let moved = std::mem::take(&mut rule.moved);
-            if extent == Extent::Marked && moved == Moved::Nothing {
-                continue;
-            }
             evaluated.push(at);
             let narrow = match extent {
                 Extent::All => None,
                 Extent::Marked => rule.narrow(&moved),
             };
-            state.counts.full += u64::from(extent == Extent::Marked && narrow.is_none());
+            let is_whole = extent == Extent::Marked && narrow.is_none();
+            let mut plans = std::mem::take(&mut rule.plans);
             let mut env = Env {
                 storage: &mut *storage,
                 settings: &self.settings,
@@ -347,6 +350,7 @@ impl Rules {
                 query_at: instants.query_at.before(group.query_offset),
                 moved_at: instants.moved_at,
                 narrow,
+                plans: &mut plans,
                 outbox: &mut self.outbox,
                 resumed: &mut self.resumed,
                 counts: &mut state.counts,
@@ -355,19 +359,19 @@ impl Rules {
             let rule_begun = self.settings.stopwatch.elapsed();
             let recorded = rule.evaluate(&mut env, extent);
             rule.evaluation_time = self.settings.stopwatch.elapsed().saturating_sub(rule_begun);
+            state.counts.full += u64::from(is_whole && !plans.has_answered());
+            rule.plans = plans;
             if extent == Extent::Marked && !recorded.is_empty() {
-                let name = rule.rule.name.clone();
-                let later = state.rules.iter_mut().skip(at + 1);
-                for later in later.filter(|later| reads_name(&later.rule, &name)) {
-                    for labels in &recorded {
-                        later.moved.add(labels);
-                    }
-                }
+                state.mark_followers(at, &recorded);
             }
         }
+        if extent == Extent::All {
+            state.marked.clear();
+        }
         state.evaluation_time = self.settings.stopwatch.elapsed().saturating_sub(begun);
+        self.answers.cost += state.evaluation_time;
         if extent == Extent::Marked {
-            state.schedule.rest_after(state.evaluation_time, self.settings.arrival_share);
+            self.answers.groups.push((place, state.evaluation_time));
         }
         state.counts.rounds.push(state.evaluation_time);
         evaluated
@@ -413,71 +417,6 @@ impl Rules {
     pub(crate) fn in_force(&self) -> impl Iterator<Item = &Arc<Group>> {
         self.groups.iter().map(|state| &state.group)
     }
-}
-
-impl RuleState {
-    fn new(rule: Arc<Rule>, group: &Group) -> Self {
-        let (book, exposed) = (Book::default(), BTreeSet::new());
-        let (evaluation_time, health) = (Duration::ZERO, Health::Unknown);
-        let partition = partition_of(&rule, group);
-        let moved = Moved::Nothing;
-        Self { rule, book, exposed, health, last_evaluation: None, evaluation_time, partition, moved }
-    }
-
-    /// The parts of the rule that what moved is in; none where everything must be evaluated.
-    fn narrow(&self, moved: &Moved) -> Option<Narrow> {
-        match (moved, &self.health) {
-            (Moved::Series(series), Health::Ok) => Narrow::to(&self.partition, series),
-            // After a failure nothing is known of the other parts.
-            (Moved::Nothing | Moved::Series(_) | Moved::Everything, _) => None,
-        }
-    }
-
-    /// Evaluates the rule; returns the series that it moved itself.
-    fn evaluate(&mut self, env: &mut Env<'_>, extent: Extent) -> Vec<Labels> {
-        let rule = self.rule.clone();
-        self.last_evaluation = Some(env.at);
-        env.counts.evaluations += 1;
-        if let Some(refused) = rule.refused.iter().find(|refused| env.shows(refused)) {
-            env.counts.failures += 1;
-            self.health = Health::Err(refused.message.to_string());
-            return Vec::new();
-        }
-        let outcome = match &rule.kind {
-            RuleKind::Recording => record::record(env, &rule, &mut self.exposed),
-            RuleKind::Alerting(alerting) => {
-                let (book, showing) = (&mut self.book, Showing::Same);
-                let mut evaluation = Evaluation { env, rule: &rule, alerting, book, showing };
-                let outcome = evaluation.run();
-                evaluation.expose(&mut self.exposed, extent);
-                outcome.map(|()| Vec::new())
-            }
-        };
-        match outcome {
-            Ok(recorded) => {
-                self.health = Health::Ok;
-                recorded
-            }
-            Err(error) => {
-                env.counts.failures += 1;
-                self.health = Health::Err(error.to_string());
-                Vec::new()
-            }
-        }
-    }
-}
-
-/// By which labels a rule falls apart.
-fn partition_of(rule: &Rule, group: &Group) -> Partition {
-    if group.limit.is_some() {
-        // What is refused depends on all of its alerts.
-        return Partition::one_piece();
-    }
-    let own = match rule.kind {
-        RuleKind::Recording => rule.labels.as_slice(),
-        RuleKind::Alerting(_) => &[],
-    };
-    own.iter().fold(Partition::of(&rule.expr), |labels, (name, _)| labels.without(name))
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@
 //! what the answer cost; where nobody measures, it is [`GATHER`].
 //!
 //! A pause is long enough for answers to take next to nothing of a core, but not longer than [`PAUSE_EASY_MAX`], which an
-//! alert may be late by; only where answers took more than their share of a core that way it is longer.
+//! alert may be late by; only where answers took more than their share of a core that way it is longer. Groups whose
+//! pauses end at about the same time are answered together, so that they share what an answer costs beside its rules.
 
 mod saved;
 
@@ -23,10 +24,13 @@ pub(crate) const GATHER: Duration = Duration::from_millis(50);
 const PAUSE_MIN: Duration = Duration::from_millis(1);
 
 /// The longest pause that is only to save work.
-const PAUSE_EASY_MAX: Duration = Duration::from_millis(6);
+const PAUSE_EASY_MAX: Duration = Duration::from_millis(5);
 
-/// How many times longer than an answer its pause is, up to [`PAUSE_EASY_MAX`]: half a percent of a core.
-const PAUSE_EASY_TIMES: u32 = 200;
+/// How many times longer than an answer its pause is, up to [`PAUSE_EASY_MAX`]: a thousandth of a core.
+const PAUSE_EASY_TIMES: u32 = 1_000;
+
+/// Which part of an easy pause may be cut off where others are answered anyway.
+const PAUSE_CUT: u32 = 4;
 
 /// How much of a core the answers of a group to arrivals may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,6 +131,11 @@ impl Schedule {
         self.evaluate
     }
 
+    /// Whether an arrival would change nothing: one waits already, or none is answered.
+    pub(super) const fn is_waiting(&self) -> bool {
+        self.arrival.is_some() || matches!(self.evaluate, Evaluate::Interval)
+    }
+
     /// Takes note of an arrival.
     pub(super) fn arrive(&mut self, now: Timestamp) {
         if self.evaluate == Evaluate::Interval || self.arrival.is_some() {
@@ -140,6 +149,19 @@ impl Schedule {
     /// Takes note of what an answer to an arrival cost; zero where nobody measures.
     pub(super) fn rest_after(&mut self, cost: Duration, share: ArrivalShare) {
         self.pause = share.pause_after(cost);
+    }
+
+    /// Lets an arrival that waits be answered now, where others are and most of its pause is over.
+    pub(super) fn join(&mut self, now: Timestamp) {
+        let is_easy = self.pause <= PAUSE_EASY_MAX;
+        if is_easy && self.arrival.is_some_and(|arrival| arrival <= now.after(self.pause / PAUSE_CUT)) {
+            self.arrival = Some(now);
+        }
+    }
+
+    /// Whether an arrival is to be answered by now.
+    pub(super) fn is_arrival_due(&self, now: Timestamp) -> bool {
+        self.arrival.is_some_and(|arrival| arrival <= now)
     }
 
     /// When something is due next.
@@ -253,9 +275,9 @@ mod tests {
         let after = |micros| start.after(Duration::from_micros(micros));
         let (tenth, half) = (ArrivalShare::percent(10), ArrivalShare::percent(50));
         for (cost_micros, share, pause_micros) in [
-            (2, tenth, 1_000),
-            (10, tenth, 2_000),
-            (100, tenth, 6_000),
+            (1, tenth, 1_000),
+            (3, tenth, 3_000),
+            (100, tenth, 5_000),
             (2_000, tenth, 18_000),
             (20_000, tenth, 180_000),
             (20_000, half, 20_000),
@@ -269,6 +291,28 @@ mod tests {
             assert_eq!(schedule.next(), after(1_000 + pause_micros));
             schedule.take(schedule.next());
         }
+    }
+
+    #[test]
+    fn an_arrival_joins_others_where_most_of_its_easy_pause_is_over() {
+        let mut schedule = schedule(Evaluate::Arrival, at(0));
+        let start = schedule.next().after(Duration::from_millis(100));
+        schedule.take(start);
+        let after = |micros| start.after(Duration::from_micros(micros));
+        schedule.arrive(after(0));
+        assert!(schedule.take(after(0)).is_some());
+        schedule.rest_after(Duration::from_micros(100), ArrivalShare::percent(10));
+        schedule.arrive(after(100));
+        for (micros, joins) in [(3_700, false), (3_800, true)] {
+            schedule.join(after(micros));
+            assert_eq!(schedule.is_arrival_due(after(micros)), joins, "after {micros} µs");
+        }
+        // A pause that is to keep a group within its share is not cut short.
+        assert!(schedule.take(after(3_800)).is_some());
+        schedule.rest_after(Duration::from_millis(20), ArrivalShare::percent(10));
+        schedule.arrive(after(4_000));
+        schedule.join(after(3_800 + 179_000));
+        assert!(!schedule.is_arrival_due(after(3_800 + 179_000)));
     }
 
     #[test]

@@ -139,6 +139,11 @@ impl Store {
         !self.touched.is_empty()
     }
 
+    /// What [`Store::touched`] would return.
+    pub(crate) fn touched_so_far(&self) -> &[SeriesId] {
+        &self.touched
+    }
+
     /// The watched series moved since the last call, each once, with their births and removals.
     pub(crate) fn touched(&mut self) -> Vec<SeriesId> {
         let touched = std::mem::take(&mut self.touched);

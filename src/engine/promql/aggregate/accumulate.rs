@@ -11,7 +11,7 @@ use super::super::storage::Value;
 use super::Groups;
 
 /// A group at one step.
-enum Group {
+pub(in crate::engine::promql) enum Group {
     /// Nothing yet.
     Empty,
     Sum(Total<Kahan, HistogramSum>),
@@ -24,7 +24,7 @@ enum Group {
 }
 
 /// A sum or average of floats or of histograms.
-struct Total<F, H> {
+pub(in crate::engine::promql) struct Total<F, H> {
     floats: Option<F>,
     histograms: Option<H>,
     /// Exponential and custom buckets have met.
@@ -34,20 +34,20 @@ struct Total<F, H> {
 
 /// Which hints have been seen.
 #[derive(Clone, Copy, Default)]
-struct Hints {
+pub(in crate::engine::promql) struct Hints {
     reset: bool,
     not_reset: bool,
 }
 
 /// A variance under way.
-struct Spread {
+pub(in crate::engine::promql) struct Spread {
     count: f64,
     mean: f64,
     squares: f64,
 }
 
 /// Adding one value to a running sum or average.
-trait Running<V: ?Sized> {
+pub(in crate::engine::promql) trait Running<V: ?Sized> {
     type Outcome;
     fn first(value: &V) -> Self;
     fn further(&mut self, value: &V) -> Self::Outcome;
@@ -203,7 +203,13 @@ impl Evaluator<'_> {
 }
 
 impl Group {
-    fn add(&mut self, op: AggregateOp, value: &Value, row: &Row) -> Option<Note> {
+    /// Takes in a value of the series `row`.
+    pub(in crate::engine::promql) fn add(
+        &mut self,
+        op: AggregateOp,
+        value: &Value,
+        row: &Row,
+    ) -> Option<Note> {
         if matches!(self, Self::Empty) {
             *self = Self::start(op);
         }
@@ -251,7 +257,8 @@ impl Group {
         }
     }
 
-    fn finish(self, op: AggregateOp, q: f64) -> (Cell, Option<Note>) {
+    /// What all of its values come to; `q` is the quantile of `quantile`.
+    pub(in crate::engine::promql) fn finish(self, op: AggregateOp, q: f64) -> (Cell, Option<Note>) {
         let float = match self {
             Self::Empty | Self::Extreme(None) => return (None, None),
             Self::Sum(total) => return total.finish(Kahan::total, HistogramSum::finish),

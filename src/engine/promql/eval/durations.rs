@@ -16,7 +16,10 @@ pub(super) fn milliseconds(duration: &DurationExpr, query: QueryTimes) -> Result
 }
 
 /// A duration in milliseconds that must be longer than nothing.
-pub(super) fn positive_milliseconds(duration: &DurationExpr, query: QueryTimes) -> Result<i64, EvalError> {
+pub(in crate::engine::promql) fn positive_milliseconds(
+    duration: &DurationExpr,
+    query: QueryTimes,
+) -> Result<i64, EvalError> {
     let milliseconds = milliseconds(duration, query)?;
     if milliseconds <= 0 {
         return Err(fail(&duration.span, "duration must be greater than 0".to_owned()));

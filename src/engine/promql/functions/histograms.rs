@@ -258,7 +258,7 @@ fn push_labelled(matrix: &mut Matrix, row: &Row, cells: &[Cell], label: &str, qu
 }
 
 /// The upper bound a label gives a bucket.
-fn parse_bound(label: &str) -> Option<f64> {
+pub(in crate::engine::promql) fn parse_bound(label: &str) -> Option<f64> {
     // What Go takes for a float and Rust does not, or the other way round, is not worth more than this.
     let text = label.strip_prefix('+').unwrap_or(label);
     text.parse().ok()

@@ -9,7 +9,7 @@ use super::super::storage::Value;
 use super::{Refusal, Verdict};
 
 /// An operator between two numbers; a comparison yields 1 or 0.
-pub(super) fn numbers(op: BinaryOp, left: f64, right: f64) -> f64 {
+pub(in crate::engine::promql) fn numbers(op: BinaryOp, left: f64, right: f64) -> f64 {
     match (op.arithmetic(left, right), compares(op, left, right)) {
         (Some(value), _) => value,
         (None, Some(holds)) => f64::from(u8::from(holds)),
@@ -41,6 +41,15 @@ fn floats(op: BinaryOp, left: f64, right: f64) -> Verdict {
         (None, Some(true)) => Verdict::Keep(Value::Float(left)),
         (None, Some(false)) => Verdict::Discard,
         (None, None) => refuse("float", op, "float"),
+    }
+}
+
+/// What an operator between two numbers keeps; nothing where it is a comparison that does not hold.
+pub(in crate::engine::promql) fn kept_float(op: BinaryOp, left: f64, right: f64) -> Option<f64> {
+    match (op.arithmetic(left, right), compares(op, left, right)) {
+        (Some(value), _) => Some(value),
+        (None, Some(true)) => Some(left),
+        (None, Some(false) | None) => None,
     }
 }
 

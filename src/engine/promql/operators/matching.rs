@@ -5,15 +5,16 @@ use super::super::eval::{Matrix, Numbering, Row, hash_labels};
 use crate::engine::labels::Labels;
 
 /// The match group of each series of both sides; the same labels make the same group.
-pub(super) struct MatchGroups {
-    pub(super) left: Vec<usize>,
-    pub(super) right: Vec<usize>,
+pub(in crate::engine::promql) struct MatchGroups {
+    pub(in crate::engine::promql) left: Vec<usize>,
+    pub(in crate::engine::promql) right: Vec<usize>,
     /// How many groups there are.
-    pub(super) count: usize,
+    pub(in crate::engine::promql) count: usize,
 }
 
 impl MatchGroups {
-    pub(super) fn new(matching: &Matching, left: &Matrix, right: &Matrix) -> Self {
+    /// Of the series of two vectors.
+    pub(in crate::engine::promql) fn new(matching: &Matching, left: &Matrix, right: &Matrix) -> Self {
         let mut numbering = Numbering::default();
         let mut firsts: Vec<&Row> = Vec::new();
         let mut group = |row| {

@@ -238,17 +238,27 @@ impl Operation<'_> {
             }
             (Side::Fill(_), Side::Fill(_)) => (Row::default(), Row::default()),
         };
-        let arithmetic = self.binary.op.kind() == OperatorKind::Arithmetic;
-        let kept = |label: &&Label| !(arithmetic && is_metadata(&label.0)) && survives(matching, &label.0);
-        let included = matching.include.iter().map(|name| (name.clone(), one.get(name).into()));
-        let labels = many.iter().filter(kept).cloned().chain(included);
-        let mut row = Row::new(Labels::collect(labels));
-        row.inherit_name_state(&many);
-        if self.as_bool {
-            row.drop_name(self.removal);
-        }
-        row
+        joined_row(self.binary, (&many, &one), self.removal)
     }
+}
+
+/// The series of a result of two that match, the one of the "many" side first.
+pub(in crate::engine::promql) fn joined_row(
+    binary: &Binary,
+    (many, one): (&Row, &Row),
+    removal: NameRemoval,
+) -> Row {
+    let matching = &binary.matching;
+    let arithmetic = binary.op.kind() == OperatorKind::Arithmetic;
+    let kept = |label: &&Label| !(arithmetic && is_metadata(&label.0)) && survives(matching, &label.0);
+    let included = matching.include.iter().map(|name| (name.clone(), one.get(name).into()));
+    let labels = many.iter().filter(kept).cloned().chain(included);
+    let mut row = Row::new(Labels::collect(labels));
+    row.inherit_name_state(many);
+    if binary.op.kind() == OperatorKind::Comparison && binary.comparison == ComparisonMode::Bool {
+        row.drop_name(removal);
+    }
+    row
 }
 
 /// Whether a label of the "many" side is in the result; one-to-one results keep what matched alone.

@@ -8,12 +8,13 @@ use crate::engine::promql::ast::Grouping;
 use crate::engine::promql::inspect::number;
 use crate::engine::rules::alert::{Reading, begins};
 use crate::engine::rules::book::KNOWN_MAX;
+use crate::engine::rules::kept::Asked;
 use crate::engine::rules::set::{Condition, NoData};
 
 impl Evaluation<'_, '_> {
     /// A reading for every label set that begins, has an open alert, or is to be remembered.
     pub(super) fn readings(&mut self) -> Result<Vec<Seen>, RuleError> {
-        let samples = self.env.query(&self.rule.expr)?;
+        let samples = self.env.query(Asked::Result, &self.rule.expr)?;
         let mut seen = if self.compares_itself() { self.holding(samples)? } else { self.compared(samples)? };
         self.remember(&seen)?;
         if !self.book.alerts.is_empty() || !self.book.known.is_empty() {
@@ -74,7 +75,7 @@ impl Evaluation<'_, '_> {
         let mut present: Vec<(Labels, Labels, f64)> =
             seen.iter().map(|seen| (seen.identity.clone(), seen.sample.clone(), seen.value)).collect();
         if let (true, Some(data)) = (self.compares_itself(), &self.alerting.data) {
-            for (sample, value) in self.env.query(&data.there)? {
+            for (sample, value) in self.env.query(Asked::There, &data.there)? {
                 present.push((self.alert_labels(&sample, value), sample, value));
             }
         }
@@ -113,7 +114,7 @@ impl Evaluation<'_, '_> {
         }
         let own_comparison = self.compares_itself();
         let data = self.alerting.data.as_ref().filter(|_| own_comparison);
-        let present = data.map(|data| self.env.query(&data.there).unwrap_or_default());
+        let present = data.map(|data| self.env.query(Asked::There, &data.there).unwrap_or_default());
         for (identity, sample, value) in absent.into_iter().chain(forgotten) {
             let (reading, value) = match &present {
                 Some(present) => match present.iter().find(|(labels, _)| agree(labels, &sample)) {
@@ -128,12 +129,12 @@ impl Evaluation<'_, '_> {
     }
 
     /// The value a sample is compared with, where the top of the expression is one comparison.
-    pub(super) fn other_side(&self, sample: &Labels) -> Option<f64> {
+    pub(super) fn other_side(&mut self, sample: &Labels) -> Option<f64> {
         let side = self.alerting.data.as_ref()?.threshold.as_ref()?;
         if let Some(number) = number(&side.expr) {
             return Some(number);
         }
-        let values = self.env.query(&side.expr).ok()?;
+        let values = self.env.query(Asked::OtherSide, &side.expr).ok()?;
         let matches = |labels: &Labels| match &side.matching.on {
             Grouping::By(names) => names.iter().all(|name| labels.get(name) == sample.get(name)),
             Grouping::Without(names) => {

@@ -7,7 +7,9 @@ use super::Partition;
 pub(crate) enum Keeping {
     /// The results of the series that moved; all others are kept.
     Results,
-    /// All of it.
+    /// All of it, from what was found ahead.
+    WorkedOut,
+    /// All of it, from the beginning.
     Nothing(WholeReason),
 }
 
@@ -26,16 +28,29 @@ impl Keeping {
         if partition.is_one_piece() { Self::Nothing(WholeReason::OnePiece) } else { Self::Results }
     }
 
-    /// Why all of it is evaluated, as a sentence; none where it is not.
-    pub(crate) const fn reason(self) -> Option<&'static str> {
+    /// The same of a rule whose expression is worked out ahead.
+    pub(in crate::engine::rules) const fn worked_out(self) -> Self {
         match self {
-            Self::Results => None,
-            Self::Nothing(WholeReason::Limit) => {
-                Some("The group has a limit: whether an alert is let in depends on all others of the rule.")
+            Self::Results => Self::Results,
+            Self::WorkedOut | Self::Nothing(_) => Self::WorkedOut,
+        }
+    }
+
+    /// What an arrival evaluates, as a sentence.
+    pub(crate) const fn text(self) -> &'static str {
+        match self {
+            Self::Results => "The results of the series that it moved.",
+            Self::WorkedOut => {
+                "All of it, from present values and the ends of windows: the series it reads, their groups and their \
+                 labels are kept."
             }
-            Self::Nothing(WholeReason::OnePiece) => Some(
-                "The expression has one result for all series, so that each arrival evaluates all of it.",
-            ),
+            Self::Nothing(WholeReason::Limit) => {
+                "All of it: the group has a limit, and whether an alert is let in depends on all others of the rule."
+            }
+            Self::Nothing(WholeReason::OnePiece) => {
+                "All of it, and nothing of the expression can be kept: it has one result for all series, and needs \
+                 more than present values and the ends of windows over counters."
+            }
         }
     }
 }

@@ -7,10 +7,12 @@
 mod keeping;
 mod narrow;
 mod partition;
+mod plans;
 
 pub(crate) use keeping::{Keeping, WholeReason};
 pub(super) use narrow::{Moved, Narrow, Narrowed};
 pub(super) use partition::Partition;
+pub(super) use plans::{Asked, Parts, Plans};
 
 #[cfg(test)]
 mod tests;

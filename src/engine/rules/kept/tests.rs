@@ -6,19 +6,22 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::{Narrow, Narrowed, Partition};
-use crate::engine::Engine;
 use crate::engine::catalogue::KnownMetrics;
+use crate::engine::checkpoint::SavedState;
 use crate::engine::config::{Config, StaleAfter};
 use crate::engine::diagnostic::Source;
+use crate::engine::history::Past;
 use crate::engine::labels::Labels;
+use crate::engine::promql::plan::Plan;
 use crate::engine::promql::storage::{Endless, Extent, Selection};
 use crate::engine::promql::{
-    EvalSettings, QueryValue, Sample, SelectedSeries, Storage, Value, instant, parse,
+    EvalSettings, Expr, QueryValue, Sample, SelectedSeries, Storage, Value, instant, number_twins, parse,
 };
 use crate::engine::rules::RuleSet;
 use crate::engine::rules::load::{INTERVAL_DEFAULT, LoadContext, load};
 use crate::engine::time::Timestamp;
 use crate::engine::wire::{Lane, Message};
+use crate::engine::{Ending, Engine};
 
 const STEP_MS: i64 = 15_000;
 
@@ -169,6 +172,125 @@ impl<S: Storage> Storage for Walked<S> {
             Extent::Last => Extent::Last,
         };
         self.0.select(Selection { extent, ..selection })
+    }
+}
+
+/// Expressions over the metrics of [`set`], most of which can be worked out ahead.
+fn engine_expression() -> impl Strategy<Value = String> {
+    let leaf = prop::sample::select(vec![
+        "depth",
+        "cap",
+        "depth{q=\"1\"}",
+        "work_total{pod!=\"2\"}",
+        "rate(work_total[12s])",
+        "increase(work_total[10s] anchored)",
+        "increase(work_total{q=\"1\"}[1m])",
+        "rate(took_bucket[20s])",
+        "increase(took_count[15s] anchored)",
+        "resets(work_total[30s])",
+        "histogram_quantile(0.9, sum by (q, le) (rate(took_bucket[20s] anchored)))",
+        "histogram_quantile(0.5, took_bucket)",
+        "avg_over_time(depth[20s])",
+        "took_sum",
+        "vector(2)",
+        "work_total offset 7s",
+    ]);
+    leaf.prop_map(str::to_owned).prop_recursive(4, 16, 2, |inner| {
+        let aggregate =
+            prop::sample::select(vec!["sum", "avg", "min", "max", "count", "group", "stddev", "quantile"]);
+        let grouping =
+            prop::sample::select(vec![" by (q)", " by (q, pod)", " without (pod)", "", " by (le)"]);
+        let wrapped = prop::sample::select(vec![
+            ("abs(", ")"),
+            ("-", ""),
+            ("clamp_min(", ", 2)"),
+            ("2 * ", ""),
+            ("", " > 3"),
+            ("", " < bool 3"),
+            ("time() - ", ""),
+            ("", " >= 1 + 1"),
+        ]);
+        let operator = prop::sample::select(vec!["+", "/", ">", "> bool", "and", "or", "or", "unless", "=="]);
+        let matching = prop::sample::select(vec![
+            "",
+            "on (q)",
+            "ignoring (pod)",
+            "on (q) group_left",
+            "on (q) group_right (pod)",
+        ]);
+        prop_oneof![
+            (aggregate, grouping, inner.clone()).prop_map(|(aggregate, grouping, inner)| {
+                let parameter = if aggregate == "quantile" { "0.7, " } else { "" };
+                format!("{aggregate}{grouping} ({parameter}{inner})")
+            }),
+            (wrapped, inner.clone()).prop_map(|((before, after), inner)| format!("{before}({inner}){after}")),
+            (inner.clone(), operator, matching, inner).prop_map(|(left, operator, matching, right)| format!(
+                "({left}) {operator} {matching} ({right})"
+            )),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn what_is_worked_out_ahead_is_what_the_evaluator_yields_at_every_instant(
+        queries in prop::collection::vec(engine_expression(), 12..24),
+        events in prop::collection::vec(
+            (prop::sample::select(vec!["work", "work", "took", "depth", "depth", "cap"]), 0_u8..3, 0_u8..3, 0_u8..9, 0_u16..4_000),
+            1..40,
+        ),
+    ) {
+        let mut config = Config::with_defaults("test");
+        config.stale_after = StaleAfter::all(Duration::from_secs(20));
+        let mut now = Timestamp::from_millis(1_795_515_000_000);
+        let mut engine = Engine::new(&config, rule_set(RULES[0]), now);
+        let parsed = queries.iter().filter_map(|query| parse(query).ok());
+        let mut kept: Vec<(Expr, Option<Plan>)> = parsed
+            .map(|mut expr| {
+                number_twins(&mut expr);
+                (expr, None)
+            })
+            .collect();
+        let settings = EvalSettings::default();
+        for (number, (name, q, pod, value, millis)) in events.into_iter().enumerate() {
+            // Now and then a pause in which gauges leave.
+            now = now.after(Duration::from_millis(if millis < 100 { 30_000 } else { u64::from(millis) / 2 }));
+            while engine.next_tick() <= now {
+                engine.tick(engine.next_tick());
+            }
+            if number % 13 == 12 {
+                engine.replace_rules(rule_set(RULES[number % 2]), now);
+            }
+            if number % 17 == 16 {
+                let saved = SavedState::read(&engine.save(now).to_bytes()).unwrap();
+                (engine, _) = Engine::restore(&config, rule_set(RULES[number % 2]), saved, Ending::Clean).unwrap();
+                engine.go_on(now);
+                for (_, plan) in &mut kept {
+                    *plan = None;
+                }
+            }
+            set(&mut engine, number, (name, q, pod, value), now);
+            let timeline = engine.state.history.timeline();
+            let past = Past { store: &engine.state.store, timeline, now, patience: &Endless };
+            for (expr, plan) in &mut kept {
+                if !plan.as_ref().is_some_and(|plan| plan.stands(&past)) {
+                    *plan = Plan::new(expr, &past, &settings);
+                }
+                let walked = Walked(Past { store: &engine.state.store, timeline, now, patience: &Endless });
+                let full = instant(expr, &walked, now.millis(), &settings);
+                let Some(planned) = plan.as_mut().and_then(|plan| plan.evaluate(&past)) else { continue };
+                let planned: Vec<(Labels, u64)> =
+                    planned.into_iter().map(|(labels, value)| (labels, value.to_bits())).collect();
+                let full = match full.map(|outcome| outcome.value) {
+                    Ok(QueryValue::Scalar(value)) => vec![(Labels::empty(), value.to_bits())],
+                    Ok(value) => bits(&value),
+                    Err(error) => return Err(TestCaseError::fail(format!("{expr}: {error}"))),
+                };
+                prop_assert_eq!(planned, full, "{} after event {}", expr, number);
+            }
+        }
     }
 }
 

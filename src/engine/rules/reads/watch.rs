@@ -51,6 +51,8 @@ pub(crate) struct Watch {
     unsampled: BTreeMap<FamilyId, Vec<SeriesId>>,
     /// Series that left and that nobody was told of yet.
     left: Vec<MovedSeries>,
+    /// How many of the touched series [`Watch::is_news`] has looked at.
+    looked_at: usize,
     families: BTreeSet<FamilyId>,
     /// How many families the store had when they were last matched.
     known: usize,
@@ -173,6 +175,20 @@ impl Watch {
         }
     }
 
+    /// Whether a series moved, since the last look, that somebody reads who does not wait for an evaluation already.
+    pub(crate) fn is_news(&mut self, store: &Store, is_waiting: impl Fn(u32) -> bool) -> bool {
+        let touched = store.touched_so_far();
+        let looked_at = std::mem::replace(&mut self.looked_at, touched.len());
+        let fresh = touched.get(looked_at..).unwrap_or(touched);
+        fresh.iter().any(|series| match self.series.get(series) {
+            Some(known) => {
+                let readers = known.read.iter().flat_map(|read| read.readers.iter());
+                readers.copied().any(|reader| !is_waiting(reader))
+            }
+            None => true,
+        })
+    }
+
     /// The series that moved or left since the last call and that rules read.
     pub(crate) fn moved(&mut self, store: &mut Store) -> Vec<MovedSeries> {
         let mut moved = std::mem::take(&mut self.left);
@@ -186,6 +202,7 @@ impl Watch {
     }
 
     fn take_touched(&mut self, store: &mut Store, mut each: impl FnMut(&KnownSeries)) {
+        self.looked_at = 0;
         for series in store.touched() {
             // Those that left are known already, with the labels they had.
             if !store.is_live(series) {

@@ -11,7 +11,7 @@ use crate::engine::rules::RuleStorage;
 use crate::engine::rules::book::{Book, Sender};
 use crate::engine::rules::evaluate::{Env, Evaluation, Showing, limit_sender};
 use crate::engine::rules::event::Reason;
-use crate::engine::rules::kept::Moved;
+use crate::engine::rules::kept::{Moved, Plans};
 use crate::engine::rules::schedule::Schedule;
 use crate::engine::rules::set::{Rule, RuleKind, RuleSet};
 use crate::engine::rules::template::EVALUATION_STEPS_MAX;
@@ -141,6 +141,7 @@ impl Rules {
                 rule.book.alerts.values_mut().for_each(|active| active.annotations.clear());
             }
         }
+        self.look_ahead();
     }
 
     /// Expands the annotations that a reload took away, so that readers need not wait for the next evaluation.
@@ -150,6 +151,7 @@ impl Rules {
         for state in &mut self.groups {
             state.view = None;
             let group = state.group.clone();
+            let mut plans = Plans::default();
             let mut env = Env {
                 storage: &mut *storage,
                 settings: &self.settings,
@@ -158,6 +160,7 @@ impl Rules {
                 query_at: now.before(group.query_offset),
                 moved_at: None,
                 narrow: None,
+                plans: &mut plans,
                 outbox: &mut self.outbox,
                 resumed: &mut self.resumed,
                 counts: &mut state.counts,

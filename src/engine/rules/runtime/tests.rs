@@ -12,7 +12,8 @@ use crate::engine::promql::storage::{MatchCondition, STALE_BITS, Selection};
 use crate::engine::promql::{Sample, SelectedSeries, Storage, Value};
 use crate::engine::rules::event;
 use crate::engine::rules::load::{INTERVAL_DEFAULT, LoadContext, load};
-use crate::engine::rules::view::KindView;
+use crate::engine::rules::reads::MovedSeries;
+use crate::engine::rules::view::{Health, KindView};
 
 const CASES: &str = include_str!("../../../../tests/rules/evaluations.txt");
 

@@ -73,10 +73,11 @@ impl RuleState {
     }
 
     fn keeping(&self, group: &Group) -> Keeping {
-        match group.limit {
+        let keeping = match group.limit {
             Some(_) => Keeping::Nothing(WholeReason::Limit),
             None => Keeping::of(&self.partition),
-        }
+        };
+        if self.plans.has_answered() { keeping.worked_out() } else { keeping }
     }
 
     fn view(&self, group: &Group) -> RuleView {

@@ -279,7 +279,7 @@ fn reads(look: &Look<'_>, rule: &InForce<'_>) -> Markup {
 
 fn facts(look: &Look<'_>, rule: &InForce<'_>) -> Markup {
     let at = rule.view.last_evaluation;
-    let on_arrival = rule.view.keeping.reason().unwrap_or("The results of the series that it moved.");
+    let on_arrival = rule.view.keeping.text();
     let mut facts: Vec<(&str, String)> = vec![
         ("Group", words::short(&rule.group.name).into_owned()),
         ("Evaluated every", words::span(rule.group.interval)),
