@@ -1,6 +1,8 @@
-//! CPU of one evaluation round: 1,000 rules over 10,000 counters that moved every 5 s for ten minutes.
+//! CPU of one evaluation round: 1,000 rules over 10,000 counters that moved every 5 s for ten minutes. Then what many
+//! rules cost to load, and an arrival that two of them read.
 //!
-//! `cargo bench --no-default-features --bench rules`; `-- --print-rules` prints the rules as a file for Prometheus.
+//! `cargo bench --no-default-features --bench rules`; `-- --print-rules` prints the rules as a file for Prometheus,
+//! `-- --growth` measures growth with the number of rules alone.
 #![expect(clippy::disallowed_methods, clippy::print_stdout, reason = "a bench measures the world")]
 
 use std::fmt::Write as _;
@@ -23,11 +25,18 @@ const RULES_EACH: usize = 10;
 const STEPS: i64 = 120;
 const ROUNDS: i64 = 20;
 const HOUR_STEPS: i64 = 720;
+const ARRIVALS: usize = 10_000;
 
 fn main() {
     let text = rules();
     if std::env::args().any(|argument| argument == "--print-rules") {
         println!("{text}");
+        return;
+    }
+    for rules in [1_000, 3_000, 10_000] {
+        growth(rules);
+    }
+    if std::env::args().any(|argument| argument == "--growth") {
         return;
     }
     let source = Source { name: Arc::from("rules.yaml"), text: Arc::from(text) };
@@ -68,6 +77,59 @@ fn main() {
         total / ROUNDS as f64,
         METRICS * RULES_EACH,
         METRICS * SERIES_EACH,
+    );
+}
+
+/// Loads so many rules, in groups of 100, and lets series arrive one by one, each of which two of them read.
+fn growth(rules: usize) {
+    let mut text = String::from("groups:\n");
+    for number in 0..rules {
+        if number % 100 == 0 {
+            let _ = writeln!(text, "- name: g{}\n  interval: 1h\n  rules:", number / 100);
+        }
+        let shard = number / 2;
+        let expr = match number % 2 {
+            0 => format!("level{{shard=\"{shard}\"}} > 1e9"),
+            _ => format!("sum by (shard) (level{{shard=\"{shard}\"}}) > 1e9"),
+        };
+        let _ = writeln!(text, "  - {{alert: A{number}, expr: '{expr}'}}");
+    }
+    let source = Source { name: Arc::from("rules.yaml"), text: Arc::from(text) };
+    let metrics = KnownMetrics::default();
+    let before = cpu_milliseconds();
+    let set =
+        load(&[source], &LoadContext { interval: INTERVAL_DEFAULT, metrics: &metrics, previous: None }).set;
+    let loaded = cpu_milliseconds() - before;
+    let start = Timestamp::from_millis(1_795_515_000_000);
+    // No step of the history and no interval comes in between.
+    let mut config = Config::with_defaults("bench");
+    config.history.step = Duration::from_hours(24);
+    let mut engine = Engine::new(&config, set, start);
+    let in_force = cpu_milliseconds() - before - loaded;
+    let series = rules / 2;
+    let payloads: Vec<String> = (0..2 * series + ARRIVALS).map(|id| {
+        let shard = id * 7_919 % series;
+        format!(
+            r#"{{"event_id":"{id:032x}","timestamp":"2026-11-24T04:05:06Z","metric_name":"level","metric_value":{},"metric_type":"gauge","tags":{{"shard":"{shard}"}}}}"#,
+            id % 13,
+        )
+    }).collect();
+    let mut now = start;
+    let mut before = cpu_milliseconds();
+    for (number, payload) in payloads.iter().enumerate() {
+        if number == 2 * series {
+            before = cpu_milliseconds();
+        }
+        // Past the pause, so that every arrival is answered at once.
+        now = now.after(Duration::from_millis(60));
+        let subject = "events.monitoring.MetricRecorded";
+        let message = Message { subject, headers: &[], payload: payload.as_bytes() };
+        engine.apply(Lane::Core, &[message], now);
+    }
+    println!(
+        "growth: {rules} rules load in {loaded:.0} ms of CPU and are in force after {in_force:.0}; {:.1} µs an arrival \
+         that two of them read",
+        (cpu_milliseconds() - before) * 1e3 / ARRIVALS as f64,
     );
 }
 
