@@ -83,7 +83,16 @@ pub(super) fn subquery(expr: &Expr) -> Result<(), ParseError> {
 
 /// An aggregation.
 pub(super) fn aggregate(aggregate: &Aggregate) -> Result<(), ParseError> {
-    expect_type(&aggregate.expr, ValueType::Vector, "aggregation expression")?;
+    let swapped = |error: ParseError| match (&aggregate.param, aggregate.op.param()) {
+        (Some(param), Some(wanted))
+            if value_type(param) == ValueType::Vector && value_type(&aggregate.expr) == wanted =>
+        {
+            let advice = format!("Write {}({}, instant vector).", aggregate.op.name(), wanted.name());
+            ParseError { advice: Some(advice), ..error }
+        }
+        _ => error,
+    };
+    expect_type(&aggregate.expr, ValueType::Vector, "aggregation expression").map_err(swapped)?;
     match (&aggregate.param, aggregate.op.param()) {
         (Some(param), Some(wanted)) => expect_type(param, wanted, "aggregation parameter"),
         _ => Ok(()),
@@ -192,7 +201,7 @@ pub(super) fn call(function: &Function, args: &[Expr], name: &Range<usize>) -> R
     let place = format!("call to function {}", Quoted(function.name));
     for (at, arg) in args.iter().enumerate() {
         if let Some(wanted) = function.arg(at) {
-            expect_type(arg, wanted, &place)?;
+            expect_type(arg, wanted, &place).map_err(|error| swapped(function, args, error))?;
         }
         range_mode(function, arg)?;
     }
@@ -202,6 +211,19 @@ pub(super) fn call(function: &Function, args: &[Expr], name: &Range<usize>) -> R
         info_labels(labels)?;
     }
     Ok(())
+}
+
+/// The error of an argument's type, which says how the function is called where its arguments only stand in another order.
+fn swapped(function: &Function, args: &[Expr], error: ParseError) -> ParseError {
+    let found = args.iter().map(value_type);
+    let mut wanted: Vec<ValueType> = (0..args.len()).filter_map(|at| function.arg(at)).collect();
+    for found in found {
+        match wanted.iter().position(|wanted| *wanted == found) {
+            Some(place) => drop(wanted.swap_remove(place)),
+            None => return error,
+        }
+    }
+    ParseError { advice: Some(format!("Write {}.", signature(function))), ..error }
 }
 
 /// How a function is called, e.g. `round(instant vector, [scalar])`.

@@ -132,7 +132,11 @@ impl Parser<'_> {
 
     /// A list of label names in parentheses, bare or quoted.
     pub(super) fn grouping(&mut self) -> Result<Vec<Arc<str>>, ParseError> {
-        self.expect(TokenKind::LeftParen, GROUPING, "\"(\"")?;
+        let label = self.word(0).map(|label| format!("Labels stand in parentheses: ({label})."));
+        self.expect(TokenKind::LeftParen, GROUPING, "\"(\"").map_err(|error| match &label {
+            Some(advice) => error.or_advice(advice),
+            None => error,
+        })?;
         let mut labels: Vec<Arc<str>> = Vec::new();
         while self.kind() != TokenKind::RightParen {
             labels.push(self.grouping_label()?);

@@ -7,6 +7,7 @@
 mod binary;
 mod call;
 mod duration;
+mod remedy;
 mod selector;
 mod suggest;
 
@@ -193,19 +194,13 @@ impl<'a> Parser<'a> {
             return self.flaw(flaw, token.span);
         }
         let found = self.shown(&token);
-        let advice = if token.kind == TokenKind::End {
-            Some("The query stops in the middle: something is missing at its end.")
-        } else if token.kind == TokenKind::RightParen && place.is_empty() {
-            Some("There are more ) than (.")
-        } else if token.kind == TokenKind::Assign && place.is_empty() {
-            Some("To compare, write ==.")
-        } else {
-            None
-        };
+        let is_grouped = self.is_keyword("by") || self.is_keyword("without");
+        let is_known = place.is_empty() || token.kind == TokenKind::End || is_grouped;
+        let advice = if is_known { self.remedy(&token) } else { None };
         let place = if place.is_empty() { String::new() } else { format!(" in {place}") };
         let wanted = if wanted.is_empty() { String::new() } else { format!(", expected {wanted}") };
         let message = format!("unexpected {found}{place}{wanted}");
-        ParseError { span: token.span, message, advice: advice.map(str::to_owned) }
+        ParseError { span: token.span, message, advice }
     }
 
     /// How messages name a token.
@@ -241,7 +236,7 @@ impl<'a> Parser<'a> {
                 format!("bad number or duration syntax: \"{slice}\""),
                 "Durations are whole numbers with ms, s, m, h, d, w or y, e.g. 1h30m.",
             ),
-            Flaw::Character if slice.is_ascii() => error(span, format!("unexpected character: '{slice}'")),
+            Flaw::Character if slice.is_ascii() => self.sign(&span),
             Flaw::Character => advise(
                 span,
                 format!("unexpected character: '{slice}'"),

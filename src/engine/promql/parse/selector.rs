@@ -14,6 +14,9 @@ use crate::engine::promql::text;
 
 const SHIFTABLE: &str = "an instant vector selector or range vector selector or a subquery";
 
+/// What stands between braces.
+const MATCHER: &str = "A matcher is a label, one of = != =~ !~, and a value in quotes.";
+
 impl Parser<'_> {
     /// `name`, `name{…}` or `{…}`.
     pub(super) fn selector(&mut self) -> Result<Parsed, ParseError> {
@@ -52,13 +55,18 @@ impl Parser<'_> {
             if let Some(name) = self.take_label() {
                 selector.matchers.push(self.matcher(name)?);
             } else {
-                let token = self.expect(TokenKind::String, "label matching", "identifier or \"}\"")?;
+                let token = self
+                    .expect(TokenKind::String, "label matching", "identifier or \"}\"")
+                    .map_err(|error| error.or_advice(MATCHER))?;
                 self.quoted(selector, &token)?;
             }
             if self.take_if(TokenKind::Comma).is_none()
                 && !matches!(self.kind(), TokenKind::RightBrace | TokenKind::End)
             {
-                return Err(self.unexpected("label matching", "\",\" or \"}\""));
+                let is_label = matches!(self.kind(), TokenKind::Identifier | TokenKind::String);
+                let advice =
+                    if is_label { "A comma is missing before it." } else { "A } is missing before it." };
+                return Err(self.unexpected("label matching", "\",\" or \"}\"").or_advice(advice));
             }
         }
     }
@@ -86,9 +94,7 @@ impl Parser<'_> {
             operator.kind,
             TokenKind::Assign | TokenKind::NotEqual | TokenKind::RegexMatch | TokenKind::RegexNoMatch
         ) {
-            return Err(self
-                .unexpected("label matching", "label matching operator")
-                .or_advice("A matcher is a label, one of = != =~ !~, and a value in quotes."));
+            return Err(self.unexpected("label matching", "label matching operator").or_advice(MATCHER));
         }
         self.take();
         if self.kind() != TokenKind::String {
