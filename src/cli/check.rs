@@ -14,7 +14,7 @@ use clap::Args;
 use super::sources::{self, listed};
 use super::terminal::Terminal;
 use super::{CommandOutcome, config_file, dashboards, rule_files, settings};
-use crate::engine::catalogue::known_metrics;
+use crate::engine::catalogue::{idle_settings, known_metrics};
 use crate::engine::config::Config;
 use crate::engine::diagnostic::{self, Diagnostic, Source, closest};
 use crate::engine::rules::missing_requirements;
@@ -64,6 +64,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Res
     for source in &found.configs {
         let (parsed, wrong) = config_file::checked(source);
         diagnostics.extend(wrong);
+        diagnostics.extend(parsed.iter().flat_map(|config| idle_settings(source, config)));
         config = parsed.unwrap_or(config);
     }
     let mut loaded = rule_files::loaded(&found.rules, &config);
@@ -145,7 +146,8 @@ fn sort(path: &Path, found: &mut Found) -> anyhow::Result<()> {
     }
     let node = Findings::new(&source).document();
     let has = |key: &str| node.as_ref().is_some_and(|node| node.get(key).is_some());
-    if rule_files::is_test(path) || has("tests") || has("rule_files") && !has("groups") {
+    let is_default = path.file_name().is_some_and(|name| name == config_file::DEFAULT_CONFIG);
+    if rule_files::is_test(path) || !is_default && (has("tests") || has("rule_files") && !has("groups")) {
         found.tests += 1;
     } else if !has("groups") && is_config(path, node.as_ref()) {
         found.configs.push(source);
@@ -162,6 +164,9 @@ fn sort(path: &Path, found: &mut Found) -> anyhow::Result<()> {
 fn is_config(path: &Path, root: Option<&Node>) -> bool {
     if path.file_name().is_some_and(|name| name == config_file::DEFAULT_CONFIG) {
         return true;
+    }
+    if ["alert", "record", "expr"].iter().any(|key| root.is_some_and(|root| root.get(key).is_some())) {
+        return false;
     }
     let keys = || Config::KEYS.iter().map(|key| key.name);
     root.into_iter().flat_map(Node::entries).any(|(key, value)| {

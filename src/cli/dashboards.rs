@@ -20,6 +20,9 @@ use crate::engine::yaml::Node;
 use data_source::{DataSource, DataSources};
 use variables::Reading;
 
+/// Findings that are kept of one dashboard, as of a rule file.
+const FINDINGS_MAX: usize = 200;
+
 /// Everything wrong with a dashboard.
 pub(super) fn check(source: &Source, metrics: &KnownMetrics) -> Vec<Diagnostic> {
     let document = match json::parse(source) {
@@ -80,6 +83,9 @@ impl Findings<'_> {
         span: Range<usize>,
         (message, advice): (String, Option<String>),
     ) {
+        if self.diagnostics.len() >= FINDINGS_MAX {
+            return;
+        }
         let source = self.source.clone();
         self.diagnostics.push(Diagnostic { severity, code, source, span, message, advice });
     }
@@ -185,6 +191,9 @@ impl Findings<'_> {
 
     /// A query that begins at the byte `start` of a JSON string's decoded text.
     fn query(&mut self, node: &Node, start: usize, query: &str) {
+        if self.diagnostics.len() >= FINDINGS_MAX {
+            return;
+        }
         let written = self.source.text.get(node.span.clone()).unwrap_or_default();
         let places = json::places(written, node.span.start);
         let place = |span: Range<usize>| {

@@ -122,6 +122,11 @@ impl Diagnostic {
         let title = level.primary_title(printable(&self.message, Lines::Many)).id(self.code);
         let mut group: Group<'_> = if self.source.text.is_empty() {
             title.element(Origin::path(path))
+        } else if let (_, length) = line_around(&self.source.text, self.span.start)
+            && length > SHOWN_LINE_BYTES_MAX
+        {
+            let (line, column) = self.position();
+            title.element(Origin::path(path).line(line).char_column(column))
         } else {
             let excerpt = Excerpt::around(&self.source.text, &self.span);
             let snippet = Snippet::source(excerpt.text).line_start(excerpt.line).path(path).fold(true);
@@ -200,6 +205,17 @@ fn distance(left: &str, right: &str) -> usize {
     last.last().copied().unwrap_or(0)
 }
 
+/// Bytes of a line that is still shown with its finding; of a longer one the place is enough.
+const SHOWN_LINE_BYTES_MAX: usize = 64 << 10;
+
+/// Where the line of a byte begins, and how many bytes it has without its end.
+fn line_around(text: &str, at: usize) -> (usize, usize) {
+    let at = boundary(text, at);
+    let start = text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |newline| newline + 1);
+    let rest = text.get(start..).unwrap_or("");
+    (start, rest.find('\n').unwrap_or(rest.len()))
+}
+
 /// The line a finding points at, so that a large file costs no more than a small one.
 struct Excerpt {
     text: String,
@@ -215,7 +231,7 @@ impl Excerpt {
         let line_end =
             text.get(start..line_end).map_or(line_end, |rest| start + rest.trim_end_matches('\r').len());
         let end = boundary(text, span.end).clamp(start, line_end);
-        let line_start = text.get(..start).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
+        let (line_start, _) = line_around(text, start);
         let line = text.get(..line_start).unwrap_or("").matches('\n').count() + 1;
         let part = |from: usize, to: usize| printable(text.get(from..to).unwrap_or(""), Lines::One);
         let (before, marked, after) = (part(line_start, start), part(start, end), part(end, line_end));

@@ -16,6 +16,7 @@ mod closed;
 mod database;
 mod declared;
 mod families;
+mod idle_settings;
 mod known;
 mod known_metrics;
 #[cfg(test)]
@@ -35,6 +36,7 @@ mod settings;
 mod tests;
 
 pub(in crate::engine) use anew::Unrepeatable;
+pub(crate) use idle_settings::idle_settings;
 pub use known_metrics::KnownMetrics;
 pub(crate) use known_metrics::{Found, KnownMetric, Meant, known_metrics};
 pub(crate) use registered::Registered;

@@ -6,6 +6,18 @@ use super::server_url::{ServerUrl, split_urls};
 use crate::engine::wire::Subjects;
 use crate::engine::yaml::{Findings, Read, ReadValue, Values};
 
+/// Elements of `metrics`, and globs of `stale_after`: each new metric is held against all of them.
+const PATTERNS_MAX: usize = 1_000;
+
+/// Bytes of `subjects.prefix`; servers advise against subjects of more than 256.
+const PREFIX_BYTES_MAX: usize = 200;
+
+/// Bytes of a glob.
+const GLOB_BYTES_MAX: usize = 1_024;
+
+/// Bounds of one histogram, of which every series has a cell.
+const BUCKETS_MAX: usize = 1_000;
+
 /// Notes everything that is wrong though each value is of its kind.
 pub(super) fn check(config: &Config, top: &Values, findings: &mut Findings<'_>) {
     addresses(top, findings);
@@ -14,10 +26,35 @@ pub(super) fn check(config: &Config, top: &Values, findings: &mut Findings<'_>) 
     nats(&top.section("nats"), findings);
     alertmanager(&top.section("alertmanager"), findings);
     history(config, &top.section("history"), findings);
+    sizes(top, findings);
     for element in top.list("metrics") {
         metric(element, findings);
     }
     transforms(top.list("transforms"), findings);
+}
+
+/// Notes what has so many parts, or so long ones, that work would not be bounded.
+fn sizes(top: &Values, findings: &mut Findings<'_>) {
+    let globs = top.find("stale_after").and_then(|read| {
+        if let ReadValue::Map(entries) = &read.value { Some((read, entries.as_slice())) } else { None }
+    });
+    let of_metrics = top.find("metrics").map(|read| ("metrics", read, top.list("metrics").len()));
+    let of_globs = globs.map(|(read, entries)| ("stale_after", read, entries.len()));
+    for (name, read, count) in of_metrics.into_iter().chain(of_globs) {
+        if count > PATTERNS_MAX {
+            let message = format!("`{name}` has {count} elements, at most {PATTERNS_MAX} are read");
+            findings.error("out-of-range", &read.span, message).advise("Let one glob stand for many names.");
+        }
+    }
+    let keys =
+        globs.into_iter().flat_map(|(_, entries)| entries).map(|(key, read)| (key.as_str(), &read.span));
+    let matches = top.list("metrics").iter().map(Values::of);
+    let patterns: Vec<_> = matches.filter_map(|values| values.written("match").cloned()).collect();
+    let patterns = patterns.iter().map(|text| (text.content.as_str(), &text.span));
+    for (_, span) in keys.chain(patterns).filter(|(glob, _)| glob.len() > GLOB_BYTES_MAX) {
+        let message = format!("a glob of more than {GLOB_BYTES_MAX} bytes");
+        findings.error("out-of-range", span, message).advise("No name is as long: shorten it.");
+    }
 }
 
 fn addresses(top: &Values, findings: &mut Findings<'_>) {
@@ -44,9 +81,9 @@ fn namespace(top: &Values, findings: &mut Findings<'_>) {
 }
 
 fn subjects(section: &Values, findings: &mut Findings<'_>) {
-    if let Some(prefix) =
-        section.written("prefix").filter(|prefix| Subjects::below(&prefix.content).is_none())
-    {
+    if let Some(prefix) = section.written("prefix").filter(|prefix| {
+        prefix.content.len() > PREFIX_BYTES_MAX || Subjects::below(&prefix.content).is_none()
+    }) {
         let message = format!("`subjects.prefix` is `{}`, which no subject can begin with", prefix.content);
         findings
             .error("bad-subject", &prefix.span, message)
@@ -159,6 +196,12 @@ fn metric(read: &Read, findings: &mut Findings<'_>) {
         findings
             .error("bad-buckets", span, "`buckets` is empty")
             .advise("Give at least one bound, or leave the key out for the defaults.");
+    }
+    if elements.len() > BUCKETS_MAX {
+        let message = format!("`buckets` has {} bounds, at most {BUCKETS_MAX} are read", elements.len());
+        findings
+            .error("bad-buckets", span, message)
+            .advise("A dozen bounds tell most of what a thousand do.");
     }
     let mut last = f64::NEG_INFINITY;
     for element in elements {

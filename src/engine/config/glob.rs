@@ -19,6 +19,11 @@ pub(crate) fn metric_glob_matches(pattern: &str, name: &str) -> bool {
 }
 
 fn matches(pattern: &str, name: &str, is: impl Fn(char, char) -> bool) -> bool {
+    if !pattern.contains(['*', '?']) {
+        let mut found = name.chars();
+        let begins = pattern.chars().all(|wanted| found.next().is_some_and(|found| is(wanted, found)));
+        return begins && found.next().is_none();
+    }
     let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
     let (mut at, mut star, mut from, mut retry) = (0, None, 0, 0);
     while from < name.len() {

@@ -160,8 +160,8 @@ fn place(source: &Source, span: &Range<usize>) -> String {
 struct Ids {
     alerts: BTreeSet<String>,
     records: BTreeSet<String>,
-    /// Where each explicit one stands: `file:line:column`.
-    places: BTreeMap<String, String>,
+    /// Where each explicit one stands first.
+    places: BTreeMap<String, (Source, Range<usize>)>,
     /// The number to try next for a default id that is taken.
     numbers: BTreeMap<String, usize>,
 }
@@ -179,9 +179,11 @@ impl Ids {
         for draft in groups.iter().flat_map(|group| &group.rules) {
             let Some(id) = &draft.explicit_id else { continue };
             let is_new = self.taken(&draft.rule).insert(id.content.clone());
-            let place = place(findings.source, &id.span);
-            let first = self.places.entry(id.content.clone()).or_insert(place);
+            let here = (findings.source.clone(), id.span.clone());
+            let (source, span) = self.places.entry(id.content.clone()).or_insert(here);
             if !is_new {
+                // Telling the column of each of many would take longer than reading the file.
+                let first = if findings.is_full() { String::new() } else { place(source, span) };
                 let message = format!("the id `{}` is given twice, first at {first}", id.content);
                 findings
                     .error("duplicate-id", &id.span, message)

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::template::Template;
 use crate::engine::config::Evaluate;
+use crate::engine::diagnostic::closest;
 use crate::engine::labels::Labels;
 use crate::engine::metric::MetricType;
 use crate::engine::metric::bound::is_same_value;
@@ -248,5 +249,12 @@ impl Severity {
     /// The severity of this word.
     pub(crate) fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|severity| severity.name() == name)
+    }
+
+    /// The word that was likely meant by another: a slip of it, or its beginning.
+    pub(crate) fn near(written: &str) -> Option<&'static str> {
+        let (written, names) = (written.to_lowercase(), Self::ALL.map(Self::name));
+        let begun = names.into_iter().find(|name| written.len() > 2 && name.starts_with(&written));
+        closest(&written, names).or(begun)
     }
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::notes::{Advice, Text};
-use super::parse;
+use super::parse::{self, BRACES};
 use super::tree::{Node, Notation, Scalar, Value, name_of};
 use crate::engine::diagnostic::{Diagnostic, Severity, Source, closest};
 use crate::engine::duration::{DurationError, parse_duration};
@@ -25,6 +25,8 @@ pub(crate) struct Findings<'a> {
     /// How many findings there were, those that are not kept included.
     pub(crate) found: usize,
     refused: bool,
+    /// Where each line of the file begins.
+    lines: Vec<usize>,
     /// Names to look up once every file is read, with their places.
     pub(crate) later: Vec<(String, Range<usize>)>,
 }
@@ -32,7 +34,15 @@ pub(crate) struct Findings<'a> {
 impl<'a> Findings<'a> {
     /// Nothing found yet in this file.
     pub(crate) fn new(source: &'a Source) -> Self {
-        Self { source, list: Vec::new(), found: 0, refused: false, later: Vec::new() }
+        let behind = source.text.match_indices('\n').map(|(at, _)| at + 1);
+        let lines = std::iter::once(0).chain(behind).collect();
+        Self { source, list: Vec::new(), found: 0, refused: false, lines, later: Vec::new() }
+    }
+
+    /// The line of a byte, from 1, and the byte at which it begins. However long the file is, that costs next to nothing.
+    pub(crate) fn line(&self, at: usize) -> (usize, usize) {
+        let line = self.lines.partition_point(|start| *start <= at);
+        (line, line.checked_sub(1).and_then(|before| self.lines.get(before)).copied().unwrap_or(0))
     }
 
     /// Whether no further finding is kept.
@@ -180,7 +190,12 @@ impl<'a> Findings<'a> {
                 }
                 (Some(name), None) => {
                     let message = format!("`{}` in {what} must be text, here is {}", name.text, value.kind());
-                    self.error("wrong-type", &value.span, message);
+                    let is_template =
+                        self.source.text.get(value.span.clone()).is_some_and(|text| text.starts_with("{{"));
+                    let advice = self.error("wrong-type", &value.span, message);
+                    if is_template {
+                        advice.advise(BRACES);
+                    }
                 }
             }
         }
@@ -194,7 +209,8 @@ impl<'a> Findings<'a> {
             Value::Scalar(scalar) if scalar.is_null() => &[],
             Value::Scalar(_) | Value::Sequence(_) => {
                 let message = format!("{what} must be a mapping, here is {}", node.kind());
-                self.error("wrong-type", &node.span, message);
+                self.error("wrong-type", &node.span, message)
+                    .advise("Write names with values, as in `{name: value}`.");
                 &[]
             }
         }
@@ -217,12 +233,7 @@ impl<'a> Findings<'a> {
         }
     }
 
-    /// The known keys of a mapping; unknown ones are findings.
-    pub(crate) fn fields<'n>(&mut self, node: &'n Node, what: &str, known: &[&'static str]) -> Fields<'n> {
-        self.fields_with(node, what, known, |_| None)
-    }
-
-    /// The same with what to write instead of a key that is none.
+    /// The known keys of a mapping; unknown ones are findings, with what to write `instead`.
     pub(crate) fn fields_with<'n>(
         &mut self,
         node: &'n Node,

@@ -7,6 +7,9 @@ use serde_saphyr::granit_parser::{Event, Options, Parser, ScalarStyle, ScanError
 
 use super::tree::{Node, Notation, Scalar, Value, name_of};
 
+/// What to do where a text begins with an action of a template.
+pub(super) const BRACES: &str = "Put the whole text in quotes: YAML takes `{{` for a mapping.";
+
 /// Nodes that stand in a file.
 pub(crate) const NODES_MAX: usize = 1_000_000;
 
@@ -97,13 +100,34 @@ impl<'a> Builder<'a> {
         let advice = if tab {
             "YAML indents with spaces: replace the tab."
         } else {
-            "Check the indentation, the colons and the quotes here and on the line before."
+            self.unquoted(at)
+                .unwrap_or("Check the indentation, the colons and the quotes here and on the line before.")
         };
         Problem {
             span: at..at + self.text.get(at..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8),
             message: format!("not valid YAML: {}", error.info()),
             advice: Some(advice),
         }
+    }
+
+    /// What to do where the value on the line of `at`, or on the one before, is a text that YAML takes for something else.
+    fn unquoted(&self, at: usize) -> Option<&'static str> {
+        let end = self.text.get(at..)?.find('\n').map_or(self.text.len(), |newline| at + newline);
+        let lines = self.text.get(..end)?.rsplit('\n').take(2);
+        lines.filter_map(|line| line.split_once(": ")).find_map(|(_, value)| {
+            let value = value.trim();
+            let inside = value.strip_prefix('{')?;
+            let is_selector = inside
+                .find('=')
+                .is_some_and(|sign| !inside.get(..sign).is_some_and(|name| name.contains(':')));
+            if inside.starts_with('{') {
+                Some(BRACES)
+            } else if is_selector {
+                Some("Put the expression in quotes: in YAML `{` begins a mapping.")
+            } else {
+                None
+            }
+        })
     }
 
     /// The character boundary at or before a byte, inside the text.

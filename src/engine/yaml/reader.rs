@@ -25,8 +25,13 @@ impl Findings<'_> {
             let name = name_of(key);
             let Some(known) = keys.iter().find(|known| known.name == name) else {
                 let within = if place.is_empty() { String::new() } else { format!(" in `{place}`") };
-                let names: Vec<&str> = keys.iter().map(|known| known.name).collect();
-                self.unknown_key(key, format!("unknown key `{name}`{within}"), &names);
+                let message = format!("unknown key `{name}`{within}");
+                if let Some(advice) = deeper(name, keys) {
+                    self.error("unknown-key", &key.span, message).advise(advice);
+                } else {
+                    let names: Vec<&str> = keys.iter().map(|known| known.name).collect();
+                    self.unknown_key(key, message, &names);
+                }
                 continue;
             };
             // A key without a value keeps its default, as in a file whose values are commented out.
@@ -91,7 +96,12 @@ impl Findings<'_> {
     fn wrong_kind<T>(&mut self, node: &Node, place: &str, expected: &str) -> Option<T> {
         let subject = if place.is_empty() { "the file".to_owned() } else { format!("`{place}`") };
         let message = format!("{subject} is {}, expected {expected}", node.kind());
-        self.error("wrong-type", &node.span, message);
+        let advice = self.error("wrong-type", &node.span, message);
+        match expected {
+            "a list" => advice.advise("Each item stands on its own line and begins with `- `."),
+            "a mapping" => advice.advise("Write names with values, as in `{name: value}`."),
+            _ => {}
+        }
         None
     }
 
@@ -234,6 +244,22 @@ impl Findings<'_> {
         self.error(names.code, span, format!("unknown {} `{name}`", names.what)).advise(advice);
         false
     }
+}
+
+/// Where a key stands that was written one level too high: by its name alone, or with its section's in front.
+fn deeper(name: &str, keys: &'static [Key]) -> Option<String> {
+    let sections = keys.iter().filter_map(|section| {
+        let kind = if let KeyKind::List(element) = section.kind { *element } else { section.kind };
+        let KeyKind::Section(inner) = kind else { return None };
+        Some((section.name, inner))
+    });
+    let mut found = sections.flat_map(|(section, inner)| {
+        let bare = name.strip_prefix(section).and_then(|rest| rest.strip_prefix('_')).unwrap_or(name);
+        inner.iter().filter(move |key| key.name == bare).map(move |key| (section, key.name))
+    });
+    let (section, key) = found.next()?;
+    // A name that several sections have tells too little.
+    (found.next().is_none()).then(|| format!("Write it under `{section}`, as `{key}`."))
 }
 
 fn meaning(node: &Node) -> Meaning {

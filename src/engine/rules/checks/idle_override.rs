@@ -7,6 +7,9 @@ use crate::engine::diagnostic::closest;
 use crate::engine::rules::set::{Alerting, Override, RuleKind};
 use crate::engine::yaml::{Findings, Node, Value, name_of};
 
+/// Overrides that later ones are held against.
+const EARLIER_MAX: usize = 1_000;
+
 pub(super) fn check(subject: &Subject<'_>, findings: &mut Findings<'_>) {
     let RuleKind::Alerting(alerting) = &subject.rule.kind else { return };
     let Some(Value::Sequence(nodes)) = subject.fields.get("overrides").map(|node| &node.value) else {
@@ -19,7 +22,8 @@ pub(super) fn check(subject: &Subject<'_>, findings: &mut Findings<'_>) {
     for (index, (node, exception)) in nodes.iter().zip(&alerting.overrides).enumerate() {
         let Some((_, wanted)) = entry(node, "where") else { continue };
         labels(subject, &kept, wanted, findings);
-        let earlier = alerting.overrides.iter().take(index).position(|earlier| covers(earlier, exception));
+        let mut before = alerting.overrides.iter().take(index.min(EARLIER_MAX));
+        let earlier = before.position(|earlier| covers(earlier, exception));
         if let Some(earlier) = earlier {
             let message = "an earlier override holds for all of its series, so this one never does";
             let advice = format!("Put it before override {}, or take it away.", earlier + 1);

@@ -1,7 +1,6 @@
 //! A label that something else always writes over, or a severity that is a slip of one of the three.
 
 use super::Subject;
-use crate::engine::diagnostic::closest;
 use crate::engine::rules::set::{RuleKind, Severity};
 use crate::engine::yaml::{Findings, Value, name_of};
 
@@ -21,9 +20,7 @@ pub(super) fn check(subject: &Subject<'_>, findings: &mut Findings<'_>) {
             }
             "severity" => {
                 let written = value.scalar().map_or("", |scalar| scalar.text.as_str());
-                let names = Severity::ALL.map(Severity::name);
-                let near = closest(&written.to_lowercase(), names).filter(|near| *near != written);
-                if let Some(near) = near {
+                if let Some(near) = Severity::near(written).filter(|near| *near != written) {
                     let message =
                         format!("the severity `{written}` is none of the three: events say `warning`");
                     findings

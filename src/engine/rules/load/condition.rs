@@ -84,7 +84,10 @@ fn policy(fields: &Fields<'_>, base: Base, findings: &mut Findings<'_>) -> Optio
             Some(severity) => levels.extend(level(severity, key, value, base.wait, findings)),
             None => findings
                 .error("unknown-severity", &key.span, format!("no such severity: `{}`", name_of(key)))
-                .advise("The severities are info, warning and critical."),
+                .advise(Severity::near(name_of(key)).map_or_else(
+                    || "The severities are info, warning and critical.".to_owned(),
+                    |near| format!("Did you mean `{near}`?"),
+                )),
         }
     }
     levels.sort_by_key(|level| level.severity);

@@ -11,7 +11,7 @@ use crate::engine::config::Evaluate;
 use crate::engine::labels::METRIC_NAME;
 use crate::engine::rules::set::Group;
 use crate::engine::yaml::{Fields, Findings, Text};
-use crate::engine::yaml::{Node, Notation};
+use crate::engine::yaml::{Node, Notation, Value};
 
 /// The keys it may have.
 pub(crate) const KEYS: [&str; 7] =
@@ -26,7 +26,17 @@ pub(super) fn read_all(
     if root.is_null() {
         return Vec::new();
     }
-    let fields = findings.fields(root, "a rule file", &["groups"]);
+    if matches!(root.value, Value::Sequence(_)) {
+        findings
+            .error(
+                "wrong-type",
+                &root.span,
+                format!("a rule file must be a mapping, here is {}", root.kind()),
+            )
+            .advise("It begins with `groups:`; what stands here belongs below.");
+        return Vec::new();
+    }
+    let fields = findings.fields_with(root, "a rule file", &["groups"], hints::of_file);
     let Some(groups) = fields.get("groups") else { return Vec::new() };
     let mut names = BTreeMap::new();
     let mut drafts = Vec::new();
@@ -87,7 +97,7 @@ fn name(
     }
     let first = *names.entry(name.clone()).or_insert(node.span.start);
     if first != node.span.start {
-        let (first, _) = findings.source.position(first);
+        let (first, _) = findings.line(first);
         let message = format!("the group `{name}` stands twice in this file, first in line {first}");
         findings
             .error("repeated-group", &node.span, message)

@@ -5,10 +5,28 @@ const ANNOTATION: &str = "Write it under `annotations`.";
 const OF_GROUP: &str = "It belongs to the group.";
 const OF_RULE: &str = "It belongs to a rule.";
 
+/// Instead of a key of a rule file.
+pub(super) fn of_file(key: &str) -> Option<&'static str> {
+    Some(match key {
+        "alert" | "record" | "expr" | "metric" | "rules" => {
+            "Rules stand in a group: `groups: [{name: queue, rules: [...]}]`."
+        }
+        "name" | "interval" => "A group stands in the list `groups`.",
+        "apiVersion" | "kind" | "metadata" | "spec" => {
+            "This is a Kubernetes resource: what stands under its `spec` is the rule file."
+        }
+        _ => return None,
+    })
+}
+
 /// Instead of a key of a rule, a level or an override.
 pub(super) fn of_rule(key: &str) -> Option<&'static str> {
     Some(match key {
-        "threshold" | "value" | "limit_value" | "condition" | "operator" | "op" => THRESHOLD,
+        "threshold" | "value" | "limit_value" | "operator" | "op" => THRESHOLD,
+        "condition" | "if" | "when" => {
+            "Write `expr:` with the whole comparison, or `metric:` with `above:` or `below:`."
+        }
+        "keep_firing" | "keep_firing_after" | "hold" => "Write `keep_firing_for:` with the duration.",
         "gt" | "gte" | "greater_than" | "over" | "upper" => "Write `above:` with the number.",
         "lt" | "lte" | "less_than" | "under" | "lower" => "Write `below:` with the number.",
         "clear" | "resolve" | "recover" | "recovery_threshold" => {

@@ -156,13 +156,13 @@ const TEXT_BYTES_MAX: usize = 16 << 10;
 fn as_written(node: &Node, findings: &Findings<'_>) -> WrittenRule {
     let source = findings.source;
     let text = source.text.as_ref();
-    let start = text.get(..node.span.start).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
+    let (line, start) = findings.line(node.span.start);
     let lines = text.get(start..node.span.end).unwrap_or_default().trim_end();
     let lines = lines.get(..lines.floor_char_boundary(TEXT_BYTES_MAX)).unwrap_or_default();
     let indent = |line: &str| line.len() - line.trim_start_matches(' ').len();
     let shared = lines.lines().filter(|line| !line.trim().is_empty()).map(indent).min().unwrap_or(0);
     let kept: Vec<&str> = lines.lines().map(|line| line.get(shared..).unwrap_or_default()).collect();
-    WrittenRule { line: source.position(node.span.start).0, text: Arc::from(kept.join("\n")) }
+    WrittenRule { line, text: Arc::from(kept.join("\n")) }
 }
 
 #[derive(Clone, Copy)]

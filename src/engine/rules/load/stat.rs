@@ -44,6 +44,9 @@ pub(super) fn compile(
     findings: &mut Findings<'_>,
 ) -> Option<Query> {
     let metric = findings.text(node, "`metric`")?.trim().to_owned();
+    if refuse_expression(&metric, node, findings) {
+        return None;
+    }
     let stat = fields.get("stat").map_or(Some(Stat::Last), |node| stat(node, findings));
     let window = fields.get("window").map(|node| {
         let span = findings.duration(node, "`window`")?;
@@ -103,6 +106,20 @@ pub(super) fn compile(
             None
         }
     }
+}
+
+/// Refuses what is no name but an expression; says whether it did.
+fn refuse_expression(metric: &str, node: &Node, findings: &mut Findings<'_>) -> bool {
+    let Some(sign) = metric.chars().find(|sign| "({[".contains(*sign)) else { return false };
+    let advice = match sign {
+        '{' => "Name the metric alone, and write its labels under `where:`.",
+        '[' => "Name the metric alone, and write the range as `window:`.",
+        _ => "Write it as `expr:`, or name the metric alone and write a `stat:`.",
+    };
+    findings
+        .error("metric-name", &node.span, format!("`{metric}` is an expression, not the name of a metric"))
+        .advise(advice);
+    true
 }
 
 /// What a metric may turn out to be.
@@ -217,12 +234,30 @@ fn stat(node: &Node, findings: &mut Findings<'_>) -> Option<Stat> {
     };
     if stat.is_none() {
         let advice = findings.error("unknown-stat", &node.span, format!("no such `stat`: `{text}`"));
-        match closest(text, STATS) {
+        match near_stat(text) {
             Some(near) => advice.advise(format!("Did you mean `{near}`?")),
             None => advice.advise(format!("It is one of {}, or p50 to p99.9.", STATS.join(", "))),
         }
     }
     stat
+}
+
+/// The statistic that was likely meant by another word.
+fn near_stat(text: &str) -> Option<String> {
+    let text = text.to_ascii_lowercase();
+    let meant = match text.as_str() {
+        "mean" | "average" => Some("avg"),
+        "median" => Some("p50"),
+        "maximum" => Some("max"),
+        "minimum" => Some("min"),
+        "total" => Some("sum"),
+        "value" | "current" | "latest" => Some("last"),
+        _ => None,
+    };
+    let digits = text.trim_start_matches(['p', 'q']).trim_end_matches(['t', 'h', '%']);
+    let of_ratio = digits.strip_prefix("0.").filter(|fraction| fraction.len() == 2).unwrap_or(digits);
+    let percentile = percentile(of_ratio).map(|_| format!("p{of_ratio}"));
+    meant.map(str::to_owned).or(percentile).or_else(|| closest(&text, STATS).map(str::to_owned))
 }
 
 /// `99.9` as 99,900 thousandths; between 0 and 100, neither included.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{GroupDraft, place};
+use super::GroupDraft;
 use crate::engine::rules::checks::Shadows;
 use crate::engine::rules::set::RuleKind;
 use crate::engine::yaml::Findings;
@@ -12,6 +12,13 @@ use crate::engine::yaml::Findings;
 pub(super) struct Twins {
     places: BTreeMap<String, String>,
     shadows: Shadows,
+}
+
+/// The place of a byte, as `file:line:column`.
+fn here(findings: &Findings<'_>, at: usize) -> String {
+    let (line, start) = findings.line(at);
+    let before = findings.source.text.get(start..at).unwrap_or_default();
+    format!("{}:{line}:{}", findings.source.name, before.chars().count() + 1)
 }
 
 impl Twins {
@@ -28,7 +35,7 @@ impl Twins {
                     (format!("alert {}", rule.essence), format!("the alert `{}` stands twice", rule.name))
                 }
             };
-            let here = place(findings.source, &draft.name);
+            let here = here(findings, draft.name.start);
             if let Some(first) = self.places.get(&key) {
                 findings
                     .warning("duplicate-rule", &draft.name, format!("{message}, first at {first}"))

@@ -72,9 +72,12 @@ pub(crate) enum SyntaxError {
 
 impl Problem {
     pub(super) fn new(text: &str, (error, span): (SyntaxError, Range<usize>)) -> Self {
+        // The words of a text that an action runs on into are no functions.
+        let is_word = matches!(error, SyntaxError::UnknownFunction(_));
         match unclosed(text, span.start) {
-            Some(open) => Self { span: open, error: SyntaxError::UnclosedAction },
-            None => Self { span, error },
+            Some((open, Until::AnotherAction)) => Self { span: open, error: SyntaxError::UnclosedAction },
+            Some((open, Until::End)) if is_word => Self { span: open, error: SyntaxError::UnclosedAction },
+            Some((_, Until::End)) | None => Self { span, error },
         }
     }
 
@@ -130,8 +133,17 @@ impl Problem {
     }
 }
 
-/// The opening delimiter of the action that holds `at`, where another one opens before it closes.
-fn unclosed(text: &str, at: usize) -> Option<Range<usize>> {
+/// How far an action goes that nothing closes.
+#[derive(Clone, Copy)]
+enum Until {
+    /// To where another one opens.
+    AnotherAction,
+    /// To the end of the text.
+    End,
+}
+
+/// The opening delimiter of the action that holds `at`, where nothing closes it.
+fn unclosed(text: &str, at: usize) -> Option<(Range<usize>, Until)> {
     let open = text.get(..at).and_then(|before| before.rfind("{{"))?;
     let inside = text.get(open + 2..)?;
     let mut quote = None;
@@ -145,12 +157,12 @@ fn unclosed(text: &str, at: usize) -> Option<Range<usize>> {
             (None, '"' | '`') => quote = Some(character),
             (None, '}') if inside.get(at..).is_some_and(|rest| rest.starts_with("}}")) => return None,
             (None, '{') if inside.get(at..).is_some_and(|rest| rest.starts_with("{{")) => {
-                return Some(open..open + 2);
+                return Some((open..open + 2, Until::AnotherAction));
             }
             (Some(_) | None, _) => {}
         }
     }
-    None
+    quote.is_none().then_some((open..open + 2, Until::End))
 }
 
 /// Why a template has no text.
