@@ -6,9 +6,10 @@ use std::time::Duration;
 use crate::engine::config::Config;
 use crate::engine::fact::Fact;
 
+use super::driver::batch::Batch;
 use super::driver::command::Command;
 use super::driver::examples::RejectedExamples;
-use super::driver::mailbox::{Item, Mailbox, Slot};
+use super::driver::mailbox::{Item, Mailbox, PushError, Slot};
 use super::in_force::ConfigInForce;
 use super::renewals::Renewals;
 use super::saves::Saves;
@@ -71,9 +72,12 @@ impl ShellContext {
         self.mailbox.command(Command::Fact(fact));
     }
 
-    /// Hands an item over, however long that takes; false where the process stops.
-    pub(crate) fn hand_over(&self, slot: Slot, item: Item) -> bool {
-        self.mailbox.push(slot, item, Duration::MAX).is_ok()
+    /// Hands an item over, however long that takes; comes back with an applied batch to fill again, where there is one.
+    ///
+    /// # Errors
+    /// The process stops.
+    pub(crate) fn hand_over(&self, slot: Slot, item: Item) -> Result<Option<Batch>, PushError> {
+        self.mailbox.push(slot, item, Duration::MAX)
     }
 
     fn tell(&self, change: Connectivity) {

@@ -243,11 +243,12 @@ pub(crate) struct FlowSettings {
     pub(crate) batch_messages_max: usize,
     /// Bytes of one batch. Default 256 KiB; a bigger message alone is still a batch.
     pub(crate) batch_bytes_max: usize,
-    /// Bytes of a lane's messages that wait for the engine. Default 16 MiB.
+    /// Bytes of a lane's messages that wait for the engine. Default 4 MiB; while the engine reads what was
+    /// stored before the start, four times as much of core NATS.
     pub(crate) queue_bytes_max: usize,
     /// The longest wait for more messages under load. Default 5 ms; without load there is none.
     pub(crate) coalesce_max: Duration,
-    /// How long reading waits for a busy engine before core-NATS messages are dropped, counted. Default 250 ms.
+    /// How long reading waits for a busy engine before core-NATS messages are dropped, counted. Default 1 s.
     pub(crate) full_wait_max: Duration,
 }
 
@@ -256,9 +257,9 @@ impl Default for FlowSettings {
         Self {
             batch_messages_max: 512,
             batch_bytes_max: 256 << 10,
-            queue_bytes_max: 16 << 20,
+            queue_bytes_max: 4 << 20,
             coalesce_max: Duration::from_millis(5),
-            full_wait_max: Duration::from_millis(250),
+            full_wait_max: Duration::from_secs(1),
         }
     }
 }

@@ -1,23 +1,33 @@
 //! Messages on their way from a lane to the engine: one buffer for all of a batch.
+//!
+//! Subjects are few and messages many, so each subject stands once. A batch that was applied goes back to its lane and
+//! is filled again: its memory is there already, and of the size that batches have.
 
 use std::ops::Range;
 
 use crate::engine::arrival::{Origin, Stored, StreamBatch};
 use crate::engine::wire::Message;
 
+/// Subjects that a message's is compared with; those of further ones are written again each time.
+const SUBJECTS_MAX: usize = 64;
+
 /// Messages in the order they arrived.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
     bytes: Vec<u8>,
     places: Vec<Place>,
+    subjects: Vec<String>,
+    /// How many of the subjects are this batch's; the others are kept for their memory.
+    subjects_len: usize,
+    subject_bytes: usize,
     stored: Vec<Stored>,
 }
 
-/// Where one message's parts end in the batch's buffer.
+/// Where one message's parts end in the batch's buffer, and which subject it has.
 #[derive(Clone, Copy, Debug)]
 struct Place {
+    subject: u32,
     start: u32,
-    subject_end: u32,
     headers_end: u32,
     payload_end: u32,
 }
@@ -25,14 +35,38 @@ struct Place {
 impl Batch {
     /// Appends a message, its parts as they came.
     pub(crate) fn push(&mut self, subject: &[u8], headers: &[u8], payload: &[u8]) {
+        let subject = self.place_of(subject);
+        let wanted = headers.len() + payload.len();
+        if self.bytes.capacity() - self.bytes.len() < wanted {
+            // Doubling would leave a good part of the queue's memory empty.
+            self.bytes.reserve_exact(wanted.max(self.bytes.len() / 4));
+        }
         let start = self.bytes.len() as u32;
-        self.bytes.extend_from_slice(subject);
-        let subject_end = self.bytes.len() as u32;
         self.bytes.extend_from_slice(headers);
         let headers_end = self.bytes.len() as u32;
         self.bytes.extend_from_slice(payload);
         let payload_end = self.bytes.len() as u32;
-        self.places.push(Place { start, subject_end, headers_end, payload_end });
+        self.places.push(Place { subject, start, headers_end, payload_end });
+    }
+
+    /// The place of a subject, which is written down where it is new. What is no text is no subject that anybody
+    /// published to; it stands as an empty one.
+    fn place_of(&mut self, subject: &[u8]) -> u32 {
+        let known = self.subjects.iter().take(self.subjects_len.min(SUBJECTS_MAX));
+        if let Some(place) = known.map(String::as_bytes).position(|known| known == subject) {
+            return place as u32;
+        }
+        let text = std::str::from_utf8(subject).unwrap_or("");
+        match self.subjects.get_mut(self.subjects_len) {
+            Some(spare) => {
+                spare.clear();
+                spare.push_str(text);
+            }
+            None => self.subjects.push(text.to_owned()),
+        }
+        self.subjects_len += 1;
+        self.subject_bytes += subject.len();
+        self.subjects_len as u32 - 1
     }
 
     /// Notes where in its stream the message appended last is stored.
@@ -40,14 +74,31 @@ impl Batch {
         self.stored.push(stored);
     }
 
-    /// Takes what was gathered; the next batch has room for as much from the start.
+    /// Takes what was gathered; [`Batch::reuse`] gives the next batch its memory.
     pub(crate) fn take(&mut self) -> Self {
-        let next = Self {
-            bytes: Vec::with_capacity(self.bytes.len()),
-            places: Vec::with_capacity(self.places.len()),
-            stored: Vec::with_capacity(self.stored.len()),
-        };
-        std::mem::replace(self, next)
+        std::mem::take(self)
+    }
+
+    /// Forgets the messages and keeps the memory.
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
+        self.places.clear();
+        self.stored.clear();
+        (self.subjects_len, self.subject_bytes) = (0, 0);
+        self.subjects.truncate(SUBJECTS_MAX);
+    }
+
+    /// Goes on in the memory of a batch that was applied, where nothing was gathered yet.
+    pub(crate) fn reuse(&mut self, spare: Self) {
+        if self.is_empty() && self.bytes.capacity() < spare.bytes.capacity() {
+            *self = spare;
+            self.clear();
+        }
+    }
+
+    /// How many bytes its memory has room for.
+    pub(crate) fn capacity(&self) -> usize {
+        self.bytes.capacity()
     }
 
     /// How many messages there are.
@@ -62,7 +113,7 @@ impl Batch {
 
     /// Bytes of all messages.
     pub(crate) fn bytes(&self) -> usize {
-        self.bytes.len()
+        self.bytes.len() + self.subject_bytes
     }
 
     /// The sequence of its first message, where that is a stream's.
@@ -85,8 +136,8 @@ impl Batch {
         self.places
             .iter()
             .map(|place| Message {
-                subject: std::str::from_utf8(self.part(place.start..place.subject_end)).unwrap_or(""),
-                headers: self.part(place.subject_end..place.headers_end),
+                subject: self.subjects.get(place.subject as usize).map_or("", String::as_str),
+                headers: self.part(place.start..place.headers_end),
                 payload: self.part(place.headers_end..place.payload_end),
             })
             .collect()
@@ -113,11 +164,42 @@ mod tests {
     #[test]
     fn messages_come_out_as_they_went_in() {
         let mut batch = Batch::default();
-        for (subject, headers, payload) in [("a.b", "", "1"), ("c", "NATS/1.0\r\n\r\n", ""), ("d", "", "23")]
+        for (subject, headers, payload) in
+            [("a.b", "", "1"), ("c", "NATS/1.0\r\n\r\n", ""), ("d", "", "23"), ("c", "", "4")]
         {
             batch.push(subject.as_bytes(), headers.as_bytes(), payload.as_bytes());
         }
         let seen: Vec<_> = batch.messages().iter().map(|m| (m.subject, m.headers.len(), m.payload)).collect();
-        assert_eq!(seen, [("a.b", 0, &b"1"[..]), ("c", 12, b""), ("d", 0, b"23")]);
+        assert_eq!(seen, [("a.b", 0, &b"1"[..]), ("c", 12, b""), ("d", 0, b"23"), ("c", 0, b"4")]);
+    }
+
+    #[test]
+    fn more_subjects_than_are_remembered_come_out_as_they_went_in() {
+        let mut batch = Batch::default();
+        for _ in 0..2 {
+            let subjects: Vec<String> = (0..3 * SUBJECTS_MAX).map(|number| number.to_string()).collect();
+            for subject in subjects.iter().chain(&subjects) {
+                batch.push(subject.as_bytes(), b"", b"");
+            }
+            let seen: Vec<_> = batch.messages().iter().map(|message| message.subject.to_owned()).collect();
+            assert_eq!(seen, [subjects.clone(), subjects].concat());
+            batch.clear();
+        }
+    }
+
+    #[test]
+    fn a_batch_goes_on_in_the_memory_of_another_and_shows_nothing_of_it() {
+        let mut applied = Batch::default();
+        applied.push(b"old", b"", &[b'x'; 1_000]);
+        let mut batch = Batch::default();
+        batch.reuse(applied);
+        assert!(batch.capacity() >= 1_000 && batch.is_empty() && batch.bytes() == 0);
+        batch.push(b"new", b"", b"1");
+        let mut another = Batch::default();
+        another.push(b"old", b"", &[b'x'; 2_000]);
+        batch.reuse(another);
+        let seen: Vec<_> =
+            batch.messages().iter().map(|m| (m.subject.to_owned(), m.payload.to_vec())).collect();
+        assert_eq!(seen, [("new".to_owned(), b"1".to_vec())]);
     }
 }

@@ -14,6 +14,14 @@ use crate::engine::fact::Fact;
 use super::batch::Batch;
 use super::command::Command;
 
+/// Batches that were applied and are kept for the lanes to fill again, and the bytes one may have room for: more would
+/// keep memory that one flood of large messages needed.
+const SPARES_MAX: usize = 4;
+const SPARE_BYTES_MAX: usize = 512 << 10;
+
+/// How many times more of the core lane may wait while its gate is shut.
+const HELD_TIMES: usize = 4;
+
 /// Commands that may wait for the driver.
 const COMMANDS_MAX: usize = 4_096;
 
@@ -71,9 +79,10 @@ pub(crate) enum Slot {
 }
 
 /// Whether the driver takes batches of the core lane.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum CoreGate {
     /// It does.
+    #[default]
     Open,
     /// Only where the queue is full: what happens now waits until the engine lives in the present.
     Shut,
@@ -100,7 +109,10 @@ struct Inside {
     core: Queue,
     stream: Queue,
     turn: usize,
+    /// What the driver last said of the core lane.
+    gate: CoreGate,
     closed: bool,
+    spares: Vec<Batch>,
 }
 
 /// The mailbox of the driver.
@@ -113,7 +125,7 @@ pub(crate) struct Mailbox {
 }
 
 impl Mailbox {
-    /// An empty mailbox that takes `bytes_max` bytes of each lane.
+    /// An empty mailbox that takes `bytes_max` bytes of each lane, and more of core NATS while its gate is shut.
     pub(crate) fn new(bytes_max: usize) -> Self {
         Self {
             inside: Mutex::default(),
@@ -149,24 +161,32 @@ impl Mailbox {
         Ok(())
     }
 
-    /// Leaves an item of a lane, waiting up to `patience` for room.
+    /// Leaves an item of a lane, waiting up to `patience` for room; comes back with an applied batch to fill again, where
+    /// there is one.
     ///
     /// # Errors
     /// Why the item was dropped.
-    pub(crate) fn push(&self, slot: Slot, item: Item, patience: Duration) -> Result<(), PushError> {
+    pub(crate) fn push(
+        &self,
+        slot: Slot,
+        item: Item,
+        patience: Duration,
+    ) -> Result<Option<Batch>, PushError> {
         let deadline = Instant::now().checked_add(patience);
         let mut inside = self.locked();
         loop {
             if inside.closed {
                 return Err(PushError::Closed);
             }
+            let bytes_max = inside.bytes_max(slot, self.bytes_max);
             let queue = inside.queue(slot);
-            if queue.bytes < self.bytes_max || item.bytes() == 0 {
+            if queue.bytes < bytes_max || item.bytes() == 0 {
                 queue.bytes = queue.bytes.saturating_add(item.bytes());
                 queue.items.push_back(item);
+                let spare = inside.spares.pop();
                 drop(inside);
                 self.filled.notify_one();
-                return Ok(());
+                return Ok(spare);
             }
             let left =
                 deadline.map_or(Duration::from_secs(1), |end| end.saturating_duration_since(Instant::now()));
@@ -181,12 +201,14 @@ impl Mailbox {
     #[cfg(any(test, feature = "simulation"))]
     pub(crate) fn has_room(&self, slot: Slot, item: &Item) -> bool {
         let mut inside = self.locked();
-        inside.closed || item.bytes() == 0 || inside.queue(slot).bytes < self.bytes_max
+        let bytes_max = inside.bytes_max(slot, self.bytes_max);
+        inside.closed || item.bytes() == 0 || inside.queue(slot).bytes < bytes_max
     }
 
     /// Takes what is there, waiting up to `patience` for anything.
     pub(crate) fn take(&self, patience: Duration, gate: CoreGate) -> Taken {
         let mut inside = self.locked();
+        inside.gate = gate;
         if inside.is_empty(gate, self.bytes_max) && !patience.is_zero() {
             inside = self.filled.wait_timeout(inside, patience).unwrap_or_else(PoisonError::into_inner).0;
         }
@@ -206,6 +228,16 @@ impl Mailbox {
             self.emptied.notify_all();
         }
         Taken { commands, item }
+    }
+
+    /// Gives a batch that was applied back to the lanes.
+    pub(crate) fn give_back(&self, batch: Batch) {
+        if (1..=SPARE_BYTES_MAX).contains(&batch.capacity()) {
+            let mut inside = self.locked();
+            if inside.spares.len() < SPARES_MAX {
+                inside.spares.push(batch);
+            }
+        }
     }
 
     /// Takes no more items; commands still come through.
@@ -228,8 +260,16 @@ impl Inside {
         }
     }
 
+    /// How much of a lane may wait.
+    fn bytes_max(&self, slot: Slot, bytes_max: usize) -> usize {
+        match (slot, self.gate) {
+            (Slot::Core, CoreGate::Shut) => bytes_max.saturating_mul(HELD_TIMES),
+            (Slot::Core, CoreGate::Open) | (Slot::Stream, _) => bytes_max,
+        }
+    }
+
     fn lets_core(&self, gate: CoreGate, bytes_max: usize) -> bool {
-        gate == CoreGate::Open || self.core.bytes >= bytes_max
+        gate == CoreGate::Open || self.core.bytes >= self.bytes_max(Slot::Core, bytes_max)
     }
 
     fn is_empty(&self, gate: CoreGate, bytes_max: usize) -> bool {
@@ -260,7 +300,7 @@ mod tests {
     fn a_full_lane_is_told_so_and_the_other_lane_is_not_touched() {
         let mailbox = Mailbox::new(4);
         assert!(mailbox.push(Slot::Core, batch(b"12345"), Duration::ZERO).is_ok());
-        assert_eq!(mailbox.push(Slot::Core, batch(b"6"), Duration::ZERO), Err(PushError::Full));
+        assert_eq!(mailbox.push(Slot::Core, batch(b"6"), Duration::ZERO).err(), Some(PushError::Full));
         assert!(mailbox.push(Slot::Stream, batch(b"6"), Duration::ZERO).is_ok());
         assert!(mailbox.take(Duration::ZERO, CoreGate::Open).item.is_some());
         assert!(mailbox.take(Duration::ZERO, CoreGate::Open).item.is_some());
@@ -291,7 +331,13 @@ mod tests {
         mailbox.push(Slot::Stream, batch(b"2"), Duration::ZERO).unwrap();
         assert!(mailbox.take(Duration::ZERO, CoreGate::Shut).item.is_some());
         assert!(mailbox.take(Duration::ZERO, CoreGate::Shut).item.is_none());
-        mailbox.push(Slot::Core, batch(b"345"), Duration::ZERO).unwrap();
+        mailbox.push(Slot::Core, batch(b"3456"), Duration::ZERO).unwrap();
+        assert!(
+            mailbox.take(Duration::ZERO, CoreGate::Shut).item.is_none(),
+            "more waits while the gate is shut"
+        );
+        mailbox.push(Slot::Core, batch(b"789012345"), Duration::ZERO).unwrap();
+        assert_eq!(mailbox.push(Slot::Core, batch(b"6"), Duration::ZERO).err(), Some(PushError::Full));
         assert!(mailbox.take(Duration::ZERO, CoreGate::Shut).item.is_some());
         assert!(mailbox.take(Duration::ZERO, CoreGate::Open).item.is_some());
     }
@@ -308,11 +354,27 @@ mod tests {
     }
 
     #[test]
+    fn applied_batches_come_back_to_be_filled_again_a_few_of_them_and_none_that_is_too_big() {
+        let mailbox = Mailbox::new(1 << 20);
+        let mut big = Batch::default();
+        big.push(b"s", b"", &vec![0; SPARE_BYTES_MAX + 1]);
+        mailbox.give_back(big);
+        mailbox.give_back(Batch::default());
+        for _ in 0..2 * SPARES_MAX {
+            let mut applied = Batch::default();
+            applied.push(b"s", b"", b"payload");
+            mailbox.give_back(applied);
+        }
+        let pushed = (0..2 * SPARES_MAX).map(|_| mailbox.push(Slot::Core, batch(b"c"), Duration::ZERO));
+        assert_eq!(pushed.filter(|spare| matches!(spare, Ok(Some(_)))).count(), SPARES_MAX);
+    }
+
+    #[test]
     fn a_closed_mailbox_takes_no_batch_but_yields_what_it_has() {
         let mailbox = Mailbox::new(16);
         mailbox.push(Slot::Core, batch(b"c"), Duration::ZERO).unwrap();
         mailbox.close();
-        assert_eq!(mailbox.push(Slot::Core, batch(b"c"), Duration::MAX), Err(PushError::Closed));
+        assert_eq!(mailbox.push(Slot::Core, batch(b"c"), Duration::MAX).err(), Some(PushError::Closed));
         assert!(mailbox.take(Duration::ZERO, CoreGate::Open).item.is_some());
     }
 }

@@ -226,12 +226,16 @@ impl Driver {
                 let messages = batch.messages();
                 let rejected = self.engine.apply(Lane::Core, &messages, now);
                 self.pass_on(Lane::Core, (&messages, &[]), &rejected);
+                drop(messages);
+                self.mailbox.give_back(batch);
             }
             Item::Stream(FromStream { origin, batch, receipt, number }) => {
                 let messages = batch.messages();
                 let rejected = self.engine.receive(&batch.of_stream(&origin, &messages), now);
                 self.pass_on(Lane::JetStream, (&messages, batch.stored()), &rejected);
                 self.batch = self.batch.max(number);
+                drop(messages);
+                self.mailbox.give_back(batch);
                 if let Some(receipt) = receipt {
                     // A lane that is gone needs no receipt.
                     let _ = receipt.try_send(());

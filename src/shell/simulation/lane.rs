@@ -29,7 +29,7 @@ struct SimulatedLink {
 #[derive(Debug)]
 enum Blocked {
     /// The engine has no room for this.
-    Full(Item, Terms),
+    Full(Box<Item>, Terms),
     /// It waits until what it handed over is applied.
     Unapplied(Receiver<()>),
 }
@@ -209,7 +209,7 @@ impl<M: Machine> Lane<M> {
         let mailbox = &self.context.mailbox;
         let handed = match (terms, item) {
             (Terms::Wait | Terms::UntilApplied, item) if !mailbox.has_room(self.slot, &item) => {
-                self.blocked = Some(Blocked::Full(item, terms));
+                self.blocked = Some(Blocked::Full(Box::new(item), terms));
                 return;
             }
             (Terms::UntilApplied, Item::Stream(batch)) => {
@@ -222,7 +222,12 @@ impl<M: Machine> Lane<M> {
                 Handed::Refused
             }
             (_, item) => match mailbox.push(self.slot, item, Duration::ZERO) {
-                Ok(()) => Handed::Taken,
+                Ok(spare) => {
+                    if let Some(spare) = spare {
+                        self.machine.reuse(spare);
+                    }
+                    Handed::Taken
+                }
                 Err(PushError::Full) => Handed::Dropped { messages },
                 Err(PushError::Closed) => Handed::Refused,
             },
@@ -234,7 +239,7 @@ impl<M: Machine> Lane<M> {
     fn unblock(&mut self) {
         match self.blocked.take() {
             None => {}
-            Some(Blocked::Full(item, terms)) => self.hand(item, terms),
+            Some(Blocked::Full(item, terms)) => self.hand(*item, terms),
             Some(Blocked::Unapplied(receipt)) => match receipt.try_recv() {
                 Ok(()) => self.machine.handed(Handed::Applied, time::now()),
                 Err(TryRecvError::Empty) => self.blocked = Some(Blocked::Unapplied(receipt)),

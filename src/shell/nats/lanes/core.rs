@@ -385,6 +385,10 @@ impl Machine for CoreMachine {
 
     fn settled(&mut self, _settled: Settled, _now: Instant) {}
 
+    fn reuse(&mut self, spare: Batch) {
+        self.batch.reuse(spare);
+    }
+
     fn renew(&mut self) {
         let stands = self.connections.last().is_some_and(|it| it.stage == Stage::Subscribed);
         if stands && matches!(self.handover, Handover::None | Handover::Tail { .. }) {

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::engine::fact::Fact;
+use crate::shell::driver::batch::Batch;
 use crate::shell::driver::mailbox::Item;
 use crate::shell::nats::link::LinkError;
 use crate::shell::nats::protocol::ServerInfo;
@@ -135,6 +136,9 @@ pub(crate) trait Machine {
 
     /// What came of the checkpoints so far.
     fn settled(&mut self, settled: Settled, now: Instant);
+
+    /// A batch that was applied, whose memory the next one may use.
+    fn reuse(&mut self, spare: Batch);
 
     /// The credentials changed: sign in anew.
     fn renew(&mut self);

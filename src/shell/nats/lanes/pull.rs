@@ -62,9 +62,19 @@ pub(crate) fn place_of(reply: &[u8]) -> Option<Place> {
         delivered: number(delivered).ok()?,
         stream_sequence: number(stream_sequence).ok()?,
         consumer_sequence: number(consumer_sequence).ok()?,
-        stored_nanos: std::str::from_utf8(time).ok()?.parse().ok()?,
+        stored_nanos: nanos_of(time)?,
         pending: number(pending).ok()?,
     })
+}
+
+/// Nanoseconds since the epoch, in up to 19 digits.
+fn nanos_of(digits: &[u8]) -> Option<i64> {
+    if digits.len() <= 15 {
+        return i64::try_from(number(digits).ok()?).ok();
+    }
+    let (high, low) = digits.split_at_checked(digits.len() - 9)?;
+    let (high, low) = (i64::try_from(number(high).ok()?).ok()?, i64::try_from(number(low).ok()?).ok()?);
+    high.checked_mul(1_000_000_000)?.checked_add(low)
 }
 
 /// Whether a message with this reply subject is a delivery of this consumer.
@@ -258,7 +268,14 @@ mod tests {
         for case in cases {
             assert_eq!(place_of(case.as_bytes()), Some(place), "{case}");
         }
-        for case in ["", "a.b", "$JS.ACK.x", "$JS.ACK.EVENTS.abc.1.x.7.1.3"] {
+        for case in [
+            "",
+            "a.b",
+            "$JS.ACK.x",
+            "$JS.ACK.EVENTS.abc.1.x.7.1.3",
+            "$JS.ACK.EVENTS.abc.1.42.7.99999999999999999999.3",
+            "$JS.ACK.EVENTS.abc.1.42.7.170000000000000000x.3",
+        ] {
             assert_eq!(place_of(case.as_bytes()), None, "{case}");
         }
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::engine::arrival::StreamNews;
 use crate::shell::context::ShellContext;
+use crate::shell::driver::batch::Batch;
 use crate::shell::driver::mailbox::{FromStream, Item, PushError, Slot};
 use crate::shell::limited_log::LimitedLog;
 use crate::shell::nats::link::{Link, LinkError};
@@ -288,6 +289,7 @@ impl<M: Machine> Runner<M> {
         self.perform();
     }
 
+    /// Hands an item over, and gives the machine the memory of a batch that was applied.
     fn hand(&mut self, item: Item, terms: Terms) -> Handed {
         let (slot, messages) = match &item {
             Item::Core(batch) => (Slot::Core, batch.len()),
@@ -305,26 +307,30 @@ impl<M: Machine> Runner<M> {
         match (terms, item) {
             (Terms::UntilApplied, Item::Stream(batch)) => self.hand_until_applied(batch),
             (Terms::OrDrop(patience), item) => match self.context.mailbox.push(slot, item, patience) {
-                Ok(()) => Handed::Taken,
+                Ok(spare) => self.taken(spare),
                 Err(PushError::Full) if !self.context.stop.is_stopping() => Handed::Dropped { messages },
                 Err(PushError::Full | PushError::Closed) => Handed::Refused,
             },
             (Terms::Wait | Terms::UntilApplied, item) => {
-                if self.context.hand_over(slot, item) {
-                    Handed::Taken
-                } else {
-                    Handed::Refused
-                }
+                self.context.hand_over(slot, item).map_or(Handed::Refused, |spare| self.taken(spare))
             }
         }
     }
 
-    fn hand_until_applied(&self, batch: FromStream) -> Handed {
+    fn taken(&mut self, spare: Option<Batch>) -> Handed {
+        if let Some(spare) = spare {
+            self.machine.reuse(spare);
+        }
+        Handed::Taken
+    }
+
+    fn hand_until_applied(&mut self, batch: FromStream) -> Handed {
         let (applied, receipt) = sync_channel(1);
         let item = Item::Stream(FromStream { receipt: Some(applied), ..batch });
-        if !self.context.hand_over(Slot::Stream, item) {
-            return Handed::Refused;
-        }
+        match self.context.hand_over(Slot::Stream, item) {
+            Ok(spare) => self.taken(spare),
+            Err(_) => return Handed::Refused,
+        };
         let mut stopping_since = None;
         while let Err(RecvTimeoutError::Timeout) = receipt.recv_timeout(LOOK_UP) {
             if self.context.stop.is_stopping() {

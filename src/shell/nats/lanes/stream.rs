@@ -360,6 +360,10 @@ impl Machine for StreamMachine {
         self.acknowledge(now);
     }
 
+    fn reuse(&mut self, spare: Batch) {
+        self.batch.reuse(spare);
+    }
+
     fn renew(&mut self) {
         if let Some(number) = self.connection.as_ref().map(|it| it.number) {
             self.outputs.push_back(Output::Close(number));
