@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::known::Known;
+use super::known::{KeyPrint, Known};
 use super::registered::Registered;
 use super::row::{CatalogueRow, Source};
 use super::rows::Metric;
@@ -30,14 +30,13 @@ pub(super) struct Group<const METRICS: usize, const LABELS: usize> {
 pub(super) struct Families {
     registered: Registered,
     known: Known<[Option<SeriesId>; GROUP_MAX]>,
-    key: Vec<u8>,
     label_value_bytes_max: usize,
 }
 
 impl Families {
     pub(super) fn new(registered: Registered, config: &Config) -> Self {
         let label_value_bytes_max = config.limits.label_value_bytes;
-        Self { registered, known: Known::new(), key: Vec::new(), label_value_bytes_max }
+        Self { registered, known: Known::new(), label_value_bytes_max }
     }
 
     /// Goes on under another configuration; the metrics that begin anew for it are returned.
@@ -65,16 +64,14 @@ impl Families {
         group: &Group<METRICS, LABELS>,
         values: [&str; LABELS],
     ) -> [SeriesId; METRICS] {
-        self.key.clear();
-        self.key.extend(group.metrics.first().map(|metric| *metric as u8));
-        for value in values {
-            self.key.extend((value.len() as u32).to_le_bytes());
-            self.key.extend_from_slice(value.as_bytes());
-        }
-        let found = self.known.get(&self.key).and_then(|ids| first(&ids));
+        let first_metric = [group.metrics.first().map_or(u8::MAX, |metric| *metric as u8)];
+        let parts =
+            std::iter::once(first_metric.as_slice()).chain(values.iter().map(|value| value.as_bytes()));
+        let print = self.known.print(&parts);
+        let found = self.known.get(print).and_then(|ids| first(&ids));
         found
             .filter(|ids: &[SeriesId; METRICS]| ids.iter().all(|id| board.store.is_live(*id)))
-            .unwrap_or_else(|| self.look_up(board, group, values))
+            .unwrap_or_else(|| self.look_up(board, group, (print, values)))
     }
 
     /// A label value as it is exposed: `unknown` for an empty one, and no longer than allowed.
@@ -95,7 +92,7 @@ impl Families {
         &mut self,
         board: &mut Board<'_>,
         group: &Group<METRICS, LABELS>,
-        values: [&str; LABELS],
+        (print, values): (KeyPrint, [&str; LABELS]),
     ) -> [SeriesId; METRICS] {
         let mut lasting = true;
         let ids = group.metrics.map(|metric| {
@@ -117,7 +114,7 @@ impl Families {
         });
         // A cut is counted each time, and what overflows may find room later.
         if lasting {
-            self.known.insert(&self.key, std::array::from_fn(|place| ids.get(place).copied()));
+            self.known.insert(print, std::array::from_fn(|place| ids.get(place).copied()));
         }
         ids
     }

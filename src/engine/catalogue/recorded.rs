@@ -1,6 +1,6 @@
 //! MetricRecorded: metrics whose names, types and labels come with the events.
 //!
-//! An event whose name, type and tags came before, byte for byte, finds its series with one probe and is never taken
+//! An event whose name, type and tags came before finds its series with one probe and is never taken
 //! apart. Any other is checked in full before the first change to the store, so that a refused one leaves no trace.
 
 mod saved;
@@ -13,7 +13,7 @@ use foldhash::fast::RandomState;
 
 use super::buckets::{BYTES, LATENCY_SECONDS};
 use super::families::{Families, cut, is_overflow};
-use super::known::Known;
+use super::known::{KeyPrint, Known};
 use super::settings::{choose, unit_of};
 use crate::engine::config::{Config, NameScheme};
 use crate::engine::metric::MetricType;
@@ -37,7 +37,6 @@ const PLAIN: &[f64] =
 #[derive(Debug)]
 pub(super) struct Recorded {
     known: Known<SeriesId>,
-    key: Vec<u8>,
     /// By the name of the family, without `_total`.
     families: HashMap<Arc<str>, RecordedFamily, RandomState>,
     config: Config,
@@ -65,13 +64,7 @@ struct ValidTags<'a> {
 impl Recorded {
     pub(super) fn new(config: &Config) -> Self {
         let config = config.clone();
-        Self {
-            known: Known::new(),
-            key: Vec::new(),
-            families: HashMap::default(),
-            config,
-            named_before: BTreeMap::new(),
-        }
+        Self { known: Known::new(), families: HashMap::default(), config, named_before: BTreeMap::new() }
     }
 
     /// Goes on under another configuration; a metric that is there keeps its name. Those that begin anew are returned.
@@ -104,15 +97,13 @@ impl Recorded {
         event: &MetricRecorded<'_>,
     ) -> Result<(), Refusal> {
         check_value(event.metric_type, event.metric_value)?;
-        self.key.clear();
-        self.key.push(event.metric_type as u8);
-        self.key.extend((event.metric_name.len() as u32).to_le_bytes());
-        self.key.extend_from_slice(event.metric_name.as_bytes());
-        self.key.extend_from_slice(event.tags.raw().as_bytes());
-        let known = self.known.get(&self.key).filter(|series| board.store.is_live(*series));
+        let metric_type = [event.metric_type as u8];
+        let parts = [&metric_type, event.metric_name.as_bytes(), event.tags.raw().as_bytes()];
+        let print = self.known.print(&parts.into_iter());
+        let known = self.known.get(print).filter(|series| board.store.is_live(*series));
         let series = match known {
             Some(series) => series,
-            None => self.look_up(board, catalogue, event)?,
+            None => self.look_up(board, catalogue, (print, event))?,
         };
         match event.metric_type {
             MetricType::Counter => board.add(series, event.metric_value),
@@ -126,7 +117,7 @@ impl Recorded {
         &mut self,
         board: &mut Board<'_>,
         catalogue: &Families,
-        event: &MetricRecorded<'_>,
+        (print, event): (KeyPrint, &MetricRecorded<'_>),
     ) -> Result<SeriesId, Refusal> {
         let name = self.family_name(event)?;
         let tags = self.tags(event)?;
@@ -141,7 +132,7 @@ impl Recorded {
         }
         // A cut is counted each time, and what overflows may find room later.
         if tags.cut == 0 && !is_overflow(board.store, series) {
-            self.known.insert(&self.key, series);
+            self.known.insert(print, series);
         }
         Ok(series)
     }
