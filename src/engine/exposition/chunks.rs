@@ -13,7 +13,7 @@ use crate::engine::series::{Frozen, FrozenFamily};
 use crate::engine::time::Timestamp;
 
 /// A chunk is full from here on; it may be longer by one series.
-const CHUNK_BYTES: usize = 64 << 10;
+const CHUNK_BYTES: usize = 160 << 10;
 
 /// A protobuf family up to this long is encoded once and held; a longer one is measured first.
 const HELD_BYTES_MAX: usize = 256 << 10;

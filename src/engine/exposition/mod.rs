@@ -1,6 +1,6 @@
 //! `/metrics`: one instant of the store as text 0.0.4, OpenMetrics or protobuf, in chunks.
 //!
-//! A [`FrozenMetrics`] shares its pages with the store and may be written by any thread. Chunks of about 64 KiB are made
+//! A [`FrozenMetrics`] shares its pages with the store and may be written by any thread. Chunks of about 160 KiB are made
 //! as they are asked for, so that a scrape of a million series needs no more memory than one of ten.
 
 mod chunks;

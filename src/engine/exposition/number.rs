@@ -8,8 +8,9 @@ const INTEGER_MAX: f64 = 1e15;
 /// Appends a sample's value: `12`, `0.25`, `1e-7`, `+Inf`, `-Inf`, `NaN`.
 #[inline]
 pub(super) fn push_value(value: f64, out: &mut Vec<u8>) {
-    if (0.0..INTEGER_MAX).contains(&value) && value.trunc() == value && value.is_sign_positive() {
-        push_integer(value as u64, out);
+    let whole = value as u64;
+    if (0.0..INTEGER_MAX).contains(&value) && whole as f64 == value && value.is_sign_positive() {
+        push_integer(whole, out);
     } else {
         push_unusual(value, out);
     }

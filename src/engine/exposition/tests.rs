@@ -202,7 +202,10 @@ fn chunks_are_bounded_and_add_up_to_the_whole() {
         let snapshot = FrozenMetrics::new(world.store.freeze(), world.events.freeze());
         let scrape = Scrape { format, names: Vec::new() };
         let chunks: Vec<Vec<u8>> = snapshot.clone().write(scrape.clone()).collect();
-        assert!(chunks.len() > 5 && chunks.iter().all(|chunk| chunk.len() <= (64 << 10) + 512), "{syntax:?}");
+        assert!(
+            chunks.len() > 2 && chunks.iter().all(|chunk| chunk.len() <= (160 << 10) + 512),
+            "{syntax:?}"
+        );
         assert_eq!(chunks.concat(), snapshot.into_bytes(scrape));
     }
 }

@@ -21,7 +21,7 @@ use super::answers::text;
 use super::form::Form;
 
 /// Chunks that wait for a slow client.
-const CHUNKS_WAITING_MAX: usize = 4;
+const CHUNKS_WAITING_MAX: usize = 2;
 
 /// Compressed bytes gathered before they are sent.
 const GATHERED_BYTES: usize = 32 << 10;
