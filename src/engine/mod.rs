@@ -154,12 +154,15 @@ impl Engine {
         }
         let mut rejected = Vec::new();
         let mut place = 0;
+        let mut glances = [None; FETCHED_TOGETHER];
         for few in messages.chunks(FETCHED_TOGETHER) {
-            state.window.fetch(few.iter().filter_map(|message| wire::likely_id(message.payload)));
-            for message in few {
+            glances.fill(None);
+            glances.iter_mut().zip(few).for_each(|(glance, few)| *glance = wire::likely_id(few.payload));
+            state.window.fetch(glances.iter().flatten().map(|glance| glance.id));
+            for (message, glance) in few.iter().zip(glances) {
                 let mut element = 0;
-                decoder.decode(lane, message, |found: Element<'_>| {
-                    if let Err(refusal) = state.take(lane, &found, now) {
+                decoder.decode_glanced(lane, message, glance, |found: Element<'_>| {
+                    if let Err(refusal) = state.take(&found, now) {
                         let novelty = Novelty::New;
                         rejected.push(Rejected { message: place, element, refusal, novelty });
                     }
@@ -324,7 +327,7 @@ impl State {
     }
 
     /// Takes one element of a message through the checks of `METRICS.md` ("An event is checked in this order").
-    fn take(&mut self, lane: Lane, element: &Element<'_>, now: Timestamp) -> Result<(), Refusal> {
+    fn take(&mut self, element: &Element<'_>, now: Timestamp) -> Result<(), Refusal> {
         let draft = match &element.verdict {
             Verdict::Own => return Ok(()),
             Verdict::Refused(refusal) => {
@@ -346,7 +349,7 @@ impl State {
         if let Err(refusal) = self.catalogue.apply(&mut self.store, &event, cause) {
             return self.refuse(refusal);
         }
-        self.applied(lane, &event, now);
+        self.applied(&event, now);
         Ok(())
     }
 
@@ -355,7 +358,7 @@ impl State {
         Err(refusal)
     }
 
-    fn applied(&mut self, lane: Lane, event: &Event<'_>, now: Timestamp) {
+    fn applied(&mut self, event: &Event<'_>, now: Timestamp) {
         let query_hash =
             if let Payload::QueryExecuted(query) = &event.payload { query.query_hash.as_ref() } else { "" };
         self.recent.push(event.id, event.trace, event.timestamp, query_hash);
@@ -364,7 +367,7 @@ impl State {
         let standing = self.majors.seen(event_type, event.version, now, &mut self.notices);
         self.account.applied(&mut self.store, event, standing, now);
         if self.catch_up.is_present() {
-            self.account.lag(&mut self.store, lane, event.timestamp, now);
+            self.account.lag(event.timestamp, now);
         }
         if self.catch_up.rules_speak() {
             if self.watch.is_behind(&self.store) {

@@ -63,6 +63,8 @@ struct VersionCount {
 pub(super) struct EventAccount {
     lanes: [LaneSeries; 2],
     tally: Tally,
+    /// The lags of a batch, in seconds.
+    lags: Vec<f64>,
     versions: Vec<Vec<VersionCount>>,
 }
 
@@ -79,7 +81,7 @@ impl EventAccount {
     /// Declares every type and reason of both lanes at zero.
     pub(super) fn new(metrics: &Registered, board: &mut Board<'_>) -> Self {
         let lanes = LANES.map(|lane| LaneSeries::declared(metrics, board, lane));
-        Self { lanes, tally: Tally::default(), versions: vec![Vec::new(); TYPES] }
+        Self { lanes, tally: Tally::default(), lags: Vec::new(), versions: vec![Vec::new(); TYPES] }
     }
 
     /// Finds the series again that began anew.
@@ -133,11 +135,8 @@ impl EventAccount {
         }
     }
 
-    pub(super) fn lag(&self, board: &mut Board<'_>, lane: Lane, timestamp: Timestamp) {
-        if let Some(series) = self.lanes.get(lane as usize) {
-            let lag = board.cause.now.since(timestamp).as_secs_f64();
-            board.observe(series.lag, lag);
-        }
+    pub(super) fn lag(&mut self, timestamp: Timestamp, now: Timestamp) {
+        self.lags.push(now.since(timestamp).as_secs_f64());
     }
 
     /// Adds the tally of a batch to the store.
@@ -151,6 +150,10 @@ impl EventAccount {
                 if count > 0 {
                     board.add(*series, count as f64);
                 }
+            }
+            if !self.lags.is_empty() {
+                board.store.observe_all(series.lag, &self.lags, board.cause);
+                self.lags.clear();
             }
         }
         for (event_type, count) in EventType::ALL.iter().zip(tally.applied) {

@@ -118,9 +118,9 @@ impl Account {
         self.events.applied(&self.metrics, &mut board(store, now), event, standing);
     }
 
-    /// The lag of an applied event.
-    pub(crate) fn lag(&self, store: &mut Store, lane: Lane, timestamp: Timestamp, now: Timestamp) {
-        self.events.lag(&mut board(store, now), lane, timestamp);
+    /// The lag of an applied event of this batch.
+    pub(crate) fn lag(&mut self, timestamp: Timestamp, now: Timestamp) {
+        self.events.lag(timestamp, now);
     }
 
     /// Adds the tally of a batch of `lane` to the store.

@@ -74,7 +74,7 @@ impl Position {
             self.applied = Some(Applied {
                 sequence: stored.sequence,
                 stored: stored.at,
-                event_id: wire::likely_id(message.payload),
+                event_id: wire::likely_id(message.payload).map(|glance| glance.id),
             });
         }
     }

@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::page::Page;
 use crate::engine::series::Ordinal;
 use crate::engine::time::Timestamp;
 use crate::engine::wire::EventId;
@@ -87,11 +88,11 @@ impl Chunk {
     }
 }
 
-/// The last [`RECENT_EVENTS`] applied events. A clone shares what is full and costs about a microsecond.
-#[derive(Clone, Debug, Default)]
+/// The last [`RECENT_EVENTS`] applied events.
+#[derive(Debug, Default)]
 pub struct RecentEvents {
     full: VecDeque<Arc<Chunk>>,
-    filling: Arc<Chunk>,
+    filling: Page<Chunk>,
     next: u32,
 }
 
@@ -107,10 +108,10 @@ impl RecentEvents {
         timestamp: Timestamp,
         query_hash: &str,
     ) -> Ordinal {
-        if self.filling.events.len() >= CHUNK_EVENTS {
+        if self.filling.get().events.len() >= CHUNK_EVENTS {
             self.start_chunk();
         }
-        Arc::make_mut(&mut self.filling).push(id, trace, timestamp, query_hash);
+        self.filling.get_mut().push(id, trace, timestamp, query_hash);
         let ordinal = self.next;
         self.next = self.next.wrapping_add(1);
         Ordinal(ordinal)
@@ -124,7 +125,7 @@ impl RecentEvents {
     /// How many events are kept.
     pub(super) fn len(&self) -> usize {
         let full: usize = self.full.iter().map(|chunk| chunk.events.len()).sum();
-        (full + self.filling.events.len()).min(RECENT_EVENTS)
+        (full + self.filling.get().events.len()).min(RECENT_EVENTS)
     }
 
     /// The ordinal that the next event will have.
@@ -138,7 +139,8 @@ impl RecentEvents {
         next.events.clear();
         next.traces.clear();
         next.notes.clear();
-        self.full.push_back(std::mem::replace(&mut self.filling, Arc::new(next)));
+        self.full.push_back(self.filling.share());
+        self.filling = Page::Own(next);
     }
 
     /// The event of this ordinal, while it is still among the last ones.
@@ -147,18 +149,30 @@ impl RecentEvents {
         if age == 0 || age > RECENT_EVENTS {
             return None;
         }
-        if let Some(place) = self.filling.events.len().checked_sub(age) {
-            return self.filling.get(place);
+        let filling = self.filling.get();
+        if let Some(place) = filling.events.len().checked_sub(age) {
+            return filling.get(place);
         }
-        let back = age - self.filling.events.len();
+        let back = age - filling.events.len();
         let chunk = self.full.len().checked_sub(back.div_ceil(CHUNK_EVENTS))?;
         self.full.get(chunk)?.get((CHUNK_EVENTS - back % CHUNK_EVENTS) % CHUNK_EVENTS)
     }
 
-    /// The events as they are now, for a scrape.
+    /// The events as they are now, for a scrape: what is full is shared, and what is being filled is copied when the next
+    /// event comes.
     #[must_use]
-    pub fn freeze(&self) -> FrozenEvents {
-        self.clone()
+    pub fn freeze(&mut self) -> FrozenEvents {
+        Self { full: self.full.clone(), filling: Page::Shared(self.filling.share()), next: self.next }
+    }
+}
+
+impl Clone for RecentEvents {
+    fn clone(&self) -> Self {
+        let filling = match &self.filling {
+            Page::Own(chunk) => Page::Own(chunk.clone()),
+            Page::Shared(chunk) => Page::Shared(Arc::clone(chunk)),
+        };
+        Self { full: self.full.clone(), filling, next: self.next }
     }
 }
 

@@ -45,6 +45,18 @@ impl Store {
         }
     }
 
+    /// Observes values one after the other in a histogram whose series is looked up once; they leave no exemplars.
+    pub(crate) fn observe_all(&mut self, id: SeriesId, values: &[f64], cause: Cause) {
+        let Some(first) = self.moving(id, MetricType::Histogram, cause) else { return };
+        let buckets = self.families.get(self.family_of(id).0 as usize).map(|family| &family.spec.buckets);
+        let Some(buckets) = buckets else { return };
+        let sum = first + buckets.len() as u32 + 1;
+        for value in values.iter().copied().filter(|value| value.is_finite()) {
+            self.cells.add(first + buckets.partition_point(|bound| *bound < value) as u32, 1.0);
+            self.cells.add(sum, value);
+        }
+    }
+
     /// The first cell of a series of this type that is about to move, with everything noted that follows from it.
     #[inline]
     fn moving(&mut self, id: SeriesId, metric_type: MetricType, cause: Cause) -> Option<u32> {

@@ -7,11 +7,15 @@ use super::envelope::{self, Data, Envelope};
 use super::field::Field;
 use super::fields::Fields;
 use super::headers;
+use super::identity::trace_id;
 use super::payload::EventType;
 use super::read::{Head, Reader};
 use super::scan::{Nesting, blank};
 use super::source::Source;
-use super::{Event, EventId, Lane, Message, Reason, Refusal, Transform, Version, WireSettings, transform};
+use super::value::JsonKind;
+use super::{
+    Event, EventId, Lane, LikelyId, Message, Reason, Refusal, Transform, Version, WireSettings, transform,
+};
 
 /// Reads messages. It keeps its tables and buffers, so that a usual event costs no allocation.
 #[derive(Debug)]
@@ -126,6 +130,19 @@ impl Decoder {
         }
     }
 
+    /// Decodes a message of which [`super::likely_id`] has told the id.
+    pub(crate) fn decode_glanced(
+        &mut self,
+        lane: Lane,
+        message: &Message<'_>,
+        glance: Option<LikelyId>,
+        sink: impl FnMut(Element<'_>),
+    ) {
+        self.fields.expect(glance);
+        self.decode(lane, message, sink);
+        self.fields.expect(None);
+    }
+
     /// Calls `sink` with each element in order: once for every event of an array, and once for a message that is one
     /// event, no event at all, an empty array or too large. What the server itself puts into a stream is none of them.
     pub fn decode(&mut self, lane: Lane, message: &Message<'_>, mut sink: impl FnMut(Element<'_>)) {
@@ -218,7 +235,7 @@ impl Decoder {
     /// Judges the object at `open`, which `self.fields` holds the fields of.
     #[inline]
     fn judge<'s>(&'s mut self, source: &Source<'_>, text: &'s str, open: usize) -> Element<'s> {
-        if let Some(head) = self.rules.admit_at_once(source, &self.fields) {
+        if let Some(head) = self.rules.admit_at_once(source, Reader { text, fields: &self.fields }) {
             let draft = Draft { reader: Reader { text, fields: &self.fields }, head };
             return Element { event_type: Some(head.event_type), verdict: Verdict::Draft(draft) };
         }
@@ -321,16 +338,24 @@ impl<'s> Candidate<'_, 's> {
 impl Rules {
     /// Admits an event that passes every check and has nothing out of the ordinary, as nearly all do.
     #[inline]
-    fn admit_at_once(&self, source: &Source<'_>, fields: &Fields) -> Option<Head> {
+    fn admit_at_once(&self, source: &Source<'_>, reader: Reader<'_>) -> Option<Head> {
+        let fields = reader.fields;
         let usual = fields.usual();
         let (event_type, id, version) = (usual.event_type?, usual.id?, usual.version?);
         let ordinary = source.is_bare()
             && fields.is_clean()
             && self.lanes.get(event_type as usize) == Some(&source.lane)
             && !matches!(event_type, EventType::AlertTriggered | EventType::AlertCleared)
-            && fields.get(Field::specversion).is_none()
-            && fields.get(Field::traceparent).is_none();
-        ordinary.then_some(Head { event_type, id, version, time: None, trace: None })
+            && fields.get(Field::specversion).is_none();
+        if !ordinary {
+            return None;
+        }
+        let trace = match fields.get(Field::traceparent) {
+            None => None,
+            Some(value) if value.kind == JsonKind::Plain => trace_id(reader.raw(value)),
+            Some(_) => return None,
+        };
+        Some(Head { event_type, id, version, time: None, trace })
     }
 
     /// Whether this is an alert event of this very instance.

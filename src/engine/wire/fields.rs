@@ -8,6 +8,7 @@ use super::payload::EventType;
 use super::scan::{Nesting, Spelling, blank, colon, literal, string, unescape};
 use super::usual::Usual;
 use super::value::{JsonKind, Value, number};
+use super::{EventId, LEADING, LikelyId};
 
 /// A key that is not a known field, or one of the tags: where it is, and whether with escapes.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +45,8 @@ pub(super) struct Fields {
     /// costs less than finding the end of a key and looking it up. By the type of the event, where it has come.
     followers: [[Field; COUNT + 1]; TYPES + 1],
     style: Style,
+    /// The id that the next object is known to begin with.
+    expected: Option<EventId>,
 }
 
 /// What follows a value.
@@ -57,6 +60,8 @@ enum Next {
 }
 
 const TYPES: usize = EventType::ALL.len();
+/// Where the id ends that a message begins with.
+const LEADING_END: usize = LEADING.len() + 36;
 /// The place in `followers` of all keys that are no known field.
 const UNKNOWN: usize = COUNT;
 
@@ -73,7 +78,14 @@ impl Fields {
             tag_names: Vec::new(),
             followers: [[Field::event_id; COUNT + 1]; TYPES + 1],
             style: Style::Compact,
+            expected: None,
         }
+    }
+
+    /// Says by which id the next message begins, where a glance at it has told.
+    #[inline]
+    pub(super) fn expect(&mut self, glance: Option<LikelyId>) {
+        self.expected = glance.filter(|glance| glance.leads).map(|glance| glance.id);
     }
 
     /// The value of a field, where it is there.
@@ -114,9 +126,12 @@ impl Fields {
     pub(super) fn scan(&mut self, text: &str, open: usize, nesting: &mut Nesting) -> Option<usize> {
         self.clear();
         let bytes = text.as_bytes();
-        let mut next = match opening_at_start(bytes.get(open..)?, self.style) {
-            Some(length) => Next::Known(Field::event_id, open + length),
-            None => self.first_member(text, blank(bytes, open + 1))?,
+        let mut next = match self.leading_id(bytes) {
+            Some(end) => self.next_member(text, end, Field::event_id as usize)?,
+            None => match opening_at_start(bytes.get(open..)?, self.style) {
+                Some(length) => Next::Known(Field::event_id, open + length),
+                None => self.first_member(text, blank(bytes, open + 1))?,
+            },
         };
         let end = loop {
             next = match next {
@@ -135,6 +150,19 @@ impl Fields {
             self.repeated |= repeats(text, &self.unknown);
         }
         Some(end)
+    }
+
+    /// Takes the id that a glance has read already, and returns the place after it.
+    #[inline]
+    fn leading_id(&mut self, bytes: &[u8]) -> Option<usize> {
+        let id = self.expected.take()?;
+        if *bytes.get(LEADING_END)? != b'"' {
+            return None;
+        }
+        self.usual.id = Some(id);
+        let value = Value::spanning(JsonKind::Plain, LEADING.len(), LEADING_END);
+        *self.values.get_mut(Field::event_id as usize)? = value.of(self.object);
+        Some(LEADING_END + 1)
     }
 
     fn clear(&mut self) {

@@ -182,15 +182,31 @@ impl fmt::Display for Version {
 /// hexadecimal, neither id zero, no version ff; versions after 00 may add to it.
 pub(super) fn trace_id(traceparent: &str) -> Option<NonZero<u128>> {
     let (head, rest) = traceparent.as_bytes().split_first_chunk::<55>()?;
-    let version = head.get(..2)?;
-    let shaped = head.iter().enumerate().all(|(place, byte)| match place {
-        2 | 35 | 52 => *byte == b'-',
-        _ => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
-    });
+    let (version, head) = head.split_first_chunk::<2>()?;
+    let (trace, head) = head.strip_prefix(b"-")?.split_first_chunk::<32>()?;
+    let (parent, head) = head.strip_prefix(b"-")?.split_first_chunk::<16>()?;
+    let flags: &[u8; 2] = head.strip_prefix(b"-")?.try_into().ok()?;
+    let (trace_words, parent_words) = (trace.as_chunks::<8>().0, parent.as_chunks::<8>().0);
+    let words = trace_words.iter().chain(parent_words).map(|word| u64::from_le_bytes(*word));
+    let has_capitals = words.fold(0, |found, word| found | capitals(word)) != 0;
+    let [high, low] = parent_words else { return None };
+    let ((high, high_bad), (low, low_bad)) =
+        (hex_word(u64::from_le_bytes(*high)), hex_word(u64::from_le_bytes(*low)));
+    let is_hex =
+        !has_capitals && high_bad | low_bad == 0 && [version, flags].iter().all(|pair| is_lower_hex(**pair));
+    let parent_is_zero = high | low == 0;
     let ends = if version == b"00" { rest.is_empty() } else { rest.is_empty() || rest.starts_with(b"-") };
-    let parent_is_zero = head.get(36..52)?.iter().all(|byte| *byte == b'0');
-    let trace = NonZero::new(hex_128(head.get(3..35)?.try_into().ok()?)?)?;
-    (shaped && ends && version != b"ff" && !parent_is_zero).then_some(trace)
+    let trace = NonZero::new(hex_128(trace)?)?;
+    (is_hex && ends && version != b"ff" && !parent_is_zero).then_some(trace)
+}
+
+fn is_lower_hex(digits: [u8; 2]) -> bool {
+    digits.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// Not zero where one of eight hexadecimal digits is a capital: of those, they alone have 0x40 and not 0x20.
+const fn capitals(word: u64) -> u64 {
+    (word >> 1) & !word & (ONES * 0x20)
 }
 
 #[cfg(test)]
@@ -281,6 +297,15 @@ mod tests {
             ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-what", None),
             ("ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", None),
             ("00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01", None),
+            ("00-4bf92f3577b34da6a3ce929d0e0e4736-00F067aa0ba902b7-01", None),
+            ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902bg-01", None),
+            ("00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000001-0A", None),
+            ("00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000001-0a", trace),
+            ("0A-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000001-01", None),
+            ("00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01", None),
+            ("00_4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", None),
+            ("00-4bf92f3577b34da6a3ce929d0e0e4736_00f067aa0ba902b7-01", None),
+            ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7_01", None),
             ("00-00000000000000000000000000000000-00f067aa0ba902b7-01", None),
             ("00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01", None),
             ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7", None),

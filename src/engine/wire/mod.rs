@@ -147,18 +147,30 @@ pub(crate) struct Version {
 const LIKELY_WITHIN: usize = 128;
 
 /// The id that a message most likely has, found without reading the message: good for fetching ahead, for nothing else.
-pub(crate) fn likely_id(payload: &[u8]) -> Option<EventId> {
+pub(crate) fn likely_id(payload: &[u8]) -> Option<LikelyId> {
     const KEY: &[u8] = b"\"event_id\"";
-    const FIRST: &[u8; 13] = b"{\"event_id\":\"";
-    if let Some((FIRST, rest)) = payload.split_first_chunk()
+    if let Some((LEADING, rest)) = payload.split_first_chunk()
         && let Some(id) = rest.first_chunk().and_then(hyphenated_uuid)
     {
-        return Some(EventId(id));
+        return Some(LikelyId { id: EventId(id), leads: true });
     }
     let head = payload.get(..LIKELY_WITHIN).unwrap_or(payload);
     let after = head.get(memchr::memmem::find(head, KEY)? + KEY.len()..)?;
     let id = after.get(memchr::memchr(b'"', after)? + 1..)?;
-    std::str::from_utf8(id.get(..36)?).ok()?.parse().ok()
+    let id = std::str::from_utf8(id.get(..36)?).ok()?.parse().ok()?;
+    Some(LikelyId { id, leads: false })
+}
+
+/// What an event usually begins with: the UUID of its id follows.
+const LEADING: &[u8; 13] = b"{\"event_id\":\"";
+
+/// An id that was found by a glance at a message.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LikelyId {
+    /// The id.
+    pub(crate) id: EventId,
+    /// Whether the message begins with it as [`LEADING`] says, so that nobody has to read it again.
+    leads: bool,
 }
 
 /// One message as a lane delivers it.

@@ -450,7 +450,7 @@ const fn before_first(info: &StreamInfo) -> u64 {
 
 /// Whether another message stands where this one was applied.
 fn is_another(theirs: &StoredMessage, known: &Applied) -> bool {
-    let id = wire::likely_id(&theirs.payload());
+    let id = wire::likely_id(&theirs.payload()).map(|glance| glance.id);
     let has_another_id = known.event_id.is_some() && id.is_some() && id != known.event_id;
     has_another_id || theirs.time().is_some_and(|time| time != known.stored)
 }
