@@ -10,7 +10,7 @@ pub(crate) mod admission;
 pub(crate) mod arrival;
 pub(crate) mod assist;
 pub mod catalogue;
-pub(crate) mod checkpoint;
+pub mod checkpoint;
 pub mod config;
 pub(crate) mod dashboards;
 pub mod diagnostic;
@@ -54,7 +54,7 @@ use stopwatch::Stopwatch;
 use time::Timestamp;
 use wire::{Decoder, Element, Event, EventId, Lane, Message, Payload, Refusal, Verdict};
 
-pub(crate) use arrival::Ending;
+pub use arrival::Ending;
 
 /// The whole of signalbox' decisions. Deterministic: the same calls yield the same bytes.
 #[derive(Debug)]

@@ -28,7 +28,7 @@ use super::{Engine, State};
 impl Engine {
     /// Everything that lives across a restart, as it is now, to be written elsewhere. Cheap: what is large is shared with
     /// the engine, and copied when it is next written.
-    pub(crate) fn save(&mut self, now: Timestamp) -> Checkpoint {
+    pub fn save(&mut self, now: Timestamp) -> Checkpoint {
         self.frozen = None;
         let core_types = self.decoder.types_of(Lane::Core);
         let state = &mut self.state;
@@ -79,7 +79,7 @@ impl Engine {
     ///
     /// # Errors
     /// The state contradicts itself.
-    pub(crate) fn restore(
+    pub fn restore(
         config: &Config,
         rules: RuleSet,
         saved: SavedState,

@@ -242,3 +242,41 @@ fn nobody_who_looks_each_fifty_milliseconds_sees_a_counter_fall_over_kills_of_ei
         assert_eq!(walk(&events).1, 0, "{:?}", said(&events));
     }
 }
+#[test]
+fn a_state_of_format_1_is_gone_on_from() {
+    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/state/format-1");
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["checkpoint", "transitions", "clean"] {
+        std::fs::copy(kept.join(name), folder.path().join(name)).unwrap();
+    }
+    let nats = Nats::start(&server_programs()[0]);
+    let config = "instance: ours\njetstream: {enabled: false}\n";
+    let state = folder.path().display().to_string();
+    let rules = kept.join("rules.yaml").display().to_string();
+    let process = Process::start_with(&nats.url(), config, &["--state-dir", &state, "--rules", &rules]);
+    let series = wait_for("a scrape", || shown(&process));
+    let expected = std::fs::read_to_string(kept.join("series.txt")).unwrap();
+    let lost: Vec<&str> = expected
+        .lines()
+        .filter(|line| {
+            let (key, value) = line.rsplit_once(' ').unwrap();
+            series.text(&super::bad_input::scrape::canonical(key)) != Some(value)
+        })
+        .collect();
+    assert!(lost.is_empty() && expected.lines().count() > 20, "{lost:#?}");
+    let alerts = process.get("/api/v1/alerts").json();
+    let mut states: Vec<String> = alerts["data"]["alerts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|alert| {
+            let (name, state) =
+                (alert["labels"]["alertname"].as_str().unwrap(), alert["state"].as_str().unwrap());
+            format!("{name} {state} {}", alert["activeAt"])
+        })
+        .collect();
+    states.sort();
+    let expected = std::fs::read_to_string(kept.join("alerts.txt")).unwrap();
+    assert_eq!(states, expected.lines().collect::<Vec<_>>());
+    process.terminate();
+}

@@ -10,6 +10,6 @@ mod receive;
 
 pub(crate) use catch_up::{CatchUp, Standing, StreamNews};
 pub(crate) use origin::{Epoch, Order, Origin, Stored, StreamBatch};
-pub(crate) use owed::Ending;
+pub use owed::Ending;
 pub(in crate::engine) use owed::Owed;
 pub(crate) use position::Position;

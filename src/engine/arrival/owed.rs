@@ -7,7 +7,7 @@ use crate::engine::wire::EventType;
 
 /// How the run ended that left a state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
+pub enum Ending {
     /// It was told to stop: the state holds all that anybody saw.
     Clean,
     /// It broke off: what it did after the state was saved must come again.

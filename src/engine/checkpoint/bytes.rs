@@ -10,7 +10,7 @@ use crate::engine::time::Timestamp;
 /// What was read is no state of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub(crate) struct Damage(pub(crate) &'static str);
+pub struct Damage(pub(crate) &'static str);
 
 /// Places taken at once for a list whose length was read: a length that lies does not cost memory.
 const RESERVED_MAX: usize = 1_024;

@@ -88,7 +88,7 @@ impl<T: Twin + Send + Sync> Part for T {
 
 /// Why a file is no state that can be gone on from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum StateError {
+pub enum StateError {
     /// It does not begin as states do.
     #[error("it is no state of signalbox")]
     Foreign,
@@ -135,7 +135,7 @@ fn frame(tag: u32, content: &[u8]) -> Vec<u8> {
 
 /// What a file held.
 #[derive(Debug, PartialEq)]
-pub(crate) struct SavedState {
+pub struct SavedState {
     pub(in crate::engine) head: HeadTwin,
     pub(in crate::engine) series: StoreTwin,
     pub(in crate::engine) recent: RecentTwin,
@@ -156,7 +156,7 @@ impl SavedState {
     ///
     /// # Errors
     /// It is no state, a newer one, or not as it was written.
-    pub(crate) fn read(bytes: &[u8]) -> Result<Self, StateError> {
+    pub fn read(bytes: &[u8]) -> Result<Self, StateError> {
         let mut from = Reader::new(bytes);
         read_header(&mut from)?;
         let mut sections = Vec::with_capacity(Section::ALL.len());

@@ -15,8 +15,9 @@ pub(in crate::engine) mod told;
 pub(in crate::engine) mod trackers;
 pub(in crate::engine) mod window;
 
+pub(crate) use file::VERSION;
 pub(in crate::engine) use file::{Part, Section};
-pub(crate) use file::{SavedState, StateError, VERSION};
+pub use file::{SavedState, StateError};
 
 use crate::engine::time::Timestamp;
 
@@ -30,7 +31,7 @@ pub(crate) enum CheckpointAge {
 }
 
 /// The engine at one instant, to be written elsewhere while the engine goes on.
-pub(crate) struct Checkpoint {
+pub struct Checkpoint {
     pub(in crate::engine) now: Timestamp,
     pub(in crate::engine) age: CheckpointAge,
     pub(in crate::engine) parts: Vec<(Section, Box<dyn Part>)>,
@@ -48,7 +49,7 @@ impl Checkpoint {
     }
 
     /// The bytes of the file, piece by piece.
-    pub(crate) fn pieces(&self) -> impl Iterator<Item = Vec<u8>> + '_ {
+    pub fn pieces(&self) -> impl Iterator<Item = Vec<u8>> + '_ {
         self.pieces_of(|section, part| file::framed(section, part))
     }
 
