@@ -41,6 +41,8 @@ const ASK_EVERY: Duration = Duration::from_millis(100);
 enum Reader {
     /// A stand-in of this name.
     StandIn(&'static str),
+    /// A script in Python.
+    Script,
     /// signalbox under this configuration.
     Signalbox(&'static str),
 }
@@ -72,6 +74,7 @@ fn core_lane() {
     let readers = [
         ("async-nats that only counts", Reader::StandIn("bare")),
         ("async-nats, serde_json, `prometheus` vectors", Reader::StandIn("usual")),
+        ("a Python script", Reader::Script),
         ("signalbox", Reader::Signalbox("window")),
         ("signalbox without the duplicate window", Reader::Signalbox("no_window")),
     ];
@@ -125,7 +128,8 @@ fn from_core(reader: Reader, events: u64) -> Figure {
     let server = Server::start();
     let flood = || server.flood(events, |number, payload| events::event(number, payload).to_owned());
     match reader {
-        Reader::StandIn(name) => stand_in(name, &server, events, flood),
+        Reader::StandIn(name) => stand_in(stand_in_command(name, &server, events), flood),
+        Reader::Script => stand_in(script_command(&server, events), flood),
         Reader::Signalbox(config) => signalbox(config, &server, events, flood),
     }
 }
@@ -133,17 +137,26 @@ fn from_core(reader: Reader, events: u64) -> Figure {
 /// One reader of what a stream holds.
 fn from_stream(reader: Reader, server: &Server) -> Figure {
     match reader {
-        Reader::StandIn(name) => stand_in(name, server, STORED_EVENTS, || ()),
+        Reader::StandIn(name) => stand_in(stand_in_command(name, server, STORED_EVENTS), || ()),
+        Reader::Script => panic!("the script reads core NATS"),
         Reader::Signalbox(config) => signalbox(config, server, STORED_EVENTS, || ()),
     }
 }
 
-fn stand_in(name: &str, server: &Server, events: u64, flood: impl Fn()) -> Figure {
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--stand-in", name, &server.url(), &events.to_string()])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+fn stand_in_command(name: &str, server: &Server, events: u64) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--stand-in", name, &server.url(), &events.to_string()]);
+    command
+}
+
+fn script_command(server: &Server, events: u64) -> Command {
+    let mut command = Command::new("python3");
+    command.args(["benches/flood/script.py", "127.0.0.1", &server.port.to_string(), &events.to_string()]);
+    command
+}
+
+fn stand_in(mut command: Command, flood: impl Fn()) -> Figure {
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let child = Killed(child);
     assert_eq!(lines.next().unwrap().unwrap(), "ready");
