@@ -314,7 +314,7 @@ pub(crate) fn rules(groups: &[Arc<GroupView>], filter: &RuleFilter) -> Value {
                 "name": group.name.as_ref(),
                 "file": group.file.as_ref(),
                 "rules": rules,
-                "interval": group.interval.as_secs_f64(),
+                "interval": seconds_of(group.interval),
                 "limit": group.limit,
                 "evaluationTime": group.evaluation_time.as_secs_f64(),
                 "lastEvaluation": group.last_evaluation.map_or_else(|| NEVER.to_owned(), |at| at.to_string()),

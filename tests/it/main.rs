@@ -8,6 +8,7 @@
     reason = "a test ends loudly and meets the real world"
 )]
 
+mod alert_generator;
 mod alertmanager;
 mod alerts;
 mod api;

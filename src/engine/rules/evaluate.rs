@@ -293,7 +293,12 @@ impl Evaluation<'_, '_> {
         let shown = before.as_ref().map(Active::shown_as);
         let Step { state, ended, began } = alert::step(state, seen.reading, terms, self.env.at);
         let Seen { identity, sample, base, reading, value } = seen;
-        let there = reading != Reading::Gone;
+        // One that only `keep_firing_for` holds keeps the value and the texts it had, as in Prometheus; between thresholds
+        // there is a value to follow.
+        let there = match reading {
+            Reading::Holds | Reading::Value(_) => true,
+            Reading::Quiet | Reading::Gone => false,
+        };
         let mut episode = before.as_ref().and_then(|active| active.episode.clone());
         if let Some(ended) = ended
             && let Some(open) = episode.take()
@@ -334,7 +339,8 @@ impl Evaluation<'_, '_> {
             active.threshold = self.threshold(policy, &active);
         }
         let written = active.annotations.len() == self.alerting.annotations.len();
-        let is_due = !written || active.owes_annotations || self.is_volatile();
+        let is_quiet = reading == Reading::Quiet;
+        let is_due = !written || active.owes_annotations || (self.is_volatile() && !is_quiet);
         if (there && !same) || began.is_some() || is_due {
             self.annotate(&mut active, policy);
         }

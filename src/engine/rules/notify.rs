@@ -2,8 +2,8 @@
 //! "Sending Alerts to Alertmanager").
 //!
 //! A group is looked at after an evaluation in which an alert began or ended, and where something of it is to be told
-//! again. A firing alert is told at once and then after each resend delay, a resolved one likewise for 15 minutes.
-//! Unlike Prometheus, what a reload ends is told as resolved.
+//! again; of rules that failed in it nothing is told. A firing alert is told at once and then after each resend delay, a
+//! resolved one likewise for 15 minutes. Unlike Prometheus, what a reload ends is told as resolved.
 
 mod saved;
 
@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 use super::rule_url::rule_url;
 use super::runtime::GroupCounts;
 use super::set::Group;
-use super::view::{AlertView, AlertingState, GroupView, alerts_of};
+use super::view::{AlertView, AlertingState, GroupView, Health, alerts_of};
 use crate::engine::config::{Config, HttpUrl};
 use crate::engine::labels::Labels;
 use crate::engine::time::Timestamp;
@@ -170,11 +170,22 @@ impl Notifier {
             }
             let at = group.last_evaluation.unwrap_or(now);
             let round = Round { terms, at, interval: group.interval };
-            let alerts: Vec<&AlertView> = alerts_of(std::slice::from_ref(group)).collect();
+            // Of a rule that failed nothing is known, and nothing is told until it is evaluated again.
+            let failed = group.rules.iter().filter(|rule| matches!(rule.health, Health::Err(_)));
+            let failed: BTreeSet<&Arc<str>> = failed.map(|rule| &rule.id).collect();
+            let alerts = alerts_of(std::slice::from_ref(group));
+            let alerts: Vec<&AlertView> = alerts.filter(|alert| !failed.contains(&alert.rule_id)).collect();
             for alert in &alerts {
                 self.gone.alerts.retain(|(_, labels), _| *labels != alert.labels);
             }
-            self.groups.entry(key).or_default().look(&alerts, round, &mut self.outgoing);
+            let told = self.groups.entry(key).or_default();
+            let is_kept = |(rule_id, _): &(Arc<str>, Labels)| failed.contains(rule_id);
+            let mut kept: BTreeMap<_, _> = told.alerts.extract_if(.., |key, _| is_kept(key)).collect();
+            told.look(&alerts, round, &mut self.outgoing);
+            if !kept.is_empty() {
+                told.again_at = Timestamp::EPOCH;
+                told.alerts.append(&mut kept);
+            }
         }
         self.due.clear();
     }

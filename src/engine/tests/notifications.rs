@@ -1,11 +1,17 @@
-//! What Alertmanagers are told: cases from `tests/rules/notifications.txt`, through the whole engine.
+//! What Alertmanagers are told and what APIs show meanwhile: cases from `tests/rules/notifications.txt` and
+//! `tests/rules/alert_generator.txt`, through the whole engine.
 
 use super::super::arrival::Ending;
 use super::super::checkpoint::SavedState;
 use super::*;
 use crate::engine::config::Grid;
+use crate::engine::frozen::QueryTerms;
+use crate::engine::promql::storage::Endless;
+use crate::engine::promql::{EvalSettings, QueryValue, Value, parse};
+use crate::engine::rules::view::KindView;
 
-const CASES: &str = include_str!("../../../tests/rules/notifications.txt");
+const NOTIFICATIONS: &str = include_str!("../../../tests/rules/notifications.txt");
+const ALERT_GENERATOR: &str = include_str!("../../../tests/rules/alert_generator.txt");
 
 fn rule_set(text: &str) -> RuleSet {
     let source = diagnostic::Source { name: "rules.yaml".into(), text: text.into() };
@@ -46,6 +52,45 @@ fn told(engine: &mut Engine, now: Timestamp) -> Vec<String> {
         format!("> {} {} from {begin} to {end}{url} [{}]", second(now), word.labels, texts.join(" "))
     };
     engine.take_notifications().into_iter().map(line).collect()
+}
+
+/// What APIs and series show, as lines in seconds since the start.
+fn shown(engine: &mut Engine, now: Timestamp) -> Vec<String> {
+    let second = |time: Timestamp| time.since(at(0)).as_secs_f64();
+    let instant = engine.freeze(now);
+    let mut lines = Vec::new();
+    for rule in instant.groups().iter().flat_map(|group| &group.rules) {
+        let KindView::Alerting { state, alerts, .. } = &rule.kind else { continue };
+        let error = Some(rule.health.last_error()).filter(|error| !error.is_empty());
+        let error = error.map(|error| format!(": {error}")).unwrap_or_default();
+        lines.push(format!("> rule {} {} {}{error}", rule.name, state.name(), rule.health.name()));
+        for alert in alerts {
+            let texts: Vec<&str> = alert.annotations.iter().map(|(_, text)| text.as_str()).collect();
+            let (since, value) = (second(alert.active_at), alert.value);
+            let state = alert.state.name();
+            lines.push(format!(
+                "> {state} since {since} value {value} {} [{}]",
+                alert.labels,
+                texts.join(" ")
+            ));
+        }
+    }
+    let terms = QueryTerms { settings: &EvalSettings::default(), patience: &Endless };
+    for name in ["ALERTS", "ALERTS_FOR_STATE"] {
+        let found = instant.query_instant(&parse(name).unwrap(), now, terms).unwrap();
+        let QueryValue::Vector(samples) = found.value else { panic!("no vector") };
+        for (labels, value) in samples {
+            let Value::Float(value) = value else { panic!("no number") };
+            let value = if name == "ALERTS" { value } else { value - second_of_start() };
+            lines.push(format!("> series {labels} {value}"));
+        }
+    }
+    lines
+}
+
+/// The start as `ALERTS_FOR_STATE` writes it.
+fn second_of_start() -> f64 {
+    at(0).millis() as f64 / 1e3
 }
 
 /// Lets time pass up to an instant, as a driver does.
@@ -90,6 +135,7 @@ fn run(settings: &str, rules: &str, script: &str) -> String {
                 engine = Engine::restore(&config(settings), set, saved, Ending::Clean).unwrap().0;
                 engine.go_on(now);
             }
+            _ if step == "shows" => actual.append(&mut shown(&mut engine, now)),
             _ => assert_eq!(step, "passes"),
         }
         actual.append(&mut told(&mut engine, now));
@@ -97,17 +143,26 @@ fn run(settings: &str, rules: &str, script: &str) -> String {
     actual.join("\n")
 }
 
-#[test]
-fn alertmanagers_are_told_what_the_cases_say() {
-    let mut actual = CASES.split("\n== ").next().unwrap().to_owned();
-    for case in CASES.split("\n== ").skip(1) {
+fn hold(cases: &str, file: &str) {
+    let mut actual = cases.split("\n== ").next().unwrap().to_owned();
+    for case in cases.split("\n== ").skip(1) {
         let (name, body) = case.split_once('\n').unwrap();
         let (settings, body) = body.split_once('\n').unwrap();
         let (rules, script) = body.split_once("\n--\n").unwrap();
         actual.extend([format!("\n== {name}\n{settings}\n{rules}\n--\n{}\n", run(settings, rules, script))]);
     }
-    if actual.trim_end() != CASES.trim_end() {
+    if actual.trim_end() != cases.trim_end() {
         println!("<<<<\n{actual}>>>>");
-        panic!("what is told is not what tests/rules/notifications.txt says");
+        panic!("what is told and shown is not what tests/rules/{file} says");
     }
+}
+
+#[test]
+fn alertmanagers_are_told_what_the_cases_say() {
+    hold(NOTIFICATIONS, "notifications.txt");
+}
+
+#[test]
+fn alerts_begin_wait_and_end_as_the_alert_generator_compliance_says() {
+    hold(ALERT_GENERATOR, "alert_generator.txt");
 }
