@@ -33,14 +33,6 @@ pub(super) fn read_or_say(named: Option<&Path>, terminal: &mut Terminal) -> anyh
     said(&path, config, &diagnostics, terminal)
 }
 
-/// The address the file lets `run` listen at, else the host's default.
-///
-/// # Errors
-/// As [`read_or_say`].
-pub(super) fn listen(named: Option<&Path>, terminal: &mut Terminal) -> anyhow::Result<String> {
-    Ok(read_or_say(named, terminal)?.listen.unwrap_or_else(default_listen))
-}
-
 /// Where `run` listens where neither flag nor file says so. An image sets `SIGNALBOX_LISTEN_DEFAULT`, which a mounted
 /// configuration goes before.
 pub(super) fn default_listen() -> String {

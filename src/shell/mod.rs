@@ -31,7 +31,7 @@ mod start;
 mod state;
 mod status;
 mod stop;
-mod tls;
+pub(crate) mod tls;
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -85,6 +85,31 @@ pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, 
     if found.is_empty() { Err(unreadable("there is none in it".to_owned())) } else { Ok(found) }
 }
 
+/// The certificates of a PEM text, of which there is one at least.
+///
+/// # Errors
+/// A text that holds none, or something else; `what` names it.
+pub(crate) fn certificates_in(text: &str, what: &str) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let unreadable =
+        |reason: String| TlsError::File { what: "certificates", path: format!("`{what}`"), reason };
+    let found = CertificateDer::pem_slice_iter(text.as_bytes())
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| unreadable(error.to_string()))?;
+    if found.is_empty() { Err(unreadable("there is none in it".to_owned())) } else { Ok(found) }
+}
+
+/// The private key of a PEM text; no error shows any of it.
+///
+/// # Errors
+/// A text that holds none; `what` names it.
+pub(crate) fn private_key_in(text: &str, what: &str) -> Result<PrivateKeyDer<'static>, TlsError> {
+    PrivateKeyDer::from_pem_slice(text.as_bytes()).map_err(|_| TlsError::File {
+        what: "a private key",
+        path: format!("`{what}`"),
+        reason: "it is no PEM text of one".to_owned(),
+    })
+}
+
 /// The private key of a PEM file.
 ///
 /// # Errors

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::browser::{Browser, SCREENS, Screen};
-use super::process::{Process, get, signalbox};
+use super::process::{Process, get, run_configured, signalbox};
 use super::support::{Nats, event, free_port, job_queued, server_programs, wait_for};
 
 /// Rules of which one fires, one waits and one is quiet.
@@ -100,6 +100,49 @@ impl Site {
 }
 
 const DESK: Screen = SCREENS[0];
+
+/// The shipped rules.
+const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/rules");
+
+#[test]
+fn an_incident_of_the_demo_looks_well_on_every_screen() {
+    let nats = Nats::start(&server_programs()[0]);
+    let folder = tempfile::tempdir().unwrap();
+    let config = "{instance: transcripts-1, jetstream: {create_stream: true}, history: {step: 1s}}";
+    let (_sidecar, port) = run_configured(folder.path(), &nats.url(), config, &["--rules", SHIPPED]);
+    let mut command = signalbox();
+    command.args(["demo", "--events-only", "--nats-url", &nats.url()]);
+    command.args(["--seed", "1", "--rate", "300", "--duration", "5m"]);
+    let logs = tempfile::tempdir().unwrap();
+    let _demo = Process::start(&mut command, logs.path());
+    // The transcription API fails from the tenth second on.
+    for what in ["ChunksFailing", "JobsFailing", "critical"] {
+        wait_for(what, || {
+            let alerts = get(port, "/api/v1/alerts")?.json();
+            alerts["data"]["alerts"].to_string().contains(&format!("\"{what}\"")).then_some(())
+        });
+    }
+    let mut browser = Browser::start();
+    let pages = [
+        ("alerts", "/"),
+        ("rule", "/rules/chunks-failing"),
+        ("rules", "/rules"),
+        ("events", "/events"),
+        ("series", "/series"),
+    ];
+    for (name, path) in pages {
+        for screen in SCREENS {
+            browser.open(&format!("http://127.0.0.1:{port}{path}"), screen);
+            browser.wait(
+                "the first news",
+                "document.getElementById('freshness').textContent.startsWith('updated')",
+            );
+            assert_eq!(browser.overflow(), 0, "{name} at {}", screen.width);
+            browser.screenshot(&format!("incident-{name}-{}-{}", screen.width, screen.scheme));
+        }
+    }
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+}
 
 #[test]
 fn every_page_fits_every_screen_and_nothing_is_wrong_with_it() {

@@ -8,6 +8,9 @@ use crate::engine::yaml::{Node, Value, name_of};
 /// Keys whose values are secrets.
 const SECRET_KEYS: [&str; 5] = ["password", "token", "nkey", "credentials", "basic_auth_users"];
 
+/// What stands before and after a private key, whatever its kind.
+const PRIVATE_KEY: &str = "PRIVATE KEY-----";
+
 /// The diagnostics with every secret of their source painted over, byte for byte so that places stay true.
 pub(super) fn masked(source: &Source, node: Option<&Node>, diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
     let text = painted(source, node);
@@ -31,8 +34,13 @@ pub(super) fn painted(source: &Source, node: Option<&Node>) -> Arc<str> {
 
 /// Paints what follows a secret's key on its line, where the text is no YAML and nothing better is known.
 fn paint_lines(text: &str, bytes: &mut [u8]) {
-    let mut start = 0;
+    let (mut start, mut is_in_key) = (0, false);
     for line in text.split_inclusive('\n') {
+        let is_edge = line.contains(PRIVATE_KEY);
+        if is_in_key || is_edge {
+            paint(bytes, start, start + line.len());
+        }
+        is_in_key ^= is_edge;
         for key in SECRET_KEYS {
             for (at, _) in line.match_indices(key) {
                 let after = at + key.len();
@@ -61,6 +69,9 @@ fn paint_urls(text: &str, bytes: &mut [u8]) {
 
 /// Paints the values of secret keys wherever they stand, block texts included.
 fn paint_nodes(node: &Node, bytes: &mut [u8]) {
+    if node.scalar().is_some_and(|scalar| scalar.text.contains(PRIVATE_KEY)) {
+        paint_all(node, bytes);
+    }
     for (key, value) in node.entries() {
         if SECRET_KEYS.contains(&name_of(key)) {
             paint_all(value, bytes);

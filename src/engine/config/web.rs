@@ -7,6 +7,7 @@
 )]
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::broker::Secret;
 use super::changes::{Change, Changes};
@@ -14,7 +15,7 @@ use super::declare::{KeyValue, section, words};
 use super::secrets;
 use crate::engine::diagnostic::{Diagnostic, Source};
 use crate::engine::yaml::keys::KeyDefault::{Nothing, Value};
-use crate::engine::yaml::keys::{Effect, Key, KeyKind};
+use crate::engine::yaml::keys::{Effect, Key, KeyKind, Zero};
 use crate::engine::yaml::{Findings, Read, Values};
 
 /// The headers that may be set, with the values that have a fixed choice.
@@ -38,6 +39,18 @@ section! {
         http_server_config: HttpServerConfig = KeyKind::Section(HttpServerConfig::KEYS), Nothing, Live;
         /// Users with the bcrypt hashes of their passwords.
         basic_auth_users: Users = KeyKind::Map(&KeyKind::Secret), Nothing, Live;
+        /// How many requests are answered.
+        rate_limit: RateLimit = KeyKind::Section(RateLimit::KEYS), Nothing, Live;
+    }
+}
+
+section! {
+    /// How many requests are answered: others get 429.
+    RateLimit {
+        /// Requests that may come at once.
+        burst: u64 = KeyKind::Count(0), Value("0"), Live;
+        /// The time after which there is room for one more; without it there is no limit.
+        interval: Duration = KeyKind::Duration(Zero::Allowed), Value("0s"), Live;
     }
 }
 
@@ -48,11 +61,17 @@ section! {
         cert_file: Option<String> = KeyKind::Text, Nothing, Live;
         /// The private key of the certificate, PEM.
         key_file: Option<String> = KeyKind::Text, Nothing, Live;
+        /// The certificate itself, PEM.
+        cert: Option<String> = KeyKind::Text, Nothing, Live;
+        /// The private key itself, PEM.
+        key: Option<Secret> = KeyKind::Secret, Nothing, Live;
         /// Whether clients show certificates.
         client_auth_type: ClientAuth = ClientAuth::WORDS, Value("NoClientCert"), Live;
         /// The authorities of clients' certificates, PEM.
         client_ca_file: Option<String> = KeyKind::Text, Nothing, Live;
-        /// DNS names and IP addresses of which a client's certificate must be for one.
+        /// These authorities themselves, PEM.
+        client_ca: Option<String> = KeyKind::Text, Nothing, Live;
+        /// DNS names, IP addresses, mail addresses and URIs of which a client's certificate must be for one.
         client_allowed_sans: Option<Vec<String>> = KeyKind::List(&KeyKind::Text), Nothing, Live;
         /// The lowest version; below TLS 1.2 none is spoken.
         min_version: TlsVersion = TlsVersion::WORDS, Value("TLS12"), Live;
@@ -105,6 +124,29 @@ words! {
         P256 = "CurveP256": "NIST P-256.",
         P384 = "CurveP384": "NIST P-384.",
         X25519 = "X25519": "Curve25519.",
+        P521 = "CurveP521": "NIST P-521, which is not spoken.",
+        Hybrid = "X25519MLKEM768": "Curve25519 with ML-KEM-768, which is not spoken.",
+    }
+}
+
+impl Curve {
+    /// Whether no key exchange here knows it.
+    pub(crate) const fn is_unspoken(self) -> bool {
+        match self {
+            Self::P521 | Self::Hybrid => true,
+            Self::P256 | Self::P384 | Self::X25519 => false,
+        }
+    }
+
+    /// Its name in the file.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::P256 => "CurveP256",
+            Self::P384 => "CurveP384",
+            Self::X25519 => "X25519",
+            Self::P521 => "CurveP521",
+            Self::Hybrid => "X25519MLKEM768",
+        }
     }
 }
 
@@ -158,23 +200,55 @@ impl WebConfig {
 impl TlsServerConfig {
     /// Whether TLS is asked for at all.
     pub(crate) fn is_asked(&self) -> bool {
-        self.cert_file.is_some()
-            || self.key_file.is_some()
-            || self.client_ca_file.is_some()
+        self.has_certificate()
+            || self.has_key()
+            || self.has_authorities()
             || self.client_auth_type != ClientAuth::None
+    }
+
+    fn has_certificate(&self) -> bool {
+        self.cert_file.is_some() || self.cert.is_some()
+    }
+
+    fn has_key(&self) -> bool {
+        self.key_file.is_some() || self.key.is_some()
+    }
+
+    fn has_authorities(&self) -> bool {
+        self.client_ca_file.is_some() || self.client_ca.is_some()
+    }
+
+    /// What is given twice: in the file and as the name of another.
+    fn twice(&self) -> Option<&'static str> {
+        let pairs = [
+            (self.cert_file.is_some() && self.cert.is_some(), "cert"),
+            (self.key_file.is_some() && self.key.is_some(), "key"),
+            (self.client_ca_file.is_some() && self.client_ca.is_some(), "client_ca"),
+        ];
+        pairs.into_iter().find(|(is_twice, _)| *is_twice).map(|(_, name)| name)
     }
 }
 
 fn tls(config: &TlsServerConfig, top: &Values, findings: &mut Findings<'_>) {
     let Some(read) = top.find("tls_server_config") else { return };
     let span = &read.span;
-    if config.is_asked() && (config.cert_file.is_none() || config.key_file.is_none()) {
+    if let Some(name) = config.twice() {
+        findings
+            .error("contradiction", span, format!("`{name}` and `{name}_file` are both given"))
+            .advise("Leave one of them out.");
+    }
+    if let Some(curve) = config.curve_preferences.iter().find(|curve| curve.is_unspoken()) {
+        findings
+            .error("out-of-range", span, format!("the curve {} is not spoken here", curve.name()))
+            .advise("Leave it out; CurveP256, CurveP384 and X25519 are.");
+    }
+    if config.is_asked() && !(config.has_certificate() && config.has_key()) {
         let message = "`tls_server_config` has no `cert_file` or no `key_file`";
         findings.error("incomplete", span, message).advise("Name both, or leave `tls_server_config` out.");
     }
     let verifies =
         matches!(config.client_auth_type, ClientAuth::VerifyIfGiven | ClientAuth::RequireAndVerify);
-    if config.client_ca_file.is_some() && config.client_auth_type == ClientAuth::None {
+    if config.has_authorities() && config.client_auth_type == ClientAuth::None {
         findings
             .error(
                 "contradiction",
@@ -183,7 +257,7 @@ fn tls(config: &TlsServerConfig, top: &Values, findings: &mut Findings<'_>) {
             )
             .advise("Set `client_auth_type: RequireAndVerifyClientCert`.");
     }
-    if verifies && config.client_ca_file.is_none() {
+    if verifies && !config.has_authorities() {
         findings
             .error("incomplete", span, "clients' certificates are to be verified without a `client_ca_file`")
             .advise("Name the authorities that sign them.");

@@ -91,7 +91,7 @@ pub(crate) enum Routes {
     All,
     /// Metrics and health.
     Public,
-    /// Page, API, reload, and health.
+    /// Page, API, reload, metrics and health.
     Admin,
 }
 
@@ -101,11 +101,11 @@ pub(crate) fn router(web: Web, routes: Routes) -> Router {
         .route("/-/healthy", get(answers::healthy))
         .route("/healthz", get(answers::healthy))
         .route("/-/ready", get(answers::ready))
-        .route("/readyz", get(answers::ready));
+        .route("/readyz", get(answers::ready))
+        // Also beside the page, which leads there.
+        .route("/metrics", get(metrics::scrape));
     if routes != Routes::Admin {
-        router = router
-            .route("/metrics", get(metrics::scrape))
-            .route("/federate", get(api::federate::federate).layer(from_fn(packed::pack)));
+        router = router.route("/federate", get(api::federate::federate).layer(from_fn(packed::pack)));
     }
     if routes != Routes::Public {
         router = router

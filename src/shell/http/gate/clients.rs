@@ -9,6 +9,8 @@ use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 use webpki::EndEntityCert;
 
+use super::names::mail_and_uris;
+
 /// Who is let through.
 #[derive(Debug)]
 pub(super) struct ClientDoor {
@@ -16,7 +18,7 @@ pub(super) struct ClientDoor {
     pub(super) proof: Proof,
     /// Whether one must be shown.
     pub(super) is_mandatory: bool,
-    /// DNS names and addresses of which it must be for one; all where there is no list.
+    /// DNS names, addresses, mail addresses and URIs of which it must be for one; all where there is no list.
     pub(super) names: Option<Vec<String>>,
     /// How signatures are verified.
     pub(super) algorithms: WebPkiSupportedAlgorithms,
@@ -34,12 +36,14 @@ pub(super) enum Proof {
 impl ClientDoor {
     fn is_for_one_of(certificate: &CertificateDer<'_>, names: &[String]) -> Result<bool, Error> {
         let broken = |_| Error::InvalidCertificate(CertificateError::BadEncoding);
+        let texts = mail_and_uris(certificate);
         let certificate = EndEntityCert::try_from(certificate).map_err(broken)?;
         let dns: Vec<&str> = certificate.valid_dns_names().collect();
         let is_for = |name: &String| {
             let address = ServerName::try_from(name.as_str()).ok();
             let address = address.filter(|name| matches!(name, ServerName::IpAddress(_)));
             dns.contains(&name.as_str())
+                || texts.contains(&name.as_str())
                 || address.is_some_and(|name| certificate.verify_is_valid_for_subject_name(&name).is_ok())
         };
         Ok(names.iter().any(is_for))

@@ -2,11 +2,14 @@
 //! has them. The file and what it names are read again when they change; a broken one leaves the last good one in force.
 
 mod clients;
+mod names;
+mod pace;
 mod tls;
 mod users;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use anyhow::{Context, bail};
 use axum::extract::{Request, State};
@@ -20,6 +23,7 @@ use crate::engine::diagnostic::{Diagnostic, Severity, Source};
 use crate::shell::reload::Signature;
 
 use super::answers::text;
+use pace::Pace;
 use users::Doorkeeper;
 
 /// Bytes of a web configuration file that are read.
@@ -31,6 +35,7 @@ pub(crate) struct Gate {
     path: PathBuf,
     inside: Mutex<Inside>,
     doorkeeper: Doorkeeper,
+    pace: Pace,
 }
 
 #[derive(Debug)]
@@ -57,7 +62,7 @@ impl Gate {
         let rules = Arc::new(GateRules::read(path)?);
         let seen = Signature::of(rules.files(path));
         let inside = Mutex::new(Inside { rules, seen });
-        Ok(Self { path: path.to_owned(), inside, doorkeeper: Doorkeeper::default() })
+        Ok(Self { path: path.to_owned(), inside, doorkeeper: Doorkeeper::default(), pace: Pace::default() })
     }
 
     /// What connections speak TLS with; none where they are in the clear.
@@ -139,7 +144,9 @@ fn first_fault(diagnostics: &[Diagnostic]) -> String {
 pub(super) async fn pass(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
     let rules = gate.in_force();
     let users = &rules.config.basic_auth_users;
-    let mut response = if users.0.is_empty() || gate.doorkeeper.knows(users, request.headers()).await {
+    let mut response = if !gate.pace.admits(&rules.config.rate_limit, Instant::now()) {
+        text(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests")
+    } else if users.0.is_empty() || gate.doorkeeper.knows(users, request.headers()).await {
         next.run(request).await
     } else {
         let mut refusal = text(StatusCode::UNAUTHORIZED, "Unauthorized");
