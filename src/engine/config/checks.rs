@@ -125,7 +125,7 @@ fn logins(section: &Values, findings: &mut Findings<'_>) {
     if let (Some((name, read)), None) | (None, Some((name, read))) = (&user, &password) {
         let other = if name == "user" { "password" } else { "user" };
         let message = format!("`nats.{name}` is given without `nats.{other}`");
-        findings.error("incomplete", &read.span, message);
+        findings.error("incomplete", &read.span, message).advise("Give both, or neither.");
     }
     let ways = [user, given(&["token", "token_file"]), given(&["creds"]), given(&["nkey", "nkey_file"])];
     let mut ways = ways.into_iter().flatten();
@@ -164,7 +164,9 @@ fn alertmanager(section: &Values, findings: &mut Findings<'_>) {
             .advise("There is one way to sign in: keep one of them.");
     }
     if let (Some(read), None) = (section.find("basic_auth"), basic.find("username")) {
-        findings.error("incomplete", &read.span, "`alertmanager.basic_auth` has no `username`");
+        findings
+            .error("incomplete", &read.span, "`alertmanager.basic_auth` has no `username`")
+            .advise("Add the name that the password is for.");
     }
     if let (Some(alone), None) | (None, Some(alone)) = (tls.find("cert_file"), tls.find("key_file")) {
         let message = "`alertmanager.tls_config` has a client certificate without its key, or a key alone";
