@@ -1,5 +1,7 @@
 //! Runs simulated worlds (`docs/simulation.md`): `simulate --seeds 1000`, `simulate --seed 7 --trace`.
 
+#![expect(clippy::disallowed_methods, reason = "it says how long the worlds took")]
+
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::time::Instant;

@@ -38,6 +38,8 @@ pub(crate) enum LogRecord {
     Acknowledged(EventId),
     /// A copy of the rejected message of this sequence of the stream is published.
     Copied(u64),
+    /// The event is not to be sent: what a stream shows took its place.
+    Withdrawn(EventId),
 }
 
 impl LogRecord {
@@ -59,6 +61,10 @@ impl LogRecord {
                 2_u8.write(&mut out);
                 sequence.write(&mut out);
             }
+            Self::Withdrawn(id) => {
+                4_u8.write(&mut out);
+                id.0.write(&mut out);
+            }
         }
         let content = out.finish();
         let mut bytes = Vec::with_capacity(FRAME_BYTES + content.len());
@@ -72,7 +78,7 @@ impl LogRecord {
     pub(crate) fn decided(&self) -> Option<&AlertEvent> {
         match self {
             Self::Decided { event, .. } => Some(event),
-            Self::Acknowledged(_) | Self::Copied(_) => None,
+            Self::Acknowledged(_) | Self::Copied(_) | Self::Withdrawn(_) => None,
         }
     }
 
@@ -80,7 +86,7 @@ impl LogRecord {
     pub(crate) const fn copied(&self) -> Option<u64> {
         match self {
             Self::Copied(sequence) => Some(*sequence),
-            Self::Decided { .. } | Self::Acknowledged(_) => None,
+            Self::Decided { .. } | Self::Acknowledged(_) | Self::Withdrawn(_) => None,
         }
     }
 
@@ -96,6 +102,7 @@ impl LogRecord {
             }
             1 => Self::Acknowledged(EventId(u128::read(&mut from)?)),
             2 => Self::Copied(u64::read(&mut from)?),
+            4 => Self::Withdrawn(EventId(u128::read(&mut from)?)),
             _ => return Err(Damage("a record says nothing that is known")),
         };
         from.end()?;
@@ -153,10 +160,12 @@ pub(super) struct Told {
 impl Told {
     pub(super) fn by(log: &[LogRecord]) -> Self {
         let mut told = Self::default();
+        let mut withdrawn = BTreeSet::new();
         for record in log {
             match record {
                 LogRecord::Acknowledged(id) => drop(told.acknowledged.insert(*id)),
                 LogRecord::Copied(_) => {}
+                LogRecord::Withdrawn(id) => drop(withdrawn.insert(*id)),
                 LogRecord::Decided { event, sequence, essence } => {
                     told.settled.push((event.fingerprint, (*sequence, event.timestamp)));
                     if event.event_type() == EventType::AlertCleared {
@@ -170,8 +179,11 @@ impl Told {
         }
         let Self { waiting, acknowledged, ended, open, .. } = &mut told;
         let mut seen = BTreeSet::new();
-        waiting.retain(|event| !acknowledged.contains(&event.id) && seen.insert(event.id));
-        open.retain(|(open, _)| !ended.contains(&open.end_id()));
+        ended.retain(|id| !withdrawn.contains(id));
+        waiting.retain(|event| {
+            !acknowledged.contains(&event.id) && !withdrawn.contains(&event.id) && seen.insert(event.id)
+        });
+        open.retain(|(open, _)| !ended.contains(&open.end_id()) && !withdrawn.contains(&open.id));
         told
     }
 }
@@ -259,5 +271,19 @@ mod tests {
         assert_eq!(ids, [end.id, second.id]);
         assert_eq!(told.open.iter().map(|(open, _)| open.id).collect::<Vec<_>>(), [second.id]);
         assert_eq!(told.settled.iter().map(|(_, (sequence, _))| *sequence).max(), Some(9));
+    }
+
+    #[test]
+    fn what_was_withdrawn_neither_waits_nor_is_open() {
+        let [_, end] = episode(1);
+        let [second, _] = episode(2);
+        let withdrawn = [LogRecord::Withdrawn(end.id), LogRecord::Withdrawn(second.id)];
+        let told = Told::by(&[log(), withdrawn.to_vec()].concat());
+        assert_eq!(told.waiting, []);
+        // The first goes on: its end was taken back.
+        assert_eq!(told.open.iter().map(|(open, _)| open.end_id()).collect::<Vec<_>>(), [end.id]);
+        let bytes = withdrawn.iter().flat_map(LogRecord::to_bytes);
+        let bytes: Vec<u8> = LOG_HEADER.into_iter().chain(bytes).collect();
+        assert_eq!(read_log(&bytes).records, withdrawn);
     }
 }

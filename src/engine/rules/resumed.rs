@@ -24,6 +24,17 @@ pub(super) struct Resumed {
     reading: u64,
     /// By fingerprint: open alerts whose series were not seen yet.
     unseen: BTreeMap<u64, Unseen>,
+    era: Era,
+}
+
+/// Which time is lived through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Era {
+    /// A past that a state remembers: some alerts may be known to begin later.
+    Past,
+    /// The present.
+    #[default]
+    Present,
 }
 
 /// Up to where everything is decided of an alert.
@@ -66,7 +77,19 @@ pub(super) enum Sight {
 impl Resumed {
     /// Whether anything is known of alerts of this rule.
     pub(super) fn concerns(&self, rule_id: &str) -> bool {
-        !self.settled.is_empty() || self.unseen.values().any(|unseen| *unseen.rule_id == *rule_id)
+        self.era == Era::Past
+            || !self.settled.is_empty()
+            || self.unseen.values().any(|unseen| *unseen.rule_id == *rule_id)
+    }
+
+    /// A past is to be lived through.
+    pub(super) fn of_past() -> Self {
+        Self { era: Era::Past, ..Self::default() }
+    }
+
+    /// Which time is lived through.
+    pub(super) const fn era(&self) -> Era {
+        self.era
     }
 
     /// An alert of a rule fires, as a stream shows, and is kept under this identity.
@@ -89,6 +112,7 @@ impl Resumed {
     /// The past is over; what was not seen yet has time from now on.
     pub(super) fn live(&mut self, now: Timestamp) {
         self.settled.clear();
+        self.era = Era::Present;
         for unseen in self.unseen.values_mut() {
             unseen.until = now.after(UNSEEN_MAX);
         }

@@ -60,6 +60,8 @@ pub(crate) enum Dispatch {
     },
     /// The broker has the event.
     Acknowledged(EventId),
+    /// The event is not to be sent any more.
+    Withdrawn(EventId),
     /// Publish the copy of a rejected message, once it is noted that it is published.
     Copy(Box<RejectedCopy>),
     /// A checkpoint is handed out: it holds what was decided so far.

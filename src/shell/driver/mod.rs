@@ -9,6 +9,7 @@ pub(crate) mod mailbox;
 pub(crate) mod notifications;
 pub(crate) mod rejections;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
@@ -19,7 +20,7 @@ use crate::engine::Engine;
 use crate::engine::arrival::{Standing, Stored};
 use crate::engine::fact::{Fact, Notice, Rejected};
 use crate::engine::rules::{AlertEvent, StoredAlerts};
-use crate::engine::wire::{Lane, Message};
+use crate::engine::wire::{EventId, Lane, Message};
 
 use super::clock::Clock;
 use super::status::{Status, Topic};
@@ -200,7 +201,18 @@ impl Driver {
             return;
         }
         if let Some(shown) = self.shown.take() {
+            let waited: Vec<EventId> = self.engine.outbox().map(|event| event.id).collect();
             self.engine.adopt(&shown, self.clock.now());
+            // What a log tells of them must not come back.
+            let waits: BTreeSet<EventId> = self.engine.outbox().map(|event| event.id).collect();
+            for id in waited.into_iter().filter(|id| !waits.contains(id)) {
+                let is_stored = shown.begun.contains(&id) || shown.ended.contains(&id);
+                drop(self.alerts.send(if is_stored {
+                    Dispatch::Acknowledged(id)
+                } else {
+                    Dispatch::Withdrawn(id)
+                }));
+            }
             // The publisher has sent nothing yet, and what it has may be out of date.
             self.in_flight = 0;
             drop(self.alerts.send(Dispatch::BeginAnew));

@@ -94,7 +94,11 @@ impl Publisher {
         match dispatch {
             Dispatch::Publish { event, .. } => self.machine.push(*event, time::now()),
             Dispatch::BeginAnew => self.machine.begin_anew(time::now()),
-            Dispatch::Acknowledged(_) | Dispatch::Copy(_) | Dispatch::Mark | Dispatch::Saved => {}
+            Dispatch::Acknowledged(_)
+            | Dispatch::Withdrawn(_)
+            | Dispatch::Copy(_)
+            | Dispatch::Mark
+            | Dispatch::Saved => {}
         }
     }
 

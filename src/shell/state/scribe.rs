@@ -47,15 +47,18 @@ impl<D: Disk> Scribe<D> {
     }
 
     /// Writes down what waited together, and passes it on.
-    pub(crate) fn work(&mut self, together: Vec<Dispatch>, to: &UnboundedSender<Dispatch>) {
+    pub(crate) fn work(&mut self, mut together: Vec<Dispatch>, to: &UnboundedSender<Dispatch>) {
         self.log.limit(self.context.config.get().state.bytes_max as u64);
-        let records: Vec<LogRecord> = together.iter().filter_map(said_before).collect();
-        if !records.is_empty() {
-            let appended = self.log.append(&records);
-            self.judge(appended);
-        }
-        for dispatch in together {
-            self.pass_on(dispatch, to);
+        // What comes behind a mark is in no checkpoint yet.
+        for part in together.split_inclusive_mut(|dispatch| matches!(dispatch, Dispatch::Mark)) {
+            let records: Vec<LogRecord> = part.iter().filter_map(said_before).collect();
+            if !records.is_empty() {
+                let appended = self.log.append(&records);
+                self.judge(appended);
+            }
+            for dispatch in part {
+                self.pass_on(std::mem::replace(dispatch, Dispatch::Mark), to);
+            }
         }
         if self.log.is_long() {
             self.context.saves.wish();
@@ -67,6 +70,10 @@ impl<D: Disk> Scribe<D> {
             Dispatch::Acknowledged(id) => {
                 // Where that is lost the event is looked for in the stream again.
                 let noted = self.log.note(&[LogRecord::Acknowledged(id)]);
+                self.judge(noted);
+            }
+            Dispatch::Withdrawn(id) => {
+                let noted = self.log.append(&[LogRecord::Withdrawn(id)]);
                 self.judge(noted);
             }
             Dispatch::Mark => self.log.mark(),
@@ -104,6 +111,10 @@ fn said_before(dispatch: &Dispatch) -> Option<LogRecord> {
         Dispatch::Publish { event, sequence, essence } => {
             Some(LogRecord::Decided { event: event.clone(), sequence: *sequence, essence: essence.clone() })
         }
-        Dispatch::Acknowledged(_) | Dispatch::Mark | Dispatch::Saved | Dispatch::BeginAnew => None,
+        Dispatch::Acknowledged(_)
+        | Dispatch::Withdrawn(_)
+        | Dispatch::Mark
+        | Dispatch::Saved
+        | Dispatch::BeginAnew => None,
     }
 }

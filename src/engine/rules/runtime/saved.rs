@@ -17,6 +17,7 @@ use crate::engine::rules::event::Identity;
 use crate::engine::rules::kept::Moved;
 use crate::engine::rules::logged::{LogRecord, Told};
 use crate::engine::rules::outbox::{event_of, event_twin, severity_of, severity_twin};
+use crate::engine::rules::resumed::Resumed;
 use crate::engine::rules::schedule::Schedule;
 use crate::engine::rules::set::{RuleKind, RuleSet};
 use crate::engine::rules::view::Health;
@@ -62,6 +63,7 @@ impl Rules {
         now: Timestamp,
     ) -> Result<Self, Damage> {
         let mut rules = Self::new(RuleSet::default(), settings, now);
+        rules.resumed = Resumed::of_past();
         rules.outbox.restore(twin.outbox)?;
         for ended in twin.ended {
             rules.outbox.ended.notice(&event_of(ended)?);

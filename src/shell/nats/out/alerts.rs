@@ -71,7 +71,7 @@ impl AlertPublisher {
                     }
                     Some(Dispatch::BeginAnew) => self.machine.begin_anew(Instant::now()),
                     Some(
-                        Dispatch::Acknowledged(_) | Dispatch::Copy(_) | Dispatch::Mark | Dispatch::Saved,
+                        Dispatch::Acknowledged(_) | Dispatch::Withdrawn(_) | Dispatch::Copy(_) | Dispatch::Mark | Dispatch::Saved,
                     ) => {}
                     None => return,
                 },
