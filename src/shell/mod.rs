@@ -11,6 +11,8 @@ pub(crate) mod clock;
 mod context;
 mod driver;
 mod end;
+#[cfg(test)]
+mod fuzz;
 mod http;
 mod in_force;
 mod limited_log;
