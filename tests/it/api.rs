@@ -187,6 +187,28 @@ fn a_sidecar_answers_as_prometheus_does() {
     assert!(asked > 60 && differences.is_empty(), "{asked} asked\n{}", differences.join("\n"));
 }
 
+#[test]
+fn a_federation_has_the_format_that_prometheus_negotiates() {
+    let pair = Pair::start();
+    // Neither has OpenMetrics there.
+    for accept in [
+        "text/plain",
+        "application/openmetrics-text;version=1.0.0",
+        "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+        "application/json",
+    ] {
+        let types = [pair.port, pair.sidecar.address.port()].map(|port| {
+            let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+            let path = "/federate?match[]=signalbox_build_info";
+            let head =
+                format!("GET {path} HTTP/1.1\r\nHost: test\r\nAccept: {accept}\r\nConnection: close\r\n\r\n");
+            stream.write_all(head.as_bytes()).unwrap();
+            content_type(&read_answer(&mut stream))
+        });
+        assert_eq!(types[0], types[1], "{accept}");
+    }
+}
+
 /// The headers of an answer to a GET with more headers.
 fn head(sidecar: &Sidecar, path: &str, more: &str) -> (Answer, String) {
     let answer = sidecar.request("GET", path, more);

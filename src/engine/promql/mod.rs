@@ -106,10 +106,12 @@ pub struct ParseError {
 impl ParseError {
     /// The error with its place, as Prometheus words it (`1:4: parse error: …`), in the text that was parsed.
     pub(crate) fn placed(&self, text: &str) -> String {
-        let before = text.get(..self.span.start).unwrap_or(text);
+        let cut = parse::cut_short(self, text);
+        let (at, message) = cut.unwrap_or((self.span.start, self.message.as_str()));
+        let before = text.get(..at).unwrap_or(text);
         let line = before.matches('\n').count() + 1;
         let column = before.len() - before.rfind('\n').map_or(0, |newline| newline + 1) + 1;
-        format!("{line}:{column}: parse error: {}", self.message)
+        format!("{line}:{column}: parse error: {message}")
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod binary;
 mod call;
+mod cut_short;
 mod duration;
 mod remedy;
 mod selector;
@@ -22,6 +23,8 @@ use super::storage::MatchCondition;
 use super::text;
 use crate::engine::labels::Labels;
 use crate::engine::pattern::PatternBudget;
+
+pub(super) use cut_short::cut_short;
 
 /// The longest query text, in bytes.
 pub(crate) const QUERY_BYTES_MAX: usize = 256 * 1024;
