@@ -40,6 +40,20 @@ impl Line {
     }
 }
 
+/// The times that any of some lies in: those that overlap would be drawn over each other, ever darker.
+fn united(episodes: &[(Timestamp, Timestamp)]) -> Vec<(Timestamp, Timestamp)> {
+    let mut sorted = episodes.to_vec();
+    sorted.sort_unstable();
+    let mut united: Vec<(Timestamp, Timestamp)> = Vec::new();
+    for (since, until) in sorted {
+        match united.last_mut() {
+            Some((_, end)) if since <= *end => *end = until.max(*end),
+            Some(_) | None => united.push((since, until)),
+        }
+    }
+    united
+}
+
 /// A level to draw across.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Mark {
@@ -184,7 +198,7 @@ impl Chart {
         html! {
             svg viewBox={ "0 0 " (WIDTH) " " (height) } preserveAspectRatio="none" role="img"
                 aria-label=(self.in_words()) {
-                @for (since, until) in &self.episodes {
+                @for (since, until) in &united(&self.episodes) {
                     @let left = x(since.millis());
                     rect.episode x=(tenths(left)) y="0" height=(height)
                         width=(tenths((x(until.millis()) - left).max(1.5))) {}
@@ -240,4 +254,16 @@ impl Chart {
 /// A coordinate with one decimal.
 fn tenths(value: f64) -> f64 {
     (value * 10.0).round() / 10.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_that_overlap_are_drawn_once() {
+        let at = Timestamp::from_millis;
+        let episodes = [(at(5), at(9)), (at(0), at(3)), (at(2), at(4)), (at(6), at(7)), (at(20), at(21))];
+        assert_eq!(united(&episodes), [(at(0), at(4)), (at(5), at(9)), (at(20), at(21))]);
+    }
 }

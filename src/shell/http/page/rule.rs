@@ -252,20 +252,27 @@ fn verdict(levels: &[Level], worst: Option<f64>, measure: Measure) -> String {
     }
 }
 
-/// What it reads, selector by selector.
+/// What it reads, selector by selector; one that stands several times once.
 fn reads(look: &Look<'_>, rule: &InForce<'_>) -> Markup {
-    let found = selectors(&rule.rule.expr);
+    let mut found: Vec<(String, Expr)> = Vec::new();
+    for selector in selectors(&rule.rule.expr) {
+        let node = Node::Vector(selector.vector.clone());
+        let expr = Expr { span: selector.span, node, twin: None };
+        let text = expr.to_string();
+        if !found.iter().any(|(known, _)| *known == text) {
+            found.push((text, expr));
+        }
+    }
     html! {
         section aria-labelledby="reads" {
             h2 id="reads" { "What it reads" }
             div.scroll tabindex="0" role="group" aria-label="What it reads" { table.stack {
                 thead { tr { th scope="col" { "Selector" } th.number scope="col" { "Series now" } } }
-                tbody { @for selector in found.iter().take(20) {
-                    @let expr = Expr { span: selector.span.clone(), node: Node::Vector(selector.vector.clone()), twin: None };
+                tbody { @for (text, expr) in found.iter().take(20) {
                     tr {
-                        td data-label="Selector" { code { (words::long(&expr.to_string())) } }
+                        td data-label="Selector" { code { (words::long(text)) } }
                         td.number data-label="Series now" {
-                            @match look.values(&expr) {
+                            @match look.values(expr) {
                                 Ok(values) => (words::thousands(values.len() as u64)),
                                 Err(_) => "–",
                             }
