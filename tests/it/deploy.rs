@@ -301,3 +301,53 @@ fn systemd_takes_the_unit_and_finds_it_hardened() {
     fs::write(&path, text.replace("ProtectSystem=", "ProtectSytem=")).unwrap();
     assert!(verify(&path).1.contains("Unknown key"), "a slip was taken");
 }
+
+/// The files outside of `src` that the program itself is built from.
+fn included(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let stem = path.file_stem().unwrap().to_string_lossy().into_owned();
+        if stem.ends_with("tests") {
+            continue;
+        }
+        if path.is_dir() {
+            found.extend(included(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = fs::read_to_string(&path).unwrap();
+            let program = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+            let names = program.split("include_str!(\"").chain(program.split("include_bytes!(\"")).skip(1);
+            for name in names.filter_map(|rest| rest.split_once('"')).map(|(name, _)| name) {
+                let target = path.parent().unwrap().join(name);
+                found.extend(
+                    target.canonicalize().ok().filter(|target| !target.starts_with(root().join("src"))),
+                );
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn the_image_is_built_from_everything_the_program_includes() {
+    let dockerfile = read("Dockerfile");
+    let (build, _) = dockerfile.split_once("cargo build").unwrap();
+    let copied: Vec<&str> = build
+        .lines()
+        .filter_map(|line| line.strip_prefix("COPY ")?.rsplit_once(' '))
+        .flat_map(|(sources, _)| sources.split(' '))
+        .collect();
+    let ignored = read(".dockerignore");
+    let included = included(&root().join("src"));
+    assert!(included.len() > 3, "{included:?}");
+    for path in included {
+        let path = path.strip_prefix(root()).unwrap().display().to_string();
+        let is_copied =
+            copied.iter().any(|source| path == *source || path.starts_with(&format!("{source}/")));
+        assert!(is_copied, "the Dockerfile does not copy {path}, which the program includes");
+        let is_ignored = |line: &str| path.starts_with(line.trim_end_matches(['*', '/']));
+        let is_left_out =
+            ignored.lines().any(is_ignored) && !ignored.lines().any(|line| line == format!("!{path}"));
+        assert!(!is_left_out, ".dockerignore leaves out {path}, which the program includes");
+    }
+}
