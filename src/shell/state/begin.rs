@@ -31,7 +31,7 @@ pub(crate) fn open<D: Disk>(disk: D, path: &Path) -> anyhow::Result<Kept<D>> {
             tracing::error!(%error, "starting without a state; it is saved as soon as the folder can be used");
             Ok(None)
         }
-        Err(error) => Err(error).context("start"),
+        Err(error) => Err(error).context("cannot start"),
     }
 }
 

@@ -106,3 +106,33 @@ fn every_page_is_reached_from_the_readme() {
         assert!(reached.contains(&path), "no link leads from README.md to {}", path.display());
     }
 }
+
+/// The paths of the repository that a line names as code.
+fn named_paths(line: &str) -> impl Iterator<Item = &str> {
+    let code = line.split('`').skip(1).step_by(2);
+    let words = code.flat_map(|code| code.split([' ', ':', ',']));
+    let folders = ["deploy/", "scripts/", "src/", "tests/", "examples/", "docs/", "benches/"];
+    words.filter(move |word| {
+        folders.iter().any(|folder| word.starts_with(folder)) && !word.contains(['*', '…', '{', '$'])
+    })
+}
+
+#[test]
+fn every_path_that_is_named_is_there() {
+    let mut count = 0;
+    for path in all_pages() {
+        if path == Path::new("CHANGELOG.md") {
+            // It tells of what was, too.
+            continue;
+        }
+        let page = Page::read(&root().join(&path));
+        for (line, text) in page.prose() {
+            for named in named_paths(text) {
+                count += 1;
+                let is_there = root().join(named).exists() || root().join(format!("{named}.rs")).exists();
+                assert!(is_there, "{}:{line}: {named} is not there", path.display());
+            }
+        }
+    }
+    assert!(count > 10, "{count} paths");
+}
