@@ -191,15 +191,20 @@ impl Browser {
 
     /// Leaves a picture of the whole page in `target/screenshots`.
     pub(crate) fn screenshot(&mut self, name: &str) {
+        let bytes = self.picture(4_000);
         let folder = screenshots();
         std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join(format!("{name}.png")), bytes).unwrap();
+    }
+
+    /// A picture of the page from its top, at most this high.
+    pub(crate) fn picture(&mut self, height_max: i64) -> Vec<u8> {
         let size = self.eval("[document.documentElement.clientWidth, document.documentElement.scrollHeight]");
-        let height = size[1].as_i64().unwrap().min(4_000);
+        let height = size[1].as_i64().unwrap().min(height_max);
         let clip = json!({"x": 0, "y": 0, "width": size[0], "height": height, "scale": 1});
         let answer =
             self.call("Page.captureScreenshot", &json!({"clip": clip, "captureBeyondViewport": true}));
-        let bytes = base64(answer["data"].as_str().unwrap());
-        std::fs::write(folder.join(format!("{name}.png")), bytes).unwrap();
+        base64(answer["data"].as_str().unwrap())
     }
 }
 

@@ -139,6 +139,11 @@ fn an_incident_of_the_demo_looks_well_on_every_screen() {
             );
             assert_eq!(browser.overflow(), 0, "{name} at {}", screen.width);
             browser.screenshot(&format!("incident-{name}-{}-{}", screen.width, screen.scheme));
+            if name == "alerts" && screen.width > 1_000 && std::env::var_os("UPDATE_IMAGES").is_some() {
+                let path =
+                    format!("{}/docs/images/incident-{}.png", env!("CARGO_MANIFEST_DIR"), screen.scheme);
+                std::fs::write(path, browser.picture(1_000)).unwrap();
+            }
         }
     }
     assert_eq!(browser.complaints(), Vec::<String>::new());
