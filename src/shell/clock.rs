@@ -46,3 +46,17 @@ impl Clock {
         self.wall.after(self.elapsed())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_goes_on_from_the_wall_clock_of_its_start() {
+        let before = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let clock = Clock::start();
+        let (first, second) = (clock.now(), clock.now());
+        assert!(clock.started() >= Timestamp::EPOCH.after(before) && first >= clock.started());
+        assert!(second >= first && clock.elapsed() >= first.since(clock.started()));
+    }
+}

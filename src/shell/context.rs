@@ -88,3 +88,35 @@ impl ShellContext {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use crate::shell::for_tests::facts;
+
+    #[test]
+    fn the_connection_is_counted_as_one_whatever_its_parts_do() {
+        let context = ShellContext::new(Settings::default(), Config::with_defaults("test"));
+        context.status.expect(&[Topic::CoreLink, Topic::PublishLink]);
+        context.link_is_up(Topic::CoreLink);
+        assert_eq!(facts(&context.mailbox), Vec::<String>::new());
+        context.link_is_up(Topic::PublishLink);
+        assert_eq!(facts(&context.mailbox), ["Connected"]);
+        context.link_is_down(Topic::CoreLink, "broken");
+        context.link_is_down(Topic::PublishLink, "broken");
+        assert_eq!(facts(&context.mailbox), ["Disconnected"]);
+        context.link_is_up(Topic::PublishLink);
+        context.link_is_up(Topic::CoreLink);
+        context.link_is_up(Topic::CoreLink);
+        assert_eq!(facts(&context.mailbox), ["Connected"]);
+    }
+
+    #[test]
+    fn nothing_is_handed_over_once_the_process_ends() {
+        let context = ShellContext::new(Settings::default(), Config::with_defaults("test"));
+        assert!(context.hand_over(Slot::Stream, Item::Fact(Fact::Connected)));
+        context.mailbox.close();
+        assert!(!context.hand_over(Slot::Stream, Item::Fact(Fact::Connected)));
+    }
+}

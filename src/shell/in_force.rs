@@ -31,3 +31,20 @@ impl ConfigInForce {
         self.0.send_replace(config);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_follows_hears_of_every_other_configuration_and_who_asks_gets_the_last() {
+        let in_force = ConfigInForce::new(Config::with_defaults("one"));
+        let mut follower = in_force.follow();
+        assert!(!follower.has_changed().unwrap());
+        let before = in_force.get();
+        in_force.put(Arc::new(Config::with_defaults("two")));
+        assert!(follower.has_changed().unwrap());
+        assert_eq!(follower.borrow_and_update().instance, "two");
+        assert_eq!((before.instance.as_str(), in_force.get().instance.as_str()), ("one", "two"));
+    }
+}

@@ -12,6 +12,8 @@ mod context;
 mod driver;
 mod end;
 #[cfg(test)]
+pub(crate) mod for_tests;
+#[cfg(test)]
 mod fuzz;
 mod http;
 mod in_force;

@@ -30,3 +30,21 @@ impl Renewals {
         self.generation.subscribe()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_connection_hears_of_each_change_and_one_that_comes_late_of_none() {
+        let renewals = Renewals::default();
+        let mut early = renewals.subscribe();
+        assert_eq!((renewals.generation(), early.has_changed().unwrap()), (0, false));
+        renewals.renew();
+        renewals.renew();
+        assert_eq!(renewals.generation(), 2);
+        assert!(early.has_changed().unwrap());
+        assert_eq!(*early.borrow_and_update(), 2, "two changes at once are one reason to sign in");
+        assert!(!early.has_changed().unwrap() && !renewals.subscribe().has_changed().unwrap());
+    }
+}

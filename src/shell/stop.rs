@@ -38,3 +38,32 @@ impl Stop {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use std::sync::Arc;
+
+    #[test]
+    fn a_wait_ends_when_it_is_stopped_and_the_next_one_does_not_begin() {
+        let stop = Arc::new(Stop::default());
+        let waiting = std::thread::spawn({
+            let stop = Arc::clone(&stop);
+            move || stop.wait(Duration::from_hours(1))
+        });
+        assert!(!stop.is_stopping());
+        stop.stop();
+        waiting.join().unwrap();
+        assert!(stop.is_stopping());
+        stop.wait(Duration::from_hours(1));
+    }
+
+    #[test]
+    fn a_wait_that_is_over_is_no_stop() {
+        let stop = Stop::default();
+        stop.wait(Duration::ZERO);
+        stop.wait(Duration::from_millis(1));
+        assert!(!stop.is_stopping());
+    }
+}

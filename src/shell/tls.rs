@@ -121,3 +121,64 @@ pub(crate) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsErro
         reason: error.to_string(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use std::path::PathBuf;
+
+    use crate::shell::settings::TlsMode;
+
+    /// A file of the tests' own certificates.
+    fn file(name: &str) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/tls").join(name)
+    }
+
+    fn settings(ca: Option<&str>, cert: Option<&str>, key: Option<&str>) -> TlsSettings {
+        let path = |name: Option<&str>| name.map(file);
+        TlsSettings { mode: TlsMode::AsServerAsks, ca: path(ca), cert: path(cert), key: path(key) }
+    }
+
+    #[test]
+    fn what_the_settings_name_is_read_and_a_half_is_refused() {
+        let good = [
+            settings(Some("ca.pem"), None, None),
+            settings(Some("ca.pem"), Some("client.pem"), Some("client.key")),
+        ];
+        for settings in good {
+            assert!(check(&settings).is_ok(), "{settings:?}");
+        }
+        assert!(check(&TlsSettings::default()).is_ok(), "what nobody asks for needs no certificates");
+        let bad = [
+            (settings(Some("ca.pem"), Some("client.pem"), None), "belong together"),
+            (settings(Some("ca.pem"), None, Some("client.key")), "belong together"),
+            (settings(Some("missing.pem"), None, None), "cannot read certificates from"),
+            (settings(Some("ca.pem"), Some("client.key"), Some("client.key")), "there is none in it"),
+            (
+                settings(Some("ca.pem"), Some("client.pem"), Some("client.pem")),
+                "cannot read a private key from",
+            ),
+            (settings(Some("ca.pem"), Some("client.pem"), Some("server.key")), "TLS: "),
+        ];
+        for (settings, words) in bad {
+            let error = check(&settings).unwrap_err().to_string();
+            assert!(error.contains(words), "{settings:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_torn_or_no_pem_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.pem");
+        let whole = std::fs::read_to_string(file("ca.pem")).unwrap();
+        for text in [String::new(), "no pem".to_owned(), whole[..whole.len() / 2].to_owned()] {
+            std::fs::write(&path, &text).unwrap();
+            let error = certificates(&path).unwrap_err().to_string();
+            assert!(error.contains("x.pem"), "{text}: {error}");
+            assert!(private_key(&path).is_err(), "{text}");
+        }
+        std::fs::write(&path, format!("{whole}{whole}")).unwrap();
+        assert_eq!(certificates(&path).unwrap().len(), 2);
+    }
+}

@@ -158,48 +158,4 @@ impl Batch {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn messages_come_out_as_they_went_in() {
-        let mut batch = Batch::default();
-        for (subject, headers, payload) in
-            [("a.b", "", "1"), ("c", "NATS/1.0\r\n\r\n", ""), ("d", "", "23"), ("c", "", "4")]
-        {
-            batch.push(subject.as_bytes(), headers.as_bytes(), payload.as_bytes());
-        }
-        let seen: Vec<_> = batch.messages().iter().map(|m| (m.subject, m.headers.len(), m.payload)).collect();
-        assert_eq!(seen, [("a.b", 0, &b"1"[..]), ("c", 12, b""), ("d", 0, b"23"), ("c", 0, b"4")]);
-    }
-
-    #[test]
-    fn more_subjects_than_are_remembered_come_out_as_they_went_in() {
-        let mut batch = Batch::default();
-        for _ in 0..2 {
-            let subjects: Vec<String> = (0..3 * SUBJECTS_MAX).map(|number| number.to_string()).collect();
-            for subject in subjects.iter().chain(&subjects) {
-                batch.push(subject.as_bytes(), b"", b"");
-            }
-            let seen: Vec<_> = batch.messages().iter().map(|message| message.subject.to_owned()).collect();
-            assert_eq!(seen, [subjects.clone(), subjects].concat());
-            batch.clear();
-        }
-    }
-
-    #[test]
-    fn a_batch_goes_on_in_the_memory_of_another_and_shows_nothing_of_it() {
-        let mut applied = Batch::default();
-        applied.push(b"old", b"", &[b'x'; 1_000]);
-        let mut batch = Batch::default();
-        batch.reuse(applied);
-        assert!(batch.capacity() >= 1_000 && batch.is_empty() && batch.bytes() == 0);
-        batch.push(b"new", b"", b"1");
-        let mut another = Batch::default();
-        another.push(b"old", b"", &[b'x'; 2_000]);
-        batch.reuse(another);
-        let seen: Vec<_> =
-            batch.messages().iter().map(|m| (m.subject.to_owned(), m.payload.to_vec())).collect();
-        assert_eq!(seen, [("new".to_owned(), b"1".to_vec())]);
-    }
-}
+mod tests;

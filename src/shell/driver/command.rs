@@ -120,3 +120,6 @@ impl Mailbox {
         receiver.await.unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests;

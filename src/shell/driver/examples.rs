@@ -108,41 +108,4 @@ fn masked(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::engine::fact::Novelty;
-    use crate::engine::wire::Refusal;
-
-    #[test]
-    fn secrets_are_painted_over_wherever_they_stand() {
-        let cases = [
-            (r#"{"password":"hunter2","a":1}"#, r#"{"password":***,"a":1}"#),
-            (r#"{"db_password": "hun\"ter2"}"#, r#"{"db_password": ***}"#),
-            (r#"{"api_key":"hunter2 cut in the mid"#, r#"{"api_key":***"#),
-            (r#"{"AccessToken":hunter2}"#, r#"{"AccessToken":***}"#),
-            ("Authorization: Bearer hunter2hunter2", "Authorization: ***"),
-            ("nats://user:hunter2@host/x", "nats://***host/x"),
-            (r#"{\"token\":\"hunter2\"}"#, r#"{\"token\":***"#),
-            (r#"{"queue":"bulk"}"#, r#"{"queue":"bulk"}"#),
-        ];
-        for (text, expected) in cases {
-            assert_eq!(masked(text), expected, "{text}");
-            assert!(!masked(text).contains("hunter2"), "{text}");
-        }
-    }
-
-    #[test]
-    fn an_example_is_cut_and_a_flood_leaves_one() {
-        let examples = RejectedExamples::default();
-        let payload = "ä".repeat(10_000);
-        let message = Message { subject: "events.x", headers: &[], payload: payload.as_bytes() };
-        let refusal = Refusal::new(Reason::Malformed, "no JSON");
-        let rejected = Rejected { message: 0, element: 0, refusal, novelty: Novelty::New };
-        for _ in 0..1_000 {
-            examples.notice((Lane::Core, &message), &rejected, Timestamp::EPOCH);
-        }
-        let kept = examples.of(Reason::Malformed);
-        assert_eq!(kept.first().map(|kept| (kept.payload.len(), kept.payload_bytes)), Some((512, 20_000)));
-        assert!(kept.len() <= KEPT_MAX && examples.of(Reason::Conflict).is_empty());
-    }
-}
+mod tests;

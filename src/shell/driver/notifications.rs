@@ -25,7 +25,7 @@ impl NotificationQueues {
     }
 
     /// Puts notifications into each queue.
-    pub(super) fn tell(&self, notifications: Vec<Notification>) {
+    pub(crate) fn tell(&self, notifications: Vec<Notification>) {
         if notifications.is_empty() {
             return;
         }
@@ -192,55 +192,4 @@ impl Waiting {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::engine::time::Timestamp;
-
-    fn word(alert: &str, ends: i64) -> Arc<Notification> {
-        Arc::new(Notification {
-            labels: Labels::collect([("alertname", alert)]),
-            annotations: Vec::new(),
-            starts_at: Timestamp::EPOCH,
-            ends_at: Timestamp::from_millis(ends),
-            generator_url: None,
-        })
-    }
-
-    fn shown(batch: &Batch) -> Vec<String> {
-        let one = |(_, word): &(u64, Arc<Notification>)| {
-            format!("{} {}", word.labels.get("alertname").unwrap_or_default(), word.ends_at.millis())
-        };
-        batch.iter().map(one).collect()
-    }
-
-    #[test]
-    fn only_the_newest_word_of_an_alert_waits_in_its_first_place() {
-        let mut waiting = Waiting { most: 10, ..Waiting::default() };
-        for (alert, ends) in [("a", 1), ("b", 2), ("a", 3)] {
-            waiting.push(word(alert, ends));
-        }
-        assert_eq!(shown(&waiting.take(10)), ["a 3", "b 2"]);
-        assert_eq!(waiting.dropped, 0);
-    }
-
-    #[test]
-    fn the_oldest_is_dropped_and_counted_where_there_is_no_room() {
-        let mut waiting = Waiting { most: 2, ..Waiting::default() };
-        for alert in ["a", "b", "c"] {
-            waiting.push(word(alert, 1));
-        }
-        assert_eq!((shown(&waiting.take(1)), waiting.dropped), (vec!["b 1".to_owned()], 1));
-    }
-
-    #[test]
-    fn what_is_put_back_comes_first_unless_there_is_newer_word() {
-        let mut waiting = Waiting { most: 10, ..Waiting::default() };
-        for alert in ["a", "b", "c"] {
-            waiting.push(word(alert, 1));
-        }
-        let batch = waiting.take(2);
-        waiting.push(word("b", 2));
-        waiting.put_back(batch);
-        assert_eq!(shown(&waiting.take(10)), ["a 1", "c 1", "b 2"]);
-    }
-}
+mod tests;

@@ -1,25 +1,30 @@
 //! The driver with a mailbox that is filled by hand.
 
+use std::sync::mpsc::sync_channel;
+
+use serde_json::json;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::oneshot;
 
 use super::command::Dispatch;
 use super::*;
 use crate::engine::arrival::{Epoch, Order, Origin, Stored, StreamNews};
 use crate::engine::config::Config;
-use crate::engine::exposition::{Scrape, negotiate};
 use crate::engine::fact::ReloadResult;
 use crate::engine::rules::RuleSet;
 use crate::engine::time::Timestamp;
+use crate::engine::wire::EventId;
 use crate::shell::driver::batch::Batch;
 use crate::shell::driver::mailbox::Slot;
 use crate::shell::driver::rejections::{RejectedCopies, queue};
+use crate::shell::for_tests;
 use crate::shell::in_force::ConfigInForce;
 use crate::shell::settings::RejectedSettings;
 
 /// A driver whose stream is awaited, and the ends of its queues.
 struct Rig {
     driver: Driver,
-    _alerts: UnboundedReceiver<Dispatch>,
+    alerts: UnboundedReceiver<Dispatch>,
     copies: RejectedCopies,
 }
 
@@ -28,6 +33,19 @@ fn rig() -> Rig {
     let config = Config::with_defaults("test");
     let mut engine = Engine::new(&config, RuleSet::default(), clock.now().before(Duration::from_hours(1)));
     engine.await_stream("S", clock.now());
+    rig_of(engine, config, clock)
+}
+
+/// A driver in the present, under a rule that fires for every label set of `load`.
+fn firing_rig() -> Rig {
+    let clock = Clock::start();
+    let config = Config::with_defaults("test");
+    let rules = for_tests::rules("groups: [{name: g, rules: [{alert: High, expr: load, above: 0}]}]");
+    let engine = Engine::new(&config, rules, clock.now());
+    rig_of(engine, config, clock)
+}
+
+fn rig_of(engine: Engine, config: Config, clock: Clock) -> Rig {
     let (alerts, events) = unbounded_channel();
     let (rejections, copies) =
         queue(&RejectedSettings::default(), Arc::new(ConfigInForce::new(config)), Arc::default());
@@ -47,7 +65,7 @@ fn rig() -> Rig {
         saves: Vec::new(),
         batch: 0,
     };
-    Rig { driver, _alerts: events, copies }
+    Rig { driver, alerts: events, copies }
 }
 
 impl Rig {
@@ -91,10 +109,49 @@ impl Rig {
         }
     }
 
+    /// Leaves a batch in which these label sets of `load` cross their threshold, and lets the driver go on until all of
+    /// them fire: after an evaluation the rest of a batch waits for a while.
+    fn fire(&mut self, hosts: std::ops::Range<u64>) {
+        let mut batch = Batch::default();
+        for host in hosts {
+            let event = for_tests::gauge(host + 1, ("load", 1.0), &json!({ "host": host.to_string() }));
+            batch.push(for_tests::METRIC_SUBJECT.as_bytes(), b"", event.as_bytes());
+        }
+        let firing = self.driver.engine.alerts().len() + batch.len();
+        self.driver.mailbox.push(Slot::Core, Item::Core(batch), Duration::ZERO).unwrap();
+        while self.driver.engine.alerts().len() < firing {
+            self.driver.turn(Stage::Running);
+        }
+    }
+
+    /// Leaves a command and lets the driver take a turn.
+    fn order(&mut self, command: Command) -> Stage {
+        self.driver.mailbox.command(command);
+        self.driver.turn(Stage::Running)
+    }
+
+    /// What the publisher was asked since the last call: `publish HOST`, `mark` and the like.
+    fn dispatched(&mut self) -> Vec<String> {
+        let shown = |dispatch: Dispatch| match dispatch {
+            Dispatch::Publish { event, .. } => {
+                format!("publish {}", event.labels.get("host").unwrap_or_default())
+            }
+            Dispatch::Acknowledged(_) => "acknowledged".to_owned(),
+            Dispatch::Mark => "mark".to_owned(),
+            Dispatch::Saved => "saved".to_owned(),
+            Dispatch::BeginAnew => "begin anew".to_owned(),
+        };
+        std::iter::from_fn(|| self.alerts.try_recv().ok()).map(shown).collect()
+    }
+
+    /// The id of the first event that waits to be acknowledged.
+    fn first_id(&self) -> EventId {
+        self.driver.engine.outbox().next().unwrap().id
+    }
+
     /// The value of the sample that begins so; none where there is none.
     fn sample(&mut self, begin: &str) -> Option<f64> {
-        let scrape = Scrape { format: negotiate(""), names: Vec::new() };
-        let text = String::from_utf8(self.driver.engine.freeze(Timestamp::EPOCH).to_bytes(scrape)).unwrap();
+        let text = for_tests::scraped(&mut self.driver.engine, Timestamp::EPOCH);
         let line = text.lines().find(|line| line.starts_with(begin))?;
         line.rsplit(' ').next()?.parse().ok()
     }
@@ -159,4 +216,231 @@ fn it_finishes_once_everything_that_waited_is_applied() {
     }
     assert!(turns > 1);
     assert_eq!(rig.sample(CORE), Some(1.0));
+}
+
+#[test]
+fn so_many_events_are_on_their_way_and_the_next_one_follows_an_acknowledgement() {
+    let mut rig = firing_rig();
+    rig.fire(0..300);
+    assert_eq!(rig.dispatched().len(), IN_FLIGHT_MAX);
+    rig.driver.turn(Stage::Running);
+    assert_eq!(rig.dispatched(), Vec::<String>::new(), "nothing goes out twice");
+    let id = rig.first_id();
+    rig.order(Command::Confirmed(id));
+    let dispatched = rig.dispatched();
+    assert_eq!(dispatched.len(), 2, "{dispatched:?}");
+    assert_eq!(dispatched[0], "acknowledged");
+    assert!(dispatched[1].starts_with("publish "), "{dispatched:?}");
+    assert_eq!(rig.driver.in_flight, IN_FLIGHT_MAX);
+}
+
+#[test]
+fn events_go_out_in_the_order_of_their_decisions() {
+    let mut rig = firing_rig();
+    for host in [3, 1, 2] {
+        rig.fire(host..host + 1);
+    }
+    assert_eq!(rig.dispatched(), ["publish 3", "publish 1", "publish 2"]);
+}
+
+#[test]
+fn an_acknowledgement_that_nobody_waits_for_frees_no_place() {
+    let mut rig = firing_rig();
+    rig.order(Command::Confirmed(EventId(7)));
+    assert_eq!(rig.driver.in_flight, 0);
+    rig.fire(0..300);
+    assert_eq!(rig.dispatched().iter().filter(|it| it.starts_with("publish")).count(), IN_FLIGHT_MAX);
+}
+
+#[test]
+fn once_the_streams_alerts_are_taken_over_everything_is_given_anew() {
+    let mut rig = firing_rig();
+    rig.fire(1..4);
+    assert_eq!(rig.dispatched().len(), 3);
+    rig.order(Command::Adopt(Box::default()));
+    assert_eq!(rig.dispatched(), ["begin anew", "publish 1", "publish 2", "publish 3"]);
+    assert_eq!(rig.driver.in_flight, 3);
+}
+
+#[test]
+fn what_the_stream_shows_waits_until_the_past_is_read() {
+    let mut rig = rig();
+    rig.order(Command::Adopt(Box::default()));
+    rig.drive(&["found 1 2"]);
+    assert_eq!(rig.dispatched(), Vec::<String>::new());
+    rig.drive(&["drained"]);
+    assert_eq!(rig.dispatched(), ["begin anew"]);
+    // A process that ends does not wait for the past.
+    let mut rig = self::rig();
+    rig.driver.mailbox.command(Command::Adopt(Box::default()));
+    rig.driver.turn(Stage::Finishing);
+    assert_eq!(rig.dispatched(), ["begin anew"]);
+}
+
+#[test]
+fn a_checkpoint_is_marked_in_the_log_before_it_is_handed_out() {
+    let mut rig = firing_rig();
+    rig.fire(1..2);
+    let (keeper, checkpoints) = sync_channel(1);
+    rig.order(Command::Save(keeper));
+    assert!(checkpoints.try_recv().is_ok());
+    assert_eq!(rig.dispatched(), ["publish 1", "mark"]);
+    rig.order(Command::Saved);
+    assert_eq!(rig.dispatched(), ["saved"]);
+    assert!(rig.driver.saves.is_empty());
+}
+
+#[test]
+fn who_asks_for_a_checkpoint_of_a_past_that_is_not_remembered_gets_none() {
+    let mut rig = rig();
+    let (keeper, checkpoints) = sync_channel(1);
+    rig.drive(&["found 1 2"]);
+    rig.order(Command::Save(keeper));
+    assert!(checkpoints.recv().is_err(), "the sender is dropped, so that nobody waits");
+    assert_eq!(rig.dispatched(), Vec::<String>::new());
+}
+
+#[test]
+fn a_keeper_that_left_keeps_nobody_waiting() {
+    let mut rig = firing_rig();
+    let (keeper, checkpoints) = sync_channel(0);
+    drop(checkpoints);
+    rig.order(Command::Save(keeper));
+    let (reader, instant) = oneshot::channel();
+    drop(instant);
+    assert_eq!(rig.order(Command::Freeze(reader)), Stage::Running);
+}
+
+#[test]
+fn the_checkpoint_of_a_stop_holds_everything_that_was_queued() {
+    let mut rig = firing_rig();
+    let (keeper, checkpoints) = sync_channel(1);
+    for _ in 0..3 {
+        rig.leave("core bad");
+    }
+    rig.driver.mailbox.close();
+    rig.driver.mailbox.command(Command::Finish(Some(keeper)));
+    let mut stage = Stage::Running;
+    let mut early = 0;
+    while stage != Stage::Finished {
+        stage = rig.driver.turn(stage);
+        let applied = rig.sample(CORE).unwrap_or_default();
+        early += usize::from(applied < 3.0 && checkpoints.try_recv().is_ok());
+    }
+    assert_eq!((early, rig.sample(CORE)), (0, Some(3.0)));
+    assert!(checkpoints.try_recv().is_ok());
+}
+
+#[test]
+fn it_does_not_end_before_what_is_on_its_way_is_acknowledged() {
+    let mut rig = firing_rig();
+    rig.fire(1..3);
+    rig.driver.mailbox.close();
+    rig.driver.mailbox.command(Command::Finish(None));
+    let mut stage = Stage::Running;
+    for _ in 0..3 {
+        stage = rig.driver.turn(stage);
+        assert_eq!(stage, Stage::Finishing);
+    }
+    for _ in 0..2 {
+        let id = rig.first_id();
+        rig.driver.mailbox.command(Command::Confirmed(id));
+        stage = rig.driver.turn(stage);
+    }
+    assert_eq!(stage, Stage::Finished);
+    assert_eq!(rig.driver.engine.outbox().count(), 0);
+}
+
+#[test]
+fn without_a_publisher_nothing_is_taken_for_sent() {
+    let mut rig = firing_rig();
+    rig.alerts.close();
+    rig.fire(1..3);
+    assert_eq!(rig.driver.in_flight, 0);
+    assert_eq!(rig.driver.engine.outbox().count(), 2);
+}
+
+#[test]
+fn what_is_read_holds_everything_that_was_applied_before_it_was_asked_for() {
+    let mut rig = firing_rig();
+    rig.fire(1..3);
+    let (reader, mut instant) = oneshot::channel();
+    rig.order(Command::Freeze(reader));
+    let instant = instant.try_recv().unwrap();
+    assert_eq!(instant.alerts().len(), 2);
+    rig.fire(3..5);
+    assert_eq!(instant.alerts().len(), 2, "what comes later is not in it");
+}
+
+#[test]
+fn a_reload_puts_rules_and_configuration_in_force_in_one_turn_and_says_what_is_kept() {
+    let mut rig = firing_rig();
+    rig.fire(1..3);
+    let (done, mut kept) = oneshot::channel();
+    let mut config = Config::with_defaults("test");
+    config.limits.series_per_metric = 2;
+    let reload = Reload { config: Some(Arc::new(config)), rules: RuleSet::default(), done };
+    rig.order(Command::Reload(Box::new(reload)));
+    assert!(kept.try_recv().is_ok_and(|anew| anew.is_empty()));
+    assert_eq!(rig.driver.engine.groups().len(), 0);
+    for host in 3..6 {
+        let event = for_tests::gauge(host + 1, ("load", 1.0), &json!({ "host": host.to_string() }));
+        rig.drive(&[&format!("core {event}")]);
+    }
+    let overflow = r#"signalbox_series_overflow_total{metric="load"}"#;
+    assert!(rig.sample(overflow).is_some_and(|count| count > 0.0), "the new limit counts");
+}
+
+#[test]
+fn who_waits_for_a_batch_to_be_applied_is_told() {
+    let mut rig = rig();
+    let (receipt, told) = sync_channel(1);
+    let epoch = Epoch::first("a");
+    rig.drive(&["found 1 1"]);
+    let (stream, order) = (Arc::from("S"), Order::Consumer);
+    let origin = Origin { stream, epoch, order, first_sequence: 1, last_sequence: 1, pending: 0 };
+    let at = rig.driver.clock.now();
+    let batch = batch("bad", Some(Stored { sequence: 1, at }));
+    let item = Item::Stream(FromStream { origin, batch, receipt: Some(receipt) });
+    rig.driver.mailbox.push(Slot::Stream, item, Duration::ZERO).unwrap();
+    assert!(told.try_recv().is_err());
+    rig.driver.turn(Stage::Running);
+    assert!(told.try_recv().is_ok());
+    assert_eq!(rig.sample(STREAM), Some(1.0));
+}
+
+#[test]
+fn it_sleeps_until_something_is_due_and_not_at_all_where_a_checkpoint_is_owed() {
+    let mut rig = firing_rig();
+    assert!(rig.driver.patience() <= SLEEP_MAX);
+    let (keeper, _checkpoints) = sync_channel(1);
+    rig.driver.saves.push(keeper);
+    assert_eq!(rig.driver.patience(), Duration::ZERO);
+    let rig = self::rig();
+    assert_eq!(rig.driver.patience(), SLEEP_MAX, "in the past only the stream moves it");
+}
+
+#[test]
+fn core_nats_waits_only_while_the_past_is_read_and_the_process_goes_on() {
+    let (mut past, present) = (rig(), firing_rig());
+    let stages = [Stage::Running, Stage::Finishing, Stage::Finished];
+    assert_eq!(stages.map(|stage| present.driver.gate(stage)), [CoreGate::Open; 3]);
+    let expected = [CoreGate::Shut, CoreGate::Open, CoreGate::Open];
+    assert_eq!(stages.map(|stage| past.driver.gate(stage)), expected);
+    past.drive(&["found 0 0"]);
+    assert_eq!(past.driver.gate(Stage::Running), CoreGate::Open);
+}
+
+#[test]
+fn facts_of_the_lanes_are_counted_at_their_place_in_the_order() {
+    let mut rig = firing_rig();
+    let lost = |count| Item::Fact(Fact::StreamLost { stream: Arc::from("S"), count });
+    for count in [2, 3] {
+        rig.driver.mailbox.push(Slot::Stream, lost(count), Duration::ZERO).unwrap();
+    }
+    let name = r#"signalbox_stream_lost_total{stream="S"}"#;
+    rig.driver.turn(Stage::Running);
+    assert_eq!(rig.sample(name), Some(2.0));
+    rig.driver.turn(Stage::Running);
+    assert_eq!(rig.sample(name), Some(5.0));
 }
