@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::engine::config::server_url::{Encryption, ServerUrl, ServerUrlError};
+use crate::engine::config::server_url::{Encryption, ServerUrl, ServerUrlError, split_urls};
 use crate::shell::settings::NatsSettings;
 
 use super::address::{Address, UserInfo};
@@ -20,6 +20,8 @@ const DISCOVERED_MAX: usize = 64;
 #[derive(Clone, Debug)]
 pub(crate) struct Servers {
     addresses: Vec<Address>,
+    /// So many of them are the settings'; the others were learnt of.
+    named: usize,
     userinfo: Option<UserInfo>,
     next: usize,
     failures: u32,
@@ -34,15 +36,14 @@ impl Servers {
         let addresses = settings
             .urls
             .iter()
-            .flat_map(|list| list.reveal().split(','))
-            .filter(|url| !url.trim().is_empty())
+            .flat_map(|list| split_urls(list.reveal()))
             .map(Address::parse)
             .collect::<Result<Vec<_>, _>>()?;
         if addresses.is_empty() {
             return Err(ServerUrlError::Host);
         }
         let userinfo = addresses.iter().find_map(|address| address.userinfo.clone());
-        Ok(Self { addresses, userinfo, next: 0, failures: 0 })
+        Ok(Self { named: addresses.len(), addresses, userinfo, next: 0, failures: 0 })
     }
 
     /// Their URLs without userinfo.
@@ -88,22 +89,34 @@ impl Servers {
         backoff(self.failures, PAUSE_FIRST, PAUSE_MAX, random)
     }
 
-    /// Learns of other servers of the cluster.
+    /// Learns which other servers the cluster has now; those that left it are forgotten, but for the one aimed at.
     pub(crate) fn learn(&mut self, urls: &[String]) {
+        let found: Vec<ServerUrl> =
+            urls.iter().filter_map(|url| ServerUrl::parse(url).ok()).map(|(server, _)| server).collect();
+        if found.is_empty() {
+            return;
+        }
+        let aimed_at = self.next % self.addresses.len().max(1);
+        let stays = |place: usize, address: &Address| {
+            place < self.named || place == aimed_at || found.iter().any(|it| is_same(it, &address.server))
+        };
+        let (stay, leave): (Vec<_>, Vec<_>) =
+            self.addresses.drain(..).enumerate().partition(|(place, address)| stays(*place, address));
+        self.next = aimed_at - leave.iter().filter(|(place, _)| *place < aimed_at).count();
+        self.addresses = stay.into_iter().map(|(_, address)| address).collect();
         let encryption = self.addresses.first().map_or(Encryption::NotAsked, |first| first.server.encryption);
-        for url in urls {
-            if self.addresses.len() >= DISCOVERED_MAX {
-                return;
-            }
-            if let Ok((server, _)) = ServerUrl::parse(url) {
-                let is_it = |it: &Address| it.server.host == server.host && it.server.port == server.port;
-                if !self.addresses.iter().any(is_it) {
-                    let server = ServerUrl { encryption, ..server };
-                    self.addresses.push(Address { server, userinfo: None });
-                }
+        for server in found {
+            let is_known = self.addresses.iter().any(|it| is_same(&it.server, &server));
+            if !is_known && self.addresses.len() < DISCOVERED_MAX {
+                let server = ServerUrl { encryption, ..server };
+                self.addresses.push(Address { server, userinfo: None });
             }
         }
     }
+}
+
+fn is_same(one: &ServerUrl, other: &ServerUrl) -> bool {
+    one.host == other.host && one.port == other.port
 }
 
 /// The pause after so many failures: doubled each time up to `most`, then cut by up to a half at random, so that
@@ -115,44 +128,4 @@ pub(crate) fn backoff(failures: u32, first: Duration, most: Duration, random: u6
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::shell::settings::Secret;
-
-    fn servers(urls: &str) -> Servers {
-        Servers::new(&NatsSettings { urls: vec![Secret::new(urls)], ..NatsSettings::default() }).unwrap()
-    }
-
-    /// The ports that are aimed at, each attempt failing.
-    fn aims(servers: &mut Servers, attempts: usize) -> Vec<u16> {
-        let aim = |_| {
-            let port = servers.aim().map_or(0, |(address, _)| address.server.port);
-            servers.failed();
-            port
-        };
-        (0..attempts).map(aim).collect()
-    }
-
-    #[test]
-    fn servers_are_tried_in_turn_with_those_learnt_of() {
-        let mut servers = servers("nats://a:1,tls://me@b:2");
-        servers.learn(&["c:3".to_owned(), "a:1".to_owned(), "not a url".to_owned()]);
-        assert_eq!(aims(&mut servers, 4), [1, 2, 3, 1]);
-        let userinfo = servers.aim().and_then(|(_, userinfo)| userinfo);
-        assert_eq!(userinfo.map(|it| it.user), Some(Secret::new("me")));
-    }
-
-    #[test]
-    fn pauses_grow_with_failures_up_to_a_limit() {
-        let (first, most) = (Duration::from_millis(50), Duration::from_secs(2));
-        let pauses = [0, 1, 2, 3, 10].map(|failures| backoff(failures, first, most, 0).as_millis());
-        assert_eq!(pauses, [50, 50, 100, 200, 2_000]);
-        assert_eq!(backoff(10, first, most, 999).as_millis(), 1_001);
-    }
-
-    #[test]
-    fn a_list_without_a_url_is_refused() {
-        let settings = NatsSettings { urls: vec![Secret::new(" , ")], ..NatsSettings::default() };
-        assert_eq!(Servers::new(&settings).err(), Some(ServerUrlError::Host));
-    }
-}
+mod tests;
