@@ -56,6 +56,9 @@ pub(crate) enum LinkError {
     /// The server said no.
     #[error("the server says: {0}")]
     Refused(String),
+    /// What came before encryption began could be anybody's.
+    #[error("bytes came in the clear where encryption begins; somebody may stand in between")]
+    InTheClear,
     /// What came is not NATS.
     #[error("what answers there is no NATS server: {0}")]
     NotNats(#[from] FrameError),
@@ -270,6 +273,9 @@ impl Link {
         deadline: Deadline,
     ) -> Result<Self, LinkError> {
         let Stream::Plain(mut socket) = self.stream else { return Ok(self) };
+        if self.start < self.end {
+            return Err(LinkError::InTheClear);
+        }
         let name = ServerName::try_from(address.server.host.clone())
             .map_err(|_| LinkError::NoName(address.server.shown()))?;
         let config = client_config(&settings.tls)?;
@@ -308,3 +314,6 @@ fn is_timeout(error: &std::io::Error) -> bool {
     use std::io::ErrorKind;
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
 }
+
+#[cfg(test)]
+mod tests;
