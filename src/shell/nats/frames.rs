@@ -8,6 +8,9 @@ use memchr::{memchr, memchr2_iter};
 /// The longest control line; `INFO` of a big cluster is the longest there is.
 const LINE_BYTES_MAX: usize = 1 << 20;
 
+/// The largest message, headers included: a server takes none near it.
+const CONTENT_BYTES_MAX: usize = 128 << 20;
+
 /// One frame from the server, borrowed from the buffer it was read into.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Frame<'a> {
@@ -46,6 +49,9 @@ pub(crate) enum FrameError {
     /// A control line without end.
     #[error("a control line of more than {LINE_BYTES_MAX} bytes")]
     LineTooLong,
+    /// A message that no server takes.
+    #[error("a message of more than {CONTENT_BYTES_MAX} bytes")]
+    TooLarge,
     /// An operation that is none, or one with wrong arguments.
     #[error("an operation that is not part of the NATS protocol")]
     Unknown,
@@ -145,6 +151,9 @@ fn message<'a>(
     if headers > total {
         return Err(FrameError::Unknown);
     }
+    if total > CONTENT_BYTES_MAX {
+        return Err(FrameError::TooLarge);
+    }
     let after = body.saturating_add(total);
     let Some(content) = bytes.get(body..after) else { return Ok(None) };
     let Some(ending) = bytes.get(after..after.saturating_add(2)) else { return Ok(None) };
@@ -168,62 +177,4 @@ pub(crate) fn number(digits: &[u8]) -> Result<u64, FrameError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn whole(bytes: &[u8]) -> (Frame<'_>, usize) {
-        parse(bytes).unwrap().unwrap()
-    }
-
-    #[test]
-    fn a_message_is_cut_out_with_what_belongs_to_it() {
-        let plain = whole(b"MSG a.b 7 3\r\nxyz\r\nPING\r\n");
-        let delivery =
-            Delivery { subscription: 7, subject: b"a.b", reply: b"", headers: b"", payload: b"xyz" };
-        assert_eq!(plain, (Frame::Message(delivery), 18));
-        let (frame, _) = whole(b"HMSG a 1 r.2 12 15\r\nNATS/1.0\r\n\r\nxyz\r\n");
-        let delivery = Delivery {
-            subscription: 1,
-            subject: b"a",
-            reply: b"r.2",
-            headers: b"NATS/1.0\r\n\r\n",
-            payload: b"xyz",
-        };
-        assert_eq!(frame, Frame::Message(delivery));
-    }
-
-    #[test]
-    fn a_header_block_nobody_can_read_is_passed_on_as_it_is() {
-        let (frame, _) = whole(b"HMSG a 1 4 6\r\n\xff\xfe\0\nxy\r\n");
-        let Frame::Message(delivery) = frame else { panic!("no message") };
-        assert_eq!((delivery.headers, delivery.payload), (&b"\xff\xfe\0\n"[..], &b"xy"[..]));
-    }
-
-    #[test]
-    fn every_cut_off_frame_waits_for_more() {
-        let text = b"HMSG a 1 r.2 12 15\r\nNATS/1.0\r\n\r\nxyz\r\n";
-        for length in 0..text.len() {
-            assert_eq!(parse(&text[..length]), Ok(None), "{length}");
-        }
-    }
-
-    #[test]
-    fn what_is_no_frame_is_an_error() {
-        let cases: &[&[u8]] = &[
-            b"HELLO\r\n",
-            b"MSG a 1\r\n",
-            b"MSG a 1 x\r\n",
-            b"MSG a 1 2\r\nabc\r\n",
-            b"HMSG a 1 9 3\r\nabc\r\n",
-            b"MSG a 1 99999999999999999999\r\n",
-        ];
-        for case in cases {
-            assert_eq!(parse(case), Err(FrameError::Unknown), "{}", String::from_utf8_lossy(case));
-        }
-    }
-
-    #[test]
-    fn an_error_comes_without_its_quotes() {
-        assert_eq!(whole(b"-ERR 'Authorization Violation'\r\n").0, Frame::Error(b"Authorization Violation"));
-    }
-}
+mod tests;
