@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Serialize, Serializer};
 
 use crate::shell::settings::{Auth, Secret, SecretSource};
@@ -31,13 +33,13 @@ pub(crate) struct Login {
     pub(crate) sig: Option<Signature>,
 }
 
-/// A signature, in `CONNECT` as base64.
+/// A signature, in `CONNECT` as base64 with the URL alphabet, without padding.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Signature(pub(crate) Vec<u8>);
 
 impl Serialize for Signature {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&base64_url(&self.0))
+        serializer.serialize_str(&URL_SAFE_NO_PAD.encode(&self.0))
     }
 }
 
@@ -146,60 +148,5 @@ fn sign(seed: &Secret, nonce: &str) -> Result<(String, Signature), LoginError> {
     Ok((pair.public_key(), Signature(signature)))
 }
 
-/// Base64 with the URL alphabet, without padding.
-fn base64_url(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let bits =
-            chunk.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
-        for place in 0..=chunk.len() {
-            let index = (bits >> (18 - 6 * place)) & 63;
-            text.push(ALPHABET.get(index as usize).copied().map_or('A', char::from));
-        }
-    }
-    text
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn base64_is_of_the_url_kind_without_padding() {
-        let cases: [(&[u8], &str); 4] =
-            [(b"", ""), (b"f", "Zg"), (b"fo", "Zm8"), (b"\xfb\xff\xfe\x01", "-__-AQ")];
-        for (bytes, text) in cases {
-            assert_eq!(base64_url(bytes), text);
-        }
-    }
-
-    #[test]
-    fn a_credentials_file_yields_its_two_blocks() {
-        let text = "-----BEGIN NATS USER JWT-----\nabc.def\n------END NATS USER JWT------\n\nIMPORTANT\n\
-                    -----BEGIN USER NKEY SEED-----\nSUAX\n------END USER NKEY SEED------\n";
-        assert_eq!(block(text, "NATS USER JWT"), Some("abc.def"));
-        assert_eq!(block(text, "USER NKEY SEED"), Some("SUAX"));
-        assert_eq!(block("nothing", "USER NKEY SEED"), None);
-    }
-
-    #[test]
-    fn a_url_without_a_password_carries_a_token() {
-        let userinfo = UserInfo { user: Secret::new("t0ken"), password: None };
-        let login = Login::new(&Auth::None, Some(&userinfo), "").unwrap();
-        assert_eq!(serde_json::to_string(&login).unwrap(), r#"{"auth_token":"t0ken"}"#);
-    }
-
-    #[test]
-    fn what_is_in_a_file_is_read_at_each_attempt() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("password");
-        let password = SecretSource::File(path.clone());
-        let auth = Auth::User { user: "u".to_owned(), password };
-        assert!(matches!(Login::new(&auth, None, ""), Err(LoginError::Unreadable { .. })));
-        for text in ["one", "two"] {
-            std::fs::write(&path, format!("{text}\n")).unwrap();
-            assert_eq!(Login::new(&auth, None, "").unwrap().pass.as_deref(), Some(text));
-        }
-    }
-}
+mod tests;
