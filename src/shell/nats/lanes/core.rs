@@ -189,7 +189,9 @@ impl CoreMachine {
             let number = connection.number;
             self.connections.remove(place);
             self.outputs.push_back(Output::Close(number));
-            self.outputs.push_back(Output::Say(Remark::TakenOver));
+            if !self.connections.is_empty() {
+                self.outputs.push_back(Output::Say(Remark::TakenOver));
+            }
             self.end_overlap(now);
             return;
         }
@@ -243,6 +245,11 @@ impl CoreMachine {
             (_, false) => {
                 self.handover = Handover::Wanted;
                 self.outputs.push_back(Output::Open(Choice::Another));
+                // The old one has ended its subscriptions already: nobody hears what comes now.
+                if self.connections.iter().all(|it| it.stage == Stage::Ending) {
+                    self.begin_gap(&connection);
+                    self.outputs.push_back(Output::Down(error.to_string()));
+                }
             }
             (handover, true) => {
                 let choice = if connection.protocol.info().leaving { Choice::Another } else { Choice::Any };
@@ -253,12 +260,17 @@ impl CoreMachine {
                 // Where the server says slow consumer, that is counted already.
                 let is_counted = matches!(error, LinkError::Refused(text) if is_slow_consumer(text));
                 if stood && !is_counted {
-                    let server_id = connection.protocol.info().server_id.clone();
-                    self.gap.get_or_insert(Gap { server_id });
+                    self.begin_gap(&connection);
                 }
                 self.outputs.push_back(Output::Down(error.to_string()));
             }
         }
+    }
+
+    /// From here on nothing is subscribed; this connection was the last that was.
+    fn begin_gap(&mut self, last: &Connection) {
+        let server_id = last.protocol.info().server_id.clone();
+        self.gap.get_or_insert(Gap { server_id });
     }
 
     /// What may have been lost without a subscription cannot be known: one incident.
