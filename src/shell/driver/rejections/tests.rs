@@ -98,13 +98,3 @@ async fn what_the_configuration_says_counts_from_its_next_reload_on() {
     drop(rejections);
     assert!(copies.next().await.is_none(), "the publisher ends with the driver");
 }
-
-#[test]
-fn a_queue_whose_publisher_is_gone_says_so() {
-    let (mut rejections, copies) = queue_of(RejectedLanes::Both, 8);
-    drop(copies);
-    let refused =
-        rejections.take(Lane::Core, (&message(b"x"), None), &rejected(Reason::Malformed, Novelty::New));
-    assert_eq!(refused, Err(CopyFault::QueueFull));
-    assert_eq!(rejections.waiting_bytes.load(Ordering::Relaxed), 0, "what was not queued takes no room");
-}

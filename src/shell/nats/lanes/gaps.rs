@@ -45,10 +45,11 @@ impl Gaps {
             _ if length == 0 => {}
             GapMeans::Nothing => {}
             GapMeans::Loss => self.lost = self.lost.saturating_add(length),
-            GapMeans::LossOrOthers if self.waiting.len() < GAPS_MAX => self.waiting.push(gap),
             GapMeans::LossOrOthers => {
-                if let Some(last) = self.waiting.last_mut() {
-                    last.end = gap.end;
+                let is_full = self.waiting.len() + self.asked_for.len() >= GAPS_MAX;
+                match self.waiting.last_mut().filter(|_| is_full) {
+                    Some(last) => last.end = gap.end,
+                    None => self.waiting.push(gap),
                 }
             }
         }
@@ -80,6 +81,12 @@ impl Gaps {
         }
     }
 
+    /// Forgets what is not judged yet: the stream that it is about is no more.
+    pub(super) fn forget(&mut self) {
+        let lost = self.lost;
+        *self = Self { lost, ..Self::default() };
+    }
+
     /// What was found to be lost since the last call.
     pub(super) fn take_lost(&mut self) -> u64 {
         std::mem::take(&mut self.lost)
@@ -87,41 +94,4 @@ impl Gaps {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_gap_is_a_loss_where_everything_is_delivered() {
-        let mut gaps = Gaps::default();
-        gaps.note(5..5, GapMeans::Loss);
-        gaps.note(5..9, GapMeans::Loss);
-        gaps.note(5..9, GapMeans::Nothing);
-        assert_eq!((gaps.take_lost(), gaps.take_lost()), (4, 0));
-    }
-
-    #[test]
-    fn what_stands_before_the_streams_first_message_is_lost_and_other_types_are_not() {
-        let mut gaps = Gaps::default();
-        let start = Instant::now();
-        assert!(!gaps.should_ask(start));
-        gaps.note(5..9, GapMeans::LossOrOthers);
-        gaps.note(20..30, GapMeans::LossOrOthers);
-        assert!(gaps.should_ask(start) && !gaps.should_ask(start + ASK_EVERY));
-        gaps.note(40..50, GapMeans::LossOrOthers);
-        gaps.answered(22);
-        assert_eq!(gaps.take_lost(), 4 + 2);
-        assert!(gaps.should_ask(start + ASK_EVERY));
-        gaps.answered(22);
-        assert_eq!(gaps.take_lost(), 0);
-    }
-
-    #[test]
-    fn a_question_without_an_answer_is_asked_again() {
-        let mut gaps = Gaps::default();
-        let start = Instant::now();
-        gaps.note(5..9, GapMeans::LossOrOthers);
-        assert!(gaps.should_ask(start) && gaps.should_ask(start + ANSWER_WAIT));
-        gaps.answered(100);
-        assert_eq!(gaps.take_lost(), 4);
-    }
-}
+mod tests;

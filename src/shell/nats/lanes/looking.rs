@@ -196,6 +196,8 @@ impl StreamMachine {
             EpochReason::RolledBack => None,
         };
         self.owing.forget();
+        // What was found out of the one that was read is none of this one's.
+        self.gaps.forget();
     }
 
     /// The stream is known; what left it unread is counted, and a consumer is made.

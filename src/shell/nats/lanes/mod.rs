@@ -18,6 +18,8 @@ mod pulling;
 pub(crate) mod runner;
 #[cfg(test)]
 mod script_tests;
+#[cfg(test)]
+mod simulation_tests;
 pub(crate) mod stream;
 mod subscriptions;
 mod words;

@@ -70,36 +70,4 @@ fn fingerprint(delivery: &Delivery<'_>) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Which of these messages pass, each with the side it came by.
-    fn passed(messages: &str) -> String {
-        let mut overlap = Overlap::default();
-        let mut passed = String::new();
-        for pair in messages.split(' ') {
-            let (side, payload) = pair.split_at(1);
-            let side = if side == "o" { Side::Older } else { Side::Newer };
-            let payload = payload.as_bytes();
-            let delivery = Delivery { subscription: 1, subject: b"s", reply: b"", headers: b"", payload };
-            if overlap.note(side, &delivery) == Pass::Yes {
-                passed.push_str(&String::from_utf8_lossy(payload));
-            }
-        }
-        passed
-    }
-
-    #[test]
-    fn each_message_passes_as_often_as_it_was_sent() {
-        let cases = [
-            ("oa ob na nb", "ab"),
-            ("na oa ob nb nc", "abc"),
-            ("oa oa na na", "aa"),
-            ("oa na na oa", "aa"),
-            ("oa nb", "ab"),
-        ];
-        for (messages, expected) in cases {
-            assert_eq!(passed(messages), expected, "{messages}");
-        }
-    }
-}
+mod tests;

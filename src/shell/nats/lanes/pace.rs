@@ -71,34 +71,4 @@ impl Pace {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_lone_message_is_never_waited_for_and_a_stream_of_them_is_gathered() {
-        let mut now = Instant::now();
-        let mut pace = Pace::new(Duration::from_millis(5), now);
-        let few = |messages| Gathered { messages, bytes: messages * 300, waiting: 0 };
-        for _ in 0..10 {
-            now += Duration::from_millis(50);
-            assert_eq!(pace.after(few(1), now), Duration::ZERO);
-        }
-        let close = |now: &mut Instant| {
-            *now += Duration::from_micros(100);
-            *now
-        };
-        let pauses: Vec<Duration> = (0..4).map(|_| pace.after(few(1), close(&mut now))).collect();
-        assert_eq!(pauses.last(), Some(&Duration::from_millis(5)), "{pauses:?}");
-        now += Duration::from_millis(5);
-        assert_eq!(pace.after(few(50), now), Duration::from_millis(5));
-        now += Duration::from_millis(5);
-        assert_eq!(pace.after(few(2_000), now), Duration::ZERO);
-        now += Duration::from_millis(5);
-        let behind = Gathered { waiting: 100_000, ..few(50) };
-        assert_eq!(pace.after(behind, now), Duration::ZERO, "the server has more and waits to be asked");
-        now += Duration::from_millis(5);
-        assert_eq!(pace.after(few(50), now), Duration::from_millis(5));
-        now += Duration::from_millis(5);
-        assert_eq!(pace.after(few(1), now), Duration::ZERO);
-    }
-}
+mod tests;

@@ -404,6 +404,10 @@ impl StreamMachine {
                     }
                     self.tell(StreamNews::Acknowledged { sequence: seen.ack_floor.stream_seq });
                 } else if is_quiet && last_sequence > self.cursor.sequence {
+                    if pulling.consumer.gap_means == GapMeans::Loss {
+                        // All of them were ours, and nothing will come behind them that shows the gap.
+                        self.gaps.note(self.cursor.sequence + 1..last_sequence + 1, GapMeans::Loss);
+                    }
                     self.cursor.sequence = last_sequence;
                     self.hand_position(0);
                 }

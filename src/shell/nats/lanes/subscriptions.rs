@@ -76,3 +76,6 @@ impl Subscriptions {
         self.judged = Judged::NotYet;
     }
 }
+
+#[cfg(test)]
+mod tests;
