@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_nats::{Client, Event};
 use tokio::sync::watch;
 
-use crate::engine::wire::EventType;
+use crate::engine::wire::{EventType, Subjects};
 use crate::shell::context::ShellContext;
 use crate::shell::nats::connecting;
 use crate::shell::nats::servers::{Servers, backoff};
@@ -85,17 +85,21 @@ pub(crate) async fn renew(client: Client, context: ShellContext) {
     }
 }
 
+/// Whether the server's words are that alert events may not be published: sent without being asked for, and all that
+/// tells that one did not go out.
+fn forbids_alert_events(text: &str, subjects: &Subjects) -> bool {
+    let names = |event_type| text.contains(&subjects.of(event_type));
+    text.to_lowercase().contains("permissions violation")
+        && (names(EventType::AlertTriggered) || names(EventType::AlertCleared))
+}
+
 fn hear(context: &ShellContext, event: &Event) {
     match event {
         Event::Connected => context.link_is_up(Topic::PublishLink),
         Event::Disconnected | Event::Closed => context.link_is_down(Topic::PublishLink, "disconnected"),
         Event::ServerError(error) => {
             let text = error.to_string();
-            // Sent without being asked for, and all that tells that an alert event did not go out.
-            if text.to_lowercase().contains("permissions violation")
-                && text.contains(&context.settings.subjects.of(EventType::AlertTriggered))
-                || text.contains(&context.settings.subjects.of(EventType::AlertCleared))
-            {
+            if forbids_alert_events(&text, &context.settings.subjects) {
                 context.status.set(Topic::Publishing, format!("the server says: {text}"));
             } else {
                 tracing::warn!(error = text, "the server complains");
@@ -110,6 +114,46 @@ fn hear(context: &ShellContext, event: &Event) {
         }
         Event::LameDuckMode | Event::Draining | Event::SlowConsumer(_) => {
             tracing::info!(event = %event, "publishing connection");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_violation_about_alert_events_speaks_of_them() {
+        let (triggered, cleared) = ("events.monitoring.AlertTriggered", "events.monitoring.AlertCleared");
+        let cases = [
+            (format!("Permissions Violation for Publish to \"{triggered}\""), true),
+            (format!("permissions violation for publish to \"{cleared}\""), true),
+            (format!("Invalid Subject \"{triggered}\""), false),
+            (format!("Invalid Subject \"{cleared}\""), false),
+            ("Permissions Violation for Publish to \"events.rejected\"".to_owned(), false),
+            ("Stale Connection".to_owned(), false),
+            (String::new(), false),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(forbids_alert_events(&text, &Subjects::default()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_connection_that_comes_back_is_another() {
+        let connections = watch::Sender::new(Connections::Broken { before: 0 });
+        let events = [
+            (Event::Connected, Connections::Standing { number: 1 }),
+            (Event::LameDuckMode, Connections::Standing { number: 1 }),
+            (Event::Disconnected, Connections::Broken { before: 1 }),
+            (Event::Connected, Connections::Standing { number: 2 }),
+            // It broke and came back before anybody looked.
+            (Event::Connected, Connections::Standing { number: 3 }),
+            (Event::Closed, Connections::Broken { before: 3 }),
+        ];
+        for (event, expected) in events {
+            note(&connections, &event);
+            assert_eq!(*connections.borrow(), expected, "{event}");
         }
     }
 }
