@@ -5,7 +5,7 @@
 //! id and with the sequence that the last message of the subject had when it was decided: a copy too many is refused by
 //! the stream, whatever became of the acknowledgement ([`super::reading`]). [`super::streams`] finds the streams.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,7 @@ use serde::Deserialize;
 use crate::engine::config::AlertDelivery;
 use crate::engine::fact::Fact;
 use crate::engine::rules::AlertEvent;
+use crate::engine::wire::EventId;
 use crate::shell::nats::api::{ApiError, read_answer};
 use crate::shell::nats::servers::backoff;
 use crate::shell::settings::Settings;
@@ -22,7 +23,7 @@ use crate::shell::status::Topic;
 
 use super::exchange::{AlertKind, Answer, ByKind, Ending, Output, Request};
 use super::fold::Fold;
-use super::reading::Reading;
+use super::reading::{READ_MAX, Reading};
 use super::streams::{Look, Place, Tail};
 use super::words::{AnswerFault, PublishError};
 
@@ -113,6 +114,8 @@ pub(crate) struct AlertMachine {
     pub(super) places: ByKind<Place>,
     pub(super) tails: ByKind<Option<Tail>>,
     pub(super) readable: Readable,
+    /// What was published without knowing where: none of it is a stranger's when it is read.
+    pub(super) unplaced: BTreeSet<EventId>,
     asked: u64,
     failures: u32,
     /// What is to be done.
@@ -142,6 +145,7 @@ impl AlertMachine {
             places: ByKind::default(),
             tails: ByKind::default(),
             readable: Readable::Yes,
+            unplaced: BTreeSet::new(),
             asked: 0,
             failures: 0,
             outputs: VecDeque::new(),
@@ -355,7 +359,7 @@ impl AlertMachine {
         let by_core = self.delivery == AlertDelivery::Core
             || (self.delivery == AlertDelivery::Auto && stream.is_none());
         match answer {
-            Ok(_) if by_core => self.published(now),
+            Ok(_) if by_core => self.published_somewhere(now),
             Ok(payload) => match (read_answer::<Stored>(payload), stream) {
                 (Ok(stored), Some(stream)) if stored.stream == *stream.name => {
                     self.note_tail(kind, &stream, stored.seq);
@@ -364,7 +368,7 @@ impl AlertMachine {
                 // Another stream took the subject over meanwhile: it has the event.
                 (Ok(_), Some(_) | None) => {
                     self.look_again(now);
-                    self.published(now);
+                    self.published_somewhere(now);
                 }
                 (Err(ApiError::Refused { code, .. }), Some(stream))
                     if WRONG_LAST_SEQUENCE.contains(&code) =>
@@ -376,7 +380,12 @@ impl AlertMachine {
                         Readable::No => self.send(Ending::Answer, None),
                     }
                 }
-                (Err(error), Some(_) | None) => self.fail(&error.into(), now),
+                (Err(error), Some(_) | None) => {
+                    if let ApiError::Shape(_) = error {
+                        self.doubt_first();
+                    }
+                    self.fail(&error.into(), now);
+                }
             },
             Err(fault) => {
                 self.doubt_first();
@@ -393,6 +402,15 @@ impl AlertMachine {
         if let Some(letter) = self.queue.front_mut() {
             letter.payload = Bytes::from(letter.event.to_short_json());
         }
+    }
+
+    /// The first event is with the broker, in a place that is not known.
+    fn published_somewhere(&mut self, now: Instant) {
+        if self.unplaced.len() >= READ_MAX {
+            self.unplaced.pop_first();
+        }
+        self.unplaced.extend(self.queue.front().map(|letter| letter.event.id));
+        self.published(now);
     }
 
     /// The first event is with the broker.

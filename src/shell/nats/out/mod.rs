@@ -9,5 +9,7 @@ mod reading;
 pub(crate) mod rejected;
 #[cfg(test)]
 mod script_tests;
+#[cfg(test)]
+mod simulation_tests;
 mod streams;
 pub(crate) mod words;

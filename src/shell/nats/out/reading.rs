@@ -18,7 +18,7 @@ use super::streams::{AlertStream, Tail, Told};
 use super::words::{AnswerFault, PublishError};
 
 /// Messages of a subject that are read before an event is sent on the word of its id alone.
-const READ_MAX: usize = 10_000;
+pub(super) const READ_MAX: usize = 10_000;
 
 /// A subject that is read.
 #[derive(Debug)]
@@ -121,7 +121,7 @@ impl AlertMachine {
         };
         match StoredAlert::read(&message.payload()) {
             Some(stored) if stored.id == letter.event.id => reading.found = Found::Yes,
-            Some(stored) if stored.source == self.terms.source => {
+            Some(stored) if self.is_foreign(&stored, &reading) => {
                 self.outputs.push_back(Output::Foreign(stored));
             }
             Some(_) | None => {}
@@ -133,6 +133,12 @@ impl AlertMachine {
         }
         reading.step = Step::Between { last, read: read + 1 };
         self.read_next(reading, sequence + 1);
+    }
+
+    /// Whether another process decided an event under our name. Without a base all of the past is read, which earlier
+    /// runs decided.
+    fn is_foreign(&self, stored: &StoredAlert, reading: &Reading) -> bool {
+        stored.source == self.terms.source && reading.base.is_some() && !self.unplaced.contains(&stored.id)
     }
 
     /// Goes on with what was found; `last` is the subject's last sequence now.

@@ -20,6 +20,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use crate::engine::config::AlertDelivery;
 use crate::engine::duration;
 use crate::engine::labels::Labels;
@@ -55,19 +58,6 @@ fn event(kind: &str, name: &str, source: &str) -> AlertEvent {
 /// The name of the event with this id.
 fn name_of(id: EventId) -> String {
     id.0.to_be_bytes().iter().filter(|byte| **byte != 0).map(|byte| char::from(*byte)).collect()
-}
-
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for group in bytes.chunks(3) {
-        let bits =
-            group.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
-        for place in 0..=group.len() {
-            text.push(char::from(DIGITS[(bits >> (18 - 6 * place) & 63) as usize]));
-        }
-    }
-    text
 }
 
 /// A machine and the time.
@@ -123,7 +113,7 @@ impl Stage {
     }
 
     fn stored(&mut self, number: &str, (sequence, name, source): (&str, &str, &str)) {
-        let data = base64(event("triggered", name, source).to_json().as_bytes());
+        let data = STANDARD.encode(event("triggered", name, source).to_json().as_bytes());
         let message = format!(r#"{{"message":{{"seq":{sequence},"data":"{data}","time":"x"}}}}"#);
         self.answer(number, &message);
     }

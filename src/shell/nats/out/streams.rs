@@ -15,7 +15,7 @@ use crate::shell::nats::api::{ApiError, StoredMessage, StreamConfig, StreamInfo,
 use crate::shell::status::Topic;
 
 use super::exchange::{AlertKind, ByKind, Output};
-use super::machine::{AlertMachine, Letter, Readable, Sent};
+use super::machine::{AlertMachine, Readable, Sent, Work};
 use super::words::AnswerFault;
 
 /// How often the streams are looked at.
@@ -80,7 +80,7 @@ pub(super) enum Look {
 }
 
 /// What is asked.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Question {
     /// Which stream takes a kind.
     Name(AlertKind),
@@ -204,10 +204,7 @@ impl AlertMachine {
             Question::Last(kind) => {
                 let Place::Stream(stream) = seen.get(kind).place() else { return None };
                 let tail = self.tails.get(kind).as_ref();
-                // What may have been sent is looked for from where the subject was last known.
-                let sent = |letter: &Letter| letter.kind == kind && letter.sent == Sent::Perhaps;
-                let known =
-                    tail.is_some_and(|tail| tail.created == stream.created) || self.queue.iter().any(sent);
+                let known = tail.is_some_and(|tail| tail.created == stream.created) || self.is_in_doubt(kind);
                 let body = || json!({ "last_by_subj": self.subject(kind) }).to_string();
                 (!known && self.readable == Readable::Yes)
                     .then(|| (format!("STREAM.MSG.GET.{}", stream.name), body()))
@@ -215,9 +212,17 @@ impl AlertMachine {
         }
     }
 
+    /// Whether an event of this kind may be stored without our knowing: it is looked for from where the subject was last
+    /// known, and a last message that may be the event itself is no such place.
+    fn is_in_doubt(&self, kind: AlertKind) -> bool {
+        self.queue.front().is_some_and(|letter| {
+            letter.kind == kind && (letter.sent == Sent::Perhaps || matches!(self.work, Work::Sending { .. }))
+        })
+    }
+
     pub(super) fn take_look(&mut self, answer: Result<&[u8], AnswerFault>, now: Instant) {
         let Look::Asking { question, mut seen, .. } = std::mem::take(&mut self.look) else { return };
-        let place = QUESTIONS.iter().position(|it| it.order() == question.order()).map_or(0, |it| it + 1);
+        let place = QUESTIONS.iter().position(|it| *it == question).map_or(0, |it| it + 1);
         match question {
             Question::Name(kind) => {
                 seen.get_mut(kind).take_name(answer);
@@ -237,7 +242,9 @@ impl AlertMachine {
                 }
             }
             Question::Last(kind) => {
-                if let Place::Stream(stream) = seen.get(kind).place() {
+                if let Place::Stream(stream) = seen.get(kind).place()
+                    && !self.is_in_doubt(kind)
+                {
                     match answer.map(read_answer::<StoredMessage>) {
                         Ok(Ok(last)) => self.note_tail(kind, &stream, last.sequence()),
                         Ok(Err(ApiError::NotFound)) => self.note_tail(kind, &stream, 0),
@@ -293,19 +300,6 @@ impl AlertMachine {
             None => Output::Ready(Topic::AlertStream),
         });
         self.outputs.push_back(Output::Concern(concern));
-    }
-}
-
-impl Question {
-    const fn order(self) -> u8 {
-        match self {
-            Self::Name(AlertKind::Triggered) => 0,
-            Self::Name(AlertKind::Cleared) => 1,
-            Self::Info(AlertKind::Triggered) => 2,
-            Self::Info(AlertKind::Cleared) => 3,
-            Self::Last(AlertKind::Triggered) => 4,
-            Self::Last(AlertKind::Cleared) => 5,
-        }
     }
 }
 
