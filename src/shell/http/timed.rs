@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Sleep, sleep};
 
 /// A connection with a limit on how long a write may be stuck.
 pub(crate) struct TimedIo<S> {
@@ -27,11 +27,7 @@ impl<S> TimedIo<S> {
             return poll;
         }
         let patience = self.patience;
-        let stuck = self.stuck.get_or_insert_with(|| {
-            let mut timer = Box::pin(sleep(patience));
-            timer.as_mut().reset(Instant::now() + patience);
-            timer
-        });
+        let stuck = self.stuck.get_or_insert_with(|| Box::pin(sleep(patience)));
         ready!(stuck.as_mut().poll(context));
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read")))
     }
@@ -76,6 +72,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TimedIo<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        let poll = Pin::new(&mut self.stream).poll_shutdown(context);
+        self.judge(context, poll)
     }
 }
+
+#[cfg(test)]
+mod tests;
