@@ -1,6 +1,5 @@
 //! Starting: what only an edit can mend is found before the first thread, then everything is wired.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -29,7 +28,7 @@ use super::nats::out::alerts::AlertPublisher;
 use super::nats::out::{client, rejected};
 use super::nats::servers::Servers;
 use super::reload::{self, Reloader};
-use super::rule_files::{Load, RuleFiles};
+use super::rule_files::{Load, RuleFiles, paths_of};
 use super::serve::{self, Listeners};
 use super::state::disk::{Disk, RealDisk};
 use super::state::{Keeper, Scribe, TransitionLog};
@@ -46,7 +45,7 @@ pub(super) async fn start(launch: Launch) -> anyhow::Result<Running> {
     let clock = Clock::start();
     let servers = Servers::new(&settings.nats)?;
     tls::check(&settings.nats.tls)?;
-    let mut files = RuleFiles::new(rule_paths(&config), known_metrics(&config));
+    let mut files = RuleFiles::new(paths_of(&config), known_metrics(&config));
     let load = first_load(&mut files)?;
     let listeners = Listeners::bind(&settings.http)?;
     let types = Types::of(&config);
@@ -142,11 +141,6 @@ impl Types {
         let (core, stream) = EventType::ALL.iter().copied().partition(rides_core);
         Self { core, stream }
     }
-}
-
-/// Rule files and folders, as they are given.
-fn rule_paths(config: &Config) -> Vec<PathBuf> {
-    config.rules.iter().flatten().map(PathBuf::from).collect()
 }
 
 /// Everything that must be seen once before the sidecar is ready.

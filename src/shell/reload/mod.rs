@@ -19,7 +19,7 @@ use crate::engine::fact::{Fact, ReloadResult, RestartPending};
 
 use super::context::ShellContext;
 use super::nats::credentials::Credentials;
-use super::rule_files::{Load, RuleFiles, folder_of};
+use super::rule_files::{Load, RuleFiles, folder_of, paths_of};
 use super::status::Topic;
 use watch::Watch;
 
@@ -151,8 +151,7 @@ impl Reloader {
         self.seen = self.look();
         let config = self.reread();
         if let Some(next) = &config.next {
-            self.files
-                .point_at(next.rules.iter().flatten().map(PathBuf::from).collect(), known_metrics(next));
+            self.files.point_at(paths_of(next), known_metrics(next));
             // Other paths have other files.
             self.seen = self.look();
         }
@@ -212,3 +211,6 @@ pub(crate) fn tell(context: &ShellContext, load: &Load) {
         context.status.clear(Topic::Rules);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::engine::catalogue::KnownMetrics;
+use crate::engine::config::Config;
 use crate::engine::diagnostic::{Diagnostic, Severity, Source, Style, render};
 use crate::engine::rules::RuleSet;
 use crate::engine::rules::load::{INTERVAL_DEFAULT, LoadContext, load};
@@ -141,8 +142,10 @@ impl RuleFiles {
             previous: Some(&self.in_force),
         };
         let mut loaded = load(&texts.sources, &context);
+        // A folder that cannot be read keeps what came of its files.
         let unreadable: Vec<&str> = texts.faults.iter().map(|fault| fault.source.name.as_ref()).collect();
-        let kept = self.in_force.groups.iter().filter(|group| unreadable.contains(&group.file.as_ref()));
+        let is_kept = |file: &str| unreadable.iter().any(|path| Path::new(file).starts_with(path));
+        let kept = self.in_force.groups.iter().filter(|group| is_kept(&group.file));
         loaded.set.groups.extend(kept.cloned());
         let is_good = loaded.is_good() && texts.faults.is_empty();
         let mut diagnostics = texts.faults;
@@ -174,6 +177,11 @@ impl RuleFiles {
     }
 }
 
+/// The rule files and folders of a configuration, as they are given.
+pub(crate) fn paths_of(config: &Config) -> Vec<PathBuf> {
+    config.rules.iter().flatten().map(PathBuf::from).collect()
+}
+
 /// The folder a file lies in.
 pub(crate) fn folder_of(path: &Path) -> PathBuf {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -181,46 +189,4 @@ pub(crate) fn folder_of(path: &Path) -> PathBuf {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn names(files: &[PathBuf]) -> Vec<String> {
-        files.iter().map(|file| file.file_name().unwrap().to_string_lossy().into_owned()).collect()
-    }
-
-    #[test]
-    fn a_folder_is_read_one_level_deep_in_the_order_of_names() {
-        let folder = tempfile::tempdir().unwrap();
-        for name in ["b.yaml", "a.yml", "a.test.yaml", "note.txt", ".hidden.yaml"] {
-            std::fs::write(folder.path().join(name), "groups: []").unwrap();
-        }
-        std::fs::create_dir(folder.path().join("folder.yaml")).unwrap();
-        let mut faults = Vec::new();
-        let files = rule_files(&[folder.path().to_owned()], &mut faults);
-        assert_eq!(names(&files), ["a.yml", "b.yaml"]);
-        assert!(faults.is_empty());
-    }
-
-    #[test]
-    fn what_cannot_be_read_is_said_with_its_name() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("latin.yaml"), b"groups: \xe4").unwrap();
-        let missing = folder.path().join("missing.yaml");
-        let texts = read_rules(&[folder.path().to_owned(), missing]);
-        let said: Vec<String> = texts.faults.iter().map(|fault| fault.message.clone()).collect();
-        assert_eq!(said.len(), 2, "{said:?}");
-        assert!(said.iter().any(|message| message.contains("not UTF-8 from byte 8")), "{said:?}");
-    }
-
-    #[test]
-    fn a_file_may_have_eight_mebibytes_and_no_more() {
-        let folder = tempfile::tempdir().unwrap();
-        let longest = usize::try_from(FILE_BYTES_MAX).unwrap();
-        std::fs::write(folder.path().join("a.yaml"), "#".repeat(longest)).unwrap();
-        std::fs::write(folder.path().join("b.yaml"), "#".repeat(longest + 1)).unwrap();
-        let texts = read_rules(&[folder.path().to_owned()]);
-        assert_eq!(texts.sources.len(), 1);
-        assert_eq!(texts.faults.len(), 1);
-        assert_eq!(texts.faults[0].message, "larger than 8 MiB");
-    }
-}
+mod tests;
