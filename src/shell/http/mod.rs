@@ -205,3 +205,6 @@ pub(crate) fn bind(address: SocketAddr) -> anyhow::Result<std::net::TcpListener>
     listener.set_nonblocking(true)?;
     Ok(listener)
 }
+
+#[cfg(test)]
+mod tests;

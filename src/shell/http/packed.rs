@@ -69,3 +69,6 @@ impl HttpBody for Packed {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -49,3 +49,6 @@ pub(crate) fn body(pieces: Vec<Bytes>) -> Body {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -158,3 +158,6 @@ fn selector(name: &'static str, text: &str) -> Result<VectorSelector, ApiError> 
 fn limit(form: &Form) -> Result<Option<usize>, FormError> {
     Ok(form.number("limit")?.and_then(|limit| usize::try_from(limit).ok()).filter(|limit| *limit > 0))
 }
+
+#[cfg(test)]
+mod tests;

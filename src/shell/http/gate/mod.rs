@@ -158,3 +158,6 @@ pub(super) async fn pass(State(gate): State<Arc<Gate>>, request: Request, next: 
     }
     response
 }
+
+#[cfg(test)]
+mod tests;

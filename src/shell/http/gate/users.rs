@@ -68,3 +68,6 @@ fn credentials(headers: &HeaderMap) -> Option<(String, String)> {
     let (user, password) = decoded.split_once(':')?;
     Some((user.to_owned(), password.to_owned()))
 }
+
+#[cfg(test)]
+mod tests;
