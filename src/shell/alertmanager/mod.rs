@@ -151,3 +151,6 @@ impl Courier {
         self.context.fact(Fact::Alertmanager { url: Arc::clone(&self.name), news });
     }
 }
+
+#[cfg(test)]
+mod tests;

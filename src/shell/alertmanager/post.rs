@@ -216,3 +216,6 @@ async fn exchange(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
