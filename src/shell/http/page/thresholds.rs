@@ -96,3 +96,6 @@ pub(super) fn marks(rule: &Rule) -> Vec<Mark> {
     }
     marks
 }
+
+#[cfg(test)]
+mod tests;

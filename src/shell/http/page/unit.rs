@@ -201,7 +201,7 @@ fn digits(value: f64) -> String {
     if size >= 1e15 || (size > 0.0 && size < 1e-6) {
         return format!("{value:.2e}");
     }
-    if size >= 1_000.0 || value.fract() == 0.0 {
+    if size >= 999.5 || value.fract() == 0.0 {
         let sign = if value.round() < 0.0 { "−" } else { "" };
         return format!("{sign}{}", words::thousands(size.round() as u64));
     }
@@ -274,3 +274,6 @@ mod tests {
         assert_eq!(Measure::default().text(f64::NAN), "NaN");
     }
 }
+
+#[cfg(test)]
+mod number_tests;

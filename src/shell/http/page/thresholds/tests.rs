@@ -1,0 +1,53 @@
+//! Values against thresholds, in words.
+
+use super::*;
+use crate::shell::for_tests::rules;
+
+/// The first rule of a group with this one rule.
+fn rule(fields: &str) -> std::sync::Arc<Rule> {
+    let set = rules(&format!("groups: [{{name: g, rules: [{{{fields}}}]}}]"));
+    std::sync::Arc::clone(&set.groups[0].rules[0])
+}
+
+fn levels(rule: &Rule) -> Vec<String> {
+    let RuleKind::Alerting(alerting) = &rule.kind else { return Vec::new() };
+    alerting.policy.levels.iter().map(|level| level_text(level, measure(rule))).collect()
+}
+
+#[test]
+fn each_level_says_when_it_begins_and_ends() {
+    let cases = [
+        ("alert: A, expr: load, above: 5", "above 5"),
+        ("alert: A, expr: load, above: 5, clear_below: 3", "above 5, clears at 3 or less"),
+        ("alert: A, expr: load, below: 5", "below 5"),
+        ("alert: A, expr: load, below: 5, clear_above: 7", "below 5, clears at 7 or more"),
+        ("alert: A, expr: wait_seconds, above: 90", "above 1 min 30 s"),
+        ("alert: A, expr: cache_hit_ratio, below: 0.25", "below 25 %"),
+        ("alert: A, expr: load > 5", "where the expression holds"),
+        ("record: 'a:b', expr: load", ""),
+    ];
+    for (fields, expected) in cases {
+        let seen = levels(&rule(fields)).join("; ");
+        assert!(seen.ends_with(expected), "{fields}: {seen}");
+    }
+}
+
+#[test]
+fn a_chart_shows_where_alerts_begin_and_where_they_end_elsewhere() {
+    let cases = [
+        ("alert: A, expr: load, above: 5", vec![Mark::Threshold(5.0)]),
+        ("alert: A, expr: load, above: 5, clear_below: 3", vec![Mark::Threshold(5.0), Mark::Clear(3.0)]),
+        ("alert: A, expr: load > 5", Vec::new()),
+        ("record: 'a:b', expr: load", Vec::new()),
+    ];
+    for (fields, expected) in cases {
+        assert_eq!(marks(&rule(fields)), expected, "{fields}");
+    }
+}
+
+#[test]
+fn what_has_values_whether_it_holds_or_not_is_shown() {
+    let shown = |fields: &str| compared(&rule(fields)).to_string();
+    assert_eq!(shown("alert: A, expr: load, above: 5"), "load");
+    assert_eq!(shown("record: 'a:b', expr: load > 5"), "load > 5");
+}
