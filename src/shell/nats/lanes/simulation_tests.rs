@@ -259,7 +259,8 @@ impl World {
             | Output::Down(_)
             | Output::Ready(_)
             | Output::Unready(..)
-            | Output::Say(_) => {}
+            | Output::Say(_)
+            | Output::Save => {}
         }
     }
 
