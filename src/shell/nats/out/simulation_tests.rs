@@ -220,7 +220,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn each_event_is_stored_once_in_order_and_confirmed_when_it_is(steps in prop::collection::vec(step(), 0..120)) {
@@ -229,7 +229,7 @@ proptest! {
         for step in steps {
             world.take(step);
         }
-        for _ in 0..400 {
+        for _ in 0..250 {
             world.take(Step::Answer);
             world.take(Step::Wait(3));
         }
