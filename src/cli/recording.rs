@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::engine::time::Timestamp;
 use crate::engine::wire::EventType;
-use crate::shell::nats::stored::StoredMessage;
+use crate::shell::nats::stored::StreamMessage;
 
 /// Bytes of one line; what is longer is no recording of messages.
 const LINE_BYTES_MAX: usize = 64 << 20;
@@ -81,7 +81,7 @@ impl Recorded {
     }
 
     /// A message of a stream, whose time is when it was stored: what was decided then was decided by that clock.
-    pub(super) fn stored(message: StoredMessage, event_type: EventType) -> Self {
+    pub(super) fn stored(message: StreamMessage, event_type: EventType) -> Self {
         Self {
             place: Place::Message(message.sequence),
             event_type: Some(event_type),

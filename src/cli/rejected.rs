@@ -15,7 +15,7 @@ use crate::engine::config::Config;
 use crate::engine::time::Timestamp;
 use crate::engine::yaml::units;
 use crate::shell::clock::Clock;
-use crate::shell::nats::stored::{self, Outgoing, StoredMessage, StreamChoice, Wanted};
+use crate::shell::nats::stored::{self, Outgoing, StreamChoice, StreamMessage, Wanted};
 
 /// Copies that are sent again at once.
 const COPIES_MAX: usize = 100_000;
@@ -89,14 +89,14 @@ struct RejectedCopy {
 
 impl RejectedCopy {
     /// Reads a message; none where it does not say what it was.
-    fn of(message: StoredMessage) -> Option<Self> {
+    fn of(message: StreamMessage) -> Option<Self> {
         let header = |name: &str| {
             let text = std::str::from_utf8(&message.headers).ok()?;
             let mut lines = text.lines().filter_map(|line| line.split_once(": "));
             lines.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.to_owned())
         };
         let (reason, subject) = (header("Signalbox-Reason")?, header("Signalbox-Subject")?);
-        let StoredMessage { sequence, time, payload, .. } = message;
+        let StreamMessage { sequence, time, payload, .. } = message;
         Some(Self { sequence, time, reason, subject, payload })
     }
 }

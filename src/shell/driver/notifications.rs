@@ -50,7 +50,7 @@ pub(crate) struct NotificationQueue {
 }
 
 /// Notifications in order, with their place in it.
-pub(crate) type Batch = Vec<(u64, Arc<Notification>)>;
+pub(crate) type NotificationBatch = Vec<(u64, Arc<Notification>)>;
 
 impl NotificationQueue {
     /// An empty queue of so many notifications at the most.
@@ -65,7 +65,7 @@ impl NotificationQueue {
     }
 
     /// Waits until something is there, and takes the first `most` of it.
-    pub(crate) async fn take(&self, most: usize) -> Batch {
+    pub(crate) async fn take(&self, most: usize) -> NotificationBatch {
         loop {
             let batch = self.locked().take(most);
             if !batch.is_empty() {
@@ -76,7 +76,7 @@ impl NotificationQueue {
     }
 
     /// Puts back what could not be told, but for alerts of which there is newer word.
-    pub(crate) fn put_back(&self, batch: Batch) {
+    pub(crate) fn put_back(&self, batch: NotificationBatch) {
         self.locked().put_back(batch);
     }
 
@@ -152,8 +152,8 @@ impl Waiting {
         self.keep_within();
     }
 
-    fn take(&mut self, most: usize) -> Batch {
-        let mut batch = Batch::new();
+    fn take(&mut self, most: usize) -> NotificationBatch {
+        let mut batch = NotificationBatch::new();
         while batch.len() < most
             && let Some((place, notification)) = self.by_place.pop_first()
         {
@@ -166,7 +166,7 @@ impl Waiting {
         batch
     }
 
-    fn put_back(&mut self, batch: Batch) {
+    fn put_back(&mut self, batch: NotificationBatch) {
         for (place, notification) in batch {
             if !self.places.contains_key(&notification.labels) {
                 self.insert(place, notification);

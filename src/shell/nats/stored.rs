@@ -30,7 +30,7 @@ const REQUESTS: usize = 64;
 const CONSUMER_AGE: Duration = Duration::from_mins(1);
 
 /// A message as the stream keeps it.
-pub(crate) struct StoredMessage {
+pub(crate) struct StreamMessage {
     /// Its place in the stream.
     pub(crate) sequence: u64,
     /// When it was stored.
@@ -60,7 +60,7 @@ pub(crate) enum StreamChoice {
 }
 
 /// What a reader of messages answers with.
-pub(crate) type Sink<'a> = dyn FnMut(StoredMessage) -> ControlFlow<()> + 'a;
+pub(crate) type Sink<'a> = dyn FnMut(StreamMessage) -> ControlFlow<()> + 'a;
 
 /// Calls `sink` with every wanted message that is stored now, in order, until it says to stop.
 ///
@@ -166,9 +166,9 @@ async fn read_batches(consumer: &PullConsumer, last: u64, sink: &mut Sink<'_>) -
     Ok(())
 }
 
-fn consumed(message: &Message) -> anyhow::Result<StoredMessage> {
+fn consumed(message: &Message) -> anyhow::Result<StreamMessage> {
     let info = message.info().map_err(|error| anyhow::anyhow!("read the stream: {error}"))?;
-    Ok(StoredMessage {
+    Ok(StreamMessage {
         sequence: info.stream_sequence,
         time: instant(info.published),
         subject: message.subject.to_string(),
@@ -189,7 +189,7 @@ async fn read_singly(stream: &Stream, since: Timestamp, sink: &mut Sink<'_>) -> 
             Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => continue,
             Err(error) => return Err(error).context("read the stream"),
         };
-        let stored = StoredMessage {
+        let stored = StreamMessage {
             sequence: message.sequence,
             time: instant(message.time),
             subject: message.subject.to_string(),
@@ -229,6 +229,17 @@ pub(crate) struct Outgoing {
     pub(crate) payload: Vec<u8>,
 }
 
+/// Why a message was not published.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SendFault {
+    /// The stream that takes its subject did not acknowledge it.
+    #[error(transparent)]
+    Unacknowledged(#[from] jetstream::context::PublishError),
+    /// It could not be sent.
+    #[error(transparent)]
+    Unsent(#[from] async_nats::PublishError),
+}
+
 /// Publishes messages one after the other; each is acknowledged where a stream takes its subject. Yields what became of
 /// each.
 ///
@@ -238,7 +249,7 @@ pub(crate) fn publish(
     settings: &NatsSettings,
     domain: Option<&str>,
     messages: &[Outgoing],
-) -> anyhow::Result<Vec<Result<(), String>>> {
+) -> anyhow::Result<Vec<Result<(), SendFault>>> {
     run(async {
         let client = connect(settings).await?;
         let context = match domain {
@@ -255,7 +266,7 @@ pub(crate) fn publish(
             answers.push(if kept.get(subject.as_str()) == Some(&true) {
                 acknowledged(&context, subject, body).await
             } else {
-                client.publish(subject.clone(), body).await.map_err(|error| error.to_string())
+                client.publish(subject.clone(), body).await.map_err(SendFault::from)
             });
         }
         client.flush().await.context("publish")?;
@@ -263,7 +274,7 @@ pub(crate) fn publish(
     })
 }
 
-async fn acknowledged(context: &jetstream::Context, subject: &str, body: Bytes) -> Result<(), String> {
-    let sent = context.publish(subject.to_owned(), body).await.map_err(|error| error.to_string())?;
-    sent.await.map(|_| ()).map_err(|error| error.to_string())
+async fn acknowledged(context: &jetstream::Context, subject: &str, body: Bytes) -> Result<(), SendFault> {
+    context.publish(subject.to_owned(), body).await?.await?;
+    Ok(())
 }

@@ -11,7 +11,7 @@ fn word(alert: &str, ends: i64) -> Arc<Notification> {
     })
 }
 
-fn shown(batch: &Batch) -> Vec<String> {
+fn shown(batch: &NotificationBatch) -> Vec<String> {
     let one = |(_, word): &(u64, Arc<Notification>)| {
         format!("{} {}", word.labels.get("alertname").unwrap_or_default(), word.ends_at.millis())
     };
