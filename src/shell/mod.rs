@@ -7,6 +7,7 @@
 #![expect(clippy::disallowed_methods, reason = "the shell is where clocks and files are read")]
 
 mod alertmanager;
+mod backoff;
 pub(crate) mod clock;
 mod context;
 mod driver;
@@ -19,6 +20,7 @@ mod http;
 mod in_force;
 mod limited_log;
 pub(crate) mod nats;
+mod percent;
 mod process;
 pub(crate) mod prometheus_json;
 mod reload;

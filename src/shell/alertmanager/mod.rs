@@ -10,9 +10,9 @@ use tokio::task::AbortHandle;
 
 use crate::engine::config::{Config, HttpUrl};
 use crate::engine::fact::{AlertmanagerNews, Fact};
+use crate::shell::backoff::backoff;
 use crate::shell::context::ShellContext;
 use crate::shell::driver::notifications::{Delivery, NotificationQueue, NotificationQueues};
-use crate::shell::nats::servers::backoff;
 use crate::shell::nats::world::random;
 use post::{Mailer, PostError};
 

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use crate::engine::duration::parse_duration;
 use crate::engine::time::Timestamp;
-use crate::shell::nats::percent::decoded;
+use crate::shell::percent::decoded;
 
 /// The longest a client may take for its body: a request that waits for one keeps a place others may need.
 const BODY_WAIT: Duration = Duration::from_secs(10);

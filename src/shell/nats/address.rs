@@ -1,7 +1,7 @@
 //! Server addresses, with what their URLs say of us.
 
 use crate::engine::config::server_url::{ServerUrl, ServerUrlError};
-use crate::shell::nats::percent::decoded;
+use crate::shell::percent::decoded;
 use crate::shell::settings::Secret;
 
 /// One server.

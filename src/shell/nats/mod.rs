@@ -9,7 +9,6 @@ pub(crate) mod lanes;
 pub(crate) mod link;
 pub(crate) mod login;
 pub(crate) mod out;
-pub(crate) mod percent;
 pub(crate) mod protocol;
 pub(crate) mod servers;
 pub(crate) mod stored;

@@ -6,6 +6,7 @@ use crate::engine::config::server_url::{Encryption, ServerUrl, ServerUrlError, s
 use crate::shell::settings::NatsSettings;
 
 use super::address::{Address, UserInfo};
+use crate::shell::backoff::backoff;
 
 /// The pause after the first failure.
 const PAUSE_FIRST: Duration = Duration::from_millis(50);
@@ -117,14 +118,6 @@ impl Servers {
 
 fn is_same(one: &ServerUrl, other: &ServerUrl) -> bool {
     one.host == other.host && one.port == other.port
-}
-
-/// The pause after so many failures: doubled each time up to `most`, then cut by up to a half at random, so that
-/// not all come back at once.
-pub(crate) fn backoff(failures: u32, first: Duration, most: Duration, random: u64) -> Duration {
-    let whole = first.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1).min(20))).min(most);
-    let half = u64::try_from(whole.as_millis() / 2).unwrap_or(u64::MAX);
-    whole.saturating_sub(Duration::from_millis(random % half.max(1)))
 }
 
 #[cfg(test)]

@@ -7,9 +7,10 @@ use async_nats::{Client, Event};
 use tokio::sync::watch;
 
 use crate::engine::wire::{EventType, Subjects};
+use crate::shell::backoff::backoff;
 use crate::shell::context::ShellContext;
 use crate::shell::nats::connecting;
-use crate::shell::nats::servers::{Servers, backoff};
+use crate::shell::nats::servers::Servers;
 use crate::shell::nats::world::random;
 use crate::shell::status::Topic;
 

@@ -16,8 +16,8 @@ use crate::engine::config::AlertDelivery;
 use crate::engine::fact::Fact;
 use crate::engine::rules::AlertEvent;
 use crate::engine::wire::EventId;
+use crate::shell::backoff::backoff;
 use crate::shell::nats::api::{ApiError, read_answer};
-use crate::shell::nats::servers::backoff;
 use crate::shell::settings::Settings;
 use crate::shell::status::Topic;
 

@@ -25,14 +25,6 @@ fn servers_are_tried_in_turn_with_those_learnt_of() {
 }
 
 #[test]
-fn pauses_grow_with_failures_up_to_a_limit() {
-    let (first, most) = (Duration::from_millis(50), Duration::from_secs(2));
-    let pauses = [0, 1, 2, 3, 10].map(|failures| backoff(failures, first, most, 0).as_millis());
-    assert_eq!(pauses, [50, 50, 100, 200, 2_000]);
-    assert_eq!(backoff(10, first, most, 999).as_millis(), 1_001);
-}
-
-#[test]
 fn a_list_without_a_url_is_refused() {
     let settings = NatsSettings { urls: vec![Secret::new(" , ")], ..NatsSettings::default() };
     assert_eq!(Servers::new(&settings).err(), Some(ServerUrlError::Host));
@@ -114,16 +106,4 @@ fn what_is_learnt_is_bounded_and_as_encrypted_as_what_was_named() {
     let known = servers.urls();
     assert_eq!(known.len(), DISCOVERED_MAX);
     assert!(known.iter().all(|url| url.starts_with("tls://")), "{known:?}");
-}
-
-#[test]
-fn a_pause_is_never_cut_by_more_than_a_half() {
-    let (first, most) = (Duration::from_millis(50), Duration::from_secs(2));
-    for failures in 0..70 {
-        for random in [0, 1, 24, 25, 999, 1_000, u64::MAX] {
-            let whole = backoff(failures, first, most, 0);
-            let pause = backoff(failures, first, most, random);
-            assert!(pause <= whole && pause * 2 >= whole && pause <= most, "{failures} {random}: {pause:?}");
-        }
-    }
 }
