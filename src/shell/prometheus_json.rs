@@ -252,8 +252,8 @@ fn exponential(number: f64) -> String {
 /// Which rules are asked for.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RuleFilter {
-    /// `alert` or `record`; both where it is empty.
-    pub(crate) kind: String,
+    /// The kind of rule; both where there is none.
+    pub(crate) kind: Option<WantedKind>,
     /// Rule names; all where it is empty.
     pub(crate) names: Vec<String>,
     /// Group names.
@@ -264,6 +264,15 @@ pub(crate) struct RuleFilter {
     pub(crate) selectors: Vec<Vec<Matcher>>,
     /// Whether alerts are shown.
     pub(crate) alerts: ShowAlerts,
+}
+
+/// The two kinds of rule, as the parameter `type` has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WantedKind {
+    /// `alert`
+    Alerting,
+    /// `record`
+    Recording,
 }
 
 /// Whether rules show their alerts.
@@ -283,15 +292,15 @@ impl RuleFilter {
 
     fn takes_rule(&self, rule: &RuleView) -> bool {
         let kind = match rule.kind {
-            KindView::Recording => "record",
-            KindView::Alerting { .. } => "alert",
+            KindView::Recording => WantedKind::Recording,
+            KindView::Alerting { .. } => WantedKind::Alerting,
         };
         let label = |name: &str| rule.labels.iter().find(|(label, _)| label.as_ref() == name);
         let meets =
             |matcher: &Matcher| matcher.condition.holds(label(&matcher.name).map_or("", |(_, value)| value));
         let is_selected =
             self.selectors.is_empty() || self.selectors.iter().any(|matchers| matchers.iter().all(meets));
-        (self.kind.is_empty() || self.kind == kind) && takes(&self.names, &rule.name) && is_selected
+        self.kind.is_none_or(|wanted| wanted == kind) && takes(&self.names, &rule.name) && is_selected
     }
 }
 
@@ -308,7 +317,7 @@ pub(crate) fn rules(groups: &[Arc<GroupView>], filter: &RuleFilter) -> Value {
             .filter(|rule| filter.takes_rule(rule))
             .map(|one| rule(one, filter.alerts))
             .collect();
-        let filtered = !filter.kind.is_empty() || !filter.names.is_empty() || !filter.selectors.is_empty();
+        let filtered = filter.kind.is_some() || !filter.names.is_empty() || !filter.selectors.is_empty();
         (!filtered || !rules.is_empty()).then(|| {
             json!({
                 "name": group.name.as_ref(),

@@ -28,7 +28,7 @@ pub(crate) fn read_rules(paths: &[PathBuf]) -> RuleTexts {
     for path in rule_files(paths, &mut texts.faults) {
         match read_file(&path) {
             Ok(text) => texts.sources.push(Source { name: shown(&path), text: Arc::from(text) }),
-            Err(reason) => texts.faults.push(fault(&path, reason)),
+            Err(reason) => texts.faults.push(fault(&path, reason.to_string())),
         }
     }
     texts
@@ -68,17 +68,27 @@ fn is_rule_file(path: &Path) -> bool {
     wanted && std::fs::metadata(path).map_or(true, |metadata| metadata.is_file())
 }
 
-fn read_file(path: &Path) -> Result<String, String> {
-    let file = std::fs::File::open(path).map_err(|error| format!("cannot be read: {error}"))?;
+/// Why a file is not read, as what follows its name.
+#[derive(Debug, thiserror::Error)]
+enum FileFault {
+    /// The system says no.
+    #[error("cannot be read: {0}")]
+    Unreadable(#[from] std::io::Error),
+    /// It has more than [`FILE_BYTES_MAX`].
+    #[error("larger than 8 MiB")]
+    TooLarge,
+    /// Its bytes are no text.
+    #[error("not UTF-8 from byte {} on", .0.utf8_error().valid_up_to())]
+    NoText(#[from] std::string::FromUtf8Error),
+}
+
+fn read_file(path: &Path) -> Result<String, FileFault> {
     let mut bytes = Vec::new();
-    file.take(FILE_BYTES_MAX + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| format!("cannot be read: {error}"))?;
+    std::fs::File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err("larger than 8 MiB".to_owned());
+        return Err(FileFault::TooLarge);
     }
-    let text = String::from_utf8(bytes)
-        .map_err(|error| format!("not UTF-8 from byte {} on", error.utf8_error().valid_up_to()))?;
+    let text = String::from_utf8(bytes)?;
     Ok(text.strip_prefix('\u{feff}').map_or_else(|| text.clone(), str::to_owned))
 }
 

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::shell::http::Web;
 use crate::shell::http::form::Form;
-use crate::shell::prometheus_json::{self as json, RuleFilter, ShowAlerts};
+use crate::shell::prometheus_json::{self as json, RuleFilter, ShowAlerts, WantedKind};
 
 use super::{Answer, ApiError, answer, selector};
 
@@ -17,10 +17,12 @@ const TRUE_WORDS: [&str; 6] = ["1", "t", "T", "true", "TRUE", "True"];
 /// `/rules`
 pub(super) async fn rules(State(web): State<Web>, request: Request<Body>) -> Answer {
     let form = Form::read(request, web.body_bytes_max).await?;
-    let kind = form.get("type").unwrap_or("").to_lowercase();
-    if !["", "alert", "record"].contains(&kind.as_str()) {
-        return Err(ApiError::RuleType(kind));
-    }
+    let kind = match form.get("type").map(str::to_lowercase).as_deref() {
+        None => None,
+        Some("alert") => Some(WantedKind::Alerting),
+        Some("record") => Some(WantedKind::Recording),
+        Some(other) => return Err(ApiError::RuleType(other.to_owned())),
+    };
     let all = |name| form.all(name).filter(|value| !value.is_empty()).map(str::to_owned).collect();
     let is_short = form.get("exclude_alerts").is_some_and(|word| TRUE_WORDS.contains(&word));
     let texts = form.all("match[]").filter(|text| !text.is_empty());
