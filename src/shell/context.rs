@@ -115,8 +115,8 @@ mod tests {
     #[test]
     fn nothing_is_handed_over_once_the_process_ends() {
         let context = ShellContext::new(Settings::default(), Config::with_defaults("test"));
-        assert!(context.hand_over(Slot::Stream, Item::Fact(Fact::Connected)));
+        assert!(context.hand_over(Slot::Stream, Item::Fact(Fact::Connected)).is_ok());
         context.mailbox.close();
-        assert!(!context.hand_over(Slot::Stream, Item::Fact(Fact::Connected)));
+        assert!(context.hand_over(Slot::Stream, Item::Fact(Fact::Connected)).is_err());
     }
 }
