@@ -126,7 +126,7 @@ async fn each_listener_has_its_own_paths() {
     let without = |gone: &[&str]| paths.iter().filter(|it| !gone.contains(it)).copied().collect::<Vec<_>>();
     assert_eq!(found(Routes::All).await[..], paths[..7]);
     assert_eq!(found(Routes::Public).await, paths[..4]);
-    assert_eq!(found(Routes::Admin).await, without(&["/metrics", "/federate", "/assets/none"]));
+    assert_eq!(found(Routes::Admin).await, without(&["/federate", "/assets/none"]));
 }
 
 #[tokio::test]
