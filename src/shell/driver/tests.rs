@@ -140,6 +140,7 @@ impl Rig {
             Dispatch::Copy(copy) => format!("copy of {}", copy.subject),
             Dispatch::Mark => "mark".to_owned(),
             Dispatch::Saved => "saved".to_owned(),
+            Dispatch::Withdrawn(_) => "withdrawn".to_owned(),
             Dispatch::BeginAnew => "begin anew".to_owned(),
         };
         std::iter::from_fn(|| self.alerts.try_recv().ok()).map(shown).collect()
