@@ -136,7 +136,7 @@ fn what_a_file_asks_for_is_checked_when_it_is_read() {
     }
     let bad = [
         (TLS.replace("server.pem", "missing.pem"), "missing.pem"),
-        (TLS.replace("server.key", "client.key"), "use cert_file with key_file"),
+        (TLS.replace("server.key", "client.key"), "KeyMismatch"),
         (TLS.replace("server.key", "server.pem"), "cannot read a private key"),
         (
             tls("  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: server.key\n"),
