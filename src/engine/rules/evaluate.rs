@@ -295,10 +295,7 @@ impl Evaluation<'_, '_> {
         let Seen { identity, sample, base, reading, value } = seen;
         // One that only `keep_firing_for` holds keeps the value and the texts it had, as in Prometheus; between thresholds
         // there is a value to follow.
-        let there = match reading {
-            Reading::Holds | Reading::Value(_) => true,
-            Reading::Quiet | Reading::Gone => false,
-        };
+        let there = matches!(reading, Reading::Holds | Reading::Value(_));
         let mut episode = before.as_ref().and_then(|active| active.episode.clone());
         if let Some(ended) = ended
             && let Some(open) = episode.take()
