@@ -4,6 +4,7 @@
 //! simulation --lib fuzz` runs many others. An input that panics, hangs or is answered wrongly is written to
 //! `target/fuzz`, with what to do to see it again; it belongs into the corpus then, which every run begins with.
 
+mod kept;
 mod mutate;
 mod targets;
 

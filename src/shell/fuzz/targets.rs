@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::engine::Engine;
 use crate::engine::catalogue::known_metrics;
-use crate::engine::checkpoint::SavedState;
 use crate::engine::config::Config;
 use crate::engine::config::web::WebConfig;
 use crate::engine::diagnostic::Source;
@@ -13,13 +13,14 @@ use crate::engine::frozen::{FrozenInstant, QuerySpan, QueryTerms};
 use crate::engine::promql::storage::Endless;
 use crate::engine::promql::{self, EvalSettings};
 use crate::engine::rules::load::{LoadContext, load};
-use crate::engine::rules::{LOG_HEADER, LogRecord, RuleSet, StoredAlert, read_log};
+use crate::engine::rules::{RuleSet, StoredAlert};
 use crate::engine::time::Timestamp;
 use crate::engine::wire::{Lane, Message};
-use crate::engine::{Ending, Engine};
 use crate::shell::nats::api::{ConsumerInfo, StoredMessage, StreamInfo, read_answer};
 use crate::shell::nats::frames::{Frame, parse};
 use crate::shell::nats::lanes::pull::{judge, place_of};
+
+use super::kept;
 
 /// What looks at an input.
 pub(super) type Run = Box<dyn FnMut(&[u8]) -> Result<(), String>>;
@@ -144,8 +145,14 @@ pub(super) const TARGETS: [Target; 10] = [
         made: Vec::new,
         begin: || templates(),
     },
-    Target { name: "state", beside: &[], words: &["\0\0\0\0"], made: states, begin: || state() },
-    Target { name: "log", beside: &[], words: &["\0\0\0\0", "SBXLOG\0\x01"], made: logs, begin: || log() },
+    Target { name: "state", beside: &[], words: &["\0\0\0\0"], made: kept::states, begin: || kept::state() },
+    Target {
+        name: "log",
+        beside: &[],
+        words: &["\0\0\0\0", "SBXLOG\0\x01"],
+        made: kept::logs,
+        begin: || kept::log(),
+    },
     Target {
         name: "config",
         beside: &["deploy"],
@@ -222,17 +229,17 @@ pub(super) const TARGETS: [Target; 10] = [
     },
 ];
 
-const BEGIN: Timestamp = Timestamp::from_millis(1_780_000_000_000);
+pub(super) const BEGIN: Timestamp = Timestamp::from_millis(1_780_000_000_000);
 
-fn text(input: &[u8]) -> String {
+pub(super) fn text(input: &[u8]) -> String {
     String::from_utf8_lossy(input).into_owned()
 }
 
-fn source(text: String) -> Source {
+pub(super) fn source(text: String) -> Source {
     Source { name: "fuzzed".into(), text: text.into() }
 }
 
-fn small_config() -> Config {
+pub(super) fn small_config() -> Config {
     let mut config = Config::with_defaults("ours");
     config.dedupe.entries = 100;
     config.limits.series_per_metric = 50;
@@ -240,13 +247,13 @@ fn small_config() -> Config {
     config
 }
 
-fn rules_of(text: String) -> RuleSet {
+pub(super) fn rules_of(text: String) -> RuleSet {
     let metrics = known_metrics(&small_config());
     let context = LoadContext { interval: Duration::from_secs(5), metrics: &metrics, previous: None };
     load(&[source(text)], &context).set
 }
 
-fn recorded(number: u64) -> String {
+pub(super) fn recorded(number: u64) -> String {
     let kind = ["counter", "gauge", "histogram"][number as usize % 3];
     format!(
         r#"{{"event_id":"00000000-0000-4000-8000-{number:012x}","event_type":"MetricRecorded","timestamp":"2026-05-28T20:26:40Z","metric_name":"m{kind}","metric_type":"{kind}","metric_value":{number},"tags":{{"a":"{}"}}}}"#,
@@ -255,7 +262,7 @@ fn recorded(number: u64) -> String {
 }
 
 /// An engine in which something has happened.
-fn engine(rules: RuleSet) -> Engine {
+pub(super) fn engine(rules: RuleSet) -> Engine {
     let mut engine = Engine::new(&small_config(), rules, BEGIN);
     for number in 0..24 {
         let payload = recorded(number);
@@ -267,7 +274,7 @@ fn engine(rules: RuleSet) -> Engine {
 }
 
 /// Lets some time pass.
-fn pass(engine: &mut Engine, from: Timestamp) -> Timestamp {
+pub(super) fn pass(engine: &mut Engine, from: Timestamp) -> Timestamp {
     let until = from.after(Duration::from_secs(8));
     for _ in 0..100 {
         let next = engine.next_tick();
@@ -287,7 +294,7 @@ fn sum(text: &str, name: &str) -> f64 {
 }
 
 /// A whole scrape reads, and received = applied + duplicate + rejected.
-fn look(engine: &mut Engine, now: Timestamp) -> Result<(), String> {
+pub(super) fn look(engine: &mut Engine, now: Timestamp) -> Result<(), String> {
     let bytes = engine.freeze(now).to_bytes(Scrape { format: negotiate(""), names: Vec::new() });
     let text = String::from_utf8(bytes).map_err(|_| "a scrape that is no UTF-8".to_owned())?;
     let count = |name: &str| sum(&text, &format!("signalbox_events_{name}_total{{"));
@@ -365,105 +372,6 @@ fn templates() -> Run {
             }
         }
         look(&mut engine, now)
-    })
-}
-
-const RULES: &str = "groups: [{name: g, interval: 1s, rules: [{alert: A, expr: mgauge, above: 3}]}]";
-
-fn states() -> Vec<Vec<u8>> {
-    let mut engine = engine(rules_of(RULES.to_owned()));
-    let now = pass(&mut engine, BEGIN.after(Duration::from_secs(20)));
-    vec![engine.save(now).to_bytes()]
-}
-
-/// Puts right checksums over whatever the sections of a state hold.
-fn sealed(input: &[u8]) -> Vec<u8> {
-    let mut bytes = input.to_vec();
-    let mut start = 16;
-    while let Some(head) = bytes.get(start..start + 12) {
-        let length = u64::from_le_bytes(head[4..].try_into().unwrap());
-        let Some(end) = usize::try_from(length).ok().and_then(|it| it.checked_add(start + 12)) else { break };
-        if end.checked_add(4).is_none_or(|end| end > bytes.len()) {
-            break;
-        }
-        let checksum = crc32fast::hash(&bytes[start..end]).to_le_bytes();
-        bytes[end..end + 4].copy_from_slice(&checksum);
-        start = end + 4;
-    }
-    bytes
-}
-
-fn state() -> Run {
-    let set = rules_of(RULES.to_owned());
-    Box::new(move |input| {
-        for bytes in [input.to_vec(), sealed(input)] {
-            let Ok(saved) = SavedState::read(&bytes) else { continue };
-            let now = saved.saved_at();
-            let Ok((mut engine, _)) = Engine::restore(&small_config(), set.clone(), saved, Ending::Crash)
-            else {
-                continue;
-            };
-            engine.go_on(now);
-            let now = pass(&mut engine, now);
-            // What it counts may be forged; that a scrape reads may not fail.
-            drop(look(&mut engine, now));
-            SavedState::read(&engine.save(now).to_bytes())
-                .map_err(|error| format!("saved again: {error}"))?;
-        }
-        Ok(())
-    })
-}
-
-fn logs() -> Vec<Vec<u8>> {
-    let mut engine = engine(rules_of(RULES.to_owned()));
-    pass(&mut engine, BEGIN.after(Duration::from_secs(20)));
-    let decided = engine.outbox().map(|event| LogRecord::Decided {
-        event: Box::new(event.clone()),
-        sequence: 3,
-        essence: None,
-    });
-    let mut bytes = LOG_HEADER.to_vec();
-    for record in decided.collect::<Vec<_>>() {
-        bytes.extend(record.to_bytes());
-        if let LogRecord::Decided { event, .. } = record {
-            bytes.extend(LogRecord::Acknowledged(event.id).to_bytes());
-        }
-    }
-    vec![bytes]
-}
-
-/// Puts right checksums over the records of a log.
-fn sealed_log(input: &[u8]) -> Vec<u8> {
-    let mut bytes = input.to_vec();
-    let mut start = LOG_HEADER.len();
-    while let Some(head) = bytes.get(start..start + 8) {
-        let length = u32::from_le_bytes(head[..4].try_into().unwrap()) as usize;
-        let Some(content) = bytes.get(start + 8..start + 8 + length) else { break };
-        let checksum = crc32fast::hash(content).to_le_bytes();
-        bytes[start + 4..start + 8].copy_from_slice(&checksum);
-        start += 8 + length;
-    }
-    bytes
-}
-
-fn log() -> Run {
-    let set = rules_of(RULES.to_owned());
-    Box::new(move |input| {
-        for bytes in [input.to_vec(), sealed_log(input)] {
-            let read = read_log(&bytes);
-            if read.whole_bytes > bytes.len() {
-                return Err(format!("{} whole bytes of {}", read.whole_bytes, bytes.len()));
-            }
-            let again: Vec<u8> =
-                LOG_HEADER.into_iter().chain(read.records.iter().flat_map(LogRecord::to_bytes)).collect();
-            if read.whole_bytes > 0 && read_log(&again).records.len() != read.records.len() {
-                return Err("what was read is not read back".to_owned());
-            }
-            let mut engine = Engine::new(&small_config(), set.clone(), BEGIN);
-            engine.recall(&read.records);
-            pass(&mut engine, BEGIN);
-        }
-        Ok(())
     })
 }
 
