@@ -109,8 +109,6 @@ pub(crate) struct AlertMachine {
     pub(super) fold: Fold,
     /// Questions about open alerts that were not answered.
     pub(super) fold_silences: u32,
-    /// Looks at the streams that were not answered.
-    pub(super) silent_looks: u32,
     pub(super) places: ByKind<Place>,
     pub(super) tails: ByKind<Option<Tail>>,
     pub(super) readable: Readable,
@@ -141,7 +139,6 @@ impl AlertMachine {
             look: Look::default(),
             fold: Fold::default(),
             fold_silences: 0,
-            silent_looks: 0,
             places: ByKind::default(),
             tails: ByKind::default(),
             readable: Readable::Yes,

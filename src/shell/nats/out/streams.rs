@@ -24,9 +24,6 @@ const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// How soon they are looked at again where nobody said anything that can be believed.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// Looks without an answer after which there is nobody who would answer.
-const SILENT_LOOKS_MAX: u32 = 2;
-
 /// A stream that takes alert events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct AlertStream {
@@ -175,17 +172,15 @@ impl AlertMachine {
         if is_known {
             self.begin_fold(now);
         } else {
-            self.silent_looks += 1;
             self.look = Look::At(now + LOOK_AGAIN);
         }
         self.go_on_where_waiting(now);
     }
 
-    /// Whether silence is not believed yet: a stream took the kind before, or nobody said yet what is open there, and a
-    /// broker that was just started is silent for a while.
+    /// Whether silence is not believed: a stream took the kind before. Elsewhere there may be nobody who would answer,
+    /// and alert events must not wait for them.
     fn awaits_answer(&self, kind: AlertKind) -> bool {
-        let is_stored = self.tails.get(kind).is_some();
-        is_stored || (!self.fold.is_done() && self.silent_looks < SILENT_LOOKS_MAX)
+        self.tails.get(kind).is_some()
     }
 
     fn question(&self, question: Question, seen: &ByKind<Seen>) -> Option<(String, String)> {
