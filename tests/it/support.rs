@@ -276,8 +276,8 @@ impl Client {
 
     /// A request to the JetStream API, answered.
     pub(crate) fn api(&mut self, subject: &str, body: &str) -> serde_json::Value {
-        self.stream.write_all(b"SUB answers.* 9\r\n").unwrap();
-        let head = format!("PUB $JS.API.{subject} answers.1 {}\r\n", body.len());
+        // In one piece: a second would wait for the first one's acknowledgement.
+        let head = format!("SUB answers.* 9\r\nPUB $JS.API.{subject} answers.1 {}\r\n", body.len());
         self.stream.write_all(&[head.as_bytes(), body.as_bytes(), b"\r\n"].concat()).unwrap();
         self.read_until("MSG answers.1 9 ");
         self.read_until("\r\n");
