@@ -134,8 +134,9 @@ impl Engine {
         self.state.copied.extend(log.iter().filter_map(LogRecord::copied));
         self.state.rules.recall(log, now);
         self.state.write_annotations(now);
-        self.state.notifier.recall(log);
-        self.state.notifier.go_on(&self.state.rules.views(), now);
+        let groups = self.state.rules.views();
+        self.state.notifier.recall(log, &groups);
+        self.state.notifier.go_on(&groups, now);
     }
 
     /// What makes the alerting rule of this id the rule it is.

@@ -229,7 +229,6 @@ fn hear(port: u16) -> std::sync::mpsc::Receiver<Value> {
 }
 
 #[test]
-#[ignore = "fails since the alert generator tells Alertmanagers as Prometheus does: what is owed is not told after a restart"]
 fn what_ended_is_shown_after_a_restart_and_an_alertmanager_that_was_away_is_told_of_it() {
     for program in server_programs() {
         for kill in [false, true] {

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::event::AlertEvent;
 use super::rule_url::rule_url;
 use super::runtime::GroupCounts;
 use super::set::Group;
@@ -70,6 +71,25 @@ struct Terms {
     resend_delay: Duration,
     external_labels: Labels,
     external_url: String,
+}
+
+impl Terms {
+    /// The labels of an alert, and the external ones it has not itself.
+    fn labels(&self, of_alert: &Labels) -> Labels {
+        let missing = self.external_labels.iter().filter(|(name, _)| of_alert.get(name).is_none());
+        missing.fold(of_alert.clone(), |labels, (name, value)| labels.with(name, value))
+    }
+
+    /// What is told of an alert that began with this event.
+    fn begun(&self, event: &AlertEvent) -> Notification {
+        Notification {
+            labels: self.labels(&event.labels),
+            annotations: event.annotations.clone(),
+            starts_at: event.started_at,
+            ends_at: event.timestamp,
+            generator_url: rule_url(&self.external_url, &event.rule_id),
+        }
+    }
 }
 
 /// A group by its file and name.
@@ -298,15 +318,9 @@ impl Round<'_> {
     }
 
     fn firing(self, alert: &AlertView, fired_at: Timestamp) -> Notification {
-        let mut labels = alert.labels.clone();
-        for (name, value) in &self.terms.external_labels {
-            if labels.get(name).is_none() {
-                labels = labels.with(name, value);
-            }
-        }
         let valid_for = self.terms.resend_delay.max(self.interval).saturating_mul(VALID_ROUNDS);
         Notification {
-            labels,
+            labels: self.terms.labels(&alert.labels),
             annotations: alert.annotations.clone(),
             starts_at: fired_at,
             ends_at: self.at.after(valid_for),

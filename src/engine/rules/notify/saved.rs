@@ -41,14 +41,30 @@ impl Notifier {
 }
 
 impl Notifier {
-    /// Takes from a log what ended since that was saved, and when.
-    pub(in crate::engine) fn recall(&mut self, log: &[LogRecord]) {
+    /// Takes from a log what began and ended since that was saved, and when.
+    pub(in crate::engine) fn recall(&mut self, log: &[LogRecord], groups: &[Arc<GroupView>]) {
+        let Some(terms) = &self.terms else { return };
         for event in log.iter().filter_map(LogRecord::decided) {
-            let AlertEventKind::Cleared { .. } = event.kind else { continue };
             let key = (Arc::clone(&event.rule_id), event.labels.clone());
-            for told in self.groups.values_mut().chain([&mut self.gone]) {
-                if let Some(alert) = told.alerts.get_mut(&key) {
-                    alert.resolved_at.get_or_insert(event.timestamp);
+            match event.kind {
+                AlertEventKind::Triggered { .. } => {
+                    let group =
+                        groups.iter().find(|group| group.rules.iter().any(|rule| rule.id == event.rule_id));
+                    let told = match group {
+                        Some(group) => {
+                            self.groups.entry((group.file.clone(), group.name.clone())).or_default()
+                        }
+                        None => &mut self.gone,
+                    };
+                    let said = terms.begun(event);
+                    told.alerts.insert(key, ToldAlert { said, at: Timestamp::EPOCH, resolved_at: None });
+                }
+                AlertEventKind::Cleared { .. } => {
+                    for told in self.groups.values_mut().chain([&mut self.gone]) {
+                        if let Some(alert) = told.alerts.get_mut(&key) {
+                            alert.resolved_at.get_or_insert(event.timestamp);
+                        }
+                    }
                 }
             }
         }
