@@ -173,6 +173,10 @@ impl AlertMachine {
             self.begin_fold(now);
         } else {
             self.look = Look::At(now + LOOK_AGAIN);
+            if matches!(self.work, Work::Waiting { .. }) {
+                let silence = AnswerFault::Silent(self.terms.settings.nats.request_timeout);
+                return self.fail(&silence.into(), now);
+            }
         }
         self.go_on_where_waiting(now);
     }
