@@ -220,7 +220,7 @@ impl Notifier {
     fn part_from(&mut self, groups: &[Arc<GroupView>]) {
         // What else a reload ended is told after the next evaluation.
         self.groups.values_mut().for_each(|told| told.again_at = Timestamp::EPOCH);
-        let active: BTreeSet<&Labels> = alerts_of(groups).map(|alert| &alert.labels).collect();
+        let active = labels_of(groups);
         let there: BTreeSet<GroupKey> =
             groups.iter().map(|group| (group.file.clone(), group.name.clone())).collect();
         let all = std::mem::take(&mut self.groups);
@@ -245,6 +245,11 @@ impl Notifier {
     pub(in crate::engine) fn take(&mut self) -> Vec<Notification> {
         std::mem::take(&mut self.outgoing)
     }
+}
+
+/// The labels of every pending or firing alert.
+fn labels_of(groups: &[Arc<GroupView>]) -> BTreeSet<&Labels> {
+    alerts_of(groups).map(|alert| &alert.labels).collect()
 }
 
 /// One look at a group.

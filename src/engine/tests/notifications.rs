@@ -9,6 +9,7 @@ use crate::engine::frozen::QueryTerms;
 use crate::engine::promql::storage::Endless;
 use crate::engine::promql::{EvalSettings, QueryValue, Value, parse};
 use crate::engine::rules::view::KindView;
+use crate::engine::rules::{AlertEvent, LogRecord};
 
 const NOTIFICATIONS: &str = include_str!("../../../tests/rules/notifications.txt");
 const ALERT_GENERATOR: &str = include_str!("../../../tests/rules/alert_generator.txt");
@@ -102,16 +103,30 @@ fn pass(engine: &mut Engine, until: Timestamp, lines: &mut Vec<String>) {
     }
 }
 
+/// An engine that goes on from a checkpoint and the log since.
+fn restored((settings, rules): (&str, &str), checkpoint: &[u8], log: &[LogRecord]) -> Engine {
+    let saved = SavedState::read(checkpoint).unwrap();
+    let ending = if log.is_empty() { Ending::Clean } else { Ending::Crash };
+    let mut engine = Engine::restore(&config(settings), rule_set(rules), saved, ending).unwrap().0;
+    engine.recall(log);
+    engine
+}
+
+fn decided(event: AlertEvent) -> LogRecord {
+    LogRecord::Decided { event: Box::new(event), sequence: 0, essence: None }
+}
+
 /// Runs a case; its script with what was told.
 fn run(settings: &str, rules: &str, script: &str) -> String {
     let mut engine = Engine::new(&config(settings), rule_set(rules), at(0));
     let (mut actual, mut before) = (Vec::new(), at(0));
+    let mut checkpoint = (engine.save(at(0)).to_bytes(), 0);
     for (number, line) in script.lines().filter(|line| !line.starts_with('>')).enumerate() {
         let (second, step) = line.split_once(' ').unwrap();
         let now = at(second.parse().unwrap());
         let mut lines = Vec::new();
-        // A restart takes the time since the step before it.
-        if step != "restart" {
+        // Between an end and the start after it nobody is there.
+        if step != "restart" && step != "start" {
             pass(&mut engine, now, &mut lines);
             before = now;
         }
@@ -129,10 +144,15 @@ fn run(settings: &str, rules: &str, script: &str) -> String {
                 engine.replace_rules(rule_set(&rules.replace(from, to)), now);
             }
             Some(("config", text)) => drop(engine.reconfigure(&config(text), now)),
+            _ if step == "saves" => checkpoint = (engine.save(now).to_bytes(), engine.outbox().count()),
             _ if step == "restart" => {
-                let saved = SavedState::read(&engine.save(before).to_bytes()).unwrap();
-                let set = rule_set(rules);
-                engine = Engine::restore(&config(settings), set, saved, Ending::Clean).unwrap().0;
+                let bytes = engine.save(before).to_bytes();
+                engine = restored((settings, rules), &bytes, &[]);
+                engine.go_on(now);
+            }
+            _ if step == "start" => {
+                let since = engine.outbox().skip(checkpoint.1).cloned().map(decided);
+                engine = restored((settings, rules), &checkpoint.0, &since.collect::<Vec<_>>());
                 engine.go_on(now);
             }
             _ if step == "shows" => actual.append(&mut shown(&mut engine, now)),

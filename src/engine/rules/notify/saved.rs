@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Notification, Notifier, Told, ToldAlert};
+use super::{Notification, Notifier, Told, ToldAlert, labels_of};
 use crate::engine::checkpoint::told::{ToldAlertTwin, ToldGroupTwin, ToldTwin};
 use crate::engine::labels::Labels;
 use crate::engine::rules::event::AlertEventKind;
@@ -41,7 +41,8 @@ impl Notifier {
 }
 
 impl Notifier {
-    /// Takes from a log what began and ended since that was saved, and when.
+    /// Takes from a log what began and ended since that was saved, and when. What fires now under another rule's id, as an
+    /// alert of one's own about another's limit does, did not end with the group that it is not in.
     pub(in crate::engine) fn recall(&mut self, log: &[LogRecord], groups: &[Arc<GroupView>]) {
         let Some(terms) = &self.terms else { return };
         for event in log.iter().filter_map(LogRecord::decided) {
@@ -68,6 +69,8 @@ impl Notifier {
                 }
             }
         }
+        let active = labels_of(groups);
+        self.gone.alerts.retain(|(_, labels), _| !active.contains(labels));
     }
 }
 
