@@ -142,7 +142,7 @@ impl<D: Disk> TransitionLog<D> {
     /// That checkpoint is saved: the log begins anew with what came since.
     ///
     /// # Errors
-    /// The disk refuses; the old log stays, where it was not given up.
+    /// The disk refuses: the old log stays, or is given up where a new one may have its place.
     pub(crate) fn begin_anew(&mut self) -> io::Result<()> {
         // Not by its name: somebody may have removed the folder.
         let (all, mark) = match self.file.take() {
@@ -154,31 +154,40 @@ impl<D: Disk> TransitionLog<D> {
             None => (self.disk.read(&self.folder.join(LOG))?.unwrap_or_default(), usize::MAX),
         };
         let since = all.get(mark..).unwrap_or_default();
-        self.put(PREVIOUS, &[&all])?;
-        let file = self.put(LOG, &[&LOG_HEADER, since])?;
+        drop(self.beside(&[&all])?);
+        self.take_place(PREVIOUS)?;
+        let file = self.beside(&[&LOG_HEADER, since])?;
+        // What is written to a file without a name nobody reads again.
+        self.file = None;
+        self.take_place(LOG)?;
         self.bytes = (LOG_HEADER.len() + since.len()) as u64;
         self.mark = LOG_HEADER.len() as u64;
         self.file = Some(file);
         Ok(())
     }
 
-    /// Puts a file of these pieces in the place of the one of this name, whole or not at all.
-    fn put(&self, name: &str, pieces: &[&[u8]]) -> io::Result<D::File> {
-        let next = self.folder.join(NEXT);
-        let mut file = self.disk.create(&next)?;
+    /// A file of these pieces beside the others, which the disk has.
+    fn beside(&self, pieces: &[&[u8]]) -> io::Result<D::File> {
+        let mut file = self.disk.create(&self.folder.join(NEXT))?;
         for piece in pieces {
             file.write_all(piece)?;
         }
         file.sync()?;
-        self.disk.rename(&next, &self.folder.join(name))?;
-        self.disk.sync_folder(&self.folder)?;
         Ok(file)
+    }
+
+    /// Gives it a name, whoever had that.
+    fn take_place(&self, name: &str) -> io::Result<()> {
+        self.disk.rename(&self.folder.join(NEXT), &self.folder.join(name))?;
+        self.disk.sync_folder(&self.folder)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
     use std::fs::{self, File};
+    use std::rc::Rc;
 
     use super::*;
     use crate::engine::wire::EventId;
@@ -252,6 +261,76 @@ mod tests {
         fs::create_dir(&folder).unwrap();
         log.begin_anew().unwrap();
         assert_eq!(TransitionLog::open(RealDisk, &folder).1, acknowledged(&[2]));
+    }
+
+    /// A disk that cannot make names last, from so many times on.
+    #[derive(Clone, Debug)]
+    struct Forgetful(Rc<Cell<u32>>);
+
+    impl Disk for Forgetful {
+        type File = File;
+        type Hold = File;
+
+        fn make_folder(&self, path: &Path) -> io::Result<()> {
+            RealDisk.make_folder(path)
+        }
+
+        fn hold(&self, path: &Path) -> io::Result<Option<File>> {
+            RealDisk.hold(path)
+        }
+
+        fn exists(&self, path: &Path) -> bool {
+            RealDisk.exists(path)
+        }
+
+        fn is_folder(&self, path: &Path) -> bool {
+            RealDisk.is_folder(path)
+        }
+
+        fn read(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
+            RealDisk.read(path)
+        }
+
+        fn create(&self, path: &Path) -> io::Result<File> {
+            RealDisk.create(path)
+        }
+
+        fn open(&self, path: &Path) -> io::Result<(File, Vec<u8>)> {
+            RealDisk.open(path)
+        }
+
+        fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+            RealDisk.rename(from, to)
+        }
+
+        fn remove(&self, path: &Path) -> io::Result<()> {
+            RealDisk.remove(path)
+        }
+
+        fn sync_folder(&self, path: &Path) -> io::Result<()> {
+            match self.0.get().checked_sub(1) {
+                Some(left) => self.0.set(left),
+                None => return Err(io::Error::other("no")),
+            }
+            RealDisk.sync_folder(path)
+        }
+    }
+
+    #[test]
+    fn nothing_is_written_to_a_log_that_has_lost_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        // The one of its opening and that of the earlier log last, the one that begins it anew does not.
+        let disk = Forgetful(Rc::new(Cell::new(2)));
+        let (mut log, _) = TransitionLog::open(disk.clone(), folder.path());
+        log.append(&acknowledged(&[1])).unwrap();
+        log.mark();
+        assert!(log.begin_anew().is_err());
+        assert!(matches!(log.append(&acknowledged(&[2])), Err(LogError::GivenUp)));
+        disk.0.set(2);
+        log.mark();
+        log.begin_anew().unwrap();
+        log.append(&acknowledged(&[3])).unwrap();
+        assert_eq!(TransitionLog::open(RealDisk, folder.path()).1, acknowledged(&[3]));
     }
 
     #[test]
