@@ -194,10 +194,7 @@ pub(super) fn begin<D: Disk + Clone>(
         Some(path) => {
             let kept = state::open(disk.clone(), path)?;
             let (log, mut told) = TransitionLog::open(disk.clone(), path);
-            if kept.as_ref().is_some_and(|(_, found)| found.needs_earlier_log()) {
-                told.splice(..0, TransitionLog::earlier(&disk, path));
-            }
-            let (folder, restored) = state::restore((kept, &told), &config, &rules, clock.now());
+            let (folder, restored) = state::restore((kept, &mut told), &config, &rules, clock.now());
             (Some((Keeper::new((disk, path.clone()), folder, context.clone()), log)), restored, told)
         }
         None => (None, None, Vec::new()),

@@ -12,6 +12,7 @@ use crate::engine::{Ending, Engine};
 
 use super::disk::Disk;
 use super::folder::{FolderError, Found, StateFolder};
+use super::log::TransitionLog;
 
 /// A folder with what is in it; none where the disk does not let it be used now.
 pub(crate) type Kept<D> = Option<(StateFolder<D>, Found)>;
@@ -36,15 +37,20 @@ pub(crate) fn open<D: Disk>(disk: D, path: &Path) -> anyhow::Result<Kept<D>> {
 }
 
 /// The engine that goes on from what was found; none where there is nothing to go on from. A state that contradicts
-/// itself gives way to the one before it.
+/// itself gives way to the one before it, and what the log told between the two is put before what it tells.
 pub(crate) fn restore<D: Disk>(
-    (kept, log): (Kept<D>, &[LogRecord]),
+    (kept, log): (Kept<D>, &mut Vec<LogRecord>),
     config: &Config,
     rules: &RuleSet,
     now: Timestamp,
 ) -> (Option<StateFolder<D>>, Option<Engine>) {
     let Some((folder, mut found)) = kept else { return (None, None) };
+    let mut has_earlier_log = false;
     loop {
+        if found.needs_earlier_log() && !has_earlier_log {
+            log.splice(..0, TransitionLog::earlier(folder.disk(), folder.path()));
+            has_earlier_log = true;
+        }
         match found {
             Found::Nothing => {
                 let folder_shown = folder.path().display();

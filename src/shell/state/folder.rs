@@ -154,6 +154,11 @@ impl<D: Disk> StateFolder<D> {
         }
     }
 
+    /// The disk it is on.
+    pub(super) const fn disk(&self) -> &D {
+        &self.disk
+    }
+
     /// Where it is.
     pub(crate) fn path(&self) -> &Path {
         &self.path
