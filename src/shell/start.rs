@@ -17,9 +17,9 @@ use crate::engine::wire::{EventType, Lane};
 
 use super::clock::Clock;
 use super::context::ShellContext;
-use super::driver::Driver;
 use super::driver::command::Dispatch;
 use super::driver::rejections::{self, Rejections};
+use super::driver::{Driver, Outputs};
 use super::end::Running;
 use super::nats::lanes::core::CoreMachine;
 use super::nats::lanes::runner::Runner;
@@ -67,20 +67,11 @@ pub(super) async fn start(launch: Launch) -> anyhow::Result<Running> {
         None => (None, alerts),
     };
     let position = engine.position().cloned();
-    let driver_end = spawn_driver(Driver {
-        standing: engine.standing(),
-        engine,
-        mailbox: Arc::clone(&context.mailbox),
-        status: Arc::clone(&context.status),
-        clock,
-        alerts,
-        rejections,
-        notifications: Arc::clone(&notifications),
-        in_flight: 0,
-        shown: None,
-        saves: Vec::new(),
-        batch: 0,
-    })?;
+    let driver_end = spawn_driver(Driver::new(
+        (engine, clock),
+        (Arc::clone(&context.mailbox), Arc::clone(&context.status)),
+        Outputs { alerts, rejections, notifications: Arc::clone(&notifications) },
+    ))?;
     let keeper = keeper.map(|keeper| spawn("signalbox-state", move || keeper.run())).transpose()?;
     let lanes = spawn_lanes(&context, &servers, &types, position)?;
     tokio::spawn(client::renew(client.clone(), context.clone()));

@@ -40,27 +40,33 @@ pub(crate) struct Driver {
     /// The engine.
     pub(crate) engine: Engine,
     /// Where work comes from.
-    pub(crate) mailbox: Arc<Mailbox>,
+    mailbox: Arc<Mailbox>,
     /// The condition.
     pub(crate) status: Arc<Status>,
     /// The clock.
     pub(crate) clock: Clock,
+    /// Where what it decides goes.
+    outputs: Outputs,
+    /// How far catching up was when it was last told.
+    standing: Standing,
+    /// Alert events handed to the publisher and not confirmed.
+    in_flight: usize,
+    /// What a stream shows of our alerts, until it is taken over.
+    shown: Option<Box<StoredAlerts>>,
+    /// Who waits for a checkpoint.
+    saves: Vec<SyncSender<HandedOut>>,
+    /// The last batch applied of those that are to be acknowledged.
+    batch: u64,
+}
+
+/// Where what a driver decides goes.
+pub(crate) struct Outputs {
     /// Where alert events go.
     pub(crate) alerts: UnboundedSender<Dispatch>,
     /// Where copies of rejected events go.
     pub(crate) rejections: Rejections,
     /// Where what Alertmanagers are told goes.
     pub(crate) notifications: Arc<NotificationQueues>,
-    /// How far catching up was when it was last told.
-    pub(crate) standing: Standing,
-    /// Alert events handed to the publisher and not confirmed.
-    pub(crate) in_flight: usize,
-    /// What a stream shows of our alerts, until it is taken over.
-    pub(crate) shown: Option<Box<StoredAlerts>>,
-    /// Who waits for a checkpoint.
-    pub(crate) saves: Vec<SyncSender<HandedOut>>,
-    /// The last batch applied of those that are to be acknowledged.
-    pub(crate) batch: u64,
 }
 
 /// Whether the driver goes on.
@@ -75,6 +81,17 @@ pub(crate) enum Stage {
 }
 
 impl Driver {
+    /// Nothing is in flight yet.
+    pub(crate) fn new(
+        (engine, clock): (Engine, Clock),
+        (mailbox, status): (Arc<Mailbox>, Arc<Status>),
+        outputs: Outputs,
+    ) -> Self {
+        let standing = engine.standing();
+        let (in_flight, shown, saves, batch) = (0, None, Vec::new(), 0);
+        Self { engine, mailbox, status, clock, outputs, standing, in_flight, shown, saves, batch }
+    }
+
     /// Works until it is told to finish and nothing is pending; the engine comes back.
     pub(crate) fn run(mut self) -> Engine {
         let mut stage = Stage::Running;
@@ -107,7 +124,7 @@ impl Driver {
         self.tell_standing();
         self.adopt(stage);
         self.dispatch();
-        self.notifications.tell(self.engine.take_notifications());
+        self.outputs.notifications.tell(self.engine.take_notifications());
         // The checkpoint of a stop holds everything that was queued.
         if stage == Stage::Running || is_empty {
             self.hand_out();
@@ -186,9 +203,9 @@ impl Driver {
             Command::Confirmed(id) => {
                 self.engine.confirm(id, now);
                 self.in_flight = self.in_flight.saturating_sub(1);
-                drop(self.alerts.send(Dispatch::Acknowledged(id)));
+                drop(self.outputs.alerts.send(Dispatch::Acknowledged(id)));
             }
-            Command::Saved => drop(self.alerts.send(Dispatch::Saved)),
+            Command::Saved => drop(self.outputs.alerts.send(Dispatch::Saved)),
             Command::Adopt(shown) => self.shown = Some(shown),
             Command::Save(keeper) => self.saves.push(keeper),
             Command::Finish(keeper) => self.saves.extend(keeper),
@@ -207,7 +224,7 @@ impl Driver {
             let waits: BTreeSet<EventId> = self.engine.outbox().map(|event| event.id).collect();
             for id in waited.into_iter().filter(|id| !waits.contains(id)) {
                 let is_stored = shown.begun.contains(&id) || shown.ended.contains(&id);
-                drop(self.alerts.send(if is_stored {
+                drop(self.outputs.alerts.send(if is_stored {
                     Dispatch::Acknowledged(id)
                 } else {
                     Dispatch::Withdrawn(id)
@@ -215,7 +232,7 @@ impl Driver {
             }
             // The publisher has sent nothing yet, and what it has may be out of date.
             self.in_flight = 0;
-            drop(self.alerts.send(Dispatch::BeginAnew));
+            drop(self.outputs.alerts.send(Dispatch::BeginAnew));
         }
     }
 
@@ -224,7 +241,7 @@ impl Driver {
         let now = self.clock.now();
         for keeper in std::mem::take(&mut self.saves) {
             if self.engine.can_be_saved() {
-                drop(self.alerts.send(Dispatch::Mark));
+                drop(self.outputs.alerts.send(Dispatch::Mark));
                 // Who asked may have left.
                 let _ = keeper.try_send(HandedOut { checkpoint: self.engine.save(now), batch: self.batch });
             }
@@ -266,9 +283,9 @@ impl Driver {
     ) {
         for rejection in rejected {
             let Some(message) = messages.get(rejection.message) else { continue };
-            self.rejections.examples.notice((lane, message), rejection, self.clock.now());
+            self.outputs.rejections.examples.notice((lane, message), rejection, self.clock.now());
             let sequence = stored.get(rejection.message).map(|stored| stored.sequence);
-            let kept = self.rejections.take(lane, (message, sequence), rejection);
+            let kept = self.outputs.rejections.take(lane, (message, sequence), rejection);
             if let Err(reason) = kept {
                 self.engine.observe(Fact::RejectedCopyDropped { reason }, self.clock.now());
             }
@@ -282,7 +299,12 @@ impl Driver {
         let fresh: Vec<AlertEvent> = self.engine.outbox().skip(self.in_flight).take(room).cloned().collect();
         for event in fresh {
             let essence = self.engine.essence_of(&event.rule_id);
-            if self.alerts.send(Dispatch::Publish { event: Box::new(event), sequence, essence }).is_err() {
+            if self
+                .outputs
+                .alerts
+                .send(Dispatch::Publish { event: Box::new(event), sequence, essence })
+                .is_err()
+            {
                 return;
             }
             self.in_flight += 1;

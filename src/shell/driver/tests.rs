@@ -51,20 +51,11 @@ fn rig_of(engine: Engine, config: Config, clock: Clock) -> Rig {
         queue(&RejectedSettings::default(), Arc::new(ConfigInForce::new(config)), Arc::default());
     let status = Arc::new(Status::default());
     status.expect(&[Topic::CatchUp]);
-    let driver = Driver {
-        standing: engine.standing(),
-        engine,
-        mailbox: Arc::new(Mailbox::new(1 << 20)),
-        status,
-        clock,
-        alerts,
-        rejections,
-        notifications: Arc::default(),
-        in_flight: 0,
-        shown: None,
-        saves: Vec::new(),
-        batch: 0,
-    };
+    let driver = Driver::new(
+        (engine, clock),
+        (Arc::new(Mailbox::new(1 << 20)), status),
+        Outputs { alerts, rejections, notifications: Arc::default() },
+    );
     Rig { driver, alerts: events, copies }
 }
 

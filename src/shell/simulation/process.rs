@@ -27,7 +27,7 @@ use crate::shell::context::ShellContext;
 use crate::shell::driver::command::{Command, Dispatch, HandedOut, Reload};
 use crate::shell::driver::mailbox::{Item, Slot};
 use crate::shell::driver::rejections::{self, RejectedCopies};
-use crate::shell::driver::{Driver, Stage};
+use crate::shell::driver::{Driver, Outputs, Stage};
 use crate::shell::nats::lanes::core::CoreMachine;
 use crate::shell::nats::lanes::stream::StreamMachine;
 use crate::shell::nats::out::exchange;
@@ -126,20 +126,11 @@ impl Process {
         let (keeper, log) = kept.ok_or_else(|| anyhow::anyhow!("there is a state folder"))?;
         let position = engine.position().cloned();
         let logged = rejections.log_first(alerts.clone());
-        let driver = Driver {
-            standing: engine.standing(),
-            engine,
-            mailbox: Arc::clone(&context.mailbox),
-            status: Arc::clone(&context.status),
-            clock,
-            alerts,
-            rejections,
-            notifications: Arc::default(),
-            in_flight: 0,
-            shown: None,
-            saves: Vec::new(),
-            batch: 0,
-        };
+        let driver = Driver::new(
+            (engine, clock),
+            (Arc::clone(&context.mailbox), Arc::clone(&context.status)),
+            Outputs { alerts, rejections, notifications: Arc::default() },
+        );
         let stream_machine = StreamMachine::new(&context.settings, &types.stream, position);
         let core_machine = CoreMachine::new(&context.settings, &types.core);
         Ok(Self {
