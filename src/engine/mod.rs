@@ -204,14 +204,14 @@ impl Engine {
         self.state.rules.outbox()
     }
 
-    /// The alert event with this id was acknowledged.
-    pub(crate) fn confirm(&mut self, id: EventId, now: Timestamp) {
+    /// The alert event with this id was acknowledged; whether it waited to be.
+    pub(crate) fn confirm(&mut self, id: EventId, now: Timestamp) -> bool {
         self.frozen = None;
         let state = &mut self.state;
         let now = state.advance(now);
-        if let Some(event) = state.rules.confirm(id) {
-            state.account.published(&mut state.store, &event, now);
-        }
+        let Some(event) = state.rules.confirm(id) else { return false };
+        state.account.published(&mut state.store, &event, now);
+        true
     }
 
     /// Takes over what a stream shows of this instance's alerts, before anything of the outbox was sent; then everything

@@ -201,8 +201,9 @@ impl Driver {
                 let _ = done.send(anew);
             }
             Command::Confirmed(id) => {
-                self.engine.confirm(id, now);
-                self.in_flight = self.in_flight.saturating_sub(1);
+                if self.engine.confirm(id, now) {
+                    self.in_flight = self.in_flight.saturating_sub(1);
+                }
                 drop(self.outputs.alerts.send(Dispatch::Acknowledged(id)));
             }
             Command::Saved => drop(self.outputs.alerts.send(Dispatch::Saved)),

@@ -243,6 +243,9 @@ fn an_acknowledgement_that_nobody_waits_for_frees_no_place() {
     assert_eq!(rig.driver.in_flight, 0);
     rig.fire(0..300);
     assert_eq!(rig.dispatched().iter().filter(|it| it.starts_with("publish")).count(), IN_FLIGHT_MAX);
+    rig.order(Command::Confirmed(EventId(7)));
+    assert_eq!(rig.dispatched(), ["acknowledged"]);
+    assert_eq!(rig.driver.in_flight, IN_FLIGHT_MAX);
 }
 
 #[test]
