@@ -64,11 +64,10 @@ impl Outbox {
         self.pending.iter().filter(move |event| event.fingerprint == fingerprint)
     }
 
-    /// Takes an event that a log tells of after all others, however much room there is.
-    pub(crate) fn recall(&mut self, event: AlertEvent) {
-        if !self.pending.iter().any(|waiting| waiting.id == event.id) {
-            self.pending.push_back(event);
-        }
+    /// Takes events that a log tells of after all others, however much room there is.
+    pub(crate) fn recall(&mut self, events: Vec<AlertEvent>) {
+        let waiting: BTreeSet<EventId> = self.pending.iter().map(|event| event.id).collect();
+        self.pending.extend(events.into_iter().filter(|event| !waiting.contains(&event.id)));
     }
 
     /// Puts another event in the place of one that was not sent.

@@ -1,6 +1,6 @@
 //! Alerts that a stream shows: what was published by a run whose state is gone, or that could not write its log.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{RuleState, Rules};
@@ -15,6 +15,9 @@ use crate::engine::rules::stored::{StoredAlert, StoredAlerts};
 use crate::engine::time::Timestamp;
 use crate::engine::wire::{EventId, EventType};
 
+/// By fingerprint: under which labels a rule keeps an alert.
+type Identities = BTreeMap<u64, Labels>;
+
 impl Rules {
     /// Takes over what a stream shows of this instance's alerts, before anything of the outbox was sent: an alert that is
     /// open there fires here under the same start, and what was decided here meanwhile follows it; one whose rule is gone
@@ -25,11 +28,12 @@ impl Rules {
         for stored in waiting.iter().filter(|id| shown.begun.contains(id) || shown.ended.contains(id)) {
             self.outbox.confirm(*stored);
         }
+        let mut here = self.identities();
         for open in &shown.open {
             // What waits here and was stored all the same is known.
             let is_known = waiting.contains(&open.id) || waiting.contains(&open.end_id());
             if open.source == self.settings.instance && !is_known && !shown.ended.contains(&open.end_id()) {
-                self.adopt_one(open, now);
+                self.adopt_one(open, &mut here, now);
             }
         }
         self.views = None;
@@ -49,12 +53,11 @@ impl Rules {
         for event in log.iter().filter_map(LogRecord::decided) {
             self.outbox.ended.notice(event);
         }
-        for event in told.waiting {
-            self.outbox.recall(event);
-        }
+        self.outbox.recall(told.waiting);
         for (fingerprint, decided) in told.settled {
             self.resumed.settle(fingerprint, decided);
         }
+        let mut here = self.identities();
         for (open, essence) in &told.open {
             let rule = self.groups.iter().flat_map(|group| &group.rules).find(|it| is_rule_of(it, open));
             let is_another =
@@ -62,9 +65,21 @@ impl Rules {
             if is_another {
                 self.end_stored(open, &episode_of(open), Reason::RuleChanged, now);
             } else {
-                self.fire(open, now);
+                self.fire(open, &mut here, now);
             }
         }
+    }
+
+    /// What is pending or firing here.
+    fn identities(&self) -> Identities {
+        let mut identities = Identities::new();
+        for rule in self.groups.iter().flat_map(|group| &group.rules) {
+            for (identity, active) in &rule.book.alerts {
+                let labels = active.episode.as_ref().map_or(&active.base, |episode| &episode.labels);
+                identities.insert(fingerprint(&rule.rule.id, labels), identity.clone());
+            }
+        }
+        identities
     }
 
     /// Alerts that fire here and whose end a stream shows.
@@ -79,15 +94,15 @@ impl Rules {
         }
     }
 
-    fn adopt_one(&mut self, open: &StoredAlert, now: Timestamp) {
+    fn adopt_one(&mut self, open: &StoredAlert, here: &mut Identities, now: Timestamp) {
         let episode = episode_of(open);
         let print = fingerprint(&open.rule_id, &open.labels);
         let waits = self.outbox.of(print).count();
         if waits == 0 {
-            return self.fire(open, now);
+            return self.fire(open, here, now);
         }
         // It fires anew here, or began and ended: what waits follows.
-        if let Some((level, active)) = self.firing_here(open, print)
+        if let Some((level, active)) = self.firing_here(open, here.get(&print))
             && waits == 1
             && active.episode.as_ref().is_some_and(|known| known.labels == open.labels)
         {
@@ -98,13 +113,13 @@ impl Rules {
     }
 
     /// Has an alert fire since it began elsewhere, unless it fires here already; one whose rule is gone ends.
-    fn fire(&mut self, open: &StoredAlert, now: Timestamp) {
+    fn fire(&mut self, open: &StoredAlert, here: &mut Identities, now: Timestamp) {
         let episode = episode_of(open);
         if *open.rule_id == *LIMIT_ALERT.1 {
             return self.adopt_limit(open, episode, now);
         }
         let print = fingerprint(&open.rule_id, &open.labels);
-        if let Some((level, active)) = self.firing_here(open, print) {
+        if let Some((level, active)) = self.firing_here(open, here.get(&print)) {
             // Of two episodes of one alert the one that is known here counts.
             if active.episode.is_none() {
                 active.episode = Some(episode);
@@ -120,20 +135,17 @@ impl Rules {
             let (identity, active) = resumed_alert(state, alerting, open, episode);
             let id = state.rule.id.clone();
             state.book.alerts.insert(identity.clone(), active);
+            here.insert(print, identity.clone());
             self.resumed.expect(&id, print, identity, now);
         }
     }
 
-    /// The alert of this fingerprint, pending or firing here, with the level that the other's severity means.
-    fn firing_here(&mut self, open: &StoredAlert, print: u64) -> Option<(usize, &mut Active)> {
+    /// The alert of this identity, pending or firing here, with the level that the other's severity means.
+    fn firing_here(&mut self, open: &StoredAlert, identity: Option<&Labels>) -> Option<(usize, &mut Active)> {
         let mut rules = self.groups.iter_mut().flat_map(|group| &mut group.rules);
         let state = rules.find(|state| is_rule_of(state, open))?;
         let RuleKind::Alerting(alerting) = &state.rule.kind else { return None };
-        let id = &state.rule.id;
-        let active = state.book.alerts.values_mut().find(|active| {
-            let labels = active.episode.as_ref().map_or(&active.base, |episode| &episode.labels);
-            fingerprint(id, labels) == print
-        })?;
+        let active = state.book.alerts.get_mut(identity?)?;
         Some((level_of(alerting, active, open), active))
     }
 
