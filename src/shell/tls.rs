@@ -33,10 +33,13 @@ pub(crate) enum TlsError {
     Rustls(#[from] rustls::Error),
 }
 
-/// The TLS configuration of these settings.
-pub(crate) fn client_config(settings: &TlsSettings) -> Result<Arc<ClientConfig>, TlsError> {
+/// The authorities to trust: those of a PEM file, else the system's.
+///
+/// # Errors
+/// A file that cannot be read, or nobody to trust.
+pub(crate) fn authorities(file: Option<&Path>) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
-    match &settings.ca {
+    match file {
         Some(path) => {
             for certificate in certificates(path)? {
                 roots.add(certificate)?;
@@ -46,13 +49,15 @@ pub(crate) fn client_config(settings: &TlsSettings) -> Result<Arc<ClientConfig>,
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         }
     }
-    if roots.is_empty() {
-        return Err(TlsError::NoRoots);
-    }
+    if roots.is_empty() { Err(TlsError::NoRoots) } else { Ok(roots) }
+}
+
+/// The TLS configuration of these settings.
+pub(crate) fn client_config(settings: &TlsSettings) -> Result<Arc<ClientConfig>, TlsError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots);
+        .with_root_certificates(authorities(settings.ca.as_deref())?);
     let config = match (&settings.cert, &settings.key) {
         (Some(cert), Some(key)) => builder.with_client_auth_cert(certificates(cert)?, private_key(key)?)?,
         (None, None) => builder.with_no_client_auth(),

@@ -12,10 +12,10 @@ use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_t
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{
     CertificateError, ClientConfig, ClientConnection, ConfigBuilder, DigitallySignedStruct, Error,
-    RootCertStore, SignatureScheme, StreamOwned, WantsVerifier,
+    SignatureScheme, StreamOwned, WantsVerifier,
 };
 
-use crate::shell::tls::{certificates, certificates_in, private_key};
+use crate::shell::tls::{authorities, certificates, certificates_in, private_key};
 
 /// Whom to believe.
 pub(super) enum Trust {
@@ -70,19 +70,6 @@ fn expecting(
     let expected = chain.into_iter().next().context("find a certificate")?;
     let verifier = Arc::new(Expected { expected, algorithms });
     Ok(builder.dangerous().with_custom_certificate_verifier(verifier))
-}
-
-fn authorities(path: Option<&Path>) -> anyhow::Result<RootCertStore> {
-    let mut roots = RootCertStore::empty();
-    match path {
-        Some(path) => {
-            for certificate in certificates(path)? {
-                roots.add(certificate)?;
-            }
-        }
-        None => drop(roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs)),
-    }
-    Ok(roots)
 }
 
 /// Believes who shows one certificate and has its key, whomever it is for: the process beside names it itself.
