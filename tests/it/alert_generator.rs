@@ -5,7 +5,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
@@ -14,8 +13,8 @@ use signalbox::engine::config::Config;
 use signalbox::engine::diagnostic::Source;
 
 use super::alertmanager::read_request;
-use super::process::{Process, get};
-use super::support::{Client, Nats, Setup, Sidecar, event, free_port, server_programs, wait_for};
+use super::process::{Process, get, start_prometheus};
+use super::support::{Client, Nats, Setup, Sidecar, event, server_programs, wait_for};
 
 const RULES: &str = include_str!("../alert_generator/rules.yaml");
 const SCRIPT: &str = include_str!("../alert_generator/script.txt");
@@ -215,7 +214,6 @@ impl Pair {
 }
 
 fn prometheus(folder: &Path, target: u16, ear: u16) -> (Process, u16) {
-    let port = free_port();
     let config = format!(
         "global: {{scrape_interval: 250ms, scrape_timeout: 250ms, evaluation_interval: 1s, external_labels: {{region: eu}}}}\n\
          rule_files: [rules.yaml]\n\
@@ -223,18 +221,7 @@ fn prometheus(folder: &Path, target: u16, ear: u16) -> (Process, u16) {
          scrape_configs: [{{job_name: signalbox, static_configs: [{{targets: ['127.0.0.1:{target}']}}],\n\
            metric_relabel_configs: [{{action: labeldrop, regex: job|instance}}]}}]\n"
     );
-    std::fs::write(folder.join("prometheus.yml"), config).unwrap();
-    let mut command = Command::new("prometheus");
-    command.arg(format!("--config.file={}", folder.join("prometheus.yml").display()));
-    command.arg(format!("--storage.tsdb.path={}", folder.join("data").display()));
-    command.arg(format!("--web.listen-address=127.0.0.1:{port}"));
-    command.arg("--rules.alert.resend-delay=1s");
-    let mut process = Process::start(command.current_dir(folder), folder);
-    wait_for("Prometheus", || {
-        assert!(process.is_running(), "prometheus ended");
-        get(port, "/-/ready").filter(|answer| answer.status == 200)
-    });
-    (process, port)
+    start_prometheus(folder, &config, &["--rules.alert.resend-delay=1s"])
 }
 
 fn ask(port: u16, path: &str) -> Value {

@@ -10,10 +10,8 @@ use serde_json::Value;
 use signalbox::engine::config::Config;
 use signalbox::engine::diagnostic::Source;
 
-use super::process::{Process, get};
-use super::support::{
-    Answer, Nats, Setup, Sidecar, free_port, job_queued, read_answer, server_programs, wait_for,
-};
+use super::process::{Process, start_prometheus};
+use super::support::{Answer, Nats, Setup, Sidecar, job_queued, read_answer, server_programs, wait_for};
 
 const CASES: &str = include_str!("../api/prometheus.txt");
 
@@ -70,24 +68,13 @@ impl Pair {
 }
 
 fn prometheus(folder: &Path, target: u16) -> (Process, u16) {
-    let port = free_port();
     let config = format!(
         "global: {{scrape_interval: 1s, evaluation_interval: 1s, external_labels: {{region: eu}}}}\n\
          rule_files: [rules.yaml]\n\
          alerting: {{alertmanagers: [{{static_configs: [{{targets: ['127.0.0.1:9']}}]}}]}}\n\
          scrape_configs: [{{job_name: signalbox, static_configs: [{{targets: ['127.0.0.1:{target}']}}]}}]\n"
     );
-    std::fs::write(folder.join("prometheus.yml"), config).unwrap();
-    let mut command = Command::new("prometheus");
-    command.arg(format!("--config.file={}", folder.join("prometheus.yml").display()));
-    command.arg(format!("--storage.tsdb.path={}", folder.join("data").display()));
-    command.arg(format!("--web.listen-address=127.0.0.1:{port}"));
-    let mut process = Process::start(command.current_dir(folder), folder);
-    wait_for("Prometheus", || {
-        assert!(process.is_running(), "prometheus ended");
-        get(port, "/-/ready").filter(|answer| answer.status == 200)
-    });
-    (process, port)
+    start_prometheus(folder, &config, &[])
 }
 
 /// Sends a request as a case has it.

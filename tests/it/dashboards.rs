@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use super::alertmanager::read_request;
 use super::dashboard_rules::shipped;
-use super::process::{Process, get, run_configured, run_signalbox, signalbox};
-use super::support::{Client, Nats, event, free_port, server_programs, wait_for};
+use super::process::{Process, get, run_configured, run_signalbox, signalbox, start_prometheus};
+use super::support::{Client, Nats, event, server_programs, wait_for};
 
 /// The shipped rules.
 const RULES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/rules");
@@ -24,22 +24,10 @@ const RATE_INTERVAL: &str = "20s";
 
 /// Starts Prometheus over the sidecar's port.
 fn prometheus(folder: &Path, target: u16, features: &str) -> (Process, u16) {
-    let port = free_port();
     let config = format!(
         "global: {{scrape_interval: 1s}}\nscrape_configs: [{{job_name: signalbox, static_configs: [{{targets: ['127.0.0.1:{target}']}}]}}]\n"
     );
-    std::fs::write(folder.join("prometheus.yml"), config).unwrap();
-    let mut command = Command::new("prometheus");
-    command.arg(format!("--config.file={}", folder.join("prometheus.yml").display()));
-    command.arg(format!("--storage.tsdb.path={}", folder.join("data").display()));
-    command
-        .args([&format!("--web.listen-address=127.0.0.1:{port}"), &format!("--enable-feature={features}")]);
-    let mut process = Process::start(command.current_dir(folder), folder);
-    wait_for("Prometheus", || {
-        assert!(process.is_running(), "prometheus ended");
-        get(port, "/-/ready").filter(|answer| answer.status == 200)
-    });
-    (process, port)
+    start_prometheus(folder, &config, &[&format!("--enable-feature={features}")])
 }
 
 /// A query as part of a URL.

@@ -60,6 +60,23 @@ impl Drop for Process {
     }
 }
 
+/// A Prometheus with this configuration and these flags, on a free port.
+pub(crate) fn start_prometheus(folder: &Path, config: &str, flags: &[&str]) -> (Process, u16) {
+    let port = free_port();
+    let file = folder.join("prometheus.yml");
+    std::fs::write(&file, config).unwrap();
+    let mut command = Command::new("prometheus");
+    command.arg(format!("--config.file={}", file.display()));
+    command.arg(format!("--storage.tsdb.path={}", folder.join("data").display()));
+    command.arg(format!("--web.listen-address=127.0.0.1:{port}")).args(flags);
+    let mut process = Process::start(command.current_dir(folder), folder);
+    wait_for("Prometheus", || {
+        assert!(process.is_running(), "prometheus ended");
+        get(port, "/-/ready").filter(|answer| answer.status == 200)
+    });
+    (process, port)
+}
+
 /// The binary of this package, without the caller's `SIGNALBOX_*`.
 pub(crate) fn signalbox() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_signalbox"));

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::page::{Block, Command, Place};
 use super::root;
 use crate::process::{python, signalbox};
-use crate::support::free_port;
+use crate::support::{free_port, wait_at_most};
 
 /// The ports that pages name.
 const PORTS: [&str; 5] = ["4222", "8222", "9090", "9093", "9469"];
@@ -112,7 +112,7 @@ impl Session {
         let (shown, text) = (command.shown.clone(), command.text.clone());
         self.running.push(Running { child, log, shown, text });
         let running = self.running.last_mut().unwrap();
-        until(sign, || {
+        wait_at_most(PATIENCE, sign, || {
             let said = running.said();
             let ended = running.child.try_wait().unwrap();
             assert!(ended.is_none(), "{}ended: {said}", running.text);
@@ -133,7 +133,8 @@ impl Session {
         );
         let (mut program, log) = self.program(&script);
         let mut child = program.spawn().unwrap();
-        let status = until(&format!("the end of {}", command.text), || child.try_wait().unwrap());
+        let status =
+            wait_at_most(PATIENCE, &format!("the end of {}", command.text), || child.try_wait().unwrap());
         if let Ok(now) = fs::read_to_string(&cwd) {
             self.work = PathBuf::from(now.trim_end());
         }
@@ -225,18 +226,6 @@ impl Said {
             }
             Some(_) | None => Ok(()),
         }
-    }
-}
-
-/// Waits until `look` yields something.
-fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + PATIENCE;
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(Instant::now() < end, "waited {PATIENCE:?} in vain for {what}");
-        std::thread::park_timeout(Duration::from_millis(20));
     }
 }
 
