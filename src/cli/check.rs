@@ -11,14 +11,15 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use clap::Args;
 
+use super::file_kind::FileKind;
 use super::sources::{self, listed};
 use super::terminal::Terminal;
 use super::{CommandOutcome, config_file, dashboards, rule_files, settings};
-use crate::engine::catalogue::{idle_settings, known_metrics};
+use crate::engine::assist::outline::Outline;
+use crate::engine::catalogue::known_metrics;
 use crate::engine::config::Config;
-use crate::engine::diagnostic::{self, Diagnostic, Source, closest};
+use crate::engine::diagnostic::{self, Diagnostic, Source};
 use crate::engine::rules::missing_requirements;
-use crate::engine::yaml::{Findings, Node};
 use crate::shell::rule_files::read_rules;
 use report::{Format, Report};
 
@@ -64,7 +65,6 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Res
     for source in &found.configs {
         let (parsed, wrong) = config_file::checked(source);
         diagnostics.extend(wrong);
-        diagnostics.extend(parsed.iter().flat_map(|config| idle_settings(source, config)));
         config = parsed.unwrap_or(config);
     }
     let mut loaded = rule_files::loaded(&found.rules, &config);
@@ -144,36 +144,14 @@ fn sort(path: &Path, found: &mut Found) -> anyhow::Result<()> {
         found.dashboards.push(source);
         return Ok(());
     }
-    let node = Findings::new(&source).document();
-    let has = |key: &str| node.as_ref().is_some_and(|node| node.get(key).is_some());
-    let is_default = path.file_name().is_some_and(|name| name == config_file::DEFAULT_CONFIG);
-    if rule_files::is_test(path) || !is_default && (has("tests") || has("rule_files") && !has("groups")) {
-        found.tests += 1;
-    } else if !has("groups") && is_config(path, node.as_ref()) {
-        found.configs.push(source);
-    } else {
-        let mut texts = read_rules(&[path.to_owned()]);
-        found.rules.append(&mut texts.sources);
-        found.faults.append(&mut texts.faults);
+    match FileKind::of(path, &Outline::of(&source.text)) {
+        FileKind::RuleTest => found.tests += 1,
+        FileKind::Config => found.configs.push(source),
+        FileKind::Rules => {
+            let mut texts = read_rules(&[path.to_owned()]);
+            found.rules.append(&mut texts.sources);
+            found.faults.append(&mut texts.faults);
+        }
     }
     Ok(())
-}
-
-/// Whether a file without `groups` is a configuration: by its name, or by a key that only a configuration has or that
-/// is near to one. What is left is a rule file, whose loader says what is wrong with it.
-fn is_config(path: &Path, root: Option<&Node>) -> bool {
-    if path.file_name().is_some_and(|name| name == config_file::DEFAULT_CONFIG) {
-        return true;
-    }
-    if ["alert", "record", "expr"].iter().any(|key| root.is_some_and(|root| root.get(key).is_some())) {
-        return false;
-    }
-    let keys = || Config::KEYS.iter().map(|key| key.name);
-    root.into_iter().flat_map(Node::entries).any(|(key, value)| {
-        let name = key.text().unwrap_or_default();
-        // `rules` is a key of groups as well, whose elements are mappings.
-        let is_group = name == "rules" && value.elements().iter().any(|rule| rule.text().is_none());
-        let is_slip = closest(name, ["groups"]).is_none() && closest(name, keys()).is_some();
-        !is_group && (keys().any(|known| known == name) || is_slip)
-    })
 }

@@ -7,9 +7,11 @@ use std::sync::Arc;
 use anyhow::Context;
 
 use super::sources;
-use super::terminal::{Terminal, counted};
+use super::terminal::Terminal;
+use crate::engine::catalogue::idle_settings;
 use crate::engine::config::{Config, Fault, is_address};
-use crate::engine::diagnostic::{Diagnostic, Severity, Source};
+use crate::engine::diagnostic::{Diagnostic, Severity, Source, counted};
+use crate::engine::rules::not_disabled;
 use crate::shell::check_web_config;
 
 /// The file that is read where no flag names another.
@@ -73,7 +75,7 @@ pub(super) fn usable(source: &Source) -> (Option<Config>, Vec<Diagnostic>) {
 
 /// The same for `check`, which looks at the rules' paths too: `run` starts as long as one rule file is good.
 pub(super) fn checked(source: &Source) -> (Option<Config>, Vec<Diagnostic>) {
-    Config::parse_beside(source, &|config| {
+    let (config, mut found) = Config::parse_beside(source, &|config| {
         let mut faults = outside_faults(config);
         let paths = config.rules.iter().flatten().enumerate();
         faults.extend(paths.filter_map(|(place, path)| {
@@ -86,7 +88,10 @@ pub(super) fn checked(source: &Source) -> (Option<Config>, Vec<Diagnostic>) {
             })
         }));
         faults
-    })
+    });
+    let idle = config.iter().flat_map(|config| idle_settings(source, config)).collect();
+    found.append(&mut not_disabled(source, idle));
+    (config, found)
 }
 
 /// A file as it is for a reload, where it may be away or unreadable.

@@ -13,6 +13,7 @@ mod config_file;
 mod dashboards;
 mod demo;
 mod export;
+mod file_kind;
 mod greedy;
 mod health;
 mod instant;

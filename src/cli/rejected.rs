@@ -9,9 +9,10 @@ use anyhow::bail;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
-use super::terminal::{Terminal, counted};
+use super::terminal::Terminal;
 use super::{CommandOutcome, config_file, settings, validate};
 use crate::engine::config::Config;
+use crate::engine::diagnostic::counted;
 use crate::engine::time::Timestamp;
 use crate::engine::yaml::units;
 use crate::shell::clock::Clock;

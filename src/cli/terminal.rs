@@ -6,7 +6,7 @@ use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 use std::process::ExitCode;
 
 use super::CommandOutcome;
-use crate::engine::diagnostic::{self, Diagnostic, Lines, Severity, Style, printable};
+use crate::engine::diagnostic::{self, Diagnostic, Lines, Severity, Style, counted, printable};
 
 /// An error whose text is a whole statement, where others only fit after "cannot".
 #[derive(Debug, thiserror::Error)]
@@ -115,9 +115,4 @@ fn rendered(diagnostics: &[&Diagnostic], style: Style) -> String {
     let errors = diagnostics.iter().filter(|found| found.severity == Severity::Error).count();
     let counts = [counted(errors, "error"), counted(diagnostics.len() - errors, "warning")];
     format!("{}\n{}", diagnostic::render_all(diagnostics, style), counts.join(", "))
-}
-
-/// `1 error`, `2 errors`.
-pub(super) fn counted(count: usize, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }

@@ -10,10 +10,11 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::recording::Flow;
-use super::terminal::{Terminal, counted};
+use super::terminal::Terminal;
 use super::{CommandOutcome, config_file, replay};
 use crate::engine::Engine;
 use crate::engine::config::Config;
+use crate::engine::diagnostic::counted;
 use crate::engine::rules::RuleSet;
 use crate::engine::time::Timestamp;
 use crate::engine::wire::{EventId, Subjects};

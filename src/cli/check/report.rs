@@ -3,9 +3,9 @@
 use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 
-use super::super::terminal::{Terminal, counted};
+use super::super::terminal::Terminal;
 use super::{code_host, sarif};
-use crate::engine::diagnostic::{Diagnostic, Severity};
+use crate::engine::diagnostic::{Diagnostic, Severity, counted};
 
 /// How findings are written.
 #[derive(Clone, Copy, ValueEnum)]

@@ -7,10 +7,11 @@ use anyhow::Context;
 use clap::Args;
 use uuid::Uuid;
 
-use crate::cli::terminal::{Terminal, counted};
+use crate::cli::terminal::Terminal;
 use crate::cli::{CommandOutcome, config_file, rule_files, settings};
 use crate::engine::config::Config;
 use crate::engine::dashboards::{Dashboard, dashboards, shipped_rules};
+use crate::engine::diagnostic::counted;
 use crate::engine::time::Timestamp;
 use crate::engine::wire::payload::{DashboardGenerated, EventType, Payload, Quantity};
 use crate::engine::wire::{Event, EventId, Subjects, Version};

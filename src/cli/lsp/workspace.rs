@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
+use super::super::file_kind::FileKind;
 use super::super::schema::RULE_FILE_KEYS;
 use super::super::test::{TEST_KEYS, findings_of_test};
 use super::super::{config_file, rule_files, settings, sources};
@@ -16,40 +17,12 @@ use crate::engine::diagnostic::{Diagnostic, Source};
 use crate::engine::rules::{RuleSet, missing_requirements};
 use crate::engine::yaml::keys::Key;
 
-/// What a file holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum FileKind {
-    /// Rules.
-    Rules,
-    /// Tests of rules.
-    RuleTest,
-    /// The configuration.
-    Config,
-}
-
-impl FileKind {
-    /// What a file is by its name and its first keys; a rule file where nothing speaks against it.
-    fn of(path: &Path, outline: &Outline) -> Self {
-        let has = |key: &str| outline.find(None, key).is_some();
-        let is_config = || {
-            path.file_name().is_some_and(|name| name == config_file::DEFAULT_CONFIG)
-                || !has("groups") && Config::KEYS.iter().any(|key| key.name != "rules" && has(key.name))
-        };
-        if rule_files::is_test(path) || has("tests") || has("rule_files") && !has("groups") {
-            Self::RuleTest
-        } else if is_config() {
-            Self::Config
-        } else {
-            Self::Rules
-        }
-    }
-
-    fn keys(self) -> &'static [Key] {
-        match self {
-            Self::Rules => RULE_FILE_KEYS,
-            Self::RuleTest => TEST_KEYS,
-            Self::Config => Config::KEYS,
-        }
+/// The keys at the top of a file.
+fn keys(kind: FileKind) -> &'static [Key] {
+    match kind {
+        FileKind::Rules => RULE_FILE_KEYS,
+        FileKind::RuleTest => TEST_KEYS,
+        FileKind::Config => Config::KEYS,
     }
 }
 
@@ -74,7 +47,7 @@ impl File {
 
     /// The file for who helps to write it.
     pub(super) fn document(&self) -> Document<'_> {
-        Document { text: self.lines.text(), outline: &self.outline, keys: self.kind.keys() }
+        Document { text: self.lines.text(), outline: &self.outline, keys: keys(self.kind) }
     }
 }
 

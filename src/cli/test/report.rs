@@ -3,8 +3,7 @@
 use std::fmt::Write;
 
 use super::super::markup::escaped;
-use super::super::terminal::counted;
-use crate::engine::diagnostic::{Lines, printable};
+use crate::engine::diagnostic::{Lines, counted, printable};
 
 /// What became of one test file.
 #[derive(Clone, Debug, PartialEq, Eq)]

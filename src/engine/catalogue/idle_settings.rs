@@ -111,7 +111,8 @@ impl Lint<'_> {
     /// A label to be dropped that the metric of this very name does not have.
     fn dropped(&mut self, metric: &str, label: &Node) {
         let written = label.text().unwrap_or_default();
-        let is_of = |family: &str, name: &str| family == metric || name == metric;
+        let bare = self.known.without_namespace(metric).unwrap_or(metric);
+        let is_of = |family: &str, name: &str| [bare, metric].iter().any(|it| *it == family || *it == name);
         let row = CATALOGUE.iter().find(|row| is_of(row.family(), row.name));
         let Some(row) = row.filter(|row| !row.labels.contains(&written)) else { return };
         let advice = match (closest(written, row.labels.iter().copied()), row.labels) {

@@ -43,6 +43,11 @@ fn needs_writing_out(symbol: char, lines: Lines) -> bool {
     }
 }
 
+/// `1 error`, `2 errors`.
+pub(crate) fn counted(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -39,6 +39,7 @@ use crate::engine::yaml::{Fields, Findings, Text, Value, name_of};
 
 pub(crate) use cost::costly_rules;
 pub(super) use disable::apply as disable;
+pub(crate) use disable::not_disabled;
 pub(crate) use missing_label::missing_labels;
 pub(crate) use required::missing_requirements;
 pub(super) use shadowed::Shadows;

@@ -35,7 +35,7 @@ use crate::engine::promql::storage::Matcher;
 use crate::engine::promql::{Storage, Value};
 use crate::engine::wire::EventId;
 
-pub(crate) use checks::{costly_rules, missing_labels, missing_requirements};
+pub(crate) use checks::{costly_rules, missing_labels, missing_requirements, not_disabled};
 pub(crate) use event::AlertEvent;
 pub(crate) use logged::{LOG_HEADER, LogRecord, read_log};
 pub(crate) use runtime::{GroupCounts, RuleSettings, Rules, Semantics};

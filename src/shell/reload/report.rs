@@ -1,6 +1,6 @@
 //! What a reload did, for who asked, for the page and for the log.
 
-use crate::engine::diagnostic::{Diagnostic, Style, render};
+use crate::engine::diagnostic::{Diagnostic, Style, counted, render};
 use crate::shell::rule_files::Load;
 
 use super::ConfigOutcome;
@@ -45,11 +45,6 @@ pub(super) fn write(
     let are = if load.count() == 1 { "is" } else { "are" };
     text.extend([&rules, " of ", &files, " ", are, " in force.\n"]);
     ReloadReport { is_good: load.is_good && !config.is_refused, text, shown }
-}
-
-/// A count with its noun.
-fn counted(count: usize, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
 /// Says the same in the log; what rules came to is said where they are loaded.

@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use crate::engine::diagnostic::Severity;
+use crate::engine::diagnostic::{Diagnostic, Severity, Source};
 use crate::engine::yaml::Findings;
 
 /// How a comment of this kind begins.
@@ -47,6 +47,14 @@ pub(in crate::engine::rules) fn apply(findings: &mut Findings<'_>) {
 /// Takes away what is disabled, and tells of nothing.
 pub(super) fn apply_quietly(findings: &mut Findings<'_>) {
     applied(findings);
+}
+
+/// What of these findings in a file is not disabled in it.
+pub(crate) fn not_disabled(source: &Source, list: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let mut findings = Findings::new(source);
+    findings.list = list;
+    applied(&mut findings);
+    findings.list
 }
 
 /// Takes away what is disabled; yields the comments that did nothing and should have.
