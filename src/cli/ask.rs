@@ -4,10 +4,7 @@ use std::io::{Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
-use anyhow::Context;
-
-/// Bytes of an answer that are read.
-const ANSWER_BYTES_MAX: u64 = 64 << 10;
+use anyhow::{Context, anyhow};
 
 /// An answer.
 pub(super) struct Answer {
@@ -24,31 +21,25 @@ impl Answer {
     }
 }
 
-/// Host with port, and path, of a URL without TLS; the path may be empty.
-pub(super) fn split(url: &str) -> Option<(&str, &str)> {
-    let rest = url.strip_prefix("http://")?;
-    Some(rest.split_at(rest.find('/').unwrap_or(rest.len())))
-}
-
-/// Asks for a path; each step may take `timeout`.
-///
-/// # Errors
-/// An address that makes no sense or does not answer, in words that fit after "cannot".
-pub(super) fn get(authority: &str, path: &str, timeout: Duration) -> anyhow::Result<Answer> {
-    let stream = connect(authority, timeout)?;
-    over(stream, &Request { authority, path, more: "" }).with_context(|| format!("ask {authority}"))
-}
-
-/// A connection to a host and port.
+/// A connection to a host and port that people wrote as `shown`; of several addresses the first where somebody listens.
 ///
 /// # Errors
 /// An address that makes no sense or where nobody listens.
-pub(super) fn connect(authority: &str, timeout: Duration) -> anyhow::Result<TcpStream> {
-    let found =
-        authority.to_socket_addrs().with_context(|| format!("ask `{authority}`: write HOST:PORT"))?.next();
-    let address = found.with_context(|| format!("find {authority}"))?;
-    let stream =
-        TcpStream::connect_timeout(&address, timeout).with_context(|| format!("connect to {address}"))?;
+pub(super) fn connect(
+    place: impl ToSocketAddrs,
+    shown: &str,
+    timeout: Duration,
+) -> anyhow::Result<TcpStream> {
+    let addresses = place.to_socket_addrs().with_context(|| format!("ask `{shown}`: write HOST:PORT"))?;
+    let mut found = Err(anyhow!("find {shown}"));
+    for address in addresses {
+        found =
+            TcpStream::connect_timeout(&address, timeout).with_context(|| format!("connect to {address}"));
+        if found.is_ok() {
+            break;
+        }
+    }
+    let stream = found?;
     stream.set_read_timeout(Some(timeout)).context("set a timeout")?;
     stream.set_write_timeout(Some(timeout)).context("set a timeout")?;
     Ok(stream)
@@ -62,6 +53,8 @@ pub(super) struct Request<'a> {
     pub(super) path: &'a str,
     /// More headers, each with the end of its line.
     pub(super) more: &'a str,
+    /// Bytes of the answer that are read.
+    pub(super) answer_bytes_max: u64,
 }
 
 /// Asks over a connection.
@@ -69,12 +62,12 @@ pub(super) struct Request<'a> {
 /// # Errors
 /// A connection that breaks before anything was said.
 pub(super) fn over(mut stream: impl Read + Write, request: &Request<'_>) -> anyhow::Result<Answer> {
-    let Request { authority, path, more } = request;
+    let Request { authority, path, more, answer_bytes_max } = request;
     // HTTP/1.0, so that the answer comes in one piece.
     let text = format!("GET {path} HTTP/1.0\r\nHost: {authority}\r\nConnection: close\r\n{more}\r\n");
     stream.write_all(text.as_bytes())?;
     let mut answer = Vec::new();
-    let read = stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer);
+    let read = stream.take(*answer_bytes_max).read_to_end(&mut answer);
     // Over TLS a server may close without a word of farewell; what it said counts.
     if answer.is_empty() {
         read?;

@@ -20,6 +20,9 @@ use secure::{Identity, Trust, secured};
 /// How long each step of the question may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Bytes of an answer that are read.
+const ANSWER_BYTES_MAX: u64 = 64 << 10;
+
 /// What to ask.
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -138,8 +141,8 @@ fn expected(path: &Path) -> anyhow::Result<Option<Trust>> {
 fn put(arguments: &Arguments, question: &Question) -> anyhow::Result<Answer> {
     let Question { authority, path, trust } = question;
     let more = authorization(arguments)?;
-    let stream = ask::connect(authority, TIMEOUT)?;
-    let request = Request { authority, path, more: &more };
+    let stream = ask::connect(authority, authority, TIMEOUT)?;
+    let request = Request { authority, path, more: &more, answer_bytes_max: ANSWER_BYTES_MAX };
     let Some(trust) = trust else {
         return ask::over(stream, &request).with_context(|| format!("ask {authority}"));
     };

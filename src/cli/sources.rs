@@ -1,5 +1,6 @@
 //! Files a person named, as texts with their names.
 
+use std::fmt::Write as _;
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
@@ -47,4 +48,18 @@ pub(super) fn listed(folder: &Path, endings: &[&str]) -> anyhow::Result<Vec<std:
     }
     found.sort();
     Ok(found)
+}
+
+/// A path as it stands in a URI.
+pub(super) fn escaped_path(path: &str) -> String {
+    let mut text = String::with_capacity(path.len());
+    for byte in path.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+            text.push(char::from(byte));
+        } else {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "%{byte:02X}");
+        }
+    }
+    text
 }

@@ -7,9 +7,12 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 
 use serde_json::{Value, json};
+
+use super::process::{run_signalbox, signalbox};
+use super::support::{Nats, job_queued, server_programs, wait_for};
 
 /// An editor: a process of the server, and what it has told.
 struct Editor {
@@ -24,7 +27,7 @@ struct Editor {
 
 impl Editor {
     fn start(root: &Path, arguments: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_signalbox"))
+        let mut child = signalbox()
             .arg("lsp")
             .args(arguments)
             .current_dir(root)
@@ -158,7 +161,6 @@ fn unmarked(text: &str) -> (String, BTreeMap<String, (usize, usize)>) {
 /// The server at work on the files of one case.
 struct World {
     editor: Editor,
-    texts: BTreeMap<String, String>,
     /// Each mark with its file and place.
     marks: BTreeMap<String, (String, (usize, usize))>,
 }
@@ -301,9 +303,9 @@ fn run_case(path: &Path) -> String {
         std::fs::write(file, &plain).unwrap();
         texts.insert(name, plain);
     }
-    let mut world = World { editor: Editor::start(&root, &[]), texts, marks };
-    for (name, text) in world.texts.clone() {
-        world.editor.open(&name, &text);
+    let mut world = World { editor: Editor::start(&root, &[]), marks };
+    for (name, text) in &texts {
+        world.editor.open(name, text);
     }
     let mut out = String::new();
     for part in parts {
@@ -331,4 +333,27 @@ fn every_case_of_the_language_server_is_answered_as_written() {
         }
         assert_eq!(came, std::fs::read_to_string(&path).unwrap(), "{}", path.display());
     }
+}
+
+#[test]
+fn hovering_over_a_metric_asks_the_sidecar_that_runs() {
+    let nats = Nats::start(&server_programs()[0]);
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().canonicalize().unwrap();
+    let (_sidecar, port) = run_signalbox(&root, &nats.url(), &[]);
+    nats.client().publish("events.queue.JobQueued", &job_queued(1));
+    let mut editor = Editor::start(&root, &["--url", &format!("http://127.0.0.1:{port}")]);
+    let text = "groups:\n- name: g\n  rules:\n  - alert: A\n    expr: queue_depth > 1\n";
+    editor.open("rules/a.yaml", text);
+    let place = json!({
+        "textDocument": {"uri": editor.uri("rules/a.yaml")},
+        "position": {"line": 4, "character": 12},
+    });
+    let shown = wait_for("a value", || {
+        let answer = editor.ask("textDocument/hover", &place);
+        let text = answer["contents"]["value"].as_str()?.to_owned();
+        text.contains("Now, 1 series").then_some(text)
+    });
+    assert!(shown.contains("queue=\"") && shown.trim_end().ends_with(" 1"), "{shown}");
+    editor.end();
 }

@@ -1,9 +1,8 @@
 //! Findings as SARIF 2.1.0 (OASIS), which code scanning reads.
 
-use std::fmt::Write as _;
-
 use serde_json::{Value, json};
 
+use super::super::sources::escaped_path;
 use super::explained::explanation;
 use crate::engine::diagnostic::Diagnostic;
 
@@ -63,17 +62,8 @@ fn result(found: &Diagnostic, codes: &[&str]) -> Value {
 
 /// A path as a reference: relative where it is relative.
 fn uri(path: &str) -> String {
-    let mut uri = String::from(if path.starts_with('/') { "file://" } else { "" });
-    for byte in path.strip_prefix("./").unwrap_or(path).bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
-                uri.push(char::from(byte));
-            }
-            // Writing to a string cannot fail.
-            other => drop(write!(uri, "%{other:02X}")),
-        }
-    }
-    uri
+    let scheme = if path.starts_with('/') { "file://" } else { "" };
+    format!("{scheme}{}", escaped_path(path.strip_prefix("./").unwrap_or(path)))
 }
 
 #[cfg(test)]

@@ -135,18 +135,22 @@ impl Server {
         Ok(json!(Hover { contents, range: Some(file.lines.range(self.columns, &found.span)) }))
     }
 
-    /// The name at a place, and every place that has it; those where it is given come first.
-    fn named(&self, asked: &TextDocumentPositionParams) -> anyhow::Result<Option<(Name, Vec<Location>)>> {
+    /// The name at a place.
+    fn named(&self, asked: &TextDocumentPositionParams) -> anyhow::Result<Option<Name>> {
         let (_, file, at) = self.at(asked)?;
-        let Some(name) = name_at(&file.document(), at) else { return Ok(None) };
+        Ok(name_at(&file.document(), at))
+    }
+
+    /// Every place that has a name.
+    fn places(&self, name: &Name) -> Vec<Location> {
         let mut places = Vec::new();
         for (path, file) in self.workspace.files() {
             let Some(uri) = uri::of(path) else { continue };
-            for span in uses(&file.document(), &name) {
+            for span in uses(&file.document(), name) {
                 places.push(Location::new(uri.clone(), file.lines.range(self.columns, &span)));
             }
         }
-        Ok(Some((name, places)))
+        places
     }
 
     /// The places where rules give a name.
@@ -164,24 +168,24 @@ impl Server {
 
     fn definition(&self, params: &GotoDefinitionParams) -> anyhow::Result<Value> {
         let named = self.named(&params.text_document_position_params)?;
-        Ok(json!(named.map(|(name, _)| self.given(&name)).unwrap_or_default()))
+        Ok(json!(named.map(|name| self.given(&name)).unwrap_or_default()))
     }
 
     fn references(&self, params: &ReferenceParams) -> anyhow::Result<Value> {
         let named = self.named(&params.text_document_position)?;
-        Ok(json!(named.map(|(_, places)| places).unwrap_or_default()))
+        Ok(json!(named.map(|name| self.places(&name)).unwrap_or_default()))
     }
 
     /// A name may be changed where a rule gives it; what the catalogue gives may not.
     fn prepare_rename(&self, asked: &TextDocumentPositionParams) -> anyhow::Result<Value> {
-        let (_, file, at) = self.at(asked)?;
-        let name = name_at(&file.document(), at).filter(|name| !self.given(name).is_empty());
+        let (_, file) = self.file(&asked.text_document.uri)?;
+        let name = self.named(asked)?.filter(|name| !self.given(name).is_empty());
         Ok(json!(name.map(|name| file.lines.range(self.columns, &name.span))))
     }
 
     fn rename(&self, params: &RenameParams) -> anyhow::Result<Value> {
         let named = self.named(&params.text_document_position)?;
-        let Some((name, places)) = named.filter(|(name, _)| !self.given(name).is_empty()) else {
+        let Some(name) = named.filter(|name| !self.given(name).is_empty()) else {
             bail!("rename this: no rule here gives that name");
         };
         let new = params.new_name.as_str();
@@ -194,12 +198,9 @@ impl Server {
             bail!("rename it to `{new}`: take a name without quotes, brackets and `#`");
         }
         let mut changes: BTreeMap<String, Vec<TextEdit>> = BTreeMap::new();
-        for place in places {
+        for place in self.places(&name) {
             let edits = changes.entry(place.uri.as_str().to_owned()).or_default();
-            let edit = TextEdit::new(place.range, new.to_owned());
-            if !edits.contains(&edit) {
-                edits.push(edit);
-            }
+            edits.push(TextEdit::new(place.range, new.to_owned()));
         }
         Ok(json!({"changes": changes}))
     }

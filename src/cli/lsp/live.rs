@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use anyhow::Context;
 use serde_json::Value;
 
-use super::super::ask;
+use super::super::ask::{self, Answer, Request};
+use crate::engine::config::{HttpScheme, HttpUrl};
+use crate::engine::rules::rule_url::write_segment;
 
 /// How long each step of the question may take: somebody waits with the mouse over a word.
 const TIMEOUT: Duration = Duration::from_millis(500);
@@ -12,34 +15,35 @@ const TIMEOUT: Duration = Duration::from_millis(500);
 /// Values that are shown; the rest are counted.
 const SHOWN_MAX: usize = 3;
 
+/// Bytes of an answer that are read: some 50,000 series.
+const ANSWER_BYTES_MAX: u64 = 16 << 20;
+
 /// A sidecar that runs.
-pub(super) struct Live {
-    authority: String,
-    prefix: String,
-}
+pub(super) struct Live(HttpUrl);
 
 impl Live {
     /// The sidecar of a URL without TLS; none where the URL is no such.
     pub(super) fn of(url: &str) -> Option<Self> {
-        let (authority, prefix) = ask::split(url.trim_end_matches('/'))?;
-        Some(Self { authority: authority.to_owned(), prefix: prefix.to_owned() })
+        HttpUrl::parse(url).ok().filter(|url| url.scheme == HttpScheme::Http).map(Self)
     }
 
     /// The present values of a metric, for people.
     pub(super) fn about(&self, metric: &str) -> String {
-        let query: String = metric
-            .bytes()
-            .map(|byte| match byte {
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' => char::from(byte).to_string(),
-                other => format!("%{other:02X}"),
-            })
-            .collect();
-        let path = format!("{}/api/v1/query?query={query}", self.prefix);
-        match ask::get(&self.authority, &path, TIMEOUT) {
+        let mut path = format!("{}/api/v1/query?query=", self.0.path);
+        // Writing to a string cannot fail.
+        let _ = write_segment(&mut path, metric);
+        match self.ask(&path) {
             Ok(answer) if answer.is_ok() => shown(&answer.body),
-            Ok(answer) => format!("{} answers {}.", self.authority, answer.status),
+            Ok(answer) => format!("{} answers {}.", self.0.authority(), answer.status),
             Err(error) => format!("Its present value is not known: cannot {error:#}."),
         }
+    }
+
+    fn ask(&self, path: &str) -> anyhow::Result<Answer> {
+        let authority = &self.0.authority();
+        let stream = ask::connect((self.0.host.as_str(), self.0.port), authority, TIMEOUT)?;
+        let request = Request { authority, path, more: "", answer_bytes_max: ANSWER_BYTES_MAX };
+        ask::over(stream, &request).with_context(|| format!("ask {authority}"))
     }
 }
 

@@ -1,11 +1,11 @@
 //! Paths as URIs and back.
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use lsp_types::Uri;
 
+use super::super::sources::escaped_path;
 use super::workspace::plain;
 
 /// The path of a `file:` URI.
@@ -29,17 +29,7 @@ pub(super) fn path(uri: &Uri) -> Option<PathBuf> {
 
 /// The URI of an absolute path.
 pub(super) fn of(path: &Path) -> Option<Uri> {
-    let mut text = String::from("file://");
-    for byte in path.to_str()?.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
-                text.push(char::from(byte));
-            }
-            // Writing to a string cannot fail.
-            other => drop(write!(text, "%{other:02X}")),
-        }
-    }
-    Uri::from_str(&text).ok()
+    Uri::from_str(&format!("file://{}", escaped_path(path.to_str()?))).ok()
 }
 
 #[cfg(test)]

@@ -7,8 +7,7 @@ use super::completion::{Completion, CompletionKind, plain};
 use crate::engine::metric::MetricType;
 use crate::engine::promql::ast::AggregateOp;
 use crate::engine::promql::functions::{self, Function};
-use crate::engine::promql::place::ExprName;
-use crate::engine::promql::place::{ExprPlace, names, place};
+use crate::engine::promql::place::{self, ExprPlace};
 
 /// Words between operands and behind aggregations.
 const KEYWORDS: [&str; 11] =
@@ -24,18 +23,12 @@ pub(super) fn complete(
     knowledge: &Knowledge<'_>,
 ) -> Vec<Completion> {
     let moved = |span: &Range<usize>| span.start + start..span.end + start;
-    let read: Vec<&str> = names(text)
-        .into_iter()
-        .filter_map(|name| match name {
-            ExprName::Metric(span) => text.get(span),
-            ExprName::Alert(_) => None,
-        })
-        .collect();
+    let read = place::metrics(text);
     let labels = |word: &Range<usize>, metric: Option<&str>| {
         let of = metric.map_or_else(|| read.clone(), |metric| vec![metric]);
         all(knowledge.labels(of), CompletionKind::Label, "label", &moved(word))
     };
-    match place(text, at.saturating_sub(start)) {
+    match place::place(text, at.saturating_sub(start)) {
         ExprPlace::Name(word) => by_name(knowledge, &moved(&word)),
         ExprPlace::LabelName { word, metric } => labels(&word, metric),
         ExprPlace::Grouping(word) => labels(&word, None),

@@ -77,11 +77,7 @@ fn of_metric(name: &str, span: Range<usize>, knowledge: &Knowledge<'_>) -> Optio
         let text = format!("`{name}`: recorded by a rule.");
         return Some(Hover { text, span, metric: Some(name.to_owned()) });
     }
-    let exposed = match knowledge.metrics.find(name) {
-        Some(_) => name.to_owned(),
-        None => knowledge.metrics.meant(name)?.name,
-    };
-    let found = knowledge.metrics.find(&exposed)?;
+    let (exposed, found) = knowledge.metric(name)?;
     let mut text = format!("`{exposed}` · {}", found.metric.metric_type.name());
     // Writing to a string cannot fail.
     if !found.metric.unit.is_empty() {

@@ -17,8 +17,8 @@ mod template;
 
 use std::ops::Range;
 
-use crate::engine::catalogue::{self, KnownMetrics};
-use crate::engine::promql::place::{self, ExprName};
+use crate::engine::catalogue::{self, Found, KnownMetrics};
+use crate::engine::promql::place;
 use crate::engine::wire::EventType;
 use crate::engine::yaml::keys::Key;
 use outline::Outline;
@@ -71,11 +71,7 @@ impl Document<'_> {
                 return vec![metric];
             }
             if let Some(expr) = self.beside(rule, "expr") {
-                let metric = |name| match name {
-                    ExprName::Metric(span) => expr.get(span),
-                    ExprName::Alert(_) => None,
-                };
-                return place::names(expr).into_iter().filter_map(metric).collect();
+                return place::metrics(expr);
             }
             rule = self.outline.entry(number).and_then(|entry| entry.parent);
         }
@@ -83,14 +79,20 @@ impl Document<'_> {
     }
 }
 
-impl Knowledge<'_> {
+impl<'k> Knowledge<'k> {
+    /// The metric that somebody means by a name, with the name it is exposed under.
+    fn metric(&self, name: &str) -> Option<(String, Found<'k>)> {
+        let exposed = match self.metrics.find(name) {
+            Some(_) => name.to_owned(),
+            None => self.metrics.meant(name)?.name,
+        };
+        let found = self.metrics.find(&exposed)?;
+        Some((exposed, found))
+    }
+
     /// The labels of metrics, each once, sorted; none known where a metric may have any.
     fn labels<'n>(&self, metrics: impl IntoIterator<Item = &'n str>) -> Vec<String> {
-        let known = metrics.into_iter().filter_map(|name| {
-            let exposed = self.metrics.meant(name).map_or_else(|| name.to_owned(), |meant| meant.name);
-            let found = self.metrics.find(&exposed)?;
-            found.metric.labels.clone()
-        });
+        let known = metrics.into_iter().filter_map(|name| self.metric(name)?.1.metric.labels.clone());
         let mut labels: Vec<String> = known.flatten().map(|label| label.to_string()).collect();
         labels.sort_unstable();
         labels.dedup();
@@ -100,8 +102,7 @@ impl Knowledge<'_> {
     /// The values of a label that are known for good.
     fn values<'n>(&self, metrics: impl IntoIterator<Item = &'n str>, label: &str) -> Vec<String> {
         let found = metrics.into_iter().find_map(|name| {
-            let exposed = self.metrics.meant(name).map_or_else(|| name.to_owned(), |meant| meant.name);
-            let found = self.metrics.find(&exposed)?;
+            let (_, found) = self.metric(name)?;
             let (_, values) = found.metric.closed.iter().find(|(known, _)| known.as_ref() == label)?;
             Some(values.iter().map(ToString::to_string).collect())
         });

@@ -157,6 +157,15 @@ pub(crate) enum ExprName {
     Alert(Range<usize>),
 }
 
+/// Every name of a metric in an expression, in order, also while it is half written.
+pub(crate) fn metrics(text: &str) -> Vec<&str> {
+    let metric = |name| match name {
+        ExprName::Metric(span) => text.get(span),
+        ExprName::Alert(_) => None,
+    };
+    names(text).into_iter().filter_map(metric).collect()
+}
+
 /// Every name of a metric or an alert in an expression, in order, also while it is half written.
 pub(crate) fn names(text: &str) -> Vec<ExprName> {
     let cut = tokens(text);
