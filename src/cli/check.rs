@@ -81,6 +81,8 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Res
         rule_files: found.rules.len(),
         dashboards: found.dashboards.len(),
         tests_passed_over: found.tests,
+        off: config.lanes.off_words(),
+        share: config.share_words(),
     };
     report.write(arguments.format, terminal);
     Ok(if diagnostics.is_empty() { CommandOutcome::Fine } else { CommandOutcome::Findings })

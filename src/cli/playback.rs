@@ -111,8 +111,12 @@ impl Playback {
         self.advance(self.now.after(SETTLE));
     }
 
-    /// Applies one event at its own time, or at the present where that is behind or unknown.
+    /// Applies one event at its own time, or at the present where that is behind or unknown. What `lanes` turns off is
+    /// passed over, as nothing is subscribed to it.
     pub(super) fn apply(&mut self, recorded: &Recorded) -> Vec<Rejected> {
+        if recorded.event_type.is_some_and(|event_type| !self.lanes.contains_key(&event_type)) {
+            return Vec::new();
+        }
         if let Some(time) = recorded.time {
             self.advance(time);
         }

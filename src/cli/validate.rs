@@ -107,10 +107,13 @@ pub(super) struct Judge {
 impl Judge {
     /// Nothing was seen yet.
     pub(super) fn new(config: &Config, now: Timestamp) -> Self {
-        let engine = replay::engine_config(config);
+        // What is off is judged like anything else: other instances read it.
+        let whole = Config { lanes: config.lanes.with_all(), ..config.clone() };
+        let engine = replay::engine_config(&whole);
         let rules = verdict::Terms {
             subjects: Subjects::below(&config.subjects.prefix).unwrap_or_default(),
-            lanes: config.wire().lanes,
+            lanes: whole.wire().lanes,
+            off: config.lanes.off(),
             depth_max: config.limits.depth,
             now,
         };

@@ -128,8 +128,7 @@ pub(super) struct Types {
 impl Types {
     pub(super) fn of(config: &Config) -> Self {
         let lanes = config.wire().lanes;
-        let rides_core = |event_type: &EventType| lanes.get(event_type) != Some(&Lane::JetStream);
-        let (core, stream) = EventType::ALL.iter().copied().partition(rides_core);
+        let (core, stream) = lanes.keys().copied().partition(|it| lanes.get(it) == Some(&Lane::Core));
         Self { core, stream }
     }
 }

@@ -31,6 +31,7 @@ mod lsp;
 mod outbox;
 mod outside;
 mod page;
+mod parts;
 mod process;
 mod promqltest;
 mod proxy;

@@ -32,6 +32,10 @@ pub(super) struct Report<'a> {
     pub(super) dashboards: usize,
     /// Rule tests, which are left to `signalbox test`.
     pub(super) tests_passed_over: usize,
+    /// Contexts and event types that the configuration leaves to other instances.
+    pub(super) off: Vec<&'static str>,
+    /// What the configuration leaves to other instances, in sentences.
+    pub(super) share: Vec<String>,
 }
 
 impl Report<'_> {
@@ -40,7 +44,7 @@ impl Report<'_> {
         match format {
             Format::Text => {
                 terminal.diagnostics(&self.diagnostics);
-                terminal.line(self.looked_at());
+                self.summary().into_iter().for_each(|line| terminal.line(line));
             }
             Format::Json => terminal.text(&format!("{:#}\n", self.json())),
             Format::Sarif => terminal.text(&format!("{:#}\n", sarif::document(&self.diagnostics))),
@@ -48,9 +52,14 @@ impl Report<'_> {
                 for finding in &self.diagnostics {
                     terminal.line(code_host::annotation(finding));
                 }
-                terminal.say(self.looked_at());
+                self.summary().into_iter().for_each(|line| terminal.say(line));
             }
         }
+    }
+
+    /// What was looked at, and which part of the events that is about.
+    fn summary(&self) -> Vec<String> {
+        std::iter::once(self.looked_at()).chain(self.share.iter().cloned()).collect()
     }
 
     fn looked_at(&self) -> String {
@@ -83,6 +92,7 @@ impl Report<'_> {
                 "dashboards": self.dashboards,
                 "rule_tests_passed_over": self.tests_passed_over,
             },
+            "off": self.off,
         })
     }
 }

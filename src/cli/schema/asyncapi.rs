@@ -9,17 +9,23 @@ use crate::engine::wire::{EventType, Lane, Subjects, schema};
 pub(super) fn document(config: &Config) -> Value {
     let subjects = Subjects::below(&config.subjects.prefix).unwrap_or_default();
     let lanes = config.wire().lanes;
-    let lane_of = |event_type: &EventType| lanes.get(event_type).copied().unwrap_or(Lane::JetStream);
     let mut channels = Map::new();
     let mut operations = Map::new();
     let mut messages = Map::new();
+    let sent = [EventType::AlertTriggered, EventType::AlertCleared];
     for event_type in EventType::ALL {
-        let name = event_type.name();
-        channels.insert(name.to_owned(), channel(*event_type, &subjects, lane_of(event_type)));
-        operations.insert(format!("receive{name}"), operation("receive", name));
+        let (name, lane) = (event_type.name(), lanes.get(event_type).copied());
+        if lane.is_none() && !sent.contains(event_type) {
+            continue;
+        }
+        let lane_of = lane.unwrap_or_else(|| event_type.default_lane());
+        channels.insert(name.to_owned(), channel(*event_type, &subjects, lane_of));
         messages.insert(name.to_owned(), message(*event_type));
+        if lane.is_some() {
+            operations.insert(format!("receive{name}"), operation("receive", name));
+        }
     }
-    for alert in [EventType::AlertTriggered, EventType::AlertCleared] {
+    for alert in sent {
         operations.insert(format!("send{}", alert.name()), operation("send", alert.name()));
     }
     channels.insert("Rejected".to_owned(), rejected_channel(&config.rejected.subject));

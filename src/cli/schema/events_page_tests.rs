@@ -68,7 +68,8 @@ read too, in both modes: `type`, `id` and `time` stand in for `event_type`, `eve
 | core | plain publish | at most once: what nobody could take is gone |
 
 Which type rides which lane can be set (`lanes` in [configuration.md](configuration.md)). An event on the other lane than its type's is
-refused as `other_lane`.
+refused as `other_lane`. An instance may leave types or whole contexts to others (`off`, [scaling.md](scaling.md#by-context)); it
+does not even receive them.
 
 ## When an event is refused
 It changes nothing, is counted in `signalbox_events_rejected_total` by reason, and is shown with an example on the page

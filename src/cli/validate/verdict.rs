@@ -21,6 +21,7 @@ const OLDEST_SECONDS: f64 = 946_684_800.0;
 pub(super) struct Terms {
     pub(super) subjects: Subjects,
     pub(super) lanes: BTreeMap<EventType, Lane>,
+    pub(super) off: Vec<EventType>,
     pub(super) depth_max: usize,
     pub(super) now: Timestamp,
 }
@@ -95,6 +96,10 @@ impl Terms {
         let mut warnings: Vec<Warning> = found.oddities.iter().map(Warning::of).collect();
         if let (Some(subject), Some(event_type)) = (subject, found.event_type) {
             warnings.extend(self.about_subject(subject, event_type));
+        }
+        if let Some(event_type) = found.event_type.filter(|event_type| self.off.contains(event_type)) {
+            let message = format!("`lanes` turns {} off: this instance does not read it", event_type.name());
+            warnings.push(Warning { code: "unread-type", message });
         }
         if let Some(time) = found.time {
             warnings.extend(about_time(time, self.now));

@@ -13,6 +13,7 @@ use crate::engine::series::{Cause, FamilySpec, OVERFLOW, SeriesId, Store};
 use crate::engine::time::Timestamp;
 use crate::engine::trackers::gauges::{Board, Family};
 use crate::engine::trackers::words::UNKNOWN;
+use crate::engine::wire::EventType;
 
 /// The most metrics one group moves.
 const GROUP_MAX: usize = 6;
@@ -31,12 +32,14 @@ pub(super) struct Families {
     registered: Registered,
     known: Known<[Option<SeriesId>; GROUP_MAX]>,
     label_value_bytes_max: usize,
+    /// The types that are left to other instances.
+    off: Vec<EventType>,
 }
 
 impl Families {
     pub(super) fn new(registered: Registered, config: &Config) -> Self {
         let label_value_bytes_max = config.limits.label_value_bytes;
-        Self { registered, known: Known::new(), label_value_bytes_max }
+        Self { registered, known: Known::new(), label_value_bytes_max, off: config.lanes.off() }
     }
 
     /// Goes on under another configuration; the metrics that begin anew for it are returned.
@@ -46,9 +49,12 @@ impl Families {
         self.registered.configure(store, config, now)
     }
 
-    /// Gives birth to the label sets of events that are there from the start.
+    /// Gives birth to the label sets of events that are there from the start: zeros of what others read would be a claim.
     pub(super) fn declare(&self, board: &mut Board<'_>) {
-        self.registered.declare(board, |source| matches!(source, Source::Event(_) | Source::Tracker(_)));
+        self.registered.declare(board, |source| match source {
+            Source::Event(event_type) | Source::Tracker(event_type) => !self.off.contains(&event_type),
+            Source::Sidecar | Source::Process => false,
+        });
     }
 
     /// A family, to feed by itself.

@@ -13,6 +13,7 @@ use crate::engine::config::{Config, NameScheme, metric_glob_matches};
 use crate::engine::diagnostic::closest;
 use crate::engine::metric::{MetricType, Part, SampleName, sample_names};
 use crate::engine::series::{underscored_label, underscored_metric};
+use crate::engine::wire::EventType;
 
 /// What is known of a metric.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,12 +28,40 @@ pub(crate) struct KnownMetric {
     pub(crate) unit: Arc<str>,
     /// The upper bounds of its buckets without `+Inf`; none where they are not known.
     pub(crate) buckets: Option<Arc<[f64]>>,
+    /// Whether its events are read here.
+    pub(crate) feed: Feed,
+}
+
+/// Whether the events that move a metric are read, or left to other instances (`lanes`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Feed {
+    /// All of them are read.
+    #[default]
+    Whole,
+    /// These are not.
+    Partly(Vec<EventType>),
+    /// None is; these are they.
+    Nothing(Vec<EventType>),
+}
+
+impl Feed {
+    fn of(movers: Vec<EventType>, config: &Config) -> Self {
+        let count = movers.len();
+        let is_off = |event_type: &EventType| !config.lanes.by_type().contains_key(event_type);
+        let off: Vec<EventType> = movers.into_iter().filter(is_off).collect();
+        match off.len() {
+            0 => Self::Whole,
+            all if all == count => Self::Nothing(off),
+            _ => Self::Partly(off),
+        }
+    }
 }
 
 impl KnownMetric {
     /// A metric of which only the type is known.
     pub(crate) fn of_type(metric_type: MetricType) -> Self {
-        Self { metric_type, labels: None, closed: Vec::new(), unit: Arc::default(), buckets: None }
+        let (labels, closed, unit) = (None, Vec::new(), Arc::default());
+        Self { metric_type, labels, closed, unit, buckets: None, feed: Feed::Whole }
     }
 }
 
@@ -218,7 +247,8 @@ pub(crate) fn known_metrics(config: &Config) -> KnownMetrics {
         };
         let closed = row.labels.iter().filter_map(|label| closed_values(row, label)).collect();
         let (metric_type, unit) = (row.metric_type, spec.unit.unwrap_or_default());
-        known.add(&name, KnownMetric { metric_type, labels, closed, unit, buckets: Some(spec.buckets) });
+        let (buckets, feed) = (Some(spec.buckets), Feed::of(row.source.movers(), config));
+        known.add(&name, KnownMetric { metric_type, labels, closed, unit, buckets, feed });
     }
     for name in WRITTEN_BY_OTHERS {
         known.add(name, KnownMetric::of_type(MetricType::Gauge));
@@ -229,7 +259,8 @@ pub(crate) fn known_metrics(config: &Config) -> KnownMetrics {
             known.mentioned.extend((!is_glob).then(|| declared.pattern.clone()));
             continue;
         };
-        let metric = KnownMetric::of_type(metric_type);
+        let feed = Feed::of(vec![EventType::MetricRecorded], config);
+        let metric = KnownMetric { feed, ..KnownMetric::of_type(metric_type) };
         if is_glob {
             known.add_glob(&declared.pattern, metric);
         } else {

@@ -44,7 +44,8 @@ impl Registered {
             if store.redeclare(family.id(), &exposed.spec, now) == Redeclared::BeginsAnew {
                 anew.push(exposed.name);
             }
-            if labelling == Labelling::Other {
+            let is_read = metric.row().event().is_none_or(|it| config.lanes.by_type().contains_key(&it));
+            if labelling == Labelling::Other && is_read {
                 self.declare_one(&mut Board { store, cause: no_event(now) }, *metric);
             }
         }

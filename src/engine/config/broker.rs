@@ -136,22 +136,58 @@ impl KeyValue for Secret {
     }
 }
 
-/// The lane of each event type.
+/// The lane of each event type; a type that is not in it is off.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lanes(BTreeMap<EventType, Lane>);
 
 impl Lanes {
-    /// Every type with its lane.
+    /// Every type that is read, with its lane.
     pub(crate) fn by_type(&self) -> &BTreeMap<EventType, Lane> {
         &self.0
+    }
+
+    /// The same lanes with nothing off: what would ride its default lane is back on it.
+    pub(crate) fn with_all(&self) -> Self {
+        let Self(mut all) = Self::absent();
+        all.extend(self.0.iter().map(|(event_type, lane)| (*event_type, *lane)));
+        Self(all)
+    }
+
+    /// The types that are off.
+    pub(crate) fn off(&self) -> Vec<EventType> {
+        EventType::ALL.iter().copied().filter(|event_type| !self.0.contains_key(event_type)).collect()
+    }
+
+    /// What is off in as few words as can be: contexts, and types of contexts that are on.
+    pub(crate) fn off_words(&self) -> Vec<&'static str> {
+        let mut words = Vec::new();
+        for event_type in self.off() {
+            let context = event_type.context();
+            let is_whole = !self.0.keys().any(|on| on.context() == context);
+            let word = if is_whole { context } else { event_type.name() };
+            if !words.contains(&word) {
+                words.push(word);
+            }
+        }
+        words
     }
 }
 
 impl KeyValue for Lanes {
     fn of_read(read: &Read) -> Option<Self> {
         let mut lanes = Self::absent();
-        for (name, word) in Values::of(read).text_map() {
-            lanes.0.extend(event_type(&name).map(|event_type| (event_type, lane(&word))));
+        let written = Values::of(read).text_map();
+        // What is said of a type goes before what is said of its context, wherever it stands.
+        let (of_types, of_contexts): (Vec<_>, Vec<_>) =
+            written.iter().partition(|(name, _)| event_type(name).is_some());
+        for (name, word) in of_contexts.into_iter().chain(of_types) {
+            for known in EventType::ALL.iter().filter(|it| [it.name(), it.context()].contains(&name.as_str()))
+            {
+                match lane(word) {
+                    Some(lane) => lanes.0.insert(*known, lane),
+                    None => lanes.0.remove(known),
+                };
+            }
         }
         Some(lanes)
     }

@@ -23,6 +23,7 @@ pub(super) fn check(config: &Config, top: &Values, findings: &mut Findings<'_>) 
     addresses(top, findings);
     namespace(top, findings);
     subjects(&top.section("subjects"), findings);
+    lanes(config, top, findings);
     nats(&top.section("nats"), findings);
     alertmanager(&top.section("alertmanager"), findings);
     history(config, &top.section("history"), findings);
@@ -88,6 +89,14 @@ fn subjects(section: &Values, findings: &mut Findings<'_>) {
         findings
             .error("bad-subject", &prefix.span, message)
             .advise("Write tokens joined by dots, without blanks, `*` and `>`, for example `events` or `acme.events`.");
+    }
+}
+
+fn lanes(config: &Config, top: &Values, findings: &mut Findings<'_>) {
+    if let Some(read) = top.find("lanes").filter(|_| config.lanes.by_type().is_empty()) {
+        findings
+            .error("contradiction", &read.span, "`lanes` turns every event type off")
+            .advise("Leave on what this instance is to read.");
     }
 }
 

@@ -252,9 +252,9 @@ impl KeyValue for MetricType {
     }
 }
 
-/// The lane of a word.
-pub(super) fn lane(word: &str) -> Lane {
-    if word == Lane::Core.name() { Lane::Core } else { Lane::JetStream }
+/// The lane of a word; none where that is `off`.
+pub(super) fn lane(word: &str) -> Option<Lane> {
+    [Lane::Core, Lane::JetStream].into_iter().find(|lane| lane.name() == word)
 }
 
 /// The event type of a name that the reader let through.

@@ -110,8 +110,8 @@ evaluate: interval
         ("0", "`limits.series` is 0, at least 1 is needed"),
         ("job", "unknown tracker `job`"),
         ("0s", "`limits.abandon_after.files` is zero"),
-        ("JobQueud", "unknown event type `JobQueud`"),
-        ("jetstram", "`lanes.JobStarted` is `jetstram`, expected one of core, jetstream"),
+        ("JobQueud", "unknown event type or context `JobQueud`"),
+        ("jetstram", "`lanes.JobStarted` is `jetstram`, expected one of core, jetstream, off"),
         ("0s", "`history.step` is zero"),
         ("always", "`evaluate` is `always`, expected one of arrival, interval"),
     ];
@@ -124,6 +124,26 @@ evaluate: interval
     assert!(messages.contains(&"the bucket bound 1 does not rise"));
     assert!(messages.contains(&"`nats.user` is given without `nats.password`"));
     assert!(messages.contains(&"the server URL has a scheme other than nats:// and tls://"));
+}
+
+#[test]
+fn lanes_turn_contexts_and_types_off_and_a_type_goes_before_its_context() {
+    let lanes = |text: &str| parse(text).0.unwrap().lanes;
+    let some = lanes("lanes: {JobStarted: core, queue: off, caching: core, CacheWarmerStarted: off}\n");
+    let of = |event_type| some.by_type().get(&event_type).copied();
+    assert_eq!(of(EventType::JobStarted), Some(Lane::Core));
+    assert_eq!(of(EventType::JobQueued), None);
+    assert_eq!(of(EventType::CacheEntryCreated), Some(Lane::Core));
+    assert_eq!(of(EventType::CacheWarmerStarted), None);
+    assert_eq!(of(EventType::QueryExecuted), Some(Lane::JetStream));
+    let words = some.off_words();
+    assert_eq!((words.first(), words.contains(&"JobQueued")), (Some(&"CacheWarmerStarted"), true));
+    assert_eq!(some.with_all().off(), []);
+    assert_eq!(some.with_all().by_type().get(&EventType::JobProgressUpdated), Some(&Lane::Core));
+    assert_eq!(lanes("lanes: {queue: off, database: off}\n").off_words(), ["queue", "database"]);
+    let all = "lanes: {processing: off, caching: off, queue: off, monitoring: off, database: off}\n";
+    assert_eq!(found(all).len(), 1);
+    assert_eq!(found(all)[0].1, "`lanes` turns every event type off");
 }
 
 #[test]

@@ -30,6 +30,14 @@ pub(super) const EVENT_TYPES: Names = Names {
     advice: "Event types are written as in the specification, for example `JobQueued`.",
 };
 
+/// The names of contexts and of event types.
+const LANE_NAMES: Names = Names {
+    what: "event type or context",
+    all: || EventType::contexts().chain(EventType::ALL.iter().map(|event_type| event_type.name())).collect(),
+    code: "unknown-event-type",
+    advice: "Write an event type or a context of the specification, for example `JobQueued` or `caching`.",
+};
+
 /// The names of trackers.
 const TRACKERS: Names = Names {
     what: "tracker",
@@ -63,8 +71,8 @@ section! {
         log_format: LogFormat = LogFormat::WORDS, Value("text"), Live;
         /// The lane that loses nothing.
         jetstream: JetStreamConfig = KeyKind::Section(JetStreamConfig::KEYS), Nothing, Restart;
-        /// The lane each event type rides.
-        lanes: Lanes = KeyKind::ByName(EVENT_TYPES, &KeyKind::Word(&["core", "jetstream"])),
+        /// The lane each event type rides, or each type of a context; `off` leaves them to other instances.
+        lanes: Lanes = KeyKind::ByName(LANE_NAMES, &KeyKind::Word(&["core", "jetstream", "off"])),
             Words("MetricRecorded, ProgressUpdated, JobProgressUpdated: core; all others: jetstream"), Restart;
         /// What happens to events that are refused.
         rejected: RejectedConfig = KeyKind::Section(RejectedConfig::KEYS), Nothing, Live;

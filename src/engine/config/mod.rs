@@ -113,6 +113,14 @@ impl Config {
         }
     }
 
+    /// What of all events this instance does not read, in sentences for people; none where it reads all.
+    pub(crate) fn share_words(&self) -> Vec<String> {
+        let off = self.lanes.off_words();
+        let off = (!off.is_empty())
+            .then(|| format!("Off here (`lanes`), for other instances to read: {}.", off.join(", ")));
+        off.into_iter().collect()
+    }
+
     /// The bounds of every tracker.
     pub(crate) fn trackers(&self) -> TrackerLimits {
         TrackerLimits {

@@ -21,6 +21,7 @@ mod required;
 mod shadowed;
 mod short_wait;
 mod short_window;
+mod unfed_metric;
 mod unknown_bound;
 mod unknown_metric;
 mod unknown_value;
@@ -102,6 +103,7 @@ impl Written {
 /// Runs every check on one rule.
 pub(super) fn run(subject: &Subject<'_>, findings: &mut Findings<'_>) {
     unknown_metric::check(subject, findings);
+    unfed_metric::check(subject, findings);
     rate_of_gauge::check(subject, findings);
     short_wait::check(subject, findings);
     short_window::check(subject, findings);

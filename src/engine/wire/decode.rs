@@ -35,7 +35,8 @@ pub struct Decoder {
 #[derive(Debug)]
 struct Rules {
     own: Box<str>,
-    lanes: [Lane; EventType::ALL.len()],
+    /// None where a type is left to other instances.
+    lanes: [Option<Lane>; EventType::ALL.len()],
     transforms: Vec<Transform>,
     message_bytes_max: usize,
     elements_max: usize,
@@ -101,14 +102,14 @@ impl Decoder {
     /// The types that ride a lane.
     pub(in crate::engine) fn types_of(&self, lane: Lane) -> Vec<EventType> {
         let types = EventType::ALL.iter().zip(self.rules.lanes);
-        types.filter_map(|(event_type, rides)| (rides == lane).then_some(*event_type)).collect()
+        types.filter_map(|(event_type, rides)| (rides == Some(lane)).then_some(*event_type)).collect()
     }
 
     /// Prepares to read messages as `settings` have it; alert events whose source is `instance` are its own.
     pub fn new(settings: &WireSettings, instance: &str) -> Self {
-        let mut lanes = [Lane::JetStream; EventType::ALL.len()];
+        let mut lanes = [None; EventType::ALL.len()];
         for (lane, event_type) in lanes.iter_mut().zip(EventType::ALL) {
-            *lane = settings.lanes.get(event_type).copied().unwrap_or(Lane::JetStream);
+            *lane = settings.lanes.get(event_type).copied();
         }
         Self {
             rules: Rules {
@@ -344,7 +345,7 @@ impl Rules {
         let (event_type, id, version) = (usual.event_type?, usual.id?, usual.version?);
         let ordinary = source.is_bare()
             && fields.is_clean()
-            && self.lanes.get(event_type as usize) == Some(&source.lane)
+            && self.lanes.get(event_type as usize) == Some(&Some(source.lane))
             && !matches!(event_type, EventType::AlertTriggered | EventType::AlertCleared)
             && fields.get(Field::specversion).is_none();
         if !ordinary {
@@ -373,8 +374,10 @@ impl Rules {
         event_type: EventType,
         lane: Lane,
     ) -> Result<(Version, Option<&Transform>), Refusal> {
-        if self.lanes.get(event_type as usize) != Some(&lane) {
-            return Err(Refusal::new(Reason::OtherLane, "a type of the other lane"));
+        match self.lanes.get(event_type as usize).copied().flatten() {
+            Some(rides) if rides == lane => {}
+            Some(_) => return Err(Refusal::new(Reason::OtherLane, "a type of the other lane")),
+            None => return Err(Refusal::new(Reason::OtherLane, "a type that `lanes` turns off here")),
         }
         let usual = reader.fields.usual().version;
         let version = match reader.value(Field::event_version) {

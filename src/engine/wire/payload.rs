@@ -101,3 +101,13 @@ macro_rules! event_struct {
 }
 
 event_table!(define);
+
+impl EventType {
+    /// The bounded contexts, in the order of the specification's taxonomy.
+    pub(crate) fn contexts() -> impl Iterator<Item = &'static str> {
+        let before =
+            std::iter::once(None).chain(Self::ALL.iter().map(|event_type| Some(event_type.context())));
+        let contexts = Self::ALL.iter().map(|event_type| event_type.context());
+        contexts.zip(before).filter(|(context, before)| *before != Some(*context)).map(|(context, _)| context)
+    }
+}

@@ -13,7 +13,7 @@ pub struct WireSettings {
     pub elements_max: usize,
     /// Depth of nesting.
     pub depth_max: usize,
-    /// The lane of each type; all JetStream-lane types move to core where JetStream is off.
+    /// The lane of each type that is read; all JetStream-lane types move to core where JetStream is off.
     pub lanes: BTreeMap<EventType, Lane>,
     /// How other major versions become 1.x.
     pub transforms: Vec<Transform>,

@@ -23,8 +23,8 @@ struct Disabled {
     is_used: bool,
 }
 
-/// Codes that `signalbox check` looks for beside the load.
-const BESIDE: [&str; 3] = ["required-annotation", "required-label", "costly-rule"];
+/// Codes that `signalbox check` looks for beside the load, and of which the configuration says whether there is any.
+const BESIDE: [&str; 4] = ["required-annotation", "required-label", "costly-rule", "unfed-metric"];
 
 /// Takes away what is disabled, and tells of comments that have no reason or do nothing.
 pub(in crate::engine::rules) fn apply(findings: &mut Findings<'_>) {

@@ -28,7 +28,16 @@ fn metrics() -> KnownMetrics {
             "cache_accesses_total" => vec![(Arc::from("result"), vec![Arc::from("hit"), Arc::from("miss")])],
             _ => Vec::new(),
         };
-        known.add(name, KnownMetric { metric_type, labels, closed, unit: Arc::from(unit), buckets });
+        known.add(
+            name,
+            KnownMetric {
+                labels,
+                closed,
+                unit: Arc::from(unit),
+                buckets,
+                ..KnownMetric::of_type(metric_type)
+            },
+        );
     }
     known
 }

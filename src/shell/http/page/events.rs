@@ -25,6 +25,7 @@ pub(super) fn page(look: &Look<'_>) -> Markup {
         h1 { "Events" }
         (rates::section(look, "A second, within the last minute"))
         (types(look))
+        @for words in &look.surroundings.share { p.quiet { (words) } }
         (rejected(look))
         (lost(look))
         (trackers(look))

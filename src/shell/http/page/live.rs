@@ -178,6 +178,7 @@ fn surroundings(web: &Web) -> Surroundings {
         concerns: web.status.concerns(),
         window: config.history.window,
         tracker_entries: config.limits.tracker_entries,
+        share: config.share_words(),
         series_max: config.limits.series,
         series_per_metric_max: config.limits.series_per_metric,
         pasts: Arc::clone(&web.live.pasts),

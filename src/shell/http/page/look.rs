@@ -32,6 +32,8 @@ pub(super) struct Surroundings {
     pub(super) window: Duration,
     /// Entries that a tracker may hold.
     pub(super) tracker_entries: usize,
+    /// What is left to other instances, in sentences.
+    pub(super) share: Vec<String>,
     /// Series that there may be in all.
     pub(super) series_max: usize,
     /// Series that one metric may have.

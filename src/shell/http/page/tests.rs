@@ -82,6 +82,7 @@ fn shown(engine: &mut Engine, address: &Address, now: Timestamp) -> String {
         rejected: Arc::default(),
         window: Duration::from_mins(5),
         tracker_entries: 200_000,
+        share: Vec::new(),
         series_max: 1_000_000,
         series_per_metric_max: 100_000,
         pasts: Arc::default(),
