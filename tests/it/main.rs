@@ -16,6 +16,7 @@ mod bad_input;
 mod browser;
 mod cli;
 mod cli_export;
+mod cluster;
 mod dashboard_rules;
 mod dashboards;
 mod demo;

@@ -166,6 +166,27 @@ impl Nats {
         }
     }
 
+    /// Has it do nothing, without a word to anybody.
+    pub(crate) fn hang(&self) {
+        self.send("-STOP");
+    }
+
+    /// Has it go on.
+    pub(crate) fn wake(&self) {
+        self.send("-CONT");
+    }
+
+    fn send(&self, signal: &str) {
+        let process = self.process.as_ref().unwrap().id().to_string();
+        assert!(Command::new("kill").args([signal, &process]).status().unwrap().success());
+    }
+
+    /// Waits until it has ended by itself.
+    pub(crate) fn wait_end(&mut self) {
+        let mut process = self.process.take().unwrap();
+        wait_for("the server's end", || process.try_wait().unwrap());
+    }
+
     /// Has it end well, with everything on disk.
     pub(crate) fn stop(&mut self) {
         self.signal("quit");
