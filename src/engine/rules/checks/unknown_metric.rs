@@ -1,6 +1,7 @@
 //! A metric that neither the catalogue nor the configuration nor a recording rule has, or that by its name some rule
 //! should record.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::{Subject, Written};
@@ -31,7 +32,12 @@ pub(super) fn check(subject: &Subject<'_>, findings: &mut Findings<'_>) {
         }
         let place = subject.written.word(name, &found.span);
         match subject.metrics.find(name).map(|found| found.part) {
-            None => findings.later.push((name.to_owned(), place)),
+            None => {
+                let unknown = dashed(subject, &place).unwrap_or_else(|| (name.to_owned(), place));
+                if !findings.later.contains(&unknown) {
+                    findings.later.push(unknown);
+                }
+            }
             Some(None) => findings
                 .warning(
                     "unknown-metric",
@@ -42,6 +48,17 @@ pub(super) fn check(subject: &Subject<'_>, findings: &mut Findings<'_>) {
             Some(Some(_)) => {}
         }
     }
+}
+
+/// The whole of `queue-depth`, which PromQL takes for a subtraction, where the metric `queue_depth` is known.
+fn dashed(subject: &Subject<'_>, part: &Range<usize>) -> Option<(String, Range<usize>)> {
+    let Written::Expression { file, .. } = subject.written else { return None };
+    let is_other = |symbol: char| !symbol.is_ascii_alphanumeric() && !matches!(symbol, '_' | '-');
+    let start = file.get(..part.start)?.rfind(is_other).map_or(0, |at| at + 1);
+    let rest = file.get(part.end..)?;
+    let place = start..part.end + rest.find(is_other).unwrap_or(rest.len());
+    let name = file.get(place.clone()).filter(|name| name.contains('-'))?;
+    subject.metrics.find(&name.replace('-', "_")).is_some().then(|| (name.to_owned(), place))
 }
 
 /// Tells of the names that no recording rule has either.
@@ -60,6 +77,9 @@ pub(in crate::engine::rules) fn report(
             near_event.or_else(|| closest(&name, recorded.iter().map(AsRef::as_ref)).map(str::to_owned));
         let advice = if is_recorded {
             findings.warning("unrecorded-metric", &place, format!("no rule records `{name}`"))
+        } else if name.contains('-') {
+            let message = format!("unknown metrics: `{name}` is a subtraction");
+            findings.warning("unknown-metric", &place, message)
         } else {
             findings.warning("unknown-metric", &place, format!("unknown metric `{name}`"))
         };
