@@ -10,7 +10,6 @@ use super::config_file::{self, address_text};
 use super::terminal::Terminal;
 use crate::engine::config::server_url::{ServerUrl, split_urls};
 use crate::engine::config::{Config, LogFormat, NatsConfig, Secret};
-use crate::engine::wire::Subjects;
 use crate::shell::settings as shell;
 
 /// The folder of rules that is read where nothing names another.
@@ -129,8 +128,7 @@ fn shell_settings(config: &Config) -> anyhow::Result<shell::Settings> {
     let listen = config.listen.as_ref();
     let admin_listen = config.admin_listen.as_ref().map(|text| address(text, "--admin-listen"));
     Ok(shell::Settings {
-        // The configuration was checked before it came here.
-        subjects: Subjects::below(&config.subjects.prefix).unwrap_or_default(),
+        subjects: config.event_subjects(),
         nats: nats(&config.nats),
         jetstream: shell::JetStreamSettings::from(&config.jetstream),
         http: shell::HttpSettings {

@@ -17,7 +17,7 @@ use crate::engine::config::Config;
 use crate::engine::diagnostic::counted;
 use crate::engine::rules::RuleSet;
 use crate::engine::time::Timestamp;
-use crate::engine::wire::{EventId, Subjects};
+use crate::engine::wire::EventId;
 use crate::shell::clock::Clock;
 use verdict::{Judgement, Verdict};
 
@@ -111,7 +111,7 @@ impl Judge {
         let whole = Config { lanes: config.lanes.with_all(), ..config.clone() };
         let engine = replay::engine_config(&whole);
         let rules = verdict::Terms {
-            subjects: Subjects::below(&config.subjects.prefix).unwrap_or_default(),
+            subjects: config.event_subjects(),
             lanes: whole.wire().lanes,
             off: config.lanes.off(),
             depth_max: config.limits.depth,

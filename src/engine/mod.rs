@@ -161,6 +161,7 @@ impl Engine {
             state.window.fetch(glances.iter().flatten().map(|glance| glance.id));
             for (message, glance) in few.iter().zip(glances) {
                 let mut element = 0;
+                state.catalogue.note_subject(message.subject);
                 decoder.decode_glanced(lane, message, glance, |found: Element<'_>| {
                     if let Err(refusal) = state.take(&found, now) {
                         let novelty = Novelty::New;

@@ -1,4 +1,4 @@
-//! Several sidecars that share the work: by context.
+//! Several sidecars that share the work: by context; and subjects with more tokens than the type.
 
 use std::path::Path;
 
@@ -88,5 +88,51 @@ fn contexts_that_are_off_are_left_to_another_instance() {
         assert_eq!(own, usize::from(filters_several(&mut client)), "{filters:?}");
         let page = get(rest, "/events").unwrap().text();
         assert!(page.contains("Off here (`lanes`), for other instances to read: queue."), "{page}");
+    }
+}
+
+/// What a metric's samples whose labels contain `words` add up to.
+fn labelled(series: &Series, metric: &str, words: &str) -> f64 {
+    let found = series.of(metric).filter(|(labels, _)| labels.contains(words));
+    found.filter_map(|(_, value)| value.parse::<f64>().ok()).sum()
+}
+
+#[test]
+fn tokens_behind_the_type_are_read_and_become_labels_where_the_configuration_says_so() {
+    for program in server_programs() {
+        let nats = Nats::start(&program);
+        let mut client = nats.client();
+        client.create_stream(&json!({"name": "EVENTS", "subjects": ["events.>"], "storage": "file"}));
+        let folder = tempfile::tempdir().unwrap();
+        let config = "subjects: {tokens: [{name: tenant, label: tenant}, {name: shard}]}\n";
+        let (_sidecar, port) = part(folder.path(), &nats, config);
+        let typeless = job_queued(100).replace(r#""event_type":"JobQueued","#, "");
+        for (subject, payload) in [
+            ("events.queue.JobQueued.t7", job_queued(1)),
+            ("events.queue.JobQueued.t7.s1", job_queued(2)),
+            ("events.queue.JobQueued", job_queued(3)),
+            ("events.queue.JobQueued.t7.s1.more", job_queued(4)),
+            ("events.queue.JobQueued.t8", typeless),
+            ("events.monitoring.MetricRecorded.t8.s1", metric_recorded(5)),
+            ("events.monitoring.MetricRecorded", metric_recorded(6)),
+            ("events.monitoring.MetricRecorded.t8.s1.more", metric_recorded(7)),
+        ] {
+            client.publish(subject, &payload);
+        }
+        client.flush();
+        let series = wait_sum(port, APPLIED, 6.0);
+        let queued = |words: &str| labelled(&series, "queue_jobs_queued_total", words);
+        assert_eq!(
+            [queued(r#"tenant="t7""#), queued(r#"tenant="t8""#), queued(r#"tenant="unknown""#)],
+            [2.0, 1.0, 1.0]
+        );
+        assert_eq!(
+            (queued(""), labelled(&series, "queue_depth", "tenant"), sum(&series, "queue_depth")),
+            (4.0, 0.0, 4.0)
+        );
+        assert_eq!(labelled(&series, "clicks_total", r#"tenant="t8""#), 1.0);
+        assert_eq!(sum(&series, "clicks_total"), 2.0);
+        assert_eq!(sum(&series, "signalbox_events_received_total"), 6.0);
+        assert!(!get(port, "/metrics").unwrap().text().contains("s1"));
     }
 }

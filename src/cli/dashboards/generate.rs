@@ -14,7 +14,7 @@ use crate::engine::dashboards::{Dashboard, dashboards, shipped_rules};
 use crate::engine::diagnostic::counted;
 use crate::engine::time::Timestamp;
 use crate::engine::wire::payload::{DashboardGenerated, EventType, Payload, Quantity};
-use crate::engine::wire::{Event, EventId, Subjects, Version};
+use crate::engine::wire::{Event, EventId, Version};
 use crate::shell::clock::Clock;
 use crate::shell::nats::stored::{self, Outgoing};
 
@@ -102,8 +102,7 @@ fn publish(
     terminal: &mut Terminal,
 ) -> anyhow::Result<CommandOutcome> {
     let settings = settings::nats_at(urls, config)?;
-    let subject =
-        Subjects::below(&config.subjects.prefix).unwrap_or_default().of(EventType::DashboardGenerated);
+    let subject = config.event_subjects().of(EventType::DashboardGenerated);
     let now = Clock::start().now();
     let message =
         |dashboard| Outgoing { subject: subject.clone(), payload: event(dashboard, now).into_bytes() };

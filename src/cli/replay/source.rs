@@ -1,6 +1,5 @@
 //! Where replayed events come from: a file, stdin, or a stream that a server keeps.
 
-use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -12,7 +11,7 @@ use clap::Args;
 use crate::cli::recording::{self, Flow, Recorded};
 use crate::cli::settings;
 use crate::engine::config::Config;
-use crate::engine::wire::{EventType, Subjects};
+use crate::engine::wire::Subjects;
 use crate::shell::clock::Clock;
 use crate::shell::nats::stored::{self, StreamChoice, Wanted};
 use crate::shell::settings::NatsSettings;
@@ -52,7 +51,7 @@ pub(in crate::cli) struct StoredStream {
     domain: Option<String>,
     wanted: Wanted,
     /// The subjects that are events.
-    subjects: BTreeMap<String, EventType>,
+    subjects: Subjects,
 }
 
 impl<'a> Source<'a> {
@@ -78,7 +77,6 @@ impl<'a> Source<'a> {
     /// # Errors
     /// A URL that is none.
     fn stream(url: &str, (name, since): (Option<&str>, Duration), config: &Config) -> anyhow::Result<Self> {
-        let subjects = Subjects::below(&config.subjects.prefix).unwrap_or_default();
         Ok(Self::Stream(Box::new(StoredStream {
             settings: settings::nats_at(url, config)?,
             domain: config.jetstream.domain.clone(),
@@ -86,7 +84,7 @@ impl<'a> Source<'a> {
                 stream: StreamChoice::Named(name.unwrap_or(&config.jetstream.stream).to_owned()),
                 since: Clock::start().now().before(since),
             },
-            subjects: EventType::ALL.iter().map(|known| (subjects.of(*known), *known)).collect(),
+            subjects: config.event_subjects(),
         })))
     }
 
@@ -109,10 +107,10 @@ impl<'a> Source<'a> {
             Self::Stream(stream) => {
                 let domain = stream.domain.as_deref();
                 stored::read(&stream.settings, domain, &stream.wanted, &mut |message| {
-                    let Some(event_type) = stream.subjects.get(&message.subject) else {
+                    let Some(event_type) = stream.subjects.type_of(&message.subject) else {
                         return ControlFlow::Continue(());
                     };
-                    match sink(Recorded::stored(message, *event_type)) {
+                    match sink(Recorded::stored(message, event_type)) {
                         Flow::Continue => ControlFlow::Continue(()),
                         Flow::Stop => ControlFlow::Break(()),
                     }

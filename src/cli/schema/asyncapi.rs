@@ -7,7 +7,7 @@ use crate::engine::wire::{EventType, Lane, Subjects, schema};
 
 /// The document for a configuration.
 pub(super) fn document(config: &Config) -> Value {
-    let subjects = Subjects::below(&config.subjects.prefix).unwrap_or_default();
+    let subjects = config.event_subjects();
     let lanes = config.wire().lanes;
     let mut channels = Map::new();
     let mut operations = Map::new();

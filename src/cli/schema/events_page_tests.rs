@@ -50,7 +50,7 @@ your own tests, `signalbox schema asyncapi` all subjects, lanes and payloads.
 |---|---|---|
 | `event_id` | a UUID, in any of its textual forms | required; a second event of one id counts as a duplicate and changes nothing |
 | `timestamp` | RFC 3339, UTC where it has no offset | required; when it happened, by your clock |
-| `event_type` | one of the types below | else the header `ce-type` or `Event-Type` names it, else the last token of the subject |
+| `event_type` | one of the types below | else the header `ce-type` or `Event-Type` names it, else the subject |
 | `event_version` | `major.minor` or `major.minor.patch` | 1.0 where it is missing; any 1.x is read, another major needs a transform in [configuration.md](configuration.md) |
 
 Fields that are not named here are ignored, so adding some is no new major version. [CloudEvents](https://cloudevents.io) 1.0 are
@@ -70,6 +70,21 @@ read too, in both modes: `type`, `id` and `time` stand in for `event_type`, `eve
 Which type rides which lane can be set (`lanes` in [configuration.md](configuration.md)). An event on the other lane than its type's is
 refused as `other_lane`. An instance may leave types or whole contexts to others (`off`, [scaling.md](scaling.md#by-context)); it
 does not even receive them.
+
+## Subjects with more tokens
+Behind the type a subject may have as many tokens as the configuration names, for a tenant, a region, a key:
+`events.queue.JobQueued.tenant-7`. Whoever runs signalbox says so with `subjects: {tokens: [{name: tenant}]}`. The last ones may be
+missing; a subject with more is not read. A token is any text without blanks, dots, `*` and `>`.
+
+A token becomes a label only where the configuration gives it one, `{name: tenant, label: tenant}`:
+- on counters, histograms and gauges that single events feed. An event without the token has `unknown` there. A label that the metric
+  has itself stays its own;
+- on what MetricRecorded brings, where the token goes before a tag of the same name: a server's permissions decide who may
+  publish where. An event without the token has no such label;
+- not on tracked gauges, such as `queue_depth`: what they count is moved by events of several subjects.
+
+Each value is a series more of every such metric: `limits.series`, `limits.series_per_metric` and `limits.label_value_bytes` hold, and
+`drop_labels` leaves the label out of single metrics.
 
 ## When an event is refused
 It changes nothing, is counted in `signalbox_events_rejected_total` by reason, and is shown with an example on the page

@@ -68,7 +68,7 @@ pub(super) fn judgements(message: &line::Message, terms: &Terms, engine: &mut En
     let inspections: Vec<Inspection> =
         payloads.into_iter().map(|payload| inspect(&of_payload(payload), terms.depth_max)).collect();
     // Where no subject is known it is the type's own, and with it the lane.
-    let subject_type = terms.type_of(subject);
+    let subject_type = terms.subjects.type_of(subject);
     let led_by = subject_type.or_else(|| inspections.iter().find_map(|found| found.event_type));
     let lane = led_by.and_then(|event_type| terms.lanes.get(&event_type).copied()).unwrap_or(Lane::Core);
     let refused = engine.apply(lane, &[of_payload(&message.payload)], terms.now);
@@ -87,11 +87,6 @@ pub(super) fn judgements(message: &line::Message, terms: &Terms, engine: &mut En
 }
 
 impl Terms {
-    /// The type whose subject this is.
-    fn type_of(&self, subject: &str) -> Option<EventType> {
-        EventType::ALL.iter().copied().find(|event_type| self.subjects.of(*event_type) == subject)
-    }
-
     fn warnings(&self, found: &Inspection, subject: Option<&str>) -> Vec<Warning> {
         let mut warnings: Vec<Warning> = found.oddities.iter().map(Warning::of).collect();
         if let (Some(subject), Some(event_type)) = (subject, found.event_type) {
@@ -109,7 +104,7 @@ impl Terms {
 
     fn about_subject(&self, subject: &str, event_type: EventType) -> Option<Warning> {
         let own = self.subjects.of(event_type);
-        let (code, message) = match self.type_of(subject) {
+        let (code, message) = match self.subjects.type_of(subject) {
             None => ("unread-subject", format!("nothing is subscribed to on {subject}: publish it to {own}")),
             Some(other) if other != event_type => (
                 "other-subject",

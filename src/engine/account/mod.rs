@@ -53,7 +53,7 @@ impl Account {
     /// Declares the label sets that are known from the start.
     pub(crate) fn new(metrics: Registered, store: &mut Store, series_limit: usize, now: Timestamp) -> Self {
         let board = &mut board(store, now);
-        metrics.declare(board, |source| source == Source::Sidecar);
+        metrics.declare(board, |row| row.source == Source::Sidecar);
         metrics.set(board, Metric::SeriesLimit, &[], series_limit as f64);
         metrics.set(board, Metric::ReloadSuccessful, &[], 1.0);
         metrics.set(board, Metric::ReloadTimestamp, &[], now.seconds());

@@ -8,6 +8,7 @@ use super::registered::Registered;
 use super::row::{CatalogueRow, Source};
 use super::rows::Metric;
 use super::settings::{Chosen, choose, unit_of};
+use super::subject_labels::SubjectLabels;
 use crate::engine::config::Config;
 use crate::engine::series::{Cause, FamilySpec, OVERFLOW, SeriesId, Store};
 use crate::engine::time::Timestamp;
@@ -34,12 +35,15 @@ pub(super) struct Families {
     label_value_bytes_max: usize,
     /// The types that are left to other instances.
     off: Vec<EventType>,
+    /// What the subject of the event adds.
+    pub(super) subject: SubjectLabels,
 }
 
 impl Families {
     pub(super) fn new(registered: Registered, config: &Config) -> Self {
         let label_value_bytes_max = config.limits.label_value_bytes;
-        Self { registered, known: Known::new(), label_value_bytes_max, off: config.lanes.off() }
+        let (off, subject) = (config.lanes.off(), SubjectLabels::of(config));
+        Self { registered, known: Known::new(), label_value_bytes_max, off, subject }
     }
 
     /// Goes on under another configuration; the metrics that begin anew for it are returned.
@@ -51,9 +55,11 @@ impl Families {
 
     /// Gives birth to the label sets of events that are there from the start: zeros of what others read would be a claim.
     pub(super) fn declare(&self, board: &mut Board<'_>) {
-        self.registered.declare(board, |source| match source {
-            Source::Event(event_type) | Source::Tracker(event_type) => !self.off.contains(&event_type),
-            Source::Sidecar | Source::Process => false,
+        let has_more = self.subject.pairs().next().is_some();
+        self.registered.declare(board, |row| {
+            // With labels of the subject no label set is closed.
+            let is_closed = !(has_more && row.takes_subject_labels());
+            is_closed && row.event().is_some_and(|event_type| !self.off.contains(&event_type))
         });
     }
 
@@ -71,9 +77,11 @@ impl Families {
         values: [&str; LABELS],
     ) -> [SeriesId; METRICS] {
         let first_metric = [group.metrics.first().map_or(u8::MAX, |metric| *metric as u8)];
-        let parts =
-            std::iter::once(first_metric.as_slice()).chain(values.iter().map(|value| value.as_bytes()));
-        let print = self.known.print(&parts);
+        let print = {
+            let of_subject = self.subject.pairs().map(|(_, value)| value.as_bytes());
+            let of_event = values.iter().map(|value| value.as_bytes());
+            self.known.print(&std::iter::once(first_metric.as_slice()).chain(of_event).chain(of_subject))
+        };
         let found = self.known.get(print).and_then(|ids| first(&ids));
         found
             .filter(|ids: &[SeriesId; METRICS]| ids.iter().all(|id| board.store.is_live(*id)))
@@ -114,7 +122,17 @@ impl Families {
                 }
                 own.push(value);
             }
-            let series = self.family(metric).resolve(board, &own);
+            let mut more = Vec::new();
+            for (name, raw) in self.subject.pairs() {
+                let value = self.value(raw);
+                if value.len() < raw.len() {
+                    lasting = false;
+                    let metric = board.store.family(self.family(metric).id()).exposed_name().into_owned();
+                    self.count_cut(board, &metric);
+                }
+                more.push((name, value));
+            }
+            let series = self.family(metric).resolve_with(board, &own, &more);
             lasting &= !is_overflow(board.store, series);
             series
         });
@@ -145,6 +163,10 @@ pub(crate) struct ExposedMetric {
     pub(crate) name: String,
     /// The label names that were not dropped.
     pub(crate) labels: Vec<&'static str>,
+    /// Those of the subject that were not dropped.
+    pub(crate) of_subject: Vec<String>,
+    /// All that were dropped.
+    pub(crate) dropped: Vec<String>,
     /// What it is registered with.
     pub(crate) spec: FamilySpec,
 }
@@ -156,8 +178,12 @@ pub(crate) fn exposed(row: &'static CatalogueRow, config: &Config) -> ExposedMet
     let chosen = choose(config, &[&family, row.family()], row.metric_type);
     let drops = |label: &str| row.event().is_some() && chosen.drops(label);
     let labels = row.labels.iter().copied().filter(|label| !drops(label)).collect();
+    let tokens = config.subjects.tokens.iter().filter(|_| row.takes_subject_labels());
+    let (mut dropped, of_subject): (Vec<String>, Vec<String>) =
+        tokens.filter_map(|token| token.label.clone()).partition(|label| drops(label));
+    dropped.extend(row.labels.iter().filter(|label| drops(label)).map(|label| (*label).to_owned()));
     let name = row.namespaced(row.name, &config.namespace);
-    ExposedMetric { row, name, labels, spec: spec_of(row, family, chosen) }
+    ExposedMetric { row, name, labels, of_subject, dropped, spec: spec_of(row, family, chosen) }
 }
 
 fn spec_of(row: &CatalogueRow, name: String, chosen: Chosen) -> FamilySpec {

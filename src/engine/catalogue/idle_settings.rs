@@ -12,8 +12,9 @@ use crate::engine::yaml::{Findings, Node};
 pub(crate) fn idle_settings(source: &Source, config: &Config) -> Vec<Diagnostic> {
     let mut reading = Findings::new(source);
     let Some(root) = reading.document() else { return Vec::new() };
-    let mut lint =
-        Lint { known: known_metrics(config), names: names(config), findings: Findings::new(source) };
+    let of_subject = config.subjects.tokens.iter().filter_map(|token| token.label.clone()).collect();
+    let (known, names, findings) = (known_metrics(config), names(config), Findings::new(source));
+    let mut lint = Lint { known, names, of_subject, findings };
     for element in root.get("metrics").map_or(&[][..], Node::elements) {
         if let Some(pattern) = element.get("match") {
             lint.metric(element, pattern);
@@ -41,6 +42,8 @@ fn names(config: &Config) -> Vec<String> {
 struct Lint<'a> {
     known: KnownMetrics,
     names: Vec<String>,
+    /// Labels that tokens of subjects become.
+    of_subject: Vec<String>,
     findings: Findings<'a>,
 }
 
@@ -114,7 +117,11 @@ impl Lint<'_> {
         let bare = self.known.without_namespace(metric).unwrap_or(metric);
         let is_of = |family: &str, name: &str| [bare, metric].iter().any(|it| *it == family || *it == name);
         let row = CATALOGUE.iter().find(|row| is_of(row.family(), row.name));
-        let Some(row) = row.filter(|row| !row.labels.contains(&written)) else { return };
+        let Some(row) = row
+            .filter(|row| !row.labels.contains(&written) && !self.of_subject.iter().any(|it| it == written))
+        else {
+            return;
+        };
         let advice = match (closest(written, row.labels.iter().copied()), row.labels) {
             (Some(near), _) => format!("Did you mean `{near}`?"),
             (None, []) => "It has none.".to_owned(),

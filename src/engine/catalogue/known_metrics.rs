@@ -240,9 +240,12 @@ pub(crate) fn known_metrics(config: &Config) -> KnownMetrics {
     let namespace = config.namespace.clone();
     let mut known = KnownMetrics { namespace, names: config.names, ..KnownMetrics::default() };
     for row in CATALOGUE {
-        let ExposedMetric { name, labels, spec, .. } = exposed(row, config);
+        let ExposedMetric { name, labels, of_subject, spec, .. } = exposed(row, config);
         let labels = match row.more {
-            MoreLabels::None => Some(labels.into_iter().map(Arc::from).collect()),
+            MoreLabels::None => {
+                let of_subject = of_subject.into_iter().map(Arc::from);
+                Some(labels.into_iter().map(Arc::from).chain(of_subject).collect())
+            }
             MoreLabels::OfTheAlert => None,
         };
         let closed = row.labels.iter().filter_map(|label| closed_values(row, label)).collect();

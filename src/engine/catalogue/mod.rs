@@ -33,6 +33,7 @@ mod row;
 mod rows;
 mod saved;
 mod settings;
+mod subject_labels;
 #[cfg(test)]
 mod tests;
 
@@ -192,6 +193,12 @@ impl Catalogue {
             Payload::IndexCreated(event) => self.index_created(board, event),
         }
         Ok(())
+    }
+
+    /// Notes the subject of the events that are applied next.
+    #[inline]
+    pub(crate) fn note_subject(&mut self, subject: &str) {
+        self.families.subject.note(subject);
     }
 
     /// Shows the ages of now and forgets what ended too long ago. Call it before the store is

@@ -61,6 +61,18 @@ struct ValidTags<'a> {
     cut: usize,
 }
 
+impl<'a> ValidTags<'a> {
+    /// Adds labels of the subject. They go before tags of the same name: who may publish where, a server decides.
+    fn add_subject(&mut self, pairs: impl Iterator<Item = (&'a str, &'a str)>, bytes_max: usize) {
+        for (name, value) in pairs.filter(|(_, value)| !value.is_empty()) {
+            let kept = cut(value, bytes_max);
+            self.cut += usize::from(kept.len() < value.len());
+            self.labels.retain(|(known, _)| known.as_ref() != name);
+            self.labels.push((Cow::Borrowed(name), Cow::Borrowed(kept)));
+        }
+    }
+}
+
 impl Recorded {
     pub(super) fn new(config: &Config) -> Self {
         let config = config.clone();
@@ -99,7 +111,8 @@ impl Recorded {
         check_value(event.metric_type, event.metric_value)?;
         let metric_type = [event.metric_type as u8];
         let parts = [&metric_type, event.metric_name.as_bytes(), event.tags.raw().as_bytes()];
-        let print = self.known.print(&parts.into_iter());
+        let of_subject = catalogue.subject.pairs().map(|(_, value)| value.as_bytes());
+        let print = self.known.print(&parts.into_iter().chain(of_subject));
         let known = self.known.get(print).filter(|series| board.store.is_live(*series));
         let series = match known {
             Some(series) => series,
@@ -120,7 +133,8 @@ impl Recorded {
         (print, event): (KeyPrint, &MetricRecorded<'_>),
     ) -> Result<SeriesId, Refusal> {
         let name = self.family_name(event)?;
-        let tags = self.tags(event)?;
+        let mut tags = self.tags(event)?;
+        tags.add_subject(catalogue.subject.pairs(), self.config.limits.label_value_bytes);
         let family = self.family(board, &name, event)?;
         let left_out = board.store.left_out(family.id);
         let is_kept = |name: &str| !left_out.iter().any(|left| left.as_ref() == name);

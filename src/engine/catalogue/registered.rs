@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::families::{ExposedMetric, exposed, no_event};
+use super::families::{exposed, no_event};
 use super::rows::{Metric, PerMetric};
-use super::{PROCESS_PREFIX, SIDECAR_PREFIX, Source};
+use super::{CatalogueRow, PROCESS_PREFIX, SIDECAR_PREFIX, Source};
 use crate::engine::config::Config;
 use crate::engine::series::{Labelling, Redeclared, SeriesId, Store};
 use crate::engine::time::Timestamp;
@@ -30,7 +30,7 @@ impl Registered {
                     Err(_) => spec.name = Arc::from(format!("{}_", spec.name)),
                 }
             };
-            store.leave_out(id, &dropped(&exposed), now);
+            store.leave_out(id, &exposed.dropped, now);
             Family::new(id, row.labels)
         })))
     }
@@ -40,12 +40,12 @@ impl Registered {
         let mut anew = Vec::new();
         for metric in Metric::ALL {
             let (family, exposed) = (self.family(*metric), exposed(metric.row(), config));
-            let labelling = store.leave_out(family.id(), &dropped(&exposed), now);
+            let labelling = store.leave_out(family.id(), &exposed.dropped, now);
             if store.redeclare(family.id(), &exposed.spec, now) == Redeclared::BeginsAnew {
                 anew.push(exposed.name);
             }
             let is_read = metric.row().event().is_none_or(|it| config.lanes.by_type().contains_key(&it));
-            if labelling == Labelling::Other && is_read {
+            if labelling == Labelling::Other && is_read && exposed.of_subject.is_empty() {
                 self.declare_one(&mut Board { store, cause: no_event(now) }, *metric);
             }
         }
@@ -57,9 +57,9 @@ impl Registered {
         self.0.get(metric)
     }
 
-    /// Gives birth to the label sets that are there from the start, of the metrics that `source` feeds.
-    pub(crate) fn declare(&self, board: &mut Board<'_>, feeds: impl Fn(Source) -> bool) {
-        for metric in Metric::ALL.iter().filter(|metric| feeds(metric.row().source)) {
+    /// Gives birth to the label sets that are there from the start, of the rows that `is_meant` picks.
+    pub(crate) fn declare(&self, board: &mut Board<'_>, is_meant: impl Fn(&CatalogueRow) -> bool) {
+        for metric in Metric::ALL.iter().filter(|metric| is_meant(metric.row())) {
             self.declare_one(board, *metric);
         }
     }
@@ -96,9 +96,4 @@ impl Registered {
         let series = self.resolve(board, metric, values);
         board.observe(series, value);
     }
-}
-
-/// The labels of a row that a configuration leaves out.
-pub(super) fn dropped(exposed: &ExposedMetric) -> Vec<&'static str> {
-    exposed.row.labels.iter().copied().filter(|label| !exposed.labels.contains(label)).collect()
 }

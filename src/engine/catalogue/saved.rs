@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Catalogue;
 use super::families::exposed;
-use super::registered::{Registered, dropped};
+use super::registered::Registered;
 use super::rows::Metric;
 use crate::engine::checkpoint::Part;
 use crate::engine::checkpoint::bytes::{Damage, Writer};
@@ -116,7 +116,7 @@ impl Registered {
             let buckets = Arc::clone(&store.family(id).buckets);
             store.adopt(id, FamilySpec { buckets, ..exposed.spec.clone() });
             store.leave_out(id, &before, now);
-            store.leave_out(id, &dropped(&exposed), now);
+            store.leave_out(id, &exposed.dropped, now);
             if store.redeclare(id, &exposed.spec, now) == Redeclared::BeginsAnew {
                 anew.push(exposed.name);
             }

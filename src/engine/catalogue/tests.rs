@@ -7,7 +7,7 @@ use std::fmt::Write;
 use serde_json::{Map, Value};
 
 use super::{Catalogue, Registered};
-use crate::engine::config::{Config, MetricSettings, NameScheme, StaleAfter, TrackerName};
+use crate::engine::config::{Config, MetricSettings, NameScheme, StaleAfter, SubjectToken, TrackerName};
 use crate::engine::labels::Labels;
 use crate::engine::metric::MetricType;
 use crate::engine::series::{Cause, Ordinal, Store};
@@ -29,7 +29,7 @@ macro_rules! data_files {
 }
 
 data_files! {
-    processing caching queue jobs workers database monitoring recorded labels bounds days settings
+    processing caching queue jobs workers database monitoring recorded labels bounds days settings subjects
 }
 
 #[derive(serde::Deserialize)]
@@ -49,6 +49,7 @@ pub(super) struct World {
     defaults: BTreeMap<String, Map<String, Value>>,
     now: Timestamp,
     events: u32,
+    subject: String,
 }
 
 fn run_file(text: &str) {
@@ -89,6 +90,7 @@ impl World {
             defaults: defaults(),
             now: instant(0.0),
             events: 0,
+            subject: "events.x.y".to_owned(),
         }
     }
 
@@ -102,6 +104,7 @@ impl World {
                     self.now = instant(value.as_f64().unwrap());
                     self.refresh();
                 }
+                "subject" => value.as_str().unwrap().clone_into(&mut self.subject),
                 "expect" => self.expect(value.as_str().unwrap())?,
                 event_type => {
                     for place in 0..times {
@@ -137,7 +140,8 @@ impl World {
         fields.insert("timestamp".into(), at.to_string().into());
         fields.retain(|_, value| value.as_str() != Some("<missing>"));
         let payload = Value::Object(fields).to_string();
-        let message = Message { subject: "events.x.y", headers: b"", payload: payload.as_bytes() };
+        self.catalogue.note_subject(&self.subject);
+        let message = Message { subject: &self.subject, headers: b"", payload: payload.as_bytes() };
         let event_type = crate::engine::wire::EventType::from_name(event_type).unwrap();
         let lane = self.config.wire().lanes.get(&event_type).copied().unwrap_or(Lane::JetStream);
         let cause = Cause { now: self.now, event: Some(Ordinal(self.events)) };
@@ -201,6 +205,9 @@ fn config(settings: &BTreeMap<String, Value>) -> Config {
     let span = |value: &Value| std::time::Duration::from_secs_f64(value.as_f64().unwrap());
     for (name, value) in settings {
         match name.as_str() {
+            "subject_labels" => {
+                config.subjects.tokens = value.as_array().unwrap().iter().map(token).collect();
+            }
             "namespace" => config.namespace = value.as_str().unwrap().to_owned(),
             "slow_query" => config.slow_query = span(value),
             "slow_query_top" => config.slow_query_top = whole(value) as usize,
@@ -215,6 +222,12 @@ fn config(settings: &BTreeMap<String, Value>) -> Config {
         }
     }
     config
+}
+
+/// A token that becomes a label of its name; one that becomes none where that is null.
+fn token(label: &Value) -> SubjectToken {
+    let label = label.as_str().map(str::to_owned);
+    SubjectToken { name: label.clone().unwrap_or_default(), label }
 }
 
 fn abandon_after(value: &Value) -> BTreeMap<TrackerName, std::time::Duration> {

@@ -6,7 +6,7 @@ use std::fmt;
 use super::changes::{Change, Changes};
 use super::declare::{KeyValue, event_type, lane, section, words};
 use crate::engine::wire::{EventType, Lane};
-use crate::engine::yaml::keys::KeyDefault::{Nothing, Value, Words};
+use crate::engine::yaml::keys::KeyDefault::{Nothing, Required, Value, Words};
 use crate::engine::yaml::keys::{Effect, Key, KeyKind};
 use crate::engine::yaml::{Read, Values};
 
@@ -15,6 +15,18 @@ section! {
     SubjectsConfig {
         /// What stands before context and type in every event's subject, in both directions; one token or several.
         prefix: String = KeyKind::Text, Value("events"), Restart;
+        /// The tokens that may follow the event type, in their order; a subject may lack the last ones, and one with more is not read.
+        tokens: Vec<SubjectToken> = KeyKind::List(&KeyKind::Section(SubjectToken::KEYS)), Nothing, Restart;
+    }
+}
+
+section! {
+    /// A token that may follow the event type in a subject.
+    SubjectToken {
+        /// What it is called here.
+        name: String = KeyKind::Text, Required, Restart;
+        /// The label it becomes; without it none. On every metric that single events feed; tracked gauges have none.
+        label: Option<String> = KeyKind::Text, Words("none"), Restart;
     }
 }
 

@@ -12,6 +12,9 @@ const PATTERNS_MAX: usize = 1_000;
 /// Bytes of `subjects.prefix`; servers advise against subjects of more than 256.
 const PREFIX_BYTES_MAX: usize = 200;
 
+/// Tokens behind the event type; for each a server is asked for one more subject of every type.
+const TOKENS_MAX: usize = 4;
+
 /// Bytes of a glob.
 const GLOB_BYTES_MAX: usize = 1_024;
 
@@ -90,6 +93,45 @@ fn subjects(section: &Values, findings: &mut Findings<'_>) {
             .error("bad-subject", &prefix.span, message)
             .advise("Write tokens joined by dots, without blanks, `*` and `>`, for example `events` or `acme.events`.");
     }
+    tokens(section.list("tokens"), findings);
+}
+
+fn tokens(elements: &[Read], findings: &mut Findings<'_>) {
+    if let Some(over) = elements.get(TOKENS_MAX) {
+        let message =
+            format!("`subjects.tokens` has {} elements, at most {TOKENS_MAX} are read", elements.len());
+        findings.error("out-of-range", &over.span, message);
+    }
+    let mut known: Vec<(&str, String)> = Vec::new();
+    for read in elements {
+        let values = Values::of(read);
+        if values.text("name").is_none_or(|name| name.is_empty()) {
+            findings
+                .error("incomplete", &read.span, "an element of `subjects.tokens` without `name`")
+                .advise("Say what the token is, for example `name: tenant`.");
+        }
+        for key in ["name", "label"] {
+            let Some(text) = values.written(key) else { continue };
+            if key == "label" && !is_label(&text.content) {
+                let message = format!("`label` is `{}`, which no label can be called", text.content);
+                findings
+                    .error("bad-name", &text.span, message)
+                    .advise("Use letters, digits and `_`, not beginning with a digit or `__`; `le` and `quantile` are taken.");
+            }
+            let entry = (key, text.content.clone());
+            if known.contains(&entry) {
+                let message = format!("two tokens have the {key} `{}`", text.content);
+                findings.error("contradiction", &text.span, message).advise("Give each its own.");
+            }
+            known.push(entry);
+        }
+    }
+}
+
+fn is_label(name: &str) -> bool {
+    let fits = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let begins = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
+    fits && begins && !name.starts_with("__") && !["le", "quantile"].contains(&name)
 }
 
 fn lanes(config: &Config, top: &Values, findings: &mut Findings<'_>) {

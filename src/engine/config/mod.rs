@@ -25,6 +25,8 @@ mod transforms;
 pub(crate) mod web;
 
 pub(crate) use alertmanager::{AlertmanagerConfig, HttpTlsConfig};
+#[cfg(test)]
+pub(crate) use broker::SubjectToken;
 pub(crate) use broker::{JetStreamConfig, NatsConfig};
 pub use broker::{Secret, StreamStart, TlsMode};
 pub(crate) use changes::Changes;
@@ -43,7 +45,7 @@ pub(crate) use trackers::{TrackerLimits, TrackerName};
 
 use super::diagnostic::{Diagnostic, Source};
 use super::time::Timestamp;
-use super::wire::{Lane, WireSettings};
+use super::wire::{Lane, Subjects, WireSettings};
 use super::yaml::{Findings, Values};
 
 /// Where the instants of rule groups lie.
@@ -119,6 +121,13 @@ impl Config {
         let off = (!off.is_empty())
             .then(|| format!("Off here (`lanes`), for other instances to read: {}.", off.join(", ")));
         off.into_iter().collect()
+    }
+
+    /// The subjects that events are published to and come by.
+    pub(crate) fn event_subjects(&self) -> Subjects {
+        // The configuration was checked before it came here.
+        let subjects = Subjects::below(&self.subjects.prefix).unwrap_or_default();
+        subjects.followed_by(self.subjects.tokens.len())
     }
 
     /// The bounds of every tracker.

@@ -12,8 +12,8 @@ use crate::engine::wire::payload::Quantity;
 
 pub(super) use saved::{quantity_of, quantity_twin};
 
-/// The most labels a family of the catalogue has.
-const LABELS_MAX: usize = 4;
+/// The most labels a family of the catalogue has, those that tokens of the subject become counted.
+const LABELS_MAX: usize = 8;
 
 /// Where a change is written, and what it is put down to.
 #[derive(Debug)]
@@ -67,11 +67,23 @@ impl Family {
 
     /// The series with these values, one for each label in the family's order, none empty.
     pub(crate) fn resolve(&self, board: &mut Board<'_>, values: &[&str]) -> SeriesId {
+        self.resolve_with(board, values, &[])
+    }
+
+    /// The same with more labels; a name that the family has itself stays its own.
+    pub(crate) fn resolve_with(
+        &self,
+        board: &mut Board<'_>,
+        values: &[&str],
+        more: &[(&str, &str)],
+    ) -> SeriesId {
         let mut pairs = [("", ""); LABELS_MAX];
         let mut count = 0;
         let left_out = board.store.left_out(self.id);
         let is_kept = |name: &str| !left_out.iter().any(|left| left.as_ref() == name);
-        let kept = self.labels.iter().zip(values).filter(|(name, _)| is_kept(name));
+        let own = self.labels.iter().copied().zip(values.iter().copied());
+        let others = more.iter().copied().filter(|(name, _)| !self.labels.contains(name));
+        let kept = own.chain(others).filter(|(name, _)| is_kept(name));
         for (place, (name, value)) in pairs.iter_mut().zip(kept) {
             *place = (name, value);
             count += 1;

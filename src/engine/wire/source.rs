@@ -9,7 +9,7 @@ use super::headers::Headers;
 use super::identity::trace_id;
 use super::payload::EventType;
 use super::read::Reader;
-use super::subjects::last_token;
+use super::subjects::type_token;
 use super::{EventId, Lane, Message, Reason, Refusal, Text};
 
 /// Lane, subject, and headers where there are any.
@@ -83,13 +83,13 @@ impl<'a> Source<'a> {
         }
         match (envelope, &self.beside) {
             (Some(envelope), _) => named(&envelope.event_type),
-            (None, Some(beside)) => named(&beside.headers.type_name().unwrap_or_else(|| self.last_token())),
-            (None, None) => named(&self.last_token()),
+            (None, Some(beside)) => named(&beside.headers.type_name().unwrap_or_else(|| self.type_token())),
+            (None, None) => named(&self.type_token()),
         }
     }
 
-    fn last_token(&self) -> Text<'a> {
-        Cow::Borrowed(last_token(self.subject))
+    fn type_token(&self) -> Text<'a> {
+        Cow::Borrowed(type_token(self.subject))
     }
 
     /// The id of an event.

@@ -1,4 +1,5 @@
-//! The subjects that events are published to: `events.<context>.<EventType>`.
+//! The subjects that events are published to: `events.<context>.<EventType>`, and behind it as many tokens as the
+//! configuration allows.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -9,12 +10,14 @@ use super::payload::EventType;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subjects {
     prefix: Arc<str>,
+    /// How many tokens may follow the type.
+    tokens: usize,
 }
 
 impl Default for Subjects {
     /// The subjects that begin with `events`.
     fn default() -> Self {
-        Self { prefix: Arc::from("events") }
+        Self { prefix: Arc::from("events"), tokens: 0 }
     }
 }
 
@@ -27,15 +30,35 @@ impl Subjects {
                     letter.is_whitespace() || letter.is_control() || "*>".contains(letter)
                 })
         };
-        prefix.split('.').all(is_token).then(|| Self { prefix: Arc::from(prefix) })
+        prefix.split('.').all(is_token).then(|| Self { prefix: Arc::from(prefix), tokens: 0 })
     }
 
-    /// The subject of a type.
+    /// The same with up to so many tokens behind the type.
+    #[must_use]
+    pub(crate) fn followed_by(self, tokens: usize) -> Self {
+        Self { tokens, ..self }
+    }
+
+    /// The subject of a type, which nothing follows.
     pub fn of(&self, event_type: EventType) -> String {
         let mut subject = String::from(&*self.prefix);
         // Writing to a string cannot fail.
         let _ = write!(subject, ".{}.{}", event_type.context(), event_type.name());
         subject
+    }
+
+    /// What is asked of a server to be given the events of a type: patterns, no two of which match one subject.
+    pub(crate) fn patterns(&self, event_type: EventType) -> Vec<String> {
+        let subject = self.of(event_type);
+        (0..=self.tokens).map(|tokens| format!("{subject}{}", ".*".repeat(tokens))).collect()
+    }
+
+    /// The type whose subject this is.
+    pub(crate) fn type_of(&self, subject: &str) -> Option<EventType> {
+        let mut tokens = subject.strip_prefix(&*self.prefix)?.strip_prefix('.')?.split('.');
+        let (context, name) = (tokens.next()?, tokens.next()?);
+        let event_type = EventType::from_name(name).filter(|known| known.context() == context)?;
+        (tokens.count() <= self.tokens).then_some(event_type)
     }
 }
 
@@ -51,9 +74,15 @@ pub(crate) fn matches(pattern: &str, subject: &str) -> bool {
     }
 }
 
-/// The last token of a subject, which names the type.
-pub(super) fn last_token(subject: &str) -> &str {
-    subject.rsplit('.').next().unwrap_or_default()
+/// The token of a subject that names the type: the first that does, else the last.
+pub(super) fn type_token(subject: &str) -> &str {
+    let named = subject.split('.').find(|token| EventType::from_name(token).is_some());
+    named.or_else(|| subject.rsplit('.').next()).unwrap_or_default()
+}
+
+/// The tokens of a subject behind the one that names the type.
+pub(crate) fn tokens_after_type(subject: &str) -> impl Iterator<Item = &str> {
+    subject.split('.').skip_while(|token| EventType::from_name(token).is_none()).skip(1)
 }
 
 #[cfg(test)]
@@ -63,7 +92,39 @@ mod tests {
     #[test]
     fn a_types_subject_names_context_and_type() {
         assert_eq!(Subjects::default().of(EventType::JobQueued), "events.queue.JobQueued");
-        assert_eq!(last_token("events.queue.JobQueued"), "JobQueued");
+        for (subject, token) in [
+            ("events.queue.JobQueued", "JobQueued"),
+            ("events.queue.JobQueued.tenant-7.JobStarted", "JobQueued"),
+            ("events.queue.Unknown", "Unknown"),
+            ("", ""),
+        ] {
+            assert_eq!(type_token(subject), token);
+        }
+    }
+
+    #[test]
+    fn as_many_tokens_follow_the_type_as_are_allowed() {
+        let subjects = Subjects::default().followed_by(2);
+        let patterns = ["events.queue.JobQueued", "events.queue.JobQueued.*", "events.queue.JobQueued.*.*"];
+        assert_eq!(subjects.patterns(EventType::JobQueued), patterns);
+        let cases = [
+            ("events.queue.JobQueued", true),
+            ("events.queue.JobQueued.a", true),
+            ("events.queue.JobQueued.a.b", true),
+            ("events.queue.JobQueued.a.b.c", false),
+            ("events.caching.JobQueued", false),
+            ("events.queue", false),
+            ("eventsqueue.JobQueued", false),
+            ("other.queue.JobQueued", false),
+        ];
+        for (subject, is_one) in cases {
+            assert_eq!(subjects.type_of(subject), is_one.then_some(EventType::JobQueued), "{subject}");
+            let is_asked_for = patterns.iter().any(|pattern| matches(pattern, subject));
+            assert_eq!(is_asked_for, is_one, "{subject}");
+        }
+        let after = |subject| tokens_after_type(subject).collect::<Vec<_>>();
+        assert_eq!(after("events.queue.JobQueued.a.JobQueued"), ["a", "JobQueued"]);
+        assert!(after("events.queue.JobQueued").is_empty() && after("events.queue.What.a").is_empty());
     }
 
     #[test]

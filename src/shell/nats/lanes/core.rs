@@ -97,7 +97,7 @@ impl CoreMachine {
         Self {
             flow: settings.flow.clone(),
             ping_interval: settings.nats.ping_interval,
-            subjects: types.iter().map(|event_type| settings.subjects.of(*event_type)).collect(),
+            subjects: types.iter().flat_map(|event_type| settings.subjects.patterns(*event_type)).collect(),
             connections: Vec::new(),
             handover: Handover::None,
             gap: None,

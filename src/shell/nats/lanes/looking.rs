@@ -21,7 +21,7 @@ use super::gaps::GapMeans;
 use super::machine::Output;
 use super::owing::AckLimits;
 use super::pulling::{Consumer, Filter, Pulling};
-use super::stream::{Cursor, FirstLook, Stage, StreamMachine};
+use super::stream::{Cursor, FirstLook, Stage, StreamMachine, Wanted};
 use super::words::{Remark, Trouble};
 
 /// How long an ephemeral consumer outlives its reader.
@@ -81,7 +81,7 @@ impl StreamMachine {
         let asked = match &question {
             Question::Stream => api.ask_stream(protocol, &stream),
             Question::Creation => {
-                let subjects: Vec<&str> = self.wanted.iter().map(|it| it.subject.as_str()).collect();
+                let subjects: Vec<&str> = self.wanted.iter().map(|it| it.pattern.as_str()).collect();
                 api.create_stream(protocol, &stream, &subjects)
             }
             Question::MessageAt { known, .. } => api.ask_message(protocol, &stream, known.sequence),
@@ -125,7 +125,7 @@ impl StreamMachine {
                 Ok(())
             }
             (Err(ApiError::NotFound), MissingStream::Wait) => {
-                let subjects = self.wanted.iter().map(|it| it.subject.clone()).collect();
+                let subjects = self.wanted.iter().map(|it| it.pattern.clone()).collect();
                 Err(Trouble::NoStream { stream: self.stream(), subjects })
             }
             (Err(error), MissingStream::Create | MissingStream::Wait) => Err(error.into()),
@@ -378,7 +378,7 @@ impl StreamMachine {
         let Some(fields) = config.as_object_mut().filter(|_| !self.covers_stream(info)) else {
             return FilterAsked::No;
         };
-        let subjects: Vec<&str> = self.wanted.iter().map(|it| it.subject.as_str()).collect();
+        let subjects: Vec<&str> = self.wanted.iter().map(|it| it.pattern.as_str()).collect();
         match subjects.as_slice() {
             [only] => fields.insert("filter_subject".to_owned(), json!(only)),
             several => fields.insert("filter_subjects".to_owned(), json!(several)),
@@ -390,19 +390,25 @@ impl StreamMachine {
     fn is_filtered(&self, made: &ConsumerInfo, info: &StreamInfo) -> bool {
         let several = &made.config.filter_subjects;
         self.covers_stream(info)
-            || self.wants(made.config.filter_subject.as_bytes())
-            || (!several.is_empty() && several.iter().all(|it| self.wants(it.as_bytes())))
+            || self.asks_for(&made.config.filter_subject)
+            || (!several.is_empty() && several.iter().all(|it| self.asks_for(it)))
     }
 
     /// Whether the stream takes nothing but our types.
     fn covers_stream(&self, info: &StreamInfo) -> bool {
         let subjects = &info.config.subjects;
-        !subjects.is_empty() && subjects.iter().all(|it| self.wants(it.as_bytes()))
+        !subjects.is_empty() && subjects.iter().all(|it| self.asks_for(it))
+    }
+
+    /// Whether a pattern is one of ours.
+    fn asks_for(&self, pattern: &str) -> bool {
+        self.wanted.iter().any(|it| it.pattern == pattern)
     }
 
     /// Whether a subject is that of one of our types.
     pub(super) fn wants(&self, subject: &[u8]) -> bool {
-        self.wanted.iter().any(|it| it.subject.as_bytes() == subject)
+        let wants = |subject| self.wanted.iter().any(|it| subjects::matches(&it.pattern, subject));
+        std::str::from_utf8(subject).is_ok_and(wants)
     }
 
     /// Looks which of the lane's subjects the stream does not take.
@@ -413,18 +419,16 @@ impl StreamMachine {
         let held = &info.config.subjects;
         let takes = |subject: &str| held.iter().any(|pattern| subjects::matches(pattern, subject));
         // A mirror and a stream of other streams have no subjects of their own.
-        let missing: Vec<EventType> = self
-            .wanted
-            .iter()
-            .filter(|it| !held.is_empty() && !takes(&it.subject))
-            .map(|it| it.event_type)
-            .collect();
-        let names = || self.wanted.iter().filter(|it| missing.contains(&it.event_type));
-        let missing_subjects: Vec<String> = names().map(|it| it.subject.clone()).collect();
+        let lacks = |it: &&Wanted| !held.is_empty() && !takes(&it.pattern);
+        let (missing_subjects, mut missing): (Vec<String>, Vec<EventType>) =
+            self.wanted.iter().filter(lacks).map(|it| (it.pattern.clone(), it.event_type)).unzip();
         let takes_none = missing.len() == self.wanted.len();
+        missing.dedup();
         if self.missing.as_ref() != Some(&missing) {
-            let held_types = self.wanted.iter().map(|it| it.event_type).filter(|it| !missing.contains(it));
-            let fact = Fact::StreamSubjects { held: held_types.collect(), missing: missing.clone() };
+            let mut held_types: Vec<EventType> = self.wanted.iter().map(|it| it.event_type).collect();
+            held_types.dedup();
+            held_types.retain(|it| !missing.contains(it));
+            let fact = Fact::StreamSubjects { held: held_types, missing: missing.clone() };
             self.outputs.push_back(Output::Fact(fact));
             if missing.is_empty() {
                 let were_missing = self.missing.as_ref().is_some_and(|before| !before.is_empty());

@@ -72,11 +72,11 @@ pub(super) struct FirstLook {
     pub(super) holes_until: u64,
 }
 
-/// What the lane wants of the stream.
+/// What the lane wants of the stream: messages whose subjects match a pattern.
 #[derive(Clone, Debug)]
 pub(super) struct Wanted {
     pub(super) event_type: EventType,
-    pub(super) subject: String,
+    pub(super) pattern: String,
 }
 
 /// The lane's connection.
@@ -130,14 +130,14 @@ fn ack_limits(settings: &Settings) -> AckLimits {
 impl StreamMachine {
     /// The lane of these types.
     pub(crate) fn new(settings: &Arc<Settings>, types: &[EventType], position: Option<Position>) -> Self {
-        let wanted = |event_type: &EventType| Wanted {
-            event_type: *event_type,
-            subject: settings.subjects.of(*event_type),
+        let wanted = |event_type: &EventType| {
+            let (event_type, patterns) = (*event_type, settings.subjects.patterns(*event_type));
+            patterns.into_iter().map(move |pattern| Wanted { event_type, pattern })
         };
         Self {
             settings: Arc::clone(settings),
             pending_max: settings.jetstream.ready_pending_max,
-            wanted: types.iter().map(wanted).collect(),
+            wanted: types.iter().flat_map(wanted).collect(),
             connection: None,
             stage: Stage::Away,
             cursor: Cursor::after(position.filter(|it| it.stream == settings.jetstream.stream)),
