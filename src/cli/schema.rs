@@ -3,9 +3,6 @@
 mod asyncapi;
 #[cfg(test)]
 mod events_page_tests;
-mod rules;
-
-pub(super) use rules::FILE as RULE_FILE_KEYS;
 
 use std::path::PathBuf;
 
@@ -15,6 +12,7 @@ use super::terminal::Terminal;
 use super::{CommandOutcome, config_file};
 use crate::engine::config::Config;
 use crate::engine::diagnostic::closest;
+use crate::engine::rules::FILE_KEYS;
 use crate::engine::wire::{EventType, schema};
 use crate::engine::yaml::schema::document;
 
@@ -53,7 +51,7 @@ fn event_type(name: &str) -> Result<EventType, String> {
 pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Result<CommandOutcome> {
     let schema = match arguments {
         Arguments::Config => document("signalbox configuration", Config::KEYS),
-        Arguments::Rules => document("signalbox rules", rules::FILE),
+        Arguments::Rules => document("signalbox rules", FILE_KEYS),
         Arguments::Events { event_type: Some(event_type) } => schema::document(*event_type),
         Arguments::Events { event_type: None } => schema::document_of_all(),
         Arguments::Asyncapi { config } => {

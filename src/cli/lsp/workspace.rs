@@ -5,7 +5,6 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use super::super::file_kind::FileKind;
-use super::super::schema::RULE_FILE_KEYS;
 use super::super::test::{TEST_KEYS, findings_of_test};
 use super::super::{config_file, rule_files, settings, sources};
 use super::places::Lines;
@@ -14,13 +13,13 @@ use crate::engine::assist::{Document, Name, NameKind, declared};
 use crate::engine::catalogue::{KnownMetrics, known_metrics};
 use crate::engine::config::Config;
 use crate::engine::diagnostic::{Diagnostic, Source};
-use crate::engine::rules::{RuleSet, missing_requirements};
+use crate::engine::rules::{FILE_KEYS, RuleSet, missing_requirements};
 use crate::engine::yaml::keys::Key;
 
 /// The keys at the top of a file.
 fn keys(kind: FileKind) -> &'static [Key] {
     match kind {
-        FileKind::Rules => RULE_FILE_KEYS,
+        FileKind::Rules => FILE_KEYS,
         FileKind::RuleTest => TEST_KEYS,
         FileKind::Config => Config::KEYS,
     }

@@ -11,6 +11,7 @@ pub(crate) mod ended;
 mod evaluate;
 pub(crate) mod event;
 mod kept;
+mod keys;
 pub mod load;
 mod logged;
 pub(crate) mod notify;
@@ -37,6 +38,7 @@ use crate::engine::wire::EventId;
 
 pub(crate) use checks::{costly_rules, missing_labels, missing_requirements, not_disabled};
 pub(crate) use event::AlertEvent;
+pub(crate) use keys::FILE_KEYS;
 pub(crate) use logged::{LOG_HEADER, LogRecord, read_log};
 pub(crate) use runtime::{GroupCounts, RuleSettings, Rules, Semantics};
 pub use set::RuleSet;

@@ -5,7 +5,7 @@ use crate::engine::yaml::keys::{Key, KeyDefault, KeyKind, Zero, key};
 const SPAN: KeyKind = KeyKind::Duration(Zero::Allowed);
 
 /// A rule file.
-pub(in crate::cli) const FILE: &[Key] = &[key(
+pub(crate) const FILE_KEYS: &[Key] = &[key(
     "groups",
     KeyKind::List(&KeyKind::Section(GROUP)),
     KeyDefault::Nothing,
