@@ -2,6 +2,7 @@
 //! which copies what it next writes, and may be read by any thread for as long as it likes.
 
 mod cardinality;
+mod rehearsal;
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use crate::engine::series::{FamilySpec, Frozen, FrozenFamily};
 use crate::engine::time::Timestamp;
 
 pub(crate) use cardinality::Cardinality;
+pub(crate) use rehearsal::{Rehearsal, RehearsedEpisode};
 
 pub(crate) use crate::engine::exposition::ShownExemplar;
 

@@ -187,6 +187,11 @@ impl Instants {
         Ok(as_place(number))
     }
 
+    /// The first instant of the grid.
+    pub(super) fn first_of_grid(&self) -> Option<i64> {
+        self.grid.front().copied()
+    }
+
     /// The place of the grid since which all arrivals are kept.
     fn kept_place(&self) -> Place {
         self.last_place() - STEPS_KEPT

@@ -10,8 +10,11 @@ use super::entries::LabelCache;
 use super::gone::GoneSeries;
 use super::instants::{Instants, SampledInstant};
 use super::page::PastPage;
-use super::written::Written;
+use super::written::{Occasion, Written};
+use crate::engine::labels::Labels;
+use crate::engine::promql::Value;
 use crate::engine::series::FamilyId;
+use crate::engine::time::Timestamp;
 
 /// The past of every series, to read.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +34,27 @@ pub(super) const fn place_of(cell: u32) -> (usize, usize) {
 }
 
 impl Timeline {
+    /// The first instant of the past; none where there is no past yet.
+    pub(in crate::engine) fn begins(&self) -> Option<Timestamp> {
+        self.instants.first_of_grid().map(Timestamp::from_millis)
+    }
+
+    /// Forgets what rules wrote into the series that are meant; who shares the past keeps theirs.
+    pub(in crate::engine) fn forget_written(&mut self, is_meant: impl Fn(&Labels) -> bool) {
+        self.written.forget(is_meant);
+    }
+
+    /// Writes a sample as a rule does; who shares the past does not see it.
+    pub(in crate::engine) fn write(
+        &mut self,
+        labels: &Labels,
+        time_ms: i64,
+        value: Option<Value>,
+        occasion: Occasion,
+    ) {
+        self.written.append(labels, time_ms, value, occasion);
+    }
+
     /// The values of a cell at these places of the grid.
     pub(super) fn values(&self, cell: u32, places: Range<Place>, out: &mut Vec<f64>) {
         let (page, cell) = place_of(cell);

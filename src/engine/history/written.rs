@@ -178,6 +178,18 @@ impl Written {
         self.samples += samples.push(Kept::new(time_ms, value, occasion));
     }
 
+    /// Forgets the series that are meant.
+    pub(super) fn forget(&mut self, is_meant: impl Fn(&Labels) -> bool) {
+        let meant = |named: &Arc<Named>| named.keys().any(&is_meant);
+        if !self.names.values().any(meant) {
+            return;
+        }
+        for named in Arc::make_mut(&mut self.names).values_mut().filter(|named| meant(named)) {
+            Arc::make_mut(named).retain(|labels, _| !is_meant(labels));
+        }
+        self.drop_empty();
+    }
+
     /// How many samples were refused since the last call because there were too many series.
     pub(crate) fn take_refused(&mut self) -> u64 {
         std::mem::take(&mut self.refused)
@@ -198,6 +210,11 @@ impl Written {
             }
             named.retain(|_, samples| !samples.is_empty());
         }
+        self.drop_empty();
+    }
+
+    /// Drops names without series, and counts anew.
+    fn drop_empty(&mut self) {
         let names = self.names.len();
         Arc::make_mut(&mut self.names).retain(|_, named| !named.is_empty());
         self.names_epoch += (names - self.names.len()) as u64;
