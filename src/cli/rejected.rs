@@ -16,6 +16,7 @@ use crate::engine::diagnostic::counted;
 use crate::engine::time::Timestamp;
 use crate::engine::yaml::units;
 use crate::shell::clock::Clock;
+use crate::shell::nats::copied;
 use crate::shell::nats::stored::{self, Outgoing, StreamChoice, StreamMessage, Wanted};
 
 /// Copies that are sent again at once.
@@ -85,6 +86,8 @@ struct RejectedCopy {
     time: Timestamp,
     reason: String,
     subject: String,
+    /// The raw header block of its publisher; empty where there is none.
+    headers: Vec<u8>,
     payload: Vec<u8>,
 }
 
@@ -98,7 +101,8 @@ impl RejectedCopy {
         };
         let (reason, subject) = (header("Signalbox-Reason")?, header("Signalbox-Subject")?);
         let StreamMessage { sequence, time, payload, .. } = message;
-        Some(Self { sequence, time, reason, subject, payload })
+        let headers = copied::block(&message.headers);
+        Some(Self { sequence, time, reason, subject, headers, payload })
     }
 }
 
@@ -143,7 +147,7 @@ fn list(selection: &Selection, format: Format, terminal: &mut Terminal) -> anyho
     let mut count = 0;
     for_each(selection, &config, &mut |copy| {
         count += 1;
-        let faults = judge.faults(&copy.subject, &copy.payload);
+        let faults = judge.faults(&copy.subject, (&copy.headers, &copy.payload));
         match format {
             Format::Json => terminal.line(json!({
                 "sequence": copy.sequence, "rejected_at": copy.time.to_string(), "reason": copy.reason,
@@ -187,17 +191,17 @@ fn resend(
     let mut seen = BTreeSet::new();
     let mut is_full = false;
     for_each(selection, &config, &mut |copy| {
-        if !seen.insert((copy.subject.clone(), copy.payload.clone())) {
+        if !seen.insert((copy.subject.clone(), copy.headers.clone(), copy.payload.clone())) {
             return ControlFlow::Continue(());
         }
         is_full = seen.len() > COPIES_MAX;
         if is_full {
             return ControlFlow::Break(());
         }
-        let faults = judge.faults(&copy.subject, &copy.payload);
+        let faults = judge.faults(&copy.subject, (&copy.headers, &copy.payload));
         if faults.is_empty() {
             sequences.push(copy.sequence);
-            ready.push(Outgoing { subject: copy.subject, payload: copy.payload });
+            ready.push(Outgoing { subject: copy.subject, headers: copy.headers, payload: copy.payload });
         } else {
             left += 1;
             terminal.line(format_args!("{} left: {}", copy.sequence, faults.join("; ")));

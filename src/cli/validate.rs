@@ -122,10 +122,10 @@ impl Judge {
     }
 
     /// Everything for which a message would be refused, in words.
-    pub(super) fn faults(&mut self, subject: &str, payload: &[u8]) -> Vec<String> {
+    pub(super) fn faults(&mut self, subject: &str, (headers, payload): (&[u8], &[u8])) -> Vec<String> {
         let message = line::Message {
             subject: Some(subject.to_owned()),
-            headers: Vec::new(),
+            headers: headers.to_vec(),
             payload: payload.to_vec(),
         };
         let judgements = verdict::judgements(&message, &self.rules, &mut self.engine);

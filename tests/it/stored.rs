@@ -134,3 +134,48 @@ fn rejected_copies_are_listed_and_sent_again_once_a_transform_takes_them() {
         assert_eq!(output.status.code(), Some(1));
     }
 }
+
+#[test]
+fn what_is_sent_again_has_the_headers_of_its_publisher() {
+    let nats = Nats::start(&server_programs()[0]);
+    let folder = tempfile::tempdir().unwrap();
+    let mut client = nats.client();
+    client.create_stream(&json!({
+        "name": "REJECTED", "subjects": ["signalbox.rejected"], "retention": "limits", "storage": "memory",
+        "max_consumers": -1, "max_msgs": -1, "max_bytes": -1, "max_age": 0, "num_replicas": 1,
+    }));
+    let url = nats.url();
+    let (_sidecar, port) = run_signalbox(folder.path(), &url, &[]);
+    // Without its envelope in the headers the data says neither its id nor its time.
+    let headers = b"NATS/1.0\r\nce-specversion: 1.0\r\nce-type: org.example.WorkerStopped\r\n\
+        ce-id: 00000000-0000-4000-8000-000000000001\r\nce-source: /w\r\nce-time: 2026-11-24T00:00:00Z\r\n\
+        Nats-Msg-Id: first\r\nX-Team: media\r\n\r\n";
+    let payload = r#"{"event_version":"2.0","worker_id":"w","why":"shutdown","jobs_running":0}"#;
+    client.publish_with("events.queue.WorkerStopped", headers, payload);
+    client.flush();
+    wait_for("the copy", || {
+        let info = client.api("STREAM.INFO.REJECTED", "");
+        (info["state"]["messages"] == 1).then_some(())
+    });
+    let transform = "transforms: [{event_type: WorkerStopped, major: 2, steps: [{rename: {why: reason}}]}]\n";
+    let config = format!("jetstream: {{create_stream: true}}\n{transform}");
+    std::fs::write(folder.path().join("signalbox.yaml"), config).unwrap();
+    assert_eq!(post(port, "/-/reload").unwrap().status, 200);
+    let mut listener = nats.client();
+    listener.subscribe("events.queue.WorkerStopped");
+    let here = ["--nats-url", url.as_str()];
+    let resent = said(folder.path(), &[&["rejected", "resend"], &here[..]].concat());
+    // The stream would refuse a `Nats-Msg-Id` that it has.
+    assert!(resent.ends_with("1 message sent again, 0 not taken, 0 left\n"), "{resent}");
+    let heard = listener.read_until(payload);
+    for kept in ["ce-type: org.example.WorkerStopped", "X-Team: media"] {
+        assert!(heard.contains(kept), "{kept} is missing in {heard}");
+    }
+    for own in ["Nats-Msg-Id", "Signalbox-"] {
+        assert!(!heard.contains(own), "{own} is in {heard}");
+    }
+    wait_for("the worker's stop", || {
+        let text = get(port, "/metrics")?.text();
+        text.contains("queue_workers_stopped_total{reason=\"shutdown\"} 1").then_some(())
+    });
+}

@@ -104,8 +104,11 @@ fn publish(
     let settings = settings::nats_at(urls, config)?;
     let subject = config.event_subjects().of(EventType::DashboardGenerated);
     let now = Clock::start().now();
-    let message =
-        |dashboard| Outgoing { subject: subject.clone(), payload: event(dashboard, now).into_bytes() };
+    let message = |dashboard| Outgoing {
+        subject: subject.clone(),
+        headers: Vec::new(),
+        payload: event(dashboard, now).into_bytes(),
+    };
     let messages: Vec<Outgoing> = made.iter().map(message).collect();
     let answers = stored::publish(&settings, config.jetstream.domain.as_deref(), &messages)?;
     let mut failed = 0;

@@ -24,6 +24,8 @@ const QUEUE_BYTES_MAX: usize = 8 << 20;
 pub(crate) struct RejectedCopy {
     /// The subject it came on.
     pub(crate) subject: String,
+    /// Its raw header block; empty where it had none.
+    pub(crate) headers: Bytes,
     /// The message as it came.
     pub(crate) payload: Bytes,
     /// Why it was rejected.
@@ -119,13 +121,14 @@ impl Rejections {
         if !wanted || refusal.reason == Reason::OtherLane || rejected.novelty == Novelty::Known {
             return Ok(());
         }
-        let bytes = message.payload.len();
+        let bytes = message.payload.len() + message.headers.len();
         let is_full = self.waiting.messages.load(Ordering::Relaxed) >= self.messages_max;
         if is_full || self.waiting.bytes.load(Ordering::Relaxed).saturating_add(bytes) > QUEUE_BYTES_MAX {
             return Err(CopyFault::QueueFull);
         }
         let copy = RejectedCopy {
             subject: message.subject.to_owned(),
+            headers: Bytes::copy_from_slice(message.headers),
             payload: Bytes::copy_from_slice(message.payload),
             reason,
             sequence,
@@ -146,7 +149,7 @@ impl RejectedCopies {
     pub(crate) async fn next(&mut self) -> Option<RejectedCopy> {
         let copy = self.queue.recv().await?;
         self.waiting.messages.fetch_sub(1, Ordering::Relaxed);
-        self.waiting.bytes.fetch_sub(copy.payload.len(), Ordering::Relaxed);
+        self.waiting.bytes.fetch_sub(copy.payload.len() + copy.headers.len(), Ordering::Relaxed);
         Some(copy)
     }
 

@@ -3,6 +3,7 @@
 pub(crate) mod address;
 pub(crate) mod api;
 mod connecting;
+pub(crate) mod copied;
 pub(crate) mod credentials;
 pub(crate) mod frames;
 pub(crate) mod lanes;

@@ -18,6 +18,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
 use super::connecting;
+use super::copied;
 use super::servers::Servers;
 use crate::engine::time::Timestamp;
 use crate::shell::settings::NatsSettings;
@@ -225,6 +226,8 @@ fn block(headers: &HeaderMap) -> Vec<u8> {
 pub(crate) struct Outgoing {
     /// Where to.
     pub(crate) subject: String,
+    /// Its raw header block, of which the publisher's headers are sent; empty where there is none.
+    pub(crate) headers: Vec<u8>,
     /// What it says.
     pub(crate) payload: Vec<u8>,
 }
@@ -258,15 +261,16 @@ pub(crate) fn publish(
         };
         let mut kept: BTreeMap<&str, bool> = BTreeMap::new();
         let mut answers = Vec::with_capacity(messages.len());
-        for Outgoing { subject, payload } in messages {
+        for Outgoing { subject, headers, payload } in messages {
             if !kept.contains_key(subject.as_str()) {
                 kept.insert(subject, context.stream_by_subject(subject.as_str()).await.is_ok());
             }
-            let body = payload.clone().into();
+            let (headers, body) = (copied::header_map(headers), payload.clone().into());
             answers.push(if kept.get(subject.as_str()) == Some(&true) {
-                acknowledged(&context, subject, body).await
+                acknowledged(&context, subject, (headers, body)).await
             } else {
-                client.publish(subject.clone(), body).await.map_err(SendFault::from)
+                let sent = client.publish_with_headers(subject.clone(), headers, body);
+                sent.await.map_err(SendFault::from)
             });
         }
         client.flush().await.context("publish")?;
@@ -274,7 +278,11 @@ pub(crate) fn publish(
     })
 }
 
-async fn acknowledged(context: &jetstream::Context, subject: &str, body: Bytes) -> Result<(), SendFault> {
-    context.publish(subject.to_owned(), body).await?.await?;
+async fn acknowledged(
+    context: &jetstream::Context,
+    subject: &str,
+    (headers, body): (HeaderMap, Bytes),
+) -> Result<(), SendFault> {
+    context.publish_with_headers(subject.to_owned(), headers, body).await?.await?;
     Ok(())
 }

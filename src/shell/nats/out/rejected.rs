@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use async_nats::{Client, HeaderMap};
+use async_nats::Client;
 
 use crate::engine::fact::{CopyFault, Fact};
 use crate::shell::context::ShellContext;
 use crate::shell::driver::rejections::RejectedCopies;
+use crate::shell::nats::copied;
 
 /// How long one copy may take to be sent.
 const SEND_WAIT: Duration = Duration::from_secs(5);
@@ -14,11 +15,11 @@ const SEND_WAIT: Duration = Duration::from_secs(5);
 /// Publishes copies until the driver is gone.
 pub(crate) async fn publish(mut copies: RejectedCopies, client: Client, context: ShellContext) {
     while let Some(copy) = copies.next().await {
-        let mut headers = HeaderMap::new();
+        let mut headers = copied::header_map(&copy.headers);
         headers.insert("Signalbox-Reason", copy.reason.name());
         headers.insert("Signalbox-Subject", one_line(&copy.subject));
         // What the header block takes beside names and values stays well below this.
-        let bytes = copy.payload.len() + copy.subject.len() + 128;
+        let bytes = copy.payload.len() + copy.headers.len() + copy.subject.len() + 128;
         if bytes > client.max_payload() {
             context.fact(Fact::RejectedCopyDropped { reason: CopyFault::TooLarge });
             continue;
