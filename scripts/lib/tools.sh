@@ -152,6 +152,15 @@ need_axe() {
     [ -n "$axe" ] || fail "the Python package axe-playwright-python holds no axe.min.js"
 }
 
+# What `check --format sarif` is held against.
+need_sarif_models() {
+    need_python
+    "$tools/python/bin/python" -c 'import pydantic_sarif.model' 2>/dev/null || {
+        say "installing pydantic-sarif, models of the schema of SARIF 2.1.0, into .tools"
+        "$tools/python/bin/pip" install -q pydantic-sarif
+    }
+}
+
 # What the manifests under deploy/ are held against: Kubernetes' and the Prometheus operator's schemas, Compose itself
 # (it validates without an engine), systemd's own checker.
 need_manifest_validators() {

@@ -38,6 +38,7 @@ mod promqltest;
 mod proxy;
 mod reload;
 mod rooms;
+mod sarif;
 mod service_manager;
 mod signing_in;
 mod state;
