@@ -12,7 +12,7 @@ use crate::engine::catalogue::idle_settings;
 use crate::engine::config::{Config, Fault, is_address};
 use crate::engine::diagnostic::{Diagnostic, Severity, Source, counted};
 use crate::engine::rules::not_disabled;
-use crate::shell::check_web_config;
+use crate::shell::{EDIT_ADVICE, Gate, check_web_config, strangers_edit};
 
 /// The file that is read where no flag names another.
 pub(super) const DEFAULT_CONFIG: &str = "signalbox.yaml";
@@ -77,6 +77,7 @@ pub(super) fn usable(source: &Source) -> (Option<Config>, Vec<Diagnostic>) {
 pub(super) fn checked(source: &Source) -> (Option<Config>, Vec<Diagnostic>) {
     let (config, mut found) = Config::parse_beside(source, &|config| {
         let mut faults = outside_faults(config);
+        faults.extend(open_editor(config));
         let paths = config.rules.iter().flatten().enumerate();
         faults.extend(paths.filter_map(|(place, path)| {
             let error = std::fs::metadata(path).err()?;
@@ -152,6 +153,17 @@ fn bad_web_config(path: &str) -> Option<Fault> {
         message: format!("cannot {error:#}"),
         advice: "Mend it; docs/configuration.md has its keys.".to_owned(),
     })
+}
+
+/// Editing on a page that strangers reach, which `run` refuses unless a flag says otherwise.
+fn open_editor(config: &Config) -> Option<Fault> {
+    let written =
+        config.admin_listen.clone().or_else(|| config.listen.clone()).unwrap_or_else(default_listen);
+    let address = address_text(&written).to_socket_addrs().ok()?.next().filter(|_| config.web_edit)?;
+    let gate = config.web_config.as_deref().and_then(|path| Gate::open(Path::new(path)).ok());
+    let message = strangers_edit(address, gate.as_ref())?;
+    let advice = format!("Do one of these: {EDIT_ADVICE}.");
+    Some(Fault { key: "web_edit".to_owned(), code: "open-editor", message, advice })
 }
 
 fn missing(key: &str, path: &str) -> Option<Fault> {

@@ -42,6 +42,10 @@ pub(super) struct Flags {
     /// A file with TLS and basic authentication, in Prometheus' web config format.
     #[arg(long, value_name = "FILE", env = "SIGNALBOX_WEB_CONFIG")]
     web_config: Option<PathBuf>,
+    /// Lets rule files be edited on the page [default: not]; see docs/page.md.
+    #[arg(long, value_name = "true|false", env = "SIGNALBOX_WEB_EDIT", num_args = 0..=1,
+        require_equals = true, default_missing_value = "true")]
+    web_edit: Option<bool>,
     /// How log lines are written [default: text].
     #[arg(long, value_name = "FORMAT", env = "SIGNALBOX_LOG_FORMAT", value_enum)]
     log_format: Option<LogFormatFlag>,
@@ -87,6 +91,9 @@ impl Flags {
         }
         if let Some(file) = &self.web_config {
             config.web_config = Some(text(file));
+        }
+        if let Some(edit) = self.web_edit {
+            config.web_edit = edit;
         }
         if let Some(folder) = &self.state_dir {
             config.state_dir = Some(text(folder));
@@ -135,6 +142,7 @@ fn shell_settings(config: &Config) -> anyhow::Result<shell::Settings> {
             listen: listen.map_or(Ok(defaults.listen), |text| address(text, "--listen"))?,
             admin_listen: admin_listen.transpose()?,
             web_config: config.web_config.as_ref().map(PathBuf::from),
+            web_edit: config.web_edit,
             ..defaults
         },
         state_dir: config.state_dir.as_ref().map(PathBuf::from),

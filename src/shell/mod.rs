@@ -47,8 +47,9 @@ use tokio::sync::oneshot;
 
 use crate::engine::config::Config;
 
-pub(crate) use http::gate::check as check_web_config;
+pub(crate) use http::gate::{Gate, check as check_web_config};
 pub(crate) use reload::{ConfigSource, Reread};
+pub(crate) use serve::{EDIT_ADVICE, strangers_edit};
 pub use settings::Settings;
 
 /// The revision it was built from; `unknown` where neither the build was told nor a clone says.

@@ -205,6 +205,8 @@ pub struct HttpSettings {
     pub admin_listen: Option<SocketAddr>,
     /// The file with TLS, users and headers, in Prometheus' web config format; none serves everybody in the clear.
     pub web_config: Option<PathBuf>,
+    /// Whether rule files may be edited on the page. Default: not.
+    pub web_edit: bool,
     /// How long a client may take for its request's headers. Default 10 s.
     pub header_timeout: Duration,
     /// Bytes of a request's headers. Default 16 KiB.
@@ -225,6 +227,7 @@ impl Default for HttpSettings {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9469),
             admin_listen: None,
             web_config: None,
+            web_edit: false,
             header_timeout: Duration::from_secs(10),
             header_bytes_max: 16 << 10,
             body_bytes_max: 1 << 20,

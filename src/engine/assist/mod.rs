@@ -23,7 +23,7 @@ use crate::engine::wire::EventType;
 use crate::engine::yaml::keys::Key;
 use outline::Outline;
 
-pub(crate) use actions::{FixSource, fixes};
+pub(crate) use actions::{Fix, FixSource, fixes};
 pub(crate) use completion::{Completion, CompletionKind, complete};
 pub(crate) use format::formatted;
 pub(crate) use hover::hover;

@@ -63,6 +63,8 @@ section! {
         admin_listen: Option<String> = KeyKind::Text, Words("`listen`"), Restart;
         /// A file with TLS and basic authentication, in Prometheus' web config format.
         web_config: Option<String> = KeyKind::Text, Nothing, Restart;
+        /// Lets rule files be edited on the page, where it is served to users or verified clients of `web_config`, or to this machine alone.
+        web_edit: bool = KeyKind::Flag, Value("false"), Restart;
         /// Rule files, or folders whose `*.yaml` and `*.yml` are rule files.
         rules: Option<Vec<String>> = KeyKind::OneOrMany(&KeyKind::Text), Words("rules/ if present"), Live;
         /// The folder that keeps the state over a restart.

@@ -206,6 +206,11 @@ impl TlsServerConfig {
             || self.client_auth_type != ClientAuth::None
     }
 
+    /// Whether every client must show a certificate, and it is verified.
+    pub(crate) fn verifies_everybody(&self) -> bool {
+        self.client_auth_type == ClientAuth::RequireAndVerify
+    }
+
     fn has_certificate(&self) -> bool {
         self.cert_file.is_some() || self.cert.is_some()
     }

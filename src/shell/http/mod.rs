@@ -20,8 +20,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::Extension;
 use axum::extract::{Request, State};
 use axum::http::Method;
+use axum::middleware::AddExtension;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{get, post};
@@ -32,6 +34,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_rustls::TlsAcceptor;
+use tower::Layer;
 
 use crate::engine::time::Timestamp;
 
@@ -41,10 +44,12 @@ use super::driver::mailbox::Mailbox;
 use super::in_force::ConfigInForce;
 use super::reload::ReloadWish;
 
+pub(crate) use page::{Edits, Reach};
+
 use super::settings::HttpSettings;
 use super::status::Status;
 use connections::{Activity, Connections, Watched};
-use gate::Gate;
+use gate::{Gate, Peer};
 use queries::Queries;
 use timed::TimedIo;
 
@@ -75,6 +80,8 @@ pub(crate) struct Web {
     pub(crate) pages: Arc<Semaphore>,
     /// Bytes of a body that are read.
     pub(crate) body_bytes_max: usize,
+    /// What editing on the page works with; none where that is off.
+    pub(crate) edits: Option<Arc<Edits>>,
 }
 
 impl Web {
@@ -110,6 +117,7 @@ pub(crate) fn router(web: Web, routes: Routes) -> Router {
     if routes != Routes::Public {
         router = router
             .merge(page::router())
+            .merge(web.edits.as_ref().map_or_else(Router::new, |_| page::edit_router()))
             .route("/-/reload", post(answers::reload).put(answers::reload))
             .nest("/api/v1", api::router());
     }
@@ -148,8 +156,8 @@ pub(crate) async fn serve(
     let mut connections = Connections::new(settings.connections_max);
     loop {
         connections.make_room().await;
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+        let (stream, address) = match listener.accept().await {
+            Ok(accepted) => accepted,
             Err(error) => {
                 // Out of file descriptors, most likely: others will be closed.
                 tracing::warn!(error = %error, "cannot accept a connection");
@@ -163,10 +171,15 @@ pub(crate) async fn serve(
         let tls = gate.as_ref().and_then(|gate| gate.tls());
         let settings = Arc::clone(&settings);
         let task = tokio::spawn(async move {
-            let Some(tls) = tls else { return converse(stream, service, &settings).await };
+            let Some(tls) = tls else {
+                return converse(stream, Extension(Peer::clear(address)).layer(service), &settings).await;
+            };
             let greeting = TlsAcceptor::from(tls).accept(stream);
             match tokio::time::timeout(settings.header_timeout, greeting).await {
-                Ok(Ok(stream)) => converse(stream, service, &settings).await,
+                Ok(Ok(stream)) => {
+                    let peer = Peer::of_tls(address, &stream);
+                    converse(stream, Extension(peer).layer(service), &settings).await;
+                }
                 Ok(Err(error)) => tracing::debug!(error = %error, "a TLS connection was not made"),
                 Err(_) => tracing::debug!("a TLS connection was not made in time"),
             }
@@ -178,7 +191,7 @@ pub(crate) async fn serve(
 /// Serves one connection to its end.
 async fn converse(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    service: Watched<Router>,
+    service: AddExtension<Watched<Router>, Peer>,
     settings: &HttpSettings,
 ) {
     let io = TokioIo::new(TimedIo::new(stream, settings.write_timeout));

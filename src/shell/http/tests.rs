@@ -58,6 +58,7 @@ pub(crate) fn web(change: impl FnOnce(&mut Config)) -> Web {
         live: Arc::default(),
         pages: Arc::new(Semaphore::new(1)),
         body_bytes_max: 1_000,
+        edits: None,
     }
 }
 

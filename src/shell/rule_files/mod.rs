@@ -1,5 +1,7 @@
 //! Rule files on disk, and the rules that came of them.
 
+pub(crate) mod edits;
+
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,6 +1,7 @@
 //! The gate before every listener: TLS, who may come in, and the headers of every answer, as the web configuration file
 //! has them. The file and what it names are read again when they change; a broken one leaves the last good one in force.
 
+mod callers;
 mod clients;
 mod names;
 mod pace;
@@ -25,6 +26,8 @@ use crate::shell::reload::Signature;
 use super::answers::text;
 use pace::Pace;
 use users::Doorkeeper;
+
+pub(super) use callers::{Caller, Peer, Transport};
 
 /// Bytes of a web configuration file that are read.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -68,6 +71,16 @@ impl Gate {
     /// What connections speak TLS with; none where they are in the clear.
     pub(super) fn tls(&self) -> Option<Arc<ServerConfig>> {
         self.in_force().tls.clone()
+    }
+
+    /// Whether nobody comes in unknown: each request is of a user, or of who shows a verified certificate.
+    pub(crate) fn knows_callers(&self) -> bool {
+        self.in_force().knows_callers()
+    }
+
+    /// Whether connections speak TLS.
+    pub(crate) fn speaks_tls(&self) -> bool {
+        self.tls().is_some()
     }
 
     /// What is in force, read again where a file changed.
@@ -122,6 +135,22 @@ impl GateRules {
         Ok(Self { tls, headers: headers.collect(), config })
     }
 
+    fn knows_callers(&self) -> bool {
+        !self.config.basic_auth_users.0.is_empty() || self.config.tls_server_config.verifies_everybody()
+    }
+
+    /// Who asks; none where anybody may.
+    fn caller(&self, request: &Request) -> Option<Caller> {
+        let user =
+            if self.config.basic_auth_users.0.is_empty() { None } else { users::named(request.headers()) };
+        let certificate = || {
+            let peer = request.extensions().get::<Peer>()?;
+            let shown = peer.certificate.clone()?;
+            self.config.tls_server_config.verifies_everybody().then_some(shown)
+        };
+        user.or_else(certificate).map(Caller)
+    }
+
     /// The file and those it names.
     fn files(&self, path: &Path) -> Vec<PathBuf> {
         let folder = path.parent().unwrap_or(Path::new(""));
@@ -141,12 +170,15 @@ fn first_fault(diagnostics: &[Diagnostic]) -> String {
 }
 
 /// Lets in who may come in, and puts the headers on every answer.
-pub(super) async fn pass(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
+pub(super) async fn pass(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) -> Response {
     let rules = gate.in_force();
     let users = &rules.config.basic_auth_users;
     let mut response = if !gate.pace.admits(&rules.config.rate_limit, Instant::now()) {
         text(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests")
     } else if users.0.is_empty() || gate.doorkeeper.knows(users, request.headers()).await {
+        if let Some(caller) = rules.caller(&request) {
+            request.extensions_mut().insert(caller);
+        }
         next.run(request).await
     } else {
         let mut refusal = text(StatusCode::UNAUTHORIZED, "Unauthorized");

@@ -57,6 +57,11 @@ impl Doorkeeper {
     }
 }
 
+/// The user that a request names, whether or not the password is right.
+pub(super) fn named(headers: &HeaderMap) -> Option<String> {
+    credentials(headers).map(|(user, _)| user)
+}
+
 /// User and password of an `Authorization: Basic` header.
 fn credentials(headers: &HeaderMap) -> Option<(String, String)> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;

@@ -90,9 +90,23 @@ pub(super) fn segment(text: &str) -> String {
     out
 }
 
+/// The editor of a rule file below the root, at a line (from 1) of it.
+pub(super) fn edit_address(file: &str, line: Option<usize>) -> String {
+    let line = line.map(|line| format!("&line={line}")).unwrap_or_default();
+    format!("edit?file={}{line}", segment(file))
+}
+
 /// How a page reaches the root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Root(usize);
+
+impl Root {
+    /// Of a path of one part, such as `/edit`.
+    pub(super) const BESIDE: Self = Self(0);
+
+    /// Of a path of two parts, such as `/edit/save`.
+    pub(super) const ABOVE: Self = Self(1);
+}
 
 impl fmt::Display for Root {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -35,11 +35,20 @@ pub(super) const LIVE_JS: Asset =
 /// Completes names in the query box.
 pub(super) const QUERY_JS: Asset =
     Asset { name: "query.js", content_type: SCRIPT, text: include_str!("assets/query.js") };
+/// The editor of rule files (`CodeMirror` 6, MIT, beside its licences; made by `scripts/vendor-editor`).
+pub(super) const CODEMIRROR: Asset = Asset {
+    name: "codemirror-6.min.js",
+    content_type: SCRIPT,
+    text: include_str!("assets/codemirror-6.min.js"),
+};
+/// Puts the editor in the place of a form's text.
+pub(super) const EDIT_JS: Asset =
+    Asset { name: "edit.js", content_type: SCRIPT, text: include_str!("assets/edit.js") };
 /// The icon.
 pub(super) const ICON: Asset =
     Asset { name: "icon.svg", content_type: "image/svg+xml", text: include_str!("assets/icon.svg") };
 
-const ALL: [Asset; 5] = [PAGE_CSS, IDIOMORPH, LIVE_JS, QUERY_JS, ICON];
+const ALL: [Asset; 7] = [PAGE_CSS, IDIOMORPH, LIVE_JS, QUERY_JS, CODEMIRROR, EDIT_JS, ICON];
 
 /// One hash of all of them, which their addresses carry: another build has other addresses.
 static VERSION: LazyLock<String> = LazyLock::new(|| {

@@ -3,7 +3,7 @@
 use maud::{DOCTYPE, Markup, html};
 
 use super::address::{Address, QueryAsk, Root};
-use super::assets::{ICON, IDIOMORPH, LIVE_JS, PAGE_CSS, QUERY_JS};
+use super::assets::{Asset, ICON, IDIOMORPH, LIVE_JS, PAGE_CSS, QUERY_JS};
 use super::live::Shown;
 
 /// The pages that the navigation leads to.
@@ -15,23 +15,54 @@ const NAVIGATION: [(&str, &str, Address); 5] = [
     ("query", "Query", Address::Query(QueryAsk { text: String::new(), minutes: None })),
 ];
 
+/// A document around what it shows.
+pub(super) struct Document<'a> {
+    /// How it reaches the root.
+    pub(super) root: Root,
+    /// The page that it is, or belongs to.
+    pub(super) page: &'a Address,
+    /// Its title.
+    pub(super) title: &'a str,
+    /// The scripts it needs, in order.
+    pub(super) scripts: &'a [Asset],
+    /// What its policy lets a style carry that a script makes; none where no script does.
+    pub(super) nonce: Option<&'a str>,
+    /// What it shows.
+    pub(super) content: Markup,
+}
+
 /// The whole document around what a page shows.
 pub(super) fn document(address: &Address, shown: &Shown) -> Markup {
-    let root = address.root();
-    html! {
+    let scripts = match address {
+        Address::Query(_) => &[IDIOMORPH, LIVE_JS, QUERY_JS][..],
+        Address::Overview | Address::Rules | Address::Rule(_) | Address::Events | Address::Series => {
+            &[IDIOMORPH, LIVE_JS]
+        }
+    };
+    let content = html! {
+        (maud::PreEscaped(shown.live.as_str()))
+        (maud::PreEscaped(shown.still.as_str()))
+    };
+    let (root, title) = (address.root(), shown.title.as_str());
+    Document { root, page: address, title, scripts, nonce: None, content }.markup()
+}
+
+impl Document<'_> {
+    /// All of it.
+    pub(super) fn markup(&self) -> Markup {
+        let root = self.root;
+        html! {
         (DOCTYPE)
-        html lang="en" {
+        html lang="en" data-style=[self.nonce] {
             head {
                 meta charset="utf-8";
-                title { (shown.title) }
+                title { (self.title) }
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 link rel="icon" type="image/svg+xml" href={ (root) (ICON.address()) };
                 link rel="stylesheet" href={ (root) (PAGE_CSS.address()) };
-                script src={ (root) (IDIOMORPH.address()) } defer {}
-                script src={ (root) (LIVE_JS.address()) } defer {}
-                @if matches!(address, Address::Query(_)) {
-                    script src={ (root) (QUERY_JS.address()) } defer {}
+                @for script in self.scripts {
+                    script src={ (root) (script.address()) } defer {}
                 }
             }
             body {
@@ -43,15 +74,15 @@ pub(super) fn document(address: &Address, shown: &Shown) -> Markup {
                     }
                     nav aria-label="Pages" {
                         @for (path, name, page) in &NAVIGATION {
-                            @let here = page.is_around(address);
+                            @let here = page.is_around(self.page);
                             a href={ (root) (path) } aria-current=[here.then_some("page")] { (name) }
                         }
                     }
                 }
-                (maud::PreEscaped(shown.live.as_str()))
-                (maud::PreEscaped(shown.still.as_str()))
+                (self.content)
                 (footer(root))
             }
+        }
         }
     }
 }

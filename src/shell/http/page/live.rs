@@ -19,7 +19,7 @@ use crate::shell::http::answers::text;
 use crate::shell::http::queries::QueryError;
 
 use super::address::Address;
-use super::look::{Look, Pasts, Shorter, Surroundings};
+use super::look::{Editing, Look, Pasts, Shorter, Surroundings};
 
 /// How much less than their turn open pages share what one of them had written.
 const SHARED_LESS: Duration = Duration::from_millis(200);
@@ -127,7 +127,7 @@ async fn shown(web: &Web, address: &Address, age_max: Duration) -> Option<Arc<Sh
 }
 
 /// How long an instant is waited for: a driver that is at work for longer is told of, not waited for.
-const FREEZE_WAIT: Duration = Duration::from_secs(5);
+pub(super) const FREEZE_WAIT: Duration = Duration::from_secs(5);
 
 /// Writes a page on a thread for queries; where none has time, without what queries would tell.
 async fn write(web: &Web, address: &Address) -> Option<Shown> {
@@ -168,7 +168,8 @@ impl Patience for NoPatience {
     }
 }
 
-fn surroundings(web: &Web) -> Surroundings {
+/// What pages show beside the engine, now.
+pub(super) fn surroundings(web: &Web) -> Surroundings {
     let config = web.config.get();
     Surroundings {
         instance: config.instance.clone(),
@@ -182,5 +183,6 @@ fn surroundings(web: &Web) -> Surroundings {
         series_max: config.limits.series,
         series_per_metric_max: config.limits.series_per_metric,
         pasts: Arc::clone(&web.live.pasts),
+        editing: if web.edits.is_some() { Editing::On } else { Editing::Off },
     }
 }

@@ -40,6 +40,17 @@ pub(super) struct Surroundings {
     pub(super) series_per_metric_max: usize,
     /// The past of rules, worked out before.
     pub(super) pasts: Arc<Pasts>,
+    /// Whether rule files may be edited on the page.
+    pub(super) editing: Editing,
+}
+
+/// Whether rule files may be edited on the page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Editing {
+    /// They may.
+    On,
+    /// They may not.
+    Off,
 }
 
 /// One look at everything.

@@ -9,6 +9,7 @@ mod alerts;
 mod assets;
 mod banner;
 mod chart;
+mod edit;
 mod events;
 mod label_sets;
 mod layout;
@@ -46,6 +47,8 @@ use banner::Banner;
 use live::Shown;
 use look::Look;
 
+pub(crate) use edit::router as edit_router;
+pub(crate) use edit::{Edits, Reach};
 pub(crate) use live::Live;
 
 /// What a page may load: its own files, and nothing that stands in its markup.

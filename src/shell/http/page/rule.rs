@@ -12,11 +12,11 @@ use crate::engine::rules::set::{Alerting, Condition, Level, NoData, RuleKind};
 use crate::engine::rules::view::{AlertView, KindView};
 use crate::engine::time::Timestamp;
 
-use super::address::{Address, RuleAddress, RuleSort};
+use super::address::{Address, Root, RuleAddress, RuleSort, edit_address};
 use super::alerts::ended_table;
 use super::chart::{Chart, Line};
 use super::label_sets;
-use super::look::{Look, Past, Window};
+use super::look::{Editing, Look, Past, Window};
 use super::rules::{InForce, state};
 use super::thresholds::{compared, marks, measure};
 use super::unit::Measure;
@@ -52,7 +52,12 @@ pub(super) fn page(look: &Look<'_>, rule: &InForce<'_>) -> Markup {
         (reads(look, rule))
         section aria-labelledby="written" {
             h2 id="written" { "As written" }
-            p.quiet { bdi { (words::short(&rule.group.file)) } ", line " (words::thousands(written.line as u64)) }
+            p.quiet {
+                bdi { (words::short(&rule.group.file)) } ", line " (words::thousands(written.line as u64))
+                @if look.surroundings.editing == Editing::On {
+                    " · " a href={ (rule_root(rule)) (edit_address(&rule.group.file, Some(written.line))) } { "Edit" }
+                }
+            }
             pre tabindex="0" { (words::long(&written.text)) }
         }
         (facts(look, rule))
@@ -323,9 +328,15 @@ fn facts(look: &Look<'_>, rule: &InForce<'_>) -> Markup {
     }
 }
 
+/// How the rule's page reaches the root.
+fn rule_root(rule: &InForce<'_>) -> Root {
+    let sort = RuleSort::of(&rule.rule.kind);
+    Address::Rule(RuleAddress { sort, id: String::new() }).root()
+}
+
 fn episodes(look: &Look<'_>, rule: &InForce<'_>) -> Markup {
     let sort = RuleSort::of(&rule.rule.kind);
-    let root = Address::Rule(RuleAddress { sort, id: String::new() }).root();
+    let root = rule_root(rule);
     let ended = ended(look, rule);
     html! {
         @if sort == RuleSort::Alert {

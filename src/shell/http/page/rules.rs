@@ -8,10 +8,10 @@ use crate::engine::labels::Labels;
 use crate::engine::rules::set::{Rule, RuleKind};
 use crate::engine::rules::view::{AlertingState, GroupView, KindView, RuleView};
 
-use super::address::{RuleAddress, RuleSort};
+use super::address::{RuleAddress, RuleSort, edit_address};
 use super::alerts::SPARK;
 use super::chart::{Chart, Line};
-use super::look::{Look, Window};
+use super::look::{Editing, Look, Window};
 use super::thresholds::{compared, level_text, marks, measure};
 use super::words;
 use super::worst::Worst;
@@ -84,6 +84,9 @@ pub(super) fn page(look: &Look<'_>) -> Markup {
     let all: usize = look.instant.groups().iter().map(|group| group.rules.len()).sum();
     html! {
         h1 { "Rules" }
+        @if look.surroundings.editing == Editing::On {
+            p { a href="edit" { "Edit rule files" } }
+        }
         @if all == 0 {
             div.empty {
                 p { strong { "No rules are loaded." } }
@@ -107,6 +110,9 @@ fn group_section(look: &Look<'_>, rules: &[InForce<'_>]) -> Markup {
             p.quiet {
                 bdi { (words::short(&group.file)) } ", every " (words::span(group.interval))
                 @if let Some(at) = group.last_evaluation { ", last evaluated " (words::ago(at, look.now())) }
+                @if look.surroundings.editing == Editing::On {
+                    " · " a href=(edit_address(&group.file, None)) { "Edit" }
+                }
             }
             (table(look, rules, Spark::No))
         }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::address::{Address, QueryAsk, RuleAddress};
-use super::look::{Look, Surroundings};
+use super::look::{Editing, Look, Surroundings};
 use super::show;
 use crate::engine::Engine;
 use crate::engine::catalogue::KnownMetrics;
@@ -86,6 +86,7 @@ fn shown(engine: &mut Engine, address: &Address, now: Timestamp) -> String {
         series_max: 1_000_000,
         series_per_metric_max: 100_000,
         pasts: Arc::default(),
+        editing: Editing::Off,
     };
     let instant = engine.freeze(now);
     let settings = EvalSettings::default();
