@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use crate::engine::exposition::{push_decimal, push_seconds};
 use crate::engine::labels::Labels;
 use crate::engine::promql::storage::Matcher;
 use crate::engine::promql::{EvalOutcome, QueryValue, Sample, SelectedSeries, Value as SampleValue};
@@ -118,9 +119,35 @@ fn write_list<'a, T: 'a, W: Write>(
     out.write_all(b"]")
 }
 
-/// `[seconds,"number"]`.
-fn write_pair(out: &mut impl Write, time_ms: i64, number: f64) -> io::Result<()> {
-    write!(out, "[{},\"{}\"]", seconds(time_ms), float(number))
+/// Bytes of an answer that are handed on together.
+const PIECE_BYTES: usize = 16 << 10;
+
+/// Appends `[seconds,"number"]`.
+fn push_pair((time_ms, number): (i64, f64), out: &mut Vec<u8>) {
+    out.push(b'[');
+    push_seconds(Timestamp::from_millis(time_ms), out);
+    out.extend_from_slice(b",\"");
+    push_float(number, out);
+    out.extend_from_slice(b"\"]");
+}
+
+/// Appends a label set as an object.
+fn push_labels(set: &Labels, out: &mut Vec<u8>) {
+    out.push(b'{');
+    for (place, (name, value)) in set.iter().enumerate() {
+        if place > 0 {
+            out.push(b',');
+        }
+        push_text(name, out);
+        out.push(b':');
+        push_text(value, out);
+    }
+    out.push(b'}');
+}
+
+fn push_text(text: &str, out: &mut Vec<u8>) {
+    // Writing text into a vector does not fail.
+    let _ = serde_json::to_writer(out, text);
 }
 
 /// An element of a vector.
@@ -129,25 +156,25 @@ fn write_element(
     set: &Labels,
     (time_ms, value): (i64, &SampleValue),
 ) -> io::Result<()> {
+    let mut text = Vec::new();
     match value {
         SampleValue::Float(number) => {
-            write!(out, "{{\"metric\":{},\"value\":", labels(set))?;
-            write_pair(out, time_ms, *number)?;
-            out.write_all(b"}")
+            text.extend_from_slice(b"{\"metric\":");
+            push_labels(set, &mut text);
+            text.extend_from_slice(b",\"value\":");
+            push_pair((time_ms, *number), &mut text);
+            text.push(b'}');
         }
         SampleValue::Histogram(histogram) => {
             let pair = json!([seconds(time_ms), native(histogram)]);
-            write!(out, "{{\"histogram\":{pair},\"metric\":{}}}", labels(set))
+            write!(text, "{{\"histogram\":{pair},\"metric\":{}}}", labels(set))?;
         }
     }
+    out.write_all(&text)
 }
 
 /// A series of a matrix.
 fn write_series(out: &mut impl Write, series: &SelectedSeries) -> io::Result<()> {
-    let float_of = |sample: &Sample| match &sample.value {
-        SampleValue::Float(number) => Some((sample.time_ms, *number)),
-        SampleValue::Histogram(_) => None,
-    };
     let histograms: Vec<Value> = series
         .samples
         .iter()
@@ -156,24 +183,37 @@ fn write_series(out: &mut impl Write, series: &SelectedSeries) -> io::Result<()>
             SampleValue::Histogram(histogram) => Some(json!([seconds(sample.time_ms), native(histogram)])),
         })
         .collect();
-    out.write_all(b"{")?;
-    let has_floats = series.samples.iter().any(|sample| float_of(sample).is_some());
-    let values = has_floats || histograms.is_empty();
+    let mut text = Vec::with_capacity(PIECE_BYTES);
+    text.push(b'{');
     if !histograms.is_empty() {
-        write!(out, "\"histograms\":{},", Value::Array(histograms))?;
+        write!(text, "\"histograms\":{},", Value::Array(histograms))?;
     }
-    write!(out, "\"metric\":{}", labels(&series.labels))?;
-    if values {
-        out.write_all(b",\"values\":[")?;
-        for (place, (time_ms, number)) in series.samples.iter().filter_map(float_of).enumerate() {
-            if place > 0 {
-                out.write_all(b",")?;
+    text.extend_from_slice(b"\"metric\":");
+    push_labels(&series.labels, &mut text);
+    let mut floats = series.samples.iter().filter_map(float_of).peekable();
+    if floats.peek().is_some() || series.samples.is_empty() {
+        text.extend_from_slice(b",\"values\":[");
+        while let Some(pair) = floats.next() {
+            push_pair(pair, &mut text);
+            if floats.peek().is_some() {
+                text.push(b',');
             }
-            write_pair(out, time_ms, number)?;
+            if text.len() >= PIECE_BYTES {
+                out.write_all(&text)?;
+                text.clear();
+            }
         }
-        out.write_all(b"]")?;
+        text.push(b']');
     }
-    out.write_all(b"}")
+    text.push(b'}');
+    out.write_all(&text)
+}
+
+fn float_of(sample: &Sample) -> Option<(i64, f64)> {
+    match &sample.value {
+        SampleValue::Float(number) => Some((sample.time_ms, *number)),
+        SampleValue::Histogram(_) => None,
+    }
 }
 
 /// `{"status":"success","data":…}`.
@@ -221,21 +261,31 @@ pub(crate) fn seconds(millis: i64) -> Value {
 
 /// A number as Prometheus writes it in results.
 pub(crate) fn float(number: f64) -> String {
+    written(number, push_float)
+}
+
+fn push_float(number: f64, out: &mut Vec<u8>) {
     let size = number.abs();
     if number.is_nan() {
-        "NaN".to_owned()
+        out.extend_from_slice(b"NaN");
     } else if number.is_infinite() {
-        if number > 0.0 { "+Inf".to_owned() } else { "-Inf".to_owned() }
+        out.extend_from_slice(if number > 0.0 { b"+Inf" } else { b"-Inf" });
     } else if size != 0.0 && !(1e-6..1e21).contains(&size) {
-        exponential(number)
+        out.extend_from_slice(exponential(number).as_bytes());
     } else {
-        format!("{number}")
+        push_decimal(number, out);
     }
 }
 
 /// A number alone, which Prometheus writes without an exponent whatever its size.
 fn scalar(number: f64) -> String {
-    if number.is_finite() { format!("{number}") } else { float(number) }
+    if number.is_finite() { written(number, push_decimal) } else { float(number) }
+}
+
+fn written(number: f64, push: impl FnOnce(f64, &mut Vec<u8>)) -> String {
+    let mut text = Vec::new();
+    push(number, &mut text);
+    String::from_utf8(text).unwrap_or_default()
 }
 
 /// A number as Go's `%e` writes it with the fewest digits: `1e+00`.

@@ -17,6 +17,7 @@ use std::sync::Arc;
 pub(crate) use chunks::Chunks;
 pub use chunks::Filled;
 pub use format::{Escaping, Format, Syntax, negotiate};
+pub(crate) use number::{push_decimal, push_seconds};
 
 use crate::engine::labels::Labels;
 use crate::engine::series::recent::{FrozenEvents, RecentEvents};

@@ -29,6 +29,20 @@ fn push_unusual(value: f64, out: &mut Vec<u8>) {
     }
 }
 
+/// Appends a finite value without an exponent, whatever its size: `12`, `0.25`, `100000000000000000000`.
+pub(crate) fn push_decimal(value: f64, out: &mut Vec<u8>) {
+    if value.abs() < INTEGER_MAX && value.trunc() == value && (value != 0.0 || value.is_sign_positive()) {
+        return push_value(value, out);
+    }
+    let mut buffer = zmij::Buffer::new();
+    let shortest = buffer.format_finite(value);
+    if value.abs() < INTEGER_MAX && value.trunc() != value && !shortest.contains('e') {
+        out.extend_from_slice(shortest.as_bytes());
+    } else {
+        out.extend_from_slice(value.to_string().as_bytes());
+    }
+}
+
 /// Every number below 100 as two digits.
 const PAIRS: [[u8; 2]; 100] = {
     let mut pairs = [[b'0'; 2]; 100];
@@ -71,7 +85,7 @@ pub(super) fn push_integer(value: u64, out: &mut Vec<u8>) {
 }
 
 /// Appends an instant in seconds since the Unix epoch, with as many decimals as it needs, at most six.
-pub(super) fn push_seconds(instant: Timestamp, out: &mut Vec<u8>) {
+pub(crate) fn push_seconds(instant: Timestamp, out: &mut Vec<u8>) {
     let micros = instant.micros();
     if micros < 0 {
         out.push(b'-');
@@ -97,6 +111,31 @@ mod tests {
         let mut out = Vec::new();
         push_value(value, &mut out);
         String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn decimals_are_the_shortest_without_an_exponent_that_read_back() {
+        let mut random = 1_u64;
+        let mut cases =
+            vec![0.0, -0.0, 0.1, -2.5, 1e15, 1e16, 1.5e15, 1e-7, 123_456_789_012_345.6, f64::MAX, 5e-324];
+        for _ in 0..20_000 {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            cases.push(f64::from_bits(random));
+            cases.push((random >> 20) as f64 / 1e4);
+        }
+        for value in cases.into_iter().filter(|value| value.is_finite()) {
+            let mut out = Vec::new();
+            push_decimal(value, &mut out);
+            let text = String::from_utf8(out).unwrap();
+            // Of two texts that are as near and as short either may be taken.
+            let (read, displayed) = (text.parse::<f64>().unwrap(), value.to_string());
+            assert_eq!(
+                (read.to_bits(), text.len()),
+                (value.to_bits(), displayed.len()),
+                "{text} {displayed}"
+            );
+            assert!(!text.contains('e'), "{text}");
+        }
     }
 
     #[test]
