@@ -174,6 +174,8 @@ fn a_file_is_saved_put_in_force_kept_and_put_back() {
     {
         assert!(logged.contains(words), "{words} is not in {logged}");
     }
+    let script = editable.ask("GET", "/assets/codemirror-6.min.js", (&["Accept-Encoding: gzip"], ""));
+    assert!(script.head.contains("content-encoding: gzip") && script.body.len() < 200_000, "{}", script.head);
     let opened = editable.open(&[]);
     let kept = get(editable.port, "/edit?file=rules/queue.yaml&version=1").unwrap().text();
     assert!(kept.contains("above: 100") && kept.contains("not saved yet"), "{kept}");

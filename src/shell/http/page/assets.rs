@@ -71,7 +71,8 @@ pub(super) async fn serve(Path(name): Path<String>, uri: Uri, headers: HeaderMap
     let Some(asset) = ALL.iter().find(|asset| asset.name == name) else {
         return answers::not_found(uri).await;
     };
-    let tag = format!("\"{}\"", *VERSION);
+    // Weak, as the bytes are others where they are packed.
+    let tag = format!("W/\"{}\"", *VERSION);
     let is_current = uri.query() == Some(&format!("v={}", *VERSION));
     let caching = if is_current { "public, max-age=31536000, immutable" } else { "no-cache" };
     let known = headers.get(IF_NONE_MATCH).is_some_and(|value| value.as_bytes() == tag.as_bytes());
@@ -85,4 +86,32 @@ pub(super) async fn serve(Path(name): Path<String>, uri: Uri, headers: HeaderMap
         return (StatusCode::NOT_MODIFIED, head).into_response();
     }
     (head, asset.text).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    #[test]
+    fn the_editor_is_made_of_the_versions_that_are_locked() {
+        let lock: Value =
+            serde_json::from_str(include_str!("../../../../scripts/lib/editor/package-lock.json")).unwrap();
+        let told = include_str!("assets/codemirror-LICENSES.txt");
+        let mut count = 0;
+        for (path, found) in lock["packages"].as_object().unwrap() {
+            let Some(name) = path.strip_prefix("node_modules/").filter(|_| found["dev"] != true) else {
+                continue;
+            };
+            if found["optional"] == true {
+                continue;
+            }
+            count += 1;
+            let line = format!("  {name} {} (MIT)\n", found["version"].as_str().unwrap());
+            assert!(told.contains(&line), "{line} is missing: run scripts/vendor-editor");
+        }
+        assert!(
+            count > 10 && told.matches(" (MIT)\n").count() == count,
+            "{count}: run scripts/vendor-editor"
+        );
+    }
 }

@@ -34,11 +34,12 @@ use axum::http::header::{
     X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use maud::{Markup, html};
 
-use crate::shell::http::Web;
+use crate::shell::http::{Web, packed};
 
 use super::answers::text;
 use super::form::Form;
@@ -65,7 +66,7 @@ pub(crate) fn router() -> Router<Web> {
         .route("/events", get(events_page))
         .route("/series", get(series_page))
         .route("/query", get(query_page))
-        .route("/assets/{name}", get(assets::serve))
+        .route("/assets/{name}", get(assets::serve).layer(from_fn(packed::pack)))
 }
 
 /// Whether a request is for the stream of a page, which stays open.
