@@ -19,7 +19,7 @@ use crate::engine::assist::outline::Outline;
 use crate::engine::catalogue::known_metrics;
 use crate::engine::config::Config;
 use crate::engine::diagnostic::{self, Diagnostic, Source};
-use crate::engine::rules::missing_requirements;
+use crate::engine::rules::{likely_costly_rules, missing_requirements};
 use crate::shell::rule_files::read_rules;
 use report::{Format, Report};
 
@@ -69,11 +69,17 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Res
     }
     let mut loaded = rule_files::loaded(&found.rules, &config);
     diagnostics.append(&mut loaded.diagnostics);
-    if let (Some(events), Some(most)) = (&arguments.events, config.check.series_max) {
-        diagnostics.extend(cost::costly(&found.rules, &loaded.set, (&config, events, most), terminal)?);
+    let metrics = known_metrics(&config);
+    match (&arguments.events, config.check.series_max) {
+        (Some(events), Some(most)) => {
+            diagnostics.extend(cost::costly(&found.rules, &loaded.set, (&config, events, most), terminal)?);
+        }
+        (None, Some(most)) => diagnostics.extend(
+            found.rules.iter().flat_map(|source| likely_costly_rules(source, &loaded.set, (most, &metrics))),
+        ),
+        (Some(_) | None, None) => {}
     }
     diagnostics.extend(found.rules.iter().flat_map(|source| missing_requirements(source, &config.check)));
-    let metrics = known_metrics(&config);
     diagnostics.extend(found.dashboards.iter().flat_map(|source| dashboards::check(source, &metrics)));
     let report = Report {
         diagnostics: diagnostic::sorted(&diagnostics),

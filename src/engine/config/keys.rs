@@ -146,7 +146,7 @@ section! {
         annotations: Vec<String> = KeyKind::List(&KeyKind::Text), Nothing, Live;
         /// Labels that every alert must have, its group's counted, for example `owner`.
         labels: Vec<String> = KeyKind::List(&KeyKind::Text), Nothing, Live;
-        /// How many series one evaluation of a rule may read, counted in the recording that `check --events` names.
+        /// How many series one evaluation of a rule may read, counted in the recording that `check --events` names, without one estimated from what is known of metrics.
         series_max: Option<usize> = KeyKind::Count(1), Words("any number"), Live;
     }
 }

@@ -38,7 +38,7 @@ use crate::engine::promql::ast::VectorSelector;
 use crate::engine::promql::inspect::{literal_name, selectors};
 use crate::engine::yaml::{Fields, Findings, Text, Value, name_of};
 
-pub(crate) use cost::costly_rules;
+pub(crate) use cost::{costly_rules, likely_costly_rules};
 pub(super) use disable::apply as disable;
 pub(crate) use disable::not_disabled;
 pub(crate) use missing_label::missing_labels;

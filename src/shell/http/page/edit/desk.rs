@@ -14,7 +14,7 @@ use crate::engine::catalogue::{KnownMetrics, known_metrics};
 use crate::engine::config::{CheckConfig, Config};
 use crate::engine::diagnostic::{Diagnostic, Severity, Source};
 use crate::engine::rules::load::{INTERVAL_DEFAULT, LoadContext, Loaded, load};
-use crate::engine::rules::{FILE_KEYS, RuleSet, missing_requirements};
+use crate::engine::rules::{FILE_KEYS, RuleSet, likely_costly_rules, missing_requirements};
 use crate::shell::rule_files::{paths_of, read_rules};
 
 /// Completions of one place.
@@ -84,6 +84,9 @@ impl Desk {
         let is_own = |found: &&Diagnostic| found.source.name == self.edited.name;
         let mut findings: Vec<Diagnostic> = loaded.diagnostics.iter().filter(is_own).cloned().collect();
         findings.extend(missing_requirements(&self.edited, &self.requirements));
+        if let Some(most) = self.requirements.series_max {
+            findings.extend(likely_costly_rules(&self.edited, &loaded.set, (most, &self.metrics)));
+        }
         let elsewhere = |found: &&Diagnostic| !is_own(found) && found.severity == Severity::Error;
         if loaded.diagnostics.iter().any(|found| elsewhere(&found)) {
             // What is broken already is no fault of the edit.
