@@ -37,11 +37,12 @@ mod test;
 mod validate;
 
 use std::borrow::Cow;
+use std::ffi::OsStr;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::sync::LazyLock;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::engine::config::LogFormat;
 use crate::engine::diagnostic::{Lines, printable};
@@ -111,7 +112,7 @@ enum CommandOutcome {
 
 /// Runs the command the arguments name.
 pub fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let arguments = match arguments() {
         Ok(arguments) => arguments,
         Err(error) => return refuse(&error),
     };
@@ -135,6 +136,21 @@ pub fn main() -> ExitCode {
         Command::Health(arguments) => health::run(&arguments, &mut terminal),
     };
     terminal.exit(result)
+}
+
+/// The arguments of this process, its environment included.
+fn arguments() -> Result<Arguments, clap::Error> {
+    let command = without_empty_variables(Arguments::command());
+    Arguments::from_arg_matches(&command.try_get_matches()?)
+}
+
+/// Takes variables that are empty for none: that is how manifests and shells say that nothing is set.
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let is_empty = |name: &OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
+    let command = command.mut_args(|argument| {
+        if argument.get_env().is_some_and(is_empty) { argument.env(None::<&'static str>) } else { argument }
+    });
+    command.mut_subcommands(without_empty_variables)
 }
 
 /// Ends as the parser of arguments does, but with no argument commanding the terminal.
