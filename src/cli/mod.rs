@@ -21,6 +21,7 @@ mod json;
 mod logs;
 mod lsp;
 mod markup;
+mod partition_config;
 mod playback;
 mod query;
 mod recording;
@@ -89,6 +90,8 @@ enum Command {
     Schema(schema::Arguments),
     /// Writes the shipped dashboards for Grafana from their source, or says whether those on disk are current.
     Dashboards(dashboards::Arguments),
+    /// Prints what a server, its streams and the instances need for events to be read in parts, by key.
+    PartitionConfig(partition_config::Arguments),
     /// A language server for rule files, rule tests and configurations, on standard input and output.
     Lsp(lsp::Arguments),
     /// Asks a running sidecar whether it is healthy; for container health checks.
@@ -132,6 +135,7 @@ pub fn main() -> ExitCode {
         Command::Rules(RulesCommand::Export(arguments)) => export::run(&arguments, &mut terminal),
         Command::Schema(arguments) => schema::run(&arguments, &mut terminal),
         Command::Dashboards(arguments) => dashboards::run(&arguments, &mut terminal),
+        Command::PartitionConfig(arguments) => partition_config::run(&arguments, &mut terminal),
         Command::Lsp(arguments) => lsp::run(&arguments),
         Command::Health(arguments) => health::run(&arguments, &mut terminal),
     };

@@ -48,7 +48,7 @@ pub(in crate::engine) use saved::CatalogueState;
 
 use self::families::{Families, no_event};
 use self::recorded::Recorded;
-use crate::engine::config::Config;
+use crate::engine::config::{Config, TrackerName};
 use crate::engine::series::{Cause, Store};
 use crate::engine::time::Timestamp;
 use crate::engine::trackers::alerts::ForeignAlerts;
@@ -193,6 +193,27 @@ impl Catalogue {
             Payload::IndexCreated(event) => self.index_created(board, event),
         }
         Ok(())
+    }
+
+    /// Has trackers begin anew, as what moves their entries comes to another instance from now on.
+    pub(in crate::engine) fn reassign(
+        &mut self,
+        store: &mut Store,
+        trackers: &[TrackerName],
+        now: Timestamp,
+    ) {
+        let board = &mut Board { store, cause: no_event(now) };
+        for tracker in trackers {
+            match tracker {
+                TrackerName::Jobs => self.jobs.reassign(board),
+                TrackerName::Workers => self.workers.reassign(board),
+                TrackerName::Chunks => self.chunks.reassign(board),
+                TrackerName::Files => self.files.reassign(board),
+                TrackerName::Cache => self.cache.reassign(board),
+                TrackerName::Warmers => self.warmers.reassign(board),
+                TrackerName::Alerts => self.alerts.reassign(board),
+            }
+        }
     }
 
     /// Notes the subject of the events that are applied next.

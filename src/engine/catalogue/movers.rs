@@ -1,6 +1,7 @@
 //! Which events move a metric: of a tracker all that its state follows from.
 
 use super::row::Source;
+use crate::engine::config::TrackerName;
 use crate::engine::wire::EventType;
 
 const FILES: &[EventType] =
@@ -40,6 +41,21 @@ const JOB_PROGRESS: &[EventType] = &[
 ];
 const WORKERS: &[EventType] = &[EventType::WorkerStarted, EventType::WorkerStopped];
 const ALERTS: &[EventType] = &[EventType::AlertTriggered, EventType::AlertCleared];
+
+impl TrackerName {
+    /// The events that a tracker's state follows from.
+    pub(in crate::engine) fn movers(self) -> Vec<EventType> {
+        match self {
+            Self::Jobs => JOB_PROGRESS.to_vec(),
+            Self::Workers => WORKERS.to_vec(),
+            Self::Chunks => CHUNKS.to_vec(),
+            Self::Files => [FILES, FILE_PROGRESS].concat(),
+            Self::Cache => CACHE.to_vec(),
+            Self::Warmers => WARMERS.to_vec(),
+            Self::Alerts => ALERTS.to_vec(),
+        }
+    }
+}
 
 impl Source {
     /// The events that move what this feeds; none where the sidecar itself does.
