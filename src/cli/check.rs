@@ -19,7 +19,8 @@ use crate::engine::assist::outline::Outline;
 use crate::engine::catalogue::known_metrics;
 use crate::engine::config::Config;
 use crate::engine::diagnostic::{self, Diagnostic, Source};
-use crate::engine::rules::{likely_costly_rules, missing_requirements};
+use crate::engine::rules::spanning::Spanning;
+use crate::engine::rules::{likely_costly_rules, missing_requirements, spanning_rules};
 use crate::shell::rule_files::read_rules;
 use report::{Format, Report};
 
@@ -86,6 +87,8 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Res
         (Some(_) | None, None) => {}
     }
     diagnostics.extend(found.rules.iter().flat_map(|source| missing_requirements(source, &config.check)));
+    let spanning = Spanning::of(&loaded.set, &metrics);
+    diagnostics.extend(found.rules.iter().flat_map(|source| spanning_rules(source, &loaded.set, &spanning)));
     diagnostics.extend(found.dashboards.iter().flat_map(|source| dashboards::check(source, &metrics)));
     let report = Report {
         diagnostics: diagnostic::sorted(&diagnostics),

@@ -33,6 +33,7 @@ mod row;
 mod rows;
 mod saved;
 mod settings;
+mod spread;
 mod subject_labels;
 #[cfg(test)]
 mod tests;
@@ -45,6 +46,7 @@ pub(crate) use registered::Registered;
 pub(crate) use row::{CatalogueRow, Source};
 pub(crate) use rows::{CATALOGUE, Metric, find};
 pub(in crate::engine) use saved::CatalogueState;
+pub(crate) use spread::Spread;
 
 use self::families::{Families, no_event};
 use self::recorded::Recorded;

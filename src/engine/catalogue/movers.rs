@@ -87,6 +87,7 @@ fn tracked(lead: EventType) -> Option<&'static [EventType]> {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::engine::catalogue::CATALOGUE;
 
     #[test]
@@ -98,6 +99,19 @@ mod tests {
                 assert!(movers.contains(&lead), "{}", row.name);
                 assert!(movers.iter().all(|it| it.context() == lead.context()), "{}", row.name);
             }
+        }
+    }
+
+    #[test]
+    fn whatever_moves_one_entry_of_a_tracker_has_one_key() {
+        for row in CATALOGUE {
+            let movers = row.source.movers();
+            let is_of_jobs = movers.contains(&EventType::JobQueued);
+            // A worker that is lost takes its jobs along, and they are anywhere.
+            let keyed = movers.into_iter().filter(|it| !(is_of_jobs && *it == EventType::WorkerStopped));
+            let mut keys: Vec<&str> = keyed.map(EventType::key_field).collect();
+            keys.dedup();
+            assert!(keys.len() <= 1, "{}: {keys:?}", row.name);
         }
     }
 }
