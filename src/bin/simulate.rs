@@ -28,6 +28,9 @@ struct Arguments {
     /// Prints everything that happens in that seed's world.
     #[arg(long)]
     trace: bool,
+    /// Runs worlds in which two processes are a pair.
+    #[arg(long)]
+    pair: bool,
     /// Goes on after a failure, without shrinking it.
     #[arg(long)]
     all: bool,
@@ -55,7 +58,11 @@ fn run(arguments: &Arguments) -> io::Result<ExitCode> {
 fn run_one(simulator: &Simulator, seed: u64, arguments: &Arguments) -> io::Result<ExitCode> {
     let mut out = io::stdout().lock();
     let telling = if arguments.trace { Telling::Lines } else { Telling::Nothing };
-    let outcome = simulator.run_part(seed, arguments.keep.as_deref(), telling);
+    let outcome = if arguments.pair {
+        simulator.run_pair(seed, telling)
+    } else {
+        simulator.run_part(seed, arguments.keep.as_deref(), telling)
+    };
     for line in &outcome.lines {
         writeln!(out, "{line}")?;
     }
@@ -65,7 +72,7 @@ fn run_one(simulator: &Simulator, seed: u64, arguments: &Arguments) -> io::Resul
         return Ok(ExitCode::SUCCESS);
     };
     writeln!(out, "seed {seed}: {failure}")?;
-    if arguments.keep.is_none() {
+    if arguments.keep.is_none() && !arguments.pair {
         tell_shrunk(simulator, seed, &mut out)?;
     }
     Ok(ExitCode::FAILURE)
@@ -77,14 +84,17 @@ fn run_many(simulator: &Simulator, arguments: &Arguments) -> io::Result<ExitCode
     let (mut failed, mut alerts, mut scrapes) = (0, 0, 0);
     let seeds = arguments.from..arguments.from + arguments.seeds;
     for seed in seeds {
-        let outcome = simulator.run(seed);
+        let outcome =
+            if arguments.pair { simulator.run_pair(seed, Telling::Nothing) } else { simulator.run(seed) };
         alerts += outcome.alerts;
         scrapes += outcome.scrapes;
         let Some(failure) = outcome.failure else { continue };
         failed += 1;
         writeln!(out, "seed {seed}: {failure} (trace {:016x})", outcome.trace)?;
         if !arguments.all {
-            tell_shrunk(simulator, seed, &mut out)?;
+            if !arguments.pair {
+                tell_shrunk(simulator, seed, &mut out)?;
+            }
             return Ok(ExitCode::FAILURE);
         }
     }

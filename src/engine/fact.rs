@@ -72,6 +72,8 @@ pub(crate) enum Fact {
     Reloaded(ReloadResult),
     /// Whether a changed key of the configuration waits for a restart.
     RestartPending(RestartPending),
+    /// Whether this instance of a pair publishes.
+    Pair(PairStanding),
     /// What the operating system says of the process now.
     Process(ProcessReading),
     /// A query was answered, or given up.
@@ -88,6 +90,15 @@ pub(crate) enum Fact {
         /// What.
         news: AlertmanagerNews,
     },
+}
+
+/// Whether this instance of a pair publishes its alert events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PairStanding {
+    /// The other one does, or nobody.
+    Follows,
+    /// It does.
+    Leads,
 }
 
 /// What happened to what an Alertmanager is to be told.
@@ -285,10 +296,5 @@ pub(crate) enum Notice {
     HistoryFull {
         /// The metric that has no past from now on.
         metric: String,
-    },
-    /// Trackers began anew, as their events come to another instance since the state was saved.
-    Reassigned {
-        /// Them.
-        trackers: Vec<super::config::TrackerName>,
     },
 }

@@ -35,7 +35,7 @@ pub(crate) mod yaml;
 use account::Account;
 use admission::duplicates::{DuplicateWindow, Seen};
 use admission::majors::Majors;
-use arrival::{CatchUp, Owed, Position, Share};
+use arrival::{CatchUp, Owed, Position};
 use catalogue::{Catalogue, Metric, Registered};
 use config::{Config, DedupeConfig};
 use exposition::FrozenMetrics;
@@ -85,8 +85,6 @@ struct State {
     notifier: Notifier,
     notices: Vec<Notice>,
     owed: Owed,
-    /// Which of all events come here.
-    share: Share,
     /// Sequences of rejected messages of which an earlier run published copies after the state was saved.
     copied: BTreeSet<u64>,
 }
@@ -128,11 +126,10 @@ impl Engine {
             notifier,
             notices: Vec::new(),
             owed: Owed::default(),
-            share: Share::of(config),
             copied: BTreeSet::new(),
         };
         state.rules_changed();
-        Self { decoder: Decoder::new(&config.wire(), &config.instance), state, frozen: None }
+        Self { decoder: Decoder::new(&config.wire(), config.alert_source()), state, frozen: None }
     }
 
     /// Shows which build runs, as `signalbox_build_info`.
@@ -224,8 +221,23 @@ impl Engine {
         self.frozen = None;
         let state = &mut self.state;
         let now = state.advance(now);
+        let waited: Vec<EventId> = state.rules.outbox().map(|event| event.id).collect();
         state.rules.adopt(shown, now);
         state.write_annotations(now);
+        if !shown.latest.is_empty() {
+            state.count_yielded(&waited, shown, now);
+        }
+    }
+
+    /// Forgets whole episodes that were decided longer ago than `age` and that the other instance of a pair, which publishes
+    /// what it decides, did not see.
+    pub(crate) fn let_go(&mut self, age: Duration, now: Timestamp) {
+        self.frozen = None;
+        let state = &mut self.state;
+        let now = state.advance(now);
+        let waited: Vec<EventId> = state.rules.outbox().map(|event| event.id).collect();
+        state.rules.let_go(now.before(age));
+        state.count_yielded(&waited, &StoredAlerts::default(), now);
     }
 
     /// Puts other rules in force; alerts of changed and removed ones end.
@@ -241,7 +253,7 @@ impl Engine {
 
     /// Goes on under another configuration, of which only live keys may differ; yields which metrics begin anew for it.
     pub(crate) fn reconfigure(&mut self, config: &Config, now: Timestamp) -> Vec<String> {
-        self.decoder = Decoder::new(&config.wire(), &config.instance);
+        self.decoder = Decoder::new(&config.wire(), config.alert_source());
         self.frozen = None;
         let state = &mut self.state;
         let now = state.advance(now);
@@ -303,6 +315,15 @@ impl State {
     fn advance(&mut self, now: Timestamp) -> Timestamp {
         self.now = self.now.max(self.catch_up.now(now));
         self.now
+    }
+
+    /// Counts what no longer waits though it is not what the stream holds.
+    fn count_yielded(&mut self, waited: &[EventId], shown: &StoredAlerts, now: Timestamp) {
+        let waits: BTreeSet<EventId> = self.rules.outbox().map(|event| event.id).collect();
+        let is_gone =
+            |id: &EventId| !waits.contains(id) && !shown.begun.contains(id) && !shown.ended.contains(id);
+        let count = waited.iter().filter(|id| is_gone(id)).count();
+        self.account.yielded(&mut self.store, count, now);
     }
 
     fn observe(&mut self, fact: &Fact, now: Timestamp) {

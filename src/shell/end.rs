@@ -21,6 +21,9 @@ use super::state::Keeper;
 /// How long lanes may take to notice that the process stops.
 const LANES_WAIT: Duration = Duration::from_secs(3);
 
+/// How long who publishes may take to end once nothing more is to be published.
+const PUBLISHER_WAIT: Duration = Duration::from_secs(2);
+
 /// What runs, and by what it is brought to its end.
 #[derive(Debug)]
 pub(super) struct Running {
@@ -36,6 +39,8 @@ pub(super) struct Running {
     pub(super) keeper: Option<JoinHandle<Keeper>>,
     /// By what the engine comes back when the driver has ended.
     pub(super) driver_end: oneshot::Receiver<Box<Engine>>,
+    /// Who publishes alert events.
+    pub(super) publisher: tokio::task::JoinHandle<()>,
     /// What waits to be told to Alertmanagers.
     pub(super) notifications: Arc<NotificationQueues>,
 }
@@ -58,7 +63,7 @@ impl Running {
     /// Ends in order: no more events in, what is queued applied, the state saved, what is pending published, within the
     /// grace.
     pub(super) async fn finish(self) {
-        let Self { context, clock, lanes, keeper, driver_end, notifications, reload: _ } = self;
+        let Self { context, clock, lanes, keeper, driver_end, publisher, notifications, reload: _ } = self;
         tracing::info!("stopping");
         context.service_manager.stopping();
         context.stop.stop();
@@ -92,6 +97,10 @@ impl Running {
         if let (Ok(mut engine), Some(mut keeper)) = (engine, keeper) {
             // What was acknowledged meanwhile need not be sent again.
             in_background(move || keeper.store(&engine.save(clock.now()), Ending::Clean)).await;
+        }
+        // It lets the lease of a pair go.
+        if tokio::time::timeout(PUBLISHER_WAIT, publisher).await.is_err() {
+            tracing::warn!("who publishes does not end; going on without it");
         }
         alertmanager::settle(&notifications, grace).await;
         tracing::info!("stopped");

@@ -86,6 +86,8 @@ pub(crate) fn drive(mut engine: Engine, mailbox: &Arc<Mailbox>, now: Timestamp) 
                     Command::Confirmed(_)
                     | Command::Saved
                     | Command::Adopt(_)
+                    | Command::LetGo { .. }
+                    | Command::Pair(_)
                     | Command::Save(_)
                     | Command::Finish(_) => {}
                 }

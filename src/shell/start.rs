@@ -75,7 +75,8 @@ pub(super) async fn start(launch: Launch) -> anyhow::Result<Running> {
     let keeper = keeper.map(|keeper| spawn("signalbox-state", move || keeper.run())).transpose()?;
     let lanes = spawn_lanes(&context, &servers, &types, position)?;
     tokio::spawn(client::renew(client.clone(), context.clone()));
-    tokio::spawn(AlertPublisher::new(client.clone(), connections, context.clone()).publish(alert_events));
+    let publisher = AlertPublisher::new(client.clone(), connections, context.clone());
+    let publisher = tokio::spawn(publisher.publish(alert_events));
     tokio::spawn(rejected::publish(copies, client, context.clone()));
     tokio::spawn(process::watch(context.clone()));
     let (reload, wishes) = mpsc::channel(4);
@@ -85,7 +86,7 @@ pub(super) async fn start(launch: Launch) -> anyhow::Result<Running> {
         tell(address);
     }
     tell_service_manager(&context);
-    Ok(Running { context, clock, reload, lanes, keeper, driver_end, notifications })
+    Ok(Running { context, clock, reload, lanes, keeper, driver_end, publisher, notifications })
 }
 
 /// Says that it runs, and from then on whether it is ready.
@@ -142,6 +143,9 @@ pub(super) fn mark_unready(context: &ShellContext, types: &Types) {
         context.status.expect(&[Topic::StreamLink, Topic::Stream, Topic::CatchUp]);
     }
     context.status.expect(&[Topic::PublishLink]);
+    if context.config.get().pair.is_on() {
+        context.status.expect(&[Topic::Pair]);
+    }
 }
 
 fn first_load(files: &mut RuleFiles) -> anyhow::Result<Load> {

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use crate::engine::fact::PairStanding;
 use crate::engine::yaml::units;
 use crate::shell::reminder::{Reminder, next_step};
 
@@ -32,6 +33,10 @@ pub(crate) enum Topic {
     Publishing,
     /// The stream that takes alert events.
     AlertStream,
+    /// The lease of a pair.
+    Pair,
+    /// Reading what the other instance of a pair published.
+    PairStream,
     /// Rule files.
     Rules,
 }
@@ -58,6 +63,8 @@ impl fmt::Display for Topic {
             Self::Lag => "lag",
             Self::Publishing => "alert publishing",
             Self::AlertStream => "stream of alert events",
+            Self::Pair => "pair",
+            Self::PairStream => "alert events of the pair",
             Self::Rules => "rules",
         })
     }
@@ -88,8 +95,19 @@ pub(crate) struct Status {
     diagnostics: Mutex<String>,
     /// What is wrong though it is ready.
     concerns: Mutex<BTreeMap<Concern, String>>,
+    /// Who of a pair publishes; none without a pair.
+    pair: Mutex<Option<PairCondition>>,
     /// Of the connections, while one does not stand.
     reminder: Mutex<Option<Reminder>>,
+}
+
+/// Who of a pair publishes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PairCondition {
+    /// Whether this instance does.
+    pub(crate) standing: PairStanding,
+    /// The name of the instance that does, where one is known to.
+    pub(crate) leader: Option<Arc<str>>,
 }
 
 /// Whether the connections as a whole changed with an update.
@@ -162,6 +180,31 @@ impl Status {
         self.concerns.lock().unwrap_or_else(PoisonError::into_inner).remove(&concern);
     }
 
+    /// Who of a pair publishes; none without a pair.
+    pub(crate) fn pair(&self) -> Option<PairCondition> {
+        self.locked_pair().clone()
+    }
+
+    /// Notes whether this instance of a pair publishes; whether that is news.
+    pub(crate) fn note_pair(&self, standing: PairStanding) -> Noted {
+        let mut pair = self.locked_pair();
+        let before = pair.as_ref().map(|pair| pair.standing);
+        let leader = pair.take().and_then(|pair| pair.leader);
+        *pair = Some(PairCondition { standing, leader });
+        if before == Some(standing) { Noted::Before } else { Noted::Now }
+    }
+
+    /// Notes which instance of a pair publishes.
+    pub(crate) fn note_leader(&self, leader: Option<Arc<str>>) {
+        if let Some(pair) = self.locked_pair().as_mut() {
+            pair.leader = leader;
+        }
+    }
+
+    fn locked_pair(&self) -> MutexGuard<'_, Option<PairCondition>> {
+        self.pair.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// What the last load of configuration and rules had to say; empty where all was well.
     pub(crate) fn diagnostics(&self) -> String {
         self.diagnostics.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -221,7 +264,7 @@ impl Status {
         tracing::warn!(about = %link, down_for, reason, advice = next_step(reason), "still not connected");
     }
 
-    fn locked(&self) -> std::sync::MutexGuard<'_, BTreeMap<Topic, String>> {
+    fn locked(&self) -> MutexGuard<'_, BTreeMap<Topic, String>> {
         self.reasons.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

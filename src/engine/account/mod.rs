@@ -9,7 +9,7 @@ mod process;
 use super::admission::majors::Standing;
 use super::catalogue::{Metric, Registered, Source, Unrepeatable};
 use super::checkpoint::head::HeadTwin;
-use super::fact::{AlertmanagerNews, EpochReason, Fact, ReloadResult, RestartPending};
+use super::fact::{AlertmanagerNews, EpochReason, Fact, PairStanding, ReloadResult, RestartPending};
 use super::history::History;
 use super::rules::GroupCounts;
 use super::rules::event::AlertEvent;
@@ -178,6 +178,14 @@ impl Account {
                 };
                 metrics.set(board, Metric::RestartPending, &[], value);
             }
+            Fact::Pair(standing) => {
+                let value = match standing {
+                    PairStanding::Follows => 0.0,
+                    PairStanding::Leads => 1.0,
+                };
+                metrics.set(board, Metric::PairLeader, &[], value);
+                metrics.resolve(board, Metric::PairYielded, &[]);
+            }
             Fact::Process(reading) => process::show(metrics, board, reading),
             Fact::Queried { took } => {
                 metrics.observe(board, Metric::ApiQueryDuration, &[], took.as_secs_f64());
@@ -288,6 +296,13 @@ impl Account {
     pub(crate) fn alerts_refused(&mut self, store: &mut Store, refused: u64, now: Timestamp) {
         let count = refused.saturating_sub(std::mem::replace(&mut self.alerts_refused, refused));
         self.metrics.add(&mut board(store, now), Metric::AlertEventsRefused, &[], count as f64);
+    }
+
+    /// So many alert events gave way to those of the other instance of a pair.
+    pub(crate) fn yielded(&self, store: &mut Store, count: usize, now: Timestamp) {
+        if count > 0 {
+            self.metrics.add(&mut board(store, now), Metric::PairYielded, &[], count as f64);
+        }
     }
 
     /// The gauges that say how full the engine is.

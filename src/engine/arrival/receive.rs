@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::catch_up::Step;
 use super::{CatchUp, Epoch, Origin, Owed, Position, Standing, StreamBatch, StreamNews};
 use crate::engine::fact::{Fact, Novelty, Rejected};
+use crate::engine::rules::Reach;
 use crate::engine::time::Timestamp;
 use crate::engine::wire::Lane;
 use crate::engine::{Engine, State};
@@ -39,6 +40,7 @@ impl Engine {
         if let (StreamNews::Acknowledged { sequence }, Some(position)) = (news, &mut self.state.position) {
             position.delivered.insert_through(*sequence);
         }
+        self.state.tell_position();
         match self.state.catch_up.hear(news, present) {
             Step::Stay | Step::Begin => {}
             Step::Arrive => self.state.arrive(present),
@@ -75,6 +77,7 @@ impl Engine {
         if let Some(position) = &mut self.state.position {
             position.pass(batch);
         }
+        self.state.tell_position();
         if self.state.catch_up.ends_with_batch(batch.origin) {
             self.state.arrive(present);
         }
@@ -100,9 +103,13 @@ impl Engine {
         rejected: &mut Vec<Rejected>,
     ) {
         let start = places.start;
+        let stored = batch.stored.get(places.clone()).unwrap_or_default();
+        let last = stored.last().map_or(0, |stored| stored.sequence);
+        let first = stored.first().map_or(last, |stored| stored.sequence.min(last));
         let Some(messages) = batch.messages.get(places).filter(|messages| !messages.is_empty()) else {
             return;
         };
+        self.state.rules.applying(Reach { at_least: first, at_most: last });
         for mut one in self.apply(Lane::JetStream, messages, present) {
             one.message += start;
             if let Some(stored) = batch.stored.get(one.message) {
@@ -110,6 +117,7 @@ impl Engine {
             }
             rejected.push(one);
         }
+        self.state.rules.applying(Reach::exactly(last));
     }
 }
 
@@ -129,6 +137,12 @@ impl State {
             self.begin_stream_anew(now);
             self.observe(&Fact::StreamEpoch { stream: Arc::clone(stream), reason }, now);
         }
+    }
+
+    /// Says how far the stream is applied, for what is decided between two batches.
+    fn tell_position(&mut self) {
+        let sequence = self.position.as_ref().map_or(0, |position| position.sequence);
+        self.rules.applying(Reach::exactly(sequence));
     }
 
     /// Whether an earlier run has told of the message of this sequence.

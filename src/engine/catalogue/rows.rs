@@ -292,6 +292,10 @@ rows! {
     AlertLatency: Histogram Sidecar "signalbox_alert_latency_seconds" [],
         "Time from the event that moved the value to the acknowledgement of AlertTriggered.",
         unit("seconds"), buckets(ALERT_SECONDS), declared(ALONE);
+    PairLeader: Gauge Sidecar "signalbox_pair_leader" [],
+        "1 while this instance of a pair publishes the alert events, 0 while it follows the other; without a pair it is not there.";
+    PairYielded: Counter Sidecar "signalbox_pair_alert_events_yielded_total" [],
+        "Alert events decided here that were not published because the other instance of the pair had said it already, or had not seen it so.";
     NotificationsSent: Counter Sidecar "signalbox_notifications_sent_total" ["alertmanager"],
         "Alerts an Alertmanager took.";
     NotificationErrors: Counter Sidecar "signalbox_notifications_errors_total" ["alertmanager"],
@@ -342,7 +346,7 @@ rows! {
     TrackerAlive: Gauge Sidecar "signalbox_tracker_alive" ["tracker"],
         "Entries a tracker holds that have not ended.", declared(TRACKERS);
     TrackerEvictions: Counter Sidecar "signalbox_tracker_evictions_total" ["tracker", "reason"],
-        "Tracker entries that went too early: full, for lack of room, what had ended first; abandoned, since nothing moved them; expired, cache entries whose time to live was long over; reassigned, when a start left their events to another instance.",
+        "Tracker entries that went too early: full, for lack of room, what had ended first; abandoned, since nothing moved them; expired, cache entries whose time to live was long over.",
         declared(EVICTIONS);
     LabelValuesCut: Counter Sidecar "signalbox_label_values_cut_total" ["metric"],
         "Label values cut because they were longer than the limit.";

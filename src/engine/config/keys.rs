@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use super::Grid;
 use super::alertmanager::AlertmanagerConfig;
-use super::broker::{JetStreamConfig, Lanes, NatsConfig, PartitionConfig, SubjectsConfig};
+use super::broker::{JetStreamConfig, Lanes, NatsConfig, SubjectsConfig};
 use super::changes::{Change, Changes};
 use super::declare::{KeyValue, section, words};
 use super::metrics::{MetricSettings, StaleAfter};
+use super::pair::PairConfig;
 use super::trackers::TrackerName;
 use super::transforms::{TRANSFORMS, Transforms};
 use crate::engine::labels::Labels;
@@ -49,14 +50,12 @@ const TRACKERS: Names = Names {
 section! {
     /// The whole configuration.
     Config {
-        /// The name of this instance: the `source` of its alert events.
+        /// The name of this instance: the `source` of its alert events, unless it is of a pair.
         instance: String = KeyKind::Text, Words("the host name"), Restart;
         /// Put in front of every catalogue name, with `_` between.
         namespace: String = KeyKind::Text, Nothing, Restart;
         /// The subjects of events.
         subjects: SubjectsConfig = KeyKind::Section(SubjectsConfig::KEYS), Nothing, Restart;
-        /// Which part of the keys this instance reads, where a server parts subjects by a key.
-        partition: PartitionConfig = KeyKind::Section(PartitionConfig::KEYS), Nothing, Restart;
         /// How the broker is reached.
         nats: NatsConfig = KeyKind::Section(NatsConfig::KEYS), Nothing, Restart;
         /// Where HTTP is served; port 0 picks a free one, which is logged.
@@ -116,6 +115,8 @@ section! {
         check: CheckConfig = KeyKind::Section(CheckConfig::KEYS), Nothing, Live;
         /// How alert events are published.
         alerts: AlertsConfig = KeyKind::Section(AlertsConfig::KEYS), Nothing, Live;
+        /// Two instances that share their work as one: both apply everything, one publishes the alert events.
+        pair: PairConfig = KeyKind::Section(PairConfig::KEYS), Nothing, Restart;
         /// Alertmanagers that get the same alerts.
         alertmanager: AlertmanagerConfig = KeyKind::Section(AlertmanagerConfig::KEYS), Nothing, Live;
         /// How the state folder is kept.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::alert::{AlertState, Shown};
 use super::event::{self, AlertEvent, Identity, Reason};
+use super::reach::Reach;
 use super::rule_url::rule_url;
 use super::set::{Group, Policy, Rule, Severity};
 use super::view::{AlertView, AlertingState};
@@ -142,6 +143,8 @@ impl Sender<'_> {
             generator_url: rule_url(self.external_url, self.rule_id).map(Arc::from),
             evidence: episode.evidence.clone(),
             moved_at: self.moved_at,
+            // The outbox knows.
+            reach: Reach::default(),
             kind,
         }
     }

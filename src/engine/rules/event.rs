@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use super::reach::Reach;
 use super::set::Severity;
 use crate::engine::labels::Labels;
 use crate::engine::time::Timestamp;
@@ -46,6 +47,9 @@ pub(crate) struct AlertEvent {
     pub(crate) evidence: Vec<EventId>,
     /// When the arrival that led to the evaluation was applied; none where the interval did.
     pub(crate) moved_at: Option<Timestamp>,
+    /// How much of the stream was applied when it was decided; of no state and no JSON, since only the other instance of a
+    /// pair asks for it.
+    pub(crate) reach: Reach,
     /// Begin or end.
     pub(crate) kind: AlertEventKind,
 }
@@ -259,6 +263,7 @@ impl AlertEvent {
             generator_url: None,
             evidence: Vec::new(),
             moved_at: None,
+            reach: Reach::default(),
             kind,
         }
     }
@@ -291,6 +296,7 @@ mod tests {
             generator_url: Some(Arc::from("http://box:9469/rules/a")),
             evidence: vec![EventId(1)],
             moved_at: None,
+            reach: Reach::default(),
             kind,
         }
     }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::event::AlertEvent;
 use super::outbox::{event_of, event_twin};
+use super::reach::Reach;
 use super::stored::StoredAlert;
 use crate::engine::checkpoint::bytes::{Damage, Reader, Twin, Writer};
 use crate::engine::time::Timestamp;
@@ -149,6 +150,10 @@ pub(super) struct Told {
     pub(super) waiting: Vec<AlertEvent>,
     /// Ids that were acknowledged.
     pub(super) acknowledged: BTreeSet<EventId>,
+    /// Ids that were withdrawn and not decided again.
+    pub(super) withdrawn: BTreeSet<EventId>,
+    /// Ids that were decided and not withdrawn.
+    known: BTreeSet<EventId>,
     /// Ids of the AlertCleared.
     pub(super) ended: BTreeSet<EventId>,
     /// Episodes that did not end, and what made their rules the rules they were.
@@ -160,31 +165,45 @@ pub(super) struct Told {
 impl Told {
     pub(super) fn by(log: &[LogRecord]) -> Self {
         let mut told = Self::default();
-        let mut withdrawn = BTreeSet::new();
         for record in log {
             match record {
                 LogRecord::Acknowledged(id) => drop(told.acknowledged.insert(*id)),
                 LogRecord::Copied(_) => {}
-                LogRecord::Withdrawn(id) => drop(withdrawn.insert(*id)),
+                LogRecord::Withdrawn(id) => told.withdraw(*id),
                 LogRecord::Decided { event, sequence, essence } => {
                     told.settled.push((event.fingerprint, (*sequence, event.timestamp)));
-                    if event.event_type() == EventType::AlertCleared {
-                        told.ended.insert(event.id);
-                    } else {
-                        told.open.push((StoredAlert::of(event), essence.clone()));
-                    }
-                    told.waiting.push(AlertEvent::clone(event));
+                    let reach = Reach { at_least: 0, at_most: *sequence };
+                    told.decide(AlertEvent { reach, ..AlertEvent::clone(event) }, essence.clone());
                 }
             }
         }
         let Self { waiting, acknowledged, ended, open, .. } = &mut told;
-        let mut seen = BTreeSet::new();
-        ended.retain(|id| !withdrawn.contains(id));
-        waiting.retain(|event| {
-            !acknowledged.contains(&event.id) && !withdrawn.contains(&event.id) && seen.insert(event.id)
-        });
-        open.retain(|(open, _)| !ended.contains(&open.end_id()) && !withdrawn.contains(&open.id));
+        waiting.retain(|event| !acknowledged.contains(&event.id));
+        open.retain(|(open, _)| !ended.contains(&open.end_id()));
         told
+    }
+
+    /// It was decided, perhaps for another time after it was withdrawn: the end of an episode has one id.
+    fn decide(&mut self, event: AlertEvent, essence: Option<Arc<str>>) {
+        self.withdrawn.remove(&event.id);
+        if !self.known.insert(event.id) {
+            return;
+        }
+        if event.event_type() == EventType::AlertCleared {
+            self.ended.insert(event.id);
+        } else {
+            self.open.push((StoredAlert::of(&event), essence));
+        }
+        self.waiting.push(event);
+    }
+
+    fn withdraw(&mut self, id: EventId) {
+        self.withdrawn.insert(id);
+        if self.known.remove(&id) {
+            self.ended.remove(&id);
+            self.waiting.retain(|event| event.id != id);
+            self.open.retain(|(open, _)| open.id != id);
+        }
     }
 }
 
@@ -222,6 +241,7 @@ mod tests {
             generator_url: Some(Arc::from("http://x/")),
             evidence: vec![EventId(7)],
             moved_at: Some(started_at),
+            reach: Reach::default(),
             kind,
         })
     }
@@ -271,6 +291,23 @@ mod tests {
         assert_eq!(ids, [end.id, second.id]);
         assert_eq!(told.open.iter().map(|(open, _)| open.id).collect::<Vec<_>>(), [second.id]);
         assert_eq!(told.settled.iter().map(|(_, (sequence, _))| *sequence).max(), Some(9));
+    }
+
+    #[test]
+    fn what_was_withdrawn_and_decided_again_waits_where_it_was_decided_last() {
+        let ([first, end], [second, _]) = (episode(1), episode(2));
+        let decided = |event: &AlertEvent| LogRecord::Decided {
+            event: Box::new(event.clone()),
+            sequence: 1,
+            essence: None,
+        };
+        let log =
+            [decided(&first), decided(&end), LogRecord::Withdrawn(end.id), decided(&second), decided(&end)];
+        let told = Told::by(&log);
+        let ids: Vec<EventId> = told.waiting.iter().map(|event| event.id).collect();
+        assert_eq!(ids, [first.id, second.id, end.id]);
+        assert!(told.withdrawn.is_empty());
+        assert_eq!(told.open.iter().map(|(open, _)| open.id).collect::<Vec<_>>(), [second.id]);
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub mod load;
 mod logged;
 pub(crate) mod notify;
 pub(crate) mod outbox;
+pub(crate) mod reach;
 pub(crate) mod reads;
 mod record;
 mod resumed;
@@ -24,7 +25,6 @@ mod runtime;
 pub(crate) mod schedule;
 pub(crate) mod set;
 pub(crate) mod shown;
-pub(crate) mod spanning;
 pub(crate) mod stored;
 pub(crate) mod template;
 pub(crate) mod view;
@@ -38,11 +38,12 @@ use crate::engine::promql::{Storage, Value};
 use crate::engine::wire::EventId;
 
 pub(crate) use checks::{
-    costly_rules, likely_costly_rules, missing_labels, missing_requirements, not_disabled, spanning_rules,
+    costly_rules, likely_costly_rules, missing_labels, missing_requirements, not_disabled,
 };
 pub(crate) use event::AlertEvent;
 pub(crate) use keys::FILE_KEYS;
 pub(crate) use logged::{LOG_HEADER, LogRecord, read_log};
+pub(crate) use reach::Reach;
 pub(crate) use runtime::{GroupCounts, RuleSettings, Rules, Semantics};
 pub use set::RuleSet;
 pub(crate) use stored::{StoredAlert, StoredAlerts};

@@ -10,6 +10,7 @@ use std::collections::{BTreeSet, VecDeque};
 use crate::engine::rules::AlertEvent;
 use crate::engine::rules::ended::EndedAlerts;
 use crate::engine::rules::event::AlertEventKind;
+use crate::engine::rules::reach::Reach;
 use crate::engine::time::Timestamp;
 use crate::engine::wire::EventId;
 
@@ -22,6 +23,8 @@ pub(crate) struct Outbox {
     triggers_max: usize,
     refused_episodes: BTreeSet<(u64, Timestamp)>,
     refused: u64,
+    /// How much of the stream is applied.
+    reach: Reach,
     /// The episodes that ended last, whether their events found room or not.
     pub(super) ended: EndedAlerts,
 }
@@ -30,7 +33,20 @@ impl Outbox {
     /// An empty outbox in which at most `triggers_max` events wait when another AlertTriggered is taken.
     pub(crate) fn new(triggers_max: usize) -> Self {
         let (pending, refused_episodes) = (VecDeque::new(), BTreeSet::new());
-        Self { pending, triggers_max, refused_episodes, refused: 0, ended: EndedAlerts::default() }
+        let (reach, ended) = (Reach::default(), EndedAlerts::default());
+        Self { pending, triggers_max, refused_episodes, refused: 0, reach, ended }
+    }
+
+    /// So much of the stream is applied when the next events are decided.
+    pub(crate) const fn applying(&mut self, reach: Reach) {
+        self.reach = reach;
+    }
+
+    /// What waits, of which it is not known, was decided when the stream was applied up to this sequence, at the most.
+    pub(crate) fn reached(&mut self, at_most: u64) {
+        for event in &mut self.pending {
+            event.reach = Reach { at_least: 0, at_most };
+        }
     }
 
     /// Takes an event, unless there is no room for its episode.
@@ -50,7 +66,7 @@ impl Outbox {
         if refuse {
             self.refused = self.refused.saturating_add(1);
         } else {
-            self.pending.push_back(event);
+            self.pending.push_back(AlertEvent { reach: self.reach, ..event });
         }
     }
 
@@ -73,14 +89,15 @@ impl Outbox {
     /// Puts another event in the place of one that was not sent.
     pub(crate) fn replace(&mut self, id: EventId, event: AlertEvent) {
         if let Some(place) = self.pending.iter_mut().find(|event| event.id == id) {
-            *place = event;
+            *place = AlertEvent { reach: place.reach, ..event };
         }
     }
 
     /// Puts an event before one that was not sent.
     pub(crate) fn insert_before(&mut self, id: EventId, event: AlertEvent) {
         let place = self.pending.iter().position(|event| event.id == id).unwrap_or(self.pending.len());
-        self.pending.insert(place, event);
+        let reach = self.pending.get(place).map_or(self.reach, |next| next.reach);
+        self.pending.insert(place, AlertEvent { reach, ..event });
     }
 
     /// Forgets an event that the broker has; the event, where it was waiting.

@@ -24,7 +24,20 @@ pub(super) struct Resumed {
     reading: u64,
     /// By fingerprint: open alerts whose series were not seen yet.
     unseen: BTreeMap<u64, Unseen>,
+    /// By fingerprint: alerts of which the other instance of a pair decided over more of the stream than is applied here.
+    ahead: BTreeMap<u64, Ahead>,
+    /// Up to which sequence the stream is applied.
+    applied: u64,
     era: Era,
+}
+
+/// What the other instance of a pair decided an alert over.
+#[derive(Clone, Copy, Debug)]
+struct Ahead {
+    /// The sequence of the stream up to which it may have been applied.
+    through: u64,
+    /// How long that is waited for.
+    until: Timestamp,
 }
 
 /// Which time is lived through.
@@ -79,6 +92,7 @@ impl Resumed {
     pub(super) fn concerns(&self, rule_id: &str) -> bool {
         self.era == Era::Past
             || !self.settled.is_empty()
+            || !self.ahead.is_empty()
             || self.unseen.values().any(|unseen| *unseen.rule_id == *rule_id)
     }
 
@@ -109,9 +123,26 @@ impl Resumed {
         self.reading = sequence;
     }
 
+    /// The other instance of a pair decided of an alert when it had applied the stream up to this sequence, at the most: it
+    /// is left alone until that is applied here, and not for longer than a series is waited for.
+    pub(super) fn follow(&mut self, fingerprint: u64, through: u64, now: Timestamp) {
+        if through > self.applied {
+            self.ahead.insert(fingerprint, Ahead { through, until: now.after(UNSEEN_MAX) });
+        }
+    }
+
+    /// The stream is applied up to this sequence.
+    pub(super) fn applied(&mut self, sequence: u64) {
+        self.applied = sequence;
+        if !self.ahead.is_empty() {
+            self.ahead.retain(|_, ahead| ahead.through > sequence);
+        }
+    }
+
     /// The past is over; what was not seen yet has time from now on.
     pub(super) fn live(&mut self, now: Timestamp) {
         self.settled.clear();
+        self.ahead.clear();
         self.era = Era::Present;
         for unseen in self.unseen.values_mut() {
             unseen.until = now.after(UNSEEN_MAX);
@@ -129,6 +160,11 @@ impl Resumed {
         let settled = self.settled.get(&fingerprint);
         if settled.is_some_and(|settled| settled.sequence >= self.reading || now < settled.at) {
             return Standing::Waits;
+        }
+        match self.ahead.get(&fingerprint) {
+            Some(ahead) if now < ahead.until => return Standing::Waits,
+            Some(_) => drop(self.ahead.remove(&fingerprint)),
+            None => {}
         }
         let Some(unseen) = self.unseen.get(&fingerprint) else { return Standing::Usual };
         if sight == Sight::Gone && now < unseen.until {
@@ -160,6 +196,27 @@ mod tests {
         assert_eq!(resumed.standing(7, &seen, Sight::There, at(29)), Standing::Moves(kept.clone()));
         resumed.expect(&Arc::from("r"), 7, kept.clone(), at(0));
         assert_eq!(resumed.standing(7, &kept, Sight::Gone, at(30)), Standing::Usual);
+        assert!(!resumed.concerns("r"));
+    }
+
+    #[test]
+    fn an_alert_that_the_other_of_a_pair_decided_waits_for_what_it_was_decided_over() {
+        let mut resumed = Resumed::default();
+        let (labels, there) = (Labels::empty(), Sight::There);
+        resumed.applied(4);
+        resumed.follow(6, 4, at(0));
+        assert!(!resumed.concerns("r"));
+        resumed.follow(7, 9, at(0));
+        assert_eq!(resumed.standing(7, &labels, there, at(1)), Standing::Waits);
+        assert_eq!(resumed.standing(8, &labels, there, at(1)), Standing::Usual);
+        resumed.applied(8);
+        assert_eq!(resumed.standing(7, &labels, there, at(1)), Standing::Waits);
+        resumed.applied(9);
+        assert_eq!(resumed.standing(7, &labels, there, at(1)), Standing::Usual);
+        // A stream that begins anew does not hold an alert for ever.
+        resumed.follow(7, 99, at(1));
+        assert_eq!(resumed.standing(7, &labels, there, at(30)), Standing::Waits);
+        assert_eq!(resumed.standing(7, &labels, there, at(31)), Standing::Usual);
         assert!(!resumed.concerns("r"));
     }
 

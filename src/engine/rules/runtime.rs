@@ -2,6 +2,7 @@
 
 mod adopt;
 mod arrivals;
+mod follow;
 mod reading;
 mod reload;
 mod rule;
@@ -80,7 +81,7 @@ impl RuleSettings {
             grid: config.grid,
             external_labels: config.external_labels.clone(),
             external_url: config.external_url.as_str().into(),
-            ..Self::new(&config.instance)
+            ..Self::new(config.alert_source())
         }
     }
 
@@ -421,6 +422,8 @@ impl Rules {
 
 #[cfg(test)]
 mod adopt_tests;
+#[cfg(test)]
+mod follow_tests;
 #[cfg(test)]
 mod promtool_tests;
 #[cfg(test)]

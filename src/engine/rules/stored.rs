@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::event::{AlertEvent, Identity};
+use super::event::{AlertEvent, Identity, fingerprint};
+use super::reach::Reach;
 use super::set::Severity;
 use crate::engine::labels::Labels;
 use crate::engine::time::Timestamp;
@@ -32,6 +33,8 @@ pub(crate) struct StoredAlert {
     pub(crate) started_at: Timestamp,
     /// What people read of it.
     pub(crate) annotations: Vec<(Arc<str>, String)>,
+    /// How much of the stream was applied when it was decided; nothing where nobody said.
+    pub(crate) reach: Reach,
 }
 
 /// What a stream shows of one instance's alerts.
@@ -43,6 +46,9 @@ pub(crate) struct StoredAlerts {
     pub(crate) begun: BTreeSet<EventId>,
     /// The AlertCleared that are there.
     pub(crate) ended: BTreeSet<EventId>,
+    /// Of a pair, in the stream's order: what this instance does not know to be its own, of a long past the last event of
+    /// each alert.
+    pub(crate) latest: Vec<StoredAlert>,
 }
 
 /// The fields that are read.
@@ -62,7 +68,7 @@ struct Fields {
 
 impl StoredAlert {
     /// An event of ours as a stream would show it.
-    pub(super) fn of(event: &AlertEvent) -> Self {
+    pub(in crate::engine::rules) fn of(event: &AlertEvent) -> Self {
         Self {
             id: event.id,
             source: Arc::clone(&event.source),
@@ -73,6 +79,7 @@ impl StoredAlert {
             labels: event.labels.clone(),
             started_at: event.started_at,
             annotations: event.annotations.clone(),
+            reach: event.reach,
         }
     }
 
@@ -89,7 +96,13 @@ impl StoredAlert {
             labels: Labels::collect(fields.labels),
             started_at: fields.started_at.parse().ok()?,
             annotations: fields.annotations.into_iter().map(|(name, text)| (Arc::from(name), text)).collect(),
+            reach: Reach::default(),
         })
+    }
+
+    /// By which its alert is known.
+    pub(crate) fn fingerprint(&self) -> u64 {
+        fingerprint(&self.rule_id, &self.labels)
     }
 
     /// The id of the AlertCleared that ends its episode.
@@ -102,7 +115,7 @@ impl StoredAlert {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::rules::event::{AlertEventKind, Reason, fingerprint};
+    use crate::engine::rules::event::{AlertEventKind, Reason};
 
     #[test]
     fn what_was_published_is_read_back() {
@@ -123,6 +136,7 @@ mod tests {
             generator_url: None,
             evidence: Vec::new(),
             moved_at: None,
+            reach: Reach::default(),
             kind: AlertEventKind::Cleared { reason: Reason::Recovered, value: None },
         };
         let stored = StoredAlert::read(event.to_json().as_bytes()).unwrap();

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::super::checkpoint::SavedState;
+use super::super::rules::Reach;
 use super::*;
 
 const RULES: &str = "
@@ -227,8 +228,12 @@ proptest! {
         for happening in &after {
             stayed.happen(happening);
             restarted.happen(happening);
-            let (left, right): (Vec<_>, Vec<_>) =
-                (stayed.engine.outbox().collect(), restarted.engine.outbox().collect());
+            // How much was applied when an event was decided a state tells less exactly.
+            let waiting = |world: &World| {
+                let events = world.engine.outbox().cloned();
+                events.map(|event| AlertEvent { reach: Reach::default(), ..event }).collect::<Vec<_>>()
+            };
+            let (left, right) = (waiting(&stayed), waiting(&restarted));
             prop_assert!(left == right, "{left:?}\n{right:?}");
         }
         prop_assert_eq!(difference(&stayed.shown(), &restarted.shown()), None);

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
 use crate::engine::checkpoint::Checkpoint;
 use crate::engine::config::Config;
-use crate::engine::fact::Fact;
+use crate::engine::fact::{Fact, PairStanding};
 use crate::engine::frozen::FrozenInstant;
 use crate::engine::rules::{AlertEvent, RuleSet, StoredAlerts};
 use crate::engine::wire::EventId;
@@ -30,6 +31,13 @@ pub(crate) enum Command {
     Saved,
     /// Take over what a stream shows of this instance's alerts.
     Adopt(Box<StoredAlerts>),
+    /// Forget whole episodes that were decided so long ago and that the other instance of a pair did not see.
+    LetGo {
+        /// How long ago.
+        age: Duration,
+    },
+    /// Whether this instance of a pair publishes.
+    Pair(PairStanding),
     /// Hand out everything that lives across a restart; the sender is dropped where there is nothing to save.
     Save(SyncSender<HandedOut>),
     /// Apply what is queued, hand out a checkpoint of that where one is asked for, wait until nothing is pending, then
@@ -68,8 +76,10 @@ pub(crate) enum Dispatch {
     Mark,
     /// The checkpoint is saved.
     Saved,
-    /// Forget what was not sent: it comes again, from the first event on.
+    /// What a stream shows is taken over. Forget what was not sent: it comes again, from the first event on.
     BeginAnew,
+    /// Forget what was not sent, some of it need not be: the rest comes again.
+    Renew,
 }
 
 /// What a reload puts in force.

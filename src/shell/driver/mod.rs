@@ -18,7 +18,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::engine::Engine;
 use crate::engine::arrival::{Standing, Stored};
-use crate::engine::fact::{Fact, Notice, Rejected};
+use crate::engine::fact::{Fact, Notice, PairStanding, Rejected};
 use crate::engine::rules::{AlertEvent, StoredAlerts};
 use crate::engine::wire::{EventId, Lane, Message};
 
@@ -51,6 +51,8 @@ pub(crate) struct Driver {
     standing: Standing,
     /// Alert events handed to the publisher and not confirmed.
     in_flight: usize,
+    /// Whether this instance of a pair publishes; none without a pair.
+    pair: Option<PairStanding>,
     /// What a stream shows of our alerts, until it is taken over.
     shown: Option<Box<StoredAlerts>>,
     /// Who waits for a checkpoint.
@@ -88,8 +90,8 @@ impl Driver {
         outputs: Outputs,
     ) -> Self {
         let standing = engine.standing();
-        let (in_flight, shown, saves, batch) = (0, None, Vec::new(), 0);
-        Self { engine, mailbox, status, clock, outputs, standing, in_flight, shown, saves, batch }
+        let (in_flight, pair, shown, saves, batch) = (0, None, None, Vec::new(), 0);
+        Self { engine, mailbox, status, clock, outputs, standing, in_flight, pair, shown, saves, batch }
     }
 
     /// Works until it is told to finish and nothing is pending; the engine comes back.
@@ -132,7 +134,9 @@ impl Driver {
         for notice in self.engine.take_notices() {
             tell(&notice);
         }
-        if is_empty && self.in_flight == 0 { Stage::Finished } else { stage }
+        // What waits at an instance that follows is for the other one to publish.
+        let has_ended = self.in_flight == 0 || self.pair == Some(PairStanding::Follows);
+        if is_empty && has_ended { Stage::Finished } else { stage }
     }
 
     /// How long it may sleep where nothing comes.
@@ -208,6 +212,11 @@ impl Driver {
             }
             Command::Saved => drop(self.outputs.alerts.send(Dispatch::Saved)),
             Command::Adopt(shown) => self.shown = Some(shown),
+            Command::LetGo { age } => self.let_go(age),
+            Command::Pair(standing) => {
+                self.pair = Some(standing);
+                self.engine.observe(Fact::Pair(standing), now);
+            }
             Command::Save(keeper) => self.saves.push(keeper),
             Command::Finish(keeper) => self.saves.extend(keeper),
         }
@@ -221,19 +230,31 @@ impl Driver {
         if let Some(shown) = self.shown.take() {
             let waited: Vec<EventId> = self.engine.outbox().map(|event| event.id).collect();
             self.engine.adopt(&shown, self.clock.now());
-            // What a log tells of them must not come back.
-            let waits: BTreeSet<EventId> = self.engine.outbox().map(|event| event.id).collect();
-            for id in waited.into_iter().filter(|id| !waits.contains(id)) {
-                let is_stored = shown.begun.contains(&id) || shown.ended.contains(&id);
-                drop(self.outputs.alerts.send(if is_stored {
-                    Dispatch::Acknowledged(id)
-                } else {
-                    Dispatch::Withdrawn(id)
-                }));
-            }
+            self.withdraw(waited, &shown);
             // The publisher has sent nothing yet, and what it has may be out of date.
             self.in_flight = 0;
             drop(self.outputs.alerts.send(Dispatch::BeginAnew));
+        }
+    }
+
+    /// Forgets what the other instance of a pair did not see, where that is something.
+    fn let_go(&mut self, age: Duration) {
+        let waited: Vec<EventId> = self.engine.outbox().map(|event| event.id).collect();
+        self.engine.let_go(age, self.clock.now());
+        if !self.engine.outbox().map(|event| event.id).eq(waited.iter().copied()) {
+            self.withdraw(waited, &StoredAlerts::default());
+            self.in_flight = 0;
+            drop(self.outputs.alerts.send(Dispatch::Renew));
+        }
+    }
+
+    /// What a log tells of events that wait no more must not come back.
+    fn withdraw(&self, waited: Vec<EventId>, shown: &StoredAlerts) {
+        let waits: BTreeSet<EventId> = self.engine.outbox().map(|event| event.id).collect();
+        for id in waited.into_iter().filter(|id| !waits.contains(id)) {
+            let is_stored = shown.begun.contains(&id) || shown.ended.contains(&id);
+            let told = if is_stored { Dispatch::Acknowledged(id) } else { Dispatch::Withdrawn(id) };
+            drop(self.outputs.alerts.send(told));
         }
     }
 
@@ -328,13 +349,6 @@ fn tell(notice: &Notice) {
         ),
         Notice::HistoryFull { metric } => {
             tracing::warn!(metric, "the past of this metric does not fit history.bytes_max");
-        }
-        Notice::Reassigned { trackers } => {
-            let trackers: Vec<&str> = trackers.iter().map(|tracker| tracker.word()).collect();
-            tracing::warn!(
-                trackers = trackers.join(","),
-                "`partition` or `lanes` are others than when the state was saved: these trackers begin anew, counters stay"
-            );
         }
     }
 }

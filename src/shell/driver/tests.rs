@@ -133,6 +133,7 @@ impl Rig {
             Dispatch::Saved => "saved".to_owned(),
             Dispatch::Withdrawn(_) => "withdrawn".to_owned(),
             Dispatch::BeginAnew => "begin anew".to_owned(),
+            Dispatch::Renew => "renew".to_owned(),
         };
         std::iter::from_fn(|| self.alerts.try_recv().ok()).map(shown).collect()
     }

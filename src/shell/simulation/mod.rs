@@ -12,6 +12,7 @@ mod broker;
 mod disk;
 mod lane;
 mod model;
+mod pair;
 mod plan;
 mod process;
 mod publisher;
@@ -27,6 +28,7 @@ mod trace;
 mod workload;
 mod world;
 
+use pair::PairWorld;
 use plan::Plan;
 use setup::Setup;
 use trace::Trace;
@@ -62,6 +64,8 @@ pub struct Shrunk {
 #[derive(Debug)]
 pub struct Simulator {
     setup: Setup,
+    /// Of a pair.
+    pair: Setup,
 }
 
 /// Whether what happens is told line by line.
@@ -79,7 +83,7 @@ impl Simulator {
     /// # Errors
     /// What is wrong with the configuration or the rules of the worlds.
     pub fn new() -> Result<Self, String> {
-        Ok(Self { setup: Setup::read()? })
+        Ok(Self { setup: Setup::read()?, pair: Setup::read_with(pair::CONFIG)? })
     }
 
     /// Runs the world of a seed.
@@ -92,6 +96,19 @@ impl Simulator {
         let plan = Plan::of(seed);
         let plan = kept.map_or_else(|| plan.clone(), |kept| plan.keeping(kept));
         self.run_plan(plan, telling)
+    }
+
+    /// Runs the world of a seed in which two processes are a pair.
+    pub fn run_pair(&self, seed: u64, telling: Telling) -> SimulationOutcome {
+        let mut trace = match telling {
+            Telling::Lines => Trace::told(),
+            Telling::Nothing => Trace::hashed(),
+        };
+        let mut world = PairWorld::new(&self.pair, seed, &mut trace);
+        let failure = world.run().err().map(|what| format!("at {} µs: {what}", world.now()));
+        let alerts = world.stored();
+        let (hash, lines) = (trace.hash(), trace.lines().to_vec());
+        SimulationOutcome { failure, trace: hash, alerts, scrapes: 0, lines }
     }
 
     /// Leaves out of a failing plan what it fails without.

@@ -155,6 +155,11 @@ impl Process {
         })
     }
 
+    /// Who publishes.
+    pub(super) const fn publisher(&mut self) -> &mut Publisher {
+        &mut self.publisher
+    }
+
     /// The engine.
     pub(super) const fn driver(&mut self) -> &mut Driver {
         &mut self.driver

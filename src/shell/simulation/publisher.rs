@@ -10,8 +10,10 @@ use super::random::{self, Random};
 use super::time::{self, MILLI, Micros, SECOND};
 use crate::shell::context::ShellContext;
 use crate::shell::driver::command::{Command, Dispatch};
-use crate::shell::nats::out::exchange::{Answer, Ending, Output};
-use crate::shell::nats::out::machine::{AlertMachine, Terms};
+use crate::shell::nats::out::exchange::{self, Answer, Ending, Output};
+use crate::shell::nats::out::following::PairRole;
+use crate::shell::nats::out::lease::{LeaseMachine, LeaseOutput, LeaseTerms};
+use crate::shell::nats::out::machine::{AlertMachine, Company, Terms};
 use crate::shell::nats::out::words::AnswerFault;
 use crate::shell::status::Topic;
 
@@ -41,10 +43,18 @@ enum Way {
 /// A request that is open.
 #[derive(Debug)]
 struct Open {
+    asker: Asker,
     number: u64,
     at: Micros,
     way: Way,
     given_up_at: Micros,
+}
+
+/// Whose a request is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asker {
+    Alerts,
+    Lease,
 }
 
 /// How the connection stands.
@@ -58,9 +68,11 @@ enum Link {
 #[derive(Debug)]
 pub(super) struct Publisher {
     machine: AlertMachine,
+    lease: Option<LeaseMachine>,
     context: ShellContext,
     link: Link,
     open: Vec<Open>,
+    role: PairRole,
     random: Random,
 }
 
@@ -70,13 +82,24 @@ impl Publisher {
         let config = context.config.get();
         let terms = Terms {
             settings: Arc::clone(&context.settings),
-            source: Arc::from(config.instance.as_str()),
+            source: Arc::from(config.alert_source()),
             random: random::draw,
+            company: if config.pair.is_on() { Company::Pair } else { Company::Alone },
         };
         let machine = AlertMachine::new(terms, config.alerts.delivery);
+        let lease = config.pair.is_on().then(|| {
+            LeaseMachine::new(LeaseTerms {
+                bucket: config.pair.bucket.clone(),
+                key: config.pair.name.clone(),
+                lease: config.pair.lease,
+                holder: format!("{seed:016x}"),
+                instance: config.instance.clone(),
+                domain: None,
+            })
+        });
         let mut random = Random::new(seed);
         let link = Link::Away { again_at: now + random.below(5 * MILLI) };
-        Self { machine, context, link, open: Vec::new(), random }
+        Self { machine, lease, context, link, open: Vec::new(), role: PairRole::Follows, random }
     }
 
     /// When it has something to do.
@@ -86,7 +109,9 @@ impl Publisher {
             Link::Up(connection) => broker.readable_at(connection),
         };
         let of_requests = self.open.iter().map(|open| open.at.min(open.given_up_at)).min();
-        [of_link, of_requests, self.machine.deadline().map(time::micros_of)].into_iter().flatten().min()
+        let of_lease = self.lease.as_ref().and_then(LeaseMachine::deadline).map(time::micros_of);
+        let of_machine = self.machine.deadline().map(time::micros_of);
+        [of_link, of_requests, of_machine, of_lease].into_iter().flatten().min()
     }
 
     /// Takes what the driver asks.
@@ -94,6 +119,7 @@ impl Publisher {
         match dispatch {
             Dispatch::Publish { event, .. } => self.machine.push(*event, time::now()),
             Dispatch::BeginAnew => self.machine.begin_anew(time::now()),
+            Dispatch::Renew => self.machine.renew(time::now()),
             Dispatch::Acknowledged(_)
             | Dispatch::Withdrawn(_)
             | Dispatch::Copy(_)
@@ -109,7 +135,31 @@ impl Publisher {
         if self.machine.deadline().is_some_and(|at| time::micros_of(at) <= now) {
             self.machine.due(time::at(now));
         }
+        if let Some(lease) = &mut self.lease
+            && lease.deadline().is_some_and(|at| time::micros_of(at) <= now)
+        {
+            lease.due(time::at(now));
+        }
+        self.perform_of_lease(now);
         self.perform(now);
+    }
+
+    /// What is on its way to the broker, which may take its time; no answer comes to it.
+    pub(super) fn strand(&mut self) -> Vec<(Request, Ending)> {
+        let mut stranded = Vec::new();
+        for open in &mut self.open {
+            if let Way::There(request, ending) = &open.way {
+                stranded.push((request.clone(), *ending));
+                open.at = Micros::MAX;
+                open.way = Way::Back(Err(AnswerFault::Closed));
+            }
+        }
+        stranded
+    }
+
+    /// Whether it publishes, as far as it knows.
+    pub(super) const fn leads(&self) -> bool {
+        matches!(self.role, PairRole::Leads { .. })
     }
 
     /// The connection it has.
@@ -137,6 +187,9 @@ impl Publisher {
                     self.link = Link::Up(connection);
                     self.context.link_is_up(Topic::PublishLink);
                     self.machine.connected(time::at(now));
+                    if let Some(lease) = &mut self.lease {
+                        lease.connected("2.11.0", time::at(now));
+                    }
                 }
                 None => self.link = Link::Away { again_at: now + self.random.below(500 * MILLI) },
             },
@@ -145,6 +198,9 @@ impl Publisher {
                 self.link = Link::Away { again_at: now + self.random.below(50 * MILLI) };
                 self.context.link_is_down(Topic::PublishLink, "disconnected");
                 self.machine.disconnected();
+                if let Some(lease) = &mut self.lease {
+                    lease.disconnected();
+                }
             }
             Link::Away { .. } | Link::Up(_) => {}
         }
@@ -155,7 +211,7 @@ impl Publisher {
         for mut open in due.collect::<Vec<_>>() {
             if open.given_up_at <= now {
                 let silence = AnswerFault::Silent(Duration::from_micros(PATIENCE));
-                self.machine.answered(open.number, Err(silence), time::at(now));
+                self.take_answer((open.asker, open.number), Err(silence), now);
                 continue;
             }
             match open.way {
@@ -179,7 +235,7 @@ impl Publisher {
                     self.open.push(open);
                 }
                 Way::Back(answer) => {
-                    self.machine.answered(open.number, answer.as_ref().map_err(|it| *it), time::at(now));
+                    self.take_answer((open.asker, open.number), answer.as_ref().map_err(|it| *it), now);
                 }
             }
         }
@@ -197,20 +253,56 @@ impl Publisher {
         now + self.random.below(2 * MILLI)
     }
 
+    fn take_answer(
+        &mut self,
+        (asker, number): (Asker, u64),
+        answer: Result<&Answer, AnswerFault>,
+        now: Micros,
+    ) {
+        match (asker, &mut self.lease) {
+            (Asker::Lease, Some(lease)) => lease.answered(number, answer.map(Answer::text), time::at(now)),
+            (Asker::Lease, None) => {}
+            (Asker::Alerts, _) => self.machine.answered(number, answer, time::at(now)),
+        }
+    }
+
+    fn send(&mut self, asker: Asker, request: exchange::Request, now: Micros) {
+        let exchange::Request { number, subject, headers, payload, ending } = request;
+        let way = Way::There(Request { subject, headers, payload: Rc::from(payload.as_ref()) }, ending);
+        let at = now + self.random.below(2 * MILLI);
+        let patience = match (asker, &self.lease) {
+            (Asker::Lease, Some(lease)) => u64::try_from(lease.patience().as_micros()).unwrap_or(PATIENCE),
+            (Asker::Lease, None) | (Asker::Alerts, _) => PATIENCE,
+        };
+        self.open.push(Open { asker, number, at, way, given_up_at: now + patience });
+    }
+
+    fn perform_of_lease(&mut self, now: Micros) {
+        let Some(lease) = &mut self.lease else { return };
+        lease.note(self.machine.candidacy(), self.machine.waiting());
+        for output in std::mem::take(&mut lease.outputs) {
+            match output {
+                LeaseOutput::Ask(request) => self.send(Asker::Lease, request, now),
+                LeaseOutput::Role(role) => {
+                    self.role = role;
+                    self.machine.take_role(role, time::at(now));
+                    self.context.mailbox.command(Command::Pair(role.standing()));
+                }
+                LeaseOutput::Leader(_) => {}
+                LeaseOutput::Heard(other) => self.machine.hear_of_other(other),
+                LeaseOutput::Ready => drop(self.context.status.clear(Topic::Pair)),
+                LeaseOutput::Unready(reason) => drop(self.context.status.set(Topic::Pair, reason)),
+            }
+        }
+    }
+
     fn perform(&mut self, now: Micros) {
         while let Some(output) = self.machine.outputs.pop_front() {
             match output {
-                Output::Ask(request) => {
-                    let way = Way::There(
-                        Request {
-                            subject: request.subject,
-                            headers: request.headers,
-                            payload: Rc::from(request.payload.as_ref()),
-                        },
-                        request.ending,
-                    );
-                    let at = now + self.random.below(2 * MILLI);
-                    self.open.push(Open { number: request.number, at, way, given_up_at: now + PATIENCE });
+                Output::Ask(request) => self.send(Asker::Alerts, request, now),
+                Output::LetGo => {
+                    let age = self.context.config.get().pair.lease * 2;
+                    self.context.mailbox.command(Command::LetGo { age });
                 }
                 Output::Published(event) => self.context.mailbox.command(Command::Confirmed(event.id)),
                 Output::Shown(shown) => self.context.mailbox.command(Command::Adopt(shown)),

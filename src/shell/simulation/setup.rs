@@ -49,8 +49,16 @@ impl Setup {
     /// # Errors
     /// What is wrong with it.
     pub(super) fn read() -> Result<Self, String> {
+        Self::read_with("")
+    }
+
+    /// The same with more of a configuration.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(super) fn read_with(more: &str) -> Result<Self, String> {
         let source = |name: &str, text: String| Source { name: name.into(), text: text.into() };
-        let (config, diagnostics) = Config::parse(&source("config.yaml", CONFIG.to_owned()));
+        let (config, diagnostics) = Config::parse(&source("config.yaml", format!("{CONFIG}{more}\n")));
         let config = config.ok_or_else(|| format!("the configuration: {diagnostics:?}"))?;
         let metrics = known_metrics(&config);
         let mut rules = Vec::new();

@@ -33,3 +33,25 @@ fn a_failing_plan_is_left_with_what_it_fails_for() {
     assert_eq!(shrunk.steps.len(), 2, "{:?}", shrunk.steps);
     assert!(shrink::shrink(&plan, &|_| None).is_none());
 }
+
+#[test]
+fn promises_of_a_pair_hold_in_the_worlds_of_the_first_seeds() {
+    let simulator = Simulator::new().unwrap();
+    let mut failures = Vec::new();
+    let seeds = std::env::var("SIGNALBOX_SIMULATION_SEEDS").ok().and_then(|seeds| seeds.parse().ok());
+    let first =
+        std::env::var("SIGNALBOX_SIMULATION_FROM").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0);
+    let mut alerts = 0;
+    let is_told = std::env::var_os("SIGNALBOX_SIMULATION_TELL").is_some();
+    let telling = if is_told { Telling::Lines } else { Telling::Nothing };
+    for seed in first..first + seeds.unwrap_or(8) {
+        let outcome = simulator.run_pair(seed, telling);
+        if is_told {
+            eprintln!("{}", outcome.lines.join("\n"));
+        }
+        failures.extend(outcome.failure.map(|failure| format!("seed {seed}: {failure}")));
+        alerts += outcome.alerts;
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+    assert!(alerts > 0);
+}

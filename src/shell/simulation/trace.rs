@@ -29,6 +29,11 @@ impl Trace {
         }
     }
 
+    /// Whether somebody reads the lines.
+    pub(super) const fn is_read(&self) -> bool {
+        self.lines.is_some()
+    }
+
     /// The hash of everything that was noted.
     pub(super) const fn hash(&self) -> u64 {
         self.hash

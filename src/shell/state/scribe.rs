@@ -83,7 +83,7 @@ impl<D: Disk> Scribe<D> {
             }
             // Who publishes leaves only with the process.
             Dispatch::Copy(copy) => drop(self.copies.send(*copy)),
-            Dispatch::Publish { .. } | Dispatch::BeginAnew => {
+            Dispatch::Publish { .. } | Dispatch::BeginAnew | Dispatch::Renew => {
                 // Who publishes leaves only with the process.
                 drop(to.send(dispatch));
             }
@@ -115,6 +115,7 @@ fn said_before(dispatch: &Dispatch) -> Option<LogRecord> {
         | Dispatch::Withdrawn(_)
         | Dispatch::Mark
         | Dispatch::Saved
-        | Dispatch::BeginAnew => None,
+        | Dispatch::BeginAnew
+        | Dispatch::Renew => None,
     }
 }

@@ -6,6 +6,7 @@ use super::Outbox;
 use crate::engine::checkpoint::bytes::Damage;
 use crate::engine::checkpoint::rules::{AlertEventTwin, AlertKindTwin, OutboxTwin, TriggeredTwin};
 use crate::engine::rules::event::{AlertEvent, AlertEventKind, Reason};
+use crate::engine::rules::reach::Reach;
 use crate::engine::rules::set::Severity;
 use crate::engine::wire::EventId;
 
@@ -94,6 +95,7 @@ pub(in crate::engine::rules) fn event_of(twin: AlertEventTwin) -> Result<AlertEv
         generator_url: twin.generator_url,
         evidence: twin.evidence.into_iter().map(EventId).collect(),
         moved_at: twin.moved_at,
+        reach: Reach::default(),
         kind: match twin.kind {
             AlertKindTwin::Triggered(TriggeredTwin { metric_name, current_value, threshold, message }) => {
                 AlertEventKind::Triggered { metric_name, current_value, threshold, message }

@@ -16,7 +16,7 @@ use crate::engine::time::Timestamp;
 use crate::engine::wire::{EventId, EventType};
 
 /// By fingerprint: under which labels a rule keeps an alert.
-type Identities = BTreeMap<u64, Labels>;
+pub(super) type Identities = BTreeMap<u64, Labels>;
 
 impl Rules {
     /// Takes over what a stream shows of this instance's alerts, before anything of the outbox was sent: an alert that is
@@ -36,6 +36,9 @@ impl Rules {
                 self.adopt_one(open, &mut here, now);
             }
         }
+        for event in &shown.latest {
+            self.follow_event(event, &mut here, now);
+        }
         self.views = None;
         for group in &mut self.groups {
             group.view = None;
@@ -48,6 +51,9 @@ impl Rules {
         let told = Told::by(log);
         self.forget_ended(&told.ended);
         for id in &told.acknowledged {
+            self.outbox.confirm(*id);
+        }
+        for id in &told.withdrawn {
             self.outbox.confirm(*id);
         }
         for event in log.iter().filter_map(LogRecord::decided) {
@@ -71,7 +77,7 @@ impl Rules {
     }
 
     /// What is pending or firing here.
-    fn identities(&self) -> Identities {
+    pub(super) fn identities(&self) -> Identities {
         let mut identities = Identities::new();
         for rule in self.groups.iter().flat_map(|group| &group.rules) {
             for (identity, active) in &rule.book.alerts {
@@ -113,7 +119,7 @@ impl Rules {
     }
 
     /// Has an alert fire since it began elsewhere, unless it fires here already; one whose rule is gone ends.
-    fn fire(&mut self, open: &StoredAlert, here: &mut Identities, now: Timestamp) {
+    pub(super) fn fire(&mut self, open: &StoredAlert, here: &mut Identities, now: Timestamp) {
         let episode = episode_of(open);
         if *open.rule_id == *LIMIT_ALERT.1 {
             return self.adopt_limit(open, episode, now);
@@ -141,7 +147,11 @@ impl Rules {
     }
 
     /// The alert of this identity, pending or firing here, with the level that the other's severity means.
-    fn firing_here(&mut self, open: &StoredAlert, identity: Option<&Labels>) -> Option<(usize, &mut Active)> {
+    pub(super) fn firing_here(
+        &mut self,
+        open: &StoredAlert,
+        identity: Option<&Labels>,
+    ) -> Option<(usize, &mut Active)> {
         let mut rules = self.groups.iter_mut().flat_map(|group| &mut group.rules);
         let state = rules.find(|state| is_rule_of(state, open))?;
         let RuleKind::Alerting(alerting) = &state.rule.kind else { return None };
@@ -186,7 +196,12 @@ impl Rules {
         self.outbox.push(event);
     }
 
-    fn sender<T>(&self, open: &StoredAlert, at: Timestamp, send: impl FnOnce(Sender<'_>) -> T) -> T {
+    pub(super) fn sender<T>(
+        &self,
+        open: &StoredAlert,
+        at: Timestamp,
+        send: impl FnOnce(Sender<'_>) -> T,
+    ) -> T {
         send(Sender {
             rule_id: &open.rule_id,
             alert_name: &open.alert_name,
@@ -202,7 +217,7 @@ fn is_rule_of(state: &RuleState, open: &StoredAlert) -> bool {
     matches!(state.rule.kind, RuleKind::Alerting(_)) && state.rule.id == open.rule_id
 }
 
-fn episode_of(open: &StoredAlert) -> Episode {
+pub(super) fn episode_of(open: &StoredAlert) -> Episode {
     Episode {
         labels: open.labels.clone(),
         severity: open.severity,

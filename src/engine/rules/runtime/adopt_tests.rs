@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::tests::{Memory, at, events, rule_set};
 use super::*;
+use crate::engine::rules::reach::Reach;
 use crate::engine::rules::set::Severity;
 use crate::engine::rules::stored::{StoredAlert, StoredAlerts};
 use crate::engine::wire::EventType;
@@ -75,6 +76,7 @@ fn open(labels: &[(&str, &str)]) -> StoredAlert {
         labels,
         started_at: at(1.0),
         annotations: Vec::new(),
+        reach: Reach::default(),
     }
 }
 

@@ -27,12 +27,15 @@ use crate::engine::wire::{EventId, EventType};
 impl RulesTwin {
     /// Leaves out alerts that ended after this was saved, as a log tells.
     pub(in crate::engine) fn forget(&mut self, log: &[LogRecord]) {
-        let ended = Told::by(log).ended;
+        let Told { ended, withdrawn, .. } = Told::by(log);
         for rule in self.groups.iter_mut().flat_map(|group| &mut group.rules) {
             let id = Arc::clone(&rule.id);
             let is_over = |rule_id: &str, episode: &EpisodeTwin| {
                 let (labels, started_at) = (&episode.labels, episode.started_at);
-                ended.contains(&Identity { rule_id, labels, started_at }.event_id(EventType::AlertCleared))
+                let identity = Identity { rule_id, labels, started_at };
+                // One whose beginning was taken back never was.
+                ended.contains(&identity.event_id(EventType::AlertCleared))
+                    || withdrawn.contains(&identity.event_id(EventType::AlertTriggered))
             };
             rule.alerts.retain(|alert| !alert.episode.as_ref().is_some_and(|episode| is_over(&id, episode)));
             rule.over_limit.take_if(|episode| is_over(LIMIT_ALERT.1, episode));

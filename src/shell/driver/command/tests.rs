@@ -23,7 +23,7 @@ async fn a_driver_that_is_busy_is_told_from_one_that_is_gone() {
     let mailbox = Mailbox::new(1);
     let asked = mailbox.ask_to_freeze().unwrap();
     // It took the command and did not answer.
-    drop(mailbox.take(std::time::Duration::ZERO, CoreGate::Open));
+    drop(mailbox.take(Duration::ZERO, CoreGate::Open));
     assert!(asked.await.is_err());
 }
 
@@ -49,7 +49,7 @@ async fn a_reload_without_a_driver_keeps_nobody_waiting() {
     let mailbox = Arc::new(Mailbox::new(1));
     let driver = std::thread::spawn({
         let mailbox = Arc::clone(&mailbox);
-        move || drop(mailbox.take(std::time::Duration::from_secs(10), CoreGate::Open))
+        move || drop(mailbox.take(Duration::from_secs(10), CoreGate::Open))
     });
     assert!(mailbox.reload(None, RuleSet::default()).await.is_empty());
     driver.join().unwrap();

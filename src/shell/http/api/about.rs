@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::engine::config::Config;
 use crate::engine::config::server_url::{ServerUrl, split_urls};
+use crate::engine::fact::PairStanding;
 use crate::engine::frozen::{FrozenInstant, QueryTerms};
 use crate::engine::labels::{Labels, METRIC_NAME};
 use crate::engine::promql::{QueryValue, Value as SampleValue};
@@ -23,7 +24,7 @@ use crate::shell::http::queries::QueryError;
 use crate::shell::prometheus_json as json;
 use crate::shell::{REVISION, process};
 
-use super::{Answer, ApiError, answer, parsed, written};
+use super::{Answer, ApiError, answer, limit, parsed, written};
 
 /// The Prometheus whose API this is: clients look at it for what they may ask.
 const PROMETHEUS_VERSION: &str = "3.5.0";
@@ -103,6 +104,7 @@ fn flags_of(config: &Config) -> Map<String, Value> {
 /// `/status/runtimeinfo`
 pub(super) async fn runtime_info(State(web): State<Web>) -> Answer {
     let started = web.clock.started();
+    let pair = web.status.pair();
     let window = web.config.get().history.window;
     let success = parsed("query", "signalbox_config_last_reload_successful")?;
     let at = parsed("query", "signalbox_config_last_reload_timestamp_seconds")?;
@@ -116,7 +118,7 @@ pub(super) async fn runtime_info(State(web): State<Web>) -> Answer {
             let last_config = Timestamp::from_micros((value(&at)? * 1e6) as i64);
             let threads = std::thread::available_parallelism().map_or(1, usize::from);
             let folder = std::env::current_dir().unwrap_or_default();
-            let info = json!({
+            let mut info = json!({
                 "startTime": started.to_string(),
                 "CWD": Path::to_string_lossy(&folder),
                 "reloadConfigSuccess": value(&success)? == 1.0,
@@ -127,6 +129,10 @@ pub(super) async fn runtime_info(State(web): State<Web>) -> Answer {
                 "GOGC": "", "GODEBUG": "",
                 "storageRetention": duration_text(window),
             });
+            if let (Some(pair), Value::Object(info)) = (pair, &mut info) {
+                let leads = pair.standing == PairStanding::Leads;
+                info.insert("pair".to_owned(), json!({ "leads": leads, "leader": pair.leader.as_deref() }));
+            }
             serde_json::to_writer(out, &json::success(info)).map_err(|_| QueryError::Broken)
         })
         .await?;
@@ -146,11 +152,7 @@ fn first_number(value: &QueryValue) -> f64 {
 /// `/status/tsdb`: how many series and labels there are, and who has most of them.
 pub(super) async fn tsdb(State(web): State<Web>, request: Request<Body>) -> Answer {
     let form = Form::read(request, web.body_bytes_max).await?;
-    let top = match form.get("limit").map(str::parse) {
-        None => TOP,
-        Some(Ok(top)) if top > 0 => top,
-        Some(_) => return Err(ApiError::Bad("limit must be a positive number")),
-    };
+    let top = limit(&form)?.unwrap_or(TOP);
     let window = web.config.get().history.window;
     let pieces = web
         .queries

@@ -2,10 +2,11 @@
 
 use maud::{Markup, html};
 
+use crate::engine::fact::PairStanding;
 use crate::engine::rules::set::Severity;
 use crate::engine::rules::view::{AlertView, AlertingState};
 use crate::shell::reminder::next_step;
-use crate::shell::status::Topic;
+use crate::shell::status::{PairCondition, Topic};
 
 use super::look::Look;
 use super::unit::Measure;
@@ -195,10 +196,20 @@ fn facts(look: &Look<'_>) -> Vec<(&'static str, String)> {
         ("Events", each_second(rate)),
         ("Lag (99 %)", lag),
     ];
+    facts.extend(look.surroundings.pair.as_ref().map(|pair| ("Pair", words_of(pair))));
     if let Some(waiting) = waiting {
         facts.push(("Waiting in the stream", Measure::default().text(waiting)));
     }
     facts
+}
+
+/// Who of a pair publishes, in words.
+fn words_of(pair: &PairCondition) -> String {
+    match (pair.standing, &pair.leader) {
+        (PairStanding::Leads, _) => "leads".to_owned(),
+        (PairStanding::Follows, Some(leader)) => format!("follows {}", words::short(leader)),
+        (PairStanding::Follows, None) => "nobody leads".to_owned(),
+    }
 }
 
 fn troubles(look: &Look<'_>) -> Vec<Trouble> {
@@ -311,6 +322,8 @@ const fn key(topic: Topic) -> &'static str {
         Topic::Lag => "lag",
         Topic::Publishing => "publishing",
         Topic::AlertStream => "alert-stream",
+        Topic::Pair => "pair",
+        Topic::PairStream => "pair-stream",
         Topic::Rules => "rules",
     }
 }
@@ -331,6 +344,11 @@ fn advice(topic: Topic, reason: &str) -> &str {
                               the user may publish"
         }
         Topic::AlertStream => "make a stream that takes the subjects of alert events, or set alerts.delivery",
+        Topic::Pair => "until then this instance publishes no alert events; metrics go on",
+        Topic::PairStream => {
+            "see that the user may publish to $JS.API.STREAM.MSG.GET and $JS.API.CONSUMER.CREATE of the stream; until \
+             then this instance publishes no alert events"
+        }
         Topic::Rules => "signalbox check shows every place; mend them, and the files are read again",
     }
 }

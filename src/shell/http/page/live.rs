@@ -177,6 +177,7 @@ pub(super) fn surroundings(web: &Web) -> Surroundings {
         diagnostics: web.status.diagnostics(),
         rejected: Arc::clone(&web.rejected),
         concerns: web.status.concerns(),
+        pair: web.status.pair(),
         window: config.history.window,
         tracker_entries: config.limits.tracker_entries,
         share: config.share_words(),

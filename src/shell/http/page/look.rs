@@ -11,7 +11,7 @@ use crate::engine::promql::storage::{Halt, Patience};
 use crate::engine::promql::{EvalSettings, Expr, QueryValue, Sample, Value, parse};
 use crate::engine::time::Timestamp;
 use crate::shell::driver::examples::RejectedExamples;
-use crate::shell::status::Topic;
+use crate::shell::status::{PairCondition, Topic};
 
 use super::chart::Line;
 
@@ -28,6 +28,8 @@ pub(super) struct Surroundings {
     pub(super) rejected: Arc<RejectedExamples>,
     /// What a person should look after though it is ready.
     pub(super) concerns: Vec<String>,
+    /// Who of a pair publishes.
+    pub(super) pair: Option<PairCondition>,
     /// How far back the past goes.
     pub(super) window: Duration,
     /// Entries that a tracker may hold.

@@ -79,6 +79,7 @@ fn shown(engine: &mut Engine, address: &Address, now: Timestamp) -> String {
         unready: Vec::new(),
         diagnostics: String::new(),
         concerns: Vec::new(),
+        pair: None,
         rejected: Arc::default(),
         window: Duration::from_mins(5),
         tracker_entries: 200_000,

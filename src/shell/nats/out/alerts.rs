@@ -16,13 +16,18 @@ use crate::shell::context::ShellContext;
 use crate::shell::driver::command::{Command, Dispatch};
 use crate::shell::nats::lanes::pull::place_of;
 use crate::shell::nats::world::random;
-use crate::shell::status::{Concern, Noted};
+use crate::shell::status::{Concern, Noted, Topic};
 
 use super::client::Connections;
 use super::exchange::{Answer, Ending, Output, Request};
 use super::fold::Pulled;
-use super::machine::{AlertMachine, Terms};
+use super::following::PairRole;
+use super::lease::{LeaseMachine, LeaseOutput, LeaseTerms};
+use super::machine::{AlertMachine, Company, Terms};
 use super::words::AnswerFault;
+
+/// How long a stop waits for the lease to be let go.
+const RELEASE_WAIT: Duration = Duration::from_secs(1);
 
 /// Publishes alert events.
 pub(crate) struct AlertPublisher {
@@ -30,10 +35,19 @@ pub(crate) struct AlertPublisher {
     connections: watch::Receiver<Connections>,
     context: ShellContext,
     machine: AlertMachine,
+    /// Who of a pair publishes.
+    lease: Option<LeaseMachine>,
+}
+
+/// Whose a request is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asker {
+    Alerts,
+    Lease,
 }
 
 /// What came of a request.
-type Answered = (u64, Result<Answer, AnswerFault>);
+type Answered = (Asker, u64, Result<Answer, AnswerFault>);
 
 impl AlertPublisher {
     /// A publisher over this connection.
@@ -43,13 +57,25 @@ impl AlertPublisher {
         context: ShellContext,
     ) -> Self {
         let config = context.config.get();
+        let company = if config.pair.is_on() { Company::Pair } else { Company::Alone };
         let terms = Terms {
             settings: Arc::clone(&context.settings),
-            source: Arc::from(config.instance.as_str()),
+            source: Arc::from(config.alert_source()),
             random,
+            company,
         };
         let machine = AlertMachine::new(terms, config.alerts.delivery);
-        Self { client, connections, context, machine }
+        let lease = config.pair.is_on().then(|| {
+            LeaseMachine::new(LeaseTerms {
+                bucket: config.pair.bucket.clone(),
+                key: config.pair.name.clone(),
+                lease: config.pair.lease,
+                holder: format!("{:016x}{:016x}", random(), random()),
+                instance: config.instance.clone(),
+                domain: context.settings.jetstream.domain.clone(),
+            })
+        });
+        Self { client, connections, context, machine, lease }
     }
 
     /// Publishes until the driver is gone.
@@ -57,23 +83,20 @@ impl AlertPublisher {
         let mut open = FuturesUnordered::new();
         self.note_connection();
         loop {
+            // The role before what waits: who was overtaken sends nothing.
+            self.perform_of_lease()
+                .into_iter()
+                .for_each(|request| open.push(self.send(Asker::Lease, request)));
             while let Some(output) = self.machine.outputs.pop_front() {
                 if let Some(request) = self.perform(output) {
-                    open.push(self.send(request));
+                    open.push(self.send(Asker::Alerts, request));
                 }
             }
-            let deadline = self.machine.deadline();
+            let deadline = self.deadline();
             tokio::select! {
                 dispatch = dispatches.recv() => match dispatch {
-                    Some(Dispatch::Publish { event, .. }) => {
-                        self.machine.deliver_by(self.context.config.get().alerts.delivery, Instant::now());
-                        self.machine.push(*event, Instant::now());
-                    }
-                    Some(Dispatch::BeginAnew) => self.machine.begin_anew(Instant::now()),
-                    Some(
-                        Dispatch::Acknowledged(_) | Dispatch::Withdrawn(_) | Dispatch::Copy(_) | Dispatch::Mark | Dispatch::Saved,
-                    ) => {}
-                    None => return,
+                    Some(dispatch) => self.take(dispatch),
+                    None => break,
                 },
                 changed = self.connections.changed() => {
                     if changed.is_err() {
@@ -81,21 +104,107 @@ impl AlertPublisher {
                     }
                     self.note_connection();
                 }
-                Some((number, answer)) = open.next(), if !open.is_empty() => {
-                    self.machine.answered(number, answer.as_ref().map_err(|fault| *fault), Instant::now());
+                Some((asker, number, answer)) = open.next(), if !open.is_empty() => {
+                    self.take_answer((asker, number), &answer);
                 }
                 () = sleep_until(deadline.unwrap_or_else(Instant::now).into()), if deadline.is_some() => {
-                    self.machine.due(Instant::now());
+                    let now = Instant::now();
+                    if let Some(lease) = &mut self.lease {
+                        lease.due(now);
+                    }
+                    self.machine.due(now);
                 }
             }
+        }
+        self.release_lease().await;
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let of_lease = self.lease.as_ref().and_then(LeaseMachine::deadline);
+        [self.machine.deadline(), of_lease].into_iter().flatten().min()
+    }
+
+    fn take(&mut self, dispatch: Dispatch) {
+        let now = Instant::now();
+        match dispatch {
+            Dispatch::Publish { event, .. } => {
+                self.machine.deliver_by(self.context.config.get().alerts.delivery, now);
+                self.machine.push(*event, now);
+            }
+            Dispatch::BeginAnew => self.machine.begin_anew(now),
+            Dispatch::Renew => self.machine.renew(now),
+            Dispatch::Acknowledged(_)
+            | Dispatch::Withdrawn(_)
+            | Dispatch::Copy(_)
+            | Dispatch::Mark
+            | Dispatch::Saved => {}
+        }
+    }
+
+    fn take_answer(&mut self, (asker, number): (Asker, u64), answer: &Result<Answer, AnswerFault>) {
+        let (answer, now) = (answer.as_ref().map_err(|fault| *fault), Instant::now());
+        match (asker, &mut self.lease) {
+            (Asker::Lease, Some(lease)) => lease.answered(number, answer.map(Answer::text), now),
+            (Asker::Lease, None) => {}
+            (Asker::Alerts, _) => self.machine.answered(number, answer, now),
         }
     }
 
     fn note_connection(&mut self) {
         let connections = *self.connections.borrow_and_update();
+        let now = Instant::now();
         match connections {
-            Connections::Broken { .. } => self.machine.disconnected(),
-            Connections::Standing { .. } => self.machine.connected(Instant::now()),
+            Connections::Broken { .. } => {
+                self.machine.disconnected();
+                if let Some(lease) = &mut self.lease {
+                    lease.disconnected();
+                }
+            }
+            Connections::Standing { .. } => {
+                self.machine.connected(now);
+                if let Some(lease) = &mut self.lease {
+                    lease.connected(&self.client.server_info().version, now);
+                }
+            }
+        }
+    }
+
+    /// Does what the lease says; what is to be sent comes back.
+    fn perform_of_lease(&mut self) -> Vec<Request> {
+        let Some(lease) = &mut self.lease else { return Vec::new() };
+        lease.note(self.machine.candidacy(), self.machine.waiting());
+        let mut requests = Vec::new();
+        for output in lease.outputs.drain(..) {
+            match output {
+                LeaseOutput::Ask(request) => requests.push(request),
+                LeaseOutput::Role(role) => {
+                    self.machine.take_role(role, Instant::now());
+                    let standing = role.standing();
+                    if self.context.status.note_pair(standing) == Noted::Now {
+                        self.context.mailbox.command(Command::Pair(standing));
+                        match role {
+                            PairRole::Leads { .. } => tracing::info!("this instance of the pair publishes"),
+                            PairRole::Follows => tracing::info!("this instance of the pair follows"),
+                        }
+                    }
+                }
+                LeaseOutput::Leader(leader) => self.context.status.note_leader(leader),
+                LeaseOutput::Heard(other) => self.machine.hear_of_other(other),
+                LeaseOutput::Ready => drop(self.context.status.clear(Topic::Pair)),
+                LeaseOutput::Unready(reason) => drop(self.context.status.set(Topic::Pair, reason)),
+            }
+        }
+        requests
+    }
+
+    /// Lets the lease go at the end.
+    async fn release_lease(mut self) {
+        if let Some(lease) = &mut self.lease {
+            lease.release();
+        }
+        for request in self.perform_of_lease() {
+            // Where it is not heard the lease ends by itself.
+            drop(timeout(RELEASE_WAIT, self.send(Asker::Lease, request)).await);
         }
     }
 
@@ -134,6 +243,10 @@ impl AlertPublisher {
                 );
                 self.context.mailbox.command(Command::Adopt(shown));
             }
+            Output::LetGo => {
+                let age = self.context.config.get().pair.lease * 2;
+                self.context.mailbox.command(Command::LetGo { age });
+            }
             Output::Unread => tracing::warn!(
                 "cannot read this instance's alerts from the stream: those an earlier run left open are not known"
             ),
@@ -146,9 +259,12 @@ impl AlertPublisher {
         None
     }
 
-    fn send(&self, request: Request) -> impl Future<Output = Answered> + use<> {
+    fn send(&self, asker: Asker, request: Request) -> impl Future<Output = Answered> + use<> {
         let client = self.client.clone();
-        let patience = self.context.settings.nats.request_timeout;
+        let patience = match (asker, &self.lease) {
+            (Asker::Lease, Some(lease)) => lease.patience(),
+            (Asker::Lease, None) | (Asker::Alerts, _) => self.context.settings.nats.request_timeout,
+        };
         async move {
             let Request { number, subject, headers, payload, ending } = request;
             let mut map = HeaderMap::new();
@@ -185,7 +301,7 @@ impl AlertPublisher {
                 | AnswerFault::Subject
                 | AnswerFault::Closed => fault,
             });
-            (number, answer)
+            (asker, number, answer)
         }
     }
 }
@@ -203,7 +319,14 @@ async fn pulled(
     let mut pulled = Vec::new();
     while let Some(message) = messages.next().await {
         let Some(place) = message.reply.as_ref().and_then(|reply| place_of(reply.as_bytes())) else { break };
-        pulled.push(Pulled { payload: message.payload, pending: place.pending });
+        let applied = message.headers.as_ref().and_then(|headers| headers.get("Signalbox-Applied"));
+        pulled.push(Pulled {
+            subject: message.subject.to_string(),
+            sequence: place.stream_sequence,
+            applied: applied.map(|value| value.as_str().to_owned()),
+            payload: message.payload,
+            pending: place.pending,
+        });
         if pulled.len() as u64 >= count {
             break;
         }

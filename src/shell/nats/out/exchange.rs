@@ -129,4 +129,6 @@ pub(crate) enum Output {
     Shown(Box<StoredAlerts>),
     /// What the streams show of our alerts cannot be read.
     Unread,
+    /// The other instance of a pair published all it decided, and nothing of it is new here.
+    LetGo,
 }

@@ -19,7 +19,7 @@ use super::streams::{Place, Told};
 use super::words::AnswerFault;
 
 /// Messages asked for at a time.
-const PULL_MAX: u64 = 500;
+pub(super) const PULL_MAX: u64 = 500;
 
 /// Questions without an answer after which it goes on without knowing: who may not ask is not answered either.
 const SILENCES_MAX: u32 = 3;
@@ -59,6 +59,12 @@ pub(super) struct Found {
 /// A message that was pulled.
 #[derive(Clone, Debug)]
 pub(crate) struct Pulled {
+    /// Its subject.
+    pub(crate) subject: String,
+    /// Its sequence.
+    pub(crate) sequence: u64,
+    /// How much of the stream was applied when it was decided, where its header says.
+    pub(crate) applied: Option<String>,
     /// What it says.
     pub(crate) payload: bytes::Bytes,
     /// Messages that wait behind it.
@@ -148,6 +154,7 @@ impl AlertMachine {
     pub(crate) fn begin_anew(&mut self, now: Instant) {
         self.queue.clear();
         self.work = Work::Idle;
+        self.taken_over(now);
         self.give_up_fold(now);
     }
 

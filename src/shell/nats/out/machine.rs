@@ -23,6 +23,7 @@ use crate::shell::status::Topic;
 
 use super::exchange::{AlertKind, Answer, ByKind, Ending, Output, Request};
 use super::fold::Fold;
+use super::following::Duty;
 use super::reading::{READ_MAX, Reading};
 use super::streams::{Look, Place, Tail};
 use super::words::{AnswerFault, PublishError};
@@ -31,7 +32,7 @@ use super::words::{AnswerFault, PublishError};
 const FIRST_LOOK: Duration = Duration::from_millis(500);
 
 /// The server's codes for a subject or stream whose last sequence is another than was expected.
-const WRONG_LAST_SEQUENCE: [u64; 2] = [10_071, 10_164];
+pub(super) const WRONG_LAST_SEQUENCE: [u64; 2] = [10_071, 10_164];
 
 /// An event on its way.
 #[derive(Debug)]
@@ -60,7 +61,7 @@ pub(super) enum Work {
     Away,
     /// Nobody has said yet which stream takes it.
     Waiting { until: Instant },
-    /// What the streams show is read first.
+    /// What the streams show is read first, or the other instance of a pair publishes.
     Folding,
     /// It was sent.
     Sending { number: u64 },
@@ -95,6 +96,17 @@ pub(crate) struct Terms {
     pub(crate) source: Arc<str>,
     /// A number nobody can guess.
     pub(crate) random: fn() -> u64,
+    /// Whether another instance does the same work.
+    pub(crate) company: Company,
+}
+
+/// Whether another instance does the same work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Company {
+    /// None does.
+    Alone,
+    /// This one is one of a pair.
+    Pair,
 }
 
 /// Publishes alert events.
@@ -112,6 +124,8 @@ pub(crate) struct AlertMachine {
     pub(super) places: ByKind<Place>,
     pub(super) tails: ByKind<Option<Tail>>,
     pub(super) readable: Readable,
+    /// Being one of a pair.
+    pub(super) pair: Option<Duty>,
     /// What was published without knowing where: none of it is a stranger's when it is read.
     pub(super) unplaced: BTreeSet<EventId>,
     asked: u64,
@@ -125,12 +139,17 @@ pub(crate) struct AlertMachine {
 struct Stored {
     stream: String,
     seq: u64,
+    /// It was stored before.
+    #[serde(default)]
+    duplicate: bool,
 }
 
 impl AlertMachine {
     /// Nothing to publish, and no connection yet.
     pub(crate) fn new(terms: Terms, delivery: AlertDelivery) -> Self {
+        let pair = (terms.company == Company::Pair).then(Duty::new);
         Self {
+            pair,
             terms,
             delivery,
             link: Link::Away,
@@ -182,6 +201,9 @@ impl AlertMachine {
         self.look = Look::default();
         self.places = ByKind::default();
         self.break_off_fold();
+        if let Some(duty) = &mut self.pair {
+            duty.break_off();
+        }
         match self.work {
             Work::Sending { .. } | Work::Reading(_) => {
                 self.doubt_first();
@@ -196,6 +218,10 @@ impl AlertMachine {
     pub(crate) fn answered(&mut self, number: u64, answer: Result<&Answer, AnswerFault>, now: Instant) {
         if self.fold.is_about(number) {
             self.take_fold(answer, now);
+            return;
+        }
+        if self.pair.as_ref().is_some_and(|duty| duty.is_about(number)) {
+            self.take_tailing(answer, now);
             return;
         }
         let answer = answer.map(Answer::text);
@@ -219,6 +245,7 @@ impl AlertMachine {
     /// Time went on.
     pub(crate) fn due(&mut self, now: Instant) {
         self.look_when_due(now);
+        self.read_on_when_due(now);
         match self.work {
             Work::Waiting { until } if now >= until => {
                 self.places_are_silent();
@@ -242,7 +269,9 @@ impl AlertMachine {
             Work::Idle | Work::Away | Work::Folding | Work::Sending { .. } | Work::Reading(_) => None,
         };
         let of_look = self.look.deadline().filter(|_| self.link == Link::Up);
-        [of_work, of_look].into_iter().flatten().min()
+        let of_pair = self.pair.as_ref().and_then(Duty::deadline);
+        let of_pair = of_pair.filter(|_| self.is_up() && !matches!(self.work, Work::Sending { .. }));
+        [of_work, of_look, of_pair].into_iter().flatten().min()
     }
 
     /// Whether there is a connection.
@@ -269,6 +298,9 @@ impl AlertMachine {
             return;
         }
         let (kind, sent) = (letter.kind, letter.sent);
+        if self.pair.is_some() {
+            return self.go_on_in_pair(kind, now);
+        }
         match (self.delivery, self.places.get(kind).clone()) {
             (AlertDelivery::Core, _) | (AlertDelivery::Auto, Place::None | Place::Silent) => {
                 self.send(Ending::Flush, None);
@@ -297,13 +329,16 @@ impl AlertMachine {
     }
 
     fn go_away(&mut self) {
-        if let (Some(letter), false) = (self.queue.front(), matches!(self.work, Work::Away)) {
+        // Who follows has nothing to publish.
+        let is_known = matches!(self.work, Work::Away) || self.pair.as_ref().is_some_and(Duty::follows);
+        if let (Some(letter), false) = (self.queue.front(), is_known) {
             self.outputs.push_back(Output::Fact(Fact::PublishFailed { kind: letter.kind.event_type() }));
         }
         self.work = Work::Away;
     }
 
-    fn doubt_first(&mut self) {
+    /// The first event may have been stored.
+    pub(super) fn doubt_first(&mut self) {
         if let Some(letter) = self.queue.front_mut() {
             letter.sent = Sent::Perhaps;
         }
@@ -313,6 +348,9 @@ impl AlertMachine {
     pub(super) fn send(&mut self, ending: Ending, last: Option<u64>) {
         let Some(letter) = self.queue.front() else { return };
         let mut headers = vec![("Nats-Msg-Id", letter.event.message_id())];
+        if self.pair.is_some() {
+            headers.push(("Signalbox-Applied", letter.event.reach.to_string()));
+        }
         if let Some(last) = last {
             headers.push(("Nats-Expected-Last-Subject-Sequence", last.to_string()));
         }
@@ -358,6 +396,13 @@ impl AlertMachine {
         match answer {
             Ok(_) if by_core => self.published_somewhere(now),
             Ok(payload) => match (read_answer::<Stored>(payload), stream) {
+                // The other instance published it, and perhaps more before it.
+                (Ok(Stored { duplicate: true, seq, .. }), _) if self.is_unread(kind, seq) => self.doubt(kind),
+                (Err(ApiError::Refused { code, .. }), _)
+                    if self.pair.is_some() && WRONG_LAST_SEQUENCE.contains(&code) =>
+                {
+                    self.doubt(kind);
+                }
                 (Ok(stored), Some(stream)) if stored.stream == *stream.name => {
                     self.note_tail(kind, &stream, stored.seq);
                     self.published(now);
@@ -413,12 +458,17 @@ impl AlertMachine {
     /// The first event is with the broker.
     pub(super) fn published(&mut self, now: Instant) {
         let Some(letter) = self.queue.pop_front() else { return };
-        if std::mem::take(&mut self.failures) > 0 {
-            self.outputs.push_back(Output::Ready(Topic::Publishing));
-        }
+        self.forget_failures();
         self.outputs.push_back(Output::Published(letter.event));
         self.work = Work::Idle;
         self.go_on(now);
+    }
+
+    /// Whatever failed before does not matter any more.
+    pub(super) fn forget_failures(&mut self) {
+        if std::mem::take(&mut self.failures) > 0 {
+            self.outputs.push_back(Output::Ready(Topic::Publishing));
+        }
     }
 
     /// The first event is tried again later, when the streams were looked at.

@@ -4,6 +4,8 @@ pub(crate) mod alerts;
 pub(crate) mod client;
 pub(crate) mod exchange;
 pub(crate) mod fold;
+pub(crate) mod following;
+pub(crate) mod lease;
 pub(crate) mod machine;
 mod reading;
 pub(crate) mod rejected;
@@ -12,4 +14,5 @@ mod script_tests;
 #[cfg(test)]
 mod simulation_tests;
 mod streams;
+mod tailing;
 pub(crate) mod words;

@@ -9,7 +9,12 @@
 //! | `N < stored SEQUENCE NAME`, `N < stored SEQUENCE NAME by SOURCE` | the answer: an event of this name, as a stream has it |
 //! | `N < looked CREATED FIRST…` | answers to a whole look that begins with request N: one stream for both kinds, last sequences, no alert of ours |
 //! | `N < pulled triggered NAME cleared NAME other NAME…` | the answer: messages of a stream, ours or others' |
+//! | `N < read SEQUENCE KIND NAME [APPLIED]; …` | the answer: messages of a stream with their sequences; `theirs` for KIND is a stranger's |
+//! | `pair` | the machine is one of a pair, from the beginning on |
+//! | `leads SPAN`, `follows` | this instance publishes for so long, or does not |
+//! | `other idle` | the other instance published all it decided |
 //! | `anew` | the engine took over what the streams show |
+//! | `renew` | the engine let go of some of what waits, and gives the rest anew |
 //! | `N silent`, `N nobody`, `N too big` | no answer in time, nobody there, more than the server takes |
 //! | `wait SPAN` | time goes on, deadline by deadline |
 //! | `> …` | what leaves, in order; all of it, since the line before |
@@ -31,9 +36,10 @@ use crate::engine::rules::event::{AlertEventKind, Reason};
 use crate::engine::wire::EventId;
 use crate::shell::settings::Settings;
 
-use super::exchange::{Answer, Ending, Output};
+use super::exchange::{AlertKind, Answer, Ending, Output};
 use super::fold::Pulled;
-use super::machine::{AlertMachine, Terms};
+use super::following::{OtherIs, PairRole};
+use super::machine::{AlertMachine, Company, Terms};
 use super::words::AnswerFault;
 
 /// The `source` of the machine under test.
@@ -93,6 +99,17 @@ impl Stage {
             }
             [number, "<", "pulled", messages @ ..] => self.pulled(number, messages),
             ["anew"] => machine.begin_anew(self.now),
+            ["renew"] => machine.renew(self.now),
+            ["pair"] => self.machine = machine_of(Company::Pair),
+            ["leads", span] => {
+                let until = self.now + duration::parse_duration(span).unwrap();
+                machine.take_role(PairRole::Leads { until }, self.now);
+            }
+            ["follows"] => machine.take_role(PairRole::Follows, self.now),
+            ["other", "idle"] => machine.hear_of_other(OtherIs::Idle),
+            [number, "<", "read", ..] => {
+                self.read(number, line.split_once(" read ").map_or("", |(_, messages)| messages));
+            }
             [number, "<", "stored", sequence, name] => self.stored(number, (sequence, name, SOURCE)),
             [number, "<", "stored", sequence, name, "by", source] => {
                 self.stored(number, (sequence, name, source));
@@ -147,9 +164,32 @@ impl Stage {
             let [kind, name] = words else { panic!("{messages:?}") };
             let source = if *kind == "other" { "theirs" } else { SOURCE };
             let pending = (messages.len() / 2 - place - 1) as u64;
-            Pulled { payload: event(kind, name, source).to_json().into(), pending }
+            let subject =
+                Settings::default().subjects.of(AlertKind::of(&event(kind, name, source)).event_type());
+            let payload = event(kind, name, source).to_json().into();
+            Pulled { subject, sequence: place as u64, applied: None, payload, pending }
         };
         let pulled = messages.chunks(2).enumerate().map(pull).collect();
+        self.machine.answered(number.parse().unwrap(), Ok(&Answer::Messages(pulled)), self.now);
+    }
+
+    /// Messages with their sequences, the last of which nothing waits behind.
+    fn read(&mut self, number: &str, messages: &str) {
+        let messages: Vec<&str> = messages.split("; ").collect();
+        let pull = |(place, text): (usize, &&str)| {
+            let words: Vec<&str> = text.split(' ').collect();
+            let [sequence, kind, name, applied @ ..] = words.as_slice() else { panic!("{text}") };
+            let source = if *kind == "theirs" { "theirs" } else { SOURCE };
+            let event = event(if *kind == "theirs" { "triggered" } else { kind }, name, source);
+            Pulled {
+                subject: Settings::default().subjects.of(event.event_type()),
+                sequence: sequence.parse().unwrap(),
+                applied: applied.first().map(|text| (*text).to_owned()),
+                payload: event.to_json().into(),
+                pending: (messages.len() - place - 1) as u64,
+            }
+        };
+        let pulled = messages.iter().enumerate().map(pull).collect();
         self.machine.answered(number.parse().unwrap(), Ok(&Answer::Messages(pulled)), self.now);
     }
 
@@ -184,6 +224,7 @@ fn shown(output: &Output) -> String {
             for (name, value) in &request.headers {
                 match (*name, value.parse::<EventId>()) {
                     ("Nats-Msg-Id", Ok(id)) => write!(line, " id {}", name_of(id)).unwrap(),
+                    ("Signalbox-Applied", _) => write!(line, " applied {value}").unwrap(),
                     (_, _) => write!(line, " last {value}").unwrap(),
                 }
             }
@@ -202,11 +243,22 @@ fn shown(output: &Output) -> String {
         Output::Concern(text) => format!("concern {}", text.as_deref().unwrap_or_default()),
         Output::Shown(shown) => {
             let open: Vec<String> = shown.open.iter().map(|open| name_of(open.id)).collect();
-            format!("shown open {}, {} ended", open.join(" "), shown.ended.len())
+            let latest: Vec<String> =
+                shown.latest.iter().map(|it| format!("{}@{}", name_of(it.id), it.reach.at_most)).collect();
+            let latest =
+                if latest.is_empty() { String::new() } else { format!(", latest {}", latest.join(" ")) };
+            format!("shown open {}, {} ended{latest}", open.join(" "), shown.ended.len())
         }
         Output::Unread => "unread".to_owned(),
+        Output::LetGo => "let go".to_owned(),
         Output::Foreign(stored) => format!("foreign {}", name_of(stored.id)),
     }
+}
+
+/// A machine that has nothing to publish.
+fn machine_of(company: Company) -> AlertMachine {
+    let (settings, source) = (Arc::new(Settings::default()), Arc::from(SOURCE));
+    AlertMachine::new(Terms { settings, source, random: || 0, company }, AlertDelivery::Auto)
 }
 
 /// Runs a script; says where what leaves is not what it says.
@@ -215,9 +267,8 @@ fn run(path: &Path) -> Vec<String> {
     let name = path.file_name().unwrap().to_string_lossy().into_owned();
     let mut lines: VecDeque<(usize, &str)> = (1..).zip(text.lines().map(str::trim)).collect();
     lines.retain(|(_, line)| !line.is_empty() && !line.starts_with('#'));
-    let terms = Terms { settings: Arc::new(Settings::default()), source: Arc::from(SOURCE), random: || 0 };
     let start = Instant::now();
-    let machine = AlertMachine::new(terms, AlertDelivery::Auto);
+    let machine = machine_of(Company::Alone);
     let mut stage = Stage { machine, start, now: start, seen: VecDeque::new() };
     let mut faults = Vec::new();
     while let Some((number, line)) = lines.pop_front() {

@@ -17,7 +17,7 @@ use crate::engine::wire::EventId;
 use crate::shell::settings::Settings;
 
 use super::exchange::{Answer, Output, Request};
-use super::machine::{AlertMachine, Terms};
+use super::machine::{AlertMachine, Company, Terms};
 use super::words::AnswerFault;
 
 /// What happens next.
@@ -82,7 +82,12 @@ fn event(id: u128, source: &str) -> AlertEvent {
 
 impl World {
     fn new() -> Self {
-        let terms = Terms { settings: Arc::default(), source: Arc::from("ours"), random: || 0 };
+        let terms = Terms {
+            settings: Arc::default(),
+            source: Arc::from("ours"),
+            random: || 0,
+            company: Company::Alone,
+        };
         let mut machine = AlertMachine::new(terms, AlertDelivery::JetStream);
         let now = Instant::now();
         machine.connected(now);
@@ -162,7 +167,8 @@ impl World {
                 | Output::Unready(..)
                 | Output::Concern(_)
                 | Output::Shown(_)
-                | Output::Unread => {}
+                | Output::Unread
+                | Output::LetGo => {}
             }
         }
     }

@@ -169,7 +169,12 @@ impl AlertMachine {
             is_known &= believed;
             *self.places.get_mut(kind) = if believed { found } else { Place::Unknown };
         }
-        if is_known {
+        if self.pair.is_some() {
+            if self.shared_stream().is_none() {
+                self.look = Look::At(now + LOOK_AGAIN);
+            }
+            self.streams_are_known();
+        } else if is_known {
             self.begin_fold(now);
         } else {
             self.look = Look::At(now + LOOK_AGAIN);
@@ -200,6 +205,8 @@ impl AlertMachine {
                 let known = kind == AlertKind::Cleared && other.name.as_ref() == Some(name);
                 (!known).then(|| (format!("STREAM.INFO.{name}"), String::new()))
             }
+            // A pair reads the subjects themselves.
+            Question::Last(_) if self.pair.is_some() => None,
             Question::Last(kind) => {
                 let Place::Stream(stream) = seen.get(kind).place() else { return None };
                 let tail = self.tails.get(kind).as_ref();
@@ -288,6 +295,7 @@ impl AlertMachine {
                 config.retention
             )
         });
+        let trouble = trouble.or_else(|| self.pair.as_ref().and_then(|_| not_shared(seen)));
         let concern = first(|config| config.storage == "memory").map(|(name, _)| {
             format!(
                 "the stream {name} keeps alert events in memory and loses them when the server ends; \
@@ -299,6 +307,20 @@ impl AlertMachine {
             None => Output::Ready(Topic::AlertStream),
         });
         self.outputs.push_back(Output::Concern(concern));
+    }
+}
+
+/// Why two instances cannot tell by the streams who said what, where they cannot.
+fn not_shared(seen: &ByKind<Seen>) -> Option<String> {
+    let name = |kind| seen.get(kind).name.as_deref();
+    match (name(AlertKind::Triggered), name(AlertKind::Cleared)) {
+        (Some(one), Some(other)) if one == other => None,
+        (Some(one), Some(other)) => Some(format!(
+            "a pair needs both kinds of alert events in one stream, and {one} takes the one, {other} the other"
+        )),
+        (None, _) | (_, None) => Some(
+            "a pair needs a stream that takes AlertTriggered and AlertCleared, and there is none".to_owned(),
+        ),
     }
 }
 

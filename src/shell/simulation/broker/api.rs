@@ -58,6 +58,12 @@ impl Broker {
         };
         let subject: Rc<str> = Rc::from(subject.as_str());
         let stored = self.store(&subject, payload, (demands, now));
+        if let (Some((stream, Stored::New(sequence))), Some(applied)) = (&stored, header("Signalbox-Applied"))
+            && let Some(stream) = self.streams.get_mut(stream)
+            && let Some(message) = stream.messages.get_mut(sequence)
+        {
+            message.applied = Some(Rc::from(applied));
+        }
         self.deliver(now);
         if ending == Ending::Flush {
             return Ok(Answer::Text(Bytes::new()));
@@ -190,8 +196,14 @@ impl Broker {
         };
         let Some(consumer) = consumers.get_mut(name) else { return Vec::new() };
         let due = (0..count).map_while(|_| consumer.due(messages, now));
-        due.map(|due| Pulled { payload: Bytes::copy_from_slice(&due.message.payload), pending: due.pending })
-            .collect()
+        due.map(|due| Pulled {
+            subject: due.message.subject.to_string(),
+            sequence: due.sequence,
+            applied: due.message.applied.as_deref().map(str::to_owned),
+            payload: Bytes::copy_from_slice(&due.message.payload),
+            pending: due.pending,
+        })
+        .collect()
     }
 
     /// Takes an acknowledgement: `<stream>.<consumer>.<delivered>.<sequence>.…`.

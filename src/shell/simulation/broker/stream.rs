@@ -40,6 +40,8 @@ pub(in crate::shell::simulation) struct Message {
     pub(in crate::shell::simulation) subject: Rc<str>,
     pub(in crate::shell::simulation) payload: Rc<[u8]>,
     pub(in crate::shell::simulation) at: Timestamp,
+    /// The header by which one instance of a pair tells the other how much it had applied.
+    pub(in crate::shell::simulation) applied: Option<Rc<str>>,
 }
 
 /// What a publisher asks for beside.
@@ -138,7 +140,8 @@ impl Stream {
             return Stored::Unwanted;
         }
         self.last += 1;
-        let message = Message { subject: Rc::clone(subject), payload: Rc::clone(payload), at: now };
+        let message =
+            Message { subject: Rc::clone(subject), payload: Rc::clone(payload), at: now, applied: None };
         self.messages.insert(self.last, message);
         if let Some(id) = demands.id {
             self.ids.insert(id.to_owned(), (self.last, now));

@@ -1,0 +1,379 @@
+//! Reading on, as one of a pair: what of the two subjects of alert events is not known here yet, in the stream's order.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::engine::rules::{Reach, StoredAlert, StoredAlerts};
+use crate::engine::wire::{EventId, EventType};
+use crate::shell::backoff::backoff;
+use crate::shell::nats::api::{ApiError, ConsumerInfo, StoredMessage, read_answer};
+use crate::shell::status::Topic;
+
+use super::exchange::{AlertKind, Answer, ByKind, Ending, Output, Request};
+use super::fold::{PULL_MAX, Pulled};
+use super::following::{Candidacy, OtherIs};
+use super::machine::{AlertMachine, Sent};
+use super::streams::{AlertStream, Place, Tail, Told};
+use super::words::{AnswerFault, PublishError};
+
+/// How often the subjects are looked at for what the other instance published.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// The shortest pause after reading failed, and the longest.
+const RETRY: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(5)];
+
+/// Alert events of which a whole past is read at the most.
+const READ_MAX: u64 = 2_000_000;
+
+/// Events that are kept before those are left out that another event of their alert follows.
+const KEPT_MAX: usize = 10_000;
+
+/// How far the subjects are read.
+#[derive(Debug)]
+pub(super) enum Tailing {
+    /// They are to be read, before anything is sent: at once where the streams are known, or then.
+    Due { at: Option<Instant> },
+    /// The last message of a subject is asked for, or the next one behind what is known.
+    Asking { number: u64, question: Question, found: ByKind<Option<u64>> },
+    /// A consumer from this sequence on is asked for.
+    Consumer { number: u64, first: u64 },
+    /// Messages are.
+    Pulling { number: u64, consumer: String, pending: u64, read: Box<Read> },
+    /// The engine was told.
+    Told,
+    /// Everything that was there is known; they are looked at again then.
+    Quiet { until: Instant },
+}
+
+/// What is asked of a subject.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Question {
+    Last(AlertKind),
+    Next(AlertKind),
+    /// For the next AlertCleared once more: one may lie before an AlertTriggered that was found after it was asked for.
+    Again,
+}
+
+/// What was read.
+#[derive(Debug, Default)]
+pub(super) struct Read {
+    shown: StoredAlerts,
+    last: ByKind<u64>,
+    /// Where events are left out next that another one of their alert follows.
+    thin_at: usize,
+    /// Whether the first event that waits is among it.
+    own: Option<EventId>,
+}
+
+impl Read {
+    fn keep(&mut self, stored: StoredAlert) {
+        let ids = if stored.event_type == EventType::AlertCleared {
+            &mut self.shown.ended
+        } else {
+            &mut self.shown.begun
+        };
+        ids.insert(stored.id);
+        self.shown.latest.push(stored);
+        if self.shown.latest.len() > self.thin_at.max(KEPT_MAX) {
+            self.thin();
+            self.thin_at = self.shown.latest.len() * 2;
+        }
+    }
+
+    /// Keeps the last event of each alert.
+    fn thin(&mut self) {
+        let mut seen = BTreeSet::new();
+        let latest = std::mem::take(&mut self.shown.latest).into_iter().rev();
+        self.shown.latest = latest.filter(|stored| seen.insert(stored.fingerprint())).collect();
+        self.shown.latest.reverse();
+    }
+}
+
+impl AlertMachine {
+    /// The streams were looked at: reads them where they are there, and nothing of them is known.
+    pub(super) fn streams_are_known(&mut self) {
+        let are_known = self.known_tails().is_some();
+        let Some(duty) = &mut self.pair else { return };
+        match duty.tailing {
+            Tailing::Quiet { .. } if are_known => {}
+            Tailing::Due { .. } | Tailing::Quiet { .. } => {
+                duty.tailing = Tailing::Due { at: None };
+                self.read_on();
+            }
+            Tailing::Asking { .. } | Tailing::Consumer { .. } | Tailing::Pulling { .. } | Tailing::Told => {}
+        }
+    }
+
+    /// The one stream that takes both kinds.
+    pub(super) fn shared_stream(&self) -> Option<AlertStream> {
+        match (self.places.get(AlertKind::Triggered), self.places.get(AlertKind::Cleared)) {
+            (Place::Stream(one), Place::Stream(other)) if one == other => Some(one.clone()),
+            (Place::Unknown | Place::Silent | Place::None | Place::Stream(_), _) => None,
+        }
+    }
+
+    /// Up to where both subjects are known, in the stream there is now.
+    pub(super) fn known_tails(&self) -> Option<ByKind<u64>> {
+        let stream = self.shared_stream()?;
+        let mut tails = ByKind::default();
+        for kind in AlertKind::BOTH {
+            let tail = self.tails.get(kind).as_ref();
+            let tail = tail.filter(|tail| tail.created == stream.created && tail.told == Told::Yes)?;
+            *tails.get_mut(kind) = tail.sequence;
+        }
+        Some(tails)
+    }
+
+    fn set_tailing(&mut self, tailing: Tailing) {
+        if let Some(duty) = &mut self.pair {
+            duty.tailing = tailing;
+        }
+    }
+
+    /// Asks what is behind what is known; for everything where nothing is.
+    pub(super) fn read_on(&mut self) {
+        let Some(duty) = &self.pair else { return };
+        if !matches!(duty.tailing, Tailing::Due { .. } | Tailing::Quiet { .. }) {
+            return;
+        }
+        let doubted = duty.doubted;
+        match (self.shared_stream(), self.known_tails()) {
+            (Some(_), Some(_)) => {
+                let question = doubted.map_or(Question::Next(AlertKind::Cleared), Question::Last);
+                self.ask_of_subject(question, ByKind::default());
+            }
+            (Some(stream), None) => self.ask_for_consumer(&stream, 1),
+            (None, _) => self.set_tailing(Tailing::Due { at: None }),
+        }
+    }
+
+    fn ask_of_subject(&mut self, question: Question, found: ByKind<Option<u64>>) {
+        let (Some(stream), Some(tails)) = (self.shared_stream(), self.known_tails()) else {
+            return self.set_tailing(Tailing::Due { at: None });
+        };
+        let body = match question {
+            Question::Last(kind) => json!({ "last_by_subj": self.subject(kind) }),
+            Question::Next(kind) => self.next_of(kind, &tails),
+            Question::Again => self.next_of(AlertKind::Cleared, &tails),
+        };
+        let number = self.ask_api(&format!("STREAM.MSG.GET.{}", stream.name), body.to_string());
+        self.set_tailing(Tailing::Asking { number, question, found });
+    }
+
+    fn next_of(&self, kind: AlertKind, tails: &ByKind<u64>) -> Value {
+        json!({ "next_by_subj": self.subject(kind), "seq": tails.get(kind) + 1 })
+    }
+
+    fn ask_for_consumer(&mut self, stream: &AlertStream, first: u64) {
+        let subjects = AlertKind::BOTH.map(|kind| self.subject(kind));
+        let config = json!({
+            "description": "signalbox: what the other instance of the pair published",
+            "deliver_policy": "by_start_sequence",
+            "opt_start_seq": first,
+            "filter_subjects": subjects,
+            "ack_policy": "none",
+            "replay_policy": "instant",
+            "inactive_threshold": 30_000_000_000_u64,
+            "num_replicas": 1,
+            "mem_storage": true,
+        });
+        let body = json!({ "stream_name": stream.name.as_ref(), "config": config }).to_string();
+        let number = self.ask_api(&format!("CONSUMER.CREATE.{}", stream.name), body);
+        self.set_tailing(Tailing::Consumer { number, first });
+    }
+
+    pub(super) fn take_tailing(&mut self, answer: Result<&Answer, AnswerFault>, now: Instant) {
+        let Some(duty) = &mut self.pair else { return };
+        let tailing = std::mem::replace(&mut duty.tailing, Tailing::Due { at: None });
+        match (tailing, answer) {
+            (Tailing::Asking { question, found, .. }, answer) => {
+                match answer.map(|answer| read_answer::<StoredMessage>(answer.text())) {
+                    Ok(Ok(message)) => self.take_place(question, Some(message.sequence()), found, now),
+                    Ok(Err(ApiError::NotFound)) => self.take_place(question, None, found, now),
+                    Ok(Err(error)) => self.reading_failed(&error.into(), now),
+                    Err(fault) => self.reading_failed(&fault.into(), now),
+                }
+            }
+            (Tailing::Consumer { first, .. }, Ok(Answer::Text(text))) => {
+                match read_answer::<ConsumerInfo>(text) {
+                    Ok(info) if info.num_pending <= READ_MAX => {
+                        let read = Box::new(Read { own: self.doubted_id(), ..Read::default() });
+                        self.pull_on((info.name, info.num_pending), read, now);
+                    }
+                    Ok(info) => {
+                        self.reading_failed(&PublishError::TooMany { first, count: info.num_pending }, now);
+                    }
+                    Err(error) => self.reading_failed(&error.into(), now),
+                }
+            }
+            (Tailing::Pulling { consumer, pending, mut read, .. }, Ok(Answer::Messages(messages)))
+                if !messages.is_empty() =>
+            {
+                for message in messages {
+                    self.take_message(message, &mut read);
+                }
+                let left = messages.last().map_or(pending, |last| last.pending);
+                self.pull_on((consumer, left), read, now);
+            }
+            (Tailing::Consumer { .. } | Tailing::Pulling { .. }, Err(fault)) => {
+                self.reading_failed(&fault.into(), now);
+            }
+            (Tailing::Consumer { .. } | Tailing::Pulling { .. }, Ok(_)) => {
+                self.reading_failed(&PublishError::BrokenOff, now);
+            }
+            (Tailing::Due { .. } | Tailing::Told | Tailing::Quiet { .. }, _) => {}
+        }
+    }
+
+    /// The id of the first event that waits, where it may have been stored.
+    fn doubted_id(&self) -> Option<EventId> {
+        self.queue.front().filter(|letter| letter.sent == Sent::Perhaps).map(|letter| letter.event.id)
+    }
+
+    /// Where the message asked for is, if anywhere.
+    fn take_place(
+        &mut self,
+        question: Question,
+        place: Option<u64>,
+        mut found: ByKind<Option<u64>>,
+        now: Instant,
+    ) {
+        match question {
+            Question::Last(kind) => {
+                // Messages that left the stream count no more; what is behind the known ones is read.
+                let last = place.unwrap_or(0);
+                if let Some(tail) = self.tails.get_mut(kind).as_mut().filter(|tail| tail.sequence > last) {
+                    tail.sequence = last;
+                }
+                if let Some(duty) = &mut self.pair {
+                    duty.doubted = None;
+                }
+                self.ask_of_subject(Question::Next(AlertKind::Cleared), found);
+            }
+            Question::Next(kind @ AlertKind::Cleared) => {
+                *found.get_mut(kind) = place;
+                self.ask_of_subject(Question::Next(AlertKind::Triggered), found);
+            }
+            Question::Next(kind @ AlertKind::Triggered) => {
+                *found.get_mut(kind) = place;
+                if place.is_some() && found.get(AlertKind::Cleared).is_none() {
+                    return self.ask_of_subject(Question::Again, found);
+                }
+                self.take_places(&found, now);
+            }
+            Question::Again => {
+                *found.get_mut(AlertKind::Cleared) = place;
+                self.take_places(&found, now);
+            }
+        }
+    }
+
+    /// Reads from the first message on that is not known.
+    fn take_places(&mut self, found: &ByKind<Option<u64>>, now: Instant) {
+        let first = AlertKind::BOTH.iter().filter_map(|kind| *found.get(*kind)).min();
+        match (first, self.shared_stream()) {
+            (Some(first), Some(stream)) => self.ask_for_consumer(&stream, first),
+            (Some(_), None) => self.set_tailing(Tailing::Due { at: None }),
+            (None, _) => self.nothing_new(now),
+        }
+    }
+
+    /// Notes a message, unless it is known.
+    fn take_message(&self, message: &Pulled, read: &mut Read) {
+        let of_kind = AlertKind::BOTH.into_iter().find(|kind| self.subject(*kind) == message.subject);
+        let Some(kind) = of_kind else { return };
+        let known = self.known_tails().map_or(0, |tails| *tails.get(kind));
+        if message.sequence <= known {
+            return;
+        }
+        let last = read.last.get_mut(kind);
+        *last = message.sequence.max(*last);
+        let ours = StoredAlert::read(&message.payload).filter(|it| it.source == self.terms.source);
+        if let Some(mut stored) = ours {
+            stored.reach =
+                message.applied.as_deref().and_then(|text| text.parse::<Reach>().ok()).unwrap_or_default();
+            read.keep(stored);
+        }
+    }
+
+    fn pull_on(&mut self, (consumer, pending): (String, u64), read: Box<Read>, now: Instant) {
+        let Some(stream) = self.shared_stream() else {
+            return self.set_tailing(Tailing::Due { at: None });
+        };
+        if pending == 0 {
+            return self.end_read(*read, &stream, now);
+        }
+        let count = pending.min(PULL_MAX);
+        let body = json!({ "batch": count, "expires": 2_000_000_000_u64 }).to_string();
+        let subject = self.api_subject(&format!("CONSUMER.MSG.NEXT.{}.{consumer}", stream.name));
+        let (payload, ending) = (body.into(), Ending::Messages(count));
+        let number = self.ask(Request { number: 0, subject, headers: Vec::new(), payload, ending });
+        self.set_tailing(Tailing::Pulling { number, consumer, pending, read });
+    }
+
+    /// Everything was read: the engine takes over what is new.
+    fn end_read(&mut self, mut read: Read, stream: &AlertStream, now: Instant) {
+        let known = self.known_tails();
+        for kind in AlertKind::BOTH {
+            let before = known.as_ref().map_or(0, |tails| *tails.get(kind));
+            let sequence = before.max(*read.last.get(kind));
+            let (created, told) = (Arc::clone(&stream.created), Told::Yes);
+            *self.tails.get_mut(kind) = Some(Tail { created, sequence, told });
+        }
+        if known.is_none() {
+            read.thin();
+        }
+        let is_stored = |id: &EventId| read.shown.begun.contains(id) || read.shown.ended.contains(id);
+        let own = read.own.filter(is_stored);
+        self.reading_succeeded();
+        if let Some(id) = own.filter(|id| self.queue.front().is_some_and(|letter| letter.event.id == *id)) {
+            read.shown.latest.retain(|stored| stored.id != id);
+            self.set_tailing(Tailing::Told);
+            self.published(now);
+        }
+        if read.shown.latest.is_empty() {
+            return self.nothing_new(now);
+        }
+        self.set_tailing(Tailing::Told);
+        self.outputs.push_back(Output::Shown(Box::new(read.shown)));
+    }
+
+    /// Nothing is there that is not known: what waits may go, and whole episodes that an idle other did not see are let go.
+    fn nothing_new(&mut self, now: Instant) {
+        self.reading_succeeded();
+        if let Some(letter) = self.queue.front_mut() {
+            letter.sent = Sent::Never;
+        }
+        let has_waiting = !self.queue.is_empty();
+        let Some(duty) = &mut self.pair else { return };
+        duty.candidacy = Candidacy::Ready;
+        duty.tailing = Tailing::Quiet { until: now + LOOK_EVERY };
+        let other = std::mem::replace(&mut duty.other, OtherIs::Busy);
+        if duty.follows() && other == OtherIs::Idle && has_waiting {
+            self.outputs.push_back(Output::LetGo);
+        }
+        self.go_on_where_waiting(now);
+    }
+
+    fn reading_succeeded(&mut self) {
+        if self.pair.as_mut().is_some_and(|duty| std::mem::take(&mut duty.failures) > 0) {
+            self.outputs.push_back(Output::Ready(Topic::PairStream));
+        }
+    }
+
+    fn reading_failed(&mut self, error: &PublishError, now: Instant) {
+        let random = (self.terms.random)();
+        let Some(duty) = &mut self.pair else { return };
+        duty.failures = duty.failures.saturating_add(1);
+        let [first, most] = RETRY;
+        duty.tailing = Tailing::Due { at: Some(now + backoff(duty.failures, first, most, random)) };
+        // One answer may get lost.
+        if duty.failures > 1 {
+            let reason = format!("cannot read what the other instance of the pair published: {error}");
+            self.outputs.push_back(Output::Unready(Topic::PairStream, reason));
+        }
+    }
+}
