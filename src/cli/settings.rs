@@ -137,7 +137,10 @@ fn shell_settings(config: &Config) -> anyhow::Result<shell::Settings> {
     Ok(shell::Settings {
         subjects: config.event_subjects(),
         nats: nats(&config.nats),
-        jetstream: shell::JetStreamSettings::from(&config.jetstream),
+        jetstream: shell::JetStreamSettings {
+            readers: if config.pair.is_on() { shell::StreamReaders::Pair } else { shell::StreamReaders::One },
+            ..shell::JetStreamSettings::from(&config.jetstream)
+        },
         http: shell::HttpSettings {
             listen: listen.map_or(Ok(defaults.listen), |text| address(text, "--listen"))?,
             admin_listen: admin_listen.transpose()?,

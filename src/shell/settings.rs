@@ -122,6 +122,8 @@ pub struct JetStreamSettings {
     pub start: StreamStart,
     /// The name of the durable consumer, where one is needed (`start: resume`, work-queue and interest streams).
     pub(crate) durable: String,
+    /// Whether another instance reads the same.
+    pub readers: StreamReaders,
     /// The JetStream domain, where it is not the connection's own.
     pub(crate) domain: Option<String>,
     /// Messages asked for with one pull. Default 16,384: what the server sends in some 20 ms.
@@ -149,6 +151,7 @@ impl From<&JetStreamConfig> for JetStreamSettings {
             missing_stream: if config.create_stream { MissingStream::Create } else { MissingStream::Wait },
             start: config.start,
             durable: config.durable.clone(),
+            readers: StreamReaders::One,
             domain: config.domain.clone(),
             pull_messages_max: 16_384,
             pull_bytes_max: 4 << 20,
@@ -166,6 +169,15 @@ pub enum MissingStream {
     Wait,
     /// Make it, with exactly the lane's subjects.
     Create,
+}
+
+/// Whether another instance reads the same stream under the same name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamReaders {
+    /// None does.
+    One,
+    /// The other one of a pair does.
+    Pair,
 }
 
 /// How alert events are tried again.
@@ -209,8 +221,6 @@ pub struct HttpSettings {
     pub web_edit: bool,
     /// How long a client may take for its request's headers. Default 10 s.
     pub header_timeout: Duration,
-    /// How long a connection that is kept alive may wait for its next request. Default 75 s.
-    pub(crate) idle_timeout: Duration,
     /// Bytes of a request's headers. Default 16 KiB.
     pub(crate) header_bytes_max: usize,
     /// Bytes of a request's body. Default 1 MiB.
@@ -231,7 +241,6 @@ impl Default for HttpSettings {
             web_config: None,
             web_edit: false,
             header_timeout: Duration::from_secs(10),
-            idle_timeout: Duration::from_secs(75),
             header_bytes_max: 16 << 10,
             body_bytes_max: 1 << 20,
             connections_max: 512,

@@ -13,7 +13,7 @@ use crate::shell::nats::api::{
     ApiError, Asked, ConsumerConfig, ConsumerInfo, StoredMessage, StreamInfo, StreamState, answer,
 };
 use crate::shell::nats::frames::Delivery;
-use crate::shell::settings::{MissingStream, StreamStart};
+use crate::shell::settings::{MissingStream, StreamReaders, StreamStart};
 use crate::shell::status::Topic;
 
 use super::durable::{DESCRIPTION, Durable};
@@ -209,6 +209,10 @@ impl StreamMachine {
             self.cursor.sequence = info.state.first_seq - 1;
         }
         match reading {
+            Reading::Durable if self.settings.jetstream.readers == StreamReaders::Pair => {
+                let (stream, retention) = (self.stream(), info.config.retention);
+                self.rest(Trouble::NotForPair { stream, retention }, now);
+            }
             Reading::Durable => self.question(Question::Durable { info }, now),
             Reading::Ephemeral => {
                 let config = json!({

@@ -32,7 +32,7 @@ use crate::shell::driver::mailbox::{FromStream, Item};
 use crate::shell::nats::link::LinkError;
 use crate::shell::nats::protocol::ServerInfo;
 use crate::shell::saves::Settled;
-use crate::shell::settings::{MissingStream, Settings, StreamStart};
+use crate::shell::settings::{MissingStream, Settings, StreamReaders, StreamStart};
 
 use super::core::CoreMachine;
 use super::machine::{Handed, LinkNumber, Machine, Opened, Output, Terms};
@@ -301,6 +301,7 @@ fn run(path: &Path) -> Vec<String> {
             ["lane", rest @ ..] => lane = rest.to_vec(),
             ["set", "state"] => settings.state_dir = Some(PathBuf::from("state")),
             ["set", "create_stream"] => settings.jetstream.missing_stream = MissingStream::Create,
+            ["set", "readers", "pair"] => settings.jetstream.readers = StreamReaders::Pair,
             ["set", "start", "new"] => settings.jetstream.start = StreamStart::New,
             ["set", "start", "resume"] => settings.jetstream.start = StreamStart::Resume,
             ["set", "heartbeat", span] => {

@@ -179,6 +179,7 @@ impl StreamMachine {
             Trouble::Forbidden(_)
             | Trouble::NoSubject { .. }
             | Trouble::SharedWorkQueue { .. }
+            | Trouble::NotForPair { .. }
             | Trouble::Api(_)
             | Trouble::Behind(_) => StreamNews::Unreadable,
         };

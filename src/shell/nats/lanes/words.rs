@@ -49,6 +49,17 @@ pub(crate) enum Trouble {
         /// The server's version.
         version: String,
     },
+    /// A stream that gives each message to one of a pair.
+    #[error(
+        "the stream {stream} has {retention} retention and would give each message to one instance of the pair alone; \
+         use a stream with limits retention, or leave `pair` out of the configuration"
+    )]
+    NotForPair {
+        /// The stream.
+        stream: Arc<str>,
+        /// Its retention.
+        retention: String,
+    },
     /// A request to the JetStream API was not answered as hoped.
     #[error(transparent)]
     Api(#[from] ApiError),
