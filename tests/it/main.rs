@@ -33,6 +33,7 @@ mod outbox;
 mod outside;
 mod page;
 mod page_edit;
+mod pair;
 mod parts;
 mod process;
 mod promqltest;
