@@ -4,6 +4,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 
 use super::config_file::{self, address_text};
@@ -44,7 +45,7 @@ pub(super) struct Flags {
     web_config: Option<PathBuf>,
     /// Lets rule files be edited on the page [default: not]; see docs/page.md.
     #[arg(long, value_name = "true|false", env = "SIGNALBOX_WEB_EDIT", num_args = 0..=1,
-        require_equals = true, default_missing_value = "true")]
+        require_equals = true, default_missing_value = "true", value_parser = BoolishValueParser::new())]
     web_edit: Option<bool>,
     /// How log lines are written [default: text].
     #[arg(long, value_name = "FORMAT", env = "SIGNALBOX_LOG_FORMAT", value_enum)]

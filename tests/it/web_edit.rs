@@ -449,6 +449,7 @@ fn it_is_off_unless_asked_for_and_does_not_start_where_strangers_would_edit() {
     for (flags, status) in [
         (&["--listen", &here][..], 404),
         (&["--web-edit=false", "--listen", &here], 404),
+        (&["--web-edit=1", "--listen", &here], 200),
         (&["--web-edit", "--listen", &here], 200),
         (&["--web-edit", "--listen", &everywhere, "--web-config", "users.yml"], 401),
         (

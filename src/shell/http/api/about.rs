@@ -97,6 +97,7 @@ fn flags_of(config: &Config) -> Map<String, Value> {
         ("rules", config.rules.iter().flatten().cloned().collect::<Vec<_>>().join(",")),
         ("state-dir", text(&config.state_dir)),
         ("web-config", text(&config.web_config)),
+        ("web-edit", config.web_edit.to_string()),
     ];
     flags.into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect()
 }
