@@ -27,6 +27,7 @@ pub(crate) mod set;
 pub(crate) mod shown;
 pub(crate) mod stored;
 pub(crate) mod template;
+mod touched;
 pub(crate) mod view;
 
 use crate::engine::history::Occasion;

@@ -51,23 +51,27 @@ impl Trial {
             instant.rehearse(set, settings, (self.surroundings.window, patience.terms(terms.settings)))
         };
         let [edited, before, charts] = TENTHS.map(|tenths| self.config.query.timeout / 10 * tenths);
-        let rehearsal = walk(&self.edited, edited);
-        let known = self.before.as_ref().map(|set| (set, walk(set, before)));
+        // What the edit does not touch does as it did.
+        let tried =
+            self.before.as_ref().map_or_else(|| self.edited.clone(), |old| self.edited.touched_since(old));
+        let known = self.before.as_ref().map(|set| set.named_as(&tried));
+        let rehearsal = walk(&tried, edited);
+        let known = known.as_ref().map(|set| (set, walk(set, before)));
         let patience = Shorter::than(terms.patience, Some(charts));
         let look = Look::new(&rehearsal.instant, &self.surroundings, patience.terms(terms.settings));
-        self.section(&look, &rehearsal, known.as_ref().map(|(set, walked)| (*set, walked)))
+        self.section((&look, &tried), &rehearsal, known.as_ref().map(|(set, walked)| (*set, walked)))
     }
 
     fn section(
         &self,
-        look: &Look<'_>,
+        (look, tried): (&Look<'_>, &RuleSet),
         rehearsal: &Rehearsal,
         before: Option<(&RuleSet, &Rehearsal)>,
     ) -> Markup {
         let is_alerting = |rule: &&Arc<Rule>| matches!(rule.kind, RuleKind::Alerting(_));
         let is_changed =
-            |rule: &Arc<Rule>| !before.is_some_and(|(set, _)| set.rules().any(|old| is_same(old, rule)));
-        let mut rules: Vec<&Arc<Rule>> = self.edited.rules().filter(is_alerting).collect();
+            |rule: &Arc<Rule>| !before.is_some_and(|(set, _)| set.rules().any(|old| old.is_same_as(rule)));
+        let mut rules: Vec<&Arc<Rule>> = tried.rules().filter(is_alerting).collect();
         rules.sort_by_key(|rule| !is_changed(rule));
         let all = rules.len();
         rules.truncate(RULES_MAX);
@@ -82,7 +86,7 @@ impl Trial {
                     div.trouble { p { strong { "There was no time to go further than " (words::clock(rehearsal.to)) "." } }
                         p { "The rules read many series; what follows is about the time until then." } }
                 }
-                @if all == 0 { p.quiet { "No rule of this file raises alerts." } }
+                @if all == 0 { p.quiet { "No rule that the edit touches raises alerts." } }
                 @for rule in rules {
                     @let edit = if is_changed(rule) { Edit::Changed } else { Edit::Same };
                     (one(look, (rule, edit), (rehearsal, before.map(|(_, walked)| walked))))
@@ -90,14 +94,13 @@ impl Trial {
                 @if all > RULES_MAX {
                     p.quiet { "And " (words::count(all - RULES_MAX, "rule")) " that are not shown." }
                 }
+                @let untouched = self.edited.rules().count() - tried.rules().count();
+                @if untouched > 0 {
+                    p.quiet { "The " (words::count(untouched, "rule")) " of the other groups, which the edit does not touch, would have done as they do now." }
+                }
             }
         }
     }
-}
-
-/// Whether a rule is as it was, wherever it stands in the file.
-fn is_same(old: &Rule, new: &Rule) -> bool {
-    old.id == new.id && old.written.text == new.written.text && old.query == new.query
 }
 
 /// Whether a rule is another than on disk.
@@ -124,7 +127,8 @@ fn one(
                 @if edit == Edit::Changed { span.state { "changed" } }
             }
             p { (summary(&episodes, rehearsal)) @if let Some(before) = before {
-                " As it is on disk: " (times(&of_rule(before))) "."
+                " As it is on disk: "
+                @if before.is_cut_short { "not worked out in time" } @else { (times(&of_rule(before))) } "."
             } }
             @if let Some((_, error)) = failed {
                 p.error { "Its last evaluation failed: " (words::long(error)) }
