@@ -19,12 +19,19 @@ use crate::engine::assist::outline::Outline;
 use crate::engine::catalogue::known_metrics;
 use crate::engine::config::Config;
 use crate::engine::diagnostic::{self, Diagnostic, Source};
-use crate::engine::rules::{likely_costly_rules, missing_requirements};
+use crate::engine::rules::spanning::Spanning;
+use crate::engine::rules::{likely_costly_rules, missing_requirements, spanning_rules};
 use crate::shell::rule_files::read_rules;
 use report::{Format, Report};
 
 /// The folder of dashboards that is checked where nothing is named.
 const DEFAULT_DASHBOARDS: &str = "dashboards";
+
+/// How rule files of a folder end, which `run` reads.
+const RULE_ENDINGS: [&str; 2] = [".yaml", ".yml"];
+
+/// How dashboards end.
+const DASHBOARD_ENDING: &str = ".json";
 
 /// What to check.
 #[derive(Args)]
@@ -80,6 +87,8 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Res
         (Some(_) | None, None) => {}
     }
     diagnostics.extend(found.rules.iter().flat_map(|source| missing_requirements(source, &config.check)));
+    let spanning = Spanning::of(&loaded.set, &metrics);
+    diagnostics.extend(found.rules.iter().flat_map(|source| spanning_rules(source, &loaded.set, &spanning)));
     diagnostics.extend(found.dashboards.iter().flat_map(|source| dashboards::check(source, &metrics)));
     let report = Report {
         diagnostics: diagnostic::sorted(&diagnostics),
@@ -110,13 +119,15 @@ fn find_defaults(found: &mut Found) -> anyhow::Result<()> {
     }
     for path in rules {
         // What the configuration names and is not there is a finding in it.
-        if path.exists() && (is_named || path.is_dir()) {
-            find(&path, found)?;
+        if path.is_dir() {
+            find_in(&path, &RULE_ENDINGS, found)?;
+        } else if is_named && path.exists() {
+            sort(&path, found)?;
         }
     }
     let dashboards = Path::new(DEFAULT_DASHBOARDS);
     if dashboards.is_dir() {
-        find(dashboards, found)?;
+        find_in(dashboards, &[DASHBOARD_ENDING], found)?;
     }
     if found.configs.is_empty() && found.rules.is_empty() && found.dashboards.is_empty() {
         bail!("find anything to check: there is no signalbox.yaml, rules/ or dashboards/ here; name a path");
@@ -128,21 +139,27 @@ fn find(path: &Path, found: &mut Found) -> anyhow::Result<()> {
     if !path.is_dir() {
         return sort(path, found);
     }
-    let files = listed(path, &[".yaml", ".yml", ".json"])?;
-    if files.is_empty() {
+    let [yaml, yml] = RULE_ENDINGS;
+    if find_in(path, &[yaml, yml, DASHBOARD_ENDING], found)? == 0 {
         bail!("find anything to check in {}: it holds no *.yaml, *.yml or *.json of its own", path.display());
     }
-    for file in files {
-        sort(&file, found)?;
-    }
     Ok(())
+}
+
+/// Puts the files of a folder that end so where they belong; yields how many there are.
+fn find_in(folder: &Path, endings: &[&str], found: &mut Found) -> anyhow::Result<usize> {
+    let files = listed(folder, endings)?;
+    for file in &files {
+        sort(file, found)?;
+    }
+    Ok(files.len())
 }
 
 /// Puts one file where it belongs by its ending and its first keys.
 fn sort(path: &Path, found: &mut Found) -> anyhow::Result<()> {
     let source = match sources::read(path) {
         Ok(source) => source,
-        Err(error) if path.exists() => {
+        Err(error) if path.symlink_metadata().is_ok() => {
             found.faults.push(config_file::unreadable(path, &error));
             return Ok(());
         }

@@ -16,7 +16,9 @@ use clap::Args;
 
 use super::terminal::Terminal;
 use super::{CommandOutcome, config_file, rule_files, settings};
+use crate::engine::catalogue::known_metrics;
 use crate::engine::rules::set::{Alerting, Condition, Group, Level, NoData, Policy, Rule, RuleKind};
+use crate::engine::rules::spanning::Spanning;
 use crate::engine::rules::template::Template;
 use crate::engine::yaml::units::duration_text;
 use expression::{Alert, Place, plain};
@@ -30,6 +32,10 @@ pub(super) struct Arguments {
     /// The configuration file [default: signalbox.yaml if present].
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Exports only what one part of the keys cannot tell (`partition`), over the series of all parts: for the Prometheus
+    /// or Mimir that scrapes them all.
+    #[arg(long)]
+    spanning: bool,
 }
 
 /// Prints the file.
@@ -40,9 +46,27 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Res
         anyhow::bail!("export rules: there is no rules/ here; name rule files with --rules");
     }
     let rules = rule_files::load_or_say(&paths, &file, terminal)?;
-    terminal.text(&exported(&rules.groups));
+    if !arguments.spanning {
+        terminal.text(&exported(&rules.groups));
+        return Ok(CommandOutcome::Fine);
+    }
+    if file.partition.count < 2 {
+        anyhow::bail!(
+            "export rules over parts: the configuration has no `partition`; name that of an instance with --config"
+        );
+    }
+    let metrics = known_metrics(&file);
+    let spanning = Spanning::of(&rules, &metrics).rules_over_parts(&rules);
+    terminal.text(OVER_PARTS);
+    terminal.text(&exported(&spanning.groups));
     Ok(CommandOutcome::Fine)
 }
+
+/// What is said of rules over parts.
+const OVER_PARTS: &str = "\
+# Over the series of all parts, which differ by `instance` (and `pod`). Where `avg without` stands, an average of the parts'
+# averages takes the place of the whole's, which their values do not tell.
+";
 
 /// The groups as one Prometheus rule file.
 fn exported(groups: &[Arc<Group>]) -> String {

@@ -21,6 +21,7 @@ mod json;
 mod logs;
 mod lsp;
 mod markup;
+mod partition_config;
 mod playback;
 mod query;
 mod recording;
@@ -37,11 +38,12 @@ mod test;
 mod validate;
 
 use std::borrow::Cow;
+use std::ffi::OsStr;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::sync::LazyLock;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::engine::config::LogFormat;
 use crate::engine::diagnostic::{Lines, printable};
@@ -88,6 +90,8 @@ enum Command {
     Schema(schema::Arguments),
     /// Writes the shipped dashboards for Grafana from their source, or says whether those on disk are current.
     Dashboards(dashboards::Arguments),
+    /// Prints what a server, its streams and the instances need for events to be read in parts, by key.
+    PartitionConfig(partition_config::Arguments),
     /// A language server for rule files, rule tests and configurations, on standard input and output.
     Lsp(lsp::Arguments),
     /// Asks a running sidecar whether it is healthy; for container health checks.
@@ -111,7 +115,7 @@ enum CommandOutcome {
 
 /// Runs the command the arguments name.
 pub fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let arguments = match arguments() {
         Ok(arguments) => arguments,
         Err(error) => return refuse(&error),
     };
@@ -131,10 +135,26 @@ pub fn main() -> ExitCode {
         Command::Rules(RulesCommand::Export(arguments)) => export::run(&arguments, &mut terminal),
         Command::Schema(arguments) => schema::run(&arguments, &mut terminal),
         Command::Dashboards(arguments) => dashboards::run(&arguments, &mut terminal),
+        Command::PartitionConfig(arguments) => partition_config::run(&arguments, &mut terminal),
         Command::Lsp(arguments) => lsp::run(&arguments),
         Command::Health(arguments) => health::run(&arguments, &mut terminal),
     };
     terminal.exit(result)
+}
+
+/// The arguments of this process, its environment included.
+fn arguments() -> Result<Arguments, clap::Error> {
+    let command = without_empty_variables(Arguments::command());
+    Arguments::from_arg_matches(&command.try_get_matches()?)
+}
+
+/// Takes variables that are empty for none: that is how manifests and shells say that nothing is set.
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let is_empty = |name: &OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
+    let command = command.mut_args(|argument| {
+        if argument.get_env().is_some_and(is_empty) { argument.env(None::<&'static str>) } else { argument }
+    });
+    command.mut_subcommands(without_empty_variables)
 }
 
 /// Ends as the parser of arguments does, but with no argument commanding the terminal.

@@ -35,7 +35,7 @@ pub(super) struct Arguments {
     #[arg(
         value_name = "FILE.jsonl",
         required_unless_present_any = ["nats_url", "rules", "compare"],
-        conflicts_with = "nats_url"
+        conflicts_with_all = ["nats_url", "stream", "since"]
     )]
     events: Option<PathBuf>,
     #[command(flatten)]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::logs::{self, FormatSwitch};
-use super::settings::{Flags, resolve};
+use super::settings::{DEFAULT_RULES, Flags, resolve};
 use super::terminal::{Statement, Terminal};
 use super::{CommandOutcome, config_file};
 use crate::engine::config::Config;
@@ -48,6 +48,7 @@ fn source(flags: Flags, format: FormatSwitch) -> ConfigSource {
     };
     ConfigSource {
         path,
+        default_rules: PathBuf::from(DEFAULT_RULES),
         reread: Box::new(reread),
         applied: Box::new(move |config| format.put(config.log_format)),
     }

@@ -42,7 +42,8 @@ pub(super) fn listed(folder: &Path, endings: &[&str]) -> anyhow::Result<Vec<std:
         let path = entry.with_context(|| format!("read the folder {shown}"))?.path();
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let wanted = !name.starts_with('.') && endings.iter().any(|ending| name.ends_with(ending));
-        if wanted && path.is_file() {
+        // A broken link stays in, so that it is said.
+        if wanted && std::fs::metadata(&path).map_or(true, |found| found.is_file()) {
             found.push(path);
         }
     }

@@ -297,4 +297,9 @@ pub(crate) enum Notice {
         /// The metric that has no past from now on.
         metric: String,
     },
+    /// Trackers began anew, as their events come to another instance since the state was saved.
+    Reassigned {
+        /// Them.
+        trackers: Vec<super::config::TrackerName>,
+    },
 }

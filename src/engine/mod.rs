@@ -35,7 +35,7 @@ pub(crate) mod yaml;
 use account::Account;
 use admission::duplicates::{DuplicateWindow, Seen};
 use admission::majors::Majors;
-use arrival::{CatchUp, Owed, Position};
+use arrival::{CatchUp, Owed, Position, Share};
 use catalogue::{Catalogue, Metric, Registered};
 use config::{Config, DedupeConfig};
 use exposition::FrozenMetrics;
@@ -85,6 +85,8 @@ struct State {
     notifier: Notifier,
     notices: Vec<Notice>,
     owed: Owed,
+    /// Which of all events come here.
+    share: Share,
     /// Sequences of rejected messages of which an earlier run published copies after the state was saved.
     copied: BTreeSet<u64>,
 }
@@ -126,6 +128,7 @@ impl Engine {
             notifier,
             notices: Vec::new(),
             owed: Owed::default(),
+            share: Share::of(config),
             copied: BTreeSet::new(),
         };
         state.rules_changed();

@@ -8,12 +8,13 @@ use super::admission::duplicates::DuplicateWindow;
 use super::admission::majors::Majors;
 use super::arrival::applied_set::AppliedSet;
 use super::arrival::position::Applied;
-use super::arrival::{CatchUp, Ending, Epoch, Owed, Position};
+use super::arrival::{CatchUp, Ending, Epoch, Owed, Position, Share};
 use super::catalogue::{Catalogue, CatalogueState, Metric, Registered, Unrepeatable};
 use super::checkpoint::bytes::Damage;
 use super::checkpoint::head::{AppliedTwin, HeadTwin, PositionTwin};
 use super::checkpoint::{Checkpoint, CheckpointAge, SavedState, Section, StateError};
 use super::config::Config;
+use super::fact::Notice;
 use super::history::History;
 use super::rules::notify::Notifier;
 use super::rules::reads::Watch;
@@ -59,6 +60,7 @@ impl Engine {
                 (Section::Rules, Box::new(state.rules.save())),
                 (Section::History, Box::new(state.history.save())),
                 (Section::Told, Box::new(state.notifier.save())),
+                (Section::Share, Box::new(state.share.save())),
             ],
         }
     }
@@ -117,8 +119,10 @@ impl Engine {
             watch: Watch::default(),
             notices: Vec::new(),
             owed: Owed::after(ending, &saved.head.core_types),
+            share: Share::of(config),
             copied: BTreeSet::new(),
         };
+        state.take_share(&Share::restored(saved.share));
         state.rules.restored_at(state.position.as_ref().map_or(u64::MAX, |position| position.sequence));
         state.rules_changed();
         state.write_annotations(now);
@@ -154,6 +158,15 @@ impl SavedState {
 }
 
 impl State {
+    /// Has trackers begin anew whose events come to another instance since the state was saved; counters stay.
+    fn take_share(&mut self, before: &Share) {
+        let trackers = self.share.reassigned(before);
+        if !trackers.is_empty() {
+            self.catalogue.reassign(&mut self.store, &trackers, self.now);
+            self.notices.push(Notice::Reassigned { trackers });
+        }
+    }
+
     /// Lets the counters begin anew whose events nobody repeats, once.
     pub(super) fn begin_core_anew(&mut self, now: Timestamp) {
         if let Some(types) = self.owed.core.take() {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
 use crate::engine::exposition::{push_decimal, push_seconds};
 use crate::engine::labels::Labels;
@@ -316,6 +317,26 @@ pub(crate) struct RuleFilter {
     pub(crate) alerts: ShowAlerts,
 }
 
+/// A page of the list of groups.
+#[derive(Clone, Debug)]
+pub(crate) struct RulePage {
+    /// The most groups.
+    pub(crate) groups_max: usize,
+    /// Where it begins, as the page before said; at the first group where there is none.
+    pub(crate) token: Option<String>,
+}
+
+/// A token that no group has.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("invalid parameter \"group_next_token\": invalid group_next_token '{0}'. were rule groups changed?")]
+pub(crate) struct UnknownToken(String);
+
+/// What a page of groups that begins with this one is asked for by.
+fn token_of(group: &GroupView) -> String {
+    let name = format!("{};{}", group.file, group.name);
+    Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes()).simple().to_string()
+}
+
 /// The two kinds of rule, as the parameter `type` has them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WantedKind {
@@ -358,29 +379,51 @@ fn takes(wanted: &[String], name: &str) -> bool {
     wanted.is_empty() || wanted.iter().any(|wanted| wanted == name)
 }
 
-/// `/api/v1/rules`.
-pub(crate) fn rules(groups: &[Arc<GroupView>], filter: &RuleFilter) -> Value {
-    let shown = groups.iter().filter(|group| filter.takes_group(group)).filter_map(|group| {
-        let rules: Vec<Value> = group
-            .rules
+/// `/api/v1/rules`, whole or a page of it.
+///
+/// # Errors
+/// A token that no group has.
+pub(crate) fn rules(
+    groups: &[Arc<GroupView>],
+    filter: &RuleFilter,
+    page: Option<&RulePage>,
+) -> Result<Value, UnknownToken> {
+    let from = match page.and_then(|page| page.token.as_ref()) {
+        Some(token) => groups
             .iter()
-            .filter(|rule| filter.takes_rule(rule))
-            .map(|one| rule(one, filter.alerts))
-            .collect();
-        let filtered = filter.kind.is_some() || !filter.names.is_empty() || !filter.selectors.is_empty();
-        (!filtered || !rules.is_empty()).then(|| {
-            json!({
-                "name": group.name.as_ref(),
-                "file": group.file.as_ref(),
-                "rules": rules,
-                "interval": seconds_of(group.interval),
-                "limit": group.limit,
-                "evaluationTime": group.evaluation_time.as_secs_f64(),
-                "lastEvaluation": group.last_evaluation.map_or_else(|| NEVER.to_owned(), |at| at.to_string()),
-            })
+            .position(|group| token_of(group) == *token)
+            .ok_or_else(|| UnknownToken(token.clone()))?,
+        None => 0,
+    };
+    let mut shown = groups.iter().skip(from).filter_map(|one| Some((one, group(one, filter)?)));
+    let most = page.map_or(usize::MAX, |page| page.groups_max);
+    let entries: Vec<Value> = shown.by_ref().take(most).map(|(_, entry)| entry).collect();
+    let mut data = json!({ "groups": entries });
+    if let (Some((next, _)), Some(members)) = (shown.next(), data.as_object_mut()) {
+        members.insert("groupNextToken".to_owned(), token_of(next).into());
+    }
+    Ok(success(data))
+}
+
+/// A group with those of its rules that are wanted; none where it is not, or has none of them.
+fn group(group: &GroupView, filter: &RuleFilter) -> Option<Value> {
+    if !filter.takes_group(group) {
+        return None;
+    }
+    let wanted = group.rules.iter().filter(|rule| filter.takes_rule(rule));
+    let rules: Vec<Value> = wanted.map(|one| rule(one, filter.alerts)).collect();
+    let filtered = filter.kind.is_some() || !filter.names.is_empty() || !filter.selectors.is_empty();
+    (!filtered || !rules.is_empty()).then(|| {
+        json!({
+            "name": group.name.as_ref(),
+            "file": group.file.as_ref(),
+            "rules": rules,
+            "interval": seconds_of(group.interval),
+            "limit": group.limit,
+            "evaluationTime": group.evaluation_time.as_secs_f64(),
+            "lastEvaluation": group.last_evaluation.map_or_else(|| NEVER.to_owned(), |at| at.to_string()),
         })
-    });
-    success(json!({ "groups": shown.collect::<Vec<_>>() }))
+    })
 }
 
 fn rule(rule: &RuleView, show: ShowAlerts) -> Value {

@@ -221,6 +221,8 @@ pub struct HttpSettings {
     pub web_edit: bool,
     /// How long a client may take for its request's headers. Default 10 s.
     pub header_timeout: Duration,
+    /// How long a connection that is kept alive may wait for its next request. Default 75 s.
+    pub(crate) idle_timeout: Duration,
     /// Bytes of a request's headers. Default 16 KiB.
     pub(crate) header_bytes_max: usize,
     /// Bytes of a request's body. Default 1 MiB.
@@ -241,6 +243,7 @@ impl Default for HttpSettings {
             web_config: None,
             web_edit: false,
             header_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(75),
             header_bytes_max: 16 << 10,
             body_bytes_max: 1 << 20,
             connections_max: 512,

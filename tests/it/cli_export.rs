@@ -94,3 +94,62 @@ fn exported_rules_fire_and_clear_as_the_originals_do() {
         assert_eq!(got(&own, "got: labels"), got(&text, "Labels:"));
     }
 }
+
+/// Two parts of one queue, neither of which has much by itself.
+const PARTS: &str = r#"rule_files: [rules.yml]
+evaluation_interval: 1m
+tests:
+  - interval: 1m
+    input_series:
+      - {series: 'queue_depth{queue="a",priority="high",instance="0",job="s"}', values: '30+0x10'}
+      - {series: 'queue_depth{queue="a",priority="high",instance="1",job="s"}', values: '30+0x4 0+0x5'}
+      - {series: 'queue_oldest_job_age_seconds{queue="a",instance="0",job="s"}', values: '5+0x10'}
+      - {series: 'queue_oldest_job_age_seconds{queue="a",instance="1",job="s"}', values: '90+0x10'}
+      - {series: 'db_pool_available{pool="p",instance="1",job="s"}', values: '0+0x10'}
+    alert_rule_test:
+      - eval_time: 2m
+        alertname: Backlog
+        exp_alerts: [{exp_labels: {queue: a}}]
+      - eval_time: 9m
+        alertname: Backlog
+      - eval_time: 2m
+        alertname: Deep
+        exp_alerts: [{exp_labels: {queue: a, priority: high, job: s}}]
+      - eval_time: 2m
+        alertname: Peak
+        exp_alerts: [{exp_labels: {queue: a, priority: high, job: s}}]
+      - eval_time: 2m
+        alertname: Old
+        exp_alerts: [{exp_labels: {queue: a, job: s}}]
+      - {eval_time: 2m, alertname: Pool}
+"#;
+
+#[test]
+fn rules_over_parts_fire_where_one_instance_of_all_would() {
+    let (original, exported) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    fs::write(original.path().join("signalbox.yaml"), "partition: {count: 2}\n").unwrap();
+    let rules = "groups:\n  - name: g\n    rules:\n\
+        \x20     - {alert: Backlog, expr: sum by (queue) (queue_depth), above: 50}\n\
+        \x20     - {alert: Deep, metric: queue_depth, above: 50}\n\
+        \x20     - {alert: Peak, metric: queue_depth, stat: max, window: 5m, above: 50}\n\
+        \x20     - {alert: Old, metric: queue_oldest_job_age_seconds, above: 60}\n\
+        \x20     - {alert: Pool, metric: db_pool_available, below: 1}\n";
+    fs::write(original.path().join("rules.yml"), rules).unwrap();
+    let rules = signalbox(original.path(), &["rules", "export", "--spanning", "--rules", "rules.yml"]);
+    fs::write(exported.path().join("rules.yml"), rules).unwrap();
+    fs::write(exported.path().join("t.yml"), PARTS).unwrap();
+    // Nothing but what is expected fires, and the pool, which is in one part alone, is left to that part.
+    let own = signalbox(exported.path(), &["test", "t.yml"]);
+    assert!(!own.contains("got:"), "{own}");
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("rules").display().to_string();
+    let all = signalbox(original.path(), &["rules", "export", "--spanning", "--rules", &shipped]);
+    fs::write(exported.path().join("shipped.yml"), all).unwrap();
+    for arguments in [["test", "rules", "t.yml"], ["check", "rules", "shipped.yml"]] {
+        // Prometheus' own tool, where it is installed.
+        let promtool = Command::new("promtool").args(arguments).current_dir(exported.path()).output();
+        if let Ok(output) = promtool {
+            let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+            assert!(output.status.success(), "{text}");
+        }
+    }
+}

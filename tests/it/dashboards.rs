@@ -82,7 +82,7 @@ fn play(client: &mut Client, prometheus: u16, lines: &[String]) {
 }
 
 /// The subject token of the context an event belongs to.
-fn context(event_type: &str) -> &'static str {
+pub(super) fn context(event_type: &str) -> &'static str {
     let contexts = [
         ("Cache", "caching"),
         ("Job", "queue"),

@@ -94,6 +94,7 @@ followed! {
     the_page_of_rules_can_be_followed: "docs/rules.md",
     the_page_of_rule_tests_can_be_followed: "docs/testing-rules.md",
     the_page_of_running_can_be_followed: "docs/running.md",
+    the_page_of_scaling_can_be_followed: "docs/scaling.md",
     the_page_of_troubles_can_be_followed: "docs/troubleshooting.md",
 }
 

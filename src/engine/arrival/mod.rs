@@ -7,9 +7,11 @@ pub(crate) mod origin;
 mod owed;
 pub(crate) mod position;
 mod receive;
+mod share;
 
 pub(crate) use catch_up::{CatchUp, Standing, StreamNews};
 pub(crate) use origin::{Epoch, Order, Origin, Stored, StreamBatch};
 pub use owed::Ending;
 pub(in crate::engine) use owed::Owed;
 pub(crate) use position::Position;
+pub(in crate::engine) use share::Share;

@@ -9,6 +9,7 @@ use super::families::{ExposedMetric, exposed};
 use super::recorded::spec_of;
 use super::row::{CatalogueRow, MoreLabels};
 use super::rows::CATALOGUE;
+use super::spread::Spread;
 use crate::engine::config::{Config, NameScheme, metric_glob_matches};
 use crate::engine::diagnostic::closest;
 use crate::engine::metric::{MetricType, Part, SampleName, sample_names};
@@ -30,6 +31,8 @@ pub(crate) struct KnownMetric {
     pub(crate) buckets: Option<Arc<[f64]>>,
     /// Whether its events are read here.
     pub(crate) feed: Feed,
+    /// What becomes of it where events are read in parts.
+    pub(crate) spread: Spread,
 }
 
 /// Whether the events that move a metric are read, or left to other instances (`lanes`).
@@ -61,7 +64,8 @@ impl KnownMetric {
     /// A metric of which only the type is known.
     pub(crate) fn of_type(metric_type: MetricType) -> Self {
         let (labels, closed, unit) = (None, Vec::new(), Arc::default());
-        Self { metric_type, labels, closed, unit, buckets: None, feed: Feed::Whole }
+        let (feed, spread) = (Feed::Whole, Spread::Whole);
+        Self { metric_type, labels, closed, unit, buckets: None, feed, spread }
     }
 }
 
@@ -250,8 +254,9 @@ pub(crate) fn known_metrics(config: &Config) -> KnownMetrics {
         };
         let closed = row.labels.iter().filter_map(|label| closed_values(row, label)).collect();
         let (metric_type, unit) = (row.metric_type, spec.unit.unwrap_or_default());
-        let (buckets, feed) = (Some(spec.buckets), Feed::of(row.source.movers(), config));
-        known.add(&name, KnownMetric { metric_type, labels, closed, unit, buckets, feed });
+        let (buckets, spread) = (Some(spec.buckets), Spread::of(row, config));
+        let feed = Feed::of(row.source.movers(), config);
+        known.add(&name, KnownMetric { metric_type, labels, closed, unit, buckets, feed, spread });
     }
     for name in WRITTEN_BY_OTHERS {
         known.add(name, KnownMetric::of_type(MetricType::Gauge));
@@ -263,7 +268,8 @@ pub(crate) fn known_metrics(config: &Config) -> KnownMetrics {
             continue;
         };
         let feed = Feed::of(vec![EventType::MetricRecorded], config);
-        let metric = KnownMetric { feed, ..KnownMetric::of_type(metric_type) };
+        let spread = Spread::of_recorded(config);
+        let metric = KnownMetric { feed, spread, ..KnownMetric::of_type(metric_type) };
         if is_glob {
             known.add_glob(&declared.pattern, metric);
         } else {

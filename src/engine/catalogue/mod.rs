@@ -33,6 +33,7 @@ mod row;
 mod rows;
 mod saved;
 mod settings;
+mod spread;
 mod subject_labels;
 #[cfg(test)]
 mod tests;
@@ -45,10 +46,11 @@ pub(crate) use registered::Registered;
 pub(crate) use row::{CatalogueRow, Source};
 pub(crate) use rows::{CATALOGUE, Metric, find};
 pub(in crate::engine) use saved::CatalogueState;
+pub(crate) use spread::Spread;
 
 use self::families::{Families, no_event};
 use self::recorded::Recorded;
-use crate::engine::config::Config;
+use crate::engine::config::{Config, TrackerName};
 use crate::engine::series::{Cause, Store};
 use crate::engine::time::Timestamp;
 use crate::engine::trackers::alerts::ForeignAlerts;
@@ -193,6 +195,27 @@ impl Catalogue {
             Payload::IndexCreated(event) => self.index_created(board, event),
         }
         Ok(())
+    }
+
+    /// Has trackers begin anew, as what moves their entries comes to another instance from now on.
+    pub(in crate::engine) fn reassign(
+        &mut self,
+        store: &mut Store,
+        trackers: &[TrackerName],
+        now: Timestamp,
+    ) {
+        let board = &mut Board { store, cause: no_event(now) };
+        for tracker in trackers {
+            match tracker {
+                TrackerName::Jobs => self.jobs.reassign(board),
+                TrackerName::Workers => self.workers.reassign(board),
+                TrackerName::Chunks => self.chunks.reassign(board),
+                TrackerName::Files => self.files.reassign(board),
+                TrackerName::Cache => self.cache.reassign(board),
+                TrackerName::Warmers => self.warmers.reassign(board),
+                TrackerName::Alerts => self.alerts.reassign(board),
+            }
+        }
     }
 
     /// Notes the subject of the events that are applied next.

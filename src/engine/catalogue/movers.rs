@@ -1,6 +1,7 @@
 //! Which events move a metric: of a tracker all that its state follows from.
 
 use super::row::Source;
+use crate::engine::config::TrackerName;
 use crate::engine::wire::EventType;
 
 const FILES: &[EventType] =
@@ -41,6 +42,21 @@ const JOB_PROGRESS: &[EventType] = &[
 const WORKERS: &[EventType] = &[EventType::WorkerStarted, EventType::WorkerStopped];
 const ALERTS: &[EventType] = &[EventType::AlertTriggered, EventType::AlertCleared];
 
+impl TrackerName {
+    /// The events that a tracker's state follows from.
+    pub(in crate::engine) fn movers(self) -> Vec<EventType> {
+        match self {
+            Self::Jobs => JOB_PROGRESS.to_vec(),
+            Self::Workers => WORKERS.to_vec(),
+            Self::Chunks => CHUNKS.to_vec(),
+            Self::Files => [FILES, FILE_PROGRESS].concat(),
+            Self::Cache => CACHE.to_vec(),
+            Self::Warmers => WARMERS.to_vec(),
+            Self::Alerts => ALERTS.to_vec(),
+        }
+    }
+}
+
 impl Source {
     /// The events that move what this feeds; none where the sidecar itself does.
     pub(crate) fn movers(self) -> Vec<EventType> {
@@ -71,6 +87,7 @@ fn tracked(lead: EventType) -> Option<&'static [EventType]> {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::engine::catalogue::CATALOGUE;
 
     #[test]
@@ -82,6 +99,19 @@ mod tests {
                 assert!(movers.contains(&lead), "{}", row.name);
                 assert!(movers.iter().all(|it| it.context() == lead.context()), "{}", row.name);
             }
+        }
+    }
+
+    #[test]
+    fn whatever_moves_one_entry_of_a_tracker_has_one_key() {
+        for row in CATALOGUE {
+            let movers = row.source.movers();
+            let is_of_jobs = movers.contains(&EventType::JobQueued);
+            // A worker that is lost takes its jobs along, and they are anywhere.
+            let keyed = movers.into_iter().filter(|it| !(is_of_jobs && *it == EventType::WorkerStopped));
+            let mut keys: Vec<&str> = keyed.map(EventType::key_field).collect();
+            keys.dedup();
+            assert!(keys.len() <= 1, "{}: {keys:?}", row.name);
         }
     }
 }

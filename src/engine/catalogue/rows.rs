@@ -346,7 +346,7 @@ rows! {
     TrackerAlive: Gauge Sidecar "signalbox_tracker_alive" ["tracker"],
         "Entries a tracker holds that have not ended.", declared(TRACKERS);
     TrackerEvictions: Counter Sidecar "signalbox_tracker_evictions_total" ["tracker", "reason"],
-        "Tracker entries that went too early: full, for lack of room, what had ended first; abandoned, since nothing moved them; expired, cache entries whose time to live was long over.",
+        "Tracker entries that went too early: full, for lack of room, what had ended first; abandoned, since nothing moved them; expired, cache entries whose time to live was long over; reassigned, when a start left their events to another instance.",
         declared(EVICTIONS);
     LabelValuesCut: Counter Sidecar "signalbox_label_values_cut_total" ["metric"],
         "Label values cut because they were longer than the limit.";

@@ -8,6 +8,7 @@ use super::head::HeadTwin;
 use super::history::HistoryTwin;
 use super::rules::RulesTwin;
 use super::series::{RecentTwin, StoreTwin};
+use super::share::ShareTwin;
 use super::told::ToldTwin;
 use super::trackers::TrackersTwin;
 use super::window::WindowTwin;
@@ -17,7 +18,10 @@ use crate::engine::time::Timestamp;
 const MAGIC: [u8; 8] = *b"SIGNLBOX";
 
 /// The version of what is written; older ones are read too.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
+
+/// The version from which on it says which events came to the instance.
+const SHARE_SINCE: u32 = 2;
 
 /// Bytes before the first section.
 const HEADER_BYTES: usize = 16;
@@ -41,11 +45,13 @@ pub(in crate::engine) enum Section {
     History,
     /// What Alertmanagers were told.
     Told,
+    /// Which events came to the instance.
+    Share,
 }
 
 impl Section {
     /// In the order of the file.
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Head,
         Self::Series,
         Self::Recent,
@@ -54,7 +60,13 @@ impl Section {
         Self::Rules,
         Self::History,
         Self::Told,
+        Self::Share,
     ];
+
+    /// Whether a file of this version has it.
+    fn is_of(self, version: u32) -> bool {
+        self != Self::Share || version >= SHARE_SINCE
+    }
 
     const fn tag(self) -> u32 {
         match self {
@@ -66,6 +78,7 @@ impl Section {
             Self::Rules => 6,
             Self::History => 7,
             Self::Told => 8,
+            Self::Share => 9,
         }
     }
 }
@@ -144,6 +157,7 @@ pub struct SavedState {
     pub(in crate::engine) rules: RulesTwin,
     pub(in crate::engine) history: HistoryTwin,
     pub(in crate::engine) told: ToldTwin,
+    pub(in crate::engine) share: ShareTwin,
 }
 
 impl SavedState {
@@ -158,9 +172,9 @@ impl SavedState {
     /// It is no state, a newer one, or not as it was written.
     pub fn read(bytes: &[u8]) -> Result<Self, StateError> {
         let mut from = Reader::new(bytes);
-        read_header(&mut from)?;
+        let version = read_header(&mut from)?;
         let mut sections = Vec::with_capacity(Section::ALL.len());
-        for section in Section::ALL {
+        for section in Section::ALL.into_iter().filter(|section| section.is_of(version)) {
             sections.push(unframed(&mut from, section.tag())?);
         }
         unframed(&mut from, END)?;
@@ -175,11 +189,13 @@ impl SavedState {
             rules: whole(sections.next())?,
             history: whole(sections.next())?,
             told: whole(sections.next())?,
+            // Before instances could share the work everything came to one.
+            share: sections.next().map_or(Ok(ShareTwin::default()), |content| whole(Some(content)))?,
         })
     }
 }
 
-fn read_header(from: &mut Reader<'_>) -> Result<(), StateError> {
+fn read_header(from: &mut Reader<'_>) -> Result<u32, StateError> {
     let magic: [u8; 8] = from.array().map_err(|_| StateError::Foreign)?;
     if magic != MAGIC {
         return Err(StateError::Foreign);
@@ -193,7 +209,7 @@ fn read_header(from: &mut Reader<'_>) -> Result<(), StateError> {
     match u32::from_le_bytes(version) {
         newer if newer > VERSION => Err(StateError::Newer { version: newer }),
         0 => Err(Damage("it has no version").into()),
-        _ => Ok(()),
+        known => Ok(known),
     }
 }
 

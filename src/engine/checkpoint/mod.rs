@@ -11,6 +11,7 @@ pub(in crate::engine) mod head;
 pub(in crate::engine) mod history;
 pub(in crate::engine) mod rules;
 pub(in crate::engine) mod series;
+pub(in crate::engine) mod share;
 pub(in crate::engine) mod told;
 pub(in crate::engine) mod trackers;
 pub(in crate::engine) mod window;
@@ -63,7 +64,8 @@ impl Checkpoint {
             | Section::Window
             | Section::Trackers
             | Section::Rules
-            | Section::Told => file::framed(section, part),
+            | Section::Told
+            | Section::Share => file::framed(section, part),
         })
     }
 

@@ -31,6 +31,18 @@ section! {
 }
 
 section! {
+    /// Which part of the keys this instance reads.
+    PartitionConfig {
+        /// How many parts there are; with 1 there is nothing to part.
+        count: usize = KeyKind::Count(1), Value("1"), Restart;
+        /// Which of them this instance reads, from 0; the first also reads what has no key.
+        index: usize = KeyKind::Count(0), Value("0"), Restart;
+        /// The token of `subjects.tokens` that is the key; where there are none, the one token that follows the type.
+        token: String = KeyKind::Text, Value("key"), Restart;
+    }
+}
+
+section! {
     /// How the broker is reached.
     NatsConfig {
         /// Server URLs (`nats://` or `tls://`), separated by commas or as a list.

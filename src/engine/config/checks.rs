@@ -1,8 +1,8 @@
 //! What one value alone cannot tell: addresses, URLs, keys that need or exclude each other.
 
-use super::Config;
 use super::http_url::HttpUrl;
 use super::server_url::{ServerUrl, split_urls};
+use super::{Config, PartitionConfig};
 use crate::engine::wire::Subjects;
 use crate::engine::yaml::{Findings, Read, ReadValue, Values};
 
@@ -15,6 +15,9 @@ const PREFIX_BYTES_MAX: usize = 200;
 /// Tokens behind the event type; for each a server is asked for one more subject of every type.
 const TOKENS_MAX: usize = 4;
 
+/// Parts that keys are parted into.
+const PARTS_MAX: usize = 256;
+
 /// Bytes of a glob.
 const GLOB_BYTES_MAX: usize = 1_024;
 
@@ -26,6 +29,7 @@ pub(super) fn check(config: &Config, top: &Values, findings: &mut Findings<'_>) 
     addresses(top, findings);
     namespace(top, findings);
     subjects(&top.section("subjects"), findings);
+    partition(config, &top.section("partition"), findings);
     lanes(config, top, findings);
     nats(&top.section("nats"), findings);
     alertmanager(&top.section("alertmanager"), findings);
@@ -133,6 +137,28 @@ fn is_label(name: &str) -> bool {
     let fits = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     let begins = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
     fits && begins && !name.starts_with("__") && !["le", "quantile"].contains(&name)
+}
+
+fn partition(config: &Config, section: &Values, findings: &mut Findings<'_>) {
+    let PartitionConfig { count, index, token } = &config.partition;
+    if let Some(read) = section.find("count").filter(|_| *count > PARTS_MAX) {
+        let message = format!("`partition.count` is {count}, at most {PARTS_MAX} parts are read");
+        findings.error("out-of-range", &read.span, message);
+    }
+    if let Some(read) = section.find("index").filter(|_| index >= count) {
+        findings
+            .error("out-of-range", &read.span, format!("`partition.index` is {index} of {count} parts"))
+            .advise("Parts are counted from 0: the last of four is 3.");
+    }
+    let names = config.subjects.tokens.iter().map(|token| token.name.as_str());
+    let names: Vec<&str> = names.filter(|name| !name.is_empty()).collect();
+    if *count > 1 && !names.is_empty() && !names.contains(&token.as_str()) {
+        let place = section.find("token").or_else(|| section.find("count"));
+        let span = place.map_or(0..0, |read| read.span.clone());
+        findings
+            .error("unknown-word", &span, format!("`subjects.tokens` has no token `{token}` to part by"))
+            .advise(format!("Name one of them as `partition.token`: {}.", names.join(", ")));
+    }
 }
 
 fn lanes(config: &Config, top: &Values, findings: &mut Findings<'_>) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::Grid;
 use super::alertmanager::AlertmanagerConfig;
-use super::broker::{JetStreamConfig, Lanes, NatsConfig, SubjectsConfig};
+use super::broker::{JetStreamConfig, Lanes, NatsConfig, PartitionConfig, SubjectsConfig};
 use super::changes::{Change, Changes};
 use super::declare::{KeyValue, section, words};
 use super::metrics::{MetricSettings, StaleAfter};
@@ -56,6 +56,8 @@ section! {
         namespace: String = KeyKind::Text, Nothing, Restart;
         /// The subjects of events.
         subjects: SubjectsConfig = KeyKind::Section(SubjectsConfig::KEYS), Nothing, Restart;
+        /// Which part of the keys this instance reads, where a server parts subjects by a key.
+        partition: PartitionConfig = KeyKind::Section(PartitionConfig::KEYS), Nothing, Restart;
         /// How the broker is reached.
         nats: NatsConfig = KeyKind::Section(NatsConfig::KEYS), Nothing, Restart;
         /// Where HTTP is served; port 0 picks a free one, which is logged.

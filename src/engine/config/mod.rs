@@ -28,7 +28,7 @@ pub(crate) mod web;
 pub(crate) use alertmanager::{AlertmanagerConfig, HttpTlsConfig};
 #[cfg(test)]
 pub(crate) use broker::SubjectToken;
-pub(crate) use broker::{JetStreamConfig, NatsConfig};
+pub(crate) use broker::{JetStreamConfig, NatsConfig, PartitionConfig};
 pub use broker::{Secret, StreamStart, TlsMode};
 pub(crate) use changes::Changes;
 pub(crate) use checks::is_address;
@@ -116,19 +116,26 @@ impl Config {
         }
     }
 
+    /// The subjects that events are published to and come by.
+    pub(crate) fn event_subjects(&self) -> Subjects {
+        // The configuration was checked before it came here.
+        let subjects = Subjects::below(&self.subjects.prefix).unwrap_or_default();
+        let (tokens, partition) = (&self.subjects.tokens, &self.partition);
+        if partition.count < 2 {
+            return subjects.followed_by(tokens.len());
+        }
+        let key = tokens.iter().position(|token| token.name == partition.token).unwrap_or(0);
+        subjects.followed_by(tokens.len().max(1)).of_part(partition.index, key)
+    }
+
     /// What of all events this instance does not read, in sentences for people; none where it reads all.
     pub(crate) fn share_words(&self) -> Vec<String> {
         let off = self.lanes.off_words();
         let off = (!off.is_empty())
             .then(|| format!("Off here (`lanes`), for other instances to read: {}.", off.join(", ")));
-        off.into_iter().collect()
-    }
-
-    /// The subjects that events are published to and come by.
-    pub(crate) fn event_subjects(&self) -> Subjects {
-        // The configuration was checked before it came here.
-        let subjects = Subjects::below(&self.subjects.prefix).unwrap_or_default();
-        subjects.followed_by(self.subjects.tokens.len())
+        let PartitionConfig { count, index, token } = &self.partition;
+        let part = (*count > 1).then(|| format!("Part {index} of {count} by `{token}` (`partition`)."));
+        off.into_iter().chain(part).collect()
     }
 
     /// The bounds of every tracker.

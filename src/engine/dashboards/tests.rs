@@ -7,6 +7,8 @@ use crate::engine::catalogue::{self, CATALOGUE};
 use crate::engine::config::Config;
 use crate::engine::diagnostic::{Style, render_all};
 use crate::engine::promql::{inspect, parse};
+use crate::engine::rules::RuleSet;
+use crate::engine::rules::spanning::Spanning;
 
 fn drawn(config: &Config) -> Vec<Dashboard> {
     let found = dashboards(config, &shipped_rules(config));
@@ -40,6 +42,22 @@ fn every_metric_of_the_catalogue_stands_on_a_panel_or_is_left_out_with_a_reason(
         assert_ne!(shown.contains(row.name), is_left_out, "{}", row.name);
     }
     assert!(left_out.iter().all(|(name, _)| catalogue::find(name).is_some()), "{left_out:?}");
+}
+
+#[test]
+fn every_panel_shows_the_same_over_all_parts() {
+    let mut config = Config::with_defaults("me");
+    config.partition.count = 4;
+    let metrics = catalogue::known_metrics(&config);
+    let spanning = Spanning::of(&RuleSet::default(), &metrics);
+    for dashboard in shipped() {
+        // The sides of an `or` in a sum have other labels, or add 0: both are kept, in each part and in all of them.
+        for text in expressions(&dashboard).into_iter().filter(|text| !text.contains(" or ")) {
+            let mut expr = parse(&text).unwrap();
+            let is_other = spanning.spans(&expr).is_some() && spanning.merge(&mut expr);
+            assert!(!is_other, "{}: {text} is {expr} over all parts", dashboard.file);
+        }
+    }
 }
 
 #[test]

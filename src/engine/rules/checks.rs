@@ -21,6 +21,7 @@ mod required;
 mod shadowed;
 mod short_wait;
 mod short_window;
+mod spanning;
 mod unfed_metric;
 mod unknown_bound;
 mod unknown_metric;
@@ -32,11 +33,12 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::set::Rule;
+use super::set::{Rule, RuleSet};
 use crate::engine::catalogue::KnownMetrics;
+use crate::engine::diagnostic::Source;
 use crate::engine::promql::ast::VectorSelector;
 use crate::engine::promql::inspect::{literal_name, selectors};
-use crate::engine::yaml::{Fields, Findings, Text, Value, name_of};
+use crate::engine::yaml::{Fields, Findings, Node, Text, Value, name_of};
 
 pub(crate) use cost::{costly_rules, likely_costly_rules};
 pub(super) use disable::apply as disable;
@@ -44,6 +46,7 @@ pub(crate) use disable::not_disabled;
 pub(crate) use missing_label::missing_labels;
 pub(crate) use required::missing_requirements;
 pub(super) use shadowed::Shadows;
+pub(crate) use spanning::spanning_rules;
 pub(super) use unknown_metric::report as report_unknown_metrics;
 
 /// A rule with what the checks need to know of its place.
@@ -129,6 +132,23 @@ impl Subject<'_> {
         let Value::Mapping(entries) = &self.fields.get(key)?.value else { return None };
         entries.iter().find(|(known, _)| name_of(known) == entry).map(|(_, value)| value.span.clone())
     }
+}
+
+/// The rules of a file that loaded, each with the place of its name.
+fn written_rules<'a>(
+    root: Option<&'a Node>,
+    source: &'a Source,
+    set: &'a RuleSet,
+) -> impl Iterator<Item = (&'a Node, &'a Rule)> {
+    let there = |node: &&Node| !node.is_null();
+    let written = root.and_then(|root| root.get("groups")).map_or(&[][..], Node::elements);
+    let groups = set.groups.iter().filter(|group| group.file == source.name);
+    written.iter().filter(there).zip(groups).flat_map(move |(node, group)| {
+        let rules = node.get("rules").map_or(&[][..], Node::elements).iter().filter(there);
+        rules.zip(&group.rules).filter_map(|(node, rule)| {
+            Some((node.get("alert").or_else(|| node.get("record"))?, rule.as_ref()))
+        })
+    })
 }
 
 /// Whether a metric of the expression has a label for sure.

@@ -60,7 +60,7 @@ const RULE: &[Key] = &[
     key("where", KeyKind::Map(&KeyKind::Text), KeyDefault::Nothing, "Labels the series must have."),
     key(
         "by",
-        KeyKind::OneOrMany(&KeyKind::Text),
+        KeyKind::List(&KeyKind::Text),
         KeyDefault::Words("each series alone"),
         "The labels series are taken together by.",
     ),

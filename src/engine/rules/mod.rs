@@ -25,6 +25,7 @@ mod runtime;
 pub(crate) mod schedule;
 pub(crate) mod set;
 pub(crate) mod shown;
+pub(crate) mod spanning;
 pub(crate) mod stored;
 pub(crate) mod template;
 mod touched;
@@ -39,7 +40,7 @@ use crate::engine::promql::{Storage, Value};
 use crate::engine::wire::EventId;
 
 pub(crate) use checks::{
-    costly_rules, likely_costly_rules, missing_labels, missing_requirements, not_disabled,
+    costly_rules, likely_costly_rules, missing_labels, missing_requirements, not_disabled, spanning_rules,
 };
 pub(crate) use event::AlertEvent;
 pub(crate) use keys::FILE_KEYS;

@@ -161,6 +161,10 @@ impl FileBooks {
         };
         self.ratios.enter(board, held, place);
         let moved_ticket = self.tickets.issue();
+        if self.least_moved.is_empty() {
+            let series = self.oldest_progress.place(board, &[]);
+            self.oldest_progress.begin(board, series, board.cause.now.since(update.at).as_secs_f64());
+        }
         self.least_moved.enter(update.at, moved_ticket, place);
         Progress { status, series, held, moved: update.at, moved_ticket }
     }

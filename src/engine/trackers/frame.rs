@@ -51,6 +51,8 @@ pub(crate) enum Eviction {
     Abandoned,
     /// A cache entry whose time to live was over for `limits.tracker_age`, and whose end nobody told.
     Expired,
+    /// Its events are another instance's since the state was saved.
+    Reassigned,
 }
 
 impl Eviction {
@@ -60,6 +62,7 @@ impl Eviction {
             Self::Full => "full",
             Self::Abandoned => "abandoned",
             Self::Expired => "expired",
+            Self::Reassigned => "reassigned",
         }
     }
 }
@@ -182,6 +185,17 @@ impl<T: Tracker> Frame<T> {
         }
     }
 
+    /// Takes every entry out: what moves them comes to another instance from now on.
+    pub(crate) fn reassign(&mut self, board: &mut Board<'_>) {
+        while let Some(place) = self.table.first(Standing::Ended) {
+            self.remove(board, place);
+        }
+        while let Some(place) = self.table.first(Standing::Alive) {
+            self.remove(board, place);
+            self.count(board, Eviction::Reassigned);
+        }
+    }
+
     /// Ends an entry that nothing moved; it is remembered like any that ended.
     fn abandon(&mut self, board: &mut Board<'_>, place: Place) {
         if let Some(entry) = self.table.get_mut(place) {
@@ -197,6 +211,9 @@ impl<T: Tracker> Frame<T> {
             Eviction::Full => books.full,
             Eviction::Abandoned => books.abandoned,
             Eviction::Expired => books.expired,
+            Eviction::Reassigned => {
+                self.families.evictions.resolve(board, &[T::NAME.word(), Eviction::Reassigned.word()])
+            }
         };
         board.add(series, 1.0);
     }

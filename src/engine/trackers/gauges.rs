@@ -226,6 +226,15 @@ impl Shown {
         self.family.resolve(board, values)
     }
 
+    /// Shows a series that has its first entry, so that it ends as any other where the next call no longer finds it.
+    pub(crate) fn begin(&mut self, board: &mut Board<'_>, series: SeriesId, value: f64) {
+        if let Err(place) = self.last.binary_search_by_key(&series, |(known, _)| *known) {
+            self.last.insert(place, (series, value));
+            board.store.hold(series);
+            board.set(series, value);
+        }
+    }
+
     /// Shows these values and ends all others; a series whose value stays is not moved.
     pub(crate) fn replace(&mut self, board: &mut Board<'_>, mut values: Vec<(SeriesId, f64)>) {
         values.sort_by(|left, right| left.0.cmp(&right.0).then(right.1.total_cmp(&left.1)));

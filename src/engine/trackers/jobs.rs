@@ -234,7 +234,7 @@ impl Jobs {
                 own.depth.enter(board, series, ONE);
                 let stay = Stay { series, moved, ticket: own.tickets.issue() };
                 job.state = JobState::Waiting(stay);
-                Some((&mut own.waiting_ages, stay))
+                Some((&mut own.waiting_ages, &mut own.oldest_waiting, stay))
             }
             Move::Run { moved, worker } => {
                 let series = own.running.place(board, &[queue, own.words.text(job.kind)]);
@@ -246,7 +246,7 @@ impl Jobs {
                     own.report(board, place, (job.queue, ratio), &mut run);
                 }
                 job.state = JobState::Running(run);
-                Some((&mut own.running_ages, stay))
+                Some((&mut own.running_ages, &mut own.oldest_progress, stay))
             }
             Move::Part => {
                 job.state = JobState::Apart;
@@ -258,8 +258,12 @@ impl Jobs {
             }
         };
         let (standing, queue) = (job.standing(), job.queue);
-        if let Some((ages, stay)) = ages {
+        if let Some((ages, shown, stay)) = ages {
             let oldest = ages.entry(queue).or_default();
+            if oldest.is_empty() {
+                let series = shown.place(board, &[own.words.text(queue)]);
+                shown.begin(board, series, board.cause.now.since(stay.moved).as_secs_f64());
+            }
             oldest.enter(stay.moved, stay.ticket, place);
             oldest.sweep(|place, ticket| current(&self.table, place, ticket));
         }

@@ -47,6 +47,11 @@ impl<K: Ord + Copy> Oldest<K> {
         self.heap.push(Reverse((key, ticket, place)));
     }
 
+    /// Whether no entry is in it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries == 0
+    }
+
     /// Notes that the key of an entry fell; the entry has a fresh ticket since.
     pub(crate) fn fell(&mut self, key: K, ticket: Ticket, place: Place) {
         self.heap.push(Reverse((key, ticket, place)));

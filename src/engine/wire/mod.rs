@@ -9,6 +9,7 @@ mod headers;
 mod identity;
 pub(crate) mod inspect;
 pub(crate) mod json;
+mod key;
 pub(crate) mod payload;
 mod read;
 mod scan;

@@ -12,12 +12,21 @@ pub struct Subjects {
     prefix: Arc<str>,
     /// How many tokens may follow the type.
     tokens: usize,
+    part: Option<SubjectPart>,
+}
+
+/// The part of the keys that is read, where a server parts them: what has a key comes below `<prefix>.<index>`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct SubjectPart {
+    index: usize,
+    /// Which token behind the type is the key.
+    key: usize,
 }
 
 impl Default for Subjects {
     /// The subjects that begin with `events`.
     fn default() -> Self {
-        Self { prefix: Arc::from("events"), tokens: 0 }
+        Self { prefix: Arc::from("events"), tokens: 0, part: None }
     }
 }
 
@@ -30,13 +39,20 @@ impl Subjects {
                     letter.is_whitespace() || letter.is_control() || "*>".contains(letter)
                 })
         };
-        prefix.split('.').all(is_token).then(|| Self { prefix: Arc::from(prefix), tokens: 0 })
+        prefix.split('.').all(is_token).then(|| Self { prefix: Arc::from(prefix), tokens: 0, part: None })
     }
 
     /// The same with up to so many tokens behind the type.
     #[must_use]
     pub(crate) fn followed_by(self, tokens: usize) -> Self {
         Self { tokens, ..self }
+    }
+
+    /// The same as they are read by the part of this number, where the token `key` behind the type is what they are
+    /// parted by. What has no key is the first part's.
+    #[must_use]
+    pub(crate) fn of_part(self, index: usize, key: usize) -> Self {
+        Self { part: Some(SubjectPart { index, key }), ..self }
     }
 
     /// The subject of a type, which nothing follows.
@@ -50,12 +66,44 @@ impl Subjects {
     /// What is asked of a server to be given the events of a type: patterns, no two of which match one subject.
     pub(crate) fn patterns(&self, event_type: EventType) -> Vec<String> {
         let subject = self.of(event_type);
-        (0..=self.tokens).map(|tokens| format!("{subject}{}", ".*".repeat(tokens))).collect()
+        let pattern = |tokens: usize| {
+            let stars = ".*".repeat(tokens);
+            match self.part {
+                Some(SubjectPart { index, key }) if tokens > key => {
+                    let (prefix, context, name) = (&self.prefix, event_type.context(), event_type.name());
+                    Some(format!("{prefix}.{index}.{context}.{name}{stars}"))
+                }
+                Some(SubjectPart { index: 1.., .. }) => None,
+                Some(SubjectPart { index: 0, .. }) | None => Some(format!("{subject}{stars}")),
+            }
+        };
+        (0..=self.tokens).filter_map(pattern).collect()
     }
 
-    /// The type whose subject this is.
+    /// What a server has to map to what, so that what has a key in a context comes to one of `count` parts: the same key
+    /// to the same part, whatever the type. No two sources match one subject.
+    pub(crate) fn mappings(&self, context: &str, count: usize) -> Vec<(String, String)> {
+        let Some(SubjectPart { key, .. }) = self.part else { return Vec::new() };
+        let prefix = &self.prefix;
+        let mapping = |tokens: usize| {
+            let wildcards: Vec<String> =
+                (1..=tokens + 1).map(|place| format!(".{{{{wildcard({place})}}}}")).collect();
+            let wildcards = wildcards.concat();
+            let part = format!("{{{{partition({count},{})}}}}", key + 2);
+            (
+                format!("{prefix}.{context}.*{}", ".*".repeat(tokens)),
+                format!("{prefix}.{part}.{context}{wildcards}"),
+            )
+        };
+        (key + 1..=self.tokens).map(mapping).collect()
+    }
+
+    /// The type whose subject this is, as it is published or as a server has mapped it for this part.
     pub(crate) fn type_of(&self, subject: &str) -> Option<EventType> {
-        let mut tokens = subject.strip_prefix(&*self.prefix)?.strip_prefix('.')?.split('.');
+        let rest = subject.strip_prefix(&*self.prefix)?.strip_prefix('.')?;
+        let is_own = |token: &str| self.part.is_some_and(|part| token.parse() == Ok(part.index));
+        let mapped = rest.split_once('.').filter(|(token, _)| is_own(token)).map(|(_, rest)| rest);
+        let mut tokens = mapped.unwrap_or(rest).split('.');
         let (context, name) = (tokens.next()?, tokens.next()?);
         let event_type = EventType::from_name(name).filter(|known| known.context() == context)?;
         (tokens.count() <= self.tokens).then_some(event_type)
@@ -122,9 +170,44 @@ mod tests {
             let is_asked_for = patterns.iter().any(|pattern| matches(pattern, subject));
             assert_eq!(is_asked_for, is_one, "{subject}");
         }
+        assert_eq!(subjects.mappings("queue", 4), []);
         let after = |subject| tokens_after_type(subject).collect::<Vec<_>>();
         assert_eq!(after("events.queue.JobQueued.a.JobQueued"), ["a", "JobQueued"]);
         assert!(after("events.queue.JobQueued").is_empty() && after("events.queue.What.a").is_empty());
+    }
+
+    #[test]
+    fn a_part_reads_its_keys_and_the_first_what_has_none() {
+        let patterns = |index, key| {
+            let subjects = Subjects::default().followed_by(2).of_part(index, key);
+            subjects.patterns(EventType::JobQueued)
+        };
+        assert_eq!(
+            patterns(0, 1),
+            ["events.queue.JobQueued", "events.queue.JobQueued.*", "events.0.queue.JobQueued.*.*"]
+        );
+        assert_eq!(patterns(3, 0), ["events.3.queue.JobQueued.*", "events.3.queue.JobQueued.*.*"]);
+        let subjects = Subjects::default().followed_by(2).of_part(3, 0);
+        for (subject, is_one) in [
+            ("events.queue.JobQueued.a", true),
+            ("events.3.queue.JobQueued.a.b", true),
+            ("events.2.queue.JobQueued.a", false),
+            ("events.3.queue.JobQueued.a.b.c", false),
+        ] {
+            assert_eq!(subjects.type_of(subject), is_one.then_some(EventType::JobQueued), "{subject}");
+        }
+        assert_eq!(tokens_after_type("events.3.queue.JobQueued.a").collect::<Vec<_>>(), ["a"]);
+    }
+
+    #[test]
+    fn a_server_maps_by_the_key_alone() {
+        let of_key = |key| Subjects::default().followed_by(2).of_part(0, key).mappings("queue", 4);
+        let mapping = |from: &str, to: &str| (from.to_owned(), to.to_owned());
+        let whole = "events.{{partition(4,3)}}.queue.{{wildcard(1)}}.{{wildcard(2)}}.{{wildcard(3)}}";
+        assert_eq!(of_key(1), [mapping("events.queue.*.*.*", whole)]);
+        let short = "events.{{partition(4,2)}}.queue.{{wildcard(1)}}.{{wildcard(2)}}";
+        let long = format!("{short}.{{{{wildcard(3)}}}}");
+        assert_eq!(of_key(0), [mapping("events.queue.*.*", short), mapping("events.queue.*.*.*", &long)]);
     }
 
     #[test]

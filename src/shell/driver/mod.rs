@@ -350,6 +350,13 @@ fn tell(notice: &Notice) {
         Notice::HistoryFull { metric } => {
             tracing::warn!(metric, "the past of this metric does not fit history.bytes_max");
         }
+        Notice::Reassigned { trackers } => {
+            let trackers: Vec<&str> = trackers.iter().map(|tracker| tracker.word()).collect();
+            tracing::warn!(
+                trackers = trackers.join(","),
+                "`partition` or `lanes` are others than when the state was saved: these trackers begin anew, counters stay"
+            );
+        }
     }
 }
 

@@ -19,13 +19,15 @@ pub(crate) struct Activity(Arc<Mutex<AtWork>>);
 #[derive(Debug)]
 struct AtWork {
     requests: usize,
+    /// How many have begun since the connection was opened.
+    begun: u64,
     /// When the last one was answered; when it was opened, where there was none.
     last: Instant,
 }
 
 impl Default for Activity {
     fn default() -> Self {
-        Self(Arc::new(Mutex::new(AtWork { requests: 0, last: Instant::now() })))
+        Self(Arc::new(Mutex::new(AtWork { requests: 0, begun: 0, last: Instant::now() })))
     }
 }
 
@@ -36,8 +38,16 @@ impl Activity {
         (at_work.requests == 0).then_some(at_work.last)
     }
 
-    fn begin(&self) -> Busy {
-        self.locked().requests += 1;
+    /// How many requests have begun, each with the end of its headers, and whether one is being answered.
+    pub(super) fn requests(&self) -> (u64, bool) {
+        let at_work = self.locked();
+        (at_work.begun, at_work.requests > 0)
+    }
+
+    pub(super) fn begin(&self) -> Busy {
+        let mut at_work = self.locked();
+        at_work.requests += 1;
+        at_work.begun += 1;
         Busy(self.clone())
     }
 

@@ -51,7 +51,7 @@ use super::status::Status;
 use connections::{Activity, Connections, Watched};
 use gate::{Gate, Peer};
 use queries::Queries;
-use timed::TimedIo;
+use timed::{Patience, TimedIo};
 
 /// What every handler works with.
 #[derive(Clone)]
@@ -168,17 +168,23 @@ pub(crate) async fn serve(
         drop(stream.set_nodelay(true));
         let activity = Activity::default();
         let service = Watched::new(router.clone(), activity.clone());
+        let watched = activity.clone();
         let tls = gate.as_ref().and_then(|gate| gate.tls());
         let settings = Arc::clone(&settings);
         let task = tokio::spawn(async move {
             let Some(tls) = tls else {
-                return converse(stream, Extension(Peer::clear(address)).layer(service), &settings).await;
+                return converse(
+                    (stream, watched),
+                    Extension(Peer::clear(address)).layer(service),
+                    &settings,
+                )
+                .await;
             };
             let greeting = TlsAcceptor::from(tls).accept(stream);
             match tokio::time::timeout(settings.header_timeout, greeting).await {
                 Ok(Ok(stream)) => {
                     let peer = Peer::of_tls(address, &stream);
-                    converse(stream, Extension(peer).layer(service), &settings).await;
+                    converse((stream, watched), Extension(peer).layer(service), &settings).await;
                 }
                 Ok(Err(error)) => tracing::debug!(error = %error, "a TLS connection was not made"),
                 Err(_) => tracing::debug!("a TLS connection was not made in time"),
@@ -188,16 +194,22 @@ pub(crate) async fn serve(
     }
 }
 
-/// Serves one connection to its end.
+/// Serves one connection, whose requests are noted, to its end.
 async fn converse(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    (stream, activity): (impl AsyncRead + AsyncWrite + Unpin + Send + 'static, Activity),
     service: AddExtension<Watched<Router>, Peer>,
     settings: &HttpSettings,
 ) {
-    let io = TokioIo::new(TimedIo::new(stream, settings.write_timeout));
+    let patience = Patience {
+        write: settings.write_timeout,
+        headers: settings.header_timeout,
+        idle: settings.idle_timeout,
+    };
+    let io = TokioIo::new(TimedIo::new(stream, patience, activity));
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(settings.header_timeout)
+        // Headers that came in part behind the request before: nothing is read by which they could be timed.
+        .header_read_timeout(settings.idle_timeout + settings.header_timeout)
         .max_buf_size(settings.header_bytes_max.max(8_192))
         .keep_alive(true)
         .serve_connection(io, TowerToHyperService::new(service))

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 use crate::engine::catalogue::known_metrics;
 use crate::engine::config::{Changes, Config};
@@ -33,6 +34,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(3);
 /// How long a change is left to settle.
 const SETTLE: Duration = Duration::from_millis(150);
 
+/// So many things that are no rule files are named in the log.
+const NAMED_MAX: usize = 20;
+
 /// Where the outcome of a reload goes.
 pub(crate) type ReloadWish = oneshot::Sender<ReloadReport>;
 
@@ -40,6 +44,8 @@ pub(crate) type ReloadWish = oneshot::Sender<ReloadReport>;
 pub struct ConfigSource {
     /// The file, whether or not it is there.
     pub(crate) path: PathBuf,
+    /// The folder of rules that is read once it is there, where nothing names rules.
+    pub(crate) default_rules: PathBuf,
     /// Reads it again, flags and environment over it.
     pub(crate) reread: Box<dyn Fn() -> Reread + Send>,
     /// Told of each configuration that was put in force, for what lies outside the shell.
@@ -100,11 +106,22 @@ impl Reloader {
 
     /// Reloads until nobody can ask any more.
     pub(crate) async fn run(mut self, mut wishes: mpsc::Receiver<ReloadWish>) {
-        let (signs, mut changes) = mpsc::channel(1);
-        let mut watch = Watch::new(signs);
-        watch.folders(&self.folders());
+        let (signs, changes) = mpsc::channel(1);
+        self.turn(&mut wishes, changes, (Watch::new(signs), SETTLE)).await;
+    }
+
+    /// Takes wishes and signs of change in turn, and lets a change settle for so long. Who asks meanwhile does not wait:
+    /// the answer says what changed.
+    async fn turn(
+        &mut self,
+        wishes: &mut mpsc::Receiver<ReloadWish>,
+        mut changes: mpsc::Receiver<()>,
+        (mut watch, settle): (Watch, Duration),
+    ) {
         let mut looks = tokio::time::interval(LOOK_EVERY);
+        let mut settled = None;
         loop {
+            watch.folders(&self.folders());
             tokio::select! {
                 wish = wishes.recv() => {
                     let Some(wish) = wish else { return };
@@ -112,13 +129,15 @@ impl Reloader {
                     // Who asked may have left.
                     drop(wish.send(report));
                 }
-                _ = changes.recv() => {
-                    tokio::time::sleep(SETTLE).await;
+                Some(()) = changes.recv() => {
+                    settled.get_or_insert_with(|| Instant::now() + settle);
+                }
+                () = until(settled) => {
+                    settled = None;
                     self.reload_if_changed().await;
                 }
                 _ = looks.tick() => self.reload_if_changed().await,
             }
-            watch.folders(&self.folders());
         }
     }
 
@@ -133,6 +152,9 @@ impl Reloader {
     fn look(&self) -> Signature {
         let mut files = self.files.files();
         files.extend(self.source.as_ref().map(|source| source.path.clone()));
+        let awaited = self.source.as_ref().map(|source| &source.default_rules);
+        // Of a folder that is read its files tell.
+        files.extend(awaited.filter(|_| !self.files.has_paths()).cloned());
         Signature::of(files)
     }
 
@@ -199,10 +221,24 @@ impl Reloader {
     }
 }
 
+/// Waits until then; for ever where there is no such instant.
+async fn until(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => tokio::time::sleep_until(instant).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Says in the log and in readiness what a load of rules came to.
 pub(crate) fn tell(context: &ShellContext, load: &Load) {
     for line in &load.lines {
         tracing::warn!(finding = line, "rules");
+    }
+    if !load.passed_over.is_empty() {
+        let named = load.passed_over.iter().take(NAMED_MAX).map(String::as_str);
+        let names = named.collect::<Vec<_>>().join(", ");
+        let more = load.passed_over.len().saturating_sub(NAMED_MAX);
+        tracing::info!(names, more, "passed over: of a folder its *.yaml and *.yml files alone are read");
     }
     tracing::info!(files = load.files, rules = load.count(), "rules are in force");
     if !load.is_good && load.count() == 0 {

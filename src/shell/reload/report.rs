@@ -79,7 +79,14 @@ mod tests {
     /// A load that said this, which is nothing where all was well.
     fn load(text: &str) -> Load {
         let (rules, lines) = (RuleSet::default(), Vec::new());
-        Load { rules, is_good: text.is_empty(), text: text.to_owned(), lines, files: 2 }
+        Load {
+            rules,
+            is_good: text.is_empty(),
+            text: text.to_owned(),
+            lines,
+            files: 2,
+            passed_over: Vec::new(),
+        }
     }
 
     #[test]

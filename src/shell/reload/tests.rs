@@ -40,6 +40,7 @@ impl House {
         let (written, applied) = (Arc::new(Mutex::new(Some(config.clone()))), Arc::default());
         let source = ConfigSource {
             path: folder.path().join("signalbox.yaml"),
+            default_rules: folder.path().join("default"),
             reread: {
                 let written = Arc::clone(&written);
                 Box::new(move || Reread { config: written.lock().unwrap().clone(), diagnostics: Vec::new() })
@@ -226,12 +227,52 @@ async fn whoever_wishes_for_a_reload_is_told_and_the_last_one_gone_ends_it() {
     running.await.unwrap();
 }
 
+#[tokio::test]
+async fn who_asks_while_a_change_settles_is_told_what_changed() {
+    let house = House::new(&[("a.yaml", GOOD)]);
+    house.change(|config| config.slow_query = Duration::from_secs(9));
+    write(&house.folder.path().join("signalbox.yaml"), "{}");
+    let House { mut reloader, .. } = house;
+    // Otherwise the file alone is a reason to look.
+    reloader.seen = reloader.look();
+    let (signs, changes) = mpsc::channel(1);
+    let (wishes, mut received) = mpsc::channel(1);
+    let (unheard, _) = mpsc::channel(1);
+    let turning = async move {
+        reloader.turn(&mut received, changes, (Watch::new(unheard), Duration::from_hours(1))).await;
+    };
+    let running = tokio::spawn(turning);
+    signs.send(()).await.unwrap();
+    // There is room again once the sign was taken.
+    drop(signs.reserve().await.unwrap());
+    let (wish, outcome) = oneshot::channel();
+    wishes.send(wish).await.unwrap();
+    assert!(outcome.await.unwrap().text.contains("Changed: slow_query."));
+    drop(wishes);
+    running.await.unwrap();
+}
+
+#[tokio::test]
+async fn the_default_folder_of_rules_is_noticed_when_it_appears() {
+    let mut house = House::new(&[]);
+    house.change(|config| config.rules = Some(Vec::new()));
+    drop(house.reloader.reload().await);
+    let rules = house.folder.path().join("default");
+    write(&rules.join("a.yaml"), GOOD);
+    house.change(|config| config.rules = Some(vec![rules.display().to_string()]));
+    house.reloader.reload_if_changed().await;
+    assert_eq!(house.in_force().await, ["High"]);
+    write(&rules.join("note.txt"), "read by nobody");
+    house.reloader.reload_if_changed().await;
+    assert_eq!(house.counted().await, (2.0, 0.0), "of a folder that is read its files tell");
+}
+
 #[test]
 fn readiness_says_where_no_rule_is_left_and_nothing_where_one_is() {
     let context = ShellContext::new(Settings::default(), Config::with_defaults("test"));
     let load = |is_good, rules| {
         let (text, lines) = (String::new(), Vec::new());
-        Load { rules, is_good, text, lines, files: 1 }
+        Load { rules, is_good, text, lines, files: 1, passed_over: Vec::new() }
     };
     tell(&context, &load(false, RuleSet::default()));
     assert_eq!(context.status.reasons().len(), 1);

@@ -99,7 +99,7 @@ pub(crate) enum EditFault {
 
 /// Every file that a load of these paths reads.
 pub(crate) fn all(paths: &[PathBuf]) -> Vec<EditedFile> {
-    let files = rule_files(paths, &mut Vec::new()).into_iter();
+    let files = rule_files(paths).files.into_iter();
     files.map(|path| EditedFile { name: shown(&path).to_string(), path }).collect()
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod edits;
 
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,12 +23,15 @@ pub(crate) struct RuleTexts {
     pub(crate) sources: Vec<Source>,
     /// The files that could not.
     pub(crate) faults: Vec<Diagnostic>,
+    /// What lies in folders and is no rule file. Rule tests and what is hidden are left out.
+    pub(crate) passed_over: Vec<PathBuf>,
 }
 
 /// Reads rule files and folders, folders one level deep.
 pub(crate) fn read_rules(paths: &[PathBuf]) -> RuleTexts {
-    let mut texts = RuleTexts::default();
-    for path in rule_files(paths, &mut texts.faults) {
+    let Listed { files, faults, passed_over } = rule_files(paths);
+    let mut texts = RuleTexts { sources: Vec::new(), faults, passed_over };
+    for path in files {
         match read_file(&path) {
             Ok(text) => texts.sources.push(Source { name: shown(&path), text: Arc::from(text) }),
             Err(reason) => texts.faults.push(fault(&path, reason.to_string())),
@@ -36,29 +40,38 @@ pub(crate) fn read_rules(paths: &[PathBuf]) -> RuleTexts {
     texts
 }
 
-/// The rule files the paths mean: a named file itself, of a folder its `*.yaml` and `*.yml` but for rule tests.
-fn rule_files(paths: &[PathBuf], faults: &mut Vec<Diagnostic>) -> Vec<PathBuf> {
-    let mut files = Vec::new();
+/// What the paths mean.
+#[derive(Debug, Default)]
+struct Listed {
+    /// The rule files: a named file itself, of a folder its `*.yaml` and `*.yml` but for rule tests.
+    files: Vec<PathBuf>,
+    /// Paths and folders that cannot be read.
+    faults: Vec<Diagnostic>,
+    /// What else lies in the folders, rule tests and what is hidden apart.
+    passed_over: Vec<PathBuf>,
+}
+
+fn rule_files(paths: &[PathBuf]) -> Listed {
+    let mut listed = Listed::default();
     for path in paths {
         match std::fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => match std::fs::read_dir(path) {
                 Ok(entries) => {
-                    let mut found: Vec<PathBuf> = entries
-                        .filter_map(Result::ok)
-                        .map(|entry| entry.path())
-                        .filter(|it| is_rule_file(it))
-                        .collect();
+                    let all = entries.filter_map(Result::ok).map(|entry| entry.path());
+                    let (mut found, others): (Vec<PathBuf>, Vec<PathBuf>) =
+                        all.partition(|it| is_rule_file(it));
                     found.sort();
-                    files.extend(found);
+                    listed.files.extend(found);
+                    listed.passed_over.extend(others.into_iter().filter(|it| !is_meant_to_be_there(it)));
                 }
-                Err(error) => faults.push(fault(path, format!("the folder cannot be read: {error}"))),
+                Err(error) => listed.faults.push(fault(path, format!("the folder cannot be read: {error}"))),
             },
-            Ok(metadata) if metadata.is_file() => files.push(path.clone()),
-            Ok(_) => faults.push(fault(path, "neither a file nor a folder".to_owned())),
-            Err(error) => faults.push(fault(path, format!("cannot be read: {error}"))),
+            Ok(metadata) if metadata.is_file() => listed.files.push(path.clone()),
+            Ok(_) => listed.faults.push(fault(path, "neither a file nor a folder".to_owned())),
+            Err(error) => listed.faults.push(fault(path, format!("cannot be read: {error}"))),
         }
     }
-    files
+    listed
 }
 
 fn is_rule_file(path: &Path) -> bool {
@@ -68,6 +81,12 @@ fn is_rule_file(path: &Path) -> bool {
     let wanted = named.is_some_and(|stem| !stem.is_empty() && !is_test(stem) && !stem.starts_with('.'));
     // A broken link stays in, so that it is said.
     wanted && std::fs::metadata(path).map_or(true, |metadata| metadata.is_file())
+}
+
+/// Whether what is no rule file is a rule test, or hidden.
+fn is_meant_to_be_there(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("");
+    name.starts_with('.') || name.ends_with(".test.yaml") || name.ends_with(".test.yml")
 }
 
 /// Why a file is not read, as what follows its name.
@@ -115,6 +134,8 @@ pub(crate) struct RuleFiles {
     paths: Vec<PathBuf>,
     metrics: KnownMetrics,
     in_force: RuleSet,
+    /// What lay in the folders and was no rule file, when they were last read.
+    passed_over: BTreeSet<PathBuf>,
 }
 
 /// One load.
@@ -130,6 +151,8 @@ pub(crate) struct Load {
     pub(crate) lines: Vec<String>,
     /// Files read.
     pub(crate) files: usize,
+    /// What lies in the folders and is no rule file, and was not there at the load before.
+    pub(crate) passed_over: Vec<String>,
 }
 
 impl Load {
@@ -142,7 +165,7 @@ impl Load {
 impl RuleFiles {
     /// No rules yet, from these paths, checked against what is known of metrics.
     pub(crate) fn new(paths: Vec<PathBuf>, metrics: KnownMetrics) -> Self {
-        Self { paths, metrics, in_force: RuleSet::default() }
+        Self { paths, metrics, in_force: RuleSet::default(), passed_over: BTreeSet::new() }
     }
 
     /// Reads everything again; bad files keep their last good groups.
@@ -163,6 +186,10 @@ impl RuleFiles {
         let mut diagnostics = texts.faults;
         diagnostics.append(&mut loaded.diagnostics);
         self.in_force = loaded.set.clone();
+        let passed_over: BTreeSet<PathBuf> = texts.passed_over.into_iter().collect();
+        let new = passed_over.difference(&self.passed_over);
+        let new = new.map(|path| path.display().to_string()).collect();
+        self.passed_over = passed_over;
         let files = texts.sources.len();
         Load {
             rules: loaded.set,
@@ -170,7 +197,13 @@ impl RuleFiles {
             text: render(&diagnostics, Style::Plain),
             lines: diagnostics.iter().map(Diagnostic::summary).collect(),
             files,
+            passed_over: new,
         }
+    }
+
+    /// Whether any path is read.
+    pub(crate) fn has_paths(&self) -> bool {
+        !self.paths.is_empty()
     }
 
     /// Takes rules from other paths from the next load on, checked against what is known of metrics now.
@@ -180,7 +213,7 @@ impl RuleFiles {
 
     /// The files that a load reads now.
     pub(crate) fn files(&self) -> Vec<PathBuf> {
-        rule_files(&self.paths, &mut Vec::new())
+        rule_files(&self.paths).files
     }
 
     /// The folders in which something has to happen for a load to read something else.

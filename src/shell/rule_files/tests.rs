@@ -11,10 +11,30 @@ fn a_folder_is_read_one_level_deep_in_the_order_of_names() {
         std::fs::write(folder.path().join(name), "groups: []").unwrap();
     }
     std::fs::create_dir(folder.path().join("folder.yaml")).unwrap();
-    let mut faults = Vec::new();
-    let files = rule_files(&[folder.path().to_owned()], &mut faults);
-    assert_eq!(names(&files), ["a.yml", "b.yaml"]);
-    assert!(faults.is_empty());
+    let mut listed = rule_files(&[folder.path().to_owned()]);
+    assert_eq!(names(&listed.files), ["a.yml", "b.yaml"]);
+    assert!(listed.faults.is_empty());
+    listed.passed_over.sort();
+    let others = names(&listed.passed_over);
+    assert_eq!(others, ["folder.yaml", "note.txt"], "tests and what is hidden are not named");
+}
+
+#[test]
+fn what_is_passed_over_is_said_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str| std::fs::write(folder.path().join(name), "groups: []").unwrap();
+    let mut files = RuleFiles::new(vec![folder.path().to_owned()], KnownMetrics::default());
+    let mut said = || {
+        let load = files.load();
+        assert!(load.is_good);
+        load.passed_over.iter().map(|path| path.rsplit('/').next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    write("a.YAML");
+    write("note.txt");
+    assert_eq!(said(), ["a.YAML", "note.txt"]);
+    assert!(said().is_empty());
+    write("rules.json");
+    assert_eq!(said(), ["rules.json"]);
 }
 
 #[test]

@@ -64,6 +64,11 @@ impl Series {
         self.text(key)?.parse().ok()
     }
 
+    /// Every sample.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.samples.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+
     /// The samples of this name.
     pub(crate) fn of(&self, name: &str) -> impl Iterator<Item = (&str, &str)> {
         let belongs = move |key: &str, name: &str| {

@@ -1,13 +1,13 @@
 //! A rule that reads more series than it may: each evaluation walks all of them.
 
-use super::disable;
+use super::{disable, written_rules};
 use crate::engine::catalogue::KnownMetrics;
 use crate::engine::diagnostic::{Diagnostic, Source};
 use crate::engine::metric::Part;
 use crate::engine::metric::bound::BUCKET_BOUND;
 use crate::engine::promql::storage::{MatchCondition, Matcher};
 use crate::engine::rules::set::{Rule, RuleSet};
-use crate::engine::yaml::{Findings, Node};
+use crate::engine::yaml::Findings;
 
 /// The rules of a file that loaded which read more than `most` series; `count` says how many meet all conditions.
 pub(crate) fn costly_rules(
@@ -87,18 +87,11 @@ impl Estimate {
 fn found(source: &Source, set: &RuleSet, said: &mut dyn FnMut(&Rule) -> Option<String>) -> Vec<Diagnostic> {
     let root = Findings::new(source).document();
     let mut findings = Findings::new(source);
-    let there = |node: &&Node| !node.is_null();
-    let written = root.iter().filter_map(|root| root.get("groups")).flat_map(Node::elements).filter(there);
-    let groups = set.groups.iter().filter(|group| group.file == source.name);
-    for (node, group) in written.zip(groups) {
-        let rules = node.get("rules").map_or(&[][..], Node::elements).iter().filter(there);
-        for (node, rule) in rules.zip(&group.rules) {
-            let name = node.get("alert").or_else(|| node.get("record"));
-            if let (Some(name), Some(message)) = (name, said(rule)) {
-                findings
-                    .warning("costly-rule", &name.span, message)
-                    .advise("Select fewer with labels, or record the sum once and read that.");
-            }
+    for (name, rule) in written_rules(root.as_ref(), source, set) {
+        if let Some(message) = said(rule) {
+            findings
+                .warning("costly-rule", &name.span, message)
+                .advise("Select fewer with labels, or record the sum once and read that.");
         }
     }
     disable::apply_quietly(&mut findings);

@@ -24,7 +24,8 @@ struct Disabled {
 }
 
 /// Codes that `signalbox check` looks for beside the load, and of which the configuration says whether there is any.
-const BESIDE: [&str; 4] = ["required-annotation", "required-label", "costly-rule", "unfed-metric"];
+const BESIDE: [&str; 5] =
+    ["required-annotation", "required-label", "costly-rule", "unfed-metric", "spanning-rule"];
 
 /// Takes away what is disabled, and tells of comments that have no reason or do nothing.
 pub(in crate::engine::rules) fn apply(findings: &mut Findings<'_>) {

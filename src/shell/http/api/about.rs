@@ -24,7 +24,7 @@ use crate::shell::http::queries::QueryError;
 use crate::shell::prometheus_json as json;
 use crate::shell::{REVISION, process};
 
-use super::{Answer, ApiError, answer, limit, parsed, written};
+use super::{Answer, ApiError, answer, parsed, written};
 
 /// The Prometheus whose API this is: clients look at it for what they may ask.
 const PROMETHEUS_VERSION: &str = "3.5.0";
@@ -153,7 +153,11 @@ fn first_number(value: &QueryValue) -> f64 {
 /// `/status/tsdb`: how many series and labels there are, and who has most of them.
 pub(super) async fn tsdb(State(web): State<Web>, request: Request<Body>) -> Answer {
     let form = Form::read(request, web.body_bytes_max).await?;
-    let top = limit(&form)?.unwrap_or(TOP);
+    let top = match form.get("limit").map(str::parse) {
+        None => TOP,
+        Some(Ok(top)) if top > 0 => top,
+        Some(_) => return Err(ApiError::Bad("limit must be a positive number")),
+    };
     let window = web.config.get().history.window;
     let pieces = web
         .queries

@@ -21,6 +21,7 @@ use crate::engine::promql::ast::{Node, VectorSelector};
 use crate::engine::promql::storage::Halt;
 use crate::engine::promql::{Expr, parse};
 use crate::shell::driver::command::Unreadable;
+use crate::shell::prometheus_json::UnknownToken;
 
 use super::form::{Form, FormError};
 use super::queries::QueryError;
@@ -41,6 +42,8 @@ enum ApiError {
     RuleType(String),
     #[error("{0}")]
     Bad(&'static str),
+    #[error(transparent)]
+    Page(#[from] UnknownToken),
     #[error(transparent)]
     Query(#[from] QueryError),
     #[error(transparent)]
@@ -63,6 +66,7 @@ impl ApiError {
             | Self::NoSelector(_)
             | Self::NoSteps(_)
             | Self::RuleType(_)
+            | Self::Page(_)
             | Self::Bad(_) => (StatusCode::BAD_REQUEST, "bad_data"),
             Self::Query(QueryError::Eval(_)) => (StatusCode::UNPROCESSABLE_ENTITY, "execution"),
             Self::Query(QueryError::Halted(Halt::TimedOut)) => (StatusCode::SERVICE_UNAVAILABLE, "timeout"),
@@ -155,8 +159,11 @@ fn selector(name: &'static str, text: &str) -> Result<VectorSelector, ApiError> 
 }
 
 /// The parameter `limit`; none and 0 are no limit.
-fn limit(form: &Form) -> Result<Option<usize>, FormError> {
-    Ok(form.number("limit")?.and_then(|limit| usize::try_from(limit).ok()).filter(|limit| *limit > 0))
+fn limit(form: &Form) -> Result<Option<usize>, ApiError> {
+    let Some(limit) = form.number("limit")? else { return Ok(None) };
+    let limit = usize::try_from(limit)
+        .map_err(|_| ApiError::Bad("invalid parameter \"limit\": limit must be non-negative"))?;
+    Ok((limit > 0).then_some(limit))
 }
 
 #[cfg(test)]

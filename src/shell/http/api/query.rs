@@ -13,7 +13,7 @@ use crate::engine::promql::inspect::value_type;
 use crate::engine::promql::{EvalOutcome, EvalSettings, QueryValue};
 use crate::engine::time::Timestamp;
 use crate::shell::http::Web;
-use crate::shell::http::form::{Form, FormError};
+use crate::shell::http::form::Form;
 use crate::shell::http::pieces::Pieces;
 use crate::shell::http::queries::QueryError;
 use crate::shell::prometheus_json::{self as json, QueryStats};
@@ -42,7 +42,7 @@ enum Stats {
 }
 
 impl Options {
-    fn of(form: &Form) -> Result<Self, FormError> {
+    fn of(form: &Form) -> Result<Self, ApiError> {
         Ok(Self {
             timeout: form.span("timeout")?,
             limit: limit(form)?,

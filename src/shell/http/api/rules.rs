@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::shell::http::Web;
 use crate::shell::http::form::Form;
-use crate::shell::prometheus_json::{self as json, RuleFilter, ShowAlerts, WantedKind};
+use crate::shell::prometheus_json::{self as json, RuleFilter, RulePage, ShowAlerts, WantedKind};
 
 use super::{Answer, ApiError, answer, selector};
 
@@ -36,8 +36,24 @@ pub(super) async fn rules(State(web): State<Web>, request: Request<Body>) -> Ans
             .collect::<Result<Vec<_>, ApiError>>()?,
         alerts: if is_short { ShowAlerts::No } else { ShowAlerts::Yes },
     };
+    let page = page(&form)?;
     let instant = web.mailbox.freeze().await?;
-    Ok(answer(&json::rules(instant.groups(), &filter)))
+    Ok(answer(&json::rules(instant.groups(), &filter, page.as_ref())?))
+}
+
+/// Which page of the groups is asked for; all of them where there is none.
+fn page(form: &Form) -> Result<Option<RulePage>, ApiError> {
+    let token = form.get("group_next_token").map(str::to_owned);
+    match form.get("group_limit").map(str::parse) {
+        Some(Ok(groups_max)) if groups_max > 0 => Ok(Some(RulePage { groups_max, token })),
+        Some(_) => {
+            Err(ApiError::Bad("invalid parameter \"group_limit\": group_limit needs to be greater than 0"))
+        }
+        None if token.is_some() => Err(ApiError::Bad(
+            "invalid parameter \"group_next_token\": group_limit needs to be present in order to paginate over the groups",
+        )),
+        None => Ok(None),
+    }
 }
 
 /// `/alerts`

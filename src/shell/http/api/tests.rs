@@ -33,6 +33,25 @@ async fn all_say(cases: &[(&str, &str, Value)]) {
 }
 
 #[tokio::test]
+async fn groups_are_paged_through_by_their_tokens() {
+    let api = api();
+    let whole = ask(&api, "/rules").await;
+    assert_eq!(part(&whole, "/data/groupNextToken"), Value::Null);
+    let (mut paged, mut token) = (Vec::new(), String::new());
+    loop {
+        let page = ask(&api, &format!("/rules?group_limit=1{token}")).await;
+        paged.extend(part(&page, "/data/groups").as_array().unwrap().clone());
+        let Some(next) = part(&page, "/data/groupNextToken").as_str().map(str::to_owned) else { break };
+        token = format!("&group_next_token={next}");
+    }
+    assert_eq!(Value::from(paged), part(&whole, "/data/groups"));
+    assert!(whole.json()["data"]["groups"].as_array().unwrap().len() > 1);
+    // A token names the group where the page begins, whichever of them are wanted.
+    let one = ask(&api, "/rules?group_limit=1&type=record").await;
+    assert_eq!(part(&one, "/data/groupNextToken"), Value::Null, "{}", one.text());
+}
+
+#[tokio::test]
 async fn queries_are_answered_in_their_type() {
     all_say(&[
         ("/query?query=sum(load)", "/data/result/0/value/1", json!("3")),
@@ -46,7 +65,6 @@ async fn queries_are_answered_in_their_type() {
         ("/query?query=load&limit=1", "/warnings/0", json!("results truncated due to limit")),
         ("/query?query=load&limit=2", "/warnings", Value::Null),
         ("/query?query=load&limit=0", "/data/result/1/value/1", json!("2")),
-        ("/query?query=load&limit=-1", "/data/result/1/value/1", json!("2")),
         ("/query?query=load%5B1m%5D&limit=1", "/data/resultType", json!("matrix")),
         ("/query?query=load", "/data/stats", Value::Null),
         ("/query?query=1&stats=all", "/data/stats/samples/totalQueryableSamples", json!(1)),
@@ -78,6 +96,8 @@ async fn what_cannot_be_asked_is_refused_in_prometheus_words() {
         ("/query?query=1&time=soon", "Invalid time value for 'time'"),
         ("/query?query=1&timeout=soon", "cannot parse \"soon\" to a valid duration"),
         ("/query?query=1&limit=few", "limit must be a number"),
+        ("/query?query=1&limit=-1", "invalid parameter \"limit\": limit must be non-negative"),
+        ("/series?match[]=load&limit=-1", "limit must be non-negative"),
         ("/query?query=1&lookback_delta=x", "cannot parse \"x\" to a valid duration"),
         ("/query_range?query=1", "invalid parameter \"start\""),
         ("/query_range?query=1&start=0", "invalid parameter \"end\""),
@@ -96,13 +116,18 @@ async fn what_cannot_be_asked_is_refused_in_prometheus_words() {
         ("/label/host/values?start=x", "Invalid time value for 'start'"),
         ("/rules?type=both", "not supported value \"both\""),
         ("/rules?match[]=1", "a series selector is needed"),
+        ("/rules?group_limit=0", "group_limit needs to be greater than 0"),
+        ("/rules?group_limit=few", "invalid parameter \"group_limit\""),
+        ("/rules?group_next_token=x", "group_limit needs to be present"),
+        ("/rules?group_limit=1&group_next_token=x", "invalid group_next_token 'x'"),
         ("/metadata?limit=x", "limit must be a number"),
         ("/metadata?limit_per_metric=x", "limit_per_metric must be a number"),
         ("/query_exemplars?query=load&start=2&end=1", "end timestamp must not be before start timestamp"),
         ("/query_exemplars?query=load%5B", "invalid parameter \"query\""),
         ("/format_query?query=load%5B", "invalid parameter \"query\""),
         ("/parse_query", "invalid parameter \"query\""),
-        ("/status/tsdb?limit=x", "limit must be a number"),
+        ("/status/tsdb?limit=x", "limit must be a positive number"),
+        ("/status/tsdb?limit=0", "limit must be a positive number"),
     ];
     for (path, words) in cases {
         let answered = ask(&api, path).await;

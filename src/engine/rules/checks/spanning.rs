@@ -1,0 +1,37 @@
+//! A rule whose value in one part is not its value as a whole: each part sees its keys alone.
+
+use super::{disable, written_rules};
+use crate::engine::catalogue::Spread;
+use crate::engine::diagnostic::{Diagnostic, Source};
+use crate::engine::rules::set::RuleSet;
+use crate::engine::rules::spanning::Spanning;
+use crate::engine::yaml::Findings;
+
+/// The rules of a file that loaded which span parts.
+pub(crate) fn spanning_rules(source: &Source, set: &RuleSet, spanning: &Spanning<'_>) -> Vec<Diagnostic> {
+    let root = Findings::new(source).document();
+    let mut findings = Findings::new(source);
+    for (name, rule) in written_rules(root.as_ref(), source, set) {
+        let Some((metric, spread)) = spanning.reads(rule) else { continue };
+        let (what, advice) = match spread {
+            Spread::Whole | Spread::Apart => continue,
+            Spread::Summed => (
+                "only what its keys add to it",
+                "Have the Prometheus that scrapes all parts evaluate it over their sum: `signalbox rules export --spanning`.",
+            ),
+            Spread::Greatest => (
+                "the greatest of its keys",
+                "`above` it fires in the part that has the greatest; for one alert, and for any other comparison, have the Prometheus that scrapes all parts evaluate it: `signalbox rules export --spanning`.",
+            ),
+            Spread::Ratio => (
+                "the least or the average of its keys",
+                "The least of all parts is the whole's, an average of averages is not: read `stat=\"min\"`, and have the Prometheus that scrapes all parts evaluate it: `signalbox rules export --spanning`.",
+            ),
+        };
+        findings
+            .warning("spanning-rule", &name.span, format!("in one part `{metric}` is {what}"))
+            .advise(advice);
+    }
+    disable::apply_quietly(&mut findings);
+    findings.list
+}
