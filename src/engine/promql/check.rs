@@ -107,11 +107,16 @@ pub(super) fn binary(binary: &Binary) -> Result<(), ParseError> {
         return Err(error(at(), "bool modifier can only be used on comparison operators"));
     }
     for side in [&binary.left, &binary.right] {
-        if !matches!(value_type(side), ValueType::Scalar | ValueType::Vector) {
+        let found = value_type(side);
+        if !matches!(found, ValueType::Scalar | ValueType::Vector) {
             return Err(advise(
                 side.span.clone(),
                 "binary expression must contain only scalar and instant vector types",
-                "Wrap a range in a function over ranges, e.g. rate() or avg_over_time().",
+                if found == ValueType::String {
+                    "Text has no value: a metric is named without quotes, or in braces."
+                } else {
+                    "Wrap a range in a function over ranges, e.g. rate() or avg_over_time()."
+                },
             ));
         }
     }

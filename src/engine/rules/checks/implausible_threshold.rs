@@ -4,8 +4,9 @@ use super::Subject;
 use crate::engine::duration::format_duration;
 use crate::engine::metric::{Part, sample_names};
 use crate::engine::promql::Expr;
-use crate::engine::promql::ast::{AggregateOp, BinaryOp, Node};
-use crate::engine::promql::inspect::{comparison, literal_name, number, selectors, unwrapped};
+use crate::engine::promql::ast::{AggregateOp, BinaryOp, DurationExpr, Node, VectorSelector};
+use crate::engine::promql::inspect::{comparison, literal_name, number, seconds, selectors, unwrapped};
+use crate::engine::promql::storage::{MatchCondition, Matcher};
 use crate::engine::rules::set::{Condition, RuleKind};
 use crate::engine::yaml::Findings;
 use crate::engine::yaml::{Node as YamlNode, Value, name_of};
@@ -18,7 +19,8 @@ pub(super) fn check(subject: &Subject<'_>, findings: &mut Findings<'_>) {
     if let Some(binary) = comparison(&subject.rule.expr) {
         let sides = [(&binary.left, &binary.right, false), (&binary.right, &binary.left, true)];
         for (value, bound, swapped) in sides {
-            let Some(threshold) = number(bound) else { continue };
+            // A comparison with NaN has a finding of its own.
+            let Some(threshold) = number(bound).filter(|threshold| !threshold.is_nan()) else { continue };
             let limit = Limit {
                 threshold,
                 rising: matches!(binary.op, BinaryOp::Greater | BinaryOp::GreaterOrEqual) != swapped,
@@ -197,7 +199,9 @@ fn quantity(subject: &Subject<'_>, expr: &Expr) -> Quantity {
             }
             _ => Quantity::Unknown,
         },
-        Node::Binary(binary) if binary.op == BinaryOp::Div => part_of_whole(&binary.left, &binary.right),
+        Node::Binary(binary) if binary.op == BinaryOp::Div && is_part(&binary.left, &binary.right) => {
+            Quantity::Ratio
+        }
         Node::Binary(_)
         | Node::Number(_)
         | Node::String(_)
@@ -207,15 +211,60 @@ fn quantity(subject: &Subject<'_>, expr: &Expr) -> Quantity {
     }
 }
 
-/// A quotient of a metric's part by the same metric is a ratio.
-fn part_of_whole(part: &Expr, whole: &Expr) -> Quantity {
-    let names = |expr| -> Vec<String> {
-        selectors(expr).iter().filter_map(|found| literal_name(found.vector).map(str::to_owned)).collect()
-    };
-    match (names(part).as_slice(), names(whole).as_slice()) {
-        ([part], [whole]) if part == whole => Quantity::Ratio,
-        _ => Quantity::Unknown,
+/// Whether an expression counts some of what the other counts, over the same time: then it is never the greater one.
+fn is_part(part: &Expr, whole: &Expr) -> bool {
+    match (&unwrapped(part).node, &unwrapped(whole).node) {
+        (Node::Vector(part), Node::Vector(whole)) => selects_part(part, whole),
+        (
+            Node::Matrix { selector: part, range: of_part },
+            Node::Matrix { selector: whole, range: of_whole },
+        ) => selects_part(part, whole) && is_same_time(Some(of_part), Some(of_whole)),
+        (Node::Aggregate(part), Node::Aggregate(whole)) => {
+            let adds_up = matches!(part.op, AggregateOp::Sum | AggregateOp::Count);
+            adds_up
+                && part.op == whole.op
+                && part.grouping == whole.grouping
+                && is_part(&part.expr, &whole.expr)
+        }
+        (Node::Call { function: of_part, args: part }, Node::Call { function: of_whole, args: whole }) => {
+            match (part.as_slice(), whole.as_slice()) {
+                ([part], [whole]) => {
+                    let keeps_order = matches!(of_part.name, "rate" | "irate" | "increase");
+                    keeps_order && of_part.name == of_whole.name && is_part(part, whole)
+                }
+                _ => false,
+            }
+        }
+        _ => false,
     }
+}
+
+fn is_same_time(one: Option<&DurationExpr>, other: Option<&DurationExpr>) -> bool {
+    let length = |of: Option<&DurationExpr>| of.map_or(0.0, |it| seconds(it, 0.0, 0.0));
+    length(one).total_cmp(&length(other)).is_eq()
+}
+
+/// Whether a selector of one metric asks for all that the other asks for, and perhaps for more.
+fn selects_part(part: &VectorSelector, whole: &VectorSelector) -> bool {
+    let asks_for = |wanted: &Matcher| {
+        part.matchers.iter().any(|asked| {
+            asked.name == wanted.name
+                && match (&asked.condition, &wanted.condition) {
+                    (MatchCondition::Equal(one), MatchCondition::Equal(other))
+                    | (MatchCondition::NotEqual(one), MatchCondition::NotEqual(other)) => one == other,
+                    (MatchCondition::Match(one), MatchCondition::Match(other))
+                    | (MatchCondition::NoMatch(one), MatchCondition::NoMatch(other)) => {
+                        one.text() == other.text()
+                    }
+                    _ => false,
+                }
+        })
+    };
+    literal_name(part).is_some()
+        && literal_name(part) == literal_name(whole)
+        && part.shift.at == whole.shift.at
+        && is_same_time(part.shift.offset.as_ref(), whole.shift.offset.as_ref())
+        && whole.matchers.iter().filter(|wanted| wanted.metric_name().is_none()).all(asks_for)
 }
 
 fn is_bucket(expr: &Expr) -> bool {
