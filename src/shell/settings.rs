@@ -198,13 +198,13 @@ impl Default for AlertSettings {
 /// Copies of rejected events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RejectedSettings {
-    /// Copies that may wait to be sent; more are dropped and counted. Default 1,024.
+    /// Copies that may wait to be sent; more are dropped and counted. Default 16,384.
     pub(crate) queue_messages_max: usize,
 }
 
 impl Default for RejectedSettings {
     fn default() -> Self {
-        Self { queue_messages_max: 1_024 }
+        Self { queue_messages_max: 16_384 }
     }
 }
 

@@ -17,7 +17,7 @@ use super::command::Dispatch;
 use super::examples::RejectedExamples;
 
 /// Bytes of all copies that wait.
-const QUEUE_BYTES_MAX: usize = 8 << 20;
+const QUEUE_BYTES_MAX: usize = 32 << 20;
 
 /// One copy.
 #[derive(Debug)]
