@@ -15,6 +15,8 @@ pub(crate) enum Spread {
     Apart,
     /// The sum over all parts is the whole's value.
     Summed,
+    /// The sum is, but for jobs of lost workers: only the part that hears of the loss takes them out.
+    NearlySummed,
     /// The greatest of all parts' values is.
     Greatest,
     /// A least or an average of entries that are in all parts.
@@ -26,10 +28,15 @@ impl Spread {
     pub(super) fn of(row: &CatalogueRow, config: &Config) -> Self {
         let Some(event_type) = row.event().filter(|_| config.partition.count > 1) else { return Self::Whole };
         let is_tracked = matches!(row.source, Source::Tracker(_)) && row.metric_type == MetricType::Gauge;
+        let movers = row.source.movers();
+        let moves = |event_type: &EventType| movers.contains(event_type);
         match row.unit {
             Some("ratio") if is_tracked => Self::Ratio,
             // Ages, and the worst of all.
             Some("seconds") if is_tracked => Self::Greatest,
+            _ if is_tracked && [EventType::JobQueued, EventType::WorkerStopped].iter().all(moves) => {
+                Self::NearlySummed
+            }
             _ if key_label(event_type).is_some_and(|label| row.labels.contains(&label)) => Self::Apart,
             _ => Self::Summed,
         }
@@ -44,7 +51,7 @@ impl Spread {
     pub(crate) const fn spans(self) -> bool {
         match self {
             Self::Whole | Self::Apart => false,
-            Self::Summed | Self::Greatest | Self::Ratio => true,
+            Self::Summed | Self::NearlySummed | Self::Greatest | Self::Ratio => true,
         }
     }
 }
@@ -73,6 +80,8 @@ mod tests {
         config.partition.count = 4;
         let cases = [
             ("queue_depth", Spread::Summed),
+            ("queue_jobs_running", Spread::NearlySummed),
+            ("queue_workers", Spread::Summed),
             ("queue_jobs_failed_total", Spread::Summed),
             ("queue_wait_seconds", Spread::Summed),
             ("queue_oldest_job_age_seconds", Spread::Greatest),

@@ -114,7 +114,7 @@ impl<'a> Spanning<'a> {
             Spread::Whole => None,
             // Another part may show it for a while after the parts were parted anew.
             Spread::Apart if self.is_gauge(name) => Some(Merging::Max),
-            Spread::Apart | Spread::Summed => Some(Merging::Sum),
+            Spread::Apart | Spread::Summed | Spread::NearlySummed => Some(Merging::Sum),
             Spread::Greatest => Some(Merging::Max),
             Spread::Ratio if matchers.iter().any(is_least) => Some(Merging::Min),
             Spread::Ratio => Some(Merging::Avg),

@@ -19,6 +19,10 @@ pub(crate) fn spanning_rules(source: &Source, set: &RuleSet, spanning: &Spanning
                 "only what its keys add to it",
                 "Have the Prometheus that scrapes all parts evaluate it over their sum: `signalbox rules export --spanning`.",
             ),
+            Spread::NearlySummed => (
+                "only what its keys add to it",
+                "Have the Prometheus that scrapes all parts evaluate it over their sum: `signalbox rules export --spanning`. Jobs of a lost worker stay in the sum until their own next event, or for `limits.abandon_after`.",
+            ),
             Spread::Greatest => (
                 "the greatest of its keys",
                 "`above` it fires in the part that has the greatest; for one alert, and for any other comparison, have the Prometheus that scrapes all parts evaluate it: `signalbox rules export --spanning`.",
