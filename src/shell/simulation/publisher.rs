@@ -2,7 +2,6 @@
 //! [`crate::shell::nats::out::alerts`] does with tasks.
 
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::broker::{Broker, Request};
@@ -10,10 +9,10 @@ use super::random::{self, Random};
 use super::time::{self, MILLI, Micros, SECOND};
 use crate::shell::context::ShellContext;
 use crate::shell::driver::command::{Command, Dispatch};
-use crate::shell::nats::out::exchange::{self, Answer, Ending, Output};
+use crate::shell::nats::out::exchange::{self, Answer, Ending};
 use crate::shell::nats::out::following::PairRole;
 use crate::shell::nats::out::lease::{LeaseMachine, LeaseOutput, LeaseTerms};
-use crate::shell::nats::out::machine::{AlertMachine, Company, Terms};
+use crate::shell::nats::out::publishing::Publishing;
 use crate::shell::nats::out::words::AnswerFault;
 use crate::shell::status::Topic;
 
@@ -67,9 +66,8 @@ enum Link {
 /// Publishes.
 #[derive(Debug)]
 pub(super) struct Publisher {
-    machine: AlertMachine,
+    publishing: Publishing,
     lease: Option<LeaseMachine>,
-    context: ShellContext,
     link: Link,
     open: Vec<Open>,
     role: PairRole,
@@ -80,13 +78,6 @@ impl Publisher {
     /// One that is to connect.
     pub(super) fn new(context: ShellContext, seed: u64, now: Micros) -> Self {
         let config = context.config.get();
-        let terms = Terms {
-            settings: Arc::clone(&context.settings),
-            source: Arc::from(config.alert_source()),
-            random: random::draw,
-            company: if config.pair.is_on() { Company::Pair } else { Company::Alone },
-        };
-        let machine = AlertMachine::new(terms, config.alerts.delivery);
         let lease = config.pair.is_on().then(|| {
             LeaseMachine::new(LeaseTerms {
                 bucket: config.pair.bucket.clone(),
@@ -99,7 +90,8 @@ impl Publisher {
         });
         let mut random = Random::new(seed);
         let link = Link::Away { again_at: now + random.below(5 * MILLI) };
-        Self { machine, lease, context, link, open: Vec::new(), role: PairRole::Follows, random }
+        let publishing = Publishing::new(context, random::draw);
+        Self { publishing, lease, link, open: Vec::new(), role: PairRole::Follows, random }
     }
 
     /// When it has something to do.
@@ -110,30 +102,21 @@ impl Publisher {
         };
         let of_requests = self.open.iter().map(|open| open.at.min(open.given_up_at)).min();
         let of_lease = self.lease.as_ref().and_then(LeaseMachine::deadline).map(time::micros_of);
-        let of_machine = self.machine.deadline().map(time::micros_of);
+        let of_machine = self.publishing.machine.deadline().map(time::micros_of);
         [of_link, of_requests, of_machine, of_lease].into_iter().flatten().min()
     }
 
     /// Takes what the driver asks.
     pub(super) fn take(&mut self, dispatch: Dispatch) {
-        match dispatch {
-            Dispatch::Publish { event, .. } => self.machine.push(*event, time::now()),
-            Dispatch::BeginAnew => self.machine.begin_anew(time::now()),
-            Dispatch::Renew => self.machine.renew(time::now()),
-            Dispatch::Acknowledged(_)
-            | Dispatch::Withdrawn(_)
-            | Dispatch::Copy(_)
-            | Dispatch::Mark
-            | Dispatch::Saved => {}
-        }
+        self.publishing.take(dispatch, time::now());
     }
 
     /// Does what is due.
     pub(super) fn work(&mut self, broker: &mut Broker, weather: &mut Weather, now: Micros) {
         self.look_at_link(broker, now);
         self.move_requests(broker, weather, now);
-        if self.machine.deadline().is_some_and(|at| time::micros_of(at) <= now) {
-            self.machine.due(time::at(now));
+        if self.publishing.machine.deadline().is_some_and(|at| time::micros_of(at) <= now) {
+            self.publishing.machine.due(time::at(now));
         }
         if let Some(lease) = &mut self.lease
             && lease.deadline().is_some_and(|at| time::micros_of(at) <= now)
@@ -185,8 +168,8 @@ impl Publisher {
             Link::Away { again_at } if again_at <= now => match broker.connect() {
                 Some(connection) => {
                     self.link = Link::Up(connection);
-                    self.context.link_is_up(Topic::PublishLink);
-                    self.machine.connected(time::at(now));
+                    self.publishing.context.link_is_up(Topic::PublishLink);
+                    self.publishing.machine.connected(time::at(now));
                     if let Some(lease) = &mut self.lease {
                         lease.connected("2.11.0", time::at(now));
                     }
@@ -196,8 +179,8 @@ impl Publisher {
             Link::Up(connection) if broker.read(connection, now).is_none() => {
                 broker.forget(connection);
                 self.link = Link::Away { again_at: now + self.random.below(50 * MILLI) };
-                self.context.link_is_down(Topic::PublishLink, "disconnected");
-                self.machine.disconnected();
+                self.publishing.context.link_is_down(Topic::PublishLink, "disconnected");
+                self.publishing.machine.disconnected();
                 if let Some(lease) = &mut self.lease {
                     lease.disconnected();
                 }
@@ -262,7 +245,7 @@ impl Publisher {
         match (asker, &mut self.lease) {
             (Asker::Lease, Some(lease)) => lease.answered(number, answer.map(Answer::text), time::at(now)),
             (Asker::Lease, None) => {}
-            (Asker::Alerts, _) => self.machine.answered(number, answer, time::at(now)),
+            (Asker::Alerts, _) => self.publishing.machine.answered(number, answer, time::at(now)),
         }
     }
 
@@ -279,38 +262,26 @@ impl Publisher {
 
     fn perform_of_lease(&mut self, now: Micros) {
         let Some(lease) = &mut self.lease else { return };
-        lease.note(self.machine.candidacy(), self.machine.waiting());
+        lease.note(self.publishing.machine.candidacy(), self.publishing.machine.waiting());
         for output in std::mem::take(&mut lease.outputs) {
             match output {
                 LeaseOutput::Ask(request) => self.send(Asker::Lease, request, now),
                 LeaseOutput::Role(role) => {
                     self.role = role;
-                    self.machine.take_role(role, time::at(now));
-                    self.context.mailbox.command(Command::Pair(role.standing()));
+                    self.publishing.machine.take_role(role, time::at(now));
+                    self.publishing.context.mailbox.command(Command::Pair(role.standing()));
                 }
                 LeaseOutput::Leader(_) => {}
-                LeaseOutput::Heard(other) => self.machine.hear_of_other(other),
-                LeaseOutput::Ready => drop(self.context.status.clear(Topic::Pair)),
-                LeaseOutput::Unready(reason) => drop(self.context.status.set(Topic::Pair, reason)),
+                LeaseOutput::Heard(other) => self.publishing.machine.hear_of_other(other),
+                LeaseOutput::Ready => drop(self.publishing.context.status.clear(Topic::Pair)),
+                LeaseOutput::Unready(reason) => drop(self.publishing.context.status.set(Topic::Pair, reason)),
             }
         }
     }
 
     fn perform(&mut self, now: Micros) {
-        while let Some(output) = self.machine.outputs.pop_front() {
-            match output {
-                Output::Ask(request) => self.send(Asker::Alerts, request, now),
-                Output::LetGo => {
-                    let age = self.context.config.get().pair.lease * 2;
-                    self.context.mailbox.command(Command::LetGo { age });
-                }
-                Output::Published(event) => self.context.mailbox.command(Command::Confirmed(event.id)),
-                Output::Shown(shown) => self.context.mailbox.command(Command::Adopt(shown)),
-                Output::Fact(fact) => self.context.fact(fact),
-                Output::Ready(topic) => drop(self.context.status.clear(topic)),
-                Output::Unready(topic, reason) => drop(self.context.status.set(topic, reason)),
-                Output::Concern(_) | Output::Unread | Output::Foreign(_) => {}
-            }
+        while let Some(request) = self.publishing.next_request() {
+            self.send(Asker::Alerts, request, now);
         }
     }
 }

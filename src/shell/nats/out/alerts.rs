@@ -1,6 +1,5 @@
 //! Runs the machine that publishes alert events over the connection.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_nats::client::{FlushErrorKind, PublishErrorKind, RequestErrorKind};
@@ -16,14 +15,14 @@ use crate::shell::context::ShellContext;
 use crate::shell::driver::command::{Command, Dispatch};
 use crate::shell::nats::lanes::pull::place_of;
 use crate::shell::nats::world::random;
-use crate::shell::status::{Concern, Noted, Topic};
+use crate::shell::status::{Noted, Topic};
 
 use super::client::Connections;
-use super::exchange::{Answer, Ending, Output, Request};
+use super::exchange::{Answer, Ending, Request};
 use super::fold::Pulled;
 use super::following::PairRole;
 use super::lease::{LeaseMachine, LeaseOutput, LeaseTerms};
-use super::machine::{AlertMachine, Company, Terms};
+use super::publishing::Publishing;
 use super::words::AnswerFault;
 
 /// How long a stop waits for the lease to be let go.
@@ -33,8 +32,7 @@ const RELEASE_WAIT: Duration = Duration::from_secs(1);
 pub(crate) struct AlertPublisher {
     client: Client,
     connections: watch::Receiver<Connections>,
-    context: ShellContext,
-    machine: AlertMachine,
+    publishing: Publishing,
     /// Who of a pair publishes.
     lease: Option<LeaseMachine>,
 }
@@ -57,14 +55,6 @@ impl AlertPublisher {
         context: ShellContext,
     ) -> Self {
         let config = context.config.get();
-        let company = if config.pair.is_on() { Company::Pair } else { Company::Alone };
-        let terms = Terms {
-            settings: Arc::clone(&context.settings),
-            source: Arc::from(config.alert_source()),
-            random,
-            company,
-        };
-        let machine = AlertMachine::new(terms, config.alerts.delivery);
         let lease = config.pair.is_on().then(|| {
             LeaseMachine::new(LeaseTerms {
                 bucket: config.pair.bucket.clone(),
@@ -75,7 +65,7 @@ impl AlertPublisher {
                 domain: context.settings.jetstream.domain.clone(),
             })
         });
-        Self { client, connections, context, machine, lease }
+        Self { client, connections, publishing: Publishing::new(context, random), lease }
     }
 
     /// Publishes until the driver is gone.
@@ -87,15 +77,13 @@ impl AlertPublisher {
             self.perform_of_lease()
                 .into_iter()
                 .for_each(|request| open.push(self.send(Asker::Lease, request)));
-            while let Some(output) = self.machine.outputs.pop_front() {
-                if let Some(request) = self.perform(output) {
-                    open.push(self.send(Asker::Alerts, request));
-                }
+            while let Some(request) = self.publishing.next_request() {
+                open.push(self.send(Asker::Alerts, request));
             }
             let deadline = self.deadline();
             tokio::select! {
                 dispatch = dispatches.recv() => match dispatch {
-                    Some(dispatch) => self.take(dispatch),
+                    Some(dispatch) => self.publishing.take(dispatch, Instant::now()),
                     None => break,
                 },
                 changed = self.connections.changed() => {
@@ -112,7 +100,7 @@ impl AlertPublisher {
                     if let Some(lease) = &mut self.lease {
                         lease.due(now);
                     }
-                    self.machine.due(now);
+                    self.publishing.machine.due(now);
                 }
             }
         }
@@ -121,24 +109,7 @@ impl AlertPublisher {
 
     fn deadline(&self) -> Option<Instant> {
         let of_lease = self.lease.as_ref().and_then(LeaseMachine::deadline);
-        [self.machine.deadline(), of_lease].into_iter().flatten().min()
-    }
-
-    fn take(&mut self, dispatch: Dispatch) {
-        let now = Instant::now();
-        match dispatch {
-            Dispatch::Publish { event, .. } => {
-                self.machine.deliver_by(self.context.config.get().alerts.delivery, now);
-                self.machine.push(*event, now);
-            }
-            Dispatch::BeginAnew => self.machine.begin_anew(now),
-            Dispatch::Renew => self.machine.renew(now),
-            Dispatch::Acknowledged(_)
-            | Dispatch::Withdrawn(_)
-            | Dispatch::Copy(_)
-            | Dispatch::Mark
-            | Dispatch::Saved => {}
-        }
+        [self.publishing.machine.deadline(), of_lease].into_iter().flatten().min()
     }
 
     fn take_answer(&mut self, (asker, number): (Asker, u64), answer: &Result<Answer, AnswerFault>) {
@@ -146,7 +117,7 @@ impl AlertPublisher {
         match (asker, &mut self.lease) {
             (Asker::Lease, Some(lease)) => lease.answered(number, answer.map(Answer::text), now),
             (Asker::Lease, None) => {}
-            (Asker::Alerts, _) => self.machine.answered(number, answer, now),
+            (Asker::Alerts, _) => self.publishing.machine.answered(number, answer, now),
         }
     }
 
@@ -155,13 +126,13 @@ impl AlertPublisher {
         let now = Instant::now();
         match connections {
             Connections::Broken { .. } => {
-                self.machine.disconnected();
+                self.publishing.machine.disconnected();
                 if let Some(lease) = &mut self.lease {
                     lease.disconnected();
                 }
             }
             Connections::Standing { .. } => {
-                self.machine.connected(now);
+                self.publishing.machine.connected(now);
                 if let Some(lease) = &mut self.lease {
                     lease.connected(&self.client.server_info().version, now);
                 }
@@ -172,26 +143,26 @@ impl AlertPublisher {
     /// Does what the lease says; what is to be sent comes back.
     fn perform_of_lease(&mut self) -> Vec<Request> {
         let Some(lease) = &mut self.lease else { return Vec::new() };
-        lease.note(self.machine.candidacy(), self.machine.waiting());
+        lease.note(self.publishing.machine.candidacy(), self.publishing.machine.waiting());
         let mut requests = Vec::new();
         for output in lease.outputs.drain(..) {
             match output {
                 LeaseOutput::Ask(request) => requests.push(request),
                 LeaseOutput::Role(role) => {
-                    self.machine.take_role(role, Instant::now());
+                    self.publishing.machine.take_role(role, Instant::now());
                     let standing = role.standing();
-                    if self.context.status.note_pair(standing) == Noted::Now {
-                        self.context.mailbox.command(Command::Pair(standing));
+                    if self.publishing.context.status.note_pair(standing) == Noted::Now {
+                        self.publishing.context.mailbox.command(Command::Pair(standing));
                         match role {
                             PairRole::Leads { .. } => tracing::info!("this instance of the pair publishes"),
                             PairRole::Follows => tracing::info!("this instance of the pair follows"),
                         }
                     }
                 }
-                LeaseOutput::Leader(leader) => self.context.status.note_leader(leader),
-                LeaseOutput::Heard(other) => self.machine.hear_of_other(other),
-                LeaseOutput::Ready => drop(self.context.status.clear(Topic::Pair)),
-                LeaseOutput::Unready(reason) => drop(self.context.status.set(Topic::Pair, reason)),
+                LeaseOutput::Leader(leader) => self.publishing.context.status.note_leader(leader),
+                LeaseOutput::Heard(other) => self.publishing.machine.hear_of_other(other),
+                LeaseOutput::Ready => drop(self.publishing.context.status.clear(Topic::Pair)),
+                LeaseOutput::Unready(reason) => drop(self.publishing.context.status.set(Topic::Pair, reason)),
             }
         }
         requests
@@ -208,62 +179,13 @@ impl AlertPublisher {
         }
     }
 
-    /// Does what the machine says; what is to be sent comes back.
-    fn perform(&self, output: Output) -> Option<Request> {
-        match output {
-            Output::Ask(request) => return Some(request),
-            Output::Published(event) => {
-                tracing::info!(
-                    kind = event.event_type().name(),
-                    alert = %event.alert_name,
-                    labels = %event.labels,
-                    "alert event published"
-                );
-                self.context.mailbox.command(Command::Confirmed(event.id));
-            }
-            Output::Fact(fact) => self.context.fact(fact),
-            Output::Ready(topic) => {
-                self.context.status.clear(topic);
-            }
-            Output::Unready(topic, reason) => {
-                self.context.status.set(topic, reason);
-            }
-            Output::Concern(Some(text)) => {
-                // The streams are looked at twice a minute; this is said once.
-                if self.context.status.note_concern(Concern::AlertStream, text.clone()) == Noted::Now {
-                    tracing::warn!(text, "alert events may not outlive their server");
-                }
-            }
-            Output::Concern(None) => self.context.status.resolve_concern(Concern::AlertStream),
-            Output::Shown(shown) => {
-                tracing::info!(
-                    open = shown.open.len(),
-                    ended = shown.ended.len(),
-                    "read this instance's alerts from the stream"
-                );
-                self.context.mailbox.command(Command::Adopt(shown));
-            }
-            Output::LetGo => {
-                let age = self.context.config.get().pair.lease * 2;
-                self.context.mailbox.command(Command::LetGo { age });
-            }
-            Output::Unread => tracing::warn!(
-                "cannot read this instance's alerts from the stream: those an earlier run left open are not known"
-            ),
-            Output::Foreign(stored) => tracing::warn!(
-                id = %stored.id,
-                alert = %stored.alert_name,
-                "another process publishes alert events under this instance's name; give each its own (instance)"
-            ),
-        }
-        None
-    }
-
     fn send(&self, asker: Asker, request: Request) -> impl Future<Output = Answered> + use<> {
         let client = self.client.clone();
         let patience = match (asker, &self.lease) {
             (Asker::Lease, Some(lease)) => lease.patience(),
-            (Asker::Lease, None) | (Asker::Alerts, _) => self.context.settings.nats.request_timeout,
+            (Asker::Lease, None) | (Asker::Alerts, _) => {
+                self.publishing.context.settings.nats.request_timeout
+            }
         };
         async move {
             let Request { number, subject, headers, payload, ending } = request;

@@ -154,6 +154,7 @@ impl AlertMachine {
     pub(crate) fn begin_anew(&mut self, now: Instant) {
         self.queue.clear();
         self.work = Work::Idle;
+        self.forget_failures();
         self.taken_over(now);
         self.give_up_fold(now);
     }

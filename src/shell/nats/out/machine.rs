@@ -25,7 +25,7 @@ use super::exchange::{AlertKind, Answer, ByKind, Ending, Output, Request};
 use super::fold::Fold;
 use super::following::Duty;
 use super::reading::{READ_MAX, Reading};
-use super::streams::{Look, Place, Tail};
+use super::streams::{JetStream, Look, Place, Tail};
 use super::words::{AnswerFault, PublishError};
 
 /// How long an alert event waits to hear which stream takes it, where nobody has said yet.
@@ -118,6 +118,9 @@ pub(crate) struct AlertMachine {
     pub(super) queue: VecDeque<Letter>,
     pub(super) work: Work,
     pub(super) look: Look,
+    pub(super) jetstream: JetStream,
+    /// Looks in a row that were not answered.
+    pub(super) silent_looks: u32,
     pub(super) fold: Fold,
     /// Questions about open alerts that were not answered.
     pub(super) fold_silences: u32,
@@ -156,6 +159,8 @@ impl AlertMachine {
             queue: VecDeque::new(),
             work: Work::Idle,
             look: Look::default(),
+            jetstream: JetStream::Unknown,
+            silent_looks: 0,
             fold: Fold::default(),
             fold_silences: 0,
             places: ByKind::default(),

@@ -7,6 +7,7 @@ pub(crate) mod fold;
 pub(crate) mod following;
 pub(crate) mod lease;
 pub(crate) mod machine;
+pub(crate) mod publishing;
 mod reading;
 pub(crate) mod rejected;
 #[cfg(test)]

@@ -24,6 +24,18 @@ const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// How soon they are looked at again where nobody said anything that can be believed.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
+/// Looks without an answer after which there is nobody who answers, though a stream is read.
+const SILENT_LOOKS_MAX: u32 = 4;
+
+/// Whether there is a JetStream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum JetStream {
+    /// Nobody knows.
+    Unknown,
+    /// A stream was read.
+    IsThere,
+}
+
 /// A stream that takes alert events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct AlertStream {
@@ -162,6 +174,8 @@ impl AlertMachine {
         }
         self.look = Look::At(now + LOOK_EVERY);
         self.judge(&seen);
+        let is_silent = AlertKind::BOTH.iter().any(|kind| matches!(seen.get(*kind).place(), Place::Silent));
+        self.silent_looks = if is_silent { self.silent_looks.saturating_add(1) } else { 0 };
         let mut is_known = true;
         for kind in AlertKind::BOTH {
             let found = seen.get(kind).place();
@@ -186,10 +200,12 @@ impl AlertMachine {
         self.go_on_where_waiting(now);
     }
 
-    /// Whether silence is not believed: a stream took the kind before. Elsewhere there may be nobody who would answer,
-    /// and alert events must not wait for them.
+    /// Whether silence is not believed: a stream took the kind before, or one is read, so that answers are lost or late
+    /// rather than never given. Who may read may yet be forbidden to ask: silence that lasts is believed. Elsewhere there
+    /// may be nobody who would answer, and alert events must not wait for them.
     fn awaits_answer(&self, kind: AlertKind) -> bool {
         self.tails.get(kind).is_some()
+            || (self.jetstream == JetStream::IsThere && self.silent_looks < SILENT_LOOKS_MAX)
     }
 
     fn question(&self, question: Question, seen: &ByKind<Seen>) -> Option<(String, String)> {
@@ -269,6 +285,11 @@ impl AlertMachine {
                 *self.places.get_mut(kind) = Place::Silent;
             }
         }
+    }
+
+    /// A stream was read: there is somebody to answer.
+    pub(crate) const fn expect_answers(&mut self) {
+        self.jetstream = JetStream::IsThere;
     }
 
     /// Notes the last message of a subject.
