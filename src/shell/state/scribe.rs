@@ -51,10 +51,12 @@ impl<D: Disk> Scribe<D> {
         self.log.limit(self.context.config.get().state.bytes_max as u64);
         // What comes behind a mark is in no checkpoint yet.
         for part in together.split_inclusive_mut(|dispatch| matches!(dispatch, Dispatch::Mark)) {
-            let records: Vec<LogRecord> = part.iter().filter_map(said_before).collect();
+            let records: Vec<LogRecord> = part.iter().filter_map(record_of).collect();
             if !records.is_empty() {
-                let appended = self.log.append(&records);
-                self.judge(appended);
+                // Where an acknowledgement is lost the event is looked for in the stream again.
+                let may_be_lost = records.iter().all(|it| matches!(it, LogRecord::Acknowledged(_)));
+                let written = if may_be_lost { self.log.note(&records) } else { self.log.append(&records) };
+                self.judge(written);
             }
             for dispatch in part {
                 self.pass_on(std::mem::replace(dispatch, Dispatch::Mark), to);
@@ -67,15 +69,8 @@ impl<D: Disk> Scribe<D> {
 
     fn pass_on(&mut self, dispatch: Dispatch, to: &UnboundedSender<Dispatch>) {
         match dispatch {
-            Dispatch::Acknowledged(id) => {
-                // Where that is lost the event is looked for in the stream again.
-                let noted = self.log.note(&[LogRecord::Acknowledged(id)]);
-                self.judge(noted);
-            }
-            Dispatch::Withdrawn(id) => {
-                let noted = self.log.append(&[LogRecord::Withdrawn(id)]);
-                self.judge(noted);
-            }
+            // The log has it.
+            Dispatch::Acknowledged(_) | Dispatch::Withdrawn(_) => {}
             Dispatch::Mark => self.log.mark(),
             Dispatch::Saved => {
                 let begun = self.log.begin_anew();
@@ -104,18 +99,15 @@ impl<D: Disk> Scribe<D> {
     }
 }
 
-/// The record of what is to be sent, where it is in the log before.
-fn said_before(dispatch: &Dispatch) -> Option<LogRecord> {
+/// What the log says of it, before anything else is done.
+fn record_of(dispatch: &Dispatch) -> Option<LogRecord> {
     match dispatch {
+        Dispatch::Acknowledged(id) => Some(LogRecord::Acknowledged(*id)),
+        Dispatch::Withdrawn(id) => Some(LogRecord::Withdrawn(*id)),
         Dispatch::Copy(copy) => copy.sequence.map(LogRecord::Copied),
         Dispatch::Publish { event, sequence, essence } => {
             Some(LogRecord::Decided { event: event.clone(), sequence: *sequence, essence: essence.clone() })
         }
-        Dispatch::Acknowledged(_)
-        | Dispatch::Withdrawn(_)
-        | Dispatch::Mark
-        | Dispatch::Saved
-        | Dispatch::BeginAnew
-        | Dispatch::Renew => None,
+        Dispatch::Mark | Dispatch::Saved | Dispatch::BeginAnew | Dispatch::Renew => None,
     }
 }
