@@ -10,6 +10,7 @@ use super::driver::batch::Batch;
 use super::driver::command::Command;
 use super::driver::examples::RejectedExamples;
 use super::driver::mailbox::{Item, Mailbox, PushError, Slot};
+use super::driver::rejections::{self, RejectedCopies, Rejections};
 use super::in_force::ConfigInForce;
 use super::renewals::Renewals;
 use super::saves::Saves;
@@ -55,6 +56,11 @@ impl ShellContext {
             service_manager: Arc::new(ServiceManager::of_this_process()),
             saves: Arc::default(),
         }
+    }
+
+    /// Both ends of the queue of rejected events.
+    pub(crate) fn rejections(&self) -> (Rejections, RejectedCopies) {
+        rejections::queue(&self.settings.rejected, Arc::clone(&self.config), Arc::clone(&self.rejected))
     }
 
     /// Notes that a connection stands.

@@ -12,13 +12,13 @@ use crate::engine::arrival::Position;
 use crate::engine::catalogue::known_metrics;
 use crate::engine::config::Config;
 use crate::engine::fact::{Fact, ReloadResult};
-use crate::engine::rules::RuleSet;
+use crate::engine::rules::{LogRecord, RuleSet};
 use crate::engine::wire::{EventType, Lane};
 
 use super::clock::Clock;
 use super::context::ShellContext;
 use super::driver::command::Dispatch;
-use super::driver::rejections::{self, Rejections};
+use super::driver::rejections::Rejections;
 use super::driver::{Driver, Outputs};
 use super::end::Running;
 use super::nats::lanes::core::CoreMachine;
@@ -54,11 +54,7 @@ pub(super) async fn start(launch: Launch) -> anyhow::Result<Running> {
     let (client, connections) = client::connect(&context, &servers).await?;
     announce(&context, &load);
     let (alerts, alert_events) = mpsc::unbounded_channel();
-    let (mut rejections, copies) = rejections::queue(
-        &context.settings.rejected,
-        Arc::clone(&context.config),
-        Arc::clone(&context.rejected),
-    );
+    let (mut rejections, copies) = context.rejections();
     let notifications = alertmanager::start(&context);
     survive_file_limits();
     let (engine, clock, kept) = begin(&context, &types, load.rules, (clock, RealDisk))?;
@@ -197,8 +193,11 @@ pub(super) fn begin<D: Disk + Clone>(
     // What the stream stored lately is applied in its own time, so an engine without a state begins there.
     let past = if reads_stream { clock.now().before(config.history.window) } else { clock.now() };
     let is_restored = restored.is_some();
-    // The system's clock may be behind what was seen already: time would stand still until it is there again.
-    let clock = restored.as_ref().map_or(clock, |engine| clock.not_before(engine.now()));
+    // The system's clock may be behind what was seen already: time would stand still until it is there again, and what is
+    // decided at an instant a second time would have the id of what the log tells.
+    let decided = told.iter().filter_map(LogRecord::decided).map(|event| event.timestamp).max();
+    let seen = restored.as_ref().map(Engine::now).max(decided);
+    let clock = seen.map_or(clock, |seen| clock.not_before(seen));
     let mut engine = restored.unwrap_or_else(|| Engine::new(&config, rules, past));
     engine.time_with(Arc::new(clock));
     engine.name_build(env!("CARGO_PKG_VERSION"), REVISION, past);
