@@ -1,12 +1,12 @@
 //! What a plan has happen to a world.
 
-use super::broker::Stream;
+use super::broker::{Retention, Stream};
 use super::disk::{Death, DiskFault};
 use super::plan::Action;
 use super::publisher::Weather;
 use super::time::MILLI;
 use super::workload::{RECORDED, Says};
-use super::world::{BrokerLoss, Dying, World};
+use super::world::{BrokerLoss, Dying, Expired, World};
 
 impl World<'_> {
     /// Publishes an event.
@@ -66,6 +66,14 @@ impl World<'_> {
                 if let Some(stream) = self.events() {
                     stream.expire(usize::from(count));
                 }
+                let is_reading = self.process.as_ref().is_some_and(|process| !process.is_present());
+                match self.plan.setting.retention {
+                    // What leaves while it is read again is missed only with the next message behind it.
+                    Retention::Limits if is_reading => self.scraper.forget(),
+                    Retention::Limits => {}
+                    // What leaves unacknowledged nobody counts.
+                    Retention::Interest | Retention::WorkQueue => self.expired = Expired::Some,
+                }
             }
             Action::Recreate => {
                 let wall = self.broker.wall(self.now);
@@ -99,6 +107,8 @@ impl World<'_> {
                     process.save(self.now);
                 }
             }
+            Action::AlertmanagerAway { span } => self.alertmanager.away_until = self.now + span,
+            Action::LoseWords { count } => self.alertmanager.lost_answers = u32::from(count),
             Action::DieWriting { .. } | Action::Wait => {}
         }
         self.look_at_arrivals()
@@ -120,6 +130,7 @@ impl World<'_> {
     /// Nothing is wrong any more.
     pub(super) fn heal(&mut self) {
         self.weather = Weather::default();
+        (self.alertmanager.away_until, self.alertmanager.lost_answers) = (0, 0);
         self.broker.slowness = 2 * MILLI;
         self.stalled_until = 0;
         self.disk.fail(DiskFault::None);

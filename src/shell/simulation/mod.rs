@@ -7,9 +7,11 @@
 //! same world each time.
 
 mod acts;
+mod alertmanager;
 mod alerts;
 mod broker;
 mod disk;
+mod keeping;
 mod lane;
 mod model;
 mod pair;
@@ -122,7 +124,8 @@ impl Simulator {
             Telling::Nothing => Trace::hashed(),
         };
         let mut world = World::new(&self.setup, plan, &mut trace);
-        let failure = world.run().err().map(|what| format!("at {} µs: {what}", world.now));
+        let setting = world.plan.setting;
+        let failure = world.run().err().map(|what| format!("at {} µs: {what} ({setting})", world.now));
         let (alerts, scrapes) = (world.walk.stored, world.scraper.scrapes);
         let (hash, lines) = (trace.hash(), trace.lines().to_vec());
         SimulationOutcome { failure, trace: hash, alerts, scrapes, lines }

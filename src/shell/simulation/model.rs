@@ -2,6 +2,7 @@
 //! engine's code.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::workload::{Says, Workload};
 use crate::engine::arrival::{Epoch, Order, Stored, StreamNews};
@@ -18,7 +19,7 @@ pub(super) struct Tally {
 }
 
 /// Which life of the stream.
-pub(super) type Life = (String, u32);
+pub(super) type Life = (Arc<str>, u32);
 
 /// Whether counters of the stream begin anew where it has lost something.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,7 +49,7 @@ pub(super) struct Model {
     pub(super) core: Tally,
     pub(super) place: Option<(Life, u64)>,
     /// What of the stream was given to the engine.
-    pub(super) given: BTreeSet<(Life, u64)>,
+    given: BTreeMap<Life, BTreeSet<u64>>,
     pub(super) lost: u64,
     owes: Owes,
     pub(super) exact: Exact,
@@ -59,7 +60,7 @@ pub(super) struct Model {
 }
 
 fn life_of(epoch: &Epoch) -> Life {
-    (epoch.created.to_string(), epoch.rollbacks)
+    (Arc::clone(&epoch.created), epoch.rollbacks)
 }
 
 impl Model {
@@ -71,6 +72,11 @@ impl Model {
     /// The past is read: nothing begins anew any more.
     pub(super) const fn arrive(&mut self) {
         self.owes = Owes::Nothing;
+    }
+
+    /// What of the life of the stream that is read was given to the engine; none where nothing is read yet.
+    pub(super) fn given(&self) -> Option<&BTreeSet<u64>> {
+        self.given.get(&self.place.as_ref()?.0)
     }
 
     /// Takes what the engine takes.
@@ -149,7 +155,10 @@ impl Model {
         if order == Order::Stream && sequence <= place {
             return;
         }
-        self.given.insert((life, sequence));
+        let is_new = self.given.entry(life).or_default().insert(sequence);
+        if !is_new && order == Order::Consumer {
+            return;
+        }
         // Our own alert events count nowhere.
         let Some(spec) = workload.spec(payload) else { return };
         self.stream.received += 1;

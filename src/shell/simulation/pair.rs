@@ -4,11 +4,12 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
+use super::alertmanager::Alertmanager;
 use super::alerts::AlertWalk;
 use super::broker::{Broker, Request, Retention, Stream};
 use super::disk::{Death, FakeDisk};
-use super::plan::{AlertStream, Setting};
-use super::process::{Beginnings, Part, Process};
+use super::plan::Setting;
+use super::process::{Beginnings, Outside, Part, Process};
 use super::publisher::Weather;
 use super::random::{self, Random};
 use super::setup::Setup;
@@ -51,6 +52,7 @@ pub(super) struct PairWorld<'a> {
     now: Micros,
     broker: Broker,
     weather: Weather,
+    alertmanager: Alertmanager,
     workload: Workload,
     walk: AlertWalk,
     ones: [One; 2],
@@ -103,7 +105,7 @@ impl<'a> PairWorld<'a> {
         let events = ["events.>"];
         broker.streams.insert(Rc::from("EVENTS"), Stream::new(&events, Retention::Limits, begin));
         let save_every = random.between(300 * MILLI, 8 * SECOND);
-        let setting = Setting { alerts: AlertStream::Same, save_every };
+        let setting = Setting::plain(save_every);
         let ones = [(); 2].map(|()| One {
             process: None,
             disk: FakeDisk::new(random.next()),
@@ -122,6 +124,7 @@ impl<'a> PairWorld<'a> {
             now: 0,
             broker,
             weather: Weather::default(),
+            alertmanager: Alertmanager::default(),
             workload: Workload::default(),
             walk: AlertWalk::default(),
             ones,
@@ -321,7 +324,9 @@ impl<'a> PairWorld<'a> {
                 self.trace.note(self.now, "waiting", || format!("at {who}: {}", after.join(" ")));
             }
         } else {
-            process.work(part, (&mut self.broker, &mut self.weather), self.now);
+            let (broker, weather) = (&mut self.broker, &mut self.weather);
+            let alertmanager = &mut self.alertmanager;
+            process.work(part, Outside { broker, weather, alertmanager }, self.now);
         }
         let leads = process.publisher().leads();
         if leads != led {

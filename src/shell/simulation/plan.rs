@@ -1,5 +1,9 @@
 //! What happens in a simulated world: drawn from a seed as a list, so that parts of it can be left out.
 
+use std::fmt;
+use std::time::Duration;
+
+use super::broker::Retention;
 use super::disk::{Death, DiskFault};
 use super::random::Random;
 use super::time::{MILLI, Micros, SECOND};
@@ -58,6 +62,10 @@ pub(super) enum Action {
     Reload { rules: u8 },
     /// The state is saved.
     Save,
+    /// The Alertmanager is away for so long.
+    AlertmanagerAway { span: Micros },
+    /// The next answers of the Alertmanager are lost.
+    LoseWords { count: u8 },
     /// Nothing.
     Wait,
 }
@@ -105,12 +113,65 @@ pub(super) enum AlertStream {
     Own,
 }
 
+/// Whether the process has a folder for its state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum StateFolder {
+    /// It has.
+    There,
+    /// It has not.
+    Missing,
+}
+
 /// What a world is like from the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Setting {
     pub(super) alerts: AlertStream,
+    /// When events leave their stream.
+    pub(super) retention: Retention,
+    pub(super) state: StateFolder,
+    /// How long the streams know an id again.
+    pub(super) knows_ids_for: Duration,
     /// How often the state is saved.
     pub(super) save_every: Micros,
+}
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { alerts, retention, state, knows_ids_for, save_every } = self;
+        let every = Duration::from_micros(*save_every);
+        write!(
+            f,
+            "events by {retention:?}, alerts in {alerts:?}, ids for {knows_ids_for:?}, state {state:?} each {every:?}"
+        )
+    }
+}
+
+impl Setting {
+    /// One stream for all, a state folder, and nothing else that is drawn.
+    pub(super) const fn plain(save_every: Micros) -> Self {
+        Self {
+            alerts: AlertStream::Same,
+            retention: Retention::Limits,
+            state: StateFolder::There,
+            knows_ids_for: Duration::from_mins(2),
+            save_every,
+        }
+    }
+
+    fn drawn(random: &mut Random) -> Self {
+        let alerts = if random.percent(50) { AlertStream::Same } else { AlertStream::Own };
+        let save_every = random.between(300 * MILLI, 8 * SECOND);
+        // Alert events want a stream with limits retention.
+        let retention = match (random.below(10), alerts) {
+            (0, AlertStream::Own) => Retention::Interest,
+            (1 | 2, AlertStream::Own) => Retention::WorkQueue,
+            (_, AlertStream::Same | AlertStream::Own) => Retention::Limits,
+        };
+        let state = if random.percent(85) { StateFolder::There } else { StateFolder::Missing };
+        let knows_ids_for =
+            if random.percent(70) { Duration::from_mins(2) } else { Duration::from_millis(100) };
+        Self { alerts, retention, state, knows_ids_for, save_every }
+    }
 }
 
 /// A world and what happens in it.
@@ -125,10 +186,7 @@ impl Plan {
     /// The plan of a seed.
     pub(super) fn of(seed: u64) -> Self {
         let mut random = Random::new(seed);
-        let setting = Setting {
-            alerts: if random.percent(50) { AlertStream::Same } else { AlertStream::Own },
-            save_every: random.between(300 * MILLI, 8 * SECOND),
-        };
+        let setting = Setting::drawn(&mut random);
         let count = random.between(STEPS.0, STEPS.1);
         let steps = (0..count).map(|_| step(&mut random, setting)).collect();
         Self { seed, setting, steps }
@@ -174,6 +232,8 @@ fn action(random: &mut Random, setting: Setting) -> Action {
         }
         90..93 => Action::Reload { rules: random.below(4) as u8 },
         93..96 => Action::Save,
+        96..98 => Action::AlertmanagerAway { span: random.below(20 * SECOND) },
+        98..99 => Action::LoseWords { count: random.between(1, 4) as u8 },
         _ => Action::Wait,
     }
 }

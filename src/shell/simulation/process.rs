@@ -3,20 +3,20 @@
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::time::Duration;
 
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::oneshot;
 
+use super::alertmanager::{Alertmanager, Courier};
 use super::broker::{Broker, Request};
 use super::disk::FakeDisk;
+use super::keeping::StateKeeping;
 use super::lane::Lane;
-use super::plan::Setting;
+use super::plan::{Setting, StateFolder};
 use super::publisher::{Publisher, Weather};
 use super::random::Random;
-use super::time::{self, MILLI, Micros, SECOND};
-use crate::engine::Ending;
+use super::time::{self, Micros, SECOND};
 use crate::engine::arrival::Standing;
 use crate::engine::checkpoint::Checkpoint;
 use crate::engine::config::Config;
@@ -24,16 +24,17 @@ use crate::engine::rules::RuleSet;
 use crate::engine::time::Timestamp;
 use crate::shell::clock::Clock;
 use crate::shell::context::ShellContext;
-use crate::shell::driver::command::{Command, Dispatch, HandedOut, Reload};
+use crate::shell::driver::command::{Command, Dispatch, Reload};
 use crate::shell::driver::mailbox::{Item, Slot};
-use crate::shell::driver::rejections::{self, RejectedCopies};
+use crate::shell::driver::notifications::{NotificationQueue, NotificationQueues};
+use crate::shell::driver::rejections::RejectedCopies;
 use crate::shell::driver::{Driver, Outputs, Stage};
 use crate::shell::nats::lanes::core::CoreMachine;
 use crate::shell::nats::lanes::stream::StreamMachine;
 use crate::shell::nats::out::exchange;
 use crate::shell::settings::{JetStreamSettings, Settings};
 use crate::shell::start::{Types, begin, mark_unready};
-use crate::shell::state::{Keeper, Scribe};
+use crate::shell::state::Scribe;
 
 /// Where the state is.
 pub(super) const STATE_FOLDER: &str = "/state";
@@ -60,19 +61,14 @@ pub(super) enum Part {
     Scribe,
     Publisher,
     Keeper,
+    Courier,
 }
 
-/// What the keeper is at.
-#[derive(Debug)]
-enum Keeping {
-    /// It saves then.
-    At(Micros),
-    /// It asked for a checkpoint.
-    Asked(Receiver<HandedOut>, Ending),
-    /// It stores one then.
-    Storing(Box<HandedOut>, Ending, Micros),
-    /// It has stored the last one.
-    Done,
+/// What a process meets outside.
+pub(super) struct Outside<'a> {
+    pub(super) broker: &'a mut Broker,
+    pub(super) weather: &'a mut Weather,
+    pub(super) alertmanager: &'a mut Alertmanager,
 }
 
 /// A running process.
@@ -80,19 +76,15 @@ pub(super) struct Process {
     pub(super) context: ShellContext,
     driver: Box<Driver>,
     stage: Stage,
-    keeper: Keeper<FakeDisk>,
-    keeping: Keeping,
-    scribe: Scribe<FakeDisk>,
-    asked: UnboundedReceiver<Dispatch>,
-    written: UnboundedSender<Dispatch>,
+    /// None in a run without a state folder.
+    keeping: Option<StateKeeping>,
     to_publish: UnboundedReceiver<Dispatch>,
     publisher: Publisher,
+    courier: Courier,
     stream_lane: Lane<StreamMachine>,
     core_lane: Lane<CoreMachine>,
     _copies: RejectedCopies,
-    setting: Setting,
     driver_at: Micros,
-    scribe_at: Option<Micros>,
     stopping_since: Option<Micros>,
     random: Random,
 }
@@ -108,47 +100,55 @@ impl Process {
         let config = Config::clone(&beginnings.config);
         let settings = Settings {
             jetstream: JetStreamSettings::from(&config.jetstream),
-            state_dir: Some(PathBuf::from(STATE_FOLDER)),
+            state_dir: match beginnings.setting.state {
+                StateFolder::There => Some(PathBuf::from(STATE_FOLDER)),
+                StateFolder::Missing => None,
+            },
             ..Settings::default()
         };
         let clock = Clock::showing(beginnings.wall, time::now);
         let types = Types::of(&config);
         let context = ShellContext::new(settings, config);
         mark_unready(&context, &types);
-        let (alerts, asked) = unbounded_channel();
         let (written, to_publish) = unbounded_channel();
-        let (mut rejections, copies) = rejections::queue(
-            &context.settings.rejected,
-            Arc::clone(&context.config),
-            Arc::clone(&context.rejected),
-        );
+        let (mut rejections, copies) = context.rejections();
         let (engine, clock, kept) = begin(&context, &types, beginnings.rules.clone(), (clock, disk.clone()))?;
-        let (keeper, log) = kept.ok_or_else(|| anyhow::anyhow!("there is a state folder"))?;
         let position = engine.position().cloned();
-        let logged = rejections.log_first(alerts.clone());
+        let (alerts, keeping) = match kept {
+            Some((keeper, log)) => {
+                let (alerts, asked) = unbounded_channel();
+                let logged = rejections.log_first(alerts.clone());
+                let scribe = Scribe::new(log, context.clone(), logged);
+                let save_every = beginnings.setting.save_every;
+                let keeping = StateKeeping::new((keeper, scribe), (asked, written), (save_every, now));
+                (alerts, Some(keeping))
+            }
+            None => (written, None),
+        };
+        let config = context.config.get();
+        let url = config.alertmanager.urls.first().cloned();
+        let url = url.ok_or_else(|| anyhow::anyhow!("there is an Alertmanager"))?;
+        let told = Arc::new(NotificationQueue::new(url, config.alertmanager.queue));
+        let notifications = Arc::new(NotificationQueues::default());
+        notifications.replace(vec![Arc::clone(&told)]);
         let driver = Driver::new(
             (engine, clock),
             (Arc::clone(&context.mailbox), Arc::clone(&context.status)),
-            Outputs { alerts, rejections, notifications: Arc::default() },
+            Outputs { alerts, rejections, notifications },
         );
         let stream_machine = StreamMachine::new(&context.settings, &types.stream, position);
         let core_machine = CoreMachine::new(&context.settings, &types.core);
         Ok(Self {
             driver: Box::new(driver),
             stage: Stage::Running,
-            keeper,
-            keeping: Keeping::At(now + beginnings.setting.save_every.min(MILLI * 500)),
-            scribe: Scribe::new(log, context.clone(), logged),
-            asked,
-            written,
+            keeping,
             to_publish,
             publisher: Publisher::new(context.clone(), random.next(), now),
+            courier: Courier::new(told, random.next()),
             stream_lane: Lane::new(stream_machine, Slot::Stream, context.clone(), random.next()),
             core_lane: Lane::new(core_machine, Slot::Core, context.clone(), random.next()),
             _copies: copies,
-            setting: beginnings.setting,
             driver_at: now,
-            scribe_at: None,
             stopping_since: None,
             random,
             context,
@@ -165,6 +165,11 @@ impl Process {
         &mut self.driver
     }
 
+    /// Whether the Alertmanager has still to be told something.
+    pub(super) fn is_telling(&self) -> bool {
+        self.courier.ready_at().is_some()
+    }
+
     /// Whether the engine lives in the present.
     pub(super) fn is_present(&self) -> bool {
         self.driver.engine.standing() == Standing::Present
@@ -177,18 +182,15 @@ impl Process {
             ready.extend(self.stream_lane.ready_at(broker, now).map(|at| (at, Part::StreamLane)));
             ready.extend(self.core_lane.ready_at(broker, now).map(|at| (at, Part::CoreLane)));
         }
-        if !self.asked.is_empty() {
-            let at = *self.scribe_at.get_or_insert_with(|| now + self.random.below(MILLI));
-            ready.push((at, Part::Scribe));
+        if let Some(keeping) = &mut self.keeping {
+            ready.extend(keeping.scribe_at(&mut self.random, now).map(|at| (at, Part::Scribe)));
+            ready.extend(keeping.keeper_at().map(|at| (at, Part::Keeper)));
         }
         if !self.to_publish.is_empty() {
             ready.push((now, Part::Publisher));
         }
         ready.extend(self.publisher.ready_at(broker).map(|at| (at, Part::Publisher)));
-        match &self.keeping {
-            Keeping::At(at) | Keeping::Storing(_, _, at) => ready.push((*at, Part::Keeper)),
-            Keeping::Asked(..) | Keeping::Done => {}
-        }
+        ready.extend(self.courier.ready_at().map(|at| (at, Part::Courier)));
         ready
     }
 
@@ -202,30 +204,19 @@ impl Process {
         self.stage = self.driver.work(taken, self.stage);
         let patience = u64::try_from(self.driver.patience().as_micros()).unwrap_or(SECOND);
         self.driver_at = now + if is_busy { self.random.below(200) } else { patience.max(200) };
-        let Keeping::Asked(receiver, ending) = &self.keeping else { return None };
-        match receiver.try_recv() {
-            Ok(handed_out) => {
-                let at = now + self.random.below(40 * MILLI);
-                self.keeping = Keeping::Storing(Box::new(handed_out), *ending, at);
-            }
-            Err(TryRecvError::Empty) => return None,
-            Err(TryRecvError::Disconnected) => self.keeping = self.kept(now),
-        }
-        match &self.keeping {
-            Keeping::Storing(handed_out, ..) => Some(&handed_out.checkpoint),
-            Keeping::At(_) | Keeping::Asked(..) | Keeping::Done => None,
-        }
+        self.keeping.as_mut()?.handed_out(&mut self.random, now)
     }
 
     /// Lets a part other than the driver take a turn.
-    pub(super) fn work(&mut self, part: Part, (broker, weather): (&mut Broker, &mut Weather), now: Micros) {
+    pub(super) fn work(&mut self, part: Part, outside: Outside<'_>, now: Micros) {
+        let Outside { broker, weather, alertmanager } = outside;
         match part {
             Part::StreamLane => self.stream_lane.work(broker, now),
             Part::CoreLane => self.core_lane.work(broker, now),
             Part::Scribe => {
-                self.scribe_at = None;
-                let together = std::iter::from_fn(|| self.asked.try_recv().ok()).collect();
-                self.scribe.work(together, &self.written);
+                if let Some(keeping) = &mut self.keeping {
+                    keeping.write();
+                }
             }
             Part::Publisher => {
                 while let Ok(dispatch) = self.to_publish.try_recv() {
@@ -233,36 +224,21 @@ impl Process {
                 }
                 self.publisher.work(broker, weather, now);
             }
-            Part::Keeper => self.keep(now),
+            Part::Keeper => {
+                if let Some(keeping) = &mut self.keeping {
+                    keeping.keep(&self.context.mailbox, now);
+                }
+            }
+            Part::Courier => self.courier.work(alertmanager, (now, self.driver.clock.now())),
             Part::Driver => {}
         }
         self.driver_at = self.driver_at.min(now + self.random.below(300));
     }
 
-    fn keep(&mut self, now: Micros) {
-        match std::mem::replace(&mut self.keeping, Keeping::Done) {
-            Keeping::At(_) => {
-                let (sender, receiver) = sync_channel(1);
-                self.context.mailbox.command(Command::Save(sender));
-                self.keeping = Keeping::Asked(receiver, Ending::Crash);
-            }
-            Keeping::Storing(handed_out, ending, _) => {
-                self.keeper.keep(&handed_out, ending);
-                self.keeping = self.kept(now);
-            }
-            keeping @ (Keeping::Asked(..) | Keeping::Done) => self.keeping = keeping,
-        }
-    }
-
-    /// What the keeper does after a checkpoint.
-    fn kept(&self, now: Micros) -> Keeping {
-        if self.stopping_since.is_some() { Keeping::Done } else { Keeping::At(now + self.setting.save_every) }
-    }
-
     /// Saves at once.
     pub(super) fn save(&mut self, now: Micros) {
-        if let Keeping::At(at) = &mut self.keeping {
-            *at = now;
+        if let Some(keeping) = &mut self.keeping {
+            keeping.save(now);
         }
     }
 
@@ -299,30 +275,31 @@ impl Process {
         self.stream_lane.finish(broker, now);
         self.core_lane.finish(broker, now);
         self.context.mailbox.close();
-        if let Keeping::Storing(handed_out, ending, _) = std::mem::replace(&mut self.keeping, Keeping::Done) {
-            self.keeper.keep(&handed_out, ending);
+        match &mut self.keeping {
+            Some(keeping) => keeping.finish(&self.context.mailbox),
+            None => self.context.mailbox.command(Command::Finish(None)),
         }
-        let (sender, receiver) = sync_channel(1);
-        self.context.mailbox.command(Command::Finish(Some(sender)));
-        self.keeping = Keeping::Asked(receiver, Ending::Clean);
         self.driver_at = now;
     }
 
     /// Whether it has ended in order, or out of patience.
     pub(super) fn is_over(&self, now: Micros) -> bool {
-        let is_stored = matches!(self.keeping, Keeping::Done);
+        let is_stored = self.keeping.as_ref().is_none_or(StateKeeping::is_done);
         self.stopping_since
             .is_some_and(|since| is_stored && (self.stage == Stage::Finished || now >= since + GRACE))
     }
 
     /// The last checkpoint of an end in order, where everything is published.
     pub(super) fn last_checkpoint(&mut self) -> Option<Checkpoint> {
-        (self.stage == Stage::Finished).then(|| self.driver.engine.save(self.driver.clock.now()))
+        let is_kept = self.keeping.is_some() && self.stage == Stage::Finished;
+        is_kept.then(|| self.driver.engine.save(self.driver.clock.now()))
     }
 
     /// Stores the last checkpoint.
     pub(super) fn store_last(&mut self, checkpoint: &Checkpoint) {
-        self.keeper.store(checkpoint, Ending::Clean);
+        if let Some(keeping) = &mut self.keeping {
+            keeping.store_last(checkpoint);
+        }
     }
 
     /// The process is gone; what it had sent of alert events may still arrive.

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use super::broker::Stream;
 use super::time::{MILLI, SECOND};
 use super::workload::{RECORDED, Says};
-use super::world::World;
+use super::world::{Memory, World};
 
 /// How long the world may take to come to rest.
 const REST_ROUNDS: usize = 240;
@@ -20,13 +21,16 @@ impl World<'_> {
         }
         self.run_until(self.now + 8 * SECOND)?;
         self.rest()?;
-        self.expect_open(&["high 0", "high 1", "held 1", "sum"])?;
+        let names = ["high 0", "high 1", "held 1", "sum"];
+        self.expect_open(&names)?;
+        self.expect_told(&names)?;
         for tank in 0..3 {
             self.publish(Says::Level { tank, value: 0 });
         }
         self.run_until(self.now + 30 * SECOND)?;
         self.rest()?;
         self.expect_open(&[])?;
+        self.expect_told(&[])?;
         self.look_for_missing()
     }
 
@@ -46,6 +50,7 @@ impl World<'_> {
     /// What is still to be done.
     fn unrest(&mut self) -> Option<String> {
         let missing = self.missing().len();
+        let is_kept = self.broker.streams.get("EVENTS").is_none_or(Stream::keeps);
         let Some(process) = &mut self.process else { return Some("the process is away".to_owned()) };
         let driver = process.driver();
         let reasons = driver.status.reasons();
@@ -54,8 +59,12 @@ impl World<'_> {
             Some(format!("it lives in the past: {reasons:?}"))
         } else if !reasons.is_empty() {
             Some(format!("not ready: {reasons:?}"))
+        } else if !is_kept {
+            Some("the stream keeps nothing, as nobody reads it".to_owned())
         } else if pending > 0 {
             Some(format!("{pending} alert events wait"))
+        } else if process.is_telling() {
+            Some("the Alertmanager is still to be told".to_owned())
         } else if missing > 0 {
             Some(format!("{missing} events of the stream were not read"))
         } else {
@@ -67,10 +76,10 @@ impl World<'_> {
     fn missing(&self) -> Vec<u64> {
         let Some(stream) = self.broker.streams.get("EVENTS") else { return Vec::new() };
         let of_lane = stream.messages.iter().filter(|(_, message)| *message.subject == *RECORDED);
-        let life = self.model.place.as_ref().map(|(life, _)| life.clone());
+        let given = self.model.given();
         of_lane
             .map(|(sequence, _)| *sequence)
-            .filter(|sequence| life.clone().is_none_or(|life| !self.model.given.contains(&(life, *sequence))))
+            .filter(|sequence| given.is_none_or(|given| !given.contains(sequence)))
             .collect()
     }
 
@@ -79,7 +88,38 @@ impl World<'_> {
         if !missing.is_empty() {
             return Err(format!("never read: {missing:?}"));
         }
-        Ok(())
+        self.look_for_settled()
+    }
+
+    /// Looks that whatever left the stream because it was acknowledged is in the state.
+    pub(super) fn look_for_settled(&self) -> Result<(), String> {
+        let Some(stream) = self.broker.streams.get("EVENTS") else { return Ok(()) };
+        let given = self.model.given();
+        let of_lane = stream.settled.iter().filter(|(_, subject)| **subject == *RECORDED);
+        let is_lost = |sequence: &u64| given.is_none_or(|given| !given.contains(sequence));
+        match of_lane.map(|(sequence, _)| *sequence).find(is_lost) {
+            Some(sequence) => Err(format!("{sequence} was acknowledged, and is in no state")),
+            None => Ok(()),
+        }
+    }
+
+    /// Looks that the Alertmanager was told of the same alerts.
+    fn expect_told(&self, names: &[&str]) -> Result<(), String> {
+        let expected: BTreeSet<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut firing = self.alertmanager.firing();
+        if !names.is_empty() {
+            firing.remove("burst");
+        }
+        let is_told = match self.memory {
+            Memory::Whole => firing == expected,
+            // It may have been told of alerts that nobody knows of any more: they end without a word.
+            Memory::Lost => expected.is_subset(&firing),
+        };
+        if is_told {
+            Ok(())
+        } else {
+            Err(format!("the Alertmanager was told that {firing:?} fire, and should that {expected:?} do"))
+        }
     }
 
     fn expect_open(&mut self, names: &[&str]) -> Result<(), String> {
@@ -90,9 +130,9 @@ impl World<'_> {
             let known = self.process.as_mut().map(|process| {
                 let engine = &process.driver().engine;
                 let alerts = engine.alerts();
-                let alerts = alerts
-                    .iter()
-                    .map(|alert| format!("{} {} {:?}", alert.rule_id, alert.labels, alert.state));
+                let alerts = alerts.iter().map(|alert| {
+                    format!("{} {} {:?} {:?}", alert.rule_id, alert.labels, alert.state, alert.fired_at)
+                });
                 (alerts.collect::<Vec<_>>(), engine.next_tick())
             });
             return Err(format!("open are {open:?}, and should be {expected:?}; known are {known:?}"));

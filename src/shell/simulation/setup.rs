@@ -15,6 +15,7 @@ lanes: {MetricRecorded: jetstream, JobQueued: core}
 dedupe: {entries: 1000}
 evaluate: arrival
 rejected: {publish: none}
+alertmanager: {urls: [http://alertmanager:9093], resend_delay: 5s}
 ";
 
 /// Rules that stay whatever else changes.

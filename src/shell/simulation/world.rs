@@ -3,12 +3,13 @@
 use std::hash::{DefaultHasher, Hasher};
 use std::rc::Rc;
 
+use super::alertmanager::Alertmanager;
 use super::alerts::AlertWalk;
 use super::broker::{Broker, Request, Retention, Stream};
 use super::disk::{Death, DiskFault, FakeDisk};
 use super::model::{Exact, Model};
-use super::plan::{AlertStream, Harm, Plan};
-use super::process::{Beginnings, Part, Process};
+use super::plan::{AlertStream, Harm, Plan, StateFolder};
+use super::process::{Beginnings, Outside, Part, Process};
 use super::publisher::Weather;
 use super::random::{self, Random};
 use super::scraper::Scraper;
@@ -18,6 +19,7 @@ use super::trace::Trace;
 use super::workload::Workload;
 use crate::engine::checkpoint::{Checkpoint, CheckpointAge};
 use crate::engine::time::Timestamp;
+use crate::shell::driver::mailbox::Item;
 use crate::shell::nats::out::exchange::Ending;
 
 /// When a world begins.
@@ -28,6 +30,9 @@ const TURNS_MAX: u64 = 400_000;
 
 /// How often it is scraped.
 const SCRAPE_EVERY: Micros = 400 * MILLI;
+
+/// How often it is scraped where the engine was given nothing since.
+const SCRAPE_QUIET_EVERY: Micros = 4 * SECOND;
 
 /// What the model was when a checkpoint was handed out, by what the checkpoint holds.
 #[derive(Debug)]
@@ -65,6 +70,22 @@ pub(super) enum BrokerLoss {
     Some,
 }
 
+/// Whether messages left a stream that keeps what is not acknowledged, since the last start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Expired {
+    None,
+    Some,
+}
+
+/// Whether what was acknowledged, or told an Alertmanager, is in the state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Memory {
+    /// It is.
+    Whole,
+    /// The disk lost it, or there is no folder for it.
+    Lost,
+}
+
 /// Something that has its turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Due {
@@ -85,6 +106,9 @@ pub(super) struct World<'a> {
     pub(super) broker: Broker,
     pub(super) disk: FakeDisk,
     pub(super) weather: Weather,
+    pub(super) alertmanager: Alertmanager,
+    /// Whether the Alertmanager may know of alerts that nobody else knows of any more.
+    pub(super) memory: Memory,
     pub(super) workload: Workload,
     pub(super) walk: AlertWalk,
     pub(super) scraper: Scraper,
@@ -101,7 +125,12 @@ pub(super) struct World<'a> {
     pub(super) disk_back_at: Option<Micros>,
     pub(super) last_words: Vec<(Micros, Request, Ending)>,
     pub(super) broker_loss: BrokerLoss,
+    pub(super) expired: Expired,
     pub(super) scrape_at: Micros,
+    /// When a scrape was looked at last.
+    pub(super) scraped_at: Micros,
+    /// When the engine was given something last.
+    pub(super) stirred_at: Micros,
     pub(super) turns: u64,
     pub(super) random: Random,
     pub(super) trace: &'a mut Trace,
@@ -122,9 +151,12 @@ impl<'a> World<'a> {
                 Some(&["events.monitoring.AlertTriggered", "events.monitoring.AlertCleared"]),
             ),
         };
-        broker.streams.insert(Rc::from("EVENTS"), Stream::new(events, Retention::Limits, begin));
+        broker.streams.insert(Rc::from("EVENTS"), Stream::new(events, plan.setting.retention, begin));
         if let Some(subjects) = alerts {
             broker.streams.insert(Rc::from("ALERTS"), Stream::new(subjects, Retention::Limits, begin));
+        }
+        for stream in broker.streams.values_mut() {
+            stream.knows_ids_for = plan.setting.knows_ids_for;
         }
         Self {
             setup,
@@ -133,6 +165,8 @@ impl<'a> World<'a> {
             broker,
             disk: FakeDisk::new(random.next()),
             weather: Weather::default(),
+            alertmanager: Alertmanager::default(),
+            memory: Memory::Whole,
             workload: Workload::default(),
             walk: AlertWalk::default(),
             scraper: Scraper::default(),
@@ -149,7 +183,10 @@ impl<'a> World<'a> {
             disk_back_at: None,
             last_words: Vec::new(),
             broker_loss: BrokerLoss::None,
+            expired: Expired::None,
             scrape_at: SCRAPE_EVERY,
+            scraped_at: 0,
+            stirred_at: 0,
             turns: 0,
             random,
             trace,
@@ -241,14 +278,21 @@ impl<'a> World<'a> {
         self.trace.note(self.now, "turn", || format!("{part:?}"));
         if part == Part::Driver {
             let (model, workload) = (&mut self.model, &self.workload);
-            if let Some(checkpoint) = process.drive(self.now, &mut |item| model.take(item, workload)) {
+            let (stirred_at, now) = (&mut self.stirred_at, self.now);
+            let mut see = |item: &Item| {
+                *stirred_at = now;
+                model.take(item, workload);
+            };
+            if let Some(checkpoint) = process.drive(now, &mut see) {
                 self.snapshots.push(Snapshot::of(checkpoint, model));
             }
             if process.is_present() {
                 self.model.arrive();
             }
         } else {
-            process.work(part, (&mut self.broker, &mut self.weather), self.now);
+            let (broker, weather) = (&mut self.broker, &mut self.weather);
+            let alertmanager = &mut self.alertmanager;
+            process.work(part, Outside { broker, weather, alertmanager }, self.now);
         }
         let is_over = process.is_over(self.now);
         if self.disk.has_killed() {
@@ -314,10 +358,15 @@ impl<'a> World<'a> {
 
     fn start(&mut self) -> Result<(), String> {
         self.start_at = None;
+        if self.plan.setting.state == StateFolder::Missing {
+            self.memory = Memory::Lost;
+            self.forget_settled();
+        }
         let key = self.stored_key();
         let snapshot = key.and_then(|key| self.snapshots.iter().rev().find(|it| it.key == key));
         let is_clean =
             snapshot.is_some_and(|it| self.disk.holds("clean").as_deref() == Some(it.name.as_bytes()));
+        let begun_anew = self.model.begun_anew;
         self.model = match snapshot {
             None => {
                 self.scraper.forget();
@@ -326,7 +375,9 @@ impl<'a> World<'a> {
             Some(it) if is_clean && it.age == CheckpointAge::Present => it.model.clone(),
             Some(it) => it.model.after_crash(),
         };
-        if self.broker_loss == BrokerLoss::Some {
+        self.model.begun_anew = begun_anew;
+        let expired = std::mem::replace(&mut self.expired, Expired::None);
+        if self.broker_loss == BrokerLoss::Some || expired == Expired::Some {
             self.scraper.forget();
         }
         if !self.disk.is_well() {
@@ -349,6 +400,8 @@ impl<'a> World<'a> {
             return Err(format!("it goes on from {position:?}, and should from {expected:?}"));
         }
         self.process = Some(process);
+        self.stirred_at = self.now;
+        self.look_for_settled()?;
         if self.disk.has_killed() {
             let dying = Dying { turns: None, death: Death::Kill, away: SECOND, harm: Harm::None };
             self.die(dying);
@@ -364,8 +417,8 @@ impl<'a> World<'a> {
         };
         let are_both_whole = is_whole("checkpoint") && is_whole("checkpoint.previous");
         match harm {
-            Harm::FlipCheckpoint | Harm::FlipPrevious | Harm::TearCheckpoint if !are_both_whole => {}
-            Harm::None => {}
+            Harm::FlipCheckpoint | Harm::FlipPrevious | Harm::TearCheckpoint if !are_both_whole => return,
+            Harm::None => return,
             Harm::FlipCheckpoint => self.disk.flip("checkpoint"),
             Harm::FlipPrevious => self.disk.flip("checkpoint.previous"),
             Harm::FlipLog => self.disk.flip("transitions"),
@@ -373,15 +426,30 @@ impl<'a> World<'a> {
             Harm::TearLog => self.disk.tear("transitions"),
             Harm::Wipe => self.disk.wipe(),
         }
+        match harm {
+            Harm::None | Harm::FlipPrevious => {}
+            Harm::FlipCheckpoint | Harm::TearCheckpoint => self.forget_settled(),
+            Harm::FlipLog | Harm::TearLog => self.memory = Memory::Lost,
+            Harm::Wipe => {
+                self.forget_settled();
+                self.memory = Memory::Lost;
+            }
+        }
+    }
+
+    /// What was acknowledged so far is in no state any more, and nobody delivers it again.
+    fn forget_settled(&mut self) {
+        self.broker.streams.values_mut().for_each(|stream| stream.settled.clear());
     }
 
     fn scrape(&mut self) -> Result<(), String> {
-        if self.stalled_until > self.now {
-            return Ok(());
-        }
+        let is_news = self.stirred_at >= self.scraped_at || self.now >= self.scraped_at + SCRAPE_QUIET_EVERY;
         match &mut self.process {
-            Some(process) => self.scraper.scrape(process.driver(), &self.model),
-            None => Ok(()),
+            Some(process) if is_news && self.stalled_until <= self.now => {
+                self.scraped_at = self.now;
+                self.scraper.scrape(process.driver(), &self.model)
+            }
+            Some(_) | None => Ok(()),
         }
     }
 

@@ -14,7 +14,7 @@ use super::{Broker, Request, field};
 use crate::shell::nats::out::exchange::{Answer, Ending};
 use crate::shell::nats::out::fold::Pulled;
 use crate::shell::nats::out::words::AnswerFault;
-use crate::shell::simulation::time::Micros;
+use crate::shell::simulation::time::{Micros, SECOND};
 
 /// The subjects of a stream that is made by a client which does not say.
 const FALLBACK: [&str; 1] = ["events.>"];
@@ -206,14 +206,18 @@ impl Broker {
         .collect()
     }
 
-    /// Takes an acknowledgement: `<stream>.<consumer>.<delivered>.<sequence>.…`.
-    pub(super) fn acknowledge(&mut self, place: &str) {
+    /// Takes an acknowledgement: `<stream>.<consumer>.<delivered>.<sequence>.…`; or the word that there is none, after
+    /// which the message is delivered again, at once or in a second.
+    pub(super) fn acknowledge(&mut self, place: &str, word: &[u8], now: Micros) {
         let words: Vec<&str> = place.split('.').collect();
         let [stream, consumer, _, sequence, ..] = words.as_slice() else { return };
         let (Some(stream), Ok(sequence)) = (self.streams.get_mut(*stream), sequence.parse()) else { return };
-        if let Some(consumer) = stream.consumers.get_mut(*consumer)
-            && consumer.unacknowledged.remove(&sequence).is_some()
-        {
+        let Some(consumer) = stream.consumers.get_mut(*consumer) else { return };
+        if word.starts_with(b"-NAK") {
+            if let Some(waits) = consumer.unacknowledged.get_mut(&sequence) {
+                waits.again_at = if word == b"-NAK" { now } else { now + SECOND };
+            }
+        } else if consumer.unacknowledged.remove(&sequence).is_some() {
             stream.acknowledged(sequence);
         }
     }

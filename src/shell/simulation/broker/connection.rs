@@ -184,7 +184,7 @@ impl Broker {
         now: Micros,
     ) {
         if let Some(rest) = subject.strip_prefix("$JS.ACK.") {
-            self.acknowledge(rest);
+            self.acknowledge(rest, payload, now);
         } else if let Some(what) = subject.strip_prefix("$JS.API.CONSUMER.MSG.NEXT.") {
             self.take_pull((number, reply.unwrap_or_default()), what, (payload, now));
         } else if let Some(what) = subject.strip_prefix("$JS.API.") {

@@ -10,7 +10,7 @@ use super::consumer::Consumer;
 use crate::engine::time::Timestamp;
 use crate::engine::wire::subjects;
 
-/// How long a stream knows an id again: as long as a server does by default.
+/// How long a stream knows an id again by default.
 const DUPLICATE_WINDOW: Duration = Duration::from_mins(2);
 
 /// When a message leaves.
@@ -76,6 +76,10 @@ pub(in crate::shell::simulation) struct Stream {
     pub(in crate::shell::simulation) last: u64,
     /// Messages it has room for.
     pub(in crate::shell::simulation) most: Option<usize>,
+    /// How long it knows an id again.
+    pub(in crate::shell::simulation) knows_ids_for: Duration,
+    /// What left because it was acknowledged.
+    pub(in crate::shell::simulation) settled: Vec<(u64, Rc<str>)>,
     ids: BTreeMap<String, (u64, Timestamp)>,
     pub(super) consumers: BTreeMap<String, Consumer>,
 }
@@ -94,6 +98,8 @@ impl Stream {
             messages: BTreeMap::new(),
             last: 0,
             most: None,
+            knows_ids_for: DUPLICATE_WINDOW,
+            settled: Vec::new(),
             ids: BTreeMap::new(),
             consumers: BTreeMap::new(),
         }
@@ -127,7 +133,7 @@ impl Stream {
     ) -> Stored {
         let known = demands.id.and_then(|id| self.ids.get(id));
         if let Some((sequence, at)) = known
-            && now.since(*at) < DUPLICATE_WINDOW
+            && now.since(*at) < self.knows_ids_for
         {
             return Stored::Duplicate(*sequence);
         }
@@ -152,6 +158,11 @@ impl Stream {
         Stored::New(self.last)
     }
 
+    /// Whether what is published is kept.
+    pub(in crate::shell::simulation) fn keeps(&self) -> bool {
+        self.retention != Retention::Interest || !self.consumers.is_empty()
+    }
+
     /// Loses the first messages.
     pub(in crate::shell::simulation) fn expire(&mut self, count: usize) {
         for _ in 0..count {
@@ -163,6 +174,7 @@ impl Stream {
     pub(in crate::shell::simulation) fn roll_back(&mut self, count: u64) {
         self.last = self.last.saturating_sub(count);
         let _lost = self.messages.split_off(&(self.last + 1));
+        self.settled.clear();
         self.ids.clear();
         self.consumers.clear();
     }
@@ -170,16 +182,20 @@ impl Stream {
     /// Is deleted and made again, empty.
     pub(in crate::shell::simulation) fn recreate(&mut self, now: Timestamp) {
         let subjects: Vec<&str> = self.subjects.iter().map(String::as_str).collect();
-        *self = Self { most: self.most, ..Self::new(&subjects, self.retention, now) };
+        let Self { most, knows_ids_for, .. } = *self;
+        *self = Self { most, knows_ids_for, ..Self::new(&subjects, self.retention, now) };
     }
 
     /// A consumer acknowledged a message, or all of them did.
     pub(super) fn acknowledged(&mut self, sequence: u64) {
-        let is_owed = self.consumers.values().any(|consumer| consumer.owes(sequence, &self.messages));
-        match self.retention {
-            Retention::Interest if !is_owed => drop(self.messages.remove(&sequence)),
-            Retention::Limits | Retention::Interest => {}
-            Retention::WorkQueue => drop(self.messages.remove(&sequence)),
+        let is_owed = || self.consumers.values().any(|consumer| consumer.owes(sequence, &self.messages));
+        let leaves = match self.retention {
+            Retention::Limits => false,
+            Retention::Interest => !is_owed(),
+            Retention::WorkQueue => true,
+        };
+        if leaves && let Some(message) = self.messages.remove(&sequence) {
+            self.settled.push((sequence, message.subject));
         }
     }
 
