@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,7 @@ use serde_json::json;
 use super::bad_input::process::Process;
 use super::bad_input::scrape::Series;
 use super::support::{Nats, free_port, job_queued, metric_recorded, server_programs, wait_for};
+use super::times::times;
 
 const CREATE: &str = "jetstream: {create_stream: true}";
 const APPLIED: &str = "signalbox_events_applied_total";
@@ -33,13 +35,31 @@ fn store(nats: &Nats, first: u64, count: u64) {
     client.flush();
 }
 
+/// Every test that `scripts/faults` runs is there under its name.
+#[test]
+fn the_script_that_runs_the_faults_knows_their_tests() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let script = std::fs::read_to_string(root.join("scripts/faults")).unwrap();
+    let names: Vec<(&str, &str)> = script
+        .split_whitespace()
+        .filter_map(|word| word.split_once("::"))
+        .filter(|(module, _)| module.chars().all(|letter| letter.is_ascii_lowercase() || letter == '_'))
+        .collect();
+    assert!(names.len() > 20, "{names:?}");
+    for (module, name) in names {
+        let text = std::fs::read_to_string(root.join(format!("tests/it/{module}.rs"))).unwrap();
+        assert!(text.contains(&format!("\nfn {name}() {{")), "{module}::{name}");
+    }
+}
+
 #[test]
 fn a_sidecar_killed_while_a_flood_is_stored_counts_all_of_it_once_when_it_is_back() {
     for program in server_programs() {
         let nats = Nats::start(&program);
         let mut client = nats.client();
         client.create_stream(&json!({"name": "EVENTS", "subjects": ["events.>"], "storage": "file"}));
-        for round in 0..5 {
+        let rounds = times(5);
+        for round in 0..rounds {
             let process = Process::start(&nats.url(), "");
             store(&nats, round * 2_000, 2_000);
             process.kill();
@@ -52,8 +72,9 @@ fn a_sidecar_killed_while_a_flood_is_stored_counts_all_of_it_once_when_it_is_bac
             series
         });
         // The first scrape that is answered has caught up: a counter never starts low.
-        assert_eq!(complete.total(APPLIED, "jetstream"), 10_000.0, "after {refused} refused scrapes");
-        assert_eq!(sum(&complete, "queue_jobs_queued_total"), 10_000.0);
+        let stored = (rounds * 2_000) as f64;
+        assert_eq!(complete.total(APPLIED, "jetstream"), stored, "after {refused} refused scrapes");
+        assert_eq!(sum(&complete, "queue_jobs_queued_total"), stored);
         assert_eq!(sum(&complete, "signalbox_events_duplicate_total"), 0.0);
         process.terminate();
     }
@@ -95,7 +116,7 @@ fn a_killed_server_costs_nothing_that_was_stored() {
         let process = Process::start(&nats.url(), CREATE);
         process.wait_ready();
         let mut last = 0.0;
-        for round in 0..3 {
+        for round in 0..times(3) {
             store(&nats, round * 1_000, 1_000);
             nats.kill();
             nats.go();

@@ -49,5 +49,6 @@ mod state_rules;
 mod state_streams;
 mod stored;
 mod support;
+mod times;
 mod web_config;
 mod web_edit;

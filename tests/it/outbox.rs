@@ -8,6 +8,7 @@ use super::bad_input::process::Process;
 use super::bad_input::scrape::Series;
 use super::proxy::Proxy;
 use super::support::{Client, Nats, event, job_queued, server_programs, wait_for};
+use super::times::times;
 
 const CREATE: &str = "instance: ours\njetstream: {create_stream: true}";
 
@@ -189,7 +190,7 @@ fn a_server_killed_under_load_has_each_alert_event_once() {
         let process = start(&nats.url(), &rules);
         process.wait_ready();
         let mut numbers = 0;
-        for round in 1..=3 {
+        for round in 1..=times(3) {
             let mut client = nats.client();
             for value in [20.0, 1.0, 20.0] {
                 set_levels(&mut client, &mut numbers, 30, value);
@@ -197,7 +198,7 @@ fn a_server_killed_under_load_has_each_alert_event_once() {
             nats.kill();
             nats.go();
             // The core lane promises nothing of what is published before it is there again: so until it is.
-            let (mut client, calm) = (nats.client(), f64::from(round));
+            let (mut client, calm) = (nats.client(), (round % 10) as f64);
             wait_for("the calm of this round", || {
                 set_levels(&mut client, &mut numbers, 30, calm);
                 (scraped(&process, "level") == Some(30.0 * calm)).then_some(())
@@ -351,7 +352,8 @@ fn alerts_of_a_stream_alternate_over_any_number_of_kills() {
         std::fs::write(rules.path().join("rules.yaml"), text).unwrap();
         start_with_state(&nats, &rules, &state, "300ms").wait_ready();
         let mut client = nats.client();
-        for round in 0..6 {
+        let rounds = times(6);
+        for round in 0..rounds {
             let process = start_with_state(&nats, &rules, &state, "300ms");
             for job in 0..30_u64 {
                 let number = round * 1_000 + job;
@@ -372,7 +374,7 @@ fn alerts_of_a_stream_alternate_over_any_number_of_kills() {
         }
         let process = start_with_state(&nats, &rules, &state, "300ms");
         process.wait_ready();
-        wait_sum(&process, "queue_jobs_started_total", 180.0);
+        wait_sum(&process, "queue_jobs_started_total", (rounds * 30) as f64);
         wait_sum(&process, "queue_depth", 0.0);
         wait_sum(&process, "signalbox_alerts", 0.0);
         wait_sum(&process, "signalbox_alert_events_pending", 0.0);

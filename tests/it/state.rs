@@ -8,6 +8,7 @@ use super::bad_input::process::Process;
 use super::bad_input::scrape::Series;
 use super::outbox::{stored, walk};
 use super::support::{Nats, event, job_queued, metric_recorded, server_programs, wait_for};
+use super::times::times;
 
 pub(super) const APPLIED: &str = "signalbox_events_applied_total";
 
@@ -66,7 +67,7 @@ fn what_was_counted_survives_kills_to_the_last_event() {
         create_stream(&nats);
         let folder = tempfile::tempdir().unwrap();
         let mut stored = 0;
-        for round in 0..6 {
+        for round in 0..times(6) {
             let process = start(&nats, folder.path(), OFTEN);
             store(&nats, stored, 1_500);
             stored += 1_500;
@@ -188,13 +189,13 @@ fn alerts_alternate_and_nothing_is_lost_over_kills_while_they_come_and_go() {
         let folder = tempfile::tempdir().unwrap();
         let rules = rules(&format!("{DEEP}, {OTHER}"));
         let mut jobs = 0;
-        for round in 0..6 {
+        for round in 0..times(6) {
             let process = start_with_rules(&nats, folder.path(), &rules);
             for step in 0..4 {
                 store(&nats, jobs, 3);
                 complete(&nats, jobs..jobs + 3);
                 jobs += 3;
-                std::thread::park_timeout(std::time::Duration::from_millis(37 * (round + step)));
+                std::thread::park_timeout(std::time::Duration::from_millis(37 * (round % 6 + step)));
             }
             process.kill();
         }

@@ -14,6 +14,7 @@ use super::state::{
     APPLIED, OFTEN, complete, rules, said, shown, start, start_with_rules, store, sum, wait_counted,
 };
 use super::support::{Nats, server_programs, wait_for};
+use super::times::times;
 
 const FAILURES: &str = "signalbox_checkpoint_failures_total";
 const LOG_FAILURES: &str = "signalbox_alert_log_failures_total";
@@ -206,14 +207,14 @@ fn nobody_who_looks_each_fifty_milliseconds_sees_a_counter_fall_over_kills_of_ei
         let mut jobs = 0;
         let (scrapes, faults) = std::thread::scope(|scope| {
             let scraper = scope.spawn(|| scrape(&process, &done));
-            for kill in 0..8 {
+            for kill in 0..times(8) {
                 let started = start_with_rules(&nats, folder.path(), &rules);
                 *process.lock().unwrap() = Some(started);
                 for _ in 0..4 {
                     store(&nats, jobs, 50);
                     complete(&nats, jobs..jobs + 50);
                     jobs += 50;
-                    std::thread::park_timeout(Duration::from_millis(60 + 17 * kill));
+                    std::thread::park_timeout(Duration::from_millis(60 + 17 * (kill % 8)));
                 }
                 if kill % 3 == 2 {
                     nats.kill();

@@ -10,6 +10,7 @@ use super::bad_input::process::Process;
 use super::bad_input::scrape::Series;
 use super::state::{APPLIED, OFTEN, shown, start, store, sum, wait_counted, wait_saved};
 use super::support::{Client, Nats, job_queued, server_programs, wait_for};
+use super::times::times;
 
 const DUPLICATE: &str = "signalbox_events_duplicate_total";
 const LOST: &str = "signalbox_stream_lost_total";
@@ -43,14 +44,14 @@ fn streams_that_forget_what_is_acknowledged_are_exact_over_kills() {
             create(&nats, &json!({ "retention": retention }));
             let folder = tempfile::tempdir().unwrap();
             let mut stored = 0;
-            for round in 0..8_u64 {
+            for round in 0..times(8) {
                 let process = start(&nats, folder.path(), OFTEN);
                 // An interest stream keeps nothing for a consumer that was never there.
                 process.wait_ready();
                 for _ in 0..4 {
                     store(&nats, stored, 300);
                     stored += 300;
-                    std::thread::park_timeout(Duration::from_millis(13 * (round + 1)));
+                    std::thread::park_timeout(Duration::from_millis(13 * (round % 8 + 1)));
                 }
                 process.kill();
                 store(&nats, stored, 50);
