@@ -172,7 +172,7 @@ impl Told {
                 LogRecord::Withdrawn(id) => told.withdraw(*id),
                 LogRecord::Decided { event, sequence, essence } => {
                     told.settled.push((event.fingerprint, (*sequence, event.timestamp)));
-                    let reach = Reach { at_least: 0, at_most: *sequence };
+                    let reach = Reach::exactly(*sequence);
                     told.decide(AlertEvent { reach, ..AlertEvent::clone(event) }, essence.clone());
                 }
             }

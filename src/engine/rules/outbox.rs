@@ -45,7 +45,7 @@ impl Outbox {
     /// What waits, of which it is not known, was decided when the stream was applied up to this sequence, at the most.
     pub(crate) fn reached(&mut self, at_most: u64) {
         for event in &mut self.pending {
-            event.reach = Reach { at_least: 0, at_most };
+            event.reach = Reach::exactly(at_most);
         }
     }
 

@@ -94,11 +94,21 @@ impl Rules {
             || {
                 let is_older = |waiting: &&&AlertEvent| waiting.reach.is_before(event.reach);
                 let older = waiting.iter().take_while(is_older).count();
-                let says_the_same = waiting.get(older).is_some_and(|next| {
+                let says_the_same = |next: &AlertEvent| {
                     next.event_type() == event.event_type
                         && (event.event_type == EventType::AlertCleared || next.labels == event.labels)
-                });
-                older + usize::from(says_the_same)
+                };
+                let mut next = waiting.iter().skip(older);
+                match (next.next(), next.next()) {
+                    (Some(first), _) if says_the_same(first) => older + 1,
+                    // Its beginning was said before, of an episode that was forgotten here and decided again.
+                    (Some(_), Some(second))
+                        if says_the_same(second) && !event.reach.is_before(second.reach) =>
+                    {
+                        older + 2
+                    }
+                    (Some(_) | None, _) => older,
+                }
             },
             |place| place + 1,
         );

@@ -107,6 +107,7 @@ fn follow(
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn what_the_other_published_takes_the_place_of_what_was_decided_here() {
     use Happens::{Applied, Begun, BegunAs, Ended, LetGo, Level};
     let cases: &[(&str, &[Happens], &str)] = &[
@@ -164,6 +165,17 @@ fn what_the_other_published_takes_the_place_of_what_was_decided_here() {
                 Level(5.0),
             ],
             "waits [], fires []",
+        ),
+        // An episode that was forgotten with a process and decided again, later than it began, ended there.
+        (
+            PLAIN,
+            &[Applied(104), Level(20.0), Applied(105), Level(5.0), Ended(99.0, reach(103, 107))],
+            "waits [], fires []",
+        ),
+        (
+            PLAIN,
+            &[Applied(110), Level(20.0), Applied(111), Level(5.0), Ended(99.0, reach(103, 107))],
+            "waits [+102 -102], fires []",
         ),
         // Severities.
         (LEVELS, &[Level(15.0), BegunAs("warning", 99.0, NOWHERE)], "waits [], fires [99]"),
