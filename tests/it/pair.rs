@@ -325,7 +325,17 @@ fn a_stop_in_order_hands_over_at_once_and_everybody_says_who_leads() {
             .then_some(())
     });
     wait_for("its own word", || pair.one(leader).get("/").text().contains("leads").then_some(()));
+    // Of the copy that both publish of a rejected event a stream keeps one.
+    let rejected =
+        serde_json::json!({"name": "REJECTED", "subjects": ["signalbox.rejected"], "storage": "file"});
+    pair.nats.client().create_stream(&rejected);
+    pair.client.publish("events.queue.JobQueued", "{ no event");
     pair.cross_for(Duration::from_secs(1));
+    for one in 0..2 {
+        wait_for("the rejection", || {
+            (sum(pair.one(one), "signalbox_events_rejected_total") == Some(1.0)).then_some(())
+        });
+    }
     // What waits at the one that follows does not hold its end up.
     pair.take(other).terminate();
     pair.go(other, pair.nats.port);
@@ -337,6 +347,8 @@ fn a_stop_in_order_hands_over_at_once_and_everybody_says_who_leads() {
     });
     pair.settle();
     pair.look_for_all();
+    let info = pair.nats.client().api("STREAM.INFO.REJECTED", "");
+    assert_eq!(info["state"]["messages"], 1, "{info}");
 }
 
 #[test]

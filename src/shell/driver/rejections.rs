@@ -32,6 +32,8 @@ pub(crate) struct RejectedCopy {
     pub(crate) reason: Reason,
     /// Its sequence in the stream, where it comes again after a crash.
     pub(crate) sequence: Option<u64>,
+    /// Which of the events in it was rejected.
+    pub(crate) element: usize,
 }
 
 /// How much waits: counted where it is queued, and given back where it is taken out.
@@ -132,6 +134,7 @@ impl Rejections {
             payload: Bytes::copy_from_slice(message.payload),
             reason,
             sequence,
+            element: rejected.element,
         };
         self.waiting.messages.fetch_add(1, Ordering::Relaxed);
         self.waiting.bytes.fetch_add(bytes, Ordering::Relaxed);

@@ -266,6 +266,14 @@ impl LeaseMachine {
         format!("KV_{}", self.terms.bucket)
     }
 
+    /// Where the lease is written: in a domain that is not the connection's own, by way of its API.
+    fn written_to(&self) -> String {
+        match &self.terms.domain {
+            Some(domain) => format!("$JS.{domain}.API.{}", self.subject()),
+            None => self.subject(),
+        }
+    }
+
     fn ask(&mut self, request: Request) -> u64 {
         self.asked += 1;
         self.outputs.push_back(LeaseOutput::Ask(Request { number: self.asked, ..request }));
@@ -287,7 +295,7 @@ impl LeaseMachine {
     /// Writes the lease over this revision.
     fn write(&mut self, over: u64, mut headers: Vec<(&'static str, String)>, payload: Bytes) -> u64 {
         headers.push(("Nats-Expected-Last-Subject-Sequence", over.to_string()));
-        let (subject, ending) = (self.subject(), Ending::Answer);
+        let (subject, ending) = (self.written_to(), Ending::Answer);
         self.ask(Request { number: 0, subject, headers, payload, ending })
     }
 
