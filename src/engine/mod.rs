@@ -230,8 +230,6 @@ impl Engine {
         if !shown.latest.is_empty() {
             state.count_yielded(&waited, shown, now);
         }
-        // An earlier run told Alertmanagers of what it left open.
-        state.notifier.go_on(&state.rules.views(), now);
     }
 
     /// Forgets whole episodes that were decided longer ago than `age` and that the other instance of a pair, which publishes
