@@ -186,6 +186,7 @@ fn a_server_killed_under_load_has_each_alert_event_once() {
             continue;
         }
         nats.go();
+        nats.client().create_stream(&json!({"name": "EVENTS", "subjects": ["events.>"], "storage": "file"}));
         let rules = rules();
         let process = start(&nats.url(), &rules);
         process.wait_ready();

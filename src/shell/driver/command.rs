@@ -80,6 +80,8 @@ pub(crate) enum Dispatch {
     BeginAnew,
     /// Forget what was not sent, some of it need not be: the rest comes again.
     Renew,
+    /// The stream that is read was found; it may have been made just now.
+    StreamFound,
 }
 
 /// What a reload puts in force.

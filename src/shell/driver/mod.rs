@@ -172,6 +172,9 @@ impl Driver {
         if standing == self.standing {
             return;
         }
+        if self.standing == Standing::Awaiting {
+            drop(self.outputs.alerts.send(Dispatch::StreamFound));
+        }
         match standing {
             Standing::Awaiting => {}
             Standing::Reading { messages } => {

@@ -134,6 +134,7 @@ impl Rig {
             Dispatch::Withdrawn(_) => "withdrawn".to_owned(),
             Dispatch::BeginAnew => "begin anew".to_owned(),
             Dispatch::Renew => "renew".to_owned(),
+            Dispatch::StreamFound => "stream found".to_owned(),
         };
         std::iter::from_fn(|| self.alerts.try_recv().ok()).map(shown).collect()
     }
@@ -264,7 +265,7 @@ fn what_the_stream_shows_waits_until_the_past_is_read() {
     let mut rig = rig();
     rig.order(Command::Adopt(Box::default()));
     rig.drive(&["found 1 2"]);
-    assert_eq!(rig.dispatched(), Vec::<String>::new());
+    assert_eq!(rig.dispatched(), ["stream found"]);
     rig.drive(&["drained"]);
     assert_eq!(rig.dispatched(), ["begin anew"]);
     // A process that ends does not wait for the past.

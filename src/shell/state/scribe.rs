@@ -78,7 +78,7 @@ impl<D: Disk> Scribe<D> {
             }
             // Who publishes leaves only with the process.
             Dispatch::Copy(copy) => drop(self.copies.send(*copy)),
-            Dispatch::Publish { .. } | Dispatch::BeginAnew | Dispatch::Renew => {
+            Dispatch::Publish { .. } | Dispatch::BeginAnew | Dispatch::Renew | Dispatch::StreamFound => {
                 // Who publishes leaves only with the process.
                 drop(to.send(dispatch));
             }
@@ -108,6 +108,8 @@ fn record_of(dispatch: &Dispatch) -> Option<LogRecord> {
         Dispatch::Publish { event, sequence, essence } => {
             Some(LogRecord::Decided { event: event.clone(), sequence: *sequence, essence: essence.clone() })
         }
-        Dispatch::Mark | Dispatch::Saved | Dispatch::BeginAnew | Dispatch::Renew => None,
+        Dispatch::Mark | Dispatch::Saved | Dispatch::BeginAnew | Dispatch::Renew | Dispatch::StreamFound => {
+            None
+        }
     }
 }

@@ -45,6 +45,7 @@ impl Publishing {
             }
             Dispatch::BeginAnew => self.machine.begin_anew(now),
             Dispatch::Renew => self.machine.renew(now),
+            Dispatch::StreamFound => self.machine.stream_found(now),
             // What is logged, and copies, concern others.
             Dispatch::Acknowledged(_)
             | Dispatch::Withdrawn(_)

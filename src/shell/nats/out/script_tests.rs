@@ -5,6 +5,7 @@
 //! | `delivery auto`, `jetstream`, `core` | how events go out, from here on |
 //! | `up`, `down` | the connection stands anew, or is gone |
 //! | `read` | a stream was read |
+//! | `found` | the stream that is read was found, or made |
 //! | `push triggered NAME`, `push cleared NAME` | an event of this name is decided |
 //! | `N < JSON` | the answer to request N |
 //! | `N < stored SEQUENCE NAME`, `N < stored SEQUENCE NAME by SOURCE` | the answer: an event of this name, as a stream has it |
@@ -91,6 +92,7 @@ impl Stage {
             ["up"] => machine.connected(self.now),
             ["down"] => machine.disconnected(),
             ["read"] => machine.expect_answers(),
+            ["found"] => machine.stream_found(self.now),
             ["push", kind, name] => machine.push(event(kind, name, SOURCE), self.now),
             ["wait", span] => self.wait(duration::parse_duration(span).unwrap()),
             [number, "silent"] => self.fault(number, AnswerFault::Silent(Duration::from_secs(5))),

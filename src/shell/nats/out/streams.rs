@@ -287,6 +287,23 @@ impl AlertMachine {
         }
     }
 
+    /// The stream that is read was found. It may have been made after the last look, or while it went on: what was not
+    /// there then is looked for again, and events wait for that.
+    pub(crate) fn stream_found(&mut self, now: Instant) {
+        self.expect_answers();
+        for kind in AlertKind::BOTH {
+            let place = self.places.get_mut(kind);
+            if matches!(place, Place::None) {
+                *place = Place::Unknown;
+            }
+        }
+        self.look = match self.look {
+            Look::Away => Look::Away,
+            Look::At(_) | Look::Asking { .. } => Look::At(now),
+        };
+        self.look_when_due(now);
+    }
+
     /// A stream was read: there is somebody to answer.
     pub(crate) const fn expect_answers(&mut self) {
         self.jetstream = JetStream::IsThere;
