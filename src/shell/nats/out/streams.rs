@@ -117,11 +117,13 @@ pub(super) struct Seen {
     silent: Silence,
 }
 
-/// Whether a question stayed without an answer.
+/// Whether a question stayed without an answer that tells.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Silence {
     #[default]
     No,
+    /// Nobody is there to be asked, or they cannot say: no JetStream, or one that a server is still beginning.
+    Nobody,
     Yes,
 }
 
@@ -174,12 +176,12 @@ impl AlertMachine {
         }
         self.look = Look::At(now + LOOK_EVERY);
         self.judge(&seen);
-        let is_silent = AlertKind::BOTH.iter().any(|kind| matches!(seen.get(*kind).place(), Place::Silent));
+        let is_silent = AlertKind::BOTH.iter().any(|kind| !seen.get(*kind).tells());
         self.silent_looks = if is_silent { self.silent_looks.saturating_add(1) } else { 0 };
         let mut is_known = true;
         for kind in AlertKind::BOTH {
             let found = seen.get(kind).place();
-            let believed = !matches!(found, Place::Silent) || !self.awaits_answer(kind);
+            let believed = seen.get(kind).tells() || !self.awaits_answer(kind);
             is_known &= believed;
             *self.places.get_mut(kind) = if believed { found } else { Place::Unknown };
         }
@@ -193,8 +195,13 @@ impl AlertMachine {
         } else {
             self.look = Look::At(now + LOOK_AGAIN);
             if matches!(self.work, Work::Waiting { .. }) {
-                let silence = AnswerFault::Silent(self.terms.settings.nats.request_timeout);
-                return self.fail(&silence.into(), now);
+                let is_slow = AlertKind::BOTH.iter().any(|kind| seen.get(*kind).silent == Silence::Yes);
+                let fault = if is_slow {
+                    AnswerFault::Silent(self.terms.settings.nats.request_timeout)
+                } else {
+                    AnswerFault::NobodyThere
+                };
+                return self.fail(&fault.into(), now);
             }
         }
         self.go_on_where_waiting(now);
@@ -211,7 +218,7 @@ impl AlertMachine {
     fn question(&self, question: Question, seen: &ByKind<Seen>) -> Option<(String, String)> {
         let other = seen.get(AlertKind::Triggered);
         match question {
-            Question::Name(kind) if seen.get(kind).silent == Silence::No => {
+            Question::Name(kind) if seen.get(kind).silent != Silence::Yes => {
                 Some(("STREAM.NAMES".to_owned(), json!({ "subject": self.subject(kind) }).to_string()))
             }
             Question::Name(_) => None,
@@ -370,7 +377,7 @@ impl Seen {
         }
         match answer.map(read_answer::<Names>) {
             Ok(Ok(names)) => self.name = names.streams.into_iter().flatten().next(),
-            Ok(Err(_)) | Err(AnswerFault::NobodyThere) => {}
+            Ok(Err(_)) | Err(AnswerFault::NobodyThere) => self.silent = Silence::Nobody,
             Err(
                 AnswerFault::Silent(_) | AnswerFault::TooLarge | AnswerFault::Subject | AnswerFault::Closed,
             ) => {
@@ -387,6 +394,15 @@ impl Seen {
         }
     }
 
+    /// Whether what was said is what is.
+    fn tells(&self) -> bool {
+        match self.place() {
+            Place::Stream(_) => true,
+            Place::None => self.silent == Silence::No,
+            Place::Unknown | Place::Silent => false,
+        }
+    }
+
     fn place(&self) -> Place {
         match (&self.name, &self.info, self.silent) {
             (Some(name), Some(info), _) => Place::Stream(AlertStream {
@@ -394,7 +410,7 @@ impl Seen {
                 created: Arc::from(info.created.as_str()),
             }),
             (Some(_), None, _) | (None, _, Silence::Yes) => Place::Silent,
-            (None, _, Silence::No) => Place::None,
+            (None, _, Silence::No | Silence::Nobody) => Place::None,
         }
     }
 }
