@@ -85,6 +85,10 @@ impl Browser {
     }
 
     fn call(&mut self, method: &str, params: &Value) -> Value {
+        self.try_call(method, params).unwrap_or_else(|error| panic!("{method}: {error}"))
+    }
+
+    fn try_call(&mut self, method: &str, params: &Value) -> Result<Value, Value> {
         self.calls += 1;
         let mut message = json!({"id": self.calls, "method": method, "params": params});
         if !self.session.is_empty() {
@@ -96,8 +100,8 @@ impl Browser {
                 panic!("Chromium does not answer {method}; run scripts/test, which installs it");
             };
             if answer["id"] == self.calls {
-                assert!(answer["error"].is_null(), "{method}: {}", answer["error"]);
-                return answer["result"].clone();
+                let error = &answer["error"];
+                return if error.is_null() { Ok(answer["result"].clone()) } else { Err(error.clone()) };
             }
             self.hear(&answer);
         }
@@ -138,10 +142,16 @@ impl Browser {
         self.call("Emulation.setScriptExecutionDisabled", &json!({"value": true}));
     }
 
-    /// The value of an expression.
+    /// The value of an expression; null where another page came before it was told.
     pub(crate) fn eval(&mut self, script: &str) -> Value {
         let params = json!({"expression": script, "returnByValue": true, "awaitPromise": true});
-        let answer = self.call("Runtime.evaluate", &params);
+        let answer = match self.try_call("Runtime.evaluate", &params) {
+            Ok(answer) => answer,
+            Err(error) if error["message"].as_str().is_some_and(|why| why.contains("navigated")) => {
+                return Value::Null;
+            }
+            Err(error) => panic!("{script}: {error}"),
+        };
         assert!(answer["exceptionDetails"].is_null(), "{script}: {answer}");
         answer["result"]["value"].clone()
     }
