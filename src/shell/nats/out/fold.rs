@@ -108,19 +108,8 @@ impl AlertMachine {
         let known = self.tails.get(kind).as_ref().filter(|tail| tail.created == stream.created);
         // What a log tells of need not be read again.
         let first = known.filter(|tail| tail.told == Told::Yes).map_or(1, |tail| tail.sequence + 1);
-        let config = json!({
-            "description": "signalbox: open alerts",
-            "deliver_policy": "by_start_sequence",
-            "opt_start_seq": first,
-            "filter_subject": self.subject(kind),
-            "ack_policy": "none",
-            "replay_policy": "instant",
-            "inactive_threshold": 30_000_000_000_u64,
-            "num_replicas": 1,
-            "mem_storage": true,
-        });
-        let body = json!({ "stream_name": stream.name.as_ref(), "config": config }).to_string();
-        let number = self.ask_api(&format!("CONSUMER.CREATE.{}", stream.name), body);
+        let filter = ("filter_subject", json!(self.subject(kind)));
+        let number = self.ask_for_consumer(&stream, ("signalbox: open alerts", first), filter);
         self.fold = Fold::Reading { number, kind, step: Step::Consumer, found };
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::engine::config::AlertDelivery;
 use crate::shell::nats::api::{ApiError, StoredMessage, StreamConfig, StreamInfo, read_answer};
@@ -283,6 +283,29 @@ impl AlertMachine {
             }
         }
         self.look_on(place, seen, now);
+    }
+
+    /// Asks for a consumer of a stream that reads once, from a sequence on, what a filter lets through, and that the server
+    /// forgets by itself; the number of the question.
+    pub(super) fn ask_for_consumer(
+        &mut self,
+        stream: &AlertStream,
+        (description, first): (&str, u64),
+        (filter, subjects): (&str, Value),
+    ) -> u64 {
+        let config = json!({
+            "description": description,
+            "deliver_policy": "by_start_sequence",
+            "opt_start_seq": first,
+            filter: subjects,
+            "ack_policy": "none",
+            "replay_policy": "instant",
+            "inactive_threshold": 30_000_000_000_u64,
+            "num_replicas": 1,
+            "mem_storage": true,
+        });
+        let body = json!({ "stream_name": stream.name.as_ref(), "config": config }).to_string();
+        self.ask_api(&format!("CONSUMER.CREATE.{}", stream.name), body)
     }
 
     /// Goes on without knowing which streams there are; the look goes on beside it.

@@ -145,7 +145,7 @@ impl AlertMachine {
                 let question = doubted.map_or(Question::Next(AlertKind::Cleared), Question::Last);
                 self.ask_of_subject(question, ByKind::default());
             }
-            (Some(stream), None) => self.ask_for_consumer(&stream, 1),
+            (Some(stream), None) => self.ask_for_tail(&stream, 1),
             (None, _) => self.set_tailing(Tailing::Due { at: None }),
         }
     }
@@ -167,21 +167,10 @@ impl AlertMachine {
         json!({ "next_by_subj": self.subject(kind), "seq": tails.get(kind) + 1 })
     }
 
-    fn ask_for_consumer(&mut self, stream: &AlertStream, first: u64) {
-        let subjects = AlertKind::BOTH.map(|kind| self.subject(kind));
-        let config = json!({
-            "description": "signalbox: what the other instance of the pair published",
-            "deliver_policy": "by_start_sequence",
-            "opt_start_seq": first,
-            "filter_subjects": subjects,
-            "ack_policy": "none",
-            "replay_policy": "instant",
-            "inactive_threshold": 30_000_000_000_u64,
-            "num_replicas": 1,
-            "mem_storage": true,
-        });
-        let body = json!({ "stream_name": stream.name.as_ref(), "config": config }).to_string();
-        let number = self.ask_api(&format!("CONSUMER.CREATE.{}", stream.name), body);
+    fn ask_for_tail(&mut self, stream: &AlertStream, first: u64) {
+        let what = "signalbox: what the other instance of the pair published";
+        let filter = ("filter_subjects", json!(AlertKind::BOTH.map(|kind| self.subject(kind))));
+        let number = self.ask_for_consumer(stream, (what, first), filter);
         self.set_tailing(Tailing::Consumer { number, first });
     }
 
@@ -275,7 +264,7 @@ impl AlertMachine {
     fn take_places(&mut self, found: &ByKind<Option<u64>>, now: Instant) {
         let first = AlertKind::BOTH.iter().filter_map(|kind| *found.get(*kind)).min();
         match (first, self.shared_stream()) {
-            (Some(first), Some(stream)) => self.ask_for_consumer(&stream, first),
+            (Some(first), Some(stream)) => self.ask_for_tail(&stream, first),
             (Some(_), None) => self.set_tailing(Tailing::Due { at: None }),
             (None, _) => self.nothing_new(now),
         }
