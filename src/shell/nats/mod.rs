@@ -11,6 +11,8 @@ pub(crate) mod link;
 pub(crate) mod login;
 pub(crate) mod out;
 pub(crate) mod protocol;
+#[cfg(test)]
+mod scripts;
 pub(crate) mod servers;
 pub(crate) mod stored;
 pub(crate) mod world;

@@ -20,8 +20,7 @@
 //! What is sent shows as `> N SUB …`, `> N PUB subject body`; the inbox is `INBOX`.
 
 use std::collections::VecDeque;
-use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -31,6 +30,7 @@ use crate::engine::wire::EventType;
 use crate::shell::driver::mailbox::{FromStream, Item};
 use crate::shell::nats::link::LinkError;
 use crate::shell::nats::protocol::ServerInfo;
+use crate::shell::nats::scripts;
 use crate::shell::saves::Settled;
 use crate::shell::settings::{MissingStream, Settings, StreamReaders, StreamStart};
 
@@ -59,6 +59,20 @@ enum Fate {
     Dropped,
 }
 
+impl<M: Machine> scripts::Stage for Stage<M> {
+    fn act(&mut self, line: &str) {
+        self.happen(line);
+    }
+
+    fn seen(&mut self) -> Vec<String> {
+        self.seen.drain(..).collect()
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.now - self.start
+    }
+}
+
 impl<M: Machine> Stage<M> {
     fn new(machine: M) -> Self {
         let start = Instant::now();
@@ -76,7 +90,7 @@ impl<M: Machine> Stage<M> {
         }
     }
 
-    fn act(&mut self, line: &str) {
+    fn happen(&mut self, line: &str) {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         match (word, rest.split_once(' ').unwrap_or((rest, ""))) {
             ("start", _) => self.machine.start(),
@@ -261,39 +275,11 @@ fn shown(output: &Output) -> Option<String> {
     })
 }
 
-/// Runs the lines of a script; says where what leaves is not what it says.
-fn play<M: Machine>(machine: M, name: &str, lines: &[(usize, &str)]) -> Vec<String> {
-    let mut stage = Stage::new(machine);
-    let mut faults = Vec::new();
-    let mut place = 0;
-    while let Some((number, line)) = lines.get(place) {
-        stage.act(line);
-        place += 1;
-        let mut expected = Vec::new();
-        while let Some((_, said)) = lines.get(place).filter(|(_, line)| line.starts_with("> ")) {
-            expected.push(said[2..].to_owned());
-            place += 1;
-        }
-        let seen: Vec<String> = stage.seen.drain(..).collect();
-        if seen != expected {
-            let mut text = format!("{name}:{number} after {:?}: `{line}` gave\n", stage.now - stage.start);
-            for line in seen {
-                let _ = writeln!(text, "> {line}");
-            }
-            faults.push(text);
-        }
-    }
-    faults
-}
-
-fn run(path: &Path) -> Vec<String> {
-    let text = std::fs::read_to_string(path).unwrap();
-    let name = path.file_name().unwrap().to_string_lossy().into_owned();
+fn run(name: &str, text: &str) -> Vec<String> {
     let mut settings = Settings::default();
-    let mut lines: Vec<(usize, &str)> = (1..).zip(text.lines().map(str::trim)).collect();
-    lines.retain(|(_, line)| !line.is_empty() && !line.starts_with('#'));
     let is_setting = |line: &str| line.starts_with("lane ") || line.starts_with("set ");
-    let (before, script): (Vec<_>, Vec<_>) = lines.iter().copied().partition(|(_, line)| is_setting(line));
+    let (before, script): (Vec<_>, Vec<_>) =
+        scripts::lines(text).into_iter().partition(|(_, line)| is_setting(line));
     let mut lane = Vec::new();
     for (_, line) in before {
         let words: Vec<&str> = line.split(' ').collect();
@@ -317,18 +303,15 @@ fn run(path: &Path) -> Vec<String> {
     }
     let types: Vec<EventType> = lane[1..].iter().map(|name| EventType::from_name(name).unwrap()).collect();
     match lane[0] {
-        "core" => play(CoreMachine::new(&settings, &types), &name, &script),
-        _ => play(StreamMachine::new(&Arc::new(settings), &types, None), &name, &script),
+        "core" => scripts::play(Stage::new(CoreMachine::new(&settings, &types)), name, &script),
+        _ => {
+            let machine = StreamMachine::new(&Arc::new(settings), &types, None);
+            scripts::play(Stage::new(machine), name, &script)
+        }
     }
 }
 
 #[test]
 fn lanes_do_what_their_scripts_say() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lanes");
-    let mut paths: Vec<PathBuf> =
-        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.sort();
-    assert!(paths.len() >= 12, "{} scripts", paths.len());
-    let faults: Vec<String> = paths.iter().flat_map(|path| run(path)).collect();
-    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    scripts::run_folder("tests/lanes", 12, run);
 }

@@ -23,7 +23,6 @@
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -36,6 +35,7 @@ use crate::engine::labels::Labels;
 use crate::engine::rules::AlertEvent;
 use crate::engine::rules::event::{AlertEventKind, Reason};
 use crate::engine::wire::EventId;
+use crate::shell::nats::scripts;
 use crate::shell::settings::Settings;
 
 use super::exchange::{AlertKind, Answer, Ending, Output};
@@ -76,8 +76,22 @@ struct Stage {
     seen: VecDeque<String>,
 }
 
-impl Stage {
+impl scripts::Stage for Stage {
     fn act(&mut self, line: &str) {
+        self.happen(line);
+    }
+
+    fn seen(&mut self) -> Vec<String> {
+        self.seen.drain(..).collect()
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.now - self.start
+    }
+}
+
+impl Stage {
+    fn happen(&mut self, line: &str) {
         let words: Vec<&str> = line.split(' ').collect();
         let machine = &mut self.machine;
         match words.as_slice() {
@@ -265,41 +279,12 @@ fn machine_of(company: Company) -> AlertMachine {
     AlertMachine::new(Terms { settings, source, random: || 0, company }, AlertDelivery::Auto)
 }
 
-/// Runs a script; says where what leaves is not what it says.
-fn run(path: &Path) -> Vec<String> {
-    let text = std::fs::read_to_string(path).unwrap();
-    let name = path.file_name().unwrap().to_string_lossy().into_owned();
-    let mut lines: VecDeque<(usize, &str)> = (1..).zip(text.lines().map(str::trim)).collect();
-    lines.retain(|(_, line)| !line.is_empty() && !line.starts_with('#'));
-    let start = Instant::now();
-    let machine = machine_of(Company::Alone);
-    let mut stage = Stage { machine, start, now: start, seen: VecDeque::new() };
-    let mut faults = Vec::new();
-    while let Some((number, line)) = lines.pop_front() {
-        stage.act(line);
-        let mut expected = Vec::new();
-        while lines.front().is_some_and(|(_, line)| line.starts_with("> ")) {
-            expected.extend(lines.pop_front().map(|(_, line)| line[2..].to_owned()));
-        }
-        let seen: Vec<String> = stage.seen.drain(..).collect();
-        if seen != expected {
-            let mut text = format!("{name}:{number} after {:?}: `{line}` gave\n", stage.now - stage.start);
-            for line in seen {
-                let _ = writeln!(text, "> {line}");
-            }
-            faults.push(text);
-        }
-    }
-    faults
-}
-
 #[test]
 fn publishing_does_what_its_scripts_say() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/outbox");
-    let mut paths: Vec<PathBuf> =
-        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.sort();
-    assert!(paths.len() >= 10, "{} scripts", paths.len());
-    let faults: Vec<String> = paths.iter().flat_map(|path| run(path)).collect();
-    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    scripts::run_folder("tests/outbox", 10, |name, text| {
+        let machine = machine_of(Company::Alone);
+        let start = Instant::now();
+        let stage = Stage { machine, start, now: start, seen: VecDeque::new() };
+        scripts::play(stage, name, &scripts::lines(text))
+    });
 }

@@ -18,13 +18,13 @@
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::engine::duration;
+use crate::shell::nats::scripts;
 
 use super::*;
 
@@ -35,6 +35,20 @@ struct Stage {
     now: Instant,
     candidacy: Candidacy,
     seen: VecDeque<String>,
+}
+
+impl scripts::Stage for Stage {
+    fn act(&mut self, line: &str) {
+        self.happen(line);
+    }
+
+    fn seen(&mut self) -> Vec<String> {
+        self.seen.drain(..).collect()
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.now - self.start
+    }
 }
 
 impl Stage {
@@ -55,7 +69,7 @@ impl Stage {
         stage
     }
 
-    fn act(&mut self, line: &str) {
+    fn happen(&mut self, line: &str) {
         let words: Vec<&str> = line.split(' ').collect();
         match words.as_slice() {
             ["up", version] => self.machine.connected(version, self.now),
@@ -164,39 +178,9 @@ impl Stage {
     }
 }
 
-/// Runs a script; says where what leaves is not what it says.
-fn run(path: &Path) -> Vec<String> {
-    let text = std::fs::read_to_string(path).unwrap();
-    let name = path.file_name().unwrap().to_string_lossy().into_owned();
-    let mut lines: VecDeque<(usize, &str)> = (1..).zip(text.lines().map(str::trim)).collect();
-    lines.retain(|(_, line)| !line.is_empty() && !line.starts_with('#'));
-    let mut stage = Stage::new();
-    let mut faults = Vec::new();
-    while let Some((number, line)) = lines.pop_front() {
-        stage.act(line);
-        let mut expected = Vec::new();
-        while lines.front().is_some_and(|(_, line)| line.starts_with("> ")) {
-            expected.extend(lines.pop_front().map(|(_, line)| line[2..].to_owned()));
-        }
-        let seen: Vec<String> = stage.seen.drain(..).collect();
-        if seen != expected {
-            let mut text = format!("{name}:{number}: `{line}` gave\n");
-            for line in seen {
-                writeln!(text, "> {line}").unwrap();
-            }
-            faults.push(text);
-        }
-    }
-    faults
-}
-
 #[test]
 fn the_lease_is_held_as_its_scripts_say() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lease");
-    let mut paths: Vec<PathBuf> =
-        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.sort();
-    assert!(paths.len() >= 8, "{} scripts", paths.len());
-    let faults: Vec<String> = paths.iter().flat_map(|path| run(path)).collect();
-    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    scripts::run_folder("tests/lease", 8, |name, text| {
+        scripts::play(Stage::new(), name, &scripts::lines(text))
+    });
 }
