@@ -27,6 +27,7 @@ mod shrink;
 mod tests;
 mod time;
 mod trace;
+mod turning;
 mod workload;
 mod world;
 

@@ -15,6 +15,7 @@ use super::random::{self, Random};
 use super::setup::Setup;
 use super::time::{self, MILLI, Micros, SECOND};
 use super::trace::Trace;
+use super::turning::{Course, Turning};
 use super::workload::{Says, Workload};
 use crate::engine::time::Timestamp;
 use crate::engine::wire::EventType;
@@ -26,14 +27,8 @@ pub(super) const CONFIG: &str = "pair: {bucket: pairs, lease: 3s}\n";
 /// When a world begins.
 const BEGIN_MILLIS: i64 = 1_780_000_000_000;
 
-/// Turns in one world; more is a world that does not come to rest.
-const TURNS_MAX: u64 = 1_000_000;
-
 /// Things that happen in one world.
 const ACTS: (u64, u64) = (30, 90);
-
-/// How long the world may take to come to rest.
-const REST_ROUNDS: usize = 240;
 
 /// One of the two.
 struct One {
@@ -86,7 +81,7 @@ fn waiting(process: &mut Process, trace: &Trace) -> Vec<String> {
 
 /// Something that has its turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Due {
+pub(super) enum Due {
     Broker,
     Part(usize, Part),
     Start(usize),
@@ -253,66 +248,6 @@ impl<'a> PairWorld<'a> {
         }
     }
 
-    fn run_until(&mut self, until: Micros) -> Result<(), String> {
-        while let Some((at, due)) = self.next().filter(|(at, _)| *at <= until) {
-            self.now = at.max(self.now);
-            time::set(self.now);
-            self.turn(due)?;
-            self.turns += 1;
-            if self.turns > TURNS_MAX {
-                return Err(format!("{TURNS_MAX} turns and no rest; the next is {due:?}"));
-            }
-        }
-        self.now = until.max(self.now);
-        time::set(self.now);
-        Ok(())
-    }
-
-    fn next(&mut self) -> Option<(Micros, Due)> {
-        let mut due: Vec<(Micros, Due)> = Vec::with_capacity(16);
-        due.extend(self.broker.deadline().map(|at| (at, Due::Broker)));
-        due.extend(self.broker_back_at.map(|at| (at, Due::BrokerBack)));
-        due.extend(self.late.iter().map(|(at, ..)| (*at, Due::Late)).min_by_key(|(at, _)| *at));
-        for (who, one) in self.ones.iter_mut().enumerate() {
-            match &mut one.process {
-                Some(process) => {
-                    let parts = process.ready(&self.broker, self.now).into_iter();
-                    due.extend(parts.map(|(at, part)| (at.max(one.stalled_until), Due::Part(who, part))));
-                }
-                None => due.extend(one.start_at.map(|at| (at, Due::Start(who)))),
-            }
-        }
-        let first = due.iter().map(|(at, _)| *at).min()?;
-        let by = first.max(self.now);
-        due.retain(|(at, _)| *at <= by);
-        let (_, chosen) = self.random.pick(&due)?;
-        Some((by, chosen))
-    }
-
-    fn turn(&mut self, due: Due) -> Result<(), String> {
-        match due {
-            Due::Broker => self.broker.work(self.now),
-            Due::Part(who, part) => self.work(who, part),
-            Due::Start(who) => self.start(who)?,
-            Due::BrokerBack => {
-                self.broker_back_at = None;
-                self.broker.start();
-            }
-            Due::Late => {
-                let now = self.now;
-                for (_, request, ending) in
-                    self.late.extract_if(.., |(at, ..)| *at <= now).collect::<Vec<_>>()
-                {
-                    if self.broker.is_up {
-                        self.trace.note(now, "late", || request.subject.clone());
-                        drop(self.broker.request(&request, ending, now));
-                    }
-                }
-            }
-        }
-        self.look_at_arrivals()
-    }
-
     fn work(&mut self, who: usize, part: Part) {
         let Some(process) = &mut one_of(&mut self.ones, who).process else { return };
         let led = process.publisher().leads();
@@ -404,19 +339,75 @@ impl<'a> PairWorld<'a> {
         self.expect_open(&[])
     }
 
-    fn rest(&mut self) -> Result<(), String> {
-        let mut reason = String::new();
-        for _ in 0..REST_ROUNDS {
-            self.run_until(self.now + 500 * MILLI)?;
-            match self.unrest() {
-                None => return Ok(()),
-                Some(why) => reason = why,
-            }
+    fn expect_open(&mut self, names: &[&str]) -> Result<(), String> {
+        let expected: BTreeSet<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let open: BTreeSet<String> = self.walk.open().into_iter().filter(|name| name != "burst").collect();
+        if open == expected {
+            return Ok(());
         }
-        Err(format!("it does not come to rest: {reason}"))
+        let known = self.ones.iter_mut().map(|one| {
+            let alerts =
+                one.process.as_mut().map(|process| process.driver().engine.alerts()).unwrap_or_default();
+            alerts
+                .iter()
+                .map(|alert| format!("{} {} {:?}", alert.rule_id, alert.labels, alert.state))
+                .collect()
+        });
+        let known: Vec<Vec<String>> = known.collect();
+        Err(format!("open are {open:?}, and should be {expected:?}; known are {known:?}"))
+    }
+}
+
+impl Turning for PairWorld<'_> {
+    type Due = Due;
+
+    const TURNS_MAX: u64 = 1_000_000;
+
+    fn course(&mut self) -> Course<'_> {
+        Course { now: &mut self.now, turns: &mut self.turns, random: &mut self.random }
     }
 
-    /// What is still to be done.
+    fn due(&mut self) -> Vec<(Micros, Due)> {
+        let mut due: Vec<(Micros, Due)> = Vec::with_capacity(16);
+        due.extend(self.broker.deadline().map(|at| (at, Due::Broker)));
+        due.extend(self.broker_back_at.map(|at| (at, Due::BrokerBack)));
+        due.extend(self.late.iter().map(|(at, ..)| (*at, Due::Late)).min_by_key(|(at, _)| *at));
+        for (who, one) in self.ones.iter_mut().enumerate() {
+            match &mut one.process {
+                Some(process) => {
+                    let parts = process.ready(&self.broker, self.now).into_iter();
+                    due.extend(parts.map(|(at, part)| (at.max(one.stalled_until), Due::Part(who, part))));
+                }
+                None => due.extend(one.start_at.map(|at| (at, Due::Start(who)))),
+            }
+        }
+        due
+    }
+
+    fn turn(&mut self, due: Due) -> Result<(), String> {
+        match due {
+            Due::Broker => self.broker.work(self.now),
+            Due::Part(who, part) => self.work(who, part),
+            Due::Start(who) => self.start(who)?,
+            Due::BrokerBack => {
+                self.broker_back_at = None;
+                self.broker.start();
+            }
+            Due::Late => {
+                let now = self.now;
+                for (_, request, ending) in
+                    self.late.extract_if(.., |(at, ..)| *at <= now).collect::<Vec<_>>()
+                {
+                    if self.broker.is_up {
+                        self.trace.note(now, "late", || request.subject.clone());
+                        drop(self.broker.request(&request, ending, now));
+                    }
+                }
+            }
+        }
+        self.look_at_arrivals()
+    }
+
     fn unrest(&mut self) -> Option<String> {
         let mut leaders = 0;
         let mut found = Vec::new();
@@ -443,23 +434,5 @@ impl<'a> PairWorld<'a> {
             found.push(format!("{who} {role} {reasons:?}, waiting {pending:?}, known {alerts:?}"));
         }
         (!is_at_rest || leaders != 1).then(|| found.join("; "))
-    }
-
-    fn expect_open(&mut self, names: &[&str]) -> Result<(), String> {
-        let expected: BTreeSet<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        let open: BTreeSet<String> = self.walk.open().into_iter().filter(|name| name != "burst").collect();
-        if open == expected {
-            return Ok(());
-        }
-        let known = self.ones.iter_mut().map(|one| {
-            let alerts =
-                one.process.as_mut().map(|process| process.driver().engine.alerts()).unwrap_or_default();
-            alerts
-                .iter()
-                .map(|alert| format!("{} {} {:?}", alert.rule_id, alert.labels, alert.state))
-                .collect()
-        });
-        let known: Vec<Vec<String>> = known.collect();
-        Err(format!("open are {open:?}, and should be {expected:?}; known are {known:?}"))
     }
 }

@@ -3,12 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::broker::Stream;
-use super::time::{MILLI, SECOND};
+use super::time::SECOND;
+use super::turning::Turning;
 use super::workload::{RECORDED, Says};
 use super::world::{Memory, World};
-
-/// How long the world may take to come to rest.
-const REST_ROUNDS: usize = 240;
 
 impl World<'_> {
     /// Mends everything and looks that nothing is lost, nothing double and no alert left open.
@@ -34,21 +32,8 @@ impl World<'_> {
         self.look_for_missing()
     }
 
-    /// Waits until the process is up, has read the stream and published what it decided.
-    fn rest(&mut self) -> Result<(), String> {
-        let mut reason = String::new();
-        for _ in 0..REST_ROUNDS {
-            self.run_until(self.now + 500 * MILLI)?;
-            match self.unrest() {
-                None => return Ok(()),
-                Some(why) => reason = why,
-            }
-        }
-        Err(format!("it does not come to rest: {reason}"))
-    }
-
-    /// What is still to be done.
-    fn unrest(&mut self) -> Option<String> {
+    /// What is still to be done until the process is up, has read the stream and published what it decided.
+    pub(super) fn unfinished(&mut self) -> Option<String> {
         let missing = self.missing().len();
         let is_kept = self.broker.streams.get("EVENTS").is_none_or(Stream::keeps);
         let Some(process) = &mut self.process else { return Some("the process is away".to_owned()) };

@@ -16,6 +16,7 @@ use super::scraper::Scraper;
 use super::setup::Setup;
 use super::time::{self, MILLI, Micros, SECOND};
 use super::trace::Trace;
+use super::turning::{Course, Turning};
 use super::workload::Workload;
 use crate::engine::checkpoint::{Checkpoint, CheckpointAge};
 use crate::engine::time::Timestamp;
@@ -24,9 +25,6 @@ use crate::shell::nats::out::exchange::Ending;
 
 /// When a world begins.
 const BEGIN_MILLIS: i64 = 1_780_000_000_000;
-
-/// Turns in one world; more is a world that does not come to rest.
-const TURNS_MAX: u64 = 400_000;
 
 /// How often it is scraped.
 const SCRAPE_EVERY: Micros = 400 * MILLI;
@@ -88,7 +86,7 @@ pub(super) enum Memory {
 
 /// Something that has its turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Due {
+pub(super) enum Due {
     Broker,
     Part(Part),
     Scrape,
@@ -204,72 +202,6 @@ impl<'a> World<'a> {
             self.act(step.action)?;
         }
         self.settle()
-    }
-
-    /// Takes turns until then.
-    pub(super) fn run_until(&mut self, until: Micros) -> Result<(), String> {
-        while let Some((at, due)) = self.next().filter(|(at, _)| *at <= until) {
-            self.now = at.max(self.now);
-            time::set(self.now);
-            self.turn(due)?;
-            self.turns += 1;
-            if self.turns > TURNS_MAX {
-                return Err(format!("{TURNS_MAX} turns and no rest; the next is {due:?}"));
-            }
-        }
-        self.now = until.max(self.now);
-        time::set(self.now);
-        Ok(())
-    }
-
-    /// What has its turn next: one of those that are due by now, or the first one.
-    fn next(&mut self) -> Option<(Micros, Due)> {
-        let mut due: Vec<(Micros, Due)> = Vec::with_capacity(12);
-        due.extend(self.broker.deadline().map(|at| (at, Due::Broker)));
-        due.push((self.scrape_at, Due::Scrape));
-        due.extend(self.start_at.filter(|_| self.process.is_none()).map(|at| (at, Due::Start)));
-        due.extend(self.broker_back_at.map(|at| (at, Due::BrokerBack)));
-        due.extend(self.disk_back_at.map(|at| (at, Due::DiskBack)));
-        due.extend(self.last_words.iter().map(|(at, ..)| (*at, Due::LastWords)).min_by_key(|(at, _)| *at));
-        if let Some(process) = &mut self.process {
-            let parts = process.ready(&self.broker, self.now);
-            due.extend(parts.into_iter().map(|(at, part)| (at.max(self.stalled_until), Due::Part(part))));
-        }
-        let first = due.iter().map(|(at, _)| *at).min()?;
-        let by = first.max(self.now);
-        due.retain(|(at, _)| *at <= by);
-        let (_, chosen) = self.random.pick(&due)?;
-        Some((by, chosen))
-    }
-
-    fn turn(&mut self, due: Due) -> Result<(), String> {
-        match due {
-            Due::Broker => self.broker.work(self.now),
-            Due::Part(part) => self.work(part),
-            Due::Scrape => {
-                self.scrape_at = self.now + SCRAPE_EVERY;
-                self.scrape()?;
-            }
-            Due::Start => self.start()?,
-            Due::BrokerBack => {
-                self.broker_back_at = None;
-                self.broker.start();
-            }
-            Due::DiskBack => {
-                self.disk_back_at = None;
-                self.disk.fail(DiskFault::None);
-            }
-            Due::LastWords => {
-                let now = self.now;
-                let due = self.last_words.extract_if(.., |(at, ..)| *at <= now).collect::<Vec<_>>();
-                for (_, request, ending) in due {
-                    if self.broker.is_up {
-                        drop(self.broker.request(&request, ending, now));
-                    }
-                }
-            }
-        }
-        self.look_at_arrivals()
     }
 
     /// Lets a part of the process have its turn, and the process die where it is to.
@@ -472,4 +404,63 @@ fn key_of(bytes: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
     hasher.write(bytes);
     hasher.finish()
+}
+
+impl Turning for World<'_> {
+    type Due = Due;
+
+    const TURNS_MAX: u64 = 400_000;
+
+    fn course(&mut self) -> Course<'_> {
+        Course { now: &mut self.now, turns: &mut self.turns, random: &mut self.random }
+    }
+
+    fn due(&mut self) -> Vec<(Micros, Due)> {
+        let mut due: Vec<(Micros, Due)> = Vec::with_capacity(12);
+        due.extend(self.broker.deadline().map(|at| (at, Due::Broker)));
+        due.push((self.scrape_at, Due::Scrape));
+        due.extend(self.start_at.filter(|_| self.process.is_none()).map(|at| (at, Due::Start)));
+        due.extend(self.broker_back_at.map(|at| (at, Due::BrokerBack)));
+        due.extend(self.disk_back_at.map(|at| (at, Due::DiskBack)));
+        due.extend(self.last_words.iter().map(|(at, ..)| (*at, Due::LastWords)).min_by_key(|(at, _)| *at));
+        if let Some(process) = &mut self.process {
+            let parts = process.ready(&self.broker, self.now);
+            due.extend(parts.into_iter().map(|(at, part)| (at.max(self.stalled_until), Due::Part(part))));
+        }
+        due
+    }
+
+    fn turn(&mut self, due: Due) -> Result<(), String> {
+        match due {
+            Due::Broker => self.broker.work(self.now),
+            Due::Part(part) => self.work(part),
+            Due::Scrape => {
+                self.scrape_at = self.now + SCRAPE_EVERY;
+                self.scrape()?;
+            }
+            Due::Start => self.start()?,
+            Due::BrokerBack => {
+                self.broker_back_at = None;
+                self.broker.start();
+            }
+            Due::DiskBack => {
+                self.disk_back_at = None;
+                self.disk.fail(DiskFault::None);
+            }
+            Due::LastWords => {
+                let now = self.now;
+                let due = self.last_words.extract_if(.., |(at, ..)| *at <= now).collect::<Vec<_>>();
+                for (_, request, ending) in due {
+                    if self.broker.is_up {
+                        drop(self.broker.request(&request, ending, now));
+                    }
+                }
+            }
+        }
+        self.look_at_arrivals()
+    }
+
+    fn unrest(&mut self) -> Option<String> {
+        self.unfinished()
+    }
 }
