@@ -63,8 +63,8 @@ pub(super) enum Work {
     Waiting { until: Instant },
     /// What the streams show is read first, or the other instance of a pair publishes.
     Folding,
-    /// It was sent.
-    Sending { number: u64 },
+    /// It was sent, to be answered so.
+    Sending { number: u64, ending: Ending },
     /// It was sent, or may have been: the stream is asked.
     Reading(Reading),
     /// It is tried again later.
@@ -235,7 +235,10 @@ impl AlertMachine {
             return;
         }
         match &self.work {
-            Work::Sending { number: sent } if *sent == number => self.take_receipt(answer, now),
+            Work::Sending { number: sent, ending } if *sent == number => {
+                let ending = *ending;
+                self.take_receipt(ending, answer, now);
+            }
             Work::Reading(reading) if reading.number == number => self.take_reading(answer, now),
             Work::Idle
             | Work::Away
@@ -361,7 +364,7 @@ impl AlertMachine {
         }
         let (subject, payload) = (self.subject(letter.kind), letter.payload.clone());
         let number = self.ask(Request { number: 0, subject, headers, payload, ending });
-        self.work = Work::Sending { number };
+        self.work = Work::Sending { number, ending };
     }
 
     /// Sends a request under the next number.
@@ -389,17 +392,20 @@ impl AlertMachine {
     }
 
     /// What became of the first event.
-    fn take_receipt(&mut self, answer: Result<&[u8], AnswerFault>, now: Instant) {
+    fn take_receipt(&mut self, ending: Ending, answer: Result<&[u8], AnswerFault>, now: Instant) {
         let Some(letter) = self.queue.front() else { return };
         let kind = letter.kind;
         let stream = match (self.delivery, self.places.get(kind)) {
             (AlertDelivery::Core, _) | (_, Place::Unknown | Place::None | Place::Silent) => None,
             (AlertDelivery::Auto | AlertDelivery::JetStream, Place::Stream(stream)) => Some(stream.clone()),
         };
-        let by_core = self.delivery == AlertDelivery::Core
-            || (self.delivery == AlertDelivery::Auto && stream.is_none());
         match answer {
-            Ok(_) if by_core => self.published_somewhere(now),
+            // Who asked for no answer has none to read; a stream that is known by now tells whether it has the event.
+            Ok(_)
+                if ending == Ending::Flush && (stream.is_none() || self.delivery == AlertDelivery::Core) =>
+            {
+                self.published_somewhere(now);
+            }
             Ok(payload) => match (read_answer::<Stored>(payload), stream) {
                 // The other instance published it, and perhaps more before it.
                 (Ok(Stored { duplicate: true, seq, .. }), _) if self.is_unread(kind, seq) => self.doubt(kind),
