@@ -354,7 +354,6 @@ impl LeaseMachine {
             Ok(Err(error)) => return self.fail(&error.to_string(), now),
             Err(fault) => return self.fail(&fault.to_string(), now),
         };
-        self.succeed();
         let revision = message.as_ref().map_or(0, StoredMessage::sequence);
         let record = message.and_then(|message| LeaseRecord::read(&message.payload()));
         match record {
@@ -376,7 +375,10 @@ impl LeaseMachine {
     fn take_free(&mut self, revision: u64, now: Instant) {
         match self.candidacy {
             Candidacy::Ready => self.renew(revision, now),
-            Candidacy::NotYet => self.step = Step::Resting { until: now + self.pause() },
+            Candidacy::NotYet => {
+                self.succeed();
+                self.step = Step::Resting { until: now + self.pause() };
+            }
         }
     }
 
@@ -396,6 +398,7 @@ impl LeaseMachine {
             self.outputs.push_back(LeaseOutput::Leader(None));
             return self.take_free(revision, now);
         }
+        self.succeed();
         self.step = Step::Resting { until: (now + self.pause()).min(over.max(now)) };
     }
 
@@ -419,7 +422,10 @@ impl LeaseMachine {
             }
             // Somebody else wrote it, or this process did and was not told: what it says decides.
             Ok(Err(ApiError::Refused { code, .. })) if WRONG_LAST_SEQUENCE.contains(&code) => self.look(now),
-            Err(AnswerFault::Silent(_)) => self.look(now),
+            Err(fault @ AnswerFault::Silent(_)) => {
+                self.note_failure(&fault.to_string());
+                self.look(now);
+            }
             Ok(Err(error)) => self.fail(&error.to_string(), now),
             Err(fault) => self.fail(&fault.to_string(), now),
         }
@@ -440,6 +446,12 @@ impl LeaseMachine {
 
     fn fail(&mut self, reason: &str, now: Instant) {
         self.bucket = BucketIs::Unknown;
+        self.note_failure(reason);
+        self.step = Step::Resting { until: now + self.pause() };
+    }
+
+    /// What a read tells does not make up for a lease that cannot be written.
+    fn note_failure(&mut self, reason: &str) {
         self.failures = self.failures.saturating_add(1);
         // One answer may get lost.
         if self.failures > 1 {
@@ -451,7 +463,6 @@ impl LeaseMachine {
             );
             self.outputs.push_back(LeaseOutput::Unready(reason));
         }
-        self.step = Step::Resting { until: now + self.pause() };
     }
 }
 
