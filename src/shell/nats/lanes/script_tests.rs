@@ -302,12 +302,10 @@ fn run(name: &str, text: &str) -> Vec<String> {
         }
     }
     let types: Vec<EventType> = lane[1..].iter().map(|name| EventType::from_name(name).unwrap()).collect();
-    match lane[0] {
-        "core" => scripts::play(Stage::new(CoreMachine::new(&settings, &types)), name, &script),
-        _ => {
-            let machine = StreamMachine::new(&Arc::new(settings), &types, None);
-            scripts::play(Stage::new(machine), name, &script)
-        }
+    if lane[0] == "core" {
+        scripts::play(Stage::new(CoreMachine::new(&settings, &types)), name, &script)
+    } else {
+        scripts::play(Stage::new(StreamMachine::new(&Arc::new(settings), &types, None)), name, &script)
     }
 }
 
