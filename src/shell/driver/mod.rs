@@ -215,7 +215,9 @@ impl Driver {
             }
             Command::Saved => drop(self.outputs.alerts.send(Dispatch::Saved)),
             Command::Adopt(shown) => self.shown = Some(shown),
-            Command::LetGo { age } => self.let_go(age),
+            // Who leads meanwhile says all of it.
+            Command::LetGo { age } if self.pair == Some(PairStanding::Follows) => self.let_go(age),
+            Command::LetGo { .. } => {}
             Command::Pair(standing) => {
                 self.pair = Some(standing);
                 self.engine.observe(Fact::Pair(standing), now);

@@ -188,6 +188,9 @@ impl Rules {
         let old = waiting.into_iter().filter(|(_, events)| is_old(events)).take(LET_GO_MAX);
         let old: Vec<Vec<AlertEvent>> =
             old.map(|(_, events)| events.into_iter().cloned().collect()).collect();
+        if old.is_empty() {
+            return;
+        }
         let here = self.identities();
         for events in &old {
             let pairs = events.chunks_exact(2).take_while(|pair| pair.iter().all(|it| it.timestamp < before));
