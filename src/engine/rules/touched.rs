@@ -17,7 +17,8 @@ impl Rule {
 }
 
 impl Group {
-    fn is_same_as(&self, other: &Self) -> bool {
+    /// Whether it has the same terms and rules as another, wherever it stands.
+    pub(crate) fn is_same_as(&self, other: &Self) -> bool {
         let terms = |group: &Self| (group.interval, group.evaluate, group.limit, group.query_offset);
         self.name == other.name
             && terms(self) == terms(other)

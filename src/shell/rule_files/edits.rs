@@ -196,7 +196,10 @@ impl EditedFile {
             drop((fs::remove_file(next), fs::remove_file(kept)));
             return Err(fault);
         }
-        File::open(folder_of(&self.path))?.sync_all()?;
+        // It is replaced by now, whether or not the disk says that this lasts.
+        if let Err(error) = File::open(folder_of(&self.path)).and_then(|folder| folder.sync_all()) {
+            tracing::warn!(file = %self.name, %error, "a rule file was replaced, which may not outlive a loss of power");
+        }
         for old in self.kept().iter().skip(VERSIONS_MAX) {
             // What cannot be removed is tried again after the next save.
             drop(fs::remove_file(self.beside(&format!("before-{}", old.number))));

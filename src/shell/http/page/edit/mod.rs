@@ -127,14 +127,7 @@ impl Visit {
         let groups = instant.groups().iter().map(|view| &view.definition);
         let known: Vec<_> = groups.filter(|group| group.file.as_ref() == file.name).collect();
         let is_same = known.len() == on_disk.groups.len()
-            && known.iter().zip(&on_disk.groups).all(|(left, right)| {
-                left.interval == right.interval
-                    && left
-                        .rules
-                        .iter()
-                        .map(|rule| &rule.written)
-                        .eq(right.rules.iter().map(|rule| &rule.written))
-            });
+            && known.iter().zip(&on_disk.groups).all(|(left, right)| left.is_same_as(right));
         if is_same { InForce::Yes(on_disk.rules().count()) } else { InForce::No }
     }
 }
@@ -327,9 +320,10 @@ async fn again(
     outcome: Outcome<'_>,
 ) -> Result<Response, Failure> {
     let opened: Opened = file.open()?;
-    let text = match form.get("text") {
-        Some(_) => text_of(form)?,
-        None => opened.text.clone(),
+    // Where no text was sent, it is the file's that stands there now.
+    let (text, version) = match form.get("text") {
+        Some(_) => (text_of(form)?, form.get("version").unwrap_or_default()),
+        None => (opened.text.clone(), opened.version.0.as_str()),
     };
     let in_force = visit.in_force(file).await;
     let sheet = Sheet {
@@ -337,7 +331,7 @@ async fn again(
         file,
         opened: &opened,
         text: &text,
-        version: form.get("version").unwrap_or_default(),
+        version,
         token: &visit.editor.token,
         line: None,
         in_force,
