@@ -19,8 +19,7 @@ use crate::engine::assist::outline::Outline;
 use crate::engine::catalogue::known_metrics;
 use crate::engine::config::Config;
 use crate::engine::diagnostic::{self, Diagnostic, Source};
-use crate::engine::rules::spanning::Spanning;
-use crate::engine::rules::{likely_costly_rules, missing_requirements, spanning_rules};
+use crate::engine::rules::{Costs, Survey};
 use crate::shell::rule_files::read_rules;
 use report::{Format, Report};
 
@@ -77,18 +76,13 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Res
     let mut loaded = rule_files::loaded(&found.rules, &config);
     diagnostics.append(&mut loaded.diagnostics);
     let metrics = known_metrics(&config);
-    match (&arguments.events, config.check.series_max) {
-        (Some(events), Some(most)) => {
-            diagnostics.extend(cost::costly(&found.rules, &loaded.set, (&config, events, most), terminal)?);
-        }
-        (None, Some(most)) => diagnostics.extend(
-            found.rules.iter().flat_map(|source| likely_costly_rules(source, &loaded.set, (most, &metrics))),
-        ),
-        (Some(_) | None, None) => {}
+    let counted = arguments.events.as_ref().zip(config.check.series_max);
+    if let Some((events, most)) = counted {
+        diagnostics.extend(cost::costly(&found.rules, &loaded.set, (&config, events, most), terminal)?);
     }
-    diagnostics.extend(found.rules.iter().flat_map(|source| missing_requirements(source, &config.check)));
-    let spanning = Spanning::of(&loaded.set, &metrics);
-    diagnostics.extend(found.rules.iter().flat_map(|source| spanning_rules(source, &loaded.set, &spanning)));
+    let costs = if counted.is_some() { Costs::Counted } else { Costs::Estimated };
+    let survey = Survey::of(&loaded.set, (&config.check, &metrics), costs);
+    diagnostics.extend(found.rules.iter().flat_map(|source| survey.findings(source)));
     diagnostics.extend(found.dashboards.iter().flat_map(|source| dashboards::check(source, &metrics)));
     let report = Report {
         diagnostics: diagnostic::sorted(&diagnostics),

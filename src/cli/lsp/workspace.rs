@@ -13,7 +13,7 @@ use crate::engine::assist::{Document, Name, NameKind, declared};
 use crate::engine::catalogue::{KnownMetrics, known_metrics};
 use crate::engine::config::Config;
 use crate::engine::diagnostic::{Diagnostic, Source};
-use crate::engine::rules::{FILE_KEYS, RuleSet, likely_costly_rules, missing_requirements};
+use crate::engine::rules::{Costs, FILE_KEYS, RuleSet, Survey};
 use crate::engine::yaml::keys::Key;
 
 /// The keys at the top of a file.
@@ -173,13 +173,9 @@ impl Workspace {
             .collect();
         let texts: Vec<Source> = rules.iter().map(|(_, source)| source.clone()).collect();
         let loaded = rule_files::loaded(&texts, &config);
-        let of_requirements = texts.iter().flat_map(|source| missing_requirements(source, &config.check));
-        let of_costs = config.check.series_max.into_iter().flat_map(|most| {
-            let (set, metrics) = (&loaded.set, &self.metrics);
-            texts.iter().flat_map(move |source| likely_costly_rules(source, set, (most, metrics)))
-        });
-        let of_costs: Vec<Diagnostic> = of_costs.collect();
-        for diagnostic in loaded.diagnostics.into_iter().chain(of_requirements).chain(of_costs) {
+        let survey = Survey::of(&loaded.set, (&config.check, &self.metrics), Costs::Estimated);
+        let surveyed: Vec<Diagnostic> = texts.iter().flat_map(|source| survey.findings(source)).collect();
+        for diagnostic in loaded.diagnostics.into_iter().chain(surveyed) {
             let place = rules.iter().find(|(_, source)| source.name == diagnostic.source.name);
             if let Some(list) = place.and_then(|(path, _)| found.get_mut(path)) {
                 list.push(diagnostic);

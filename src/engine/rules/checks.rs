@@ -22,6 +22,7 @@ mod shadowed;
 mod short_wait;
 mod short_window;
 mod spanning;
+mod survey;
 mod unfed_metric;
 mod unknown_bound;
 mod unknown_metric;
@@ -40,13 +41,12 @@ use crate::engine::promql::ast::VectorSelector;
 use crate::engine::promql::inspect::{literal_name, selectors};
 use crate::engine::yaml::{Fields, Findings, Node, Text, Value, name_of};
 
-pub(crate) use cost::{costly_rules, likely_costly_rules};
+pub(crate) use cost::costly_rules;
 pub(super) use disable::apply as disable;
 pub(crate) use disable::not_disabled;
 pub(crate) use missing_label::missing_labels;
-pub(crate) use required::missing_requirements;
 pub(super) use shadowed::Shadows;
-pub(crate) use spanning::spanning_rules;
+pub(crate) use survey::{Costs, Survey};
 pub(super) use unknown_metric::report as report_unknown_metrics;
 
 /// A rule with what the checks need to know of its place.

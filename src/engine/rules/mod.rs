@@ -39,9 +39,7 @@ use crate::engine::promql::storage::Matcher;
 use crate::engine::promql::{Storage, Value};
 use crate::engine::wire::EventId;
 
-pub(crate) use checks::{
-    costly_rules, likely_costly_rules, missing_labels, missing_requirements, not_disabled, spanning_rules,
-};
+pub(crate) use checks::{Costs, Survey, costly_rules, missing_labels, not_disabled};
 pub(crate) use event::AlertEvent;
 pub(crate) use keys::FILE_KEYS;
 pub(crate) use logged::{LOG_HEADER, LogRecord, read_log};

@@ -14,7 +14,7 @@ use crate::engine::catalogue::{KnownMetrics, known_metrics};
 use crate::engine::config::{CheckConfig, Config};
 use crate::engine::diagnostic::{Diagnostic, Severity, Source};
 use crate::engine::rules::load::{INTERVAL_DEFAULT, LoadContext, Loaded, load};
-use crate::engine::rules::{FILE_KEYS, RuleSet, likely_costly_rules, missing_requirements};
+use crate::engine::rules::{Costs, FILE_KEYS, RuleSet, Survey};
 use crate::shell::rule_files::{paths_of, read_rules};
 
 /// Completions of one place.
@@ -83,10 +83,8 @@ impl Desk {
         let loaded = self.loaded(&self.with_edit());
         let is_own = |found: &&Diagnostic| found.source.name == self.edited.name;
         let mut findings: Vec<Diagnostic> = loaded.diagnostics.iter().filter(is_own).cloned().collect();
-        findings.extend(missing_requirements(&self.edited, &self.requirements));
-        if let Some(most) = self.requirements.series_max {
-            findings.extend(likely_costly_rules(&self.edited, &loaded.set, (most, &self.metrics)));
-        }
+        let survey = Survey::of(&loaded.set, (&self.requirements, &self.metrics), Costs::Estimated);
+        findings.extend(survey.findings(&self.edited));
         let elsewhere = |found: &&Diagnostic| !is_own(found) && found.severity == Severity::Error;
         if loaded.diagnostics.iter().any(|found| elsewhere(&found)) {
             // What is broken already is no fault of the edit.
@@ -225,6 +223,18 @@ mod tests {
         assert!(checked.set.is_some_and(|set| set.groups.len() == 1));
         let checked = desk("groups: [", &[("a.yaml", rule)]).check();
         assert!(checked.set.is_none());
+    }
+
+    #[test]
+    fn a_rule_that_one_part_cannot_tell_is_named_as_check_names_it() {
+        let text = "partition: {count: 4, index: 1}\nrules: []\n";
+        let (config, found) = Config::parse(&Source { name: Arc::from("c.yaml"), text: Arc::from(text) });
+        let config = config.unwrap_or_else(|| panic!("{found:?}"));
+        let rule = "groups: [{name: g, rules: [{alert: A, expr: sum(queue_depth) > 9}]}]\n";
+        let mut desk = Desk::of(&config, "a.yaml", rule);
+        desk.on_disk = vec![desk.edited.clone()];
+        let found = desk.check().findings;
+        assert!(found.iter().any(|found| found.code == "spanning-rule"), "{found:?}");
     }
 
     #[test]
