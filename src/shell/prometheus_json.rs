@@ -1,5 +1,7 @@
 //! Prometheus' JSON, for the HTTP API and the commands: results of queries, rules and alerts, numbers as Go writes them.
 
+mod numbers;
+
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,12 +9,15 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::engine::exposition::{push_decimal, push_seconds};
+use crate::engine::exposition::push_seconds;
 use crate::engine::labels::Labels;
 use crate::engine::promql::storage::Matcher;
 use crate::engine::promql::{EvalOutcome, QueryValue, Sample, SelectedSeries, Value as SampleValue};
 use crate::engine::rules::view::{AlertView, AlertingState, GroupView, Health, KindView, RuleView};
 use crate::engine::time::Timestamp;
+
+use numbers::{exponential, push_float, scalar};
+pub(crate) use numbers::{float, seconds};
 
 /// The instant Go writes for one that never was.
 const NEVER: &str = "0001-01-01T00:00:00Z";
@@ -82,11 +87,13 @@ pub(crate) fn write_answer(
             "string"
         }
         QueryValue::Vector(samples) => {
-            write_list(out, samples, |out, (set, value)| write_element(out, set, (at.millis(), value)))?;
+            write_list(out, samples, |pieces, (set, value)| {
+                push_element(set, (at.millis(), value), &mut pieces.text)
+            })?;
             "vector"
         }
         QueryValue::Matrix(series) => {
-            write_list(out, series, write_series)?;
+            write_list(out, series, |pieces, series| write_series(series, pieces))?;
             "matrix"
         }
     };
@@ -105,23 +112,44 @@ pub(crate) fn write_answer(
     out.write_all(b"}")
 }
 
+/// Bytes of an answer that are handed on together.
+const PIECE_BYTES: usize = 16 << 10;
+
+/// What of an answer was not handed on yet.
+struct Pieces<'a, W> {
+    out: &'a mut W,
+    text: Vec<u8>,
+}
+
+impl<W: Write> Pieces<'_, W> {
+    /// Hands on what there is, where that is enough for a piece.
+    fn hand_on(&mut self) -> io::Result<()> {
+        if self.text.len() >= PIECE_BYTES {
+            self.out.write_all(&self.text)?;
+            self.text.clear();
+        }
+        Ok(())
+    }
+}
+
 fn write_list<'a, T: 'a, W: Write>(
     out: &mut W,
     items: impl IntoIterator<Item = &'a T>,
-    mut write: impl FnMut(&mut W, &'a T) -> io::Result<()>,
+    mut write: impl FnMut(&mut Pieces<'_, W>, &'a T) -> io::Result<()>,
 ) -> io::Result<()> {
-    out.write_all(b"[")?;
+    let mut pieces = Pieces { out, text: Vec::with_capacity(PIECE_BYTES) };
+    pieces.text.push(b'[');
     for (place, item) in items.into_iter().enumerate() {
         if place > 0 {
-            out.write_all(b",")?;
+            pieces.text.push(b',');
         }
-        write(out, item)?;
+        write(&mut pieces, item)?;
+        pieces.hand_on()?;
     }
-    out.write_all(b"]")
+    pieces.text.push(b']');
+    let Pieces { out, text } = pieces;
+    out.write_all(&text)
 }
-
-/// Bytes of an answer that are handed on together.
-const PIECE_BYTES: usize = 16 << 10;
 
 /// Appends `[seconds,"number"]`.
 fn push_pair((time_ms, number): (i64, f64), out: &mut Vec<u8>) {
@@ -151,31 +179,26 @@ fn push_text(text: &str, out: &mut Vec<u8>) {
     let _ = serde_json::to_writer(out, text);
 }
 
-/// An element of a vector.
-fn write_element(
-    out: &mut impl Write,
-    set: &Labels,
-    (time_ms, value): (i64, &SampleValue),
-) -> io::Result<()> {
-    let mut text = Vec::new();
+/// Appends an element of a vector.
+fn push_element(set: &Labels, (time_ms, value): (i64, &SampleValue), out: &mut Vec<u8>) -> io::Result<()> {
     match value {
         SampleValue::Float(number) => {
-            text.extend_from_slice(b"{\"metric\":");
-            push_labels(set, &mut text);
-            text.extend_from_slice(b",\"value\":");
-            push_pair((time_ms, *number), &mut text);
-            text.push(b'}');
+            out.extend_from_slice(b"{\"metric\":");
+            push_labels(set, out);
+            out.extend_from_slice(b",\"value\":");
+            push_pair((time_ms, *number), out);
+            out.push(b'}');
+            Ok(())
         }
         SampleValue::Histogram(histogram) => {
             let pair = json!([seconds(time_ms), native(histogram)]);
-            write!(text, "{{\"histogram\":{pair},\"metric\":{}}}", labels(set))?;
+            write!(out, "{{\"histogram\":{pair},\"metric\":{}}}", labels(set))
         }
     }
-    out.write_all(&text)
 }
 
-/// A series of a matrix.
-fn write_series(out: &mut impl Write, series: &SelectedSeries) -> io::Result<()> {
+/// Writes a series of a matrix.
+fn write_series(series: &SelectedSeries, pieces: &mut Pieces<'_, impl Write>) -> io::Result<()> {
     let histograms: Vec<Value> = series
         .samples
         .iter()
@@ -184,30 +207,26 @@ fn write_series(out: &mut impl Write, series: &SelectedSeries) -> io::Result<()>
             SampleValue::Histogram(histogram) => Some(json!([seconds(sample.time_ms), native(histogram)])),
         })
         .collect();
-    let mut text = Vec::with_capacity(PIECE_BYTES);
-    text.push(b'{');
+    pieces.text.push(b'{');
     if !histograms.is_empty() {
-        write!(text, "\"histograms\":{},", Value::Array(histograms))?;
+        write!(pieces.text, "\"histograms\":{},", Value::Array(histograms))?;
     }
-    text.extend_from_slice(b"\"metric\":");
-    push_labels(&series.labels, &mut text);
+    pieces.text.extend_from_slice(b"\"metric\":");
+    push_labels(&series.labels, &mut pieces.text);
     let mut floats = series.samples.iter().filter_map(float_of).peekable();
     if floats.peek().is_some() || series.samples.is_empty() {
-        text.extend_from_slice(b",\"values\":[");
+        pieces.text.extend_from_slice(b",\"values\":[");
         while let Some(pair) = floats.next() {
-            push_pair(pair, &mut text);
+            push_pair(pair, &mut pieces.text);
             if floats.peek().is_some() {
-                text.push(b',');
+                pieces.text.push(b',');
             }
-            if text.len() >= PIECE_BYTES {
-                out.write_all(&text)?;
-                text.clear();
-            }
+            pieces.hand_on()?;
         }
-        text.push(b']');
+        pieces.text.push(b']');
     }
-    text.push(b'}');
-    out.write_all(&text)
+    pieces.text.push(b'}');
+    Ok(())
 }
 
 fn float_of(sample: &Sample) -> Option<(i64, f64)> {
@@ -253,51 +272,6 @@ fn native(histogram: &crate::engine::promql::histogram::FloatHistogram) -> Value
         entry.insert("buckets".to_owned(), Value::Array(buckets));
     }
     Value::Object(entry)
-}
-
-/// Milliseconds as seconds with as many decimals as are needed.
-pub(crate) fn seconds(millis: i64) -> Value {
-    if millis % 1_000 == 0 { json!(millis / 1_000) } else { json!(millis as f64 / 1_000.0) }
-}
-
-/// A number as Prometheus writes it in results.
-pub(crate) fn float(number: f64) -> String {
-    written(number, push_float)
-}
-
-fn push_float(number: f64, out: &mut Vec<u8>) {
-    let size = number.abs();
-    if number.is_nan() {
-        out.extend_from_slice(b"NaN");
-    } else if number.is_infinite() {
-        out.extend_from_slice(if number > 0.0 { b"+Inf" } else { b"-Inf" });
-    } else if size != 0.0 && !(1e-6..1e21).contains(&size) {
-        out.extend_from_slice(exponential(number).as_bytes());
-    } else {
-        push_decimal(number, out);
-    }
-}
-
-/// A number alone, which Prometheus writes without an exponent whatever its size.
-fn scalar(number: f64) -> String {
-    if number.is_finite() { written(number, push_decimal) } else { float(number) }
-}
-
-fn written(number: f64, push: impl FnOnce(f64, &mut Vec<u8>)) -> String {
-    let mut text = Vec::new();
-    push(number, &mut text);
-    String::from_utf8(text).unwrap_or_default()
-}
-
-/// A number as Go's `%e` writes it with the fewest digits: `1e+00`.
-fn exponential(number: f64) -> String {
-    if !number.is_finite() {
-        return float(number);
-    }
-    let text = format!("{number:e}");
-    let Some((mantissa, exponent)) = text.split_once('e') else { return text };
-    let (sign, digits) = exponent.strip_prefix('-').map_or(('+', exponent), |digits| ('-', digits));
-    format!("{mantissa}e{sign}{digits:0>2}")
 }
 
 /// Which rules are asked for.
