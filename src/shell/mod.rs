@@ -12,6 +12,7 @@ pub(crate) mod clock;
 mod context;
 mod driver;
 mod end;
+mod file_changes;
 #[cfg(test)]
 pub(crate) mod for_tests;
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Starting: what only an edit can mend is found before the first thread, then everything is wired.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -145,7 +146,8 @@ pub(super) fn mark_unready(context: &ShellContext, types: &Types) {
 }
 
 fn first_load(files: &mut RuleFiles) -> anyhow::Result<Load> {
-    let load = files.load();
+    let texts = files.read();
+    let load = files.load(texts, &BTreeSet::new());
     if !load.is_good && load.rules.groups.is_empty() {
         for finding in &load.lines {
             tracing::error!(finding, "rules");

@@ -1,16 +1,19 @@
 //! Reloading the configuration of a running sidecar: by request, by signal and by what happens to its file.
 
+use std::fs::File;
+use std::io::Write;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use super::process::{Process, get, post, signalbox};
 use super::support::{Nats, free_port, server_programs, wait_for};
+use super::times::times;
 
 /// A sidecar of this configuration file, with a server it finds.
 struct Running {
     process: Process,
     port: u16,
-    _nats: Nats,
+    nats: Nats,
 }
 
 impl Running {
@@ -24,7 +27,7 @@ impl Running {
             assert!(process.is_running(), "signalbox ended");
             get(port, "/metrics").filter(|answer| answer.status == 200)
         });
-        Self { process, port, _nats: nats }
+        Self { process, port, nats }
     }
 
     fn metric(&self, name: &str) -> Option<String> {
@@ -117,4 +120,94 @@ fn the_swap_of_a_config_map_is_noticed_twice_and_brings_other_rules() {
             get(running.port, "/api/v1/rules")?.text().contains("\"more\"").then_some(())
         });
     }
+}
+
+/// Rules of a file in this round: 25 alerts that always fire, and what says which round it is.
+fn firing(file: &str, round: u64) -> String {
+    let rule = |number: u64| {
+        format!(
+            "      - {{alert: {file}{number}, expr: signalbox_build_info, above: 0, annotations: {{round: 'round {round}.'}}}}\n"
+        )
+    };
+    format!("groups:\n  - name: {file}\n    interval: 1s\n    rules:\n")
+        + &(0..25).map(rule).collect::<String>()
+}
+
+/// Whether the rules of all four files are those of this round.
+fn is_round(running: &Running, round: u64) -> Option<()> {
+    let text = get(running.port, "/api/v1/rules")?.text();
+    let said = format!("\"annotations\":{{\"round\":\"round {round}.\"}},\"duration\"");
+    (text.matches(&said).count() >= 100).then_some(())
+}
+
+/// Writes a file as slowly as it gets, and asks for a reload while it is empty, half written and written to its end.
+fn write_slowly(running: &Running, path: &Path, text: &str) {
+    let reload = || post(running.port, "/-/reload").unwrap().text();
+    let being_written = format!("{} is being written", path.file_name().unwrap().display());
+    let mut file = File::create(path).unwrap();
+    drop(reload());
+    // Cut where a rule ends, so that it reads well.
+    let cut = text.match_indices("      - ").nth(12).unwrap().0;
+    for piece in [&text[..cut], &text[cut..]] {
+        file.write_all(piece.as_bytes()).unwrap();
+        let said = reload();
+        assert!(said.contains(&being_written), "{said}");
+    }
+    drop(file);
+    let said = reload();
+    assert!(!said.contains(&being_written), "{said}");
+}
+
+/// Whoever edits rules, in whatever way: only what they change changes.
+#[test]
+fn alerts_that_fire_outlive_any_number_of_rewrites_renames_and_swaps() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let swap = |round: u64| {
+        let version = format!("version-{round}");
+        std::fs::create_dir(at(&version)).unwrap();
+        std::fs::write(at(&version).join("mounted.yaml"), firing("mounted", round)).unwrap();
+        symlink(&version, at("..data_tmp")).unwrap();
+        std::fs::rename(at("..data_tmp"), at("..data")).unwrap();
+    };
+    let config = at("signalbox.yaml");
+    let names = "[copied.yaml, edited.yaml, renamed.yaml, mounted.yaml]";
+    let text = format!("jetstream: {{create_stream: true}}\nrules: {names}\n");
+    std::fs::write(&config, &text).unwrap();
+    swap(0);
+    symlink("..data/mounted.yaml", at("mounted.yaml")).unwrap();
+    for name in ["copied", "edited", "renamed"] {
+        std::fs::write(at(&format!("{name}.yaml")), firing(name, 0)).unwrap();
+    }
+    let running = Running::start(folder.path(), &config);
+    running.wait_metric("signalbox_alert_events_published_total{type=\"AlertTriggered\"}", "100");
+    let rounds = times(15);
+    for round in 1..=rounds {
+        std::fs::write(at("next"), firing("renamed", round)).unwrap();
+        std::fs::rename(at("next"), at("renamed.yaml")).unwrap();
+        swap(round);
+        for _ in 0..10 {
+            std::fs::write(at("copied.yaml"), firing("copied", round)).unwrap();
+            std::fs::write(&config, &text).unwrap();
+        }
+        if round % 10 == 5 {
+            write_slowly(&running, &at("edited.yaml"), &firing("edited", round));
+        } else {
+            // As an editor that keeps the last version beside.
+            std::fs::rename(at("edited.yaml"), at("edited.yaml~")).unwrap();
+            std::fs::write(at("edited.yaml"), firing("edited", round)).unwrap();
+        }
+        wait_for(&format!("round {round}"), || is_round(&running, round));
+    }
+    running.wait_metric("signalbox_alert_events_published_total{type=\"AlertTriggered\"}", "100");
+    assert_eq!(
+        running.metric("signalbox_alert_events_published_total{type=\"AlertCleared\"}").as_deref(),
+        Some("0")
+    );
+    let stored = running.nats.client().api("STREAM.INFO.EVENTS", r#"{"subjects_filter": ">"}"#);
+    let said = stored["state"]["subjects"].as_object().unwrap();
+    assert_eq!(
+        said.iter().map(|(subject, count)| format!("{subject} {count}")).collect::<Vec<_>>(),
+        ["events.monitoring.AlertTriggered 100"]
+    );
 }

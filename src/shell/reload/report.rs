@@ -30,6 +30,12 @@ pub(super) fn write(
     if !load.is_good {
         shown += "A rule file is refused: the previous ones stay in force.\n";
     }
+    for file in &load.held {
+        shown.extend([
+            file,
+            " is being written: it is read once it is whole, and what it said stays in force.\n",
+        ]);
+    }
     if !waiting.is_empty() {
         shown.extend(["Waiting for a restart: ", &waiting.join(", "), ".\n"]);
     }
@@ -86,7 +92,19 @@ mod tests {
             lines,
             files: 2,
             passed_over: Vec::new(),
+            held: Vec::new(),
         }
+    }
+
+    #[test]
+    fn what_is_being_written_is_said() {
+        let load = Load { held: vec!["a.yaml".to_owned()], ..load("") };
+        let report = write(&ConfigOutcome::default(), &load, &[], &[]);
+        let said = "a.yaml is being written: it is read once it is whole, and what it said stays in force.\n";
+        assert_eq!(
+            (report.is_good, report.text),
+            (true, format!("{said}0 rules of 2 files are in force.\n"))
+        );
     }
 
     #[test]

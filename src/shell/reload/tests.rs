@@ -51,9 +51,17 @@ impl House {
             },
         };
         let mut files = RuleFiles::new(paths_of(&config), known_metrics(&config));
-        drop(files.load());
+        let texts = files.read();
+        drop(files.load(texts, &BTreeSet::new()));
         let reloader = Reloader::new(files, Some(source), context.clone());
         Self { folder, context, reloader, written, applied }
+    }
+
+    /// Has a change noticed and settle.
+    async fn notice(&mut self) {
+        while let Some(again) = self.reloader.reload_if_changed(&NOTICED).await {
+            tokio::time::sleep_until(again).await;
+        }
     }
 
     fn rules(&self, name: &str) -> PathBuf {
@@ -101,7 +109,7 @@ fn write(path: &Path, text: &str) {
 async fn rules_that_changed_are_put_in_force() {
     let mut house = House::new(&[("a.yaml", GOOD)]);
     write(&house.rules("a.yaml"), &GOOD.replace("High", "Higher"));
-    let report = house.reloader.reload().await;
+    let report = house.reloader.reload_when_whole().await;
     assert!(report.is_good && report.shown.is_empty(), "{}", report.text);
     assert_eq!(house.in_force().await, ["Higher"]);
     assert_eq!(house.counted().await, (1.0, 0.0));
@@ -112,7 +120,7 @@ async fn a_broken_file_keeps_its_last_good_rules_and_the_others_change() {
     let mut house = House::new(&[("a.yaml", GOOD), ("b.yaml", &GOOD.replace("High", "Other"))]);
     write(&house.rules("a.yaml"), "groups: [");
     write(&house.rules("b.yaml"), &GOOD.replace("High", "Another"));
-    let report = house.reloader.reload().await;
+    let report = house.reloader.reload_when_whole().await;
     assert!(!report.is_good && report.text.contains("a.yaml:1:"), "{}", report.text);
     let mut in_force = house.in_force().await;
     in_force.sort();
@@ -120,7 +128,7 @@ async fn a_broken_file_keeps_its_last_good_rules_and_the_others_change() {
     assert!(house.context.status.diagnostics().contains("the previous ones stay in force"));
     assert_eq!(house.counted().await, (0.0, 1.0));
     write(&house.rules("a.yaml"), GOOD);
-    assert!(house.reloader.reload().await.is_good);
+    assert!(house.reloader.reload_when_whole().await.is_good);
     assert_eq!(house.context.status.diagnostics(), "", "what is mended is said no more");
 }
 
@@ -129,14 +137,14 @@ async fn rules_whose_folder_is_away_stay_in_force() {
     let mut house = House::new(&[("a.yaml", GOOD)]);
     let (there, away) = (house.folder.path().join("rules"), house.folder.path().join("away"));
     std::fs::rename(&there, &away).unwrap();
-    let report = house.reloader.reload().await;
+    let report = house.reloader.reload_when_whole().await;
     assert!(!report.is_good, "{}", report.text);
     assert_eq!(house.in_force().await, ["High"]);
     std::fs::rename(&away, &there).unwrap();
-    assert!(house.reloader.reload().await.is_good);
+    assert!(house.reloader.reload_when_whole().await.is_good);
     assert_eq!(house.in_force().await, ["High"]);
     std::fs::remove_file(house.rules("a.yaml")).unwrap();
-    assert!(house.reloader.reload().await.is_good, "a file that was taken away is meant to be");
+    assert!(house.reloader.reload_when_whole().await.is_good, "a file that was taken away is meant to be");
     assert_eq!(house.in_force().await, Vec::<String>::new());
 }
 
@@ -144,17 +152,17 @@ async fn rules_whose_folder_is_away_stay_in_force() {
 async fn a_live_key_counts_at_once_and_another_waits() {
     let mut house = House::new(&[("a.yaml", GOOD)]);
     house.change(|config| config.query.threads = 7);
-    let report = house.reloader.reload().await;
+    let report = house.reloader.reload_when_whole().await;
     assert!(report.text.starts_with("Changed: query.threads.\n"), "{}", report.text);
     assert_eq!(house.context.config.get().query.threads, 7);
     assert_eq!(*house.applied.lock().unwrap(), ["test"]);
     house.change(|config| config.listen = Some("127.0.0.1:1".to_owned()));
-    let report = house.reloader.reload().await;
+    let report = house.reloader.reload_when_whole().await;
     assert!(report.is_good && report.text.contains("Waiting for a restart: listen.\n"), "{}", report.text);
     assert_eq!(house.context.config.get().listen, None);
     assert_eq!(house.applied.lock().unwrap().len(), 1, "nothing was put in force");
     house.change(|config| config.listen = None);
-    assert!(!house.reloader.reload().await.text.contains("Waiting"), "it is taken back");
+    assert!(!house.reloader.reload_when_whole().await.text.contains("Waiting"), "it is taken back");
 }
 
 #[tokio::test]
@@ -163,7 +171,7 @@ async fn a_refused_configuration_changes_nothing_and_rules_are_read_all_the_same
     *house.written.lock().unwrap() = None;
     write(&house.rules("a.yaml"), &GOOD.replace("High", "Higher"));
     let before = house.context.config.get();
-    let report = house.reloader.reload().await;
+    let report = house.reloader.reload_when_whole().await;
     assert!(!report.is_good && report.text.contains("The configuration is refused"), "{}", report.text);
     assert!(Arc::ptr_eq(&before, &house.context.config.get()));
     assert_eq!(house.in_force().await, ["Higher"]);
@@ -176,24 +184,24 @@ async fn other_paths_are_read_and_watched_from_then_on() {
     let other = house.folder.path().join("other/b.yaml");
     write(&other, &GOOD.replace("High", "Elsewhere"));
     house.change(|config| config.rules = Some(vec![other.display().to_string()]));
-    assert!(house.reloader.reload().await.is_good);
+    assert!(house.reloader.reload_when_whole().await.is_good);
     assert_eq!(house.in_force().await, ["Elsewhere"]);
     assert_eq!(house.reloader.folders(), [house.folder.path().to_owned(), house.folder.path().join("other")]);
     write(&other, &GOOD.replace("High", "There"));
-    house.reloader.reload_if_changed().await;
+    house.notice().await;
     assert_eq!(house.in_force().await, ["There"]);
 }
 
 #[tokio::test]
 async fn without_a_change_nothing_is_read_and_any_change_is_seen() {
     let mut house = House::new(&[("a.yaml", GOOD)]);
-    house.reloader.reload_if_changed().await;
+    house.notice().await;
     assert_eq!(house.counted().await, (0.0, 0.0));
     write(&house.folder.path().join("signalbox.yaml"), "{}");
-    house.reloader.reload_if_changed().await;
+    house.notice().await;
     write(&house.rules("new.yaml"), &GOOD.replace("name: g", "name: h").replace("High", "New"));
-    house.reloader.reload_if_changed().await;
-    house.reloader.reload_if_changed().await;
+    house.notice().await;
+    house.notice().await;
     assert_eq!(house.counted().await, (2.0, 0.0));
     assert_eq!(house.in_force().await, ["High", "New"]);
 }
@@ -206,10 +214,10 @@ async fn credentials_that_changed_have_every_connection_sign_in_anew() {
     let mut settings = Settings::default();
     settings.nats.auth = Auth::Token(SecretSource::File(token.clone()));
     let mut house = House::with(settings, &[]);
-    drop(house.reloader.reload().await);
+    drop(house.reloader.reload_when_whole().await);
     assert_eq!(house.context.renewals.generation(), 0);
     std::fs::write(&token, "two").unwrap();
-    drop(house.reloader.reload().await);
+    drop(house.reloader.reload_when_whole().await);
     assert_eq!(house.context.renewals.generation(), 1);
 }
 
@@ -233,18 +241,10 @@ async fn who_asks_while_a_change_settles_is_told_what_changed() {
     house.change(|config| config.slow_query = Duration::from_secs(9));
     write(&house.folder.path().join("signalbox.yaml"), "{}");
     let House { mut reloader, .. } = house;
-    // Otherwise the file alone is a reason to look.
-    reloader.seen = reloader.look();
-    let (signs, changes) = mpsc::channel(1);
     let (wishes, mut received) = mpsc::channel(1);
-    let (unheard, _) = mpsc::channel(1);
-    let turning = async move {
-        reloader.turn(&mut received, changes, (Watch::new(unheard), Duration::from_hours(1))).await;
-    };
+    let patience = Patience { changed: Duration::from_hours(1), at_most: Duration::from_hours(1), ..NOTICED };
+    let turning = async move { reloader.turn(&mut received, &patience).await };
     let running = tokio::spawn(turning);
-    signs.send(()).await.unwrap();
-    // There is room again once the sign was taken.
-    drop(signs.reserve().await.unwrap());
     let (wish, outcome) = oneshot::channel();
     wishes.send(wish).await.unwrap();
     assert!(outcome.await.unwrap().text.contains("Changed: slow_query."));
@@ -256,14 +256,14 @@ async fn who_asks_while_a_change_settles_is_told_what_changed() {
 async fn the_default_folder_of_rules_is_noticed_when_it_appears() {
     let mut house = House::new(&[]);
     house.change(|config| config.rules = Some(Vec::new()));
-    drop(house.reloader.reload().await);
+    drop(house.reloader.reload_when_whole().await);
     let rules = house.folder.path().join("default");
     write(&rules.join("a.yaml"), GOOD);
     house.change(|config| config.rules = Some(vec![rules.display().to_string()]));
-    house.reloader.reload_if_changed().await;
+    house.notice().await;
     assert_eq!(house.in_force().await, ["High"]);
     write(&rules.join("note.txt"), "read by nobody");
-    house.reloader.reload_if_changed().await;
+    house.notice().await;
     assert_eq!(house.counted().await, (2.0, 0.0), "of a folder that is read its files tell");
 }
 
@@ -272,7 +272,7 @@ fn readiness_says_where_no_rule_is_left_and_nothing_where_one_is() {
     let context = ShellContext::new(Settings::default(), Config::with_defaults("test"));
     let load = |is_good, rules| {
         let (text, lines) = (String::new(), Vec::new());
-        Load { rules, is_good, text, lines, files: 1, passed_over: Vec::new() }
+        Load { rules, is_good, text, lines, files: 1, passed_over: Vec::new(), held: Vec::new() }
     };
     tell(&context, &load(false, RuleSet::default()));
     assert_eq!(context.status.reasons().len(), 1);
@@ -280,4 +280,61 @@ fn readiness_says_where_no_rule_is_left_and_nothing_where_one_is() {
     assert!(context.status.reasons().is_empty());
     tell(&context, &load(true, RuleSet::default()));
     assert!(context.status.reasons().is_empty(), "no rules are fine where none are asked for");
+}
+
+#[tokio::test]
+async fn a_file_that_is_emptied_and_filled_again_never_loses_its_rules() {
+    let mut house = House::new(&[("a.yaml", GOOD), ("b.yaml", &GOOD.replace("High", "Other"))]);
+    std::fs::write(house.rules("a.yaml"), "").unwrap();
+    write(&house.rules("b.yaml"), &GOOD.replace("High", "Another"));
+    let (changed, at_most) = (Duration::ZERO, Duration::ZERO);
+    let patience = Patience { changed, at_most, emptied: Duration::from_hours(1), ..NOTICED };
+    assert_eq!(house.reloader.reload_if_changed(&patience).await, None);
+    assert_eq!(house.in_force().await, ["High", "Another"], "what is whole does not wait");
+    assert!(house.context.status.diagnostics().contains("a.yaml is being written"));
+    std::fs::write(house.rules("a.yaml"), GOOD.replace("High", "Higher")).unwrap();
+    house.notice().await;
+    assert_eq!(house.in_force().await, ["Higher", "Another"]);
+    assert_eq!(house.context.status.diagnostics(), "");
+}
+
+#[tokio::test]
+async fn a_file_that_stays_empty_holds_no_rules() {
+    let mut house = House::new(&[("a.yaml", GOOD)]);
+    std::fs::write(house.rules("a.yaml"), "").unwrap();
+    assert!(house.reloader.reload_when_whole().await.is_good);
+    assert_eq!(house.in_force().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_configuration_that_is_being_written_is_not_put_in_force() {
+    let mut house = House::new(&[("a.yaml", GOOD)]);
+    let file = house.folder.path().join("signalbox.yaml");
+    std::fs::write(&file, "slow_query: 1s\n").unwrap();
+    house.notice().await;
+    std::fs::write(&file, "").unwrap();
+    house.change(|config| config.query.threads = 7);
+    let held = BTreeSet::from([file.clone()]);
+    let before = house.context.config.get().query.threads;
+    assert!(house.reloader.reload(held).await.text.contains("signalbox.yaml is being written"));
+    assert_eq!(house.context.config.get().query.threads, before);
+    std::fs::write(&file, "query: {threads: 7}\n").unwrap();
+    house.notice().await;
+    assert_eq!(house.context.config.get().query.threads, 7);
+}
+
+#[tokio::test]
+async fn what_changed_between_the_start_and_the_first_look_is_a_change() {
+    let house = House::new(&[("a.yaml", GOOD), ("b.yaml", &GOOD.replace("High", "Other"))]);
+    let House { reloader, folder, .. } = &house;
+    let mut files = RuleFiles::new(vec![folder.path().join("rules")], known_metrics(&Config::default()));
+    let texts = files.read();
+    drop(files.load(texts, &BTreeSet::new()));
+    write(&house.rules("a.yaml"), &GOOD.replace("High", "Higher"));
+    std::fs::remove_file(house.rules("b.yaml")).unwrap();
+    let mut late = Reloader::new(files, None, reloader.context.clone());
+    while let Some(again) = late.reload_if_changed(&NOTICED).await {
+        tokio::time::sleep_until(again).await;
+    }
+    assert_eq!(house.in_force().await, ["Higher"]);
 }

@@ -1,67 +1,90 @@
-//! Noticing that files changed: a watch on their folders, and a look at what they are now.
+//! A watch on the folders of files.
 //!
 //! Folders are watched, not files: a file that is replaced, as a Kubernetes `ConfigMap` replaces its own through the link
 //! `..data`, takes a watch on itself along.
 
-use std::collections::BTreeMap;
-use std::fs::Metadata;
-use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use notify::event::{AccessKind, AccessMode, ModifyKind};
+use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 
-/// What tells that files changed without reading them: by file its size, its time and its place on the disk, links
-/// followed; none of a file that is not there.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Signature(BTreeMap<PathBuf, Option<Facts>>);
+use crate::shell::rule_files::folder_of;
 
-/// What changes with a file's content.
-#[derive(Debug, PartialEq, Eq)]
-struct Facts {
-    bytes: u64,
-    seconds: i64,
-    nanoseconds: i64,
-    inode: u64,
-}
-
-impl Signature {
-    /// The files as they are now.
-    pub(crate) fn of(files: Vec<PathBuf>) -> Self {
-        let facts = |found: Metadata| Facts {
-            bytes: found.size(),
-            seconds: found.mtime(),
-            nanoseconds: found.mtime_nsec(),
-            inode: found.ino(),
-        };
-        let seen = files.into_iter().map(|path| {
-            let found = std::fs::metadata(&path).ok().map(facts);
-            (path, found)
-        });
-        Self(seen.collect())
-    }
-}
+/// So many files that are being written are remembered.
+const UNFINISHED_MAX: usize = 1_000;
 
 /// A watch on folders.
 pub(super) struct Watch {
     watcher: Option<RecommendedWatcher>,
     folders: Vec<PathBuf>,
+    unfinished: Unfinished,
+}
+
+/// The files in the folders that were written and not closed since.
+#[derive(Clone, Debug, Default)]
+struct Unfinished(Arc<Mutex<BTreeSet<PathBuf>>>);
+
+impl Unfinished {
+    /// Takes note of what happened.
+    fn note(&self, event: &Event) {
+        let mut files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_over = event.kind == EventKind::Access(AccessKind::Close(AccessMode::Write))
+            || event.kind.is_remove()
+            || matches!(event.kind, EventKind::Modify(ModifyKind::Name(_)));
+        if event.need_rescan() {
+            // What was missed may have been that a file was closed.
+            files.clear();
+        } else if is_over {
+            files.retain(|file| !event.paths.contains(file));
+        } else if matches!(event.kind, EventKind::Modify(ModifyKind::Data(_))) && files.len() < UNFINISHED_MAX
+        {
+            files.extend(event.paths.iter().cloned());
+        }
+    }
+}
+
+/// The one name of a folder, however it is written: the system tells events of a folder by one name too.
+fn one_name(folder: &Path) -> PathBuf {
+    std::fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned())
 }
 
 impl Watch {
     /// A watch on nothing yet, which says through `signs` that something happened.
     pub(super) fn new(signs: mpsc::Sender<()>) -> Self {
-        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        let unfinished = Unfinished::default();
+        let notes = unfinished.clone();
+        let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+            let Ok(event) = event else { return };
+            notes.note(&event);
             // Reading is no change; one waiting sign is as good as many.
-            if event.is_ok_and(|event| !event.kind.is_access()) {
+            if !event.kind.is_access() {
                 let _ = signs.try_send(());
             }
         });
-        Self { watcher: watcher.ok(), folders: Vec::new() }
+        Self { watcher: watcher.ok(), folders: Vec::new(), unfinished }
+    }
+
+    /// Which of these files are being written.
+    pub(super) fn unfinished(&self, files: &[PathBuf]) -> BTreeSet<PathBuf> {
+        let unfinished = self.unfinished.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if unfinished.is_empty() {
+            return BTreeSet::new();
+        }
+        let is_written = |path: &&PathBuf| {
+            let name = path.file_name().map(|name| one_name(&folder_of(path)).join(name));
+            name.is_some_and(|name| unfinished.contains(&name))
+        };
+        files.iter().filter(is_written).cloned().collect()
     }
 
     /// Watches these folders and no others.
     pub(super) fn folders(&mut self, folders: &[PathBuf]) {
+        let mut folders: Vec<PathBuf> = folders.iter().map(|folder| one_name(folder)).collect();
+        folders.sort();
+        folders.dedup();
         if self.folders == folders {
             return;
         }
@@ -75,28 +98,50 @@ impl Watch {
                 tracing::debug!(folder = %new.display(), error = %error, "cannot watch; looking now and then");
             }
         }
-        self.folders = folders.to_vec();
+        self.folders = folders;
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use notify::event::{DataChange, Flag, RenameMode};
+
     use super::*;
 
-    #[test]
-    fn a_change_of_content_or_of_a_links_target_is_noticed() {
+    const WRITTEN: EventKind = EventKind::Modify(ModifyKind::Data(DataChange::Any));
+
+    /// Which of `a.yaml` and `b.yaml` of the folder, as it is written beside, are unfinished after this happened to files.
+    fn after(events: &[(EventKind, &str)]) -> Vec<String> {
         let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        let look = || Signature::of(vec![at("rules.yaml")]);
-        let before = look();
-        std::fs::write(at("one"), "groups: []").unwrap();
-        std::fs::write(at("two"), "groups: []").unwrap();
-        std::os::unix::fs::symlink(at("one"), at("rules.yaml")).unwrap();
-        let there = look();
-        assert_ne!(before, there);
-        assert_eq!(there, look());
-        std::fs::remove_file(at("rules.yaml")).unwrap();
-        std::os::unix::fs::symlink(at("two"), at("rules.yaml")).unwrap();
-        assert_ne!(there, look());
+        let root = std::fs::canonicalize(folder.path()).unwrap();
+        let watch = Watch { watcher: None, folders: Vec::new(), unfinished: Unfinished::default() };
+        for (kind, name) in events {
+            watch.unfinished.note(&Event::new(*kind).add_path(root.join(name)));
+        }
+        let written = root.join("../").join(root.file_name().unwrap());
+        let found = watch.unfinished(&[written.join("a.yaml"), written.join("b.yaml")]);
+        found.iter().map(|path| path.file_name().unwrap().display().to_string()).collect()
+    }
+
+    #[test]
+    fn a_file_is_unfinished_from_the_first_write_until_it_is_closed() {
+        let closed = |mode| EventKind::Access(AccessKind::Close(mode));
+        assert_eq!(after(&[(WRITTEN, "a.yaml"), (WRITTEN, "b.yaml")]), ["a.yaml", "b.yaml"]);
+        assert_eq!(after(&[(WRITTEN, "a.yaml"), (closed(AccessMode::Read), "a.yaml")]), ["a.yaml"]);
+        assert!(after(&[(WRITTEN, "a.yaml"), (closed(AccessMode::Write), "a.yaml")]).is_empty());
+    }
+
+    #[test]
+    fn what_takes_a_files_place_was_finished_elsewhere() {
+        let moved = EventKind::Modify(ModifyKind::Name(RenameMode::To));
+        assert!(after(&[(WRITTEN, "a.yaml"), (moved, "a.yaml")]).is_empty());
+    }
+
+    #[test]
+    fn where_something_was_missed_nothing_is_known() {
+        let watch = Watch { watcher: None, folders: Vec::new(), unfinished: Unfinished::default() };
+        watch.unfinished.note(&Event::new(WRITTEN).add_path(PathBuf::from("a.yaml")));
+        watch.unfinished.note(&Event::new(EventKind::Other).set_flag(Flag::Rescan));
+        assert!(watch.unfinished(&["a.yaml".into()]).is_empty());
     }
 }

@@ -12,6 +12,7 @@ use crate::engine::config::Config;
 use crate::engine::diagnostic::{Diagnostic, Severity, Source, Style, render};
 use crate::engine::rules::RuleSet;
 use crate::engine::rules::load::{INTERVAL_DEFAULT, LoadContext, load};
+use crate::shell::file_changes::Signature;
 
 /// Bytes of a rule file.
 const FILE_BYTES_MAX: u64 = 8 << 20;
@@ -134,6 +135,10 @@ pub(crate) struct RuleFiles {
     paths: Vec<PathBuf>,
     metrics: KnownMetrics,
     in_force: RuleSet,
+    /// What the files said when they were last read.
+    said: Vec<Source>,
+    /// The files as they were right before.
+    read_as: Signature,
     /// What lay in the folders and was no rule file, when they were last read.
     passed_over: BTreeSet<PathBuf>,
 }
@@ -153,6 +158,8 @@ pub(crate) struct Load {
     pub(crate) files: usize,
     /// What lies in the folders and is no rule file, and was not there at the load before.
     pub(crate) passed_over: Vec<String>,
+    /// The files that are being written, which say what they said.
+    pub(crate) held: Vec<String>,
 }
 
 impl Load {
@@ -165,12 +172,30 @@ impl Load {
 impl RuleFiles {
     /// No rules yet, from these paths, checked against what is known of metrics.
     pub(crate) fn new(paths: Vec<PathBuf>, metrics: KnownMetrics) -> Self {
-        Self { paths, metrics, in_force: RuleSet::default(), passed_over: BTreeSet::new() }
+        Self {
+            paths,
+            metrics,
+            in_force: RuleSet::default(),
+            said: Vec::new(),
+            read_as: Signature::default(),
+            passed_over: BTreeSet::new(),
+        }
     }
 
-    /// Reads everything again; bad files keep their last good groups.
-    pub(crate) fn load(&mut self) -> Load {
-        let texts = read_rules(&self.paths);
+    /// Reads everything again.
+    pub(crate) fn read(&mut self) -> RuleTexts {
+        self.read_as = Signature::of(self.files());
+        read_rules(&self.paths)
+    }
+
+    /// The files as they were before they were last read.
+    pub(crate) fn read_as(&self) -> &Signature {
+        &self.read_as
+    }
+
+    /// Makes rules of what was read; bad files keep their last good groups, and held ones say what they said before.
+    pub(crate) fn load(&mut self, mut texts: RuleTexts, held: &BTreeSet<PathBuf>) -> Load {
+        self.say_again(&mut texts, held);
         let context = LoadContext {
             interval: INTERVAL_DEFAULT,
             metrics: &self.metrics,
@@ -179,7 +204,10 @@ impl RuleFiles {
         let mut loaded = load(&texts.sources, &context);
         // A folder that cannot be read keeps what came of its files.
         let unreadable: Vec<&str> = texts.faults.iter().map(|fault| fault.source.name.as_ref()).collect();
-        let is_kept = |file: &str| unreadable.iter().any(|path| Path::new(file).starts_with(path));
+        let is_kept = |file: &str| {
+            let is_in = |path: &&str| Path::new(file).starts_with(path);
+            unreadable.iter().any(is_in) && !held.contains(Path::new(file))
+        };
         let kept = self.in_force.groups.iter().filter(|group| is_kept(&group.file));
         loaded.set.groups.extend(kept.cloned());
         let is_good = loaded.is_good() && texts.faults.is_empty();
@@ -191,6 +219,7 @@ impl RuleFiles {
         let new = new.map(|path| path.display().to_string()).collect();
         self.passed_over = passed_over;
         let files = texts.sources.len();
+        self.said = texts.sources;
         Load {
             rules: loaded.set,
             is_good,
@@ -198,6 +227,18 @@ impl RuleFiles {
             lines: diagnostics.iter().map(Diagnostic::summary).collect(),
             files,
             passed_over: new,
+            held: held.iter().map(|path| path.display().to_string()).collect(),
+        }
+    }
+
+    /// Puts what held files said before in the place of what was read of them.
+    fn say_again(&self, texts: &mut RuleTexts, held: &BTreeSet<PathBuf>) {
+        let is_held = |name: &str| held.contains(Path::new(name));
+        texts.faults.retain(|fault| !is_held(&fault.source.name));
+        texts.sources.retain(|source| !is_held(&source.name));
+        for before in self.said.iter().filter(|source| is_held(&source.name)) {
+            let later = texts.sources.iter().position(|source| source.name > before.name);
+            texts.sources.insert(later.unwrap_or(texts.sources.len()), before.clone());
         }
     }
 

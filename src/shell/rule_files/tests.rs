@@ -25,7 +25,8 @@ fn what_is_passed_over_is_said_once() {
     let write = |name: &str| std::fs::write(folder.path().join(name), "groups: []").unwrap();
     let mut files = RuleFiles::new(vec![folder.path().to_owned()], KnownMetrics::default());
     let mut said = || {
-        let load = files.load();
+        let texts = files.read();
+        let load = files.load(texts, &BTreeSet::new());
         assert!(load.is_good);
         load.passed_over.iter().map(|path| path.rsplit('/').next().unwrap().to_owned()).collect::<Vec<_>>()
     };
@@ -58,4 +59,33 @@ fn a_file_may_have_eight_mebibytes_and_no_more() {
     assert_eq!(texts.sources.len(), 1);
     assert_eq!(texts.faults.len(), 1);
     assert_eq!(texts.faults[0].message, "larger than 8 MiB");
+}
+
+#[test]
+fn a_held_file_says_what_it_said_in_its_own_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let write = |name: &str, alert: &str| {
+        let text = format!("groups: [{{name: g, rules: [{{alert: {alert}, expr: up == 0}}]}}]");
+        std::fs::write(at(name), text).unwrap();
+    };
+    let mut files = RuleFiles::new(vec![folder.path().to_owned()], KnownMetrics::default());
+    let mut alerts = |held: &[&str]| {
+        let texts = files.read();
+        let load = files.load(texts, &held.iter().map(|name| at(name)).collect());
+        let rules = load.rules.groups.iter().flat_map(|group| &group.rules);
+        let ids = rules.map(|rule| format!("{} {}", rule.name, rule.id)).collect::<Vec<_>>();
+        (ids, load.held.len(), load.is_good)
+    };
+    for name in ["a.yaml", "b.yaml", "c.yaml"] {
+        write(name, "Down");
+    }
+    let all = ["Down g-down", "Down g-down-2", "Down g-down-3"].map(str::to_owned).to_vec();
+    assert_eq!(alerts(&[]), (all.clone(), 0, true));
+    std::fs::write(at("a.yaml"), "").unwrap();
+    std::fs::remove_file(at("b.yaml")).unwrap();
+    assert_eq!(alerts(&["a.yaml", "b.yaml"]), (all, 2, true));
+    write("a.yaml", "Up");
+    assert_eq!(alerts(&["b.yaml"]).0, ["Up g-up", "Down g-down", "Down g-down-2"]);
+    assert_eq!(alerts(&[]).0, ["Up g-up", "Down g-down"], "what is held no longer is gone");
 }

@@ -21,7 +21,7 @@ use rustls::ServerConfig;
 
 use crate::engine::config::web::WebConfig;
 use crate::engine::diagnostic::{Diagnostic, Severity, Source};
-use crate::shell::reload::Signature;
+use crate::shell::file_changes::Signature;
 
 use super::answers::text;
 use pace::Pace;
@@ -89,7 +89,7 @@ impl Gate {
         let seen = Signature::of(inside.rules.files(&self.path));
         if seen != inside.seen {
             inside.seen = seen;
-            match GateRules::read(&self.path) {
+            match GateRules::read_again(&self.path) {
                 Ok(rules) => {
                     // Other files may be named now.
                     inside.seen = Signature::of(rules.files(&self.path));
@@ -133,6 +133,16 @@ impl GateRules {
             Some((name.parse().ok()?, HeaderValue::from_str(value).ok()?))
         });
         Ok(Self { tls, headers: headers.collect(), config })
+    }
+
+    /// The same while it serves. A file without a byte is about to be filled: taken for what it says, it would let
+    /// everybody in.
+    fn read_again(path: &Path) -> anyhow::Result<Self> {
+        let name = path.display();
+        if std::fs::metadata(path).with_context(|| format!("read {name}"))?.len() == 0 {
+            bail!("use {name}: it is empty; write {{}} into it to let everybody in");
+        }
+        Self::read(path)
     }
 
     fn knows_callers(&self) -> bool {
