@@ -27,12 +27,18 @@ struct Editor {
 
 impl Editor {
     fn start(root: &Path, arguments: &[&str]) -> Self {
+        Self::start_with(root, arguments, Stdio::inherit())
+    }
+
+    /// The same, where what it says of itself goes elsewhere.
+    fn start_with(root: &Path, arguments: &[&str], said: Stdio) -> Self {
         let mut child = signalbox()
             .arg("lsp")
             .args(arguments)
             .current_dir(root)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            .stderr(said)
             .spawn()
             .unwrap();
         let to = child.stdin.take().unwrap();
@@ -356,4 +362,16 @@ fn hovering_over_a_metric_asks_the_sidecar_that_runs() {
     });
     assert!(shown.contains("queue=\"") && shown.trim_end().ends_with(" 1"), "{shown}");
     editor.end();
+}
+
+#[test]
+fn a_message_of_a_terabyte_is_refused_with_a_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut editor = Editor::start_with(folder.path(), &[], Stdio::piped());
+    write!(editor.to, "Content-Length: 1099511627776\r\n\r\n").unwrap();
+    editor.to.flush().unwrap();
+    assert_eq!(editor.child.wait().unwrap().code(), Some(2));
+    let mut said = String::new();
+    editor.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert!(said.contains("read a message of 1099511627776 bytes"), "{said}");
 }

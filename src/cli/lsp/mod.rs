@@ -6,6 +6,7 @@
 mod answers;
 mod live;
 mod places;
+mod transport;
 mod uri;
 mod workspace;
 
@@ -50,7 +51,15 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<CommandOutcome> {
         }
         None => None,
     };
-    let (connection, threads) = Connection::stdio();
+    let (connection, transport) = transport::begin();
+    let outcome = serve(connection, live);
+    // What could not be read says more than that nothing comes any more.
+    transport.end()?;
+    outcome.map(|()| CommandOutcome::Fine)
+}
+
+/// Serves what comes over a connection.
+fn serve(connection: Connection, live: Option<Live>) -> anyhow::Result<()> {
     let (id, params) = connection.initialize_start().context("begin: the editor has to initialize first")?;
     let params: InitializeParams = serde_json::from_value(params).context("read what the editor asks")?;
     let general = params.capabilities.general.as_ref();
@@ -64,10 +73,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<CommandOutcome> {
     // Paths in a configuration are relative to where the sidecar is started: beside it.
     std::env::set_current_dir(&root).with_context(|| format!("work in {}", root.display()))?;
     let mut server = Server { connection, workspace: Workspace::new(root), columns, live, is_stale: false };
-    let outcome = server.serve();
-    drop(server);
-    threads.join().context("end the connection")?;
-    outcome.map(|()| CommandOutcome::Fine)
+    server.serve()
 }
 
 /// The folder of the project: the first that the editor names, else where the server was started.
