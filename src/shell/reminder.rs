@@ -34,16 +34,57 @@ impl Reminder {
 }
 
 /// What a person can do about a connection that does not come up, read off what the server or the system said.
-pub(crate) fn next_step(reason: &str) -> &'static str {
-    let reason = reason.to_ascii_lowercase();
-    let says = |words: &[&str]| words.iter().any(|word| reason.contains(word));
-    if says(&["authorization violation", "authentication", "nkey", "jwt"]) {
-        "the server does not take these credentials: check nats.user and nats.password (or token, creds, nkey), or \
-         --nats-url nats://user:password@host:4222"
-    } else if says(&["tls", "certificate"]) {
-        "check nats.tls (ca, cert, key, mode) against what the server asks for"
-    } else {
-        "start NATS there, or name another server with --nats-url or nats.url; it is tried again until it answers"
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NextStep {
+    /// The server refused who signs in.
+    Credentials,
+    /// The two sides do not agree on TLS.
+    Tls,
+    /// It stood and broke, which says nothing of why: the next attempt tells.
+    Wait,
+    /// Nobody answers there.
+    Server,
+}
+
+impl NextStep {
+    /// What follows from a reason.
+    pub(crate) fn of(reason: &str) -> Self {
+        let reason = reason.to_ascii_lowercase();
+        let says = |words: &[&str]| words.iter().any(|word| reason.contains(word));
+        if says(&["authorization violation", "authentication", "nkey", "jwt"]) {
+            Self::Credentials
+        } else if says(&["tls", "certificate"]) {
+            Self::Tls
+        } else if says(&["disconnected", "closed the connection"]) {
+            Self::Wait
+        } else {
+            Self::Server
+        }
+    }
+
+    /// Whether a server said what it wants: news after a connection that merely broke.
+    pub(crate) fn is_an_answer(self) -> bool {
+        match self {
+            Self::Credentials | Self::Tls => true,
+            Self::Wait | Self::Server => false,
+        }
+    }
+
+    /// The same in words.
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Self::Credentials => {
+                "the server does not take these credentials: check nats.user and nats.password (or token, creds, nkey), or \
+                 --nats-url nats://user:password@host:4222"
+            }
+            Self::Tls => "check nats.tls (ca, cert, key, mode) against what the server asks for",
+            Self::Wait => {
+                "it is tried again at once; where that fails, see whether NATS runs there and takes these credentials"
+            }
+            Self::Server => {
+                "start NATS there, or name another server with --nats-url or nats.url; it is tried again until it answers"
+            }
+        }
     }
 }
 
@@ -68,9 +109,11 @@ mod tests {
             ("invalid peer certificate: UnknownIssuer", "nats.tls"),
             ("cannot connect to 127.0.0.1:1: Connection refused (os error 111)", "start NATS"),
             ("nats: IO error", "start NATS"),
+            ("disconnected", "tried again at once"),
+            ("the server closed the connection", "tried again at once"),
         ];
         for (reason, step) in cases {
-            assert!(next_step(reason).contains(step), "{reason}");
+            assert!(NextStep::of(reason).text().contains(step), "{reason}");
         }
     }
 }

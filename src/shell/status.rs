@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use crate::engine::fact::PairStanding;
 use crate::engine::yaml::units;
-use crate::shell::reminder::{Reminder, next_step};
+use crate::shell::reminder::{NextStep, Reminder};
 
 /// The reason of what was not seen yet.
 const NOT_YET: &str = "not seen yet";
@@ -226,8 +226,11 @@ impl Status {
         if let Some(reason) = reason {
             // A pending count and the errors of attempts in turn change all the time: their beginning is the news.
             let is_news = known.is_none_or(|known| known == NOT_YET) || !topic.is_restless();
-            if is_news && LINKS.contains(&topic) {
-                tracing::warn!(about = %topic, reason, advice = next_step(&reason), "not ready");
+            let step = NextStep::of(&reason);
+            let is_answered = step.is_an_answer()
+                && known.is_some_and(|known| known != NOT_YET && NextStep::of(known) == NextStep::Wait);
+            if (is_news || is_answered) && LINKS.contains(&topic) {
+                tracing::warn!(about = %topic, reason, advice = step.text(), "not ready");
             } else if is_news && topic != Topic::CatchUp {
                 tracing::warn!(about = %topic, reason, "not ready");
             }
@@ -261,7 +264,7 @@ impl Status {
         let down = LINKS.iter().find_map(|link| Some((link, reasons.get(link)?)));
         let Some((link, reason)) = down else { return };
         let down_for = units::duration_text(std::time::Duration::from_secs(lasts.as_secs()));
-        tracing::warn!(about = %link, down_for, reason, advice = next_step(reason), "still not connected");
+        tracing::warn!(about = %link, down_for, reason, advice = NextStep::of(reason).text(), "still not connected");
     }
 
     fn locked(&self) -> MutexGuard<'_, BTreeMap<Topic, String>> {

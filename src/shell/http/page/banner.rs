@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use crate::engine::fact::PairStanding;
 use crate::engine::rules::set::Severity;
 use crate::engine::rules::view::{AlertView, AlertingState};
-use crate::shell::reminder::next_step;
+use crate::shell::reminder::NextStep;
 use crate::shell::status::{PairCondition, Topic};
 
 use super::look::Look;
@@ -331,7 +331,7 @@ const fn key(topic: Topic) -> &'static str {
 /// What to do about what is not ready.
 fn advice(topic: Topic, reason: &str) -> &str {
     match topic {
-        Topic::CoreLink | Topic::StreamLink | Topic::PublishLink => next_step(reason),
+        Topic::CoreLink | Topic::StreamLink | Topic::PublishLink => NextStep::of(reason).text(),
         Topic::Subscriptions => "give the NATS user the permission to subscribe to these subjects",
         Topic::Stream => "make the stream as the reason says, or set jetstream.create_stream",
         Topic::CatchUp => "nothing to do: rules speak once it has caught up",
