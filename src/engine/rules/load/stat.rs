@@ -1,5 +1,7 @@
 //! Compiles `metric`, `stat`, `window`, `where`, `by` to PromQL, as the table of `CONTRACT.md` has it.
 
+use std::ops::RangeInclusive;
+
 use super::group::is_plain_metric;
 use super::rule::Query;
 use crate::engine::catalogue::{self, KnownMetrics, Meant};
@@ -236,6 +238,9 @@ fn stat(node: &Node, findings: &mut Findings<'_>) -> Option<Stat> {
         let advice = findings.error("unknown-stat", &node.span, format!("no such `stat`: `{text}`"));
         match near_stat(text) {
             Some(near) => advice.advise(format!("Did you mean `{near}`?")),
+            None if is_other_percentile(text) => advice.advise(
+                "Percentiles are p50 to p99.9; write others as `expr`, with `quantile_over_time` or `histogram_quantile`.",
+            ),
             None => advice.advise(format!("It is one of {}, or p50 to p99.9.", STATS.join(", "))),
         }
     }
@@ -260,7 +265,16 @@ fn near_stat(text: &str) -> Option<String> {
     meant.map(str::to_owned).or(percentile).or_else(|| closest(&text, STATS).map(str::to_owned))
 }
 
-/// `99.9` as 99,900 thousandths; between 0 and 100, neither included.
+/// Whether it names a percentile, of those that no `stat` has.
+fn is_other_percentile(text: &str) -> bool {
+    let number = text.strip_prefix(['p', 'P']).and_then(|number| number.parse::<f64>().ok());
+    number.is_some_and(|number| number > 0.0 && number < 100.0)
+}
+
+/// The percentiles there are, in thousandths of a percent.
+const PERCENTILES: RangeInclusive<u32> = 50_000..=99_900;
+
+/// `99.9` as 99,900 thousandths.
 fn percentile(text: &str) -> Option<Stat> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let digits =
@@ -269,7 +283,7 @@ fn percentile(text: &str) -> Option<Stat> {
         return None;
     }
     let thousandths = whole.parse::<u32>().ok()? * 1_000 + format!("{fraction:0<3}").parse::<u32>().ok()?;
-    (1..100_000).contains(&thousandths).then_some(Stat::Percentile(thousandths))
+    PERCENTILES.contains(&thousandths).then_some(Stat::Percentile(thousandths))
 }
 
 impl Stat {
