@@ -281,16 +281,20 @@ pub(crate) fn known_metrics(config: &Config) -> KnownMetrics {
     known
 }
 
+/// What many metrics end in, which tells nothing of which is meant.
+const ENDINGS: [&str; 7] = ["total", "seconds", "bytes", "ratio", "sum", "count", "bucket"];
+
 /// How many words a known name has that the written one lacks, where each word of the written one is nearly the next of
 /// those left: `signalbox_evnts_total` lacks one of `signalbox_events_applied_total`. A name of one word tells too little.
 fn fewest_more_words(written: &str, known: &str) -> Option<usize> {
     let mut words = known.split('_');
-    let mut count = 0;
+    let (mut count, mut telling) = (0, 0);
     for word in written.split('_') {
         words.find(|known| closest(word, [*known]).is_some() || *known == word)?;
         count += 1;
+        telling += usize::from(!ENDINGS.contains(&word));
     }
-    (count > 1).then(|| known.split('_').count() - count)
+    (telling > 1).then(|| known.split('_').count() - count)
 }
 
 /// A label with the values it may have, where they are known for good.
