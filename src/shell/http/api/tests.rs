@@ -2,8 +2,15 @@
 
 use std::io::Read;
 
+use axum::http::StatusCode;
+use serde_json::json;
+
 use super::*;
 use crate::engine::config::HttpUrl;
+use crate::engine::promql::storage::Halt;
+use crate::shell::driver::command::Unreadable;
+use crate::shell::http::form::FormError;
+use crate::shell::http::queries::QueryError;
 use crate::shell::http::tests::{Answered, get_path, send, web};
 use crate::shell::http::{Routes, router as all_routes};
 
