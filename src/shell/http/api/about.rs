@@ -24,7 +24,7 @@ use crate::shell::http::queries::QueryError;
 use crate::shell::prometheus_json as json;
 use crate::shell::{REVISION, process};
 
-use super::{Answer, ApiError, answer, parsed, written};
+use super::{Answer, RequestError, answer, parsed, written};
 
 /// The Prometheus whose API this is: clients look at it for what they may ask.
 const PROMETHEUS_VERSION: &str = "3.5.0";
@@ -156,7 +156,7 @@ pub(super) async fn tsdb(State(web): State<Web>, request: Request<Body>) -> Answ
     let top = match form.get("limit").map(str::parse) {
         None => TOP,
         Some(Ok(top)) if top > 0 => top,
-        Some(_) => return Err(ApiError::Bad("limit must be a positive number")),
+        Some(_) => return Err(RequestError::NoTop),
     };
     let window = web.config.get().history.window;
     let pieces = web
@@ -182,7 +182,7 @@ pub(super) async fn tsdb(State(web): State<Web>, request: Request<Body>) -> Answ
 
 /// The label sets of all series that are there now.
 fn every_series(instant: &FrozenInstant, terms: QueryTerms<'_>) -> Result<Vec<Labels>, QueryError> {
-    let expr = parsed("query", r#"{__name__=~".+"}"#).map_err(|_: ApiError| QueryError::Broken)?;
+    let expr = parsed("query", r#"{__name__=~".+"}"#).map_err(|_: RequestError| QueryError::Broken)?;
     Ok(match instant.query_instant(&expr, instant.now(), terms)?.value {
         QueryValue::Vector(samples) => samples.into_iter().map(|(labels, _)| labels).collect(),
         QueryValue::Scalar(_) | QueryValue::String(_) | QueryValue::Matrix(_) => Vec::new(),

@@ -12,7 +12,7 @@ use crate::shell::prometheus_json::UnknownToken;
 
 /// Why a request fails, as Prometheus tells it.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ApiError {
+pub(super) enum RequestError {
     #[error(transparent)]
     Form(#[from] FormError),
     #[error("invalid parameter {name:?}: {reason}")]
@@ -23,8 +23,32 @@ pub(super) enum ApiError {
     NoSelector(&'static str),
     #[error("invalid parameter \"type\": not supported value {0:?}")]
     RuleType(String),
-    #[error("{0}")]
-    Bad(&'static str),
+    #[error("no match[] parameter provided")]
+    NoMatch,
+    #[error("end timestamp must not be before start timestamp")]
+    EndsBeforeStart,
+    #[error("invalid parameter \"end\": end timestamp must not be before start time")]
+    RangeEndsBeforeStart,
+    #[error(
+        "invalid parameter \"step\": zero or negative query resolution step widths are not accepted. \
+         Try a positive integer"
+    )]
+    NoStepWidth,
+    #[error(
+        "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution \
+         (?step=XX)"
+    )]
+    TooManyPoints,
+    #[error("invalid parameter \"limit\": limit must be non-negative")]
+    NegativeLimit,
+    #[error("limit must be a positive number")]
+    NoTop,
+    #[error("invalid parameter \"group_limit\": group_limit needs to be greater than 0")]
+    NoGroupLimit,
+    #[error(
+        "invalid parameter \"group_next_token\": group_limit needs to be present in order to paginate over the groups"
+    )]
+    TokenWithoutLimit,
     #[error(transparent)]
     Page(#[from] UnknownToken),
     #[error(transparent)]
@@ -36,7 +60,7 @@ pub(super) enum ApiError {
 /// Seconds after which a refused query may be tried again.
 const RETRY_AFTER: &str = "1";
 
-impl ApiError {
+impl RequestError {
     /// The status and Prometheus' word for the kind of error.
     pub(super) fn kind(&self) -> (StatusCode, &'static str) {
         match self {
@@ -50,7 +74,15 @@ impl ApiError {
             | Self::NoSteps(_)
             | Self::RuleType(_)
             | Self::Page(_)
-            | Self::Bad(_) => (StatusCode::BAD_REQUEST, "bad_data"),
+            | Self::NoMatch
+            | Self::EndsBeforeStart
+            | Self::RangeEndsBeforeStart
+            | Self::NoStepWidth
+            | Self::TooManyPoints
+            | Self::NegativeLimit
+            | Self::NoTop
+            | Self::NoGroupLimit
+            | Self::TokenWithoutLimit => (StatusCode::BAD_REQUEST, "bad_data"),
             Self::Query(QueryError::Eval(_)) => (StatusCode::UNPROCESSABLE_ENTITY, "execution"),
             Self::Query(QueryError::Halted(Halt::TimedOut)) => (StatusCode::SERVICE_UNAVAILABLE, "timeout"),
             Self::Query(QueryError::Halted(Halt::Canceled)) => (StatusCode::SERVICE_UNAVAILABLE, "canceled"),
@@ -62,7 +94,7 @@ impl ApiError {
     }
 }
 
-impl IntoResponse for ApiError {
+impl IntoResponse for RequestError {
     fn into_response(self) -> Response {
         let (status, kind) = self.kind();
         let body = json!({ "status": "error", "errorType": kind, "error": self.to_string() });

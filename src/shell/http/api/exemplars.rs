@@ -16,7 +16,7 @@ use crate::shell::http::form::Form;
 use crate::shell::http::queries::QueryError;
 use crate::shell::prometheus_json as json;
 
-use super::{Answer, ApiError, parsed, written};
+use super::{Answer, RequestError, parsed, written};
 
 /// `/query_exemplars`
 pub(super) async fn exemplars(State(web): State<Web>, request: Request<Body>) -> Answer {
@@ -25,7 +25,7 @@ pub(super) async fn exemplars(State(web): State<Web>, request: Request<Body>) ->
     if let (Some(start), Some(end)) = (start, end)
         && end < start
     {
-        return Err(ApiError::Bad("end timestamp must not be before start timestamp"));
+        return Err(RequestError::EndsBeforeStart);
     }
     let expr = parsed("query", form.get("query").unwrap_or(""))?;
     let wanted: Vec<Vec<Matcher>> =

@@ -17,7 +17,7 @@ use crate::shell::http::pieces;
 use crate::shell::http::queries::QueryError;
 use crate::shell::prometheus_json::float;
 
-use super::{ApiError, parsed, selector};
+use super::{RequestError, parsed, selector};
 
 /// The one format it has.
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -26,12 +26,12 @@ const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 pub(crate) async fn federate(State(web): State<Web>, request: Request<Body>) -> Response {
     match federated(&web, request).await {
         Ok(pieces) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], pieces::body(pieces)).into_response(),
-        Err(ApiError::Parse { reason, .. }) => text(StatusCode::BAD_REQUEST, reason),
+        Err(RequestError::Parse { reason, .. }) => text(StatusCode::BAD_REQUEST, reason),
         Err(error) => text(error.kind().0, error.to_string()),
     }
 }
 
-async fn federated(web: &Web, request: Request<Body>) -> Result<Vec<Bytes>, ApiError> {
+async fn federated(web: &Web, request: Request<Body>) -> Result<Vec<Bytes>, RequestError> {
     let form = Form::read(request, web.body_bytes_max).await?;
     let mut exprs = Vec::new();
     for wanted in form.all("match[]").filter(|wanted| !wanted.is_empty()) {

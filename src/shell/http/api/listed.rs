@@ -16,7 +16,7 @@ use crate::shell::http::form::{Form, FormError};
 use crate::shell::http::queries::QueryError;
 use crate::shell::prometheus_json as json;
 
-use super::{Answer, ApiError, limit, parsed, selector, written};
+use super::{Answer, RequestError, limit, parsed, selector, written};
 
 /// The furthest back `series` and `labels` look.
 const LOOK_BACK_MAX: Duration = Duration::from_hours(24 * 7);
@@ -24,7 +24,7 @@ const LOOK_BACK_MAX: Duration = Duration::from_hours(24 * 7);
 pub(super) async fn series(State(web): State<Web>, request: Request<Body>) -> Answer {
     let form = Form::read(request, web.body_bytes_max).await?;
     if form.get("match[]").is_none() {
-        return Err(ApiError::Bad("no match[] parameter provided"));
+        return Err(RequestError::NoMatch);
     }
     let list = |found: &BTreeSet<Labels>| found.iter().map(json::labels).collect();
     listed(&web, &form, list).await
@@ -108,7 +108,7 @@ impl ListedSpan {
     }
 
     /// Reads the last sample of the span, which is enough, by a function that keeps the metric's name.
-    fn reading(self, text: &str) -> Result<Expr, ApiError> {
+    fn reading(self, text: &str) -> Result<Expr, RequestError> {
         selector("match[]", text)?;
         parsed("match[]", &format!("last_over_time({text}[{}ms])", self.length.as_millis()))
     }

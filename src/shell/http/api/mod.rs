@@ -22,9 +22,9 @@ use super::form::Form;
 use super::{Web, packed, pieces};
 use crate::engine::promql::ast::{Node, VectorSelector};
 use crate::engine::promql::{Expr, parse};
-use error::ApiError;
+use error::RequestError;
 
-type Answer = Result<Response, ApiError>;
+type Answer = Result<Response, RequestError>;
 
 /// The routes under `/api/v1`.
 pub(super) fn router() -> Router<Web> {
@@ -70,12 +70,12 @@ fn written(pieces: Vec<Bytes>) -> Response {
 }
 
 /// The expression of a parameter; a missing one is an empty text.
-fn parsed(name: &'static str, text: &str) -> Result<Expr, ApiError> {
-    parse(text).map_err(|error| ApiError::Parse { name, reason: error.placed(text) })
+fn parsed(name: &'static str, text: &str) -> Result<Expr, RequestError> {
+    parse(text).map_err(|error| RequestError::Parse { name, reason: error.placed(text) })
 }
 
 /// The selector of a parameter.
-fn selector(name: &'static str, text: &str) -> Result<VectorSelector, ApiError> {
+fn selector(name: &'static str, text: &str) -> Result<VectorSelector, RequestError> {
     match parsed(name, text)?.node {
         Node::Vector(selector) => Ok(selector),
         Node::Number(_)
@@ -86,15 +86,14 @@ fn selector(name: &'static str, text: &str) -> Result<VectorSelector, ApiError> 
         | Node::Binary(_)
         | Node::Aggregate(_)
         | Node::Call { .. }
-        | Node::Paren(_) => Err(ApiError::NoSelector(name)),
+        | Node::Paren(_) => Err(RequestError::NoSelector(name)),
     }
 }
 
 /// The parameter `limit`; none and 0 are no limit.
-fn limit(form: &Form) -> Result<Option<usize>, ApiError> {
+fn limit(form: &Form) -> Result<Option<usize>, RequestError> {
     let Some(limit) = form.number("limit")? else { return Ok(None) };
-    let limit = usize::try_from(limit)
-        .map_err(|_| ApiError::Bad("invalid parameter \"limit\": limit must be non-negative"))?;
+    let limit = usize::try_from(limit).map_err(|_| RequestError::NegativeLimit)?;
     Ok((limit > 0).then_some(limit))
 }
 

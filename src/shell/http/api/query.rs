@@ -19,7 +19,7 @@ use crate::shell::http::queries::QueryError;
 use crate::shell::prometheus_json::{self as json, QueryStats};
 
 use super::listed::TRUNCATED;
-use super::{Answer, ApiError, answer, limit, parsed, tree, written};
+use super::{Answer, RequestError, answer, limit, parsed, tree, written};
 
 /// Points of one series a range query may ask for, as in Prometheus.
 const POINTS_MAX: u128 = 11_000;
@@ -42,7 +42,7 @@ enum Stats {
 }
 
 impl Options {
-    fn of(form: &Form) -> Result<Self, ApiError> {
+    fn of(form: &Form) -> Result<Self, RequestError> {
         Ok(Self {
             timeout: form.span("timeout")?,
             limit: limit(form)?,
@@ -102,7 +102,7 @@ pub(super) async fn range(State(web): State<Web>, request: Request<Body>) -> Ans
     let expr = parsed("query", form.get("query").unwrap_or(""))?;
     let kind = value_type(&expr);
     if matches!(kind, ValueType::Matrix | ValueType::String) {
-        return Err(ApiError::NoSteps(kind.name()));
+        return Err(RequestError::NoSteps(kind.name()));
     }
     let pieces = web
         .queries
@@ -114,23 +114,17 @@ pub(super) async fn range(State(web): State<Web>, request: Request<Body>) -> Ans
 }
 
 /// The span of a range query.
-fn span(form: &Form) -> Result<QuerySpan, ApiError> {
+fn span(form: &Form) -> Result<QuerySpan, RequestError> {
     let (start, end) = (form.required_time("start")?, form.required_time("end")?);
     if end < start {
-        return Err(ApiError::Bad("invalid parameter \"end\": end timestamp must not be before start time"));
+        return Err(RequestError::RangeEndsBeforeStart);
     }
     let step = form.required_span("step")?;
     if step.as_millis() == 0 {
-        return Err(ApiError::Bad(
-            "invalid parameter \"step\": zero or negative query resolution step widths are not accepted. \
-             Try a positive integer",
-        ));
+        return Err(RequestError::NoStepWidth);
     }
     if end.since(start).as_millis() / step.as_millis() > POINTS_MAX {
-        return Err(ApiError::Bad(
-            "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution \
-             (?step=XX)",
-        ));
+        return Err(RequestError::TooManyPoints);
     }
     Ok(QuerySpan { start, end, step_ms: i64::try_from(step.as_millis()).unwrap_or(i64::MAX) })
 }

@@ -9,7 +9,7 @@ use crate::shell::http::Web;
 use crate::shell::http::form::Form;
 use crate::shell::prometheus_json::{self as json, RuleFilter, RulePage, ShowAlerts, WantedKind};
 
-use super::{Answer, ApiError, answer, selector};
+use super::{Answer, RequestError, answer, selector};
 
 /// The words Go reads as true.
 const TRUE_WORDS: [&str; 6] = ["1", "t", "T", "true", "TRUE", "True"];
@@ -21,7 +21,7 @@ pub(super) async fn rules(State(web): State<Web>, request: Request<Body>) -> Ans
         None => None,
         Some("alert") => Some(WantedKind::Alerting),
         Some("record") => Some(WantedKind::Recording),
-        Some(other) => return Err(ApiError::RuleType(other.to_owned())),
+        Some(other) => return Err(RequestError::RuleType(other.to_owned())),
     };
     let all = |name| form.all(name).filter(|value| !value.is_empty()).map(str::to_owned).collect();
     let is_short = form.get("exclude_alerts").is_some_and(|word| TRUE_WORDS.contains(&word));
@@ -33,7 +33,7 @@ pub(super) async fn rules(State(web): State<Web>, request: Request<Body>) -> Ans
         files: all("file[]"),
         selectors: texts
             .map(|text| Ok(selector("match[]", text)?.matchers))
-            .collect::<Result<Vec<_>, ApiError>>()?,
+            .collect::<Result<Vec<_>, RequestError>>()?,
         alerts: if is_short { ShowAlerts::No } else { ShowAlerts::Yes },
     };
     let page = page(&form)?;
@@ -42,16 +42,12 @@ pub(super) async fn rules(State(web): State<Web>, request: Request<Body>) -> Ans
 }
 
 /// Which page of the groups is asked for; all of them where there is none.
-fn page(form: &Form) -> Result<Option<RulePage>, ApiError> {
+fn page(form: &Form) -> Result<Option<RulePage>, RequestError> {
     let token = form.get("group_next_token").map(str::to_owned);
     match form.get("group_limit").map(str::parse) {
         Some(Ok(groups_max)) if groups_max > 0 => Ok(Some(RulePage { groups_max, token })),
-        Some(_) => {
-            Err(ApiError::Bad("invalid parameter \"group_limit\": group_limit needs to be greater than 0"))
-        }
-        None if token.is_some() => Err(ApiError::Bad(
-            "invalid parameter \"group_next_token\": group_limit needs to be present in order to paginate over the groups",
-        )),
+        Some(_) => Err(RequestError::NoGroupLimit),
+        None if token.is_some() => Err(RequestError::TokenWithoutLimit),
         None => Ok(None),
     }
 }

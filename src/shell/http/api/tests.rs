@@ -157,12 +157,12 @@ async fn each_kind_of_failure_has_its_status() {
     let hasty = web(|config| config.query.timeout = std::time::Duration::ZERO);
     assert_eq!(failed(hasty).await, (503, json!("timeout"), "1".to_owned()));
     let errors = [
-        (ApiError::Query(QueryError::QueueFull), 503, "unavailable"),
-        (ApiError::Query(QueryError::Broken), 500, "internal"),
-        (ApiError::Query(Halt::Canceled.into()), 503, "canceled"),
-        (ApiError::Unreadable(Unreadable::Busy), 503, "unavailable"),
-        (ApiError::Form(FormError::TooLarge(9)), 413, "bad_data"),
-        (ApiError::Form(FormError::TooSlow(std::time::Duration::ZERO)), 408, "timeout"),
+        (RequestError::Query(QueryError::QueueFull), 503, "unavailable"),
+        (RequestError::Query(QueryError::Broken), 500, "internal"),
+        (RequestError::Query(Halt::Canceled.into()), 503, "canceled"),
+        (RequestError::Unreadable(Unreadable::Busy), 503, "unavailable"),
+        (RequestError::Form(FormError::TooLarge(9)), 413, "bad_data"),
+        (RequestError::Form(FormError::TooSlow(std::time::Duration::ZERO)), 408, "timeout"),
     ];
     for (error, status, word) in errors {
         let (shown, kind) = (error.to_string(), error.kind());
