@@ -16,7 +16,7 @@ use signalbox::engine::config::Config;
 use signalbox::engine::rules::RuleSet;
 use signalbox::engine::time::Timestamp;
 use signalbox::engine::wire::{Lane, Message};
-use signalbox::engine::{Ending, Engine};
+use signalbox::engine::{Engine, RunEnding};
 
 const SERIES: usize = 100_000;
 const JOBS: usize = 200_000;
@@ -172,7 +172,7 @@ fn main() {
     for _ in 0..5 {
         let begun = Instant::now();
         let state = SavedState::read(&bytes).expect("what was written is read");
-        let engine = Engine::restore(&config(), RuleSet::default(), state, Ending::Clean);
+        let engine = Engine::restore(&config(), RuleSet::default(), state, RunEnding::Clean);
         restored.push(millis(begun.elapsed()));
         assert!(engine.is_ok());
     }

@@ -13,7 +13,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use signalbox::engine::exposition::{Escaping, Filled, Format, FrozenMetrics, Scrape, Syntax};
+use signalbox::engine::exposition::{Escaping, Filled, FrozenMetrics, Scrape, ScrapeFormat, Syntax};
 use signalbox::engine::metric::MetricType;
 use signalbox::engine::series::recent::RecentEvents;
 use signalbox::engine::series::{Cause, FamilyId, FamilySpec, Ordinal, SeriesId, SeriesLimits, Store};
@@ -131,7 +131,7 @@ impl Bench {
         for exemplars in ["no exemplars", "all exemplars"] {
             for (name, syntax, escaping) in syntaxes {
                 let snapshot = FrozenMetrics::new(self.store.freeze(), self.events.freeze());
-                report_scrape(&format!("{name}, {exemplars}"), &snapshot, Format { syntax, escaping });
+                report_scrape(&format!("{name}, {exemplars}"), &snapshot, ScrapeFormat { syntax, escaping });
             }
             if self.ids.len() > 100_000 {
                 break;
@@ -165,7 +165,7 @@ fn histograms() {
         );
     }
     let snapshot = FrozenMetrics::new(store.freeze(), RecentEvents::default());
-    report_scrape("text of 10,000 histograms", &snapshot, Format::TEXT);
+    report_scrape("text of 10,000 histograms", &snapshot, ScrapeFormat::TEXT);
 }
 
 /// As many metrics as series: a flood of names.
@@ -185,10 +185,10 @@ fn names() {
     println!("{:>8.1} ns a birth", births.as_nanos() as f64 / names.len() as f64);
     println!("{:>8.3} ms to freeze", millis(frozen));
     let snapshot = FrozenMetrics::new(store.freeze(), RecentEvents::default());
-    report_scrape("text of 100,000 metrics", &snapshot, Format::TEXT);
+    report_scrape("text of 100,000 metrics", &snapshot, ScrapeFormat::TEXT);
 }
 
-fn report_scrape(what: &str, snapshot: &FrozenMetrics, format: Format) {
+fn report_scrape(what: &str, snapshot: &FrozenMetrics, format: ScrapeFormat) {
     let mut bytes = 0;
     let spent = best(|| {
         bytes = 0;

@@ -21,7 +21,7 @@ use crate::engine::config::Config;
 use crate::engine::diagnostic::{self, Diagnostic, Source};
 use crate::engine::rules::{Costs, Survey};
 use crate::shell::rule_files::read_rules;
-use report::{Format, Report};
+use report::{FindingFormat, Report};
 
 /// The folder of dashboards that is checked where nothing is named.
 const DEFAULT_DASHBOARDS: &str = "dashboards";
@@ -42,8 +42,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE.jsonl")]
     events: Option<PathBuf>,
     /// How findings are written.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
+    #[arg(long, value_enum, default_value_t = FindingFormat::Text)]
+    format: FindingFormat,
 }
 
 /// What is checked, by what it is.

@@ -12,7 +12,7 @@ use std::ops::Range;
 pub(super) use generate::{Arguments, run};
 
 use super::json;
-use crate::engine::catalogue::{Found, KnownMetrics};
+use crate::engine::catalogue::{KnownMetrics, NamedMetric};
 use crate::engine::diagnostic::{Diagnostic, Severity, Source};
 use crate::engine::promql::{Expr, inspect};
 use crate::engine::rules::missing_labels;
@@ -235,8 +235,8 @@ fn slips(expr: &Expr, reading: &Reading, metrics: &KnownMetrics) -> Vec<Slip> {
             continue;
         };
         let (message, advice) = match metrics.find(name) {
-            Some(Found { part: Some(_), .. }) => continue,
-            Some(Found { part: None, .. }) => (
+            Some(NamedMetric { part: Some(_), .. }) => continue,
+            Some(NamedMetric { part: None, .. }) => (
                 format!("`{name}` is a histogram and has no sample of this name"),
                 format!("Its samples are `{name}_bucket`, `{name}_sum` and `{name}_count`."),
             ),

@@ -21,7 +21,7 @@ use crate::engine::rules::set::{Alerting, Condition, Group, Level, NoData, Polic
 use crate::engine::rules::spanning::Spanning;
 use crate::engine::rules::template::Template;
 use crate::engine::yaml::units::duration_text;
-use expression::{Alert, Place, plain};
+use expression::{Alert, SeriesChoice, plain};
 
 /// Which rules to export.
 #[derive(Args)]
@@ -154,10 +154,10 @@ fn write_alerting(text: &mut String, rule: &Rule, alerting: &Alerting, interval:
     let mut drafts = Vec::new();
     for (index, exception) in alerting.overrides.iter().enumerate() {
         let not = alerting.overrides.get(..index).unwrap_or_default();
-        let place = Place { of: Some(exception), not };
+        let place = SeriesChoice { of: Some(exception), not };
         draft(&Alert { rule, alerting, place: &place, interval }, &exception.policy, &mut drafts);
     }
-    let place = Place { of: None, not: &alerting.overrides };
+    let place = SeriesChoice { of: None, not: &alerting.overrides };
     draft(&Alert { rule, alerting, place: &place, interval }, &alerting.policy, &mut drafts);
     // The highest first, so that lower ones see whether it fires.
     drafts.sort_by_key(|draft| std::cmp::Reverse(draft.level.severity));

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{config_file, rule_files};
-use crate::engine::assist::outline::{Entry, Outline};
+use crate::engine::assist::outline::{Outline, OutlineEntry};
 use crate::engine::config::Config;
 use crate::engine::diagnostic::closest;
 
@@ -42,7 +42,7 @@ fn has_key_of_config(outline: &Outline) -> bool {
     outline.entries.iter().enumerate().filter(|(_, entry)| entry.parent.is_none()).any(|(number, entry)| {
         let Some(name) = entry.name.as_deref() else { return false };
         // `rules` is a key of groups as well, whose elements are mappings.
-        let is_mapping = |element: &Entry| element.name.is_none() && element.value.is_empty();
+        let is_mapping = |element: &OutlineEntry| element.name.is_none() && element.value.is_empty();
         let is_group = name == "rules" && outline.inside(Some(number)).any(is_mapping);
         let is_slip = closest(name, ["groups"]).is_none() && closest(name, keys()).is_some();
         !is_group && (keys().any(|known| known == name) || is_slip)

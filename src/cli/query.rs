@@ -11,7 +11,7 @@ use super::recording::Flow;
 use super::refusals::Refusals;
 use super::terminal::Terminal;
 use super::{CommandOutcome, config_file, greedy, instant, replay};
-use crate::engine::catalogue::{Found, KnownMetric, KnownMetrics, known_metrics};
+use crate::engine::catalogue::{KnownMetric, KnownMetrics, NamedMetric, known_metrics};
 use crate::engine::config::Config;
 use crate::engine::diagnostic::{Diagnostic, Lines, Severity, Source, printable};
 use crate::engine::labels::Labels;
@@ -42,8 +42,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// How the result is written.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
+    #[arg(long, value_enum, default_value_t = QueryFormat::Text)]
+    format: QueryFormat,
 }
 
 impl Arguments {
@@ -62,7 +62,7 @@ impl Arguments {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum Format {
+enum QueryFormat {
     /// A table.
     Text,
     /// As Prometheus' HTTP API answers.
@@ -92,8 +92,8 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Res
     }
     say_unknown(&expr, &known, terminal);
     match arguments.format {
-        Format::Text => terminal.text(&text(&outcome.value)),
-        Format::Json => terminal.line(prometheus_json::outcome(&outcome, at)),
+        QueryFormat::Text => terminal.text(&text(&outcome.value)),
+        QueryFormat::Json => terminal.line(prometheus_json::outcome(&outcome, at)),
     }
     Ok(refusals.outcome())
 }
@@ -158,8 +158,8 @@ fn say_unknown(expr: &Expr, known: &KnownMetrics, terminal: &mut Terminal) {
         .collect();
     for name in names {
         match known.find(name) {
-            Some(Found { part: Some(_), .. }) => {}
-            Some(Found { part: None, .. }) => terminal.say(format_args!(
+            Some(NamedMetric { part: Some(_), .. }) => {}
+            Some(NamedMetric { part: None, .. }) => terminal.say(format_args!(
                 "note: `{name}` is a histogram: ask for `{name}_bucket`, `{name}_sum` or `{name}_count`"
             )),
             None => {

@@ -17,7 +17,7 @@ const LINE_BYTES_MAX: usize = 64 << 20;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Recorded {
     /// Where it stands.
-    pub(super) place: Place,
+    pub(super) place: RecordedPlace,
     /// Its type, where it says a known one.
     pub(super) event_type: Option<EventType>,
     /// Its own time, where it has a readable one.
@@ -32,14 +32,14 @@ pub(super) struct Recorded {
 
 /// Where a recorded event stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum RecordedPlace {
     /// On this line of a file, from 1.
     Line(usize),
     /// In a stream, under this sequence.
     Message(u64),
 }
 
-impl Place {
+impl RecordedPlace {
     /// The line or the sequence.
     pub(super) fn number(self) -> usize {
         match self {
@@ -49,7 +49,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for RecordedPlace {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Line(line) => write!(out, "line {line}"),
@@ -71,7 +71,7 @@ impl Recorded {
             .into_iter()
             .find_map(|time| text(time)?.parse::<Timestamp>().ok());
         Self {
-            place: Place::Line(line),
+            place: RecordedPlace::Line(line),
             subject: None,
             headers: Vec::new(),
             event_type: name.and_then(|name| EventType::from_name(&name)),
@@ -83,7 +83,7 @@ impl Recorded {
     /// A message of a stream, whose time is when it was stored: what was decided then was decided by that clock.
     pub(super) fn stored(message: StreamMessage, event_type: EventType) -> Self {
         Self {
-            place: Place::Message(message.sequence),
+            place: RecordedPlace::Message(message.sequence),
             event_type: Some(event_type),
             time: Some(message.time),
             subject: Some(message.subject),
@@ -185,12 +185,12 @@ mod tests {
         })
         .unwrap();
         let expected = [
-            (Place::Line(1), Some("JobQueued"), Some(1.0)),
-            (Place::Line(3), Some("JobStarted"), None),
-            (Place::Line(3), None, None),
-            (Place::Line(4), Some("JobFailed"), Some(2.0)),
-            (Place::Line(5), None, None),
-            (Place::Line(6), None, None),
+            (RecordedPlace::Line(1), Some("JobQueued"), Some(1.0)),
+            (RecordedPlace::Line(3), Some("JobStarted"), None),
+            (RecordedPlace::Line(3), None, None),
+            (RecordedPlace::Line(4), Some("JobFailed"), Some(2.0)),
+            (RecordedPlace::Line(5), None, None),
+            (RecordedPlace::Line(6), None, None),
         ];
         assert_eq!(found, expected);
     }

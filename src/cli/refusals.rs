@@ -1,7 +1,7 @@
 //! Events that were refused, said one by one up to a limit.
 
 use super::CommandOutcome;
-use super::recording::Place;
+use super::recording::RecordedPlace;
 use super::terminal::Terminal;
 use crate::engine::fact::Rejected;
 
@@ -14,7 +14,7 @@ pub(super) struct Refusals(u64);
 
 impl Refusals {
     /// Says what was refused of what stands at a place.
-    pub(super) fn say(&mut self, place: Place, refused: &[Rejected], terminal: &mut Terminal) {
+    pub(super) fn say(&mut self, place: RecordedPlace, refused: &[Rejected], terminal: &mut Terminal) {
         for rejected in refused {
             self.0 += 1;
             if self.0 <= SHOWN_MAX {

@@ -32,8 +32,8 @@ pub(super) enum Arguments {
         #[command(flatten)]
         selection: Selection,
         /// How they are written.
-        #[arg(long, value_enum, default_value_t = Format::Text)]
-        format: Format,
+        #[arg(long, value_enum, default_value_t = RejectedFormat::Text)]
+        format: RejectedFormat,
     },
     /// Publishes those that would be taken now on the subject they came on; the others are named and left.
     Resend {
@@ -69,7 +69,7 @@ pub(super) struct Selection {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-pub(super) enum Format {
+pub(super) enum RejectedFormat {
     /// For people.
     Text,
     /// One JSON object a line.
@@ -141,7 +141,11 @@ fn for_each(
     })
 }
 
-fn list(selection: &Selection, format: Format, terminal: &mut Terminal) -> anyhow::Result<CommandOutcome> {
+fn list(
+    selection: &Selection,
+    format: RejectedFormat,
+    terminal: &mut Terminal,
+) -> anyhow::Result<CommandOutcome> {
     let config = config_file::read_or_say(selection.config.as_deref(), terminal)?;
     let mut judge = validate::Judge::new(&config, Clock::start().now());
     let mut count = 0;
@@ -149,11 +153,11 @@ fn list(selection: &Selection, format: Format, terminal: &mut Terminal) -> anyho
         count += 1;
         let faults = judge.faults(&copy.subject, (&copy.headers, &copy.payload));
         match format {
-            Format::Json => terminal.line(json!({
+            RejectedFormat::Json => terminal.line(json!({
                 "sequence": copy.sequence, "rejected_at": copy.time.to_string(), "reason": copy.reason,
                 "subject": copy.subject, "payload": String::from_utf8_lossy(&copy.payload), "faults_now": faults,
             })),
-            Format::Text => {
+            RejectedFormat::Text => {
                 let payload = String::from_utf8_lossy(&copy.payload);
                 let shown: String = payload.chars().take(SHOWN_CHARS).collect();
                 let cut = if payload.chars().count() > SHOWN_CHARS { "…" } else { "" };
@@ -166,7 +170,7 @@ fn list(selection: &Selection, format: Format, terminal: &mut Terminal) -> anyho
         }
         if terminal.is_closed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
-    if matches!(format, Format::Text) {
+    if matches!(format, RejectedFormat::Text) {
         terminal.line(format_args!("{count} kept"));
     }
     Ok(CommandOutcome::Fine)

@@ -53,8 +53,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// How transitions are written.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
+    #[arg(long, value_enum, default_value_t = ReplayFormat::Text)]
+    format: ReplayFormat,
     /// Writes the metrics as they are at the end.
     #[arg(long, value_name = "FILE")]
     metrics: Option<PathBuf>,
@@ -76,7 +76,7 @@ impl Arguments {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
+enum ReplayFormat {
     /// For people.
     Text,
     /// One JSON object a line, the summary last.
@@ -190,7 +190,7 @@ impl Replay {
         }
     }
 
-    fn apply(&mut self, recorded: &Recorded, format: Format, terminal: &mut Terminal) {
+    fn apply(&mut self, recorded: &Recorded, format: ReplayFormat, terminal: &mut Terminal) {
         let Some(playback) = &mut self.playback else { return };
         let refused = playback.apply(recorded);
         let decided = playback.take_decided();
@@ -198,15 +198,15 @@ impl Replay {
         self.refusals.say(recorded.place, &refused, terminal);
     }
 
-    fn print(&mut self, decided: &[AlertEvent], format: Format, terminal: &mut Terminal) {
+    fn print(&mut self, decided: &[AlertEvent], format: ReplayFormat, terminal: &mut Terminal) {
         for event in decided {
             match &event.kind {
                 AlertEventKind::Triggered { .. } => self.triggered += 1,
                 AlertEventKind::Cleared { .. } => self.cleared += 1,
             }
             match format {
-                Format::Text => terminal.line(transition_text(event)),
-                Format::Json => terminal.line(event.to_json()),
+                ReplayFormat::Text => terminal.line(transition_text(event)),
+                ReplayFormat::Json => terminal.line(event.to_json()),
             }
         }
     }
@@ -235,11 +235,11 @@ impl Replay {
         &self,
         (counts, duplicates): (&Counts, f64),
         span: Duration,
-        format: Format,
+        format: ReplayFormat,
         terminal: &mut Terminal,
     ) {
         let open = self.triggered.saturating_sub(self.cleared);
-        if format == Format::Json {
+        if format == ReplayFormat::Json {
             let summary = json!({"summary": {
                 "events": counts.read, "duplicates": duplicates, "rejected": counts.rejected, "span_seconds": span.as_secs_f64(),
                 "triggered": self.triggered, "cleared": self.cleared, "open": open,

@@ -38,12 +38,12 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// How verdicts are written.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
+    #[arg(long, value_enum, default_value_t = ValidateFormat::Text)]
+    format: ValidateFormat,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
+enum ValidateFormat {
     /// For people: what is wrong or unusual.
     Text,
     /// One JSON object for each event, the summary last.
@@ -59,8 +59,8 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Res
         let line = recorded.place.number();
         for judgement in judge.judge(&message, line) {
             match arguments.format {
-                Format::Json => terminal.line(judgement.json(line)),
-                Format::Text => {
+                ValidateFormat::Json => terminal.line(judgement.json(line)),
+                ValidateFormat::Text => {
                     judgement.lines(line).into_iter().for_each(|text| terminal.line(text));
                 }
             }
@@ -69,14 +69,14 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Res
     })?;
     let counts = &judge.counts;
     match arguments.format {
-        Format::Text => terminal.line(format_args!(
+        ValidateFormat::Text => terminal.line(format_args!(
             "{}: {} accepted ({} of them with warnings), {} refused",
             counted(counts.events, "event"),
             counts.events - counts.refused,
             counts.unusual,
             counts.refused,
         )),
-        Format::Json => terminal.line(json!({"summary": {
+        ValidateFormat::Json => terminal.line(json!({"summary": {
             "events": counts.events, "accepted": counts.events - counts.refused,
             "with_warnings": counts.unusual, "refused": counts.refused,
         }})),

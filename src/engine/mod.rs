@@ -54,7 +54,7 @@ use stopwatch::Stopwatch;
 use time::Timestamp;
 use wire::{Decoder, Element, Event, EventId, Lane, Message, Payload, Refusal, Verdict};
 
-pub use arrival::Ending;
+pub use arrival::RunEnding;
 
 /// The whole of signalbox' decisions. Deterministic: the same calls yield the same bytes.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use super::admission::duplicates::DuplicateWindow;
 use super::admission::majors::Majors;
 use super::arrival::applied_set::AppliedSet;
 use super::arrival::position::Applied;
-use super::arrival::{CatchUp, Ending, Epoch, Owed, Position, Share};
+use super::arrival::{CatchUp, Epoch, Owed, Position, RunEnding, Share};
 use super::catalogue::{Catalogue, CatalogueState, Metric, Registered, Unrepeatable};
 use super::checkpoint::bytes::Damage;
 use super::checkpoint::head::{AppliedTwin, HeadTwin, PositionTwin};
@@ -85,7 +85,7 @@ impl Engine {
         config: &Config,
         rules: RuleSet,
         saved: SavedState,
-        ending: Ending,
+        ending: RunEnding,
     ) -> Result<(Self, Vec<String>), StateError> {
         let now = saved.head.now;
         let mut store = Store::restored(saved.series, (&config.limits).into())?;

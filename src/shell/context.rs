@@ -9,7 +9,7 @@ use crate::engine::fact::Fact;
 use super::driver::batch::Batch;
 use super::driver::command::Command;
 use super::driver::examples::RejectedExamples;
-use super::driver::mailbox::{Item, Mailbox, PushError, Slot};
+use super::driver::mailbox::{LaneItem, Mailbox, PushError, Slot};
 use super::driver::rejections::{self, RejectedCopies, Rejections};
 use super::in_force::ConfigInForce;
 use super::renewals::Renewals;
@@ -82,7 +82,7 @@ impl ShellContext {
     ///
     /// # Errors
     /// The process stops.
-    pub(crate) fn hand_over(&self, slot: Slot, item: Item) -> Result<Option<Batch>, PushError> {
+    pub(crate) fn hand_over(&self, slot: Slot, item: LaneItem) -> Result<Option<Batch>, PushError> {
         self.mailbox.push(slot, item, Duration::MAX)
     }
 
@@ -121,8 +121,8 @@ mod tests {
     #[test]
     fn nothing_is_handed_over_once_the_process_ends() {
         let context = ShellContext::new(Settings::default(), Config::with_defaults("test"));
-        assert!(context.hand_over(Slot::Stream, Item::Fact(Fact::Connected)).is_ok());
+        assert!(context.hand_over(Slot::Stream, LaneItem::Fact(Fact::Connected)).is_ok());
         context.mailbox.close();
-        assert!(context.hand_over(Slot::Stream, Item::Fact(Fact::Connected)).is_err());
+        assert!(context.hand_over(Slot::Stream, LaneItem::Fact(Fact::Connected)).is_err());
     }
 }

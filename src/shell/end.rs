@@ -8,7 +8,7 @@ use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::engine::{Ending, Engine};
+use crate::engine::{Engine, RunEnding};
 
 use super::alertmanager;
 use super::clock::Clock;
@@ -96,7 +96,7 @@ impl Running {
         };
         if let (Ok(mut engine), Some(mut keeper)) = (engine, keeper) {
             // What was acknowledged meanwhile need not be sent again.
-            in_background(move || keeper.store(&engine.save(clock.now()), Ending::Clean)).await;
+            in_background(move || keeper.store(&engine.save(clock.now()), RunEnding::Clean)).await;
         }
         // It lets the lease of a pair go.
         if tokio::time::timeout(PUBLISHER_WAIT, publisher).await.is_err() {

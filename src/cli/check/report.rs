@@ -9,7 +9,7 @@ use crate::engine::diagnostic::{Diagnostic, Severity, counted};
 
 /// How findings are written.
 #[derive(Clone, Copy, ValueEnum)]
-pub(super) enum Format {
+pub(super) enum FindingFormat {
     /// For people.
     Text,
     /// One JSON document.
@@ -40,15 +40,15 @@ pub(super) struct Report<'a> {
 
 impl Report<'_> {
     /// Writes it; a document for programs has stdout for itself.
-    pub(super) fn write(&self, format: Format, terminal: &mut Terminal) {
+    pub(super) fn write(&self, format: FindingFormat, terminal: &mut Terminal) {
         match format {
-            Format::Text => {
+            FindingFormat::Text => {
                 terminal.diagnostics(&self.diagnostics);
                 self.summary().into_iter().for_each(|line| terminal.line(line));
             }
-            Format::Json => terminal.text(&format!("{:#}\n", self.json())),
-            Format::Sarif => terminal.text(&format!("{:#}\n", sarif::document(&self.diagnostics))),
-            Format::Github => {
+            FindingFormat::Json => terminal.text(&format!("{:#}\n", self.json())),
+            FindingFormat::Sarif => terminal.text(&format!("{:#}\n", sarif::document(&self.diagnostics))),
+            FindingFormat::Github => {
                 for finding in &self.diagnostics {
                     terminal.line(code_host::annotation(finding));
                 }

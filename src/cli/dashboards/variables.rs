@@ -155,7 +155,7 @@ impl Pieces<'_> {
 
 /// Finds the variables, and reads off where each stands what it could be.
 fn pieces(query: &str) -> Pieces<'_> {
-    let mut place = Place::default();
+    let mut place = QueryPlace::default();
     let mut variables: Vec<Variable> = Vec::new();
     let mut at = 0;
     while let Some(rest) = query.get(at..)
@@ -209,14 +209,14 @@ const fn is_word(byte: u8) -> bool {
 
 /// Where in the query it stands.
 #[derive(Default)]
-struct Place {
+struct QueryPlace {
     quote: Option<char>,
     is_comment: bool,
     /// What is open, the innermost last.
     open: Vec<char>,
 }
 
-impl Place {
+impl QueryPlace {
     /// Goes past one character, or two where the first escapes the second; says past how many bytes.
     fn pass(&mut self, rest: &str, character: char) -> usize {
         let len = character.len_utf8();
@@ -243,7 +243,7 @@ struct Around<'a> {
     after: &'a str,
     /// Whether another variable ends where it begins.
     touches: bool,
-    place: &'a Place,
+    place: &'a QueryPlace,
 }
 
 /// What a variable outside of quotes most likely stands for.

@@ -8,9 +8,9 @@ use tokio::sync::watch;
 
 /// Whether the end has begun; all clones are one.
 #[derive(Clone, Debug)]
-pub(super) struct Ending(watch::Sender<bool>);
+pub(super) struct DemoEnding(watch::Sender<bool>);
 
-impl Ending {
+impl DemoEnding {
     /// An end that begins with SIGINT, SIGTERM or a closed terminal. From here on these do not end the process by
     /// themselves, so that nothing the demo started outlives it.
     ///

@@ -27,7 +27,7 @@ use crate::engine::time::Timestamp;
 use crate::engine::yaml::units;
 use crate::shell::settings::{MissingStream, Secret, Settings};
 use crate::shell::{self, Launch};
-use ending::Ending;
+use ending::DemoEnding;
 use player::{Player, StreamMaker};
 use server::NatsServer;
 use workload::Workload;
@@ -105,7 +105,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     if arguments.print {
         return print(workload, arguments.duration.unwrap_or(PRINTED_STORY));
     }
-    let ending = Ending::on_signals()?;
+    let ending = DemoEnding::on_signals()?;
     let stage = stage(arguments)?;
     say(&format!("seed {seed}; --seed {seed} tells the same story again"));
     if arguments.events_only {
@@ -116,7 +116,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
 }
 
 /// Where it is played.
-struct Stage {
+struct DemoStage {
     player: Player,
     /// The address of the server, for the person who watches.
     address: SocketAddr,
@@ -125,7 +125,7 @@ struct Stage {
 }
 
 /// Finds or starts the server, and says which it is.
-fn stage(arguments: &Arguments) -> Result<Stage> {
+fn stage(arguments: &Arguments) -> Result<DemoStage> {
     let (address, server) = match (&arguments.nats_url, arguments.events_only) {
         (url, true) => (server::reach(url.as_deref().unwrap_or(USUAL_SERVER))?, None),
         (Some(url), false) => server::reach_or_start(url)?,
@@ -138,7 +138,7 @@ fn stage(arguments: &Arguments) -> Result<Stage> {
     let nats_url = arguments.nats_url.clone().unwrap_or_else(|| format!("nats://{address}"));
     let stream = if arguments.events_only { StreamMaker::Player } else { StreamMaker::Sidecar };
     let player = Player { nats_url, length: arguments.duration, stream };
-    Ok(Stage { player, address, _server: server })
+    Ok(DemoStage { player, address, _server: server })
 }
 
 fn print(workload: Workload, length: Duration) -> Result<()> {
@@ -162,9 +162,9 @@ fn print(workload: Workload, length: Duration) -> Result<()> {
 /// The sidecar on this thread, the workload on another; either one's end ends both.
 fn play_beside_sidecar(
     arguments: &Arguments,
-    stage: &Stage,
+    stage: &DemoStage,
     workload: Workload,
-    ending: &Ending,
+    ending: &DemoEnding,
 ) -> Result<()> {
     let (stop, stopped) = tokio::sync::oneshot::channel();
     let playing: JoinHandle<Result<()>> = {

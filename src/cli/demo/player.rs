@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow};
 use async_nats::jetstream::{self, stream};
 
-use super::ending::Ending;
+use super::ending::DemoEnding;
 use super::say;
 use super::workload::Workload;
 use crate::cli::settings;
@@ -43,7 +43,7 @@ impl Player {
     ///
     /// # Errors
     /// NATS cannot be reached.
-    pub(super) fn play(&self, workload: Workload, ending: &Ending) -> Result<()> {
+    pub(super) fn play(&self, workload: Workload, ending: &DemoEnding) -> Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()

@@ -50,7 +50,7 @@ fn spell(matcher: &mut Matcher) {
 }
 
 /// Which series a rule is for.
-pub(super) struct Place<'a> {
+pub(super) struct SeriesChoice<'a> {
     /// Those of this override alone.
     pub(super) of: Option<&'a Override>,
     /// None of these.
@@ -64,7 +64,7 @@ pub(super) struct Alert<'a> {
     /// What it has as an alerting one.
     pub(super) alerting: &'a Alerting,
     /// Which series it is for.
-    pub(super) place: &'a Place<'a>,
+    pub(super) place: &'a SeriesChoice<'a>,
     /// The interval of its group.
     pub(super) interval: Duration,
 }

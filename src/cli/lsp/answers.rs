@@ -18,7 +18,7 @@ use lsp_types::{
 use serde_json::{Value, json};
 
 use super::places::{Columns, Lines};
-use super::workspace::File;
+use super::workspace::WorkspaceFile;
 use super::{Server, read, uri};
 use crate::engine::assist::{
     Completion, CompletionKind, FixSource, Knowledge, Name, NameKind, complete, fixes, formatted, hover,
@@ -69,7 +69,7 @@ impl Server {
         Ok(Some(value))
     }
 
-    fn file(&self, uri: &Uri) -> anyhow::Result<(PathBuf, &File)> {
+    fn file(&self, uri: &Uri) -> anyhow::Result<(PathBuf, &WorkspaceFile)> {
         let path = uri::path(uri).with_context(|| format!("find {}: only files are known", uri.as_str()))?;
         let Some(file) = self.workspace.opened(&path) else {
             bail!("find {}: it is not open", path.display());
@@ -77,7 +77,7 @@ impl Server {
         Ok((path, file))
     }
 
-    fn at(&self, asked: &TextDocumentPositionParams) -> anyhow::Result<(PathBuf, &File, usize)> {
+    fn at(&self, asked: &TextDocumentPositionParams) -> anyhow::Result<(PathBuf, &WorkspaceFile, usize)> {
         let (path, file) = self.file(&asked.text_document.uri)?;
         let at = file.lines.byte(self.columns, asked.position);
         Ok((path, file, at))

@@ -27,7 +27,7 @@ fn keys(kind: FileKind) -> &'static [Key] {
 
 /// A file with its text and its keys.
 #[derive(Clone, Debug)]
-pub(super) struct File {
+pub(super) struct WorkspaceFile {
     /// What it holds.
     pub(super) kind: FileKind,
     /// Its text with its lines.
@@ -37,7 +37,7 @@ pub(super) struct File {
     pub(super) names: Vec<Name>,
 }
 
-impl File {
+impl WorkspaceFile {
     fn new(path: &Path, text: Arc<str>) -> Self {
         let outline = Outline::of(&text);
         let names = declared(&text, &outline);
@@ -53,9 +53,9 @@ impl File {
 /// The files of a project.
 pub(super) struct Workspace {
     root: PathBuf,
-    open: BTreeMap<PathBuf, File>,
+    open: BTreeMap<PathBuf, WorkspaceFile>,
     /// Files of rules and tests on disk, as they were when they were last looked at.
-    on_disk: BTreeMap<PathBuf, File>,
+    on_disk: BTreeMap<PathBuf, WorkspaceFile>,
     /// What rules are checked against.
     pub(super) metrics: KnownMetrics,
     /// The rules that loaded.
@@ -86,7 +86,7 @@ impl Workspace {
 
     /// Takes the text of a file that is open in the editor.
     pub(super) fn put(&mut self, path: PathBuf, text: &str) {
-        let file = File::new(&path, Arc::from(text));
+        let file = WorkspaceFile::new(&path, Arc::from(text));
         self.open.insert(path, file);
     }
 
@@ -97,12 +97,12 @@ impl Workspace {
     }
 
     /// The file that is open under a path.
-    pub(super) fn opened(&self, path: &Path) -> Option<&File> {
+    pub(super) fn opened(&self, path: &Path) -> Option<&WorkspaceFile> {
         self.open.get(path)
     }
 
     /// Every file, as it stands in the editor where it is open there.
-    pub(super) fn files(&self) -> impl Iterator<Item = (&PathBuf, &File)> {
+    pub(super) fn files(&self) -> impl Iterator<Item = (&PathBuf, &WorkspaceFile)> {
         let closed = self.on_disk.iter().filter(|(path, _)| !self.open.contains_key(*path));
         self.open.iter().chain(closed)
     }
@@ -128,7 +128,7 @@ impl Workspace {
                 // What cannot be read is a finding of `check`, and nothing to help with.
                 let source = sources::read(&path).ok()?;
                 let path = plain(&path);
-                let file = File::new(&path, source.text);
+                let file = WorkspaceFile::new(&path, source.text);
                 Some((path, file))
             })
             .collect();
@@ -145,7 +145,7 @@ impl Workspace {
     }
 
     /// A file under the name that people know it by.
-    fn source(&self, path: &Path, file: &File) -> Source {
+    fn source(&self, path: &Path, file: &WorkspaceFile) -> Source {
         let name = path.strip_prefix(&self.root).unwrap_or(path);
         Source { name: Arc::from(name.display().to_string()), text: Arc::clone(file.lines.text()) }
     }
@@ -156,7 +156,7 @@ impl Workspace {
     }
 
     /// Every file that is open, and what is wrong with it.
-    pub(super) fn open_files(&self) -> impl Iterator<Item = (&PathBuf, &File, &[Diagnostic])> {
+    pub(super) fn open_files(&self) -> impl Iterator<Item = (&PathBuf, &WorkspaceFile, &[Diagnostic])> {
         self.open.iter().map(|(path, file)| (path, file, self.findings(path)))
     }
 

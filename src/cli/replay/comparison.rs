@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Context;
 use serde_json::{Value, json};
 
-use super::Format;
+use super::ReplayFormat;
 use super::chart::{self, Chart};
 use super::episodes::{Comparison, Episode, Episodes, compared};
 use crate::cli::playback::{Counts, Playback};
@@ -79,12 +79,12 @@ impl Pair {
     }
 
     /// Writes what differs, and how much is alike.
-    pub(super) fn write(&self, format: Format, terminal: &mut Terminal) {
+    pub(super) fn write(&self, format: ReplayFormat, terminal: &mut Terminal) {
         let all = compared(&self.rules.episodes, &self.compared.episodes);
         for comparison in &all {
             match format {
-                Format::Text => lines(comparison).into_iter().for_each(|line| terminal.line(line)),
-                Format::Json => {
+                ReplayFormat::Text => lines(comparison).into_iter().for_each(|line| terminal.line(line)),
+                ReplayFormat::Json => {
                     if let Some(line) = difference(comparison) {
                         terminal.line(line);
                     }
@@ -97,12 +97,12 @@ impl Pair {
         let only_rules = count(|it| matches!(it, Comparison::OnlyRules(_)));
         let only_compared = count(|it| matches!(it, Comparison::OnlyCompared(_)));
         match format {
-            Format::Text => terminal.line(format_args!(
+            ReplayFormat::Text => terminal.line(format_args!(
                 "{} events; episodes: {alike} alike, {moved} at other times, {only_rules} only with --rules, \
                  {only_compared} only with --compare",
                 self.counts().read,
             )),
-            Format::Json => terminal.line(json!({"summary": {
+            ReplayFormat::Json => terminal.line(json!({"summary": {
                 "events": self.counts().read, "rejected": self.counts().rejected, "alike": alike, "moved": moved,
                 "only_rules": only_rules, "only_compare": only_compared,
             }})),

@@ -31,8 +31,8 @@ pub(super) struct Arguments {
     #[arg(value_name = "FILE", required_unless_present = "record")]
     files: Vec<PathBuf>,
     /// How results are written.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
+    #[arg(long, value_enum, default_value_t = TestFormat::Text)]
+    format: TestFormat,
     /// The configuration that tests with `events` run under [default: the defaults].
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -41,7 +41,7 @@ pub(super) struct Arguments {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum Format {
+enum TestFormat {
     /// For people.
     Text,
     /// XML of the `JUnit` kind, for build servers.
@@ -65,8 +65,8 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Res
         results.push(run_file(path, &config)?);
     }
     match arguments.format {
-        Format::Text => terminal.text(&report::text(&results)),
-        Format::Junit => terminal.text(&report::junit(&results)),
+        TestFormat::Text => terminal.text(&report::text(&results)),
+        TestFormat::Junit => terminal.text(&report::junit(&results)),
     }
     let is_good = results.iter().all(FileResult::is_good);
     Ok(if is_good { CommandOutcome::Fine } else { CommandOutcome::Findings })

@@ -65,7 +65,7 @@ pub(crate) enum Standing {
 
 /// What follows from news or from a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
+pub(crate) enum CatchUpStep {
     /// Nothing.
     Stay,
     /// Rules fall silent.
@@ -77,7 +77,7 @@ pub(crate) enum Step {
 /// Where each lane stands between the past and the present.
 #[derive(Clone, Debug)]
 pub(crate) struct CatchUp {
-    stage: Stage,
+    stage: CatchUpStage,
     memory: Memory,
     first_look: FirstLook,
     held: Vec<Fact>,
@@ -93,7 +93,7 @@ enum Memory {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+enum CatchUpStage {
     /// Time stands still before the past until the stream is seen.
     Awaiting {
         at: Timestamp,
@@ -132,54 +132,54 @@ enum FirstLook {
 impl CatchUp {
     /// No stream is read: there is no past.
     pub(crate) fn nothing() -> Self {
-        let (stage, memory) = (Stage::Present, Memory::Nothing);
+        let (stage, memory) = (CatchUpStage::Present, Memory::Nothing);
         Self { stage, memory, first_look: FirstLook::AllNew, held: Vec::new() }
     }
 
     /// Time stands where a state was saved.
     pub(crate) const fn remembering(at: Timestamp) -> Self {
-        let (stage, memory) = (Stage::Awaiting { at, since: at }, Memory::State);
+        let (stage, memory) = (CatchUpStage::Awaiting { at, since: at }, Memory::State);
         Self { stage, memory, first_look: FirstLook::NotYet, held: Vec::new() }
     }
 
     /// Time stands where a state was saved while what the stream stored before the first start was read.
     pub(crate) const fn silent(at: Timestamp) -> Self {
-        let (stage, memory) = (Stage::Awaiting { at, since: at }, Memory::Nothing);
+        let (stage, memory) = (CatchUpStage::Awaiting { at, since: at }, Memory::Nothing);
         Self { stage, memory, first_look: FirstLook::NotYet, held: Vec::new() }
     }
 
     /// A stream is to be read, and its past begins at `at`.
     #[must_use]
     pub(crate) fn awaiting(self, at: Timestamp, present: Timestamp) -> Self {
-        let stage = Stage::Awaiting { at, since: present };
+        let stage = CatchUpStage::Awaiting { at, since: present };
         Self { stage, first_look: FirstLook::NotYet, ..self }
     }
 
     /// How far it is.
     pub(crate) const fn standing(&self) -> Standing {
         match self.stage {
-            Stage::Awaiting { .. } => Standing::Awaiting,
-            Stage::Reading { messages, .. } => Standing::Reading { messages },
-            Stage::Present => Standing::Present,
+            CatchUpStage::Awaiting { .. } => Standing::Awaiting,
+            CatchUpStage::Reading { messages, .. } => Standing::Reading { messages },
+            CatchUpStage::Present => Standing::Present,
         }
     }
 
     /// The engine's time when the clock says `present`.
     pub(crate) const fn now(&self, present: Timestamp) -> Timestamp {
         match self.stage {
-            Stage::Awaiting { at, .. } | Stage::Reading { at, .. } => at,
-            Stage::Present => present,
+            CatchUpStage::Awaiting { at, .. } | CatchUpStage::Reading { at, .. } => at,
+            CatchUpStage::Present => present,
         }
     }
 
     /// Whether time is the clock's.
     pub(crate) const fn is_present(&self) -> bool {
-        matches!(self.stage, Stage::Present)
+        matches!(self.stage, CatchUpStage::Present)
     }
 
     /// Whether there is more than there was at the start: the stream is read, or was before.
     pub(crate) const fn has_begun(&self) -> bool {
-        self.is_remembering() || !matches!(self.stage, Stage::Awaiting { .. })
+        self.is_remembering() || !matches!(self.stage, CatchUpStage::Awaiting { .. })
     }
 
     /// Whether rules are evaluated.
@@ -193,7 +193,7 @@ impl CatchUp {
     }
 
     /// Takes news of the stream.
-    pub(crate) fn hear(&mut self, news: &StreamNews, present: Timestamp) -> Step {
+    pub(crate) fn hear(&mut self, news: &StreamNews, present: Timestamp) -> CatchUpStep {
         match news {
             StreamNews::Found { last_sequence, pending, .. } => self.found(*last_sequence, *pending, present),
             StreamNews::Drained => self.arrive_from_reading(),
@@ -203,16 +203,18 @@ impl CatchUp {
                 }
                 self.stop_waiting()
             }
-            StreamNews::Acknowledged { .. } => Step::Stay,
+            StreamNews::Acknowledged { .. } => CatchUpStep::Stay,
             StreamNews::Unreadable => self.stop_waiting(),
             StreamNews::Unreachable => match self.stage {
                 // What a state holds is less than was shown already, until the stream was read on.
-                Stage::Awaiting { since, .. }
+                CatchUpStage::Awaiting { since, .. }
                     if !self.is_remembering() && present.since(since) > PATIENCE =>
                 {
                     self.stop_waiting()
                 }
-                Stage::Awaiting { .. } | Stage::Reading { .. } | Stage::Present => Step::Stay,
+                CatchUpStage::Awaiting { .. } | CatchUpStage::Reading { .. } | CatchUpStage::Present => {
+                    CatchUpStep::Stay
+                }
             },
         }
     }
@@ -224,14 +226,14 @@ impl CatchUp {
 
     /// To which instant time moves before a message that was stored then; none where it is applied with those before it.
     pub(crate) fn due(&self, stored: Stored, next_tick: Timestamp, present: Timestamp) -> Option<Timestamp> {
-        let Stage::Reading { at: before, .. } = self.stage else { return None };
+        let CatchUpStage::Reading { at: before, .. } = self.stage else { return None };
         let at = stored.at.min(present).max(before);
         (next_tick <= at || at.since(before) >= TOGETHER).then_some(at)
     }
 
     /// Moves time to `at`; yields whether there is a time to tick through before it.
     pub(crate) fn move_to(&mut self, to: Timestamp) -> bool {
-        let Stage::Reading { at, read, .. } = &mut self.stage else { return false };
+        let CatchUpStage::Reading { at, read, .. } = &mut self.stage else { return false };
         *at = to;
         std::mem::replace(read, Read::Something) == Read::Something
     }
@@ -240,24 +242,26 @@ impl CatchUp {
     /// applied.
     pub(crate) const fn has_past(&self) -> bool {
         match self.stage {
-            Stage::Awaiting { .. } => self.is_remembering(),
-            Stage::Reading { read, .. } => self.is_remembering() || matches!(read, Read::Something),
-            Stage::Present => false,
+            CatchUpStage::Awaiting { .. } => self.is_remembering(),
+            CatchUpStage::Reading { read, .. } => self.is_remembering() || matches!(read, Read::Something),
+            CatchUpStage::Present => false,
         }
     }
 
     /// Looks whether the past ends with the message of this sequence.
     pub(crate) fn ends_with(&self, origin: &Origin, sequence: u64) -> bool {
         match (self.stage, origin.order) {
-            (Stage::Reading { until, .. }, Order::Stream) => sequence >= until,
-            (Stage::Reading { .. }, Order::Consumer)
-            | (Stage::Awaiting { .. } | Stage::Present, Order::Stream | Order::Consumer) => false,
+            (CatchUpStage::Reading { until, .. }, Order::Stream) => sequence >= until,
+            (CatchUpStage::Reading { .. }, Order::Consumer)
+            | (CatchUpStage::Awaiting { .. } | CatchUpStage::Present, Order::Stream | Order::Consumer) => {
+                false
+            }
         }
     }
 
     /// Looks whether the past ends with a batch.
     pub(crate) fn ends_with_batch(&self, origin: &Origin) -> bool {
-        let may_end = matches!(self.stage, Stage::Reading { .. }) && origin.order == Order::Stream;
+        let may_end = matches!(self.stage, CatchUpStage::Reading { .. }) && origin.order == Order::Stream;
         may_end && (origin.pending == 0 || self.ends_with(origin, origin.last_sequence))
     }
 
@@ -302,11 +306,11 @@ impl CatchUp {
 
     /// Begins the present; yields what was kept for it.
     pub(crate) fn arrive(&mut self) -> Vec<Fact> {
-        self.stage = Stage::Present;
+        self.stage = CatchUpStage::Present;
         std::mem::take(&mut self.held)
     }
 
-    fn found(&mut self, last_sequence: u64, pending: u64, present: Timestamp) -> Step {
+    fn found(&mut self, last_sequence: u64, pending: u64, present: Timestamp) -> CatchUpStep {
         let is_first = matches!(self.first_look, FirstLook::NotYet | FirstLook::Missing);
         match self.first_look {
             FirstLook::NotYet => self.first_look = FirstLook::Held { last_sequence },
@@ -314,30 +318,30 @@ impl CatchUp {
             FirstLook::Held { .. } | FirstLook::AllNew => {}
         }
         match (self.stage, pending) {
-            (Stage::Awaiting { .. } | Stage::Reading { .. }, 0) => Step::Arrive,
-            (Stage::Awaiting { at, .. }, _) => self.begin(at, last_sequence, pending),
+            (CatchUpStage::Awaiting { .. } | CatchUpStage::Reading { .. }, 0) => CatchUpStep::Arrive,
+            (CatchUpStage::Awaiting { at, .. }, _) => self.begin(at, last_sequence, pending),
             // Time never goes back: a stream that comes late is read in the present.
-            (Stage::Present, 1..) if is_first => self.begin(present, last_sequence, pending),
-            (Stage::Reading { .. } | Stage::Present, _) => Step::Stay,
+            (CatchUpStage::Present, 1..) if is_first => self.begin(present, last_sequence, pending),
+            (CatchUpStage::Reading { .. } | CatchUpStage::Present, _) => CatchUpStep::Stay,
         }
     }
 
-    const fn begin(&mut self, at: Timestamp, until: u64, messages: u64) -> Step {
-        self.stage = Stage::Reading { at, until, messages, read: Read::Nothing };
-        Step::Begin
+    const fn begin(&mut self, at: Timestamp, until: u64, messages: u64) -> CatchUpStep {
+        self.stage = CatchUpStage::Reading { at, until, messages, read: Read::Nothing };
+        CatchUpStep::Begin
     }
 
-    const fn arrive_from_reading(&self) -> Step {
+    const fn arrive_from_reading(&self) -> CatchUpStep {
         match self.stage {
-            Stage::Reading { .. } => Step::Arrive,
-            Stage::Awaiting { .. } | Stage::Present => Step::Stay,
+            CatchUpStage::Reading { .. } => CatchUpStep::Arrive,
+            CatchUpStage::Awaiting { .. } | CatchUpStage::Present => CatchUpStep::Stay,
         }
     }
 
-    const fn stop_waiting(&self) -> Step {
+    const fn stop_waiting(&self) -> CatchUpStep {
         match self.stage {
-            Stage::Awaiting { .. } => Step::Arrive,
-            Stage::Reading { .. } | Stage::Present => Step::Stay,
+            CatchUpStage::Awaiting { .. } => CatchUpStep::Arrive,
+            CatchUpStage::Reading { .. } | CatchUpStage::Present => CatchUpStep::Stay,
         }
     }
 }
@@ -363,12 +367,12 @@ mod tests {
     }
 
     /// Hears news, each a second after the one before it, and arrives where it says so; what came of each.
-    fn hear(news: &[StreamNews]) -> (CatchUp, Vec<Step>) {
+    fn hear(news: &[StreamNews]) -> (CatchUp, Vec<CatchUpStep>) {
         let mut catch_up = CatchUp::nothing().awaiting(at(BEGIN), at(0));
         let mut steps = Vec::new();
         for (second, news) in (0..).zip(news) {
             let step = catch_up.hear(news, at(second));
-            if step == Step::Arrive {
+            if step == CatchUpStep::Arrive {
                 catch_up.arrive();
             }
             steps.push(step);
@@ -378,9 +382,9 @@ mod tests {
 
     #[test]
     fn the_past_begins_and_ends_once_whatever_the_lane_hears() {
-        use Step::{Arrive, Begin, Stay};
+        use CatchUpStep::{Arrive, Begin, Stay};
         use StreamNews::{Drained, Missing, Unreachable, Unreadable};
-        let cases: &[(&[StreamNews], &[Step])] = &[
+        let cases: &[(&[StreamNews], &[CatchUpStep])] = &[
             (&[found(0, 0), found(9, 9), Drained], &[Arrive, Stay, Stay]),
             (&[found(9, 9), found(12, 3), Drained, found(12, 4)], &[Begin, Stay, Arrive, Stay]),
             (&[found(9, 9), Unreachable, Missing, found(9, 0)], &[Begin, Stay, Stay, Arrive]),

@@ -11,7 +11,7 @@ mod share;
 
 pub(crate) use catch_up::{CatchUp, Standing, StreamNews};
 pub(crate) use origin::{Epoch, Order, Origin, Stored, StreamBatch};
-pub use owed::Ending;
 pub(in crate::engine) use owed::Owed;
+pub use owed::RunEnding;
 pub(crate) use position::Position;
 pub(in crate::engine) use share::Share;

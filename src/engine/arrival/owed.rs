@@ -7,7 +7,7 @@ use crate::engine::wire::EventType;
 
 /// How the run ended that left a state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
+pub enum RunEnding {
     /// It was told to stop: the state holds all that anybody saw.
     Clean,
     /// It broke off: what it did after the state was saved must come again.
@@ -25,10 +25,10 @@ pub(in crate::engine) struct Owed {
 
 impl Owed {
     /// After a run that ended so, in which these types rode the core lane.
-    pub(in crate::engine) fn after(ending: Ending, core_types: &[Arc<str>]) -> Self {
+    pub(in crate::engine) fn after(ending: RunEnding, core_types: &[Arc<str>]) -> Self {
         match ending {
-            Ending::Clean => Self::default(),
-            Ending::Crash => {
+            RunEnding::Clean => Self::default(),
+            RunEnding::Crash => {
                 let core: BTreeSet<EventType> =
                     core_types.iter().filter_map(|name| EventType::from_name(name)).collect();
                 let stream = EventType::ALL.iter().copied().filter(|it| !core.contains(it)).collect();

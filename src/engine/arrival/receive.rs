@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::catch_up::Step;
+use super::catch_up::CatchUpStep;
 use super::{CatchUp, Epoch, Origin, Owed, Position, Standing, StreamBatch, StreamNews};
 use crate::engine::fact::{Fact, Novelty, Rejected};
 use crate::engine::rules::Reach;
@@ -42,8 +42,8 @@ impl Engine {
         }
         self.state.tell_position();
         match self.state.catch_up.hear(news, present) {
-            Step::Stay | Step::Begin => {}
-            Step::Arrive => self.state.arrive(present),
+            CatchUpStep::Stay | CatchUpStep::Begin => {}
+            CatchUpStep::Arrive => self.state.arrive(present),
         }
     }
 

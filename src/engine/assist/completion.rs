@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::meaning::{Meaning, Spot};
-use super::outline::{Part, Place};
+use super::outline::{OutlinePlace, Part};
 use super::{Document, Knowledge, expression, template};
 use crate::engine::rules::load::STATS;
 use crate::engine::rules::set::Severity;
@@ -57,7 +57,7 @@ pub(crate) fn complete(document: &Document<'_>, at: usize, knowledge: &Knowledge
         Part::Key => {
             let parent =
                 place.entry.and_then(|number| document.outline.entry(number)).and_then(|entry| entry.parent);
-            let around = Place { entry: parent, part: Part::Inside, span: place.span.clone() };
+            let around = OutlinePlace { entry: parent, part: Part::Inside, span: place.span.clone() };
             let spot = Spot::of(document, &around);
             let mut found = in_mapping(document, &around, &spot, knowledge);
             // The colon is there.
@@ -78,7 +78,7 @@ pub(crate) fn complete(document: &Document<'_>, at: usize, knowledge: &Knowledge
 /// The keys that a mapping may still have.
 fn in_mapping(
     document: &Document<'_>,
-    place: &Place,
+    place: &OutlinePlace,
     spot: &Spot<'_>,
     knowledge: &Knowledge<'_>,
 ) -> Vec<Completion> {
@@ -143,7 +143,12 @@ fn key_completion(key: &Key, span: &Range<usize>) -> Completion {
 }
 
 /// What a scalar may be.
-fn values(document: &Document<'_>, at: usize, place: &Place, knowledge: &Knowledge<'_>) -> Vec<Completion> {
+fn values(
+    document: &Document<'_>,
+    at: usize,
+    place: &OutlinePlace,
+    knowledge: &Knowledge<'_>,
+) -> Vec<Completion> {
     let spot = Spot::of(document, place);
     let span = &place.span;
     let rule = || document.metrics_of_rule(place.entry);

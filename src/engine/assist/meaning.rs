@@ -1,7 +1,7 @@
 //! What the value at a place of a file is, by the keys that lead to it.
 
 use super::Document;
-use super::outline::{Entry, Place};
+use super::outline::{OutlineEntry, OutlinePlace};
 use crate::engine::yaml::keys::{Key, KeyKind};
 
 /// What something in a file is.
@@ -35,7 +35,7 @@ pub(super) enum Meaning<'d> {
 #[derive(Clone, Debug)]
 pub(super) struct Spot<'d> {
     /// The keys that lead to it, the outermost first.
-    path: Vec<&'d Entry>,
+    path: Vec<&'d OutlineEntry>,
     /// What it is.
     pub(super) meaning: Meaning<'d>,
     /// The keys that may stand here, where it is a mapping.
@@ -44,7 +44,7 @@ pub(super) struct Spot<'d> {
 
 impl<'d> Spot<'d> {
     /// The spot of a place: the value that a cursor stands in, or the mapping it stands in.
-    pub(super) fn of(document: &Document<'d>, place: &Place) -> Self {
+    pub(super) fn of(document: &Document<'d>, place: &OutlinePlace) -> Self {
         let path = document.outline.path(place.entry);
         let kind = kind_at(document.keys, &path);
         let keys = match kind {
@@ -73,7 +73,7 @@ pub(super) fn declared_key(document: &Document<'_>, entry: usize) -> Option<Key>
 }
 
 /// What the tables say of the value that a path leads to.
-fn kind_at(keys: &'static [Key], path: &[&Entry]) -> Option<KeyKind> {
+fn kind_at(keys: &'static [Key], path: &[&OutlineEntry]) -> Option<KeyKind> {
     path.iter().try_fold(KeyKind::Section(keys), |kind, entry| step(kind, entry.name.as_deref()))
 }
 
@@ -86,7 +86,7 @@ fn step(kind: KeyKind, name: Option<&str>) -> Option<KeyKind> {
     }
 }
 
-fn meaning<'d>(path: &[&'d Entry], kind: Option<KeyKind>) -> Meaning<'d> {
+fn meaning<'d>(path: &[&'d OutlineEntry], kind: Option<KeyKind>) -> Meaning<'d> {
     let names: Vec<&str> = path.iter().rev().filter_map(|entry| entry.name.as_deref()).collect();
     let is_rule = path.iter().any(|entry| matches!(entry.name.as_deref(), Some("rules" | "tests")));
     let around = path.iter().rev().nth(1).is_some_and(|entry| entry.name.is_none());

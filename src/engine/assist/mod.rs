@@ -17,7 +17,7 @@ mod template;
 
 use std::ops::Range;
 
-use crate::engine::catalogue::{self, Found, KnownMetrics};
+use crate::engine::catalogue::{self, KnownMetrics, NamedMetric};
 use crate::engine::promql::place;
 use crate::engine::wire::EventType;
 use crate::engine::yaml::keys::Key;
@@ -81,7 +81,7 @@ impl Document<'_> {
 
 impl<'k> Knowledge<'k> {
     /// The metric that somebody means by a name, with the name it is exposed under.
-    fn metric(&self, name: &str) -> Option<(String, Found<'k>)> {
+    fn metric(&self, name: &str) -> Option<(String, NamedMetric<'k>)> {
         let exposed = match self.metrics.find(name) {
             Some(_) => name.to_owned(),
             None => self.metrics.meant(name)?.name,

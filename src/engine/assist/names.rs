@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::Document;
 use super::meaning::{Meaning, Spot};
-use super::outline::{Entry, Outline, Part, Place};
+use super::outline::{Outline, OutlineEntry, OutlinePlace, Part};
 use crate::engine::promql::place::{ExprName, names};
 
 /// A name that a rule gives.
@@ -31,7 +31,7 @@ pub(crate) enum NameKind {
 
 /// Every name that the rules of a file give, in order.
 pub(crate) fn declared(text: &str, outline: &Outline) -> Vec<Name> {
-    let of_rule = |entry: &&Entry| {
+    let of_rule = |entry: &&OutlineEntry| {
         let path = outline.path(entry.parent);
         let above: Vec<Option<&str>> = path.iter().map(|entry| entry.name.as_deref()).collect();
         above == [Some("groups"), None, Some("rules"), None]
@@ -73,7 +73,7 @@ fn uses_where(document: &Document<'_>, is_wanted: impl Fn(&Name) -> bool) -> Vec
         if entry.value.is_empty() {
             continue;
         }
-        let place = Place { entry: Some(number), part: Part::Value, span: entry.value.clone() };
+        let place = OutlinePlace { entry: Some(number), part: Part::Value, span: entry.value.clone() };
         let text = document.slice(&entry.value);
         let whole = |kind| Name { kind, text: text.to_owned(), span: entry.value.clone() };
         match Spot::of(document, &place).meaning {

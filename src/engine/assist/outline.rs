@@ -12,7 +12,7 @@ use reader::Reader;
 
 /// A key of a mapping or an element of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Entry {
+pub(crate) struct OutlineEntry {
     /// What it stands in; none at the top.
     pub(crate) parent: Option<usize>,
     /// A key's text, quotes taken away; none of an element.
@@ -41,7 +41,7 @@ struct Brackets {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Outline {
     /// In the order of the file.
-    pub(crate) entries: Vec<Entry>,
+    pub(crate) entries: Vec<OutlineEntry>,
     brackets: Vec<Brackets>,
     lines: Vec<Line>,
 }
@@ -55,7 +55,7 @@ struct Line {
 
 /// What a byte of a file belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct OutlinePlace {
     /// The entry it stands in or below; none at the top.
     pub(crate) entry: Option<usize>,
     /// What it is there.
@@ -84,13 +84,13 @@ impl Outline {
     }
 
     /// The entry of this number.
-    pub(crate) fn entry(&self, number: usize) -> Option<&Entry> {
+    pub(crate) fn entry(&self, number: usize) -> Option<&OutlineEntry> {
         self.entries.get(number)
     }
 
     /// The entry and all it stands in, the outermost first.
-    pub(crate) fn path(&self, entry: Option<usize>) -> Vec<&Entry> {
-        let mut path: Vec<&Entry> =
+    pub(crate) fn path(&self, entry: Option<usize>) -> Vec<&OutlineEntry> {
+        let mut path: Vec<&OutlineEntry> =
             std::iter::successors(entry.and_then(|number| self.entry(number)), |entry| {
                 entry.parent.and_then(|number| self.entry(number))
             })
@@ -100,17 +100,17 @@ impl Outline {
     }
 
     /// What stands directly in an entry, or at the top.
-    pub(crate) fn inside(&self, entry: Option<usize>) -> impl Iterator<Item = &Entry> {
+    pub(crate) fn inside(&self, entry: Option<usize>) -> impl Iterator<Item = &OutlineEntry> {
         self.entries.iter().filter(move |inner| inner.parent == entry)
     }
 
     /// The key of this name directly in an entry, or at the top.
-    pub(crate) fn find(&self, entry: Option<usize>, name: &str) -> Option<&Entry> {
+    pub(crate) fn find(&self, entry: Option<usize>, name: &str) -> Option<&OutlineEntry> {
         self.inside(entry).find(|inner| inner.name.as_deref() == Some(name))
     }
 
     /// What stands at a byte of the text that was read.
-    pub(crate) fn place(&self, text: &str, at: usize) -> Place {
+    pub(crate) fn place(&self, text: &str, at: usize) -> OutlinePlace {
         let of_brackets = self
             .brackets
             .iter()
@@ -127,12 +127,12 @@ impl Outline {
         if let Some((number, entry)) = scalar {
             // An element may go on as a mapping whose first key this is.
             let part = if entry.name.is_none() { Part::Inside } else { Part::Value };
-            return Place { entry: Some(number), part, span: entry.value.clone() };
+            return OutlinePlace { entry: Some(number), part, span: entry.value.clone() };
         }
         self.in_line(text, at)
     }
 
-    fn in_brackets(&self, brackets: &Brackets, text: &str, at: usize) -> Place {
+    fn in_brackets(&self, brackets: &Brackets, text: &str, at: usize) -> OutlinePlace {
         let entry = self.entries.iter().enumerate().find(|(_, entry)| {
             entry.parent == brackets.owner
                 && entry.column.is_none()
@@ -142,41 +142,43 @@ impl Outline {
         match entry {
             Some((number, entry)) if entry.name.is_none() || at >= entry.after => {
                 let span = if entry.value.is_empty() { at..at } else { entry.value.clone() };
-                Place { entry: Some(number), part: Part::Value, span }
+                OutlinePlace { entry: Some(number), part: Part::Value, span }
             }
-            Some((number, entry)) => Place { entry: Some(number), part: Part::Key, span: entry.key.clone() },
-            None => Place { entry: brackets.owner, part: Part::Inside, span: word(text, at) },
+            Some((number, entry)) => {
+                OutlinePlace { entry: Some(number), part: Part::Key, span: entry.key.clone() }
+            }
+            None => OutlinePlace { entry: brackets.owner, part: Part::Inside, span: word(text, at) },
         }
     }
 
-    fn in_line(&self, text: &str, at: usize) -> Place {
+    fn in_line(&self, text: &str, at: usize) -> OutlinePlace {
         let number =
             self.lines.partition_point(|line| line.span.end < at).min(self.lines.len().saturating_sub(1));
         let Some(line) = self.lines.get(number) else {
-            return Place { entry: None, part: Part::Inside, span: at..at };
+            return OutlinePlace { entry: None, part: Part::Inside, span: at..at };
         };
         let before = text.get(line.span.start..at).unwrap_or_default();
         if before.trim_start().starts_with('#') || before.contains(" #") {
-            return Place { entry: line.open, part: Part::Comment, span: at..at };
+            return OutlinePlace { entry: line.open, part: Part::Comment, span: at..at };
         }
         let here = self.entries.iter().enumerate().filter(|(_, entry)| {
             entry.column.is_some() && line.span.start <= entry.key.start && entry.key.start < line.span.end
         });
         if let Some((number, entry)) = here.rev().find(|(_, entry)| entry.key.start <= at) {
             if at <= entry.key.end && entry.name.is_some() {
-                return Place { entry: Some(number), part: Part::Key, span: entry.key.clone() };
+                return OutlinePlace { entry: Some(number), part: Part::Key, span: entry.key.clone() };
             }
             if at >= entry.after && entry.name.is_some() {
-                return Place { entry: Some(number), part: Part::Value, span: at..at };
+                return OutlinePlace { entry: Some(number), part: Part::Value, span: at..at };
             }
             if at >= entry.after {
-                return Place { entry: Some(number), part: Part::Inside, span: word(text, at) };
+                return OutlinePlace { entry: Some(number), part: Part::Inside, span: word(text, at) };
             }
         }
         let span = word(text, at);
         let column = span.start.saturating_sub(line.span.start);
         let open = self.open_at(line.open, column, Kind::Key);
-        Place { entry: open, part: Part::Inside, span }
+        OutlinePlace { entry: open, part: Part::Inside, span }
     }
 
     /// The innermost open entry that something new at a column stands in.

@@ -93,7 +93,7 @@ pub(crate) struct Meant {
 
 /// The metric that a name belongs to.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Found<'a> {
+pub(crate) struct NamedMetric<'a> {
     /// The metric.
     pub(crate) metric: &'a KnownMetric,
     /// Which of its samples the name is; none where it is a histogram's own, which no sample has.
@@ -138,18 +138,18 @@ impl KnownMetrics {
     }
 
     /// The metric of a sample or family name.
-    pub(crate) fn find(&self, name: &str) -> Option<Found<'_>> {
+    pub(crate) fn find(&self, name: &str) -> Option<NamedMetric<'_>> {
         if let Some(metric) = self.family(name) {
             let part = match metric.metric_type {
                 MetricType::Counter | MetricType::Gauge => Some(Part::Value),
                 MetricType::Histogram => None,
             };
-            return Some(Found { metric, part });
+            return Some(NamedMetric { metric, part });
         }
         histogram_samples(name).find_map(|sample| {
             let metric = self.family(sample.family)?;
             let is_histogram = metric.metric_type == MetricType::Histogram;
-            is_histogram.then_some(Found { metric, part: Some(sample.part) })
+            is_histogram.then_some(NamedMetric { metric, part: Some(sample.part) })
         })
     }
 

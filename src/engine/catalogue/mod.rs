@@ -41,7 +41,7 @@ mod tests;
 pub(in crate::engine) use anew::Unrepeatable;
 pub(crate) use idle_settings::idle_settings;
 pub use known_metrics::KnownMetrics;
-pub(crate) use known_metrics::{Feed, Found, KnownMetric, Meant, known_metrics};
+pub(crate) use known_metrics::{Feed, KnownMetric, Meant, NamedMetric, known_metrics};
 pub(crate) use registered::Registered;
 pub(crate) use row::{CatalogueRow, Source};
 pub(crate) use rows::{CATALOGUE, Metric, find};

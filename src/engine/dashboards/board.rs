@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::panel::{self, Place};
+use super::panel::{self, PanelPlace};
 use super::source::Board;
 use super::{Config, Dashboard, Diagnostic, RuleSet, variables};
 use crate::engine::diagnostic::Severity;
@@ -110,7 +110,7 @@ fn panels(drawing: &Drawing<'_>) -> Result<(Vec<Value>, usize), Vec<Diagnostic>>
                 y += height;
                 (x, height) = (0, 0);
             }
-            drawn.push(panel::draw(panel, Place { id: drawn.len() + 1, x, y }, drawing)?);
+            drawn.push(panel::draw(panel, PanelPlace { id: drawn.len() + 1, x, y }, drawing)?);
             count += 1;
             x += panel.width();
             height = height.max(panel::height(panel));

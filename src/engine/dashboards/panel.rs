@@ -12,11 +12,11 @@ use crate::engine::rules::rule_url::rule_url;
 use crate::engine::rules::set::{Alerting, Rule};
 
 /// A rule that a panel's values are held against.
-type Found<'a> = (&'a Rule, &'a Alerting);
+type HeldRule<'a> = (&'a Rule, &'a Alerting);
 
 /// Where a panel lies.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
+pub(super) struct PanelPlace {
     /// Its number in the dashboard.
     pub(super) id: usize,
     /// Columns from the left.
@@ -34,11 +34,15 @@ pub(super) fn height(panel: &Panel) -> u64 {
 ///
 /// # Errors
 /// A query that is none, at its place in the file.
-pub(super) fn draw(panel: &Panel, place: Place, drawing: &Drawing<'_>) -> Result<Value, Vec<Diagnostic>> {
+pub(super) fn draw(
+    panel: &Panel,
+    place: PanelPlace,
+    drawing: &Drawing<'_>,
+) -> Result<Value, Vec<Diagnostic>> {
     let asked = query::of_panel(panel, drawing)?;
     let ids = panel.rules();
     // Rules of one's own need not have the shipped ones among them.
-    let rules: Vec<Found<'_>> = ids.iter().filter_map(|id| thresholds::find(drawing.rules, id)).collect();
+    let rules: Vec<HeldRule<'_>> = ids.iter().filter_map(|id| thresholds::find(drawing.rules, id)).collect();
     let unit = unit(panel, &asked);
     let targets: Vec<Value> = asked
         .targets
@@ -100,7 +104,7 @@ fn unit(panel: &Panel, asked: &Asked) -> String {
 }
 
 /// What people read of a panel: what it means, what its metrics are, when its rules fire, why it may be empty.
-fn description(panel: &Panel, asked: &Asked, rules: &[Found<'_>], unit: &str) -> String {
+fn description(panel: &Panel, asked: &Asked, rules: &[HeldRule<'_>], unit: &str) -> String {
     let mut sentences = Vec::new();
     sentences.extend(Some(panel.text("about")).filter(|about| !about.is_empty()));
     let is_one = asked.rows.len() == 1;
@@ -144,7 +148,7 @@ fn target_json(panel: &Panel, target: &Target, letter: char) -> Value {
     })
 }
 
-fn defaults(panel: &Panel, rules: &[Found<'_>], unit: &str) -> Value {
+fn defaults(panel: &Panel, rules: &[HeldRule<'_>], unit: &str) -> Value {
     let own: Vec<Value> = panel
         .steps()
         .into_iter()
@@ -184,7 +188,7 @@ fn mappings(panel: &Panel) -> Value {
     json!([{"type": "value", "options": options}])
 }
 
-fn custom(panel: &Panel, rules: &[Found<'_>]) -> Value {
+fn custom(panel: &Panel, rules: &[HeldRule<'_>]) -> Value {
     match panel.kind() {
         PanelKind::TimeSeries => {
             let stacking = if panel.look() == Some(Look::Stacked) { "normal" } else { "none" };

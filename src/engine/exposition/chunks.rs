@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::escape::{Rewritten, rewrite, rewritten};
-use super::format::{Escaping, Format, Syntax};
+use super::format::{Escaping, ScrapeFormat, Syntax};
 use super::plan::{Planned, plan};
 use super::protobuf::{Messages, push_varint};
 use super::text::Lines;
@@ -23,7 +23,7 @@ const HELD_BYTES_MAX: usize = 256 << 10;
 pub struct Chunks {
     frozen: Arc<Frozen>,
     events: FrozenEvents,
-    format: Format,
+    format: ScrapeFormat,
     planned: std::vec::IntoIter<Planned>,
     current: Option<Current>,
     labels: String,

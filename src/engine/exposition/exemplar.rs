@@ -10,7 +10,7 @@ const CHARACTERS_MAX: usize = 128;
 
 /// An exemplar ready to be shown.
 #[derive(Debug)]
-pub(super) struct Shown<'a> {
+pub(super) struct ExemplarText<'a> {
     /// The event's id as a hyphenated UUID.
     pub(super) event_id: [u8; 36],
     /// The trace as 32 hexadecimal digits.
@@ -23,7 +23,7 @@ pub(super) struct Shown<'a> {
     pub(super) timestamp: Timestamp,
 }
 
-impl<'a> Shown<'a> {
+impl<'a> ExemplarText<'a> {
     /// What is known of an exemplar's event, while it is among the last ones.
     pub(super) fn of(exemplar: Exemplar, events: &'a RecentEvents) -> Option<Self> {
         let event = events.get(exemplar.event)?;
@@ -124,7 +124,7 @@ mod tests {
         for (trace, hash, shown) in cases {
             let mut events = RecentEvents::default();
             let event = events.push(EventId(id), trace, Timestamp::from_millis(1_500), &hash);
-            let exemplar = Shown::of(Exemplar { value: 2.0, event }, &events).unwrap();
+            let exemplar = ExemplarText::of(Exemplar { value: 2.0, event }, &events).unwrap();
             let characters: usize = exemplar.labels().map(|(name, value)| name.len() + value.len()).sum();
             assert!(characters <= CHARACTERS_MAX);
             assert_eq!(exemplar.query_hash.is_some(), shown);

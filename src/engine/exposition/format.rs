@@ -2,7 +2,7 @@
 
 /// How a scrape is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Format {
+pub struct ScrapeFormat {
     /// The syntax.
     pub syntax: Syntax,
     /// How names reach the scraper, where it asked; [`Escaping::Underscores`] where it did not.
@@ -37,7 +37,7 @@ pub enum Escaping {
     Values,
 }
 
-impl Format {
+impl ScrapeFormat {
     /// Text 0.0.4, what everybody reads.
     pub const TEXT: Self = Self { syntax: Syntax::Text, escaping: None };
 
@@ -70,7 +70,7 @@ impl Format {
 
 /// The format for an Accept header (several joined with commas): the best quality wins, then the more specific,
 /// then the earlier one. What cannot be served gets text 0.0.4.
-pub fn negotiate(accept: &str) -> Format {
+pub fn negotiate(accept: &str) -> ScrapeFormat {
     let ranges: Vec<Range> = split(accept, ',').filter_map(Range::parse).collect();
     let refused: Vec<Syntax> =
         ranges.iter().filter(|range| range.quality == 0).filter_map(Range::named).collect();
@@ -82,7 +82,7 @@ pub fn negotiate(accept: &str) -> Format {
             best = Some((range, syntax));
         }
     }
-    best.map_or(Format::TEXT, |(range, syntax)| Format { syntax, escaping: range.escaping })
+    best.map_or(ScrapeFormat::TEXT, |(range, syntax)| ScrapeFormat { syntax, escaping: range.escaping })
 }
 
 /// One media range of an Accept header.

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 pub(crate) use chunks::Chunks;
 pub use chunks::Filled;
-pub use format::{Escaping, Format, Syntax, negotiate};
+pub use format::{Escaping, ScrapeFormat, Syntax, negotiate};
 pub(crate) use number::{push_decimal, push_seconds};
 
 use crate::engine::labels::Labels;
@@ -46,7 +46,7 @@ pub(crate) struct ShownExemplar {
 #[derive(Clone, Debug)]
 pub struct Scrape {
     /// How to write it.
-    pub format: Format,
+    pub format: ScrapeFormat,
     /// Names of the families or samples to keep (`name[]`); all where there is none.
     pub names: Vec<String>,
 }
@@ -64,7 +64,7 @@ impl FrozenMetrics {
 
     /// What is known of an exemplar's event, while it is among the last ones.
     pub(in crate::engine) fn shown(&self, exemplar: Exemplar) -> Option<ShownExemplar> {
-        let shown = exemplar::Shown::of(exemplar, &self.events)?;
+        let shown = exemplar::ExemplarText::of(exemplar, &self.events)?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Some(ShownExemplar {
             labels: Labels::collect(shown.labels().map(|(name, value)| (name, text(value)))),

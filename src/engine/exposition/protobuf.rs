@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use super::Source;
 use super::escape::family_name;
-use super::exemplar::Shown;
+use super::exemplar::ExemplarText;
 use super::format::Escaping;
 use super::plan::{Header, Parts};
 use crate::engine::metric::{MetricType, Part};
@@ -196,7 +196,7 @@ fn field_bytes(len: usize) -> usize {
 
 fn push_exemplar(field: u64, source: &Source<'_>, cell: u32, scratch: &mut Vec<u8>, out: &mut Vec<u8>) {
     let Some(exemplar) = source.frozen.exemplar(cell) else { return };
-    let Some(shown) = Shown::of(exemplar, source.events) else { return };
+    let Some(shown) = ExemplarText::of(exemplar, source.events) else { return };
     scratch.clear();
     for (name, value) in shown.labels() {
         push_label(name.as_bytes(), value, scratch);

@@ -260,7 +260,7 @@ fn read_protobuf(mut bytes: &[u8]) -> Samples {
 }
 
 fn scrape(snapshot: &FrozenMetrics, syntax: Syntax, escaping: Option<Escaping>) -> Vec<u8> {
-    let format = Format { syntax, escaping };
+    let format = ScrapeFormat { syntax, escaping };
     snapshot.clone().into_bytes(Scrape { format, names: Vec::new() })
 }
 

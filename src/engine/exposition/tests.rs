@@ -45,10 +45,10 @@ impl World {
     }
 
     fn scrape(&mut self, syntax: Syntax, names: &[&str]) -> String {
-        self.scrape_as(Format { syntax, escaping: None }, names)
+        self.scrape_as(ScrapeFormat { syntax, escaping: None }, names)
     }
 
-    fn scrape_as(&mut self, format: Format, names: &[&str]) -> String {
+    fn scrape_as(&mut self, format: ScrapeFormat, names: &[&str]) -> String {
         let names = names.iter().map(|name| (*name).to_owned()).collect();
         String::from_utf8(self.bytes(Scrape { format, names })).unwrap()
     }
@@ -177,7 +177,7 @@ fn utf8_names_reach_whoever_asks_for_them_and_others_see_underscores() {
         ),
     ];
     for (escaping, first, second) in cases {
-        let text = world.scrape_as(Format { syntax: Syntax::Text, escaping: Some(escaping) }, &[]);
+        let text = world.scrape_as(ScrapeFormat { syntax: Syntax::Text, escaping: Some(escaping) }, &[]);
         assert!(text.contains(first) && text.contains(second), "{escaping:?}\n{text}");
     }
 }
@@ -198,7 +198,7 @@ fn chunks_are_bounded_and_add_up_to_the_whole() {
         world.move_series("many", Counter, &[("place", &place.to_string())], &[1.0]);
     }
     for syntax in [Syntax::Text, Syntax::OpenMetrics, Syntax::Protobuf] {
-        let format = Format { syntax, escaping: None };
+        let format = ScrapeFormat { syntax, escaping: None };
         let snapshot = FrozenMetrics::new(world.store.freeze(), world.events.freeze());
         let scrape = Scrape { format, names: Vec::new() };
         let chunks: Vec<Vec<u8>> = snapshot.clone().write(scrape.clone()).collect();
@@ -220,7 +220,7 @@ fn a_snapshot_shows_its_instant_whatever_happens_after() {
     for id in 0..70_000 {
         world.events.push(EventId(id), None, BORN, "");
     }
-    let format = Format { syntax: Syntax::OpenMetrics, escaping: None };
+    let format = ScrapeFormat { syntax: Syntax::OpenMetrics, escaping: None };
     let scrape = Scrape { format, names: Vec::new() };
     assert_eq!(String::from_utf8(snapshot.into_bytes(scrape)).unwrap(), before);
     assert!(!world.scrape(Syntax::OpenMetrics, &["jobs"]).contains("event_id"), "their event is long gone");

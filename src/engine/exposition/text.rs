@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use super::Source;
 use super::escape::{NameOf, family_name, is_legacy};
-use super::exemplar::Shown;
-use super::format::{Format, Syntax};
+use super::exemplar::ExemplarText;
+use super::format::{ScrapeFormat, Syntax};
 use super::number::{push_seconds, push_value};
 use super::plan::{Header, Parts};
 use crate::engine::metric::bound::bound_text;
@@ -78,7 +78,7 @@ impl Lines {
     /// Writes a family's header and says how its series are written.
     pub(super) fn begin(
         spec: &FamilySpec,
-        format: Format,
+        format: ScrapeFormat,
         (parts, header): (Parts, Header),
         out: &mut Vec<u8>,
     ) -> Self {
@@ -145,7 +145,7 @@ impl Lines {
     fn push_exemplar(&self, source: &Source<'_>, cell: u32, out: &mut Vec<u8>) {
         if self.style == Style::OpenMetrics
             && let Some(exemplar) = source.frozen.exemplar(cell)
-            && let Some(shown) = Shown::of(exemplar, source.events)
+            && let Some(shown) = ExemplarText::of(exemplar, source.events)
         {
             shown.push(out);
         }

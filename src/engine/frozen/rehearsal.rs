@@ -86,7 +86,7 @@ impl FrozenInstant {
         let from = self.now.before(window).max(begun);
         let walk = Walk::new(set, (from, self.now));
         let settings = RuleSettings { query: *terms.settings, ..settings };
-        let mut stage = Stage::new(self, set, terms.patience);
+        let mut stage = RehearsalStage::new(self, set, terms.patience);
         let mut rules = Rules::new(set.clone(), settings, from);
         let mut told = Told::default();
         let mut reached = None;
@@ -182,14 +182,14 @@ impl Told {
 }
 
 /// The past that the rules read, and what they write into it.
-struct Stage<'a> {
+struct RehearsalStage<'a> {
     store: &'a Frozen,
     timeline: Timeline,
     now: Timestamp,
     patience: &'a dyn Patience,
 }
 
-impl<'a> Stage<'a> {
+impl<'a> RehearsalStage<'a> {
     fn new(instant: &'a FrozenInstant, set: &RuleSet, patience: &'a dyn Patience) -> Self {
         let names = |wanted: fn(&RuleKind) -> bool| -> BTreeSet<&str> {
             set.rules().filter(|rule| wanted(&rule.kind)).map(|rule| rule.name.as_ref()).collect()
@@ -212,7 +212,7 @@ impl<'a> Stage<'a> {
     }
 }
 
-impl Storage for Stage<'_> {
+impl Storage for RehearsalStage<'_> {
     fn halted(&self) -> Option<Halt> {
         self.patience.ended()
     }
@@ -222,7 +222,7 @@ impl Storage for Stage<'_> {
     }
 }
 
-impl RuleStorage for Stage<'_> {
+impl RuleStorage for RehearsalStage<'_> {
     fn append(&mut self, labels: &Labels, time_ms: i64, value: Option<Value>) {
         self.timeline.write(labels, time_ms, value, Occasion::Interval);
     }

@@ -2,16 +2,16 @@
 
 mod saved;
 
-use super::codec::{Codec, Place};
+use super::codec::{ChangePlace, Codec};
 use super::column::{CellIndex, CellSet};
 
 /// The changes of the cells of a page that changed at all.
 #[derive(Debug)]
 pub(super) struct Block {
     /// The place before its first change.
-    before: Place,
+    before: ChangePlace,
     /// The place after its last one.
-    pub(super) end: Place,
+    pub(super) end: ChangePlace,
     index: CellIndex,
     /// By cell: the value before its first change.
     bases: Box<[f64]>,
@@ -23,7 +23,7 @@ pub(super) struct Block {
 /// A block under construction; cells come in rising order.
 #[derive(Debug)]
 pub(super) struct BlockBuilder {
-    before: Place,
+    before: ChangePlace,
     set: CellSet,
     bases: Vec<f64>,
     ends: Vec<u32>,
@@ -32,12 +32,12 @@ pub(super) struct BlockBuilder {
 
 impl BlockBuilder {
     /// A block of changes after `before`.
-    pub(super) fn new(before: Place) -> Self {
+    pub(super) fn new(before: ChangePlace) -> Self {
         Self { before, set: CellSet::default(), bases: Vec::new(), ends: Vec::new(), bytes: Vec::new() }
     }
 
     /// Adds a cell that had the value `base` before these changes.
-    pub(super) fn add(&mut self, cell: usize, base: f64, changes: impl Iterator<Item = (Place, f64)>) {
+    pub(super) fn add(&mut self, cell: usize, base: f64, changes: impl Iterator<Item = (ChangePlace, f64)>) {
         let mut codec = Codec::starting(self.before, base);
         for (place, value) in changes {
             codec.encode(place, value, &mut self.bytes);
@@ -52,7 +52,7 @@ impl BlockBuilder {
     }
 
     /// The block; none where no cell changed.
-    pub(super) fn finish(self, end: Place) -> Option<Block> {
+    pub(super) fn finish(self, end: ChangePlace) -> Option<Block> {
         let Self { before, set, bases, ends, bytes } = self;
         let index = CellIndex::of(set);
         let (bases, ends, bytes) = (bases.into(), ends.into(), bytes.into());
@@ -107,7 +107,7 @@ pub(super) struct Changes<'a> {
 }
 
 impl Iterator for Changes<'_> {
-    type Item = (Place, f64);
+    type Item = (ChangePlace, f64);
 
     fn next(&mut self) -> Option<Self::Item> {
         self.codec.decode(&mut self.rest)
@@ -119,14 +119,14 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn block(changes: &[(Place, f64)]) -> Block {
+    fn block(changes: &[(ChangePlace, f64)]) -> Block {
         let mut builder = BlockBuilder::new(0);
         builder.add(7, 0.0, changes.iter().copied());
         builder.finish(i64::MAX).unwrap()
     }
 
     fn bytes_a_sample(values: impl Iterator<Item = f64>) -> f64 {
-        let changes: Vec<(Place, f64)> = (1..).zip(values).collect();
+        let changes: Vec<(ChangePlace, f64)> = (1..).zip(values).collect();
         block(&changes).cell_bytes(7) as f64 / changes.len() as f64
     }
 
@@ -148,9 +148,9 @@ mod tests {
             ]), 1..400),
         ) {
             let mut place = 0;
-            let packed: Vec<(Place, f64)> = changes.into_iter().map(|(gap, value)| { place += gap; (place, value) }).collect();
+            let packed: Vec<(ChangePlace, f64)> = changes.into_iter().map(|(gap, value)| { place += gap; (place, value) }).collect();
             let block = block(&packed);
-            let bits = |(place, value): (Place, f64)| (place, value.to_bits());
+            let bits = |(place, value): (ChangePlace, f64)| (place, value.to_bits());
             let read: Vec<_> = block.changes(7).unwrap().1.map(bits).collect();
             prop_assert_eq!(read, packed.into_iter().map(bits).collect::<Vec<_>>());
         }

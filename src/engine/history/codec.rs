@@ -5,7 +5,7 @@
 //! is exact) are stored as the difference of differences, everything else as its eight bytes.
 
 /// Where a change stands: the place of an instant of the grid, or a time in milliseconds; rises from one to the next.
-pub(super) type Place = i64;
+pub(super) type ChangePlace = i64;
 
 /// The largest power of ten by which a fraction is made whole.
 const SCALE_MAX: u8 = 4;
@@ -21,7 +21,7 @@ const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
 /// What the next change is told relative to.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Codec {
-    place: Place,
+    place: ChangePlace,
     value: f64,
     /// The value at `scale`, once it was needed.
     whole: Option<i64>,
@@ -31,12 +31,12 @@ pub(super) struct Codec {
 
 impl Codec {
     /// Before the first change: the value was `value` at `place`.
-    pub(super) const fn starting(place: Place, value: f64) -> Self {
+    pub(super) const fn starting(place: ChangePlace, value: f64) -> Self {
         Self { place, value, whole: None, step: 0, scale: 0 }
     }
 
     /// Appends the change to `value` at `place`, which is later than the one before.
-    pub(super) fn encode(&mut self, place: Place, value: f64, out: &mut Vec<u8>) {
+    pub(super) fn encode(&mut self, place: ChangePlace, value: f64, out: &mut Vec<u8>) {
         let gap = place.saturating_sub(self.place).cast_unsigned();
         match self.difference(value) {
             Some((difference, scale))
@@ -65,7 +65,7 @@ impl Codec {
     }
 
     /// Takes the next change off `rest`.
-    pub(super) fn decode(&mut self, rest: &mut &[u8]) -> Option<(Place, f64)> {
+    pub(super) fn decode(&mut self, rest: &mut &[u8]) -> Option<(ChangePlace, f64)> {
         let tag = take(rest)?;
         if tag & EXTENDED == 0 {
             self.place = self.place.saturating_add(1);

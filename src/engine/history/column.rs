@@ -2,7 +2,7 @@
 
 mod saved;
 
-use super::codec::Place;
+use super::codec::ChangePlace;
 
 /// Cells of a page: as many as a page of the store has, so that both are walked together.
 pub(super) const PAGE_CELLS: usize = crate::engine::series::PAGE_CELLS;
@@ -95,14 +95,19 @@ impl CellIndex {
 #[derive(Debug)]
 pub(super) struct Column {
     /// The instant: a place of the grid, or the number of an arrival within its step.
-    pub(super) at: Place,
+    pub(super) at: ChangePlace,
     index: CellIndex,
     values: Box<[f64]>,
 }
 
 impl Column {
     /// What of `shown` differs between `last` and `present`; `last` is brought to the present. None without a change.
-    pub(super) fn changed(at: Place, last: &mut [f64], present: &[f64], shown: &CellSet) -> Option<Self> {
+    pub(super) fn changed(
+        at: ChangePlace,
+        last: &mut [f64],
+        present: &[f64],
+        shown: &CellSet,
+    ) -> Option<Self> {
         let mut set = CellSet::default();
         let mut values = Vec::new();
         for (cell, (last, present)) in last.iter_mut().zip(present).enumerate() {
@@ -116,7 +121,7 @@ impl Column {
     }
 
     /// The new values of the cells of a set, in their order; none without any.
-    pub(super) fn new(at: Place, set: CellSet, values: Vec<f64>) -> Option<Self> {
+    pub(super) fn new(at: ChangePlace, set: CellSet, values: Vec<f64>) -> Option<Self> {
         (!values.is_empty()).then(|| Self { at, index: CellIndex::of(set), values: values.into() })
     }
 

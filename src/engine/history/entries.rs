@@ -21,7 +21,7 @@ const INDEXED_FROM: usize = 64;
 
 /// One sample series of the store: a series, and the bucket where it is one of those.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(super) struct SampleEntry {
     pub(super) slot: u32,
     /// The first cell of the series.
     pub(super) cell: u32,
@@ -41,7 +41,7 @@ pub(super) struct Entries {
 struct EntryPage {
     /// The page's epoch.
     epoch: u64,
-    all: Vec<Entry>,
+    all: Vec<SampleEntry>,
     /// By label name, once it was asked for: by value the entries that have it.
     by_label: Mutex<HashMap<Arc<str>, Arc<Values>>>,
 }
@@ -107,7 +107,7 @@ impl Entries {
     }
 
     /// The entries that match, in their order.
-    pub(super) fn matching<'a>(&'a self, matchers: &'a [Matcher]) -> Vec<&'a Entry> {
+    pub(super) fn matching<'a>(&'a self, matchers: &'a [Matcher]) -> Vec<&'a SampleEntry> {
         let wanted: Vec<Wanted<'_>> = matchers.iter().filter_map(Wanted::of).collect();
         let mut found = Vec::new();
         for page in &self.pages {
@@ -165,7 +165,7 @@ impl EntryPage {
             let named = || own.iter().cloned().chain([name.clone()]);
             let mut add = |bucket, labels| {
                 let slot = row.slot().unwrap_or(u32::MAX);
-                all.push(Entry { slot, cell: row.cell, born: row.born, bucket, labels });
+                all.push(SampleEntry { slot, cell: row.cell, born: row.born, bucket, labels });
             };
             if naming.part == Part::Bucket {
                 for (bucket, bound) in naming.bounds.iter().enumerate() {
@@ -179,8 +179,13 @@ impl EntryPage {
         Self { epoch: rows.epoch(), all, by_label: Mutex::default() }
     }
 
-    fn add_matching<'a>(&'a self, matchers: &[Matcher], wanted: &[Wanted<'_>], found: &mut Vec<&'a Entry>) {
-        let holds = |entry: &&Entry| matches(matchers, &entry.labels);
+    fn add_matching<'a>(
+        &'a self,
+        matchers: &[Matcher],
+        wanted: &[Wanted<'_>],
+        found: &mut Vec<&'a SampleEntry>,
+    ) {
+        let holds = |entry: &&SampleEntry| matches(matchers, &entry.labels);
         let fewest = if self.all.len() < INDEXED_FROM {
             None
         } else {

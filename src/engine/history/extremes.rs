@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::block::{Block, BlockBuilder};
-use super::codec::Place;
+use super::codec::ChangePlace;
 use super::column::{CellSet, PAGE_CELLS};
 
 /// Steps that are kept as they came before they are packed.
@@ -54,7 +54,7 @@ impl Extremes {
         self.open.clear();
     }
 
-    fn of_open(&self, cell: usize) -> impl Iterator<Item = (Place, f64)> + '_ {
+    fn of_open(&self, cell: usize) -> impl Iterator<Item = (ChangePlace, f64)> + '_ {
         self.open.iter().flat_map(move |step| {
             let from = step.partition_point(|point| usize::from(point.cell) < cell);
             let own = step.iter().skip(from).take_while(move |point| usize::from(point.cell) == cell);

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::codec::Place;
+use super::codec::ChangePlace;
 use crate::engine::series::FamilyId;
 
 /// Instants of the grid kept at the most; beyond that the oldest go, whatever the window says.
@@ -18,13 +18,13 @@ const GRID_MAX: usize = 500_000;
 const ARRIVALS_MAX: usize = 10_000;
 
 /// Whole steps whose arrivals are kept.
-const STEPS_KEPT: Place = 2;
+const STEPS_KEPT: ChangePlace = 2;
 
 /// The instants in rising time. A clone shares them.
 #[derive(Clone, Debug)]
 pub(super) struct Instants {
     /// The place of the oldest instant of the grid; the first there ever was has the place 1.
-    first: Place,
+    first: ChangePlace,
     grid: Arc<VecDeque<i64>>,
     finished: VecDeque<Arc<StepArrivals>>,
     arriving: Arc<StepArrivals>,
@@ -34,7 +34,7 @@ pub(super) struct Instants {
 #[derive(Clone, Debug, Default)]
 pub(super) struct StepArrivals {
     /// The place of the grid before them.
-    pub(super) after: Place,
+    pub(super) after: ChangePlace,
     /// When they were; the number of an arrival is its place here.
     times: Vec<i64>,
     /// By family, the numbers of the arrivals that sampled it.
@@ -54,9 +54,9 @@ pub(super) enum NoInstant {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct SampledInstant {
     /// The place of the grid, or of the grid before an arrival.
-    pub(super) place: Place,
+    pub(super) place: ChangePlace,
     /// The number of an arrival after that place.
-    pub(super) arrival: Option<Place>,
+    pub(super) arrival: Option<ChangePlace>,
     pub(super) time_ms: i64,
 }
 
@@ -67,9 +67,9 @@ impl StepArrivals {
     }
 
     /// The numbers and times of the arrivals that sampled a family.
-    pub(super) fn of(&self, family: FamilyId) -> impl Iterator<Item = (Place, i64)> + '_ {
+    pub(super) fn of(&self, family: FamilyId) -> impl Iterator<Item = (ChangePlace, i64)> + '_ {
         let numbers = self.numbers.get(&family).map_or(&[][..], Vec::as_slice);
-        numbers.iter().map(|number| (Place::from(*number), self.time(*number)))
+        numbers.iter().map(|number| (ChangePlace::from(*number), self.time(*number)))
     }
 
     fn forget_last(&mut self) {
@@ -81,7 +81,7 @@ impl StepArrivals {
     }
 
     /// How many there are.
-    pub(super) fn len(&self) -> Place {
+    pub(super) fn len(&self) -> ChangePlace {
         as_place(self.times.len())
     }
 
@@ -103,7 +103,7 @@ impl StepArrivals {
 
     fn sampled(&self, number: u32) -> SampledInstant {
         let time_ms = self.time(number);
-        SampledInstant { place: self.after, arrival: Some(Place::from(number)), time_ms }
+        SampledInstant { place: self.after, arrival: Some(ChangePlace::from(number)), time_ms }
     }
 
     fn bytes(&self) -> usize {
@@ -120,13 +120,13 @@ impl Default for Instants {
 
 impl Instants {
     /// How many arrivals there were in the step before the last instant of the grid.
-    pub(super) fn last_step_len(&self) -> Place {
+    pub(super) fn last_step_len(&self) -> ChangePlace {
         let last = self.finished.back().filter(|step| step.after + 1 == self.last_place());
         last.map_or(0, |step| step.len())
     }
 
     /// The place of the last instant of the grid; 0 where there was none.
-    pub(super) fn last_place(&self) -> Place {
+    pub(super) fn last_place(&self) -> ChangePlace {
         self.first + as_place(self.grid.len()) - 1
     }
 
@@ -141,7 +141,7 @@ impl Instants {
 
     /// Adds an instant of the grid and returns its place; none where one is there that is not earlier. It stands for an
     /// arrival of the same time, too.
-    pub(super) fn push_grid(&mut self, time_ms: i64) -> Option<Place> {
+    pub(super) fn push_grid(&mut self, time_ms: i64) -> Option<ChangePlace> {
         let last_arrival = self.arriving.times.last().copied();
         if self.last_of_grid().is_some_and(|last| last >= time_ms)
             || last_arrival.is_some_and(|last| last > time_ms)
@@ -171,7 +171,7 @@ impl Instants {
         &mut self,
         time_ms: i64,
         families: impl Iterator<Item = FamilyId>,
-    ) -> Result<Place, NoInstant> {
+    ) -> Result<ChangePlace, NoInstant> {
         let number = self.arriving.times.len();
         if self.last_time().is_some_and(|last| last >= time_ms) {
             return Err(NoInstant::NotLater);
@@ -193,7 +193,7 @@ impl Instants {
     }
 
     /// The place of the grid since which all arrivals are kept.
-    fn kept_place(&self) -> Place {
+    fn kept_place(&self) -> ChangePlace {
         self.last_place() - STEPS_KEPT
     }
 
@@ -210,12 +210,12 @@ impl Instants {
     }
 
     /// The time of a place of the grid.
-    pub(super) fn time_of(&self, place: Place) -> Option<i64> {
+    pub(super) fn time_of(&self, place: ChangePlace) -> Option<i64> {
         self.grid.get(usize::try_from(place - self.first).ok()?).copied()
     }
 
     /// Forgets the instants of the grid before `time_ms`; returns the place of the oldest that is left.
-    pub(super) fn forget_before(&mut self, time_ms: i64) -> Place {
+    pub(super) fn forget_before(&mut self, time_ms: i64) -> ChangePlace {
         if self.grid.front().is_some_and(|time| *time < time_ms) {
             let grid = Arc::make_mut(&mut self.grid);
             while grid.front().is_some_and(|time| *time < time_ms) {
@@ -233,7 +233,7 @@ impl Instants {
     }
 
     /// The places of the grid between `start_ms` and `end_ms`, both inclusive.
-    pub(super) fn grid_between(&self, start_ms: i64, end_ms: i64) -> Range<Place> {
+    pub(super) fn grid_between(&self, start_ms: i64, end_ms: i64) -> Range<ChangePlace> {
         let from = self.grid.partition_point(|time| *time < start_ms);
         let to = self.grid.partition_point(|time| *time <= end_ms).max(from);
         self.first + as_place(from)..self.first + as_place(to)
@@ -246,10 +246,10 @@ impl Instants {
         start_ms: i64,
         end_ms: i64,
         family: FamilyId,
-    ) -> impl Iterator<Item = (Place, Place, i64)> + '_ {
+    ) -> impl Iterator<Item = (ChangePlace, ChangePlace, i64)> + '_ {
         self.steps().flat_map(move |step| {
             let numbers = step.between(family, start_ms, end_ms);
-            numbers.iter().map(|number| (step.after, Place::from(*number), step.time(*number)))
+            numbers.iter().map(|number| (step.after, ChangePlace::from(*number), step.time(*number)))
         })
     }
 
@@ -303,7 +303,7 @@ impl Instants {
             .or_else(|| self.first_between(start_ms.max(since_ms), end_ms, family))
     }
 
-    fn grid_instant(&self, place: Option<Place>) -> Option<SampledInstant> {
+    fn grid_instant(&self, place: Option<ChangePlace>) -> Option<SampledInstant> {
         let place = place?;
         Some(SampledInstant { place, arrival: None, time_ms: self.time_of(place)? })
     }
@@ -315,6 +315,6 @@ impl Instants {
 }
 
 /// A count of instants, which never comes near the end of the numbers.
-const fn as_place(count: usize) -> Place {
-    count.cast_signed() as Place
+const fn as_place(count: usize) -> ChangePlace {
+    count.cast_signed() as ChangePlace
 }

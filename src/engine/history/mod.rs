@@ -30,7 +30,7 @@ use super::config::HistoryConfig;
 use super::metric::MetricType;
 use super::series::{FamilyId, Removed, SeriesId, SeriesSource, Store};
 use super::time::Timestamp;
-use codec::Place;
+use codec::ChangePlace;
 use column::{CellSet, Column, PAGE_CELLS};
 use extremes::{Point, thinned};
 use instants::{NoInstant, StepArrivals};
@@ -161,7 +161,7 @@ impl History {
         }
     }
 
-    fn sample_page(&mut self, number: usize, present: &[f64], place: Place, shown: &CellSet) {
+    fn sample_page(&mut self, number: usize, present: &[f64], place: ChangePlace, shown: &CellSet) {
         if shown.is_empty() {
             return;
         }
@@ -251,7 +251,7 @@ impl History {
     }
 
     /// Notes cells of one page that changed since they were last sampled.
-    fn sample_cells(&mut self, cells: &[(u32, f64)], number: Place) {
+    fn sample_cells(&mut self, cells: &[(u32, f64)], number: ChangePlace) {
         let Some(page) = cells.first().map(|(cell, _)| place_of(*cell).0) else { return };
         self.begin_page(page);
         let (Some(last), Some(shared)) = (self.last.get_mut(page), self.timeline.pages.get_mut(page)) else {
@@ -299,7 +299,7 @@ impl History {
         step: &StepArrivals,
         points: &mut BTreeMap<usize, Vec<Point>>,
     ) {
-        let arrivals: Vec<(Place, i64)> = step.of(family).collect();
+        let arrivals: Vec<(ChangePlace, i64)> = step.of(family).collect();
         let Some((_, since_ms)) = arrivals.first().copied() else { return };
         let live = store.rows(family).map(|(row, _)| (row.cell, row.born, i64::MAX));
         let gone = self.timeline.gone.of(family, since_ms);
@@ -378,11 +378,11 @@ fn samples_of(
     page: &PastPage,
     cell: usize,
     step: &StepArrivals,
-    arrivals: &[(Place, i64)],
+    arrivals: &[(ChangePlace, i64)],
 ) -> Vec<(i64, f64)> {
     let mut value = page.value(cell, step.after);
     // The step is over, so that none is current.
-    let mut columns = page.arrivals(step.after, Place::MAX);
+    let mut columns = page.arrivals(step.after, ChangePlace::MAX);
     let mut samples = Vec::with_capacity(arrivals.len());
     for (number, time) in arrivals {
         while let Some((column, rest)) = columns.split_first()

@@ -11,7 +11,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::block::{Block, BlockBuilder};
-use super::codec::Place;
+use super::codec::ChangePlace;
 use super::column::{CellSet, Column, PAGE_CELLS};
 use super::extremes::{Extremes, Point};
 
@@ -37,7 +37,7 @@ pub(super) struct PastPage {
 #[derive(Debug)]
 struct StepColumns {
     /// The place of the grid before it.
-    after: Place,
+    after: ChangePlace,
     cells: CellSet,
     columns: Vec<Arc<Column>>,
 }
@@ -65,7 +65,7 @@ impl PastPage {
     }
 
     /// Ends the step that followed the place `after`, of which the first `arrivals` count.
-    pub(super) fn finish_step(&mut self, after: Place, arrivals: Place) {
+    pub(super) fn finish_step(&mut self, after: ChangePlace, arrivals: ChangePlace) {
         let mut columns = std::mem::take(&mut self.arriving);
         while let Some(column) = columns.pop_if(|column| column.at >= arrivals) {
             self.bytes = self.bytes.saturating_sub(column.bytes());
@@ -78,7 +78,7 @@ impl PastPage {
     }
 
     /// Leaves of the arrivals of steps up to the one that followed `after` only these points.
-    pub(super) fn thin(&mut self, after: Place, points: Vec<Point>) {
+    pub(super) fn thin(&mut self, after: ChangePlace, points: Vec<Point>) {
         while let Some(step) = self.finished.front().filter(|step| step.after <= after) {
             self.bytes = self.bytes.saturating_sub(step.columns.iter().map(|column| column.bytes()).sum());
             self.finished.pop_front();
@@ -89,7 +89,7 @@ impl PastPage {
     }
 
     /// Whether arrivals of a step up to the one that followed `after` are kept.
-    pub(super) fn has_step_until(&self, after: Place) -> bool {
+    pub(super) fn has_step_until(&self, after: ChangePlace) -> bool {
         self.finished.front().is_some_and(|step| step.after <= after)
     }
 
@@ -131,14 +131,14 @@ impl PastPage {
     }
 
     /// Whether [`PastPage::forget_before`] has something to do.
-    pub(super) fn is_older_than(&self, place: Place, time_ms: i64) -> bool {
+    pub(super) fn is_older_than(&self, place: ChangePlace, time_ms: i64) -> bool {
         self.blocks.front().is_some_and(|block| block.end <= place)
             || self.columns.first().is_some_and(|column| column.at < place)
             || self.extremes.is_older_than(time_ms)
     }
 
     /// Forgets the changes before a place of the grid, which is at `time_ms`.
-    pub(super) fn forget_before(&mut self, place: Place, time_ms: i64) {
+    pub(super) fn forget_before(&mut self, place: ChangePlace, time_ms: i64) {
         while let Some(block) = self.blocks.front().filter(|block| block.end <= place) {
             self.bytes = self.bytes.saturating_sub(block.bytes());
             self.blocks.pop_front();
@@ -182,7 +182,7 @@ impl PastPage {
     }
 
     /// The values of a cell at these places of the grid.
-    pub(super) fn values(&self, cell: usize, places: Range<Place>, out: &mut Vec<f64>) {
+    pub(super) fn values(&self, cell: usize, places: Range<ChangePlace>, out: &mut Vec<f64>) {
         let mut hold = Holding { next: places.start, end: places.end, out };
         let from = self.blocks.partition_point(|block| block.end <= places.start);
         for block in self.blocks.iter().skip(from) {
@@ -207,7 +207,7 @@ impl PastPage {
     }
 
     /// The value of a cell at one place of the grid.
-    pub(super) fn value(&self, cell: usize, place: Place) -> f64 {
+    pub(super) fn value(&self, cell: usize, place: ChangePlace) -> f64 {
         if self.columns.first().is_some_and(|first| first.at <= place) {
             let until = self.columns.get(..self.columns.partition_point(|column| column.at <= place));
             let known = until.into_iter().flatten().rev().find_map(|column| column.get(cell));
@@ -227,8 +227,8 @@ impl PastPage {
     pub(super) fn value_at_arrival(
         &self,
         cell: usize,
-        (after, number): (Place, Place),
-        current: Place,
+        (after, number): (ChangePlace, ChangePlace),
+        current: ChangePlace,
     ) -> f64 {
         let columns = self.arrivals(after, current);
         let until = columns.get(..columns.partition_point(|column| column.at <= number));
@@ -237,7 +237,7 @@ impl PastPage {
     }
 
     /// What arrivals changed in the step that followed `after`.
-    pub(super) fn arrivals(&self, after: Place, current: Place) -> &[Arc<Column>] {
+    pub(super) fn arrivals(&self, after: ChangePlace, current: ChangePlace) -> &[Arc<Column>] {
         if after == current {
             return &self.arriving;
         }
@@ -245,7 +245,7 @@ impl PastPage {
     }
 
     /// Whether arrivals changed a cell in the finished step that followed `after`.
-    pub(super) fn is_moved(&self, cell: usize, after: Place) -> bool {
+    pub(super) fn is_moved(&self, cell: usize, after: ChangePlace) -> bool {
         self.finished.iter().any(|step| step.after == after && step.cells.contains(cell))
     }
 
@@ -285,14 +285,14 @@ enum Filled {
 
 /// Values written out place by place, each holding until the next change.
 struct Holding<'a> {
-    next: Place,
-    end: Place,
+    next: ChangePlace,
+    end: ChangePlace,
     out: &'a mut Vec<f64>,
 }
 
 impl Holding<'_> {
     /// The value holds until the place `at`.
-    fn until(&mut self, at: Place, value: f64) -> Filled {
+    fn until(&mut self, at: ChangePlace, value: f64) -> Filled {
         let at = at.min(self.end);
         if at > self.next {
             let count = usize::try_from(at - self.next).unwrap_or(0);

@@ -2,7 +2,7 @@
 
 use hashbrown::HashMap;
 
-use super::entries::{Entry, bounds, matches};
+use super::entries::{SampleEntry, bounds, matches};
 use super::gone::Gone;
 use super::rows::{Lived, Rows, last_only};
 use super::timeline::Timeline;
@@ -132,7 +132,7 @@ impl<S: SeriesSource> Past<'_, S> {
     fn select_live(&self, family: FamilyId, part: Part, selection: &Selection<'_>, found: &mut Found) {
         let entries = self.timeline.labels.entries(self.store, family, part);
         let mut rows = None;
-        for Entry { cell, born, bucket, labels, .. } in entries.matching(selection.matchers) {
+        for SampleEntry { cell, born, bucket, labels, .. } in entries.matching(selection.matchers) {
             if self.halted().is_some() {
                 return;
             }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::codec::Place;
+use super::codec::ChangePlace;
 use super::column::Column;
 use super::ends::Ends;
 use super::past::Past;
@@ -17,7 +17,7 @@ use crate::engine::time::Timestamp;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Span {
     /// The places of the grid that are read, one before the span included where arrivals follow it.
-    places: Range<Place>,
+    places: Range<ChangePlace>,
     /// In rising time, of the places and of arrivals.
     marks: Vec<Mark>,
     times: Vec<i64>,
@@ -31,7 +31,7 @@ enum Mark {
     /// The next place of the grid.
     Grid,
     /// An arrival: the place of the grid before it, and its number after that.
-    Arrival(Place, Place),
+    Arrival(ChangePlace, ChangePlace),
 }
 
 impl Span {
@@ -44,7 +44,7 @@ impl Span {
     ) -> Self {
         let instants = &past.timeline.instants;
         let mut places = instants.grid_between(start_ms, end_ms);
-        let mut arrivals: Vec<(Place, Place, i64)> =
+        let mut arrivals: Vec<(ChangePlace, ChangePlace, i64)> =
             instants.arrivals_between(start_ms, end_ms, family).collect();
         if extent == Extent::Last {
             let last = places.end - 1;
@@ -92,7 +92,7 @@ impl Span {
         past.timeline.values(cell, self.places.clone(), &mut grid);
         let mut grid = grid.into_iter();
         let mut value = 0.0;
-        let (mut step, mut columns): (Option<Place>, &[Arc<Column>]) = (None, &[]);
+        let (mut step, mut columns): (Option<ChangePlace>, &[Arc<Column>]) = (None, &[]);
         let (_, within) = super::timeline::place_of(cell);
         for mark in &self.marks {
             match mark {

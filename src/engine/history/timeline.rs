@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::codec::Place;
+use super::codec::ChangePlace;
 use super::column::{Column, PAGE_CELLS};
 use super::entries::LabelCache;
 use super::gone::GoneSeries;
@@ -56,7 +56,7 @@ impl Timeline {
     }
 
     /// The values of a cell at these places of the grid.
-    pub(super) fn values(&self, cell: u32, places: Range<Place>, out: &mut Vec<f64>) {
+    pub(super) fn values(&self, cell: u32, places: Range<ChangePlace>, out: &mut Vec<f64>) {
         let (page, cell) = place_of(cell);
         match self.pages.get(page) {
             Some(page) => page.values(cell, places, out),
@@ -75,7 +75,7 @@ impl Timeline {
     }
 
     /// What arrivals changed in the page of a cell in the step that followed `after`.
-    pub(super) fn arrivals(&self, cell: u32, after: Place) -> &[Arc<Column>] {
+    pub(super) fn arrivals(&self, cell: u32, after: ChangePlace) -> &[Arc<Column>] {
         let page = self.pages.get(place_of(cell).0);
         page.map_or(&[], |page| page.arrivals(after, self.instants.last_place()))
     }

@@ -47,7 +47,7 @@ enum Last {
 
 /// Where in a pattern something stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum PatternPlace {
     Outside,
     Class,
 }
@@ -60,7 +60,7 @@ impl Translation<'_> {
     fn take(&mut self, symbol: char) -> Result<(), PatternError> {
         let mut last = Last::Operand;
         match symbol {
-            '\\' => self.escape(Place::Outside)?,
+            '\\' => self.escape(PatternPlace::Outside)?,
             '[' => self.class()?,
             '*' | '+' | '?' => {
                 self.repetition(symbol.encode_utf8(&mut [0; 4]))?;
@@ -142,23 +142,23 @@ impl Translation<'_> {
     }
 
     /// Rewrites what follows a backslash.
-    fn escape(&mut self, place: Place) -> Result<(), PatternError> {
+    fn escape(&mut self, place: PatternPlace) -> Result<(), PatternError> {
         let Some(symbol) = self.symbols.next() else { return refuse("a backslash at its end") };
         let rewritten = match (symbol, place) {
-            ('d', Place::Outside) => "[0-9]",
-            ('d', Place::Class) => "0-9",
-            ('D', Place::Outside) => "[^0-9]",
-            ('D', Place::Class) => r"\x00-\x2f\x3a-\x{10ffff}",
-            ('s', Place::Outside) => r"[\t\n\x0c\r ]",
-            ('s', Place::Class) => r"\t\n\x0c\r ",
-            ('S', Place::Outside) => r"[^\t\n\x0c\r ]",
-            ('S', Place::Class) => r"\x00-\x08\x0b\x0e-\x1f\x21-\x{10ffff}",
-            ('w', Place::Outside) => "[0-9A-Za-z_]",
-            ('w', Place::Class) => "0-9A-Za-z_",
-            ('W', Place::Outside) => "[^0-9A-Za-z_]",
-            ('W', Place::Class) => r"\x00-\x2f\x3a-\x40\x5b-\x5e\x60\x7b-\x{10ffff}",
-            ('b', Place::Outside) => r"(?-u:\b)",
-            ('B', Place::Outside) => r"(?-u:\B)",
+            ('d', PatternPlace::Outside) => "[0-9]",
+            ('d', PatternPlace::Class) => "0-9",
+            ('D', PatternPlace::Outside) => "[^0-9]",
+            ('D', PatternPlace::Class) => r"\x00-\x2f\x3a-\x{10ffff}",
+            ('s', PatternPlace::Outside) => r"[\t\n\x0c\r ]",
+            ('s', PatternPlace::Class) => r"\t\n\x0c\r ",
+            ('S', PatternPlace::Outside) => r"[^\t\n\x0c\r ]",
+            ('S', PatternPlace::Class) => r"\x00-\x08\x0b\x0e-\x1f\x21-\x{10ffff}",
+            ('w', PatternPlace::Outside) => "[0-9A-Za-z_]",
+            ('w', PatternPlace::Class) => "0-9A-Za-z_",
+            ('W', PatternPlace::Outside) => "[^0-9A-Za-z_]",
+            ('W', PatternPlace::Class) => r"\x00-\x2f\x3a-\x40\x5b-\x5e\x60\x7b-\x{10ffff}",
+            ('b', PatternPlace::Outside) => r"(?-u:\b)",
+            ('B', PatternPlace::Outside) => r"(?-u:\B)",
             ('<', _) => "<",
             ('>', _) => ">",
             ('Q', _) => {
@@ -250,7 +250,7 @@ impl Translation<'_> {
                     self.out.push(']');
                     return Ok(());
                 }
-                '\\' => self.escape(Place::Class)?,
+                '\\' => self.escape(PatternPlace::Class)?,
                 '[' if self.symbols.peek() == Some(&':') => self.named_class()?,
                 // What would be set operations and nested classes are plain characters in RE2.
                 '[' | '&' | '~' => self.out.extend(['\\', symbol]),

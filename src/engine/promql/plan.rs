@@ -15,14 +15,14 @@ use super::{EvalSettings, Expr};
 use crate::engine::labels::Labels;
 use build::Builder;
 use number::Number;
-use steps::{Column, Instant, Step};
+use steps::{Column, Instant, PlanStep};
 
 /// An expression worked out ahead.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     selections: Vec<SteadySelection>,
     /// Each reads the columns of steps before it.
-    steps: Vec<Step>,
+    steps: Vec<PlanStep>,
     columns: Vec<Column>,
     result: PlannedResult,
     lookback_ms: i64,

@@ -45,13 +45,13 @@ pub(crate) struct AlertState {
     /// Since when the alert is active without a break, as `ALERTS_FOR_STATE` tells.
     pub(crate) active_at: Timestamp,
     /// Pending or firing.
-    pub(crate) shown: Shown,
+    pub(crate) shown: ShownState,
     held: Clocks,
 }
 
 /// What an active alert shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Shown {
+pub(crate) enum ShownState {
     /// No level has served its `for`.
     Pending,
     /// A level has.
@@ -94,7 +94,7 @@ struct Held {
 
 /// What a step decided.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Step {
+pub(crate) struct AlertStep {
     /// The state from now on; none is inactive.
     pub(crate) state: Option<AlertState>,
     /// The episode that ended.
@@ -114,7 +114,7 @@ pub(crate) struct Ended {
     pub(crate) reason: Reason,
 }
 
-impl Step {
+impl AlertStep {
     const fn still(state: Option<AlertState>) -> Self {
         Self { state, ended: None, began: None }
     }
@@ -126,26 +126,35 @@ pub(crate) fn begins(levels: &[Level], reading: Reading) -> bool {
 }
 
 /// The next state of an alert.
-pub(crate) fn step(state: Option<AlertState>, reading: Reading, terms: Terms<'_>, now: Timestamp) -> Step {
-    let firing = state.is_some_and(|state| matches!(state.shown, Shown::Firing { .. }));
+pub(crate) fn step(
+    state: Option<AlertState>,
+    reading: Reading,
+    terms: Terms<'_>,
+    now: Timestamp,
+) -> AlertStep {
+    let firing = state.is_some_and(|state| matches!(state.shown, ShownState::Firing { .. }));
     if reading == Reading::Gone {
         match terms.no_data {
-            NoData::Keep => return Step::still(state),
-            NoData::Alert if firing => return Step::still(state.map(AlertState::awake)),
+            NoData::Keep => return AlertStep::still(state),
+            NoData::Alert if firing => return AlertStep::still(state.map(AlertState::awake)),
             NoData::Alert | NoData::Ok => {}
         }
     }
     let held = hold(state, reading, terms, now);
     let since = held.since();
     match (state, held.served()) {
-        (None, None) => {
-            Step::still(since.map(|since| AlertState { active_at: since, shown: Shown::Pending, held }))
+        (None, None) => AlertStep::still(since.map(|since| AlertState {
+            active_at: since,
+            shown: ShownState::Pending,
+            held,
+        })),
+        (None, Some(level)) => {
+            begin(AlertState { active_at: now, shown: ShownState::Pending, held }, level, now)
         }
-        (None, Some(level)) => begin(AlertState { active_at: now, shown: Shown::Pending, held }, level, now),
         (Some(state), best) => match (state.shown, best) {
-            (Shown::Pending, None) => Step::still(since.map(|_| AlertState { held, ..state })),
-            (Shown::Pending, Some(level)) => begin(AlertState { held, ..state }, level, now),
-            (Shown::Firing { level, since, quiet_since }, best) => {
+            (ShownState::Pending, None) => AlertStep::still(since.map(|_| AlertState { held, ..state })),
+            (ShownState::Pending, Some(level)) => begin(AlertState { held, ..state }, level, now),
+            (ShownState::Firing { level, since, quiet_since }, best) => {
                 let fired = Fired { level, since, quiet_since };
                 go_on(AlertState { held, ..state }, fired, best, Moment { reading, terms, now })
             }
@@ -153,7 +162,7 @@ pub(crate) fn step(state: Option<AlertState>, reading: Reading, terms: Terms<'_>
     }
 }
 
-/// The parts of [`Shown::Firing`].
+/// The parts of [`ShownState::Firing`].
 #[derive(Clone, Copy)]
 struct Fired {
     level: usize,
@@ -170,36 +179,36 @@ struct Moment<'a> {
 }
 
 /// A firing alert with its best level, if any.
-fn go_on(state: AlertState, fired: Fired, best: Option<usize>, moment: Moment<'_>) -> Step {
+fn go_on(state: AlertState, fired: Fired, best: Option<usize>, moment: Moment<'_>) -> AlertStep {
     let Fired { level, since, quiet_since } = fired;
     let ended = |reason| Some(Ended { level, since, reason });
     match best {
-        Some(best) if best == level => Step::still(Some(AlertState {
-            shown: Shown::Firing { level, since, quiet_since: None },
+        Some(best) if best == level => AlertStep::still(Some(AlertState {
+            shown: ShownState::Firing { level, since, quiet_since: None },
             ..state
         })),
-        Some(best) => Step { ended: ended(Reason::SeverityChanged), ..begin(state, best, moment.now) },
+        Some(best) => AlertStep { ended: ended(Reason::SeverityChanged), ..begin(state, best, moment.now) },
         None => {
             let quiet = quiet_since.unwrap_or(moment.now);
             if moment.now.since(quiet) < moment.terms.keep_firing_for {
-                let shown = Shown::Firing { level, since, quiet_since: Some(quiet) };
-                return Step::still(Some(AlertState { shown, ..state }));
+                let shown = ShownState::Firing { level, since, quiet_since: Some(quiet) };
+                return AlertStep::still(Some(AlertState { shown, ..state }));
             }
             let reason = if moment.reading == Reading::Gone { Reason::NoData } else { Reason::Recovered };
             let state = state.held.since().map(|since| AlertState {
                 active_at: since,
-                shown: Shown::Pending,
+                shown: ShownState::Pending,
                 ..state
             });
-            Step { state, ended: ended(reason), began: None }
+            AlertStep { state, ended: ended(reason), began: None }
         }
     }
 }
 
 /// The level begins to fire.
-fn begin(state: AlertState, level: usize, now: Timestamp) -> Step {
-    let shown = Shown::Firing { level, since: now, quiet_since: None };
-    Step { state: Some(AlertState { shown, ..state }), ended: None, began: Some(level) }
+fn begin(state: AlertState, level: usize, now: Timestamp) -> AlertStep {
+    let shown = ShownState::Firing { level, since: now, quiet_since: None };
+    AlertStep { state: Some(AlertState { shown, ..state }), ended: None, began: Some(level) }
 }
 
 /// The clocks of all levels after a reading.
@@ -227,14 +236,14 @@ impl AlertState {
         for clock in held.0.iter_mut().take(level + 1) {
             *clock = Some(Held { since, served: true });
         }
-        Self { active_at: since, shown: Shown::Firing { level, since, quiet_since: None }, held }
+        Self { active_at: since, shown: ShownState::Firing { level, since, quiet_since: None }, held }
     }
 
     /// The level that fires.
     pub(crate) const fn level(self) -> Option<usize> {
         match self.shown {
-            Shown::Firing { level, .. } => Some(level),
-            Shown::Pending => None,
+            ShownState::Firing { level, .. } => Some(level),
+            ShownState::Pending => None,
         }
     }
 
@@ -250,10 +259,10 @@ impl AlertState {
     /// The same without a running `keep_firing_for`.
     const fn awake(self) -> Self {
         match self.shown {
-            Shown::Firing { level, since, .. } => {
-                Self { shown: Shown::Firing { level, since, quiet_since: None }, ..self }
+            ShownState::Firing { level, since, .. } => {
+                Self { shown: ShownState::Firing { level, since, quiet_since: None }, ..self }
             }
-            Shown::Pending => self,
+            ShownState::Pending => self,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::alert::{AlertState, Shown};
+use super::alert::{AlertState, ShownState};
 use super::event::{self, AlertEvent, Identity, Reason};
 use super::reach::Reach;
 use super::rule_url::rule_url;
@@ -68,7 +68,7 @@ impl Active {
 
     /// What its `ALERTS` series depends on.
     pub(super) fn shown_as(&self) -> (Labels, usize, bool) {
-        (self.base.clone(), self.level(), matches!(self.state.shown, Shown::Firing { .. }))
+        (self.base.clone(), self.level(), matches!(self.state.shown, ShownState::Firing { .. }))
     }
 
     /// The labels as they are shown at a level.
@@ -90,8 +90,10 @@ impl Active {
         let level = self.level();
         let labels = self.labels(policy, level);
         let (state, fired_at, keep_firing_since) = match self.state.shown {
-            Shown::Pending => (AlertingState::Pending, None, None),
-            Shown::Firing { since, quiet_since, .. } => (AlertingState::Firing, Some(since), quiet_since),
+            ShownState::Pending => (AlertingState::Pending, None, None),
+            ShownState::Firing { since, quiet_since, .. } => {
+                (AlertingState::Firing, Some(since), quiet_since)
+            }
         };
         AlertView {
             rule_id: rule.id.clone(),
@@ -169,8 +171,8 @@ impl Book {
     /// The worst state among the alerts.
     pub(super) fn state(&self) -> AlertingState {
         let states = self.alerts.values().map(|active| match active.state.shown {
-            Shown::Pending => AlertingState::Pending,
-            Shown::Firing { .. } => AlertingState::Firing,
+            ShownState::Pending => AlertingState::Pending,
+            ShownState::Firing { .. } => AlertingState::Firing,
         });
         states.max().unwrap_or(AlertingState::Inactive)
     }

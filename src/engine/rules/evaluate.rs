@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::RuleStorage;
-use super::alert::{self, Reading, Shown, Step, Terms};
+use super::alert::{self, AlertStep, Reading, ShownState, Terms};
 use super::book::{Active, Book, Episode, Sender};
 use super::event::{AlertEventKind, Reason, finite};
 use super::kept::{Asked, Narrow, Narrowed, Parts, Plans};
@@ -291,7 +291,7 @@ impl Evaluation<'_, '_> {
         };
         let state = before.as_ref().map(|active| active.state);
         let shown = before.as_ref().map(Active::shown_as);
-        let Step { state, ended, began } = alert::step(state, seen.reading, terms, self.env.at);
+        let AlertStep { state, ended, began } = alert::step(state, seen.reading, terms, self.env.at);
         let Seen { identity, sample, base, reading, value } = seen;
         // One that only `keep_firing_for` holds keeps the value and the texts it had, as in Prometheus; between thresholds
         // there is a value to follow.
@@ -343,7 +343,7 @@ impl Evaluation<'_, '_> {
         }
         active.episode = match began {
             Some(level) => Some(self.begin(&active, policy, level)),
-            None => episode.filter(|_| matches!(state.shown, Shown::Firing { .. })),
+            None => episode.filter(|_| matches!(state.shown, ShownState::Firing { .. })),
         };
         if shown != Some(active.shown_as()) {
             self.showing = Showing::Other;
@@ -459,8 +459,8 @@ impl Evaluation<'_, '_> {
             let policy = self.alerting.policy_for(&active.sample);
             let labels = active.labels(policy, active.level());
             let state = match active.state.shown {
-                Shown::Pending => "pending",
-                Shown::Firing { .. } => "firing",
+                ShownState::Pending => "pending",
+                ShownState::Firing { .. } => "firing",
             };
             let alerts = labels.with("alertstate", state).with(METRIC_NAME, "ALERTS");
             let for_state = labels.with(METRIC_NAME, "ALERTS_FOR_STATE");

@@ -51,12 +51,12 @@ pub struct Loaded {
     /// What is wrong, in the order of files.
     pub(crate) diagnostics: Vec<Diagnostic>,
     /// Each file with what became of it.
-    pub(crate) files: Vec<(Arc<str>, Outcome)>,
+    pub(crate) files: Vec<(Arc<str>, FileOutcome)>,
 }
 
 /// What became of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum FileOutcome {
     /// Its groups are in the set.
     Loaded {
         /// How many rules it holds.
@@ -111,14 +111,14 @@ pub fn load(sources: &[Source], context: &LoadContext<'_>) -> Loaded {
         let name = findings.source.name.clone();
         if findings.refuse() {
             let kept = context.previous.map(|set| kept_groups(set, &name, &mut ids)).unwrap_or_default();
-            let outcome = if kept.is_empty() { Outcome::Refused } else { Outcome::Kept };
+            let outcome = if kept.is_empty() { FileOutcome::Refused } else { FileOutcome::Kept };
             loaded.set.groups.extend(kept);
             loaded.files.push((name, outcome));
         } else {
             let groups: Vec<Arc<Group>> = groups.into_iter().map(|draft| Arc::new(ids.name(draft))).collect();
             let rules = groups.iter().map(|group| group.rules.len()).sum();
             loaded.set.groups.extend(groups);
-            loaded.files.push((name, Outcome::Loaded { rules }));
+            loaded.files.push((name, FileOutcome::Loaded { rules }));
         }
         findings.list.sort_by_key(|finding| finding.span.start);
         loaded.diagnostics.append(&mut findings.list);

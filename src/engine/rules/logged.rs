@@ -145,7 +145,7 @@ fn next_record(bytes: &[u8]) -> Option<(LogRecord, &[u8])> {
 
 /// What a log tells of alerts.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(super) struct LoggedTransitions {
     /// Events that were decided and not acknowledged, in order.
     pub(super) waiting: Vec<AlertEvent>,
     /// Ids that were acknowledged.
@@ -162,7 +162,7 @@ pub(super) struct Told {
     pub(super) settled: Vec<(u64, (u64, Timestamp))>,
 }
 
-impl Told {
+impl LoggedTransitions {
     pub(super) fn by(log: &[LogRecord]) -> Self {
         let mut told = Self::default();
         for record in log {
@@ -285,7 +285,7 @@ mod tests {
 
     #[test]
     fn a_log_tells_what_waits_and_what_is_open() {
-        let told = Told::by(&log());
+        let told = LoggedTransitions::by(&log());
         let ([_, end], [second, _]) = (episode(1), episode(2));
         let ids: Vec<EventId> = told.waiting.iter().map(|event| event.id).collect();
         assert_eq!(ids, [end.id, second.id]);
@@ -303,7 +303,7 @@ mod tests {
         };
         let log =
             [decided(&first), decided(&end), LogRecord::Withdrawn(end.id), decided(&second), decided(&end)];
-        let told = Told::by(&log);
+        let told = LoggedTransitions::by(&log);
         let ids: Vec<EventId> = told.waiting.iter().map(|event| event.id).collect();
         assert_eq!(ids, [first.id, second.id, end.id]);
         assert!(told.withdrawn.is_empty());
@@ -315,7 +315,7 @@ mod tests {
         let [_, end] = episode(1);
         let [second, _] = episode(2);
         let withdrawn = [LogRecord::Withdrawn(end.id), LogRecord::Withdrawn(second.id)];
-        let told = Told::by(&[log(), withdrawn.to_vec()].concat());
+        let told = LoggedTransitions::by(&[log(), withdrawn.to_vec()].concat());
         assert_eq!(told.waiting, []);
         // The first goes on: its end was taken back.
         assert_eq!(told.open.iter().map(|(open, _)| open.end_id()).collect::<Vec<_>>(), [end.id]);

@@ -100,9 +100,9 @@ type GroupKey = (Arc<str>, Arc<str>);
 pub(in crate::engine) struct Notifier {
     /// None where nobody is to be told.
     terms: Option<Terms>,
-    groups: BTreeMap<GroupKey, Told>,
+    groups: BTreeMap<GroupKey, ToldGroup>,
     /// Alerts of groups that a reload took away.
-    gone: Told,
+    gone: ToldGroup,
     /// Groups to be looked at.
     due: BTreeSet<GroupKey>,
     outgoing: Vec<Notification>,
@@ -110,7 +110,7 @@ pub(in crate::engine) struct Notifier {
 
 /// The alerts of a group that Alertmanagers know of.
 #[derive(Clone, Debug, Default)]
-struct Told {
+struct ToldGroup {
     /// By the rule's id and the labels.
     alerts: BTreeMap<(Arc<str>, Labels), ToldAlert>,
     /// When one of them is to be told again.
@@ -260,7 +260,7 @@ struct Round<'a> {
     interval: Duration,
 }
 
-impl Told {
+impl ToldGroup {
     /// Tells of what began, ended, or is to be told again.
     fn look(&mut self, alerts: &[&AlertView], round: Round<'_>, outgoing: &mut Vec<Notification>) {
         let mut before = std::mem::take(&mut self.alerts);

@@ -19,7 +19,7 @@ use super::evaluate::Env;
 use super::event::AlertEvent;
 use super::kept::Moved;
 use super::resumed::Resumed;
-use super::schedule::{ArrivalShare, Due, Schedule};
+use super::schedule::{ArrivalShare, DueEvaluation, Schedule};
 use super::set::{Group, RuleSet};
 use super::template::EVALUATION_STEPS_MAX;
 use super::view::GroupView;
@@ -268,13 +268,13 @@ impl Rules {
             let Some((due, moved_at)) = state.schedule.take(now) else { continue };
             let earliest = state.last_evaluation.unwrap_or(now);
             let (extent, at) = match due {
-                Due::Interval { at, missed } => {
+                DueEvaluation::Interval { at, missed } => {
                     let rules = state.rules.len() as u64;
                     state.counts.missed += missed.saturating_mul(rules);
                     // An arrival may have been answered between the instant and now.
                     (Extent::All, at.max(earliest).min(now))
                 }
-                Due::Arrival => (Extent::Marked, now.max(earliest)),
+                DueEvaluation::Arrival => (Extent::Marked, now.max(earliest)),
             };
             let rules = self.evaluate(place, storage, extent, Instants { at, query_at: now, moved_at });
             evaluated.extend(rules.into_iter().map(|rule| reader + rule));

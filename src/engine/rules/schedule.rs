@@ -73,7 +73,7 @@ pub(super) struct Schedule {
 
 /// What is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Due {
+pub(super) enum DueEvaluation {
     /// Every rule, at an instant of the grid.
     Interval {
         /// The instant.
@@ -170,7 +170,7 @@ impl Schedule {
     }
 
     /// What is due by now, with the first arrival since the last evaluation; it counts as done.
-    pub(super) fn take(&mut self, now: Timestamp) -> Option<(Due, Option<Timestamp>)> {
+    pub(super) fn take(&mut self, now: Timestamp) -> Option<(DueEvaluation, Option<Timestamp>)> {
         if now >= self.next {
             let last = self.instant_after(now).micros().saturating_sub(self.interval);
             let passed = last.saturating_sub(self.next.micros()) / self.interval;
@@ -178,13 +178,13 @@ impl Schedule {
             self.begun = true;
             self.next = Timestamp::from_micros(last.saturating_add(self.interval));
             self.arrival = None;
-            let due = Due::Interval { at: Timestamp::from_micros(last), missed };
+            let due = DueEvaluation::Interval { at: Timestamp::from_micros(last), missed };
             return Some((due, self.moved_at.take()));
         }
         if self.arrival.is_some_and(|arrival| now >= arrival) {
             self.arrival = None;
             self.answered = Some(now);
-            return Some((Due::Arrival, self.moved_at.take()));
+            return Some((DueEvaluation::Arrival, self.moved_at.take()));
         }
         None
     }
@@ -239,7 +239,7 @@ mod tests {
         schedule.take(schedule.next());
         let first = schedule.next();
         let late = first.after(Duration::from_millis(12_001));
-        let due = Due::Interval { at: first.after(Duration::from_secs(10)), missed: 2 };
+        let due = DueEvaluation::Interval { at: first.after(Duration::from_secs(10)), missed: 2 };
         assert_eq!(schedule.take(late), Some((due, None)));
         assert_eq!(schedule.take(late), None);
         assert_eq!(schedule.next(), first.after(Duration::from_secs(15)));
@@ -249,7 +249,10 @@ mod tests {
     fn what_passed_before_the_first_evaluation_is_not_missed() {
         let mut schedule = schedule(Evaluate::Interval, at(0));
         let hour_later = schedule.next().after(Duration::from_hours(1));
-        assert_eq!(schedule.take(hour_later), Some((Due::Interval { at: hour_later, missed: 0 }, None)));
+        assert_eq!(
+            schedule.take(hour_later),
+            Some((DueEvaluation::Interval { at: hour_later, missed: 0 }, None))
+        );
     }
 
     #[test]
@@ -259,12 +262,12 @@ mod tests {
         schedule.take(start);
         let after = |millis| start.after(Duration::from_millis(millis));
         schedule.arrive(after(1));
-        assert_eq!(schedule.take(after(1)), Some((Due::Arrival, Some(after(1)))));
+        assert_eq!(schedule.take(after(1)), Some((DueEvaluation::Arrival, Some(after(1)))));
         schedule.arrive(after(10));
         schedule.arrive(after(20));
         assert_eq!(schedule.take(after(20)), None);
         assert_eq!(schedule.next(), after(51));
-        assert_eq!(schedule.take(after(51)), Some((Due::Arrival, Some(after(10)))));
+        assert_eq!(schedule.take(after(51)), Some((DueEvaluation::Arrival, Some(after(10)))));
     }
 
     #[test]

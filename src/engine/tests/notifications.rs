@@ -1,7 +1,7 @@
 //! What Alertmanagers are told and what APIs show meanwhile: cases from `tests/rules/notifications.txt` and
 //! `tests/rules/alert_generator.txt`, through the whole engine.
 
-use super::super::arrival::Ending;
+use super::super::arrival::RunEnding;
 use super::super::checkpoint::SavedState;
 use super::*;
 use crate::engine::config::Grid;
@@ -106,7 +106,7 @@ fn pass(engine: &mut Engine, until: Timestamp, lines: &mut Vec<String>) {
 /// An engine that goes on from a checkpoint and the log since.
 fn restored((settings, rules): (&str, &str), checkpoint: &[u8], log: &[LogRecord]) -> Engine {
     let saved = SavedState::read(checkpoint).unwrap();
-    let ending = if log.is_empty() { Ending::Clean } else { Ending::Crash };
+    let ending = if log.is_empty() { RunEnding::Clean } else { RunEnding::Crash };
     let mut engine = Engine::restore(&config(settings), rule_set(rules), saved, ending).unwrap().0;
     engine.recall(log);
     engine

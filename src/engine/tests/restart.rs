@@ -156,7 +156,7 @@ impl World {
 
     fn restarted(mut self, config: &Config) -> Self {
         let saved = SavedState::read(&self.engine.save(self.now).to_bytes()).unwrap();
-        let (engine, anew) = Engine::restore(config, rule_set(RULES), saved, Ending::Clean).unwrap();
+        let (engine, anew) = Engine::restore(config, rule_set(RULES), saved, RunEnding::Clean).unwrap();
         assert_eq!(anew, Vec::<String>::new());
         self.engine = engine;
         self.engine.go_on(self.now);
@@ -250,7 +250,7 @@ proptest! {
         let mut again = || {
             let bytes = world.engine.save(world.now).to_bytes();
             let saved = SavedState::read(&bytes).unwrap();
-            world.engine = Engine::restore(&config, rule_set(RULES), saved, Ending::Clean).unwrap().0;
+            world.engine = Engine::restore(&config, rule_set(RULES), saved, RunEnding::Clean).unwrap().0;
             world.engine.go_on(world.now);
             bytes
         };
@@ -336,7 +336,7 @@ fn whatever_a_state_with_right_checksums_holds_it_is_refused_or_gone_on_from() {
         }
         let Ok(saved) = SavedState::read(&sealed(forged)) else { continue };
         let now = saved.saved_at();
-        let Ok((engine, _)) = Engine::restore(&config, rule_set(RULES), saved, Ending::Crash) else {
+        let Ok((engine, _)) = Engine::restore(&config, rule_set(RULES), saved, RunEnding::Crash) else {
             continue;
         };
         let mut world = World { engine, now, events: 900 };

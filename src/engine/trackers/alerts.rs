@@ -5,7 +5,7 @@ mod saved;
 use super::frame::{Frame, FrameParts, Lifted, Tracker};
 use super::gauges::{Board, Counted, Family};
 use super::key::IdKey;
-use super::table::{Place, Standing, Table};
+use super::table::{Standing, Table, TablePlace};
 use crate::engine::config::TrackerName;
 use crate::engine::series::SeriesId;
 
@@ -68,7 +68,7 @@ impl Tracker for AlertBooks {
 
     const NAME: TrackerName = TrackerName::Alerts;
 
-    fn lift(&mut self, board: &mut Board<'_>, _: Place, alert: &mut ForeignAlert) -> Lifted {
+    fn lift(&mut self, board: &mut Board<'_>, _: TablePlace, alert: &mut ForeignAlert) -> Lifted {
         self.active.lift(board, &mut alert.active)
     }
 

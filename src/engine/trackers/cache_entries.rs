@@ -10,7 +10,7 @@ use super::frame::{Frame, FrameParts, Lifted, Tracker};
 use super::gauges::{Board, Counted, Family, ONE};
 use super::key::IdKey;
 use super::oldest::{Oldest, Ticket, Tickets};
-use super::table::{Place, Standing, Table};
+use super::table::{Standing, Table, TablePlace};
 use super::words::{WordId, Words};
 use crate::engine::config::TrackerName;
 use crate::engine::series::SeriesId;
@@ -108,7 +108,7 @@ impl CacheEntries {
         }
     }
 
-    fn find(&self, level: &str, key: &str) -> Option<Place> {
+    fn find(&self, level: &str, key: &str) -> Option<TablePlace> {
         self.table.find((self.own.levels.find(level)?, IdKey::new(key)))
     }
 }
@@ -119,7 +119,7 @@ impl Tracker for CacheBooks {
 
     const NAME: TrackerName = TrackerName::Cache;
 
-    fn lift(&mut self, board: &mut Board<'_>, _: Place, entry: &mut CacheEntry) -> Lifted {
+    fn lift(&mut self, board: &mut Board<'_>, _: TablePlace, entry: &mut CacheEntry) -> Lifted {
         if entry.expires.take().is_some() {
             self.expiries.leave();
         }
@@ -148,7 +148,11 @@ impl Tracker for CacheBooks {
 }
 
 /// When the entry of this ticket expires.
-fn expiry(table: &Table<(WordId, IdKey), CacheEntry>, place: Place, ticket: Ticket) -> Option<Timestamp> {
+fn expiry(
+    table: &Table<(WordId, IdKey), CacheEntry>,
+    place: TablePlace,
+    ticket: Ticket,
+) -> Option<Timestamp> {
     let (expires, own) = table.get(place)?.expires?;
     (own == ticket).then_some(expires)
 }

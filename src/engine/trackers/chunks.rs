@@ -5,7 +5,7 @@ mod saved;
 use super::frame::{Frame, FrameParts, Lifted, Tracker};
 use super::gauges::{Board, Counted, Family};
 use super::key::IdKey;
-use super::table::{Place, Standing, Table};
+use super::table::{Standing, Table, TablePlace};
 use crate::engine::config::TrackerName;
 use crate::engine::series::SeriesId;
 use crate::engine::time::Timestamp;
@@ -62,7 +62,7 @@ impl Tracker for ChunkBooks {
 
     const NAME: TrackerName = TrackerName::Chunks;
 
-    fn lift(&mut self, board: &mut Board<'_>, _: Place, chunk: &mut Chunk) -> Lifted {
+    fn lift(&mut self, board: &mut Board<'_>, _: TablePlace, chunk: &mut Chunk) -> Lifted {
         self.active.lift(board, &mut chunk.active)
     }
 

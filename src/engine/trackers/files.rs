@@ -3,11 +3,11 @@
 mod saved;
 
 use super::frame::{Frame, FrameParts, Lifted, Tracker};
-use super::gauges::{Board, Counted, Ending, Family, ONE, Shown};
+use super::gauges::{Board, Counted, Family, ONE, SeriesEnding, ShownGauge};
 use super::key::IdKey;
 use super::oldest::{Oldest, Ticket, Tickets};
 use super::ratios::{HeldRatio, Ratios};
-use super::table::{Place, Standing, Table};
+use super::table::{Standing, Table, TablePlace};
 use super::words::{WordId, Words};
 use crate::engine::config::TrackerName;
 use crate::engine::series::SeriesId;
@@ -46,7 +46,7 @@ pub(crate) struct FileProgress<'a> {
 
 /// A file from its upload to its end.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct File {
+pub(crate) struct TrackedFile {
     /// Where it counts from its upload to its end.
     active: Option<SeriesId>,
     progress: Option<Progress>,
@@ -73,7 +73,7 @@ pub(crate) struct FileBooks {
     in_progress: Counted,
     ratios: Ratios,
     least_moved: Oldest<Timestamp>,
-    oldest_progress: Shown,
+    oldest_progress: ShownGauge,
 }
 
 /// The tracker of files.
@@ -89,14 +89,14 @@ impl Files {
             in_progress: Counted::new(families.in_progress),
             ratios: Ratios::new(families.ratio),
             least_moved: Oldest::default(),
-            oldest_progress: Shown::new(families.oldest_progress, Ending::Zero),
+            oldest_progress: ShownGauge::new(families.oldest_progress, SeriesEnding::Zero),
         };
         Self::new(parts, books)
     }
 
     /// FileUploadStarted: the file is active, unless the event is older than its end.
     pub(crate) fn uploaded(&mut self, board: &mut Board<'_>, id: &str, at: Timestamp) {
-        let place = self.enter(board, IdKey::new(id), File::default);
+        let place = self.enter(board, IdKey::new(id), TrackedFile::default);
         let Some(file) = self.table.get_mut(place) else { return };
         if Some(at) < file.ended {
             return;
@@ -111,7 +111,7 @@ impl Files {
 
     /// FileProcessingCompleted or FileProcessingFailed: the file is neither active nor in progress.
     pub(crate) fn ended(&mut self, board: &mut Board<'_>, id: &str, at: Timestamp) {
-        let place = self.enter(board, IdKey::new(id), File::default);
+        let place = self.enter(board, IdKey::new(id), TrackedFile::default);
         let Some(file) = self.table.get_mut(place) else { return };
         file.ended = file.ended.max(Some(at));
         self.own.lift(board, place, file);
@@ -121,7 +121,7 @@ impl Files {
 
     /// ProgressUpdated: the file is in progress, or no more, unless the event is older than its end.
     pub(crate) fn progressed(&mut self, board: &mut Board<'_>, update: FileProgress<'_>) {
-        let place = self.enter(board, IdKey::new(update.file), File::default);
+        let place = self.enter(board, IdKey::new(update.file), TrackedFile::default);
         let Some(file) = self.table.get_mut(place) else { return };
         if Some(update.at) < file.ended {
             return;
@@ -150,7 +150,7 @@ impl Files {
 
 impl FileBooks {
     /// The first progress of a file, counted.
-    fn begin(&mut self, board: &mut Board<'_>, place: Place, update: FileProgress<'_>) -> Progress {
+    fn begin(&mut self, board: &mut Board<'_>, place: TablePlace, update: FileProgress<'_>) -> Progress {
         let status = self.words.hold(update.label);
         let series = self.in_progress.place(board, &[update.label]);
         self.in_progress.enter(board, series, ONE);
@@ -173,7 +173,7 @@ impl FileBooks {
     fn go_on(
         &mut self,
         board: &mut Board<'_>,
-        place: Place,
+        place: TablePlace,
         before: Progress,
         update: FileProgress<'_>,
     ) -> Progress {
@@ -197,7 +197,7 @@ impl FileBooks {
     }
 
     /// Takes a file out of progress.
-    fn stop(&mut self, board: &mut Board<'_>, file: &mut File) -> Lifted {
+    fn stop(&mut self, board: &mut Board<'_>, file: &mut TrackedFile) -> Lifted {
         let Some(progress) = file.progress.take() else { return Lifted::Uncounted };
         self.in_progress.leave(board, progress.series, ONE);
         self.words.release(progress.status);
@@ -209,20 +209,20 @@ impl FileBooks {
 
 impl Tracker for FileBooks {
     type Key = IdKey;
-    type Entry = File;
+    type Entry = TrackedFile;
 
     const NAME: TrackerName = TrackerName::Files;
 
-    fn lift(&mut self, board: &mut Board<'_>, _: Place, file: &mut File) -> Lifted {
+    fn lift(&mut self, board: &mut Board<'_>, _: TablePlace, file: &mut TrackedFile) -> Lifted {
         match (self.active.lift(board, &mut file.active), self.stop(board, file)) {
             (Lifted::Uncounted, Lifted::Uncounted) => Lifted::Uncounted,
             (Lifted::Counted, _) | (_, Lifted::Counted) => Lifted::Counted,
         }
     }
 
-    fn forget(&mut self, _: File) {}
+    fn forget(&mut self, _: TrackedFile) {}
 
-    fn show(&mut self, board: &mut Board<'_>, table: &mut Table<IdKey, File>) {
+    fn show(&mut self, board: &mut Board<'_>, table: &mut Table<IdKey, TrackedFile>) {
         self.ratios.show(board, |place, ticket| ratio(table, place, ticket));
         let mut values = Vec::new();
         if let Some(moved) = self.least_moved.least(|place, ticket| moved(table, place, ticket)) {
@@ -233,12 +233,12 @@ impl Tracker for FileBooks {
     }
 }
 
-fn ratio(table: &Table<IdKey, File>, place: Place, ticket: Ticket) -> Option<u64> {
+fn ratio(table: &Table<IdKey, TrackedFile>, place: TablePlace, ticket: Ticket) -> Option<u64> {
     let held = table.get(place)?.progress?.held;
     (held.ticket == ticket).then(|| held.key())
 }
 
-fn moved(table: &Table<IdKey, File>, place: Place, ticket: Ticket) -> Option<Timestamp> {
+fn moved(table: &Table<IdKey, TrackedFile>, place: TablePlace, ticket: Ticket) -> Option<Timestamp> {
     let progress = table.get(place)?.progress?;
     (progress.moved_ticket == ticket).then_some(progress.moved)
 }

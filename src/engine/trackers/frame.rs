@@ -9,7 +9,7 @@ use std::hash::Hash;
 use std::time::Duration;
 
 use super::gauges::{Board, Family};
-use super::table::{Place, Standing, Table};
+use super::table::{Standing, Table, TablePlace};
 use crate::engine::config::{TrackerLimits, TrackerName};
 use crate::engine::series::SeriesId;
 
@@ -24,7 +24,7 @@ pub(crate) trait Tracker {
     const NAME: TrackerName;
 
     /// Takes an entry out of every gauge, as its end does.
-    fn lift(&mut self, board: &mut Board<'_>, place: Place, entry: &mut Self::Entry) -> Lifted;
+    fn lift(&mut self, board: &mut Board<'_>, place: TablePlace, entry: &mut Self::Entry) -> Lifted;
 
     /// Lets go of what a lifted entry still holds.
     fn forget(&mut self, entry: Self::Entry);
@@ -137,7 +137,7 @@ impl<T: Tracker> Frame<T> {
         board: &mut Board<'_>,
         key: T::Key,
         new: impl FnOnce() -> T::Entry,
-    ) -> Place {
+    ) -> TablePlace {
         if let Some(place) = self.table.find(key) {
             return place;
         }
@@ -146,7 +146,7 @@ impl<T: Tracker> Frame<T> {
     }
 
     /// Evicts the entry that is to go first, where there is one.
-    pub(super) fn make_room(&mut self, board: &mut Board<'_>) -> Option<Place> {
+    pub(super) fn make_room(&mut self, board: &mut Board<'_>) -> Option<TablePlace> {
         let ended = self.table.first(Standing::Ended);
         let place = ended.or_else(|| self.table.first(Standing::Alive))?;
         self.remove(board, place);
@@ -155,7 +155,7 @@ impl<T: Tracker> Frame<T> {
     }
 
     /// Takes an entry out.
-    pub(super) fn remove(&mut self, board: &mut Board<'_>, place: Place) -> Lifted {
+    pub(super) fn remove(&mut self, board: &mut Board<'_>, place: TablePlace) -> Lifted {
         let Some(mut entry) = self.table.remove(place) else { return Lifted::Uncounted };
         let lifted = self.own.lift(board, place, &mut entry);
         self.own.forget(entry);
@@ -197,7 +197,7 @@ impl<T: Tracker> Frame<T> {
     }
 
     /// Ends an entry that nothing moved; it is remembered like any that ended.
-    fn abandon(&mut self, board: &mut Board<'_>, place: Place) {
+    fn abandon(&mut self, board: &mut Board<'_>, place: TablePlace) {
         if let Some(entry) = self.table.get_mut(place) {
             self.own.lift(board, place, entry);
         }

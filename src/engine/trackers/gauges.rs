@@ -200,7 +200,7 @@ pub(crate) const ONE: Quantity = Quantity::Whole(1);
 
 /// What becomes of a series that shows no longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
+pub(crate) enum SeriesEnding {
     /// It is 0 until `stale_after`.
     Zero,
     /// It leaves at once: 0 would be as much of a claim as any other value.
@@ -209,15 +209,15 @@ pub(crate) enum Ending {
 
 /// A gauge whose series show the values of the last call; of two values for one series the greater shows.
 #[derive(Debug)]
-pub(crate) struct Shown {
+pub(crate) struct ShownGauge {
     family: Family,
-    ending: Ending,
+    ending: SeriesEnding,
     last: Vec<(SeriesId, f64)>,
 }
 
-impl Shown {
+impl ShownGauge {
     /// A gauge without series.
-    pub(crate) fn new(family: Family, ending: Ending) -> Self {
+    pub(crate) fn new(family: Family, ending: SeriesEnding) -> Self {
         Self { family, ending, last: Vec::new() }
     }
 
@@ -260,11 +260,11 @@ impl Shown {
 
     fn end(&self, board: &mut Board<'_>, series: SeriesId) {
         match self.ending {
-            Ending::Zero => {
+            SeriesEnding::Zero => {
                 board.set(series, 0.0);
                 board.store.release(series);
             }
-            Ending::Leave => board.store.remove(series, board.cause.now),
+            SeriesEnding::Leave => board.store.remove(series, board.cause.now),
         }
     }
 }

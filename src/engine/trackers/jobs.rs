@@ -10,12 +10,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::frame::{Frame, FrameParts, Lifted, Tracker};
-use super::gauges::{Board, Counted, Ending, Family, ONE, Shown};
+use super::gauges::{Board, Counted, Family, ONE, SeriesEnding, ShownGauge};
 use super::job::{Job, JobState, Move, Run, Stay};
 use super::key::IdKey;
 use super::oldest::{Oldest, Ticket, Tickets};
 use super::ratios::{HeldRatio, Ratios};
-use super::table::{Place, Table};
+use super::table::{Table, TablePlace};
 use super::words::{UNKNOWN, WordId, Words};
 use crate::engine::config::TrackerName;
 use crate::engine::time::Timestamp;
@@ -80,19 +80,19 @@ pub(crate) struct JobBooks {
     tickets: Tickets,
     depth: Counted,
     running: Counted,
-    oldest_waiting: Shown,
-    oldest_progress: Shown,
+    oldest_waiting: ShownGauge,
+    oldest_progress: ShownGauge,
     ratios: Ratios,
     waiting_ages: Ages,
     running_ages: Ages,
-    by_worker: BTreeSet<(IdKey, Place)>,
+    by_worker: BTreeSet<(IdKey, TablePlace)>,
 }
 
 /// The tracker of jobs.
 pub(crate) type Jobs = Frame<JobBooks>;
 
 /// A job that is tracked; valid until the next event.
-pub(crate) type JobPlace = Place;
+pub(crate) type JobPlace = TablePlace;
 
 impl Jobs {
     /// A tracker without jobs.
@@ -102,8 +102,8 @@ impl Jobs {
             tickets: Tickets::default(),
             depth: Counted::new(families.depth),
             running: Counted::new(families.running),
-            oldest_waiting: Shown::new(families.oldest_waiting, Ending::Zero),
-            oldest_progress: Shown::new(families.oldest_progress, Ending::Zero),
+            oldest_waiting: ShownGauge::new(families.oldest_waiting, SeriesEnding::Zero),
+            oldest_progress: ShownGauge::new(families.oldest_progress, SeriesEnding::Zero),
             ratios: Ratios::new(families.ratio),
             waiting_ages: Ages::new(),
             running_ages: Ages::new(),
@@ -201,8 +201,8 @@ impl Jobs {
 
     /// The jobs a lost worker was running run no more.
     pub(crate) fn worker_lost(&mut self, board: &mut Board<'_>, worker: IdKey) {
-        let of_worker = (worker, Place::FIRST)..=(worker, Place::LAST);
-        let places: Vec<Place> = self.own.by_worker.range(of_worker).map(|(_, place)| *place).collect();
+        let of_worker = (worker, TablePlace::FIRST)..=(worker, TablePlace::LAST);
+        let places: Vec<TablePlace> = self.own.by_worker.range(of_worker).map(|(_, place)| *place).collect();
         for place in places {
             if let Some(job) = self.table.get_mut(place) {
                 self.own.part(board, place, job);
@@ -224,7 +224,7 @@ impl Jobs {
     }
 
     /// Puts a lifted job where it goes.
-    fn settle(&mut self, board: &mut Board<'_>, place: Place, to: Move) {
+    fn settle(&mut self, board: &mut Board<'_>, place: TablePlace, to: Move) {
         let Some(job) = self.table.get_mut(place) else { return };
         let own = &mut self.own;
         let queue = own.words.text(job.queue);
@@ -278,7 +278,7 @@ impl Jobs {
 
 impl JobBooks {
     /// Counts the progress that was reported of a run in this queue.
-    fn report(&mut self, board: &mut Board<'_>, place: Place, report: (WordId, f64), run: &mut Run) {
+    fn report(&mut self, board: &mut Board<'_>, place: TablePlace, report: (WordId, f64), run: &mut Run) {
         let (queue, ratio) = report;
         if let Some(before) = run.progress {
             let ticket = if ratio < before.ratio { self.tickets.issue() } else { before.ticket };
@@ -294,7 +294,7 @@ impl JobBooks {
     }
 
     /// Takes a job out of every gauge and says how it would come back.
-    fn part(&mut self, board: &mut Board<'_>, place: Place, job: &mut Job) -> Move {
+    fn part(&mut self, board: &mut Board<'_>, place: TablePlace, job: &mut Job) -> Move {
         match std::mem::replace(&mut job.state, JobState::Apart) {
             JobState::Waiting(Stay { series, moved, .. }) => {
                 self.depth.leave(board, series, ONE);
@@ -322,7 +322,7 @@ impl Tracker for JobBooks {
 
     const NAME: TrackerName = TrackerName::Jobs;
 
-    fn lift(&mut self, board: &mut Board<'_>, place: Place, job: &mut Job) -> Lifted {
+    fn lift(&mut self, board: &mut Board<'_>, place: TablePlace, job: &mut Job) -> Lifted {
         let before = self.part(board, place, job);
         job.state = JobState::Done;
         match before {
@@ -362,11 +362,11 @@ fn leave(ages: &mut Ages, queue: WordId) {
 }
 
 /// When the job of this ticket moved last.
-fn current(table: &Table<IdKey, Job>, place: Place, ticket: Ticket) -> Option<Timestamp> {
+fn current(table: &Table<IdKey, Job>, place: TablePlace, ticket: Ticket) -> Option<Timestamp> {
     table.get(place)?.stay().filter(|stay| stay.ticket == ticket).map(|stay| stay.moved)
 }
 
 /// What [`Ratios`] orders the progress of this ticket by.
-fn ratio(table: &Table<IdKey, Job>, place: Place, ticket: Ticket) -> Option<u64> {
+fn ratio(table: &Table<IdKey, Job>, place: TablePlace, ticket: Ticket) -> Option<u64> {
     table.get(place)?.progress().filter(|held| held.ticket == ticket).map(HeldRatio::key)
 }

@@ -5,7 +5,7 @@ mod saved;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::table::Place;
+use super::table::TablePlace;
 
 /// A heap may hold this many outdated items beside as many as there are entries before it is swept.
 const OUTDATED_MAX: usize = 64;
@@ -30,7 +30,7 @@ impl Tickets {
 /// right only when it comes to the top. So an entry that moves on costs nothing here.
 #[derive(Debug)]
 pub(crate) struct Oldest<K> {
-    heap: BinaryHeap<Reverse<(K, Ticket, Place)>>,
+    heap: BinaryHeap<Reverse<(K, Ticket, TablePlace)>>,
     entries: usize,
 }
 
@@ -42,7 +42,7 @@ impl<K: Ord> Default for Oldest<K> {
 
 impl<K: Ord + Copy> Oldest<K> {
     /// Takes an entry in under a fresh ticket.
-    pub(crate) fn enter(&mut self, key: K, ticket: Ticket, place: Place) {
+    pub(crate) fn enter(&mut self, key: K, ticket: Ticket, place: TablePlace) {
         self.entries += 1;
         self.heap.push(Reverse((key, ticket, place)));
     }
@@ -53,7 +53,7 @@ impl<K: Ord + Copy> Oldest<K> {
     }
 
     /// Notes that the key of an entry fell; the entry has a fresh ticket since.
-    pub(crate) fn fell(&mut self, key: K, ticket: Ticket, place: Place) {
+    pub(crate) fn fell(&mut self, key: K, ticket: Ticket, place: TablePlace) {
         self.heap.push(Reverse((key, ticket, place)));
     }
 
@@ -66,12 +66,15 @@ impl<K: Ord + Copy> Oldest<K> {
     }
 
     /// The least key. `current` gives the key of the entry in a place, none where the ticket is not its present one.
-    pub(crate) fn least(&mut self, current: impl Fn(Place, Ticket) -> Option<K>) -> Option<K> {
+    pub(crate) fn least(&mut self, current: impl Fn(TablePlace, Ticket) -> Option<K>) -> Option<K> {
         self.first(current).map(|(key, _)| key)
     }
 
     /// The least key and whose it is.
-    pub(crate) fn first(&mut self, current: impl Fn(Place, Ticket) -> Option<K>) -> Option<(K, Place)> {
+    pub(crate) fn first(
+        &mut self,
+        current: impl Fn(TablePlace, Ticket) -> Option<K>,
+    ) -> Option<(K, TablePlace)> {
         self.sweep(&current);
         while let Some(mut top) = self.heap.peek_mut() {
             let Reverse((key, ticket, place)) = *top;
@@ -87,7 +90,7 @@ impl<K: Ord + Copy> Oldest<K> {
     }
 
     /// Drops what is outdated once it outweighs the entries.
-    pub(crate) fn sweep(&mut self, current: impl Fn(Place, Ticket) -> Option<K>) {
+    pub(crate) fn sweep(&mut self, current: impl Fn(TablePlace, Ticket) -> Option<K>) {
         if self.heap.len() > self.entries.saturating_mul(2).saturating_add(OUTDATED_MAX) {
             self.heap.retain(|Reverse((_, ticket, place))| current(*place, *ticket).is_some());
         }
@@ -115,18 +118,18 @@ mod tests {
                     (Some((present, ticket)), _) => {
                         if key < *present {
                             *ticket = tickets.issue();
-                            oldest.fell(key, *ticket, Place::nth(slot));
+                            oldest.fell(key, *ticket, TablePlace::nth(slot));
                         }
                         *present = key;
                     }
                     (stay, _) => {
                         let ticket = tickets.issue();
                         *stay = Some((key, ticket));
-                        oldest.enter(key, ticket, Place::nth(slot));
+                        oldest.enter(key, ticket, TablePlace::nth(slot));
                     }
                 }
-                let current = |place: Place, ticket: Ticket| {
-                    let slot = (0..6).find(|slot| Place::nth(*slot) == place).unwrap();
+                let current = |place: TablePlace, ticket: Ticket| {
+                    let slot = (0..6).find(|slot| TablePlace::nth(*slot) == place).unwrap();
                     entries[slot].filter(|(_, own)| *own == ticket).map(|(key, _)| key)
                 };
                 let expected = entries.iter().flatten().map(|(key, _)| *key).min();

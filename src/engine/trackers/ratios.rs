@@ -8,7 +8,7 @@ use foldhash::fast::RandomState;
 
 use super::gauges::{Board, Family};
 use super::oldest::{Oldest, Ticket};
-use super::table::Place;
+use super::table::TablePlace;
 use crate::engine::series::SeriesId;
 
 /// Ratios are summed in units of 2⁻⁶⁰, so that what left the sum leaves nothing behind.
@@ -69,7 +69,7 @@ impl Ratios {
     }
 
     /// Takes in a ratio under a fresh ticket.
-    pub(crate) fn enter(&mut self, board: &mut Board<'_>, held: HeldRatio, place: Place) {
+    pub(crate) fn enter(&mut self, board: &mut Board<'_>, held: HeldRatio, place: TablePlace) {
         let sum = self.sums.entry(held.series.min).or_default();
         if sum.entries == 0 {
             board.store.hold(held.series.min);
@@ -82,7 +82,7 @@ impl Ratios {
     }
 
     /// Puts a ratio in place of another of the same entry; it has a fresh ticket where it fell.
-    pub(crate) fn change(&mut self, before: HeldRatio, after: HeldRatio, place: Place) {
+    pub(crate) fn change(&mut self, before: HeldRatio, after: HeldRatio, place: TablePlace) {
         let Some(sum) = self.sums.get_mut(&after.series.min) else { return };
         sum.units = (sum.units + units(after.ratio)).saturating_sub(units(before.ratio));
         if before.ticket != after.ticket {
@@ -107,7 +107,11 @@ impl Ratios {
 
     /// Shows what moved as it is. `current` gives the key of the ratio in a place, none where the ticket is not its
     /// present one.
-    pub(crate) fn show(&mut self, board: &mut Board<'_>, current: impl Fn(Place, Ticket) -> Option<u64>) {
+    pub(crate) fn show(
+        &mut self,
+        board: &mut Board<'_>,
+        current: impl Fn(TablePlace, Ticket) -> Option<u64>,
+    ) {
         while let Some(series) = self.moved.pop() {
             let Some(sum) = self.sums.get_mut(&series.min) else { continue };
             if let Some(least) = sum.least.least(&current) {

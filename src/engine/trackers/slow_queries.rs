@@ -5,7 +5,7 @@
 
 mod saved;
 
-use super::gauges::{Board, Ending, Family, Shown};
+use super::gauges::{Board, Family, SeriesEnding, ShownGauge};
 
 #[derive(Debug)]
 struct SlowQuery {
@@ -20,13 +20,13 @@ pub(crate) struct SlowQueries {
     most: usize,
     /// From the worst; of equal ones the older query first.
     worst: Vec<SlowQuery>,
-    shown: Shown,
+    shown: ShownGauge,
 }
 
 impl SlowQueries {
     /// A tracker that shows at most `most` hashes in `db_slow_query_seconds`.
     pub(crate) fn new(most: usize, family: Family) -> Self {
-        Self { most, worst: Vec::new(), shown: Shown::new(family, Ending::Leave) }
+        Self { most, worst: Vec::new(), shown: ShownGauge::new(family, SeriesEnding::Leave) }
     }
 
     /// A slow query.

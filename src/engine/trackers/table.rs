@@ -24,9 +24,9 @@ pub(crate) enum Standing {
 
 /// Where an entry is; its own until it is removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct Place(NonZeroU32);
+pub(crate) struct TablePlace(NonZeroU32);
 
-impl Place {
+impl TablePlace {
     /// The place before all others.
     pub(crate) const FIRST: Self = Self(NonZeroU32::MIN);
 
@@ -50,15 +50,15 @@ struct Row<K, V> {
     entry: Option<V>,
     standing: Standing,
     moved: Timestamp,
-    previous: Option<Place>,
-    next: Option<Place>,
+    previous: Option<TablePlace>,
+    next: Option<TablePlace>,
 }
 
 /// The ends of one chain of rows, from the one that moved longest ago to the one that moved last.
 #[derive(Clone, Copy, Debug, Default)]
 struct Chain {
-    first: Option<Place>,
-    last: Option<Place>,
+    first: Option<TablePlace>,
+    last: Option<TablePlace>,
     len: usize,
 }
 
@@ -66,8 +66,8 @@ struct Chain {
 #[derive(Debug)]
 pub(crate) struct Table<K, V> {
     rows: Pages<Row<K, V>>,
-    index: HashTable<Place>,
-    free: Vec<Place>,
+    index: HashTable<TablePlace>,
+    free: Vec<TablePlace>,
     alive: Chain,
     ended: Chain,
     hasher: RandomState,
@@ -98,39 +98,39 @@ impl<K: Copy + Eq + Hash, V: Clone> Table<K, V> {
     }
 
     /// The place of a key.
-    pub(crate) fn find(&self, key: K) -> Option<Place> {
-        let same = |place: &Place| self.rows.get(place.index()).is_some_and(|row| row.key == key);
+    pub(crate) fn find(&self, key: K) -> Option<TablePlace> {
+        let same = |place: &TablePlace| self.rows.get(place.index()).is_some_and(|row| row.key == key);
         self.index.find(self.hasher.hash_one(key), same).copied()
     }
 
     /// The entry in a place.
-    pub(crate) fn get(&self, place: Place) -> Option<&V> {
+    pub(crate) fn get(&self, place: TablePlace) -> Option<&V> {
         self.rows.get(place.index())?.entry.as_ref()
     }
 
     /// The entry in a place, to change.
-    pub(crate) fn get_mut(&mut self, place: Place) -> Option<&mut V> {
+    pub(crate) fn get_mut(&mut self, place: TablePlace) -> Option<&mut V> {
         self.rows.get_mut(place.index())?.entry.as_mut()
     }
 
     /// Takes in an entry that is not there yet, alive and moved now.
-    pub(crate) fn insert(&mut self, key: K, entry: V, now: Timestamp) -> Place {
+    pub(crate) fn insert(&mut self, key: K, entry: V, now: Timestamp) -> TablePlace {
         let (standing, previous, next) = (Standing::Alive, None, None);
         let new = Row { key, entry: Some(entry), standing, moved: now, previous, next };
-        let place = self.free.pop().unwrap_or(Place::nth(self.rows.len()));
+        let place = self.free.pop().unwrap_or(TablePlace::nth(self.rows.len()));
         match self.rows.get_mut(place.index()) {
             Some(row) => *row = new,
             None => self.rows.push(new),
         }
         let Self { rows, index, hasher, .. } = self;
-        let rehash = |place: &Place| rows.get(place.index()).map_or(0, |row| hasher.hash_one(row.key));
+        let rehash = |place: &TablePlace| rows.get(place.index()).map_or(0, |row| hasher.hash_one(row.key));
         index.insert_unique(hasher.hash_one(key), place, rehash);
         self.append(place);
         place
     }
 
     /// Makes an entry the one that moved last.
-    pub(crate) fn touch(&mut self, place: Place, standing: Standing, now: Timestamp) {
+    pub(crate) fn touch(&mut self, place: TablePlace, standing: Standing, now: Timestamp) {
         self.unlink(place);
         if let Some(row) = self.rows.get_mut(place.index()) {
             row.standing = standing;
@@ -140,14 +140,14 @@ impl<K: Copy + Eq + Hash, V: Clone> Table<K, V> {
     }
 
     /// Makes an entry the one that moved last, alive or ended as it was.
-    pub(crate) fn touch_again(&mut self, place: Place, now: Timestamp) {
+    pub(crate) fn touch_again(&mut self, place: TablePlace, now: Timestamp) {
         if let Some(standing) = self.rows.get(place.index()).map(|row| row.standing) {
             self.touch(place, standing, now);
         }
     }
 
     /// Takes an entry out.
-    pub(crate) fn remove(&mut self, place: Place) -> Option<V> {
+    pub(crate) fn remove(&mut self, place: TablePlace) -> Option<V> {
         let row = self.rows.get_mut(place.index())?;
         let entry = row.entry.take()?;
         let hash = self.hasher.hash_one(row.key);
@@ -160,13 +160,14 @@ impl<K: Copy + Eq + Hash, V: Clone> Table<K, V> {
     }
 
     /// Of the entries of this standing, the one that moved longest ago.
-    pub(crate) fn first(&self, standing: Standing) -> Option<Place> {
+    pub(crate) fn first(&self, standing: Standing) -> Option<TablePlace> {
         self.chain(standing).first
     }
 
     /// The same, where it moved before `instant`.
-    pub(crate) fn first_before(&self, standing: Standing, instant: Timestamp) -> Option<Place> {
-        let earlier = |place: &Place| self.rows.get(place.index()).is_some_and(|row| row.moved < instant);
+    pub(crate) fn first_before(&self, standing: Standing, instant: Timestamp) -> Option<TablePlace> {
+        let earlier =
+            |place: &TablePlace| self.rows.get(place.index()).is_some_and(|row| row.moved < instant);
         self.first(standing).filter(earlier)
     }
 
@@ -184,11 +185,11 @@ impl<K: Copy + Eq + Hash, V: Clone> Table<K, V> {
         }
     }
 
-    fn row_mut(&mut self, place: Option<Place>) -> Option<&mut Row<K, V>> {
+    fn row_mut(&mut self, place: Option<TablePlace>) -> Option<&mut Row<K, V>> {
         self.rows.get_mut(place?.index())
     }
 
-    fn append(&mut self, place: Place) {
+    fn append(&mut self, place: TablePlace) {
         let Some(standing) = self.rows.get(place.index()).map(|row| row.standing) else { return };
         let chain = self.chain_mut(standing);
         chain.len += 1;
@@ -203,7 +204,7 @@ impl<K: Copy + Eq + Hash, V: Clone> Table<K, V> {
         }
     }
 
-    fn unlink(&mut self, place: Place) {
+    fn unlink(&mut self, place: TablePlace) {
         let Some(row) = self.rows.get(place.index()) else { return };
         let (previous, next, standing) = (row.previous, row.next, row.standing);
         self.chain_mut(standing).len -= 1;

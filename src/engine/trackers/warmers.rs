@@ -5,7 +5,7 @@ mod saved;
 use super::frame::{Frame, FrameParts, Lifted, Tracker};
 use super::gauges::{Board, Counted, Family};
 use super::key::IdKey;
-use super::table::{Place, Standing, Table};
+use super::table::{Standing, Table, TablePlace};
 use crate::engine::config::TrackerName;
 use crate::engine::series::SeriesId;
 use crate::engine::wire::payload::Quantity;
@@ -84,7 +84,7 @@ impl Tracker for WarmerBooks {
 
     const NAME: TrackerName = TrackerName::Warmers;
 
-    fn lift(&mut self, board: &mut Board<'_>, _: Place, warmer: &mut Warmer) -> Lifted {
+    fn lift(&mut self, board: &mut Board<'_>, _: TablePlace, warmer: &mut Warmer) -> Lifted {
         match self.take(board, warmer) {
             Some(_) => Lifted::Counted,
             None => Lifted::Uncounted,

@@ -5,7 +5,7 @@ mod saved;
 use super::frame::{Frame, FrameParts, Lifted, Tracker};
 use super::gauges::{Board, Counted, Family, ONE};
 use super::key::IdKey;
-use super::table::{Place, Table};
+use super::table::{Table, TablePlace};
 use crate::engine::config::{TrackerLimits, TrackerName};
 use crate::engine::series::SeriesId;
 use crate::engine::wire::payload::Quantity;
@@ -92,7 +92,7 @@ impl Tracker for WorkerBooks {
 
     const NAME: TrackerName = TrackerName::Workers;
 
-    fn lift(&mut self, board: &mut Board<'_>, _: Place, worker: &mut Worker) -> Lifted {
+    fn lift(&mut self, board: &mut Board<'_>, _: TablePlace, worker: &mut Worker) -> Lifted {
         let queues = std::mem::take(&mut worker.queues);
         self.queues = self.queues.saturating_sub(queues.len());
         for (alive, slots) in &queues {

@@ -15,7 +15,7 @@ const SUBJECTS_MAX: usize = 64;
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
     bytes: Vec<u8>,
-    places: Vec<Place>,
+    places: Vec<MessageEnds>,
     subjects: Vec<String>,
     /// How many of the subjects are this batch's; the others are kept for their memory.
     subjects_len: usize,
@@ -25,7 +25,7 @@ pub(crate) struct Batch {
 
 /// Where one message's parts end in the batch's buffer, and which subject it has.
 #[derive(Clone, Copy, Debug)]
-struct Place {
+struct MessageEnds {
     subject: u32,
     start: u32,
     headers_end: u32,
@@ -46,7 +46,7 @@ impl Batch {
         let headers_end = self.bytes.len() as u32;
         self.bytes.extend_from_slice(payload);
         let payload_end = self.bytes.len() as u32;
-        self.places.push(Place { subject, start, headers_end, payload_end });
+        self.places.push(MessageEnds { subject, start, headers_end, payload_end });
     }
 
     /// The place of a subject, which is written down where it is new. What is no text is no subject that anybody

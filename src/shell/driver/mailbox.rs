@@ -27,7 +27,7 @@ const COMMANDS_MAX: usize = 4_096;
 
 /// What a lane hands over, in order.
 #[derive(Debug)]
-pub(crate) enum Item {
+pub(crate) enum LaneItem {
     /// Messages of core NATS.
     Core(Batch),
     /// Messages of a stream.
@@ -51,7 +51,7 @@ pub(crate) struct FromStream {
     pub(crate) number: u64,
 }
 
-impl Item {
+impl LaneItem {
     fn bytes(&self) -> usize {
         match self {
             Self::Core(batch) | Self::Stream(FromStream { batch, .. }) => batch.bytes(),
@@ -94,12 +94,12 @@ pub(crate) struct Taken {
     /// All commands that waited.
     pub(crate) commands: Vec<Command>,
     /// One item of a lane, the lanes taking turns.
-    pub(crate) item: Option<Item>,
+    pub(crate) item: Option<LaneItem>,
 }
 
 #[derive(Debug, Default)]
 struct Queue {
-    items: VecDeque<Item>,
+    items: VecDeque<LaneItem>,
     bytes: usize,
 }
 
@@ -169,7 +169,7 @@ impl Mailbox {
     pub(crate) fn push(
         &self,
         slot: Slot,
-        item: Item,
+        item: LaneItem,
         patience: Duration,
     ) -> Result<Option<Batch>, PushError> {
         let deadline = Instant::now().checked_add(patience);
@@ -199,7 +199,7 @@ impl Mailbox {
 
     /// Whether [`Mailbox::push`] would take an item at once.
     #[cfg(any(test, feature = "simulation"))]
-    pub(crate) fn has_room(&self, slot: Slot, item: &Item) -> bool {
+    pub(crate) fn has_room(&self, slot: Slot, item: &LaneItem) -> bool {
         let mut inside = self.locked();
         let bytes_max = inside.bytes_max(slot, self.bytes_max);
         inside.closed || item.bytes() == 0 || inside.queue(slot).bytes < bytes_max
@@ -279,7 +279,7 @@ impl Inside {
 }
 
 impl Queue {
-    fn pop(&mut self) -> Option<Item> {
+    fn pop(&mut self) -> Option<LaneItem> {
         let item = self.items.pop_front()?;
         self.bytes = self.bytes.saturating_sub(item.bytes());
         Some(item)

@@ -25,7 +25,7 @@ use crate::engine::wire::{EventId, Lane, Message};
 use super::clock::Clock;
 use super::status::{Status, Topic};
 use command::{Command, Dispatch, HandedOut, Reload};
-use mailbox::{CoreGate, FromStream, Item, Mailbox, Taken};
+use mailbox::{CoreGate, FromStream, LaneItem, Mailbox, Taken};
 use notifications::NotificationQueues;
 use rejections::Rejections;
 
@@ -73,7 +73,7 @@ pub(crate) struct Outputs {
 
 /// Whether the driver goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stage {
+pub(crate) enum DriverStage {
     /// Until it is told to finish.
     Running,
     /// Until nothing waits.
@@ -96,26 +96,26 @@ impl Driver {
 
     /// Works until it is told to finish and nothing is pending; the engine comes back.
     pub(crate) fn run(mut self) -> Engine {
-        let mut stage = Stage::Running;
-        while stage != Stage::Finished {
+        let mut stage = DriverStage::Running;
+        while stage != DriverStage::Finished {
             stage = self.turn(stage);
         }
         self.engine
     }
 
     /// Does what waits, and one item of a lane; waits for something to come where nothing does.
-    fn turn(&mut self, stage: Stage) -> Stage {
+    fn turn(&mut self, stage: DriverStage) -> DriverStage {
         let taken = self.mailbox.take(self.patience(), self.gate(stage));
         self.work(taken, stage)
     }
 
     /// Does what was taken from the mailbox, and what is due.
-    pub(crate) fn work(&mut self, taken: Taken, mut stage: Stage) -> Stage {
+    pub(crate) fn work(&mut self, taken: Taken, mut stage: DriverStage) -> DriverStage {
         // While it catches up, only the turn after it was told to finish takes what core NATS brought.
-        let is_empty = stage == Stage::Finishing && taken.item.is_none();
+        let is_empty = stage == DriverStage::Finishing && taken.item.is_none();
         for command in taken.commands {
             if matches!(command, Command::Finish(_)) {
-                stage = Stage::Finishing;
+                stage = DriverStage::Finishing;
             }
             self.obey(command);
         }
@@ -128,7 +128,7 @@ impl Driver {
         self.dispatch();
         self.outputs.notifications.tell(self.engine.take_notifications());
         // The checkpoint of a stop holds everything that was queued.
-        if stage == Stage::Running || is_empty {
+        if stage == DriverStage::Running || is_empty {
             self.hand_out();
         }
         for notice in self.engine.take_notices() {
@@ -136,7 +136,7 @@ impl Driver {
         }
         // What waits at an instance that follows is for the other one to publish.
         let has_ended = self.in_flight == 0 || self.pair == Some(PairStanding::Follows);
-        if is_empty && has_ended { Stage::Finished } else { stage }
+        if is_empty && has_ended { DriverStage::Finished } else { stage }
     }
 
     /// How long it may sleep where nothing comes.
@@ -151,10 +151,13 @@ impl Driver {
     }
 
     /// What the core lane brings happens now: while the engine lives in the past it would be given a wrong time.
-    pub(crate) fn gate(&self, stage: Stage) -> CoreGate {
+    pub(crate) fn gate(&self, stage: DriverStage) -> CoreGate {
         match (self.engine.standing(), stage) {
-            (Standing::Awaiting | Standing::Reading { .. }, Stage::Running) => CoreGate::Shut,
-            (Standing::Awaiting | Standing::Reading { .. }, Stage::Finishing | Stage::Finished)
+            (Standing::Awaiting | Standing::Reading { .. }, DriverStage::Running) => CoreGate::Shut,
+            (
+                Standing::Awaiting | Standing::Reading { .. },
+                DriverStage::Finishing | DriverStage::Finished,
+            )
             | (Standing::Present, _) => CoreGate::Open,
         }
     }
@@ -228,8 +231,8 @@ impl Driver {
     }
 
     /// Takes over what a stream shows of our alerts, once nothing of the past is left to be decided.
-    fn adopt(&mut self, stage: Stage) {
-        if self.engine.standing() != Standing::Present && stage == Stage::Running {
+    fn adopt(&mut self, stage: DriverStage) {
+        if self.engine.standing() != Standing::Present && stage == DriverStage::Running {
             return;
         }
         if let Some(shown) = self.shown.take() {
@@ -275,17 +278,17 @@ impl Driver {
         }
     }
 
-    fn take_in(&mut self, item: Item) {
+    fn take_in(&mut self, item: LaneItem) {
         let now = self.clock.now();
         match item {
-            Item::Core(batch) => {
+            LaneItem::Core(batch) => {
                 let messages = batch.messages();
                 let rejected = self.engine.apply(Lane::Core, &messages, now);
                 self.pass_on(Lane::Core, (&messages, &[]), &rejected);
                 drop(messages);
                 self.mailbox.give_back(batch);
             }
-            Item::Stream(FromStream { origin, batch, receipt, number }) => {
+            LaneItem::Stream(FromStream { origin, batch, receipt, number }) => {
                 let messages = batch.messages();
                 let rejected = self.engine.receive(&batch.of_stream(&origin, &messages), now);
                 self.pass_on(Lane::JetStream, (&messages, batch.stored()), &rejected);
@@ -297,8 +300,8 @@ impl Driver {
                     let _ = receipt.try_send(());
                 }
             }
-            Item::News(news) => self.engine.hear(&news, now),
-            Item::Fact(fact) => self.engine.observe(fact, now),
+            LaneItem::News(news) => self.engine.hear(&news, now),
+            LaneItem::Fact(fact) => self.engine.observe(fact, now),
         }
     }
 

@@ -65,7 +65,7 @@ impl Rig {
         let words: Vec<&str> = text.splitn(3, ' ').collect();
         let epoch = Epoch::first("a");
         let (slot, item) = match words.as_slice() {
-            ["core", payload] => (Slot::Core, Item::Core(batch(payload, None))),
+            ["core", payload] => (Slot::Core, LaneItem::Core(batch(payload, None))),
             ["stored", sequence, payload] => {
                 let sequence = sequence.parse().unwrap();
                 let at = self.driver.clock.now().before(Duration::from_mins(1));
@@ -78,14 +78,14 @@ impl Rig {
                     pending: 1,
                 };
                 let batch = batch(payload, Some(Stored { sequence, at }));
-                (Slot::Stream, Item::Stream(FromStream { origin, batch, receipt: None, number: 0 }))
+                (Slot::Stream, LaneItem::Stream(FromStream { origin, batch, receipt: None, number: 0 }))
             }
             ["found", last, pending] => {
                 let (last_sequence, pending) = (last.parse().unwrap(), pending.parse().unwrap());
                 let news = StreamNews::Found { stream: Arc::from("S"), epoch, last_sequence, pending };
-                (Slot::Stream, Item::News(news))
+                (Slot::Stream, LaneItem::News(news))
             }
-            _ => (Slot::Stream, Item::News(StreamNews::Drained)),
+            _ => (Slot::Stream, LaneItem::News(StreamNews::Drained)),
         };
         self.driver.mailbox.push(slot, item, Duration::ZERO).unwrap();
     }
@@ -96,7 +96,7 @@ impl Rig {
             self.leave(item);
         }
         for _ in items {
-            self.driver.turn(Stage::Running);
+            self.driver.turn(DriverStage::Running);
         }
     }
 
@@ -109,16 +109,16 @@ impl Rig {
             batch.push(for_tests::METRIC_SUBJECT.as_bytes(), b"", event.as_bytes());
         }
         let firing = self.driver.engine.alerts().len() + batch.len();
-        self.driver.mailbox.push(Slot::Core, Item::Core(batch), Duration::ZERO).unwrap();
+        self.driver.mailbox.push(Slot::Core, LaneItem::Core(batch), Duration::ZERO).unwrap();
         while self.driver.engine.alerts().len() < firing {
-            self.driver.turn(Stage::Running);
+            self.driver.turn(DriverStage::Running);
         }
     }
 
     /// Leaves a command and lets the driver take a turn.
-    fn order(&mut self, command: Command) -> Stage {
+    fn order(&mut self, command: Command) -> DriverStage {
         self.driver.mailbox.command(command);
-        self.driver.turn(Stage::Running)
+        self.driver.turn(DriverStage::Running)
     }
 
     /// What the publisher was asked since the last call: `publish HOST`, `mark` and the like.
@@ -174,7 +174,7 @@ fn what_core_nats_brings_waits_until_the_past_is_read() {
     rig.drive(&["stored 1 bad"]);
     assert_eq!((rig.sample(STREAM), rig.driver.engine.standing()), (Some(1.0), Standing::Present));
     assert!(rig.driver.status.reasons().is_empty());
-    rig.driver.turn(Stage::Running);
+    rig.driver.turn(DriverStage::Running);
     assert_eq!(rig.sample(CORE), Some(1.0));
 }
 
@@ -203,9 +203,9 @@ fn it_finishes_once_everything_that_waited_is_applied() {
     rig.leave("core bad");
     rig.driver.mailbox.close();
     rig.driver.mailbox.command(Command::Finish(None));
-    let mut stage = Stage::Running;
+    let mut stage = DriverStage::Running;
     let mut turns = 0;
-    while stage != Stage::Finished {
+    while stage != DriverStage::Finished {
         stage = rig.driver.turn(stage);
         turns += 1;
     }
@@ -218,7 +218,7 @@ fn so_many_events_are_on_their_way_and_the_next_one_follows_an_acknowledgement()
     let mut rig = firing_rig();
     rig.fire(0..300);
     assert_eq!(rig.dispatched().len(), IN_FLIGHT_MAX);
-    rig.driver.turn(Stage::Running);
+    rig.driver.turn(DriverStage::Running);
     assert_eq!(rig.dispatched(), Vec::<String>::new(), "nothing goes out twice");
     let id = rig.first_id();
     rig.order(Command::Confirmed(id));
@@ -271,7 +271,7 @@ fn what_the_stream_shows_waits_until_the_past_is_read() {
     // A process that ends does not wait for the past.
     let mut rig = self::rig();
     rig.driver.mailbox.command(Command::Adopt(Box::default()));
-    rig.driver.turn(Stage::Finishing);
+    rig.driver.turn(DriverStage::Finishing);
     assert_eq!(rig.dispatched(), ["begin anew"]);
 }
 
@@ -309,7 +309,7 @@ fn a_keeper_that_left_keeps_nobody_waiting() {
     rig.order(Command::Save(keeper));
     let (reader, instant) = oneshot::channel();
     drop(instant);
-    assert_eq!(rig.order(Command::Freeze(reader)), Stage::Running);
+    assert_eq!(rig.order(Command::Freeze(reader)), DriverStage::Running);
 }
 
 #[test]
@@ -321,9 +321,9 @@ fn the_checkpoint_of_a_stop_holds_everything_that_was_queued() {
     }
     rig.driver.mailbox.close();
     rig.driver.mailbox.command(Command::Finish(Some(keeper)));
-    let mut stage = Stage::Running;
+    let mut stage = DriverStage::Running;
     let mut early = 0;
-    while stage != Stage::Finished {
+    while stage != DriverStage::Finished {
         stage = rig.driver.turn(stage);
         let applied = rig.sample(CORE).unwrap_or_default();
         early += usize::from(applied < 3.0 && checkpoints.try_recv().is_ok());
@@ -338,17 +338,17 @@ fn it_does_not_end_before_what_is_on_its_way_is_acknowledged() {
     rig.fire(1..3);
     rig.driver.mailbox.close();
     rig.driver.mailbox.command(Command::Finish(None));
-    let mut stage = Stage::Running;
+    let mut stage = DriverStage::Running;
     for _ in 0..3 {
         stage = rig.driver.turn(stage);
-        assert_eq!(stage, Stage::Finishing);
+        assert_eq!(stage, DriverStage::Finishing);
     }
     for _ in 0..2 {
         let id = rig.first_id();
         rig.driver.mailbox.command(Command::Confirmed(id));
         stage = rig.driver.turn(stage);
     }
-    assert_eq!(stage, Stage::Finished);
+    assert_eq!(stage, DriverStage::Finished);
     assert_eq!(rig.driver.engine.outbox().count(), 0);
 }
 
@@ -402,10 +402,10 @@ fn who_waits_for_a_batch_to_be_applied_is_told() {
     let origin = Origin { stream, epoch, order, first_sequence: 1, last_sequence: 1, pending: 0 };
     let at = rig.driver.clock.now();
     let batch = batch("bad", Some(Stored { sequence: 1, at }));
-    let item = Item::Stream(FromStream { origin, batch, receipt: Some(receipt), number: 0 });
+    let item = LaneItem::Stream(FromStream { origin, batch, receipt: Some(receipt), number: 0 });
     rig.driver.mailbox.push(Slot::Stream, item, Duration::ZERO).unwrap();
     assert!(told.try_recv().is_err());
-    rig.driver.turn(Stage::Running);
+    rig.driver.turn(DriverStage::Running);
     assert!(told.try_recv().is_ok());
     assert_eq!(rig.sample(STREAM), Some(1.0));
 }
@@ -424,24 +424,24 @@ fn it_sleeps_until_something_is_due_and_not_at_all_where_a_checkpoint_is_owed() 
 #[test]
 fn core_nats_waits_only_while_the_past_is_read_and_the_process_goes_on() {
     let (mut past, present) = (rig(), firing_rig());
-    let stages = [Stage::Running, Stage::Finishing, Stage::Finished];
+    let stages = [DriverStage::Running, DriverStage::Finishing, DriverStage::Finished];
     assert_eq!(stages.map(|stage| present.driver.gate(stage)), [CoreGate::Open; 3]);
     let expected = [CoreGate::Shut, CoreGate::Open, CoreGate::Open];
     assert_eq!(stages.map(|stage| past.driver.gate(stage)), expected);
     past.drive(&["found 0 0"]);
-    assert_eq!(past.driver.gate(Stage::Running), CoreGate::Open);
+    assert_eq!(past.driver.gate(DriverStage::Running), CoreGate::Open);
 }
 
 #[test]
 fn facts_of_the_lanes_are_counted_at_their_place_in_the_order() {
     let mut rig = firing_rig();
-    let lost = |count| Item::Fact(Fact::StreamLost { stream: Arc::from("S"), count });
+    let lost = |count| LaneItem::Fact(Fact::StreamLost { stream: Arc::from("S"), count });
     for count in [2, 3] {
         rig.driver.mailbox.push(Slot::Stream, lost(count), Duration::ZERO).unwrap();
     }
     let name = r#"signalbox_stream_lost_total{stream="S"}"#;
-    rig.driver.turn(Stage::Running);
+    rig.driver.turn(DriverStage::Running);
     assert_eq!(rig.sample(name), Some(2.0));
-    rig.driver.turn(Stage::Running);
+    rig.driver.turn(DriverStage::Running);
     assert_eq!(rig.sample(name), Some(5.0));
 }

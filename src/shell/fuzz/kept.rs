@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::targets::{BEGIN, Run, engine, look, pass, rules_of, small_config};
 use crate::engine::checkpoint::SavedState;
 use crate::engine::rules::{LOG_HEADER, LogRecord, read_log};
-use crate::engine::{Ending, Engine};
+use crate::engine::{Engine, RunEnding};
 
 const RULES: &str = "groups: [{name: g, interval: 1s, rules: [{alert: A, expr: mgauge, above: 3}]}]";
 
@@ -38,7 +38,7 @@ pub(super) fn state() -> Run {
         for bytes in [input.to_vec(), sealed(input)] {
             let Ok(saved) = SavedState::read(&bytes) else { continue };
             let now = saved.saved_at();
-            let Ok((mut engine, _)) = Engine::restore(&small_config(), set.clone(), saved, Ending::Crash)
+            let Ok((mut engine, _)) = Engine::restore(&small_config(), set.clone(), saved, RunEnding::Crash)
             else {
                 continue;
             };

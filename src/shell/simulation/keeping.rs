@@ -7,7 +7,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use super::disk::FakeDisk;
 use super::random::Random;
 use super::time::{MILLI, Micros};
-use crate::engine::Ending;
+use crate::engine::RunEnding;
 use crate::engine::checkpoint::Checkpoint;
 use crate::shell::driver::command::{Command, Dispatch, HandedOut};
 use crate::shell::driver::mailbox::Mailbox;
@@ -22,9 +22,9 @@ enum Saving {
     /// It saves then.
     At(Micros),
     /// It asked for a checkpoint.
-    Asked(Receiver<HandedOut>, Ending),
+    Asked(Receiver<HandedOut>, RunEnding),
     /// It stores one then.
-    Storing(Box<HandedOut>, Ending, Micros),
+    Storing(Box<HandedOut>, RunEnding, Micros),
     /// It has stored the last one.
     Done,
 }
@@ -89,7 +89,7 @@ impl StateKeeping {
             Saving::At(_) => {
                 let (sender, receiver) = sync_channel(1);
                 mailbox.command(Command::Save(sender));
-                self.saving = Saving::Asked(receiver, Ending::Crash);
+                self.saving = Saving::Asked(receiver, RunEnding::Crash);
             }
             Saving::Storing(handed_out, ending, _) => {
                 self.keeper.keep(&handed_out, ending);
@@ -139,7 +139,7 @@ impl StateKeeping {
         }
         let (sender, receiver) = sync_channel(1);
         mailbox.command(Command::Finish(Some(sender)));
-        self.saving = Saving::Asked(receiver, Ending::Clean);
+        self.saving = Saving::Asked(receiver, RunEnding::Clean);
     }
 
     /// Whether the last checkpoint before the end of publishing is stored.
@@ -149,6 +149,6 @@ impl StateKeeping {
 
     /// Stores the last checkpoint of all.
     pub(super) fn store_last(&mut self, checkpoint: &Checkpoint) {
-        self.keeper.store(checkpoint, Ending::Clean);
+        self.keeper.store(checkpoint, RunEnding::Clean);
     }
 }

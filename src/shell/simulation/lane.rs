@@ -7,7 +7,7 @@ use super::broker::Broker;
 use super::random::Random;
 use super::time::{self, MILLI, Micros};
 use crate::shell::context::ShellContext;
-use crate::shell::driver::mailbox::{FromStream, Item, PushError, Slot};
+use crate::shell::driver::mailbox::{FromStream, LaneItem, PushError, Slot};
 use crate::shell::nats::lanes::machine::{Handed, LinkNumber, Machine, Opened, Output, Terms};
 use crate::shell::nats::link::LinkError;
 use crate::shell::nats::protocol::ServerInfo;
@@ -29,7 +29,7 @@ struct SimulatedLink {
 #[derive(Debug)]
 enum Blocked {
     /// The engine has no room for this.
-    Full(Box<Item>, Terms),
+    Full(Box<LaneItem>, Terms),
     /// It waits until what it handed over is applied.
     Unapplied(Receiver<()>),
 }
@@ -201,10 +201,10 @@ impl<M: Machine> Lane<M> {
         }
     }
 
-    fn hand(&mut self, item: Item, terms: Terms) {
+    fn hand(&mut self, item: LaneItem, terms: Terms) {
         let messages = match &item {
-            Item::Core(batch) | Item::Stream(FromStream { batch, .. }) => batch.len(),
-            Item::News(_) | Item::Fact(_) => 0,
+            LaneItem::Core(batch) | LaneItem::Stream(FromStream { batch, .. }) => batch.len(),
+            LaneItem::News(_) | LaneItem::Fact(_) => 0,
         };
         let mailbox = &self.context.mailbox;
         let handed = match (terms, item) {
@@ -212,9 +212,9 @@ impl<M: Machine> Lane<M> {
                 self.blocked = Some(Blocked::Full(Box::new(item), terms));
                 return;
             }
-            (Terms::UntilApplied, Item::Stream(batch)) => {
+            (Terms::UntilApplied, LaneItem::Stream(batch)) => {
                 let (applied, receipt) = sync_channel(1);
-                let item = Item::Stream(FromStream { receipt: Some(applied), ..batch });
+                let item = LaneItem::Stream(FromStream { receipt: Some(applied), ..batch });
                 if mailbox.push(self.slot, item, Duration::ZERO).is_ok() {
                     self.blocked = Some(Blocked::Unapplied(receipt));
                     return;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::workload::{Says, Workload};
 use crate::engine::arrival::{Epoch, Order, Stored, StreamNews};
 use crate::engine::fact::Fact;
-use crate::shell::driver::mailbox::{FromStream, Item};
+use crate::shell::driver::mailbox::{FromStream, LaneItem};
 
 /// How many events of a lane came, and what became of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -80,14 +80,14 @@ impl Model {
     }
 
     /// Takes what the engine takes.
-    pub(super) fn take(&mut self, item: &Item, workload: &Workload) {
+    pub(super) fn take(&mut self, item: &LaneItem, workload: &Workload) {
         match item {
-            Item::Core(batch) => {
+            LaneItem::Core(batch) => {
                 for message in batch.messages() {
                     self.take_core(message.payload, workload);
                 }
             }
-            Item::Stream(FromStream { origin, batch, .. }) => {
+            LaneItem::Stream(FromStream { origin, batch, .. }) => {
                 self.enter(&origin.epoch);
                 let messages = batch.messages();
                 let of_stream = batch.of_stream(origin, &messages);
@@ -99,19 +99,19 @@ impl Model {
                     *place = origin.last_sequence.max(*place);
                 }
             }
-            Item::News(StreamNews::Found { epoch, .. }) => self.enter(epoch),
-            Item::Fact(Fact::StreamLost { count, .. }) => {
+            LaneItem::News(StreamNews::Found { epoch, .. }) => self.enter(epoch),
+            LaneItem::Fact(Fact::StreamLost { count, .. }) => {
                 self.lost += count;
                 self.begin_anew();
             }
-            Item::News(
+            LaneItem::News(
                 StreamNews::Acknowledged { .. }
                 | StreamNews::Drained
                 | StreamNews::Missing
                 | StreamNews::Unreadable
                 | StreamNews::Unreachable,
             )
-            | Item::Fact(_) => {}
+            | LaneItem::Fact(_) => {}
         }
     }
 

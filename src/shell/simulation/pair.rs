@@ -19,7 +19,7 @@ use super::turning::{Course, Turning};
 use super::workload::{Says, Workload};
 use crate::engine::time::Timestamp;
 use crate::engine::wire::EventType;
-use crate::shell::nats::out::exchange::Ending;
+use crate::shell::nats::out::exchange::AnswerEnding;
 
 /// What the configuration of a pair has beside that of one.
 pub(super) const CONFIG: &str = "pair: {bucket: pairs, lease: 3s}\n";
@@ -53,7 +53,7 @@ pub(super) struct PairWorld<'a> {
     ones: [One; 2],
     broker_back_at: Option<Micros>,
     /// What processes had sent that are gone or stand still, and when it arrives.
-    late: Vec<(Micros, Request, Ending)>,
+    late: Vec<(Micros, Request, AnswerEnding)>,
     turns: u64,
     random: Random,
     trace: &'a mut Trace,

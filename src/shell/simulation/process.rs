@@ -25,10 +25,10 @@ use crate::engine::time::Timestamp;
 use crate::shell::clock::Clock;
 use crate::shell::context::ShellContext;
 use crate::shell::driver::command::{Command, Dispatch, Reload};
-use crate::shell::driver::mailbox::{Item, Slot};
+use crate::shell::driver::mailbox::{LaneItem, Slot};
 use crate::shell::driver::notifications::{NotificationQueue, NotificationQueues};
 use crate::shell::driver::rejections::RejectedCopies;
-use crate::shell::driver::{Driver, Outputs, Stage};
+use crate::shell::driver::{Driver, DriverStage, Outputs};
 use crate::shell::nats::lanes::core::CoreMachine;
 use crate::shell::nats::lanes::stream::StreamMachine;
 use crate::shell::nats::out::exchange;
@@ -75,7 +75,7 @@ pub(super) struct Outside<'a> {
 pub(super) struct Process {
     pub(super) context: ShellContext,
     driver: Box<Driver>,
-    stage: Stage,
+    stage: DriverStage,
     /// None in a run without a state folder.
     keeping: Option<StateKeeping>,
     to_publish: UnboundedReceiver<Dispatch>,
@@ -140,7 +140,7 @@ impl Process {
         let core_machine = CoreMachine::new(&context.settings, &types.core);
         Ok(Self {
             driver: Box::new(driver),
-            stage: Stage::Running,
+            stage: DriverStage::Running,
             keeping,
             to_publish,
             publisher: Publisher::new(context.clone(), random.next(), now),
@@ -195,7 +195,7 @@ impl Process {
     }
 
     /// Lets the driver take a turn; what it took in comes first to `see`, and the checkpoint it handed out.
-    pub(super) fn drive(&mut self, now: Micros, see: &mut dyn FnMut(&Item)) -> Option<&Checkpoint> {
+    pub(super) fn drive(&mut self, now: Micros, see: &mut dyn FnMut(&LaneItem)) -> Option<&Checkpoint> {
         let taken = self.context.mailbox.take(Duration::ZERO, self.driver.gate(self.stage));
         if let Some(item) = &taken.item {
             see(item);
@@ -286,12 +286,12 @@ impl Process {
     pub(super) fn is_over(&self, now: Micros) -> bool {
         let is_stored = self.keeping.as_ref().is_none_or(StateKeeping::is_done);
         self.stopping_since
-            .is_some_and(|since| is_stored && (self.stage == Stage::Finished || now >= since + GRACE))
+            .is_some_and(|since| is_stored && (self.stage == DriverStage::Finished || now >= since + GRACE))
     }
 
     /// The last checkpoint of an end in order, where everything is published.
     pub(super) fn last_checkpoint(&mut self) -> Option<Checkpoint> {
-        let is_kept = self.keeping.is_some() && self.stage == Stage::Finished;
+        let is_kept = self.keeping.is_some() && self.stage == DriverStage::Finished;
         is_kept.then(|| self.driver.engine.save(self.driver.clock.now()))
     }
 
@@ -303,7 +303,7 @@ impl Process {
     }
 
     /// The process is gone; what it had sent of alert events may still arrive.
-    pub(super) fn vanish(mut self, broker: &mut Broker) -> Vec<(Request, exchange::Ending)> {
+    pub(super) fn vanish(mut self, broker: &mut Broker) -> Vec<(Request, exchange::AnswerEnding)> {
         let connections = self.stream_lane.connections().chain(self.core_lane.connections());
         for connection in connections.chain(self.publisher.connection()) {
             broker.forget(connection);

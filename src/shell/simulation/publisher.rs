@@ -9,7 +9,7 @@ use super::random::{self, Random};
 use super::time::{self, MILLI, Micros, SECOND};
 use crate::shell::context::ShellContext;
 use crate::shell::driver::command::{Command, Dispatch};
-use crate::shell::nats::out::exchange::{self, Answer, Ending};
+use crate::shell::nats::out::exchange::{self, Answer, AnswerEnding};
 use crate::shell::nats::out::following::PairRole;
 use crate::shell::nats::out::lease::{LeaseMachine, LeaseOutput, LeaseTerms};
 use crate::shell::nats::out::publishing::Publishing;
@@ -34,7 +34,7 @@ pub(super) struct Weather {
 #[derive(Debug)]
 enum Way {
     /// It arrives then.
-    There(Request, Ending),
+    There(Request, AnswerEnding),
     /// Its answer arrives then.
     Back(Result<Answer, AnswerFault>),
 }
@@ -128,7 +128,7 @@ impl Publisher {
     }
 
     /// What is on its way to the broker, which may take its time; no answer comes to it.
-    pub(super) fn strand(&mut self) -> Vec<(Request, Ending)> {
+    pub(super) fn strand(&mut self) -> Vec<(Request, AnswerEnding)> {
         let mut stranded = Vec::new();
         for open in &mut self.open {
             if let Way::There(request, ending) = &open.way {
@@ -154,7 +154,7 @@ impl Publisher {
     }
 
     /// The process is gone: what was on its way to the broker may still arrive.
-    pub(super) fn last_words(&mut self) -> Vec<(Request, Ending)> {
+    pub(super) fn last_words(&mut self) -> Vec<(Request, AnswerEnding)> {
         let sent = self.open.drain(..).filter_map(|open| match open.way {
             Way::There(request, ending) => Some((request, ending)),
             Way::Back(_) => None,

@@ -20,8 +20,8 @@ use super::turning::{Course, Turning};
 use super::workload::Workload;
 use crate::engine::checkpoint::{Checkpoint, CheckpointAge};
 use crate::engine::time::Timestamp;
-use crate::shell::driver::mailbox::Item;
-use crate::shell::nats::out::exchange::Ending;
+use crate::shell::driver::mailbox::LaneItem;
+use crate::shell::nats::out::exchange::AnswerEnding;
 
 /// When a world begins.
 const BEGIN_MILLIS: i64 = 1_780_000_000_000;
@@ -121,7 +121,7 @@ pub(super) struct World<'a> {
     pub(super) stalled_until: Micros,
     pub(super) broker_back_at: Option<Micros>,
     pub(super) disk_back_at: Option<Micros>,
-    pub(super) last_words: Vec<(Micros, Request, Ending)>,
+    pub(super) last_words: Vec<(Micros, Request, AnswerEnding)>,
     pub(super) broker_loss: BrokerLoss,
     pub(super) expired: Expired,
     pub(super) scrape_at: Micros,
@@ -211,7 +211,7 @@ impl<'a> World<'a> {
         if part == Part::Driver {
             let (model, workload) = (&mut self.model, &self.workload);
             let (stirred_at, now) = (&mut self.stirred_at, self.now);
-            let mut see = |item: &Item| {
+            let mut see = |item: &LaneItem| {
                 *stirred_at = now;
                 model.take(item, workload);
             };

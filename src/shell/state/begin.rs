@@ -8,20 +8,20 @@ use crate::engine::checkpoint::{SavedState, StateError};
 use crate::engine::config::Config;
 use crate::engine::rules::{LogRecord, RuleSet};
 use crate::engine::time::Timestamp;
-use crate::engine::{Ending, Engine};
+use crate::engine::{Engine, RunEnding};
 
 use super::disk::Disk;
-use super::folder::{FolderError, Found, StateFolder};
+use super::folder::{FolderError, FoundState, StateFolder};
 use super::log::TransitionLog;
 
 /// A folder with what is in it; none where the disk does not let it be used now.
-pub(crate) type Kept<D> = Option<(StateFolder<D>, Found)>;
+pub(crate) type OpenedState<D> = Option<(StateFolder<D>, FoundState)>;
 
 /// Takes hold of the folder and reads what is there.
 ///
 /// # Errors
 /// What only an edit can mend: another process holds it, it is no folder, a newer release wrote it.
-pub(crate) fn open<D: Disk>(disk: D, path: &Path) -> anyhow::Result<Kept<D>> {
+pub(crate) fn open<D: Disk>(disk: D, path: &Path) -> anyhow::Result<OpenedState<D>> {
     let kept = StateFolder::open(disk, path).and_then(|folder| {
         let found = folder.load()?;
         Ok((folder, found))
@@ -39,7 +39,7 @@ pub(crate) fn open<D: Disk>(disk: D, path: &Path) -> anyhow::Result<Kept<D>> {
 /// The engine that goes on from what was found; none where there is nothing to go on from. A state that contradicts
 /// itself gives way to the one before it, and what the log told between the two is put before what it tells.
 pub(crate) fn restore<D: Disk>(
-    (kept, log): (Kept<D>, &mut Vec<LogRecord>),
+    (kept, log): (OpenedState<D>, &mut Vec<LogRecord>),
     config: &Config,
     rules: &RuleSet,
     now: Timestamp,
@@ -52,18 +52,18 @@ pub(crate) fn restore<D: Disk>(
             has_earlier_log = true;
         }
         match found {
-            Found::Nothing => {
+            FoundState::Nothing => {
                 let folder_shown = folder.path().display();
                 tracing::info!(folder = %folder_shown, "no state yet: beginning with the first stored message");
-                folder.begin(Ending::Crash);
+                folder.begin(RunEnding::Crash);
                 return (Some(folder), None);
             }
-            Found::Damaged(why) => {
+            FoundState::Damaged(why) => {
                 tracing::error!(why, "the state cannot be read and is set aside; everything begins anew");
-                folder.begin(Ending::Crash);
+                folder.begin(RunEnding::Crash);
                 return (Some(folder), None);
             }
-            Found::State { mut state, ending, instead_of, name } => {
+            FoundState::State { mut state, ending, instead_of, name } => {
                 state.forget(log);
                 if let Some(why) = instead_of {
                     tracing::error!(
@@ -82,7 +82,7 @@ pub(crate) fn restore<D: Disk>(
 
 fn go_on<D: Disk>(
     folder: &StateFolder<D>,
-    (state, ending): (SavedState, Ending),
+    (state, ending): (SavedState, RunEnding),
     (config, rules): (&Config, &RuleSet),
     now: Timestamp,
 ) -> Result<Engine, StateError> {

@@ -7,7 +7,7 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::engine::Ending;
+use crate::engine::RunEnding;
 use crate::engine::checkpoint::{Checkpoint, SavedState, StateError, VERSION};
 use crate::engine::time::Timestamp;
 
@@ -100,7 +100,7 @@ pub(crate) struct Stored {
 
 /// What is in the folder.
 #[derive(Debug)]
-pub(crate) enum Found {
+pub(crate) enum FoundState {
     /// Nothing.
     Nothing,
     /// A state, and how the run ended that left it.
@@ -108,7 +108,7 @@ pub(crate) enum Found {
         /// The state.
         state: Box<SavedState>,
         /// How the run ended.
-        ending: Ending,
+        ending: RunEnding,
         /// What was wrong with the last checkpoint, where this is the one before it.
         instead_of: Option<String>,
         /// The file it was read from.
@@ -118,7 +118,7 @@ pub(crate) enum Found {
     Damaged(String),
 }
 
-impl Found {
+impl FoundState {
     /// Whether what a log tells since the last checkpoint is too little to go on from here.
     pub(crate) fn needs_earlier_log(&self) -> bool {
         match self {
@@ -168,7 +168,7 @@ impl<D: Disk> StateFolder<D> {
     ///
     /// # Errors
     /// A newer release wrote it.
-    pub(crate) fn load(&self) -> Result<Found, FolderError> {
+    pub(crate) fn load(&self) -> Result<FoundState, FolderError> {
         let mut faults: Vec<String> = Vec::new();
         // Between two renames of an interrupted write the new one is whole and the last one is the previous one.
         let last = if self.disk.exists(&self.path.join(CURRENT)) { CURRENT } else { NEXT };
@@ -185,12 +185,12 @@ impl<D: Disk> StateFolder<D> {
                 Ok(state) => {
                     let own_name = name_of(state.saved_at(), bytes.len() as u64);
                     let ending = if name == CURRENT && self.is_clean(&own_name) {
-                        Ending::Clean
+                        RunEnding::Clean
                     } else {
-                        Ending::Crash
+                        RunEnding::Crash
                     };
                     let instead_of = (!faults.is_empty()).then(|| faults.join("; "));
-                    return Ok(Found::State { state: Box::new(state), ending, instead_of, name });
+                    return Ok(FoundState::State { state: Box::new(state), ending, instead_of, name });
                 }
                 Err(StateError::Newer { version }) => {
                     return Err(FolderError::Newer { folder: self.path.clone(), version });
@@ -203,30 +203,30 @@ impl<D: Disk> StateFolder<D> {
                 }
             }
         }
-        Ok(if faults.is_empty() { Found::Nothing } else { Found::Damaged(faults.join("; ")) })
+        Ok(if faults.is_empty() { FoundState::Nothing } else { FoundState::Damaged(faults.join("; ")) })
     }
 
     /// Sets aside a checkpoint that was read and contradicts itself, and reads the one before it.
-    pub(crate) fn load_another(&self, name: &'static str, why: &str) -> Found {
+    pub(crate) fn load_another(&self, name: &'static str, why: &str) -> FoundState {
         let why = format!("{name}: {why}");
         self.set_aside(name);
         match self.load() {
-            Ok(Found::State { state, ending, instead_of, name }) => {
+            Ok(FoundState::State { state, ending, instead_of, name }) => {
                 let instead_of = [Some(why), instead_of].into_iter().flatten().collect::<Vec<_>>().join("; ");
-                Found::State { state, ending, instead_of: Some(instead_of), name }
+                FoundState::State { state, ending, instead_of: Some(instead_of), name }
             }
-            Ok(Found::Nothing) => Found::Damaged(why),
-            Ok(Found::Damaged(more)) => Found::Damaged(format!("{why}; {more}")),
-            Err(error) => Found::Damaged(format!("{why}; {error}")),
+            Ok(FoundState::Nothing) => FoundState::Damaged(why),
+            Ok(FoundState::Damaged(more)) => FoundState::Damaged(format!("{why}; {more}")),
+            Err(error) => FoundState::Damaged(format!("{why}; {error}")),
         }
     }
 
     /// Takes note that the state is gone on from: what comes now is in no clean checkpoint. Where that cannot be noted,
     /// nobody may rely on it.
-    pub(crate) fn begin(&self, ending: Ending) -> Ending {
+    pub(crate) fn begin(&self, ending: RunEnding) -> RunEnding {
         match self.disk.remove(&self.path.join(CLEAN)).and_then(|()| self.sync()) {
             Ok(()) => ending,
-            Err(_) => Ending::Crash,
+            Err(_) => RunEnding::Crash,
         }
     }
 
@@ -237,7 +237,7 @@ impl<D: Disk> StateFolder<D> {
     pub(crate) fn store(
         &self,
         checkpoint: &Checkpoint,
-        ending: Ending,
+        ending: RunEnding,
         bytes_max: u64,
     ) -> io::Result<Stored> {
         let next = self.path.join(NEXT);
@@ -263,7 +263,7 @@ impl<D: Disk> StateFolder<D> {
         }
         self.disk.rename(&next, &current)?;
         self.sync()?;
-        if ending == Ending::Clean {
+        if ending == RunEnding::Clean {
             let mut file = self.disk.create(&self.path.join(CLEAN))?;
             file.write_all(name_of(checkpoint.now(), bytes).as_bytes())?;
             file.sync()?;
@@ -330,10 +330,10 @@ mod tests {
     }
 
     /// The second of what is found, and how the run ended.
-    fn found(folder: &StateFolder) -> Option<(i64, Ending)> {
+    fn found(folder: &StateFolder) -> Option<(i64, RunEnding)> {
         match folder.load().unwrap() {
-            Found::State { state, ending, .. } => Some((state.saved_at().millis() / 1_000, ending)),
-            Found::Nothing | Found::Damaged(_) => None,
+            FoundState::State { state, ending, .. } => Some((state.saved_at().millis() / 1_000, ending)),
+            FoundState::Nothing | FoundState::Damaged(_) => None,
         }
     }
 
@@ -344,52 +344,52 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let folder = StateFolder::open(RealDisk, &place.path().join("made")).unwrap();
         assert_eq!(found(&folder), None);
-        folder.store(&checkpoint(1), Ending::Crash, ROOM).unwrap();
-        folder.store(&checkpoint(2), Ending::Crash, ROOM).unwrap();
-        assert_eq!(found(&folder), Some((2, Ending::Crash)));
+        folder.store(&checkpoint(1), RunEnding::Crash, ROOM).unwrap();
+        folder.store(&checkpoint(2), RunEnding::Crash, ROOM).unwrap();
+        assert_eq!(found(&folder), Some((2, RunEnding::Crash)));
         let current = folder.path().join(CURRENT);
         let bytes = fs::read(&current).unwrap();
         fs::write(&current, &bytes[..bytes.len() / 2]).unwrap();
-        assert_eq!(found(&folder), Some((1, Ending::Crash)));
+        assert_eq!(found(&folder), Some((1, RunEnding::Crash)));
         assert!(folder.path().join(DAMAGED).exists());
         fs::write(folder.path().join(PREVIOUS), b"torn").unwrap();
-        assert!(matches!(folder.load().unwrap(), Found::Damaged(_)));
+        assert!(matches!(folder.load().unwrap(), FoundState::Damaged(_)));
     }
 
     #[test]
     fn only_the_checkpoint_of_a_clean_stop_is_clean_and_only_once() {
         let place = tempfile::tempdir().unwrap();
         let folder = StateFolder::open(RealDisk, place.path()).unwrap();
-        folder.store(&checkpoint(1), Ending::Clean, ROOM).unwrap();
-        assert_eq!(found(&folder), Some((1, Ending::Clean)));
-        assert_eq!(folder.begin(Ending::Clean), Ending::Clean);
-        assert_eq!(found(&folder), Some((1, Ending::Crash)));
-        folder.store(&checkpoint(2), Ending::Clean, ROOM).unwrap();
-        folder.store(&checkpoint(3), Ending::Crash, ROOM).unwrap();
-        assert_eq!(found(&folder), Some((3, Ending::Crash)));
+        folder.store(&checkpoint(1), RunEnding::Clean, ROOM).unwrap();
+        assert_eq!(found(&folder), Some((1, RunEnding::Clean)));
+        assert_eq!(folder.begin(RunEnding::Clean), RunEnding::Clean);
+        assert_eq!(found(&folder), Some((1, RunEnding::Crash)));
+        folder.store(&checkpoint(2), RunEnding::Clean, ROOM).unwrap();
+        folder.store(&checkpoint(3), RunEnding::Crash, ROOM).unwrap();
+        assert_eq!(found(&folder), Some((3, RunEnding::Crash)));
     }
 
     #[test]
     fn a_write_that_was_broken_off_changes_nothing() {
         let place = tempfile::tempdir().unwrap();
         let folder = StateFolder::open(RealDisk, place.path()).unwrap();
-        folder.store(&checkpoint(1), Ending::Crash, ROOM).unwrap();
+        folder.store(&checkpoint(1), RunEnding::Crash, ROOM).unwrap();
         fs::write(folder.path().join(NEXT), b"SIGNLBOX and no more").unwrap();
-        assert_eq!(found(&folder), Some((1, Ending::Crash)));
+        assert_eq!(found(&folder), Some((1, RunEnding::Crash)));
         // Between the two renames.
-        folder.store(&checkpoint(2), Ending::Crash, ROOM).unwrap();
+        folder.store(&checkpoint(2), RunEnding::Crash, ROOM).unwrap();
         fs::rename(folder.path().join(CURRENT), folder.path().join(NEXT)).unwrap();
-        assert_eq!(found(&folder), Some((2, Ending::Crash)));
+        assert_eq!(found(&folder), Some((2, RunEnding::Crash)));
     }
 
     #[test]
     fn what_has_no_room_is_refused_and_the_last_checkpoint_stays() {
         let place = tempfile::tempdir().unwrap();
         let folder = StateFolder::open(RealDisk, place.path()).unwrap();
-        let stored = folder.store(&checkpoint(1), Ending::Crash, ROOM).unwrap();
+        let stored = folder.store(&checkpoint(1), RunEnding::Crash, ROOM).unwrap();
         assert_eq!(stored.extent, Extent::Whole);
-        assert!(folder.store(&checkpoint(2), Ending::Crash, 4 * stored.bytes - 8).is_err());
-        assert_eq!(found(&folder), Some((1, Ending::Crash)));
+        assert!(folder.store(&checkpoint(2), RunEnding::Crash, 4 * stored.bytes - 8).is_err());
+        assert_eq!(found(&folder), Some((1, RunEnding::Crash)));
         assert!(!folder.path().join(NEXT).exists());
     }
 
@@ -397,16 +397,17 @@ mod tests {
     fn one_that_contradicts_itself_gives_way_to_the_one_before_it_and_then_to_nothing() {
         let place = tempfile::tempdir().unwrap();
         let folder = StateFolder::open(RealDisk, place.path()).unwrap();
-        folder.store(&checkpoint(1), Ending::Crash, ROOM).unwrap();
-        folder.store(&checkpoint(2), Ending::Clean, ROOM).unwrap();
-        let Found::State { name, .. } = folder.load().unwrap() else { panic!("no state") };
-        let Found::State { state, ending, instead_of, name } = folder.load_another(name, "it lies") else {
+        folder.store(&checkpoint(1), RunEnding::Crash, ROOM).unwrap();
+        folder.store(&checkpoint(2), RunEnding::Clean, ROOM).unwrap();
+        let FoundState::State { name, .. } = folder.load().unwrap() else { panic!("no state") };
+        let FoundState::State { state, ending, instead_of, name } = folder.load_another(name, "it lies")
+        else {
             panic!("no state")
         };
-        assert_eq!((state.saved_at().millis(), ending, name), (1_000, Ending::Crash, PREVIOUS));
+        assert_eq!((state.saved_at().millis(), ending, name), (1_000, RunEnding::Crash, PREVIOUS));
         assert_eq!(instead_of.as_deref(), Some("checkpoint: it lies"));
         assert!(
-            matches!(folder.load_another(name, "it lies too"), Found::Damaged(why) if why.contains("lies too"))
+            matches!(folder.load_another(name, "it lies too"), FoundState::Damaged(why) if why.contains("lies too"))
         );
         assert!(folder.path().join(DAMAGED).exists());
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
-use crate::engine::Ending;
+use crate::engine::RunEnding;
 use crate::engine::checkpoint::{Checkpoint, CheckpointAge};
 use crate::engine::fact::Fact;
 use crate::shell::context::ShellContext;
@@ -44,7 +44,7 @@ pub(crate) struct Keeper<D: Disk = RealDisk> {
 
 /// What came of a checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum SaveOutcome {
     /// It is on disk.
     Saved,
     /// It is not.
@@ -71,7 +71,7 @@ impl<D: Disk + Clone> Keeper<D> {
             self.context.saves.wait(every.saturating_sub(self.rest));
             if !self.context.stop.is_stopping() {
                 let begun = Instant::now();
-                self.save(Command::Save, Ending::Crash);
+                self.save(Command::Save, RunEnding::Crash);
                 self.rest = (begun.elapsed() * REST_ROUNDS).min(REST_MAX);
             }
         }
@@ -80,11 +80,11 @@ impl<D: Disk + Clone> Keeper<D> {
 
     /// Tells the driver to finish, and stores what it holds once everything that was queued is applied.
     pub(crate) fn finish(&mut self) {
-        self.save(|keeper| Command::Finish(Some(keeper)), Ending::Clean);
+        self.save(|keeper| Command::Finish(Some(keeper)), RunEnding::Clean);
     }
 
     /// Asks the driver for a checkpoint and stores it.
-    fn save(&mut self, ask: impl FnOnce(SyncSender<HandedOut>) -> Command, ending: Ending) {
+    fn save(&mut self, ask: impl FnOnce(SyncSender<HandedOut>) -> Command, ending: RunEnding) {
         let (sender, receiver) = sync_channel(1);
         self.context.mailbox.command(ask(sender));
         // An engine that lives in a past it does not remember, or that is gone, has nothing to save.
@@ -94,13 +94,13 @@ impl<D: Disk + Clone> Keeper<D> {
     }
 
     /// Stores what was handed out, and tells the lane whether that can be relied on.
-    pub(crate) fn keep(&mut self, handed_out: &HandedOut, ending: Ending) {
+    pub(crate) fn keep(&mut self, handed_out: &HandedOut, ending: RunEnding) {
         match self.store(&handed_out.checkpoint, ending) {
-            Outcome::Saved => {
+            SaveOutcome::Saved => {
                 self.has_saved = true;
                 self.context.saves.saved(handed_out.batch);
             }
-            Outcome::Unsaved => self.context.saves.unsaved(handed_out.batch),
+            SaveOutcome::Unsaved => self.context.saves.unsaved(handed_out.batch),
         }
     }
 
@@ -112,11 +112,11 @@ impl<D: Disk + Clone> Keeper<D> {
     }
 
     /// Stores a checkpoint, and says how that went.
-    pub(crate) fn store(&mut self, checkpoint: &Checkpoint, ending: Ending) -> Outcome {
+    pub(crate) fn store(&mut self, checkpoint: &Checkpoint, ending: RunEnding) -> SaveOutcome {
         let begun = Instant::now();
         let ending = match checkpoint.age() {
             CheckpointAge::Present => ending,
-            CheckpointAge::Past => Ending::Crash,
+            CheckpointAge::Past => RunEnding::Crash,
         };
         let bytes_max = self.context.config.get().state.bytes_max as u64;
         let stored = self.folder().and_then(|folder| {
@@ -133,7 +133,7 @@ impl<D: Disk + Clone> Keeper<D> {
                 if checkpoint.age() == CheckpointAge::Present {
                     self.context.mailbox.command(Command::Saved);
                 }
-                Outcome::Saved
+                SaveOutcome::Saved
             }
             Err(error) => {
                 if matches!(&error, FolderError::Disk { error, .. } if error.kind() == ErrorKind::NotFound) {
@@ -149,7 +149,7 @@ impl<D: Disk + Clone> Keeper<D> {
                 }
                 self.context.status.note_concern(Concern::State, format!("state: {error}"));
                 self.context.fact(Fact::NotSaved);
-                Outcome::Unsaved
+                SaveOutcome::Unsaved
             }
         }
     }

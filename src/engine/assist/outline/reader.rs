@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Brackets, Entry, Kind, Line, Outline};
+use super::{Brackets, Kind, Line, Outline, OutlineEntry};
 
 /// Brackets inside brackets that are looked into; what is deeper is text. YAML's reader refuses such a file anyway.
 const DEPTH_MAX: usize = 100;
@@ -67,7 +67,7 @@ impl<'t> Reader<'t> {
             }
             let column = at - start;
             let parent = self.outline.open_at(self.open, column, Kind::Element);
-            self.push(Entry {
+            self.push(OutlineEntry {
                 parent,
                 name: None,
                 key: at..at + 1,
@@ -98,7 +98,7 @@ impl<'t> Reader<'t> {
         let column = at - start;
         let parent = self.outline.open_at(self.open, column, Kind::Key);
         let name = self.slice(at..colon).trim_matches(['"', '\'']).to_owned();
-        self.push(Entry {
+        self.push(OutlineEntry {
             parent,
             name: Some(name),
             key: at..colon,
@@ -113,7 +113,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    fn push(&mut self, entry: Entry) {
+    fn push(&mut self, entry: OutlineEntry) {
         self.open = Some(self.outline.entries.len());
         self.outline.entries.push(entry);
     }
@@ -252,7 +252,7 @@ impl<'t> Reader<'t> {
     /// A key with its value, or an element, up to the comma or bracket behind it.
     fn element(&mut self, at: usize, owner: Option<usize>, opening: u8) -> usize {
         let number = self.outline.entries.len();
-        let entry = |name, key: Range<usize>, after| Entry {
+        let entry = |name, key: Range<usize>, after| OutlineEntry {
             parent: owner,
             name,
             value: after..after,

@@ -15,7 +15,7 @@ use super::super::steady::{GrowthKind, SteadySelection, SteadyStorage, WindowSta
 use super::super::storage::Matcher;
 use super::super::{EvalSettings, NameRemoval, StartTimestamps};
 use super::number::Number;
-use super::steps::{Grouped, Growth, Matched, OneToOne, Side, Step, Yields};
+use super::steps::{Grouped, Growth, Matched, OneToOne, PlanStep, Side, Yields};
 use crate::engine::labels::{Label, Labels};
 use crate::engine::metric::bound::BUCKET_BOUND;
 
@@ -28,7 +28,7 @@ pub(super) struct Builder<'a> {
     settings: &'a EvalSettings,
     times: QueryTimes,
     selections: Vec<SteadySelection>,
-    steps: Vec<Step>,
+    steps: Vec<PlanStep>,
     /// By step, what its samples may be called.
     rows: Vec<Vec<Row>>,
     /// Sub-expressions that stand in the expression more than once, with their steps.
@@ -53,7 +53,7 @@ impl<'a> Builder<'a> {
     }
 
     /// What was found; none where it may hold more samples than an evaluation may.
-    pub(super) fn finish(self) -> Option<(Vec<SteadySelection>, Vec<Step>)> {
+    pub(super) fn finish(self) -> Option<(Vec<SteadySelection>, Vec<PlanStep>)> {
         let series: usize = self.selections.iter().map(|selection| selection.series.len()).sum();
         let held = series.saturating_mul(self.steps.len().max(1)).saturating_mul(4);
         (held <= self.settings.samples_max).then_some((self.selections, self.steps))
@@ -75,13 +75,13 @@ impl<'a> Builder<'a> {
                 let plain = selector.range_mode == RangeMode::Extrapolated && is_unshifted(&selector.shift);
                 let selection = plain.then(|| self.select(&selector.matchers))??;
                 let rows = self.series_rows(selection)?;
-                self.add(Step::Present { selection }, rows)
+                self.add(PlanStep::Present { selection }, rows)
             }
             Node::Paren(inner) | Node::Unary { sign: Sign::Plus, expr: inner } => self.vector(inner)?,
             Node::Unary { sign: Sign::Minus, expr } => {
                 let input = self.vector(expr)?;
                 let rows = self.unnamed(input)?;
-                self.add(Step::Each { input, change: |value| -value }, rows)
+                self.add(PlanStep::Each { input, change: |value| -value }, rows)
             }
             Node::Binary(binary) => self.binary(binary)?,
             Node::Aggregate(aggregate) => self.aggregate(aggregate)?,
@@ -92,7 +92,7 @@ impl<'a> Builder<'a> {
         Some(step)
     }
 
-    fn add(&mut self, step: Step, rows: Vec<Row>) -> usize {
+    fn add(&mut self, step: PlanStep, rows: Vec<Row>) -> usize {
         self.steps.push(step);
         self.rows.push(rows);
         self.steps.len() - 1
@@ -132,7 +132,7 @@ impl<'a> Builder<'a> {
             Yields::Own => self.rows.get(input)?.clone(),
             Yields::Number | Yields::Bool => self.unnamed(input)?,
         };
-        Some(self.add(Step::WithNumber { input, op: binary.op, number, yields }, rows))
+        Some(self.add(PlanStep::WithNumber { input, op: binary.op, number, yields }, rows))
     }
 
     fn set(&mut self, binary: &Binary) -> Option<usize> {
@@ -146,7 +146,7 @@ impl<'a> Builder<'a> {
         let count = found.count;
         let left = Grouped { input: left, groups: narrowed(found.left) };
         let right = Grouped { input: right, groups: narrowed(found.right) };
-        Some(self.add(Step::Set { op: binary.op, left, right, count }, rows))
+        Some(self.add(PlanStep::Set { op: binary.op, left, right, count }, rows))
     }
 
     fn matched(&mut self, binary: &Binary) -> Option<usize> {
@@ -192,7 +192,7 @@ impl<'a> Builder<'a> {
             pairs,
             alike: alike(&rows),
         };
-        Some(self.add(Step::Matched(matched), rows))
+        Some(self.add(PlanStep::Matched(matched), rows))
     }
 
     fn aggregate(&mut self, aggregate: &Aggregate) -> Option<usize> {
@@ -216,7 +216,7 @@ impl<'a> Builder<'a> {
         let grouping: &Grouping = &aggregate.grouping;
         let found = Groups::new(self.rows.get(input)?, grouping);
         let (groups, count) = (narrowed(found.of_series), found.rows.len());
-        Some(self.add(Step::Accumulate { input, op: aggregate.op, quantile, groups, count }, found.rows))
+        Some(self.add(PlanStep::Accumulate { input, op: aggregate.op, quantile, groups, count }, found.rows))
     }
 
     fn call(&mut self, function: &'static Function, args: &[Expr]) -> Option<usize> {
@@ -225,17 +225,17 @@ impl<'a> Builder<'a> {
             Body::Number(change) => {
                 let input = self.vector(args.first()?)?;
                 let rows = self.unnamed(input)?;
-                Some(self.add(Step::Each { input, change }, rows))
+                Some(self.add(PlanStep::Each { input, change }, rows))
             }
             Body::NumberWith(change) => {
                 let numbers = args.iter().skip(1).map(Number::of).collect::<Option<Vec<_>>>()?;
                 let input = self.vector(args.first()?)?;
                 let rows = self.unnamed(input)?;
-                Some(self.add(Step::EachWith { input, change, numbers }, rows))
+                Some(self.add(PlanStep::EachWith { input, change, numbers }, rows))
             }
             Body::Special(Special::Vector) => {
                 let number = Number::of(args.first()?)?;
-                Some(self.add(Step::Lone(number), vec![Row::default()]))
+                Some(self.add(PlanStep::Lone(number), vec![Row::default()]))
             }
             Body::Special(Special::HistogramQuantile) => self.quantile(args),
             Body::Histogram(_) | Body::Date(_) | Body::Numbers(_) | Body::Special(_) => None,
@@ -260,7 +260,7 @@ impl<'a> Builder<'a> {
         let metric = rows.first().map(Row::metric).unwrap_or_default();
         let rows = without_names(rows)?;
         let (mode, starts) = (selector.range_mode, WindowStarts::default());
-        Some(self.add(Step::Growth(Growth { selection, body, range_ms, mode, metric, starts }), rows))
+        Some(self.add(PlanStep::Growth(Growth { selection, body, range_ms, mode, metric, starts }), rows))
     }
 
     fn quantile(&mut self, args: &[Expr]) -> Option<usize> {
@@ -286,7 +286,7 @@ impl<'a> Builder<'a> {
         }
         let count = rows.len();
         let rows = without_names(rows)?;
-        Some(self.add(Step::Quantile { input, quantile, parts, count }, rows))
+        Some(self.add(PlanStep::Quantile { input, quantile, parts, count }, rows))
     }
 }
 

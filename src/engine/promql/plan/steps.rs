@@ -13,10 +13,10 @@ use super::super::storage::{STALE_BITS, Value};
 use super::number::Number;
 
 /// The samples of a step, each with its row, in the order in which the evaluator has them.
-pub(super) type Column = Vec<Entry>;
+pub(super) type Column = Vec<RowSample>;
 
 /// A sample with its row.
-type Entry = (u32, f64);
+type RowSample = (u32, f64);
 
 /// An instant at which a plan is evaluated.
 pub(super) struct Instant<'a> {
@@ -28,7 +28,7 @@ pub(super) struct Instant<'a> {
 
 /// One step; `input`, `left`, `right` are the places of steps before it.
 #[derive(Clone, Debug)]
-pub(super) enum Step {
+pub(super) enum PlanStep {
     /// The present values of a selection.
     Present { selection: usize },
     /// A function of the two ends of a window over each series of a selection.
@@ -113,7 +113,7 @@ pub(super) enum OneToOne {
     No,
 }
 
-impl Step {
+impl PlanStep {
     /// Adds its samples to `out`; none where the evaluator has to say what they are.
     pub(super) fn run(&mut self, instant: &Instant<'_>, before: &[Column], out: &mut Column) -> Option<()> {
         let column = |step: usize| before.get(step).map(Vec::as_slice);
@@ -271,7 +271,7 @@ impl Points {
 /// One value of each group, in the order in which the groups appear.
 fn accumulate(
     (op, quantile): (AggregateOp, f64),
-    column: &[Entry],
+    column: &[RowSample],
     (groups, count): (&[u32], usize),
     out: &mut Column,
 ) -> Option<()> {
@@ -297,7 +297,7 @@ fn accumulate(
 }
 
 impl Matched {
-    fn run(&self, (many, one): (&[Entry], &[Entry]), out: &mut Column) -> Option<()> {
+    fn run(&self, (many, one): (&[RowSample], &[RowSample]), out: &mut Column) -> Option<()> {
         if many.is_empty() || one.is_empty() {
             return Some(());
         }
@@ -338,8 +338,8 @@ impl Matched {
 /// The samples that a set operator keeps.
 fn combine(
     op: BinaryOp,
-    (left, left_groups): (&[Entry], &Grouped),
-    (right, right_groups): (&[Entry], &Grouped),
+    (left, left_groups): (&[RowSample], &Grouped),
+    (right, right_groups): (&[RowSample], &Grouped),
     count: usize,
     out: &mut Column,
 ) -> Option<()> {
@@ -374,7 +374,7 @@ fn combine(
 /// The quantile of each histogram, in the order in which they appear.
 fn quantiles(
     quantile: f64,
-    column: &[Entry],
+    column: &[RowSample],
     (parts, count): (&[(u32, f64)], usize),
     out: &mut Column,
 ) -> Option<()> {

@@ -1,6 +1,6 @@
 //! The state of an alert as its twin, and from it.
 
-use super::{AlertState, Clocks, Held, LEVELS_MAX, Shown};
+use super::{AlertState, Clocks, Held, LEVELS_MAX, ShownState};
 use crate::engine::checkpoint::bytes::Damage;
 use crate::engine::checkpoint::rules::{AlertStateTwin, FiringTwin};
 
@@ -11,8 +11,8 @@ impl AlertState {
         AlertStateTwin {
             active_at: self.active_at,
             firing: match self.shown {
-                Shown::Pending => None,
-                Shown::Firing { level, since, quiet_since } => {
+                ShownState::Pending => None,
+                ShownState::Firing { level, since, quiet_since } => {
                     Some(FiringTwin { level: level as u32, since, quiet_since })
                 }
             },
@@ -26,9 +26,9 @@ impl AlertState {
     /// A level that there is not.
     pub(in crate::engine::rules) fn of_twin(twin: &AlertStateTwin) -> Result<Self, Damage> {
         let shown = match &twin.firing {
-            None => Shown::Pending,
+            None => ShownState::Pending,
             Some(FiringTwin { level, since, quiet_since }) if (*level as usize) < LEVELS_MAX => {
-                Shown::Firing { level: *level as usize, since: *since, quiet_since: *quiet_since }
+                ShownState::Firing { level: *level as usize, since: *since, quiet_since: *quiet_since }
             }
             Some(_) => return Err(Damage("an alert fires at a level there is not")),
         };

@@ -53,12 +53,12 @@ fn level(severity: &str, condition: &[&str]) -> Level {
     Level { severity: Severity::from_name(severity), condition: condition_of, wait }
 }
 
-fn describe(step: Step) -> String {
+fn describe(step: AlertStep) -> String {
     let mut words = vec![match step.state.map(|state| state.shown) {
         None => "inactive".to_owned(),
-        Some(Shown::Pending) => "pending".to_owned(),
-        Some(Shown::Firing { level, quiet_since: None, .. }) => format!("firing {level}"),
-        Some(Shown::Firing { level, .. }) => format!("firing {level} quiet"),
+        Some(ShownState::Pending) => "pending".to_owned(),
+        Some(ShownState::Firing { level, quiet_since: None, .. }) => format!("firing {level}"),
+        Some(ShownState::Firing { level, .. }) => format!("firing {level} quiet"),
     }];
     if let Some(ended) = step.ended {
         words.push(format!("cleared {} {}", ended.level, ended.reason.name()));

@@ -1,7 +1,7 @@
 //! A template that prints a label which the result of the expression does not have: it always prints nothing.
 
 use super::Subject;
-use super::kept::{Kept, kept};
+use super::kept::{KeptLabels, kept};
 use crate::engine::diagnostic::closest;
 use crate::engine::rules::set::{Alerting, RuleKind};
 use crate::engine::rules::template::Template;
@@ -29,7 +29,7 @@ fn has_levels(alerting: &Alerting) -> bool {
 }
 
 fn report(
-    (subject, kept): (&Subject<'_>, &Kept),
+    (subject, kept): (&Subject<'_>, &KeptLabels),
     findings: &mut Findings<'_>,
     (key, name): (&str, &str),
     (template, label): (&Template, &str),
@@ -52,7 +52,7 @@ fn report(
     findings.warning("dropped-label", &place, message).advise(advice(subject, kept, label));
 }
 
-fn advice(subject: &Subject<'_>, kept: &Kept, label: &str) -> String {
+fn advice(subject: &Subject<'_>, kept: &KeptLabels, label: &str) -> String {
     let metrics_have_it = super::metrics_have(subject, label);
     let near = kept.names().and_then(|names| closest(label, names));
     match near {

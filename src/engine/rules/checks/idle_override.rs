@@ -1,7 +1,7 @@
 //! An override that no series meets, that an earlier one takes all series from, or that changes nothing.
 
 use super::Subject;
-use super::kept::{Kept, kept};
+use super::kept::{KeptLabels, kept};
 use super::unknown_value;
 use crate::engine::diagnostic::closest;
 use crate::engine::rules::set::{Alerting, Override, RuleKind};
@@ -46,7 +46,7 @@ fn idle(alerting: &Alerting, node: &Node, findings: &mut Findings<'_>) {
 }
 
 /// The labels of `where`, and their values.
-fn labels(subject: &Subject<'_>, kept: &Kept, wanted: &Node, findings: &mut Findings<'_>) {
+fn labels(subject: &Subject<'_>, kept: &KeptLabels, wanted: &Node, findings: &mut Findings<'_>) {
     let Value::Mapping(entries) = &wanted.value else { return };
     for (key, value) in entries {
         let label = name_of(key);

@@ -15,7 +15,7 @@ use crate::engine::promql::inspect::{literal_name, value_type};
 
 /// The labels a result may have.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Kept {
+pub(super) enum KeptLabels {
     /// Any.
     Any,
     /// These alone.
@@ -24,7 +24,7 @@ pub(super) enum Kept {
     Except(BTreeSet<String>),
 }
 
-impl Kept {
+impl KeptLabels {
     pub(super) fn may_have(&self, label: &str) -> bool {
         match self {
             Self::Any => true,
@@ -78,46 +78,46 @@ impl Kept {
 }
 
 /// What an expression keeps of the labels of its metrics.
-pub(super) fn kept(expr: &Expr, metrics: &KnownMetrics) -> Kept {
+pub(super) fn kept(expr: &Expr, metrics: &KnownMetrics) -> KeptLabels {
     match &expr.node {
         Node::Paren(expr) | Node::Unary { expr, .. } | Node::Subquery { expr, .. } => kept(expr, metrics),
         Node::Vector(selector) | Node::Matrix { selector, .. } => of_metric(selector, metrics),
-        Node::Number(_) | Node::String(_) => Kept::Only(BTreeSet::new()),
+        Node::Number(_) | Node::String(_) => KeptLabels::Only(BTreeSet::new()),
         Node::Binary(binary) => by_binary(binary, metrics),
         Node::Aggregate(aggregate) => by_aggregate(aggregate, metrics),
         Node::Call { function, args } => match function.name {
-            "label_replace" | "label_join" | "absent" | "absent_over_time" | "info" => Kept::Any,
-            "vector" | "scalar" | "time" => Kept::Only(BTreeSet::new()),
+            "label_replace" | "label_join" | "absent" | "absent_over_time" | "info" => KeptLabels::Any,
+            "vector" | "scalar" | "time" => KeptLabels::Only(BTreeSet::new()),
             "histogram_quantile" | "histogram_fraction" => {
-                args.last().map_or(Kept::Any, |arg| kept(arg, metrics)).without(BUCKET_BOUND)
+                args.last().map_or(KeptLabels::Any, |arg| kept(arg, metrics)).without(BUCKET_BOUND)
             }
             _ => {
                 let series =
                     args.iter().find(|arg| matches!(value_type(arg), ValueType::Vector | ValueType::Matrix));
-                series.map_or(Kept::Any, |series| kept(series, metrics))
+                series.map_or(KeptLabels::Any, |series| kept(series, metrics))
             }
         },
     }
 }
 
-fn of_metric(selector: &VectorSelector, metrics: &KnownMetrics) -> Kept {
+fn of_metric(selector: &VectorSelector, metrics: &KnownMetrics) -> KeptLabels {
     let found = literal_name(selector).and_then(|name| metrics.find(name));
-    let Some((metric, part)) = found.map(|found| (found.metric, found.part)) else { return Kept::Any };
-    let Some(labels) = &metric.labels else { return Kept::Any };
+    let Some((metric, part)) = found.map(|found| (found.metric, found.part)) else { return KeptLabels::Any };
+    let Some(labels) = &metric.labels else { return KeptLabels::Any };
     let mut labels: BTreeSet<String> = labels.iter().map(ToString::to_string).collect();
     labels.insert(METRIC_NAME.to_owned());
     if part == Some(Part::Bucket) {
         labels.insert(BUCKET_BOUND.to_owned());
     }
-    Kept::Only(labels)
+    KeptLabels::Only(labels)
 }
 
-fn by_aggregate(aggregate: &Aggregate, metrics: &KnownMetrics) -> Kept {
+fn by_aggregate(aggregate: &Aggregate, metrics: &KnownMetrics) -> KeptLabels {
     match aggregate.op {
         AggregateOp::Topk | AggregateOp::Bottomk | AggregateOp::Limitk | AggregateOp::LimitRatio => {
             kept(&aggregate.expr, metrics)
         }
-        AggregateOp::CountValues => Kept::Any,
+        AggregateOp::CountValues => KeptLabels::Any,
         AggregateOp::Sum
         | AggregateOp::Avg
         | AggregateOp::Min
@@ -127,7 +127,7 @@ fn by_aggregate(aggregate: &Aggregate, metrics: &KnownMetrics) -> Kept {
         | AggregateOp::Stddev
         | AggregateOp::Stdvar
         | AggregateOp::Quantile => match &aggregate.grouping {
-            Grouping::By(labels) => Kept::Only(labels.iter().map(ToString::to_string).collect()),
+            Grouping::By(labels) => KeptLabels::Only(labels.iter().map(ToString::to_string).collect()),
             Grouping::Without(labels) => labels
                 .iter()
                 .fold(kept(&aggregate.expr, metrics), |kept, label| kept.without(label))
@@ -136,7 +136,7 @@ fn by_aggregate(aggregate: &Aggregate, metrics: &KnownMetrics) -> Kept {
     }
 }
 
-fn by_binary(binary: &Binary, metrics: &KnownMetrics) -> Kept {
+fn by_binary(binary: &Binary, metrics: &KnownMetrics) -> KeptLabels {
     let (left, right) = (|| kept(&binary.left, metrics), || kept(&binary.right, metrics));
     match (value_type(&binary.left), value_type(&binary.right)) {
         (ValueType::Scalar, _) => return right(),
@@ -145,12 +145,12 @@ fn by_binary(binary: &Binary, metrics: &KnownMetrics) -> Kept {
     }
     let included = || binary.matching.include.iter().map(AsRef::as_ref);
     match (binary.op, binary.matching.cardinality) {
-        (BinaryOp::Or, _) => Kept::Any,
+        (BinaryOp::Or, _) => KeptLabels::Any,
         (BinaryOp::And | BinaryOp::Unless, _) => left(),
         (_, Cardinality::ManyToOne) => left().with(included()),
         (_, Cardinality::OneToMany) => right().with(included()),
         (_, Cardinality::OneToOne) => match &binary.matching.on {
-            Grouping::By(labels) => Kept::Only(labels.iter().map(ToString::to_string).collect()),
+            Grouping::By(labels) => KeptLabels::Only(labels.iter().map(ToString::to_string).collect()),
             Grouping::Without(labels) => labels.iter().fold(left(), |kept, label| kept.without(label)),
         },
     }

@@ -1,7 +1,7 @@
 //! Two sides of an operator whose labels can never be the same, so that no series finds its other.
 
 use super::Subject;
-use super::kept::{Kept, kept};
+use super::kept::{KeptLabels, kept};
 use crate::engine::labels::METRIC_NAME;
 use crate::engine::promql::ast::{Binary, BinaryOp, Cardinality, Grouping, Node};
 use crate::engine::promql::functions::ValueType;
@@ -34,11 +34,11 @@ fn unmatched(subject: &Subject<'_>, binary: &Binary) -> Option<[String; 2]> {
         return None;
     }
     let names = |side| match kept(side, subject.metrics) {
-        Kept::Only(mut labels) => {
+        KeptLabels::Only(mut labels) => {
             labels.remove(METRIC_NAME);
             Some(labels)
         }
-        Kept::Any | Kept::Except(_) => None,
+        KeptLabels::Any | KeptLabels::Except(_) => None,
     };
     let (left, right) = (names(&binary.left)?, names(&binary.right)?);
     // A label of which nothing is known may be missing; those that stand in a grouping are meant to be there.

@@ -21,7 +21,7 @@ use crate::engine::rules::RuleSet;
 use crate::engine::rules::load::{INTERVAL_DEFAULT, LoadContext, load};
 use crate::engine::time::Timestamp;
 use crate::engine::wire::{Lane, Message};
-use crate::engine::{Ending, Engine};
+use crate::engine::{Engine, RunEnding};
 
 const STEP_MS: i64 = 15_000;
 
@@ -265,7 +265,7 @@ proptest! {
             }
             if number % 17 == 16 {
                 let saved = SavedState::read(&engine.save(now).to_bytes()).unwrap();
-                (engine, _) = Engine::restore(&config, rule_set(RULES[number % 2]), saved, Ending::Clean).unwrap();
+                (engine, _) = Engine::restore(&config, rule_set(RULES[number % 2]), saved, RunEnding::Clean).unwrap();
                 engine.go_on(now);
                 for (_, plan) in &mut kept {
                     *plan = None;

@@ -103,8 +103,8 @@ fn default_ids_are_slugs_and_repeats_are_numbered_over_all_files() {
 fn an_explicit_id_given_twice_refuses_the_second_file() {
     let text = "groups: [{name: g, rules: [{alert: A, expr: up, id: x}]}]";
     let loaded = loaded(&[("a.yaml", text), ("b.yaml", text)], None);
-    assert_eq!(loaded.files[1], (Arc::from("b.yaml"), Outcome::Refused));
-    assert_eq!(loaded.files[0].1, Outcome::Loaded { rules: 1 });
+    assert_eq!(loaded.files[1], (Arc::from("b.yaml"), FileOutcome::Refused));
+    assert_eq!(loaded.files[0].1, FileOutcome::Loaded { rules: 1 });
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn a_file_that_turns_bad_keeps_its_last_good_groups() {
     let before = loaded(&[("a.yaml", TWO)], None).set;
     let good = "groups: [{name: my group, rules: [{alert: TooMany, expr: up}]}]";
     let loaded = loaded(&[("a.yaml", "groups: 3"), ("b.yaml", good)], Some(&before));
-    assert_eq!(loaded.files[0].1, Outcome::Kept);
+    assert_eq!(loaded.files[0].1, FileOutcome::Kept);
     assert_eq!(ids(&loaded.set), ["my-group-toomany", "my-group-toomany-2", "my-group-toomany-3"]);
     assert!(!loaded.is_good());
 }
@@ -245,7 +245,7 @@ fn a_large_bad_file_is_refused_with_its_first_200_findings() {
     text.push_str("  - {alert: Same, expr: up >}\n");
     let loaded = loaded(&[("a.yaml", &text)], None);
     assert_eq!(loaded.diagnostics.len(), 200);
-    assert_eq!(loaded.files[0].1, Outcome::Refused);
+    assert_eq!(loaded.files[0].1, FileOutcome::Refused);
 }
 
 #[test]

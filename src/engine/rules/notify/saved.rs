@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Notification, Notifier, Told, ToldAlert, labels_of};
+use super::{Notification, Notifier, ToldAlert, ToldGroup, labels_of};
 use crate::engine::checkpoint::told::{ToldAlertTwin, ToldGroupTwin, ToldTwin};
 use crate::engine::labels::Labels;
 use crate::engine::rules::event::AlertEventKind;
@@ -29,7 +29,7 @@ impl Notifier {
         if self.terms.is_none() {
             return;
         }
-        let told = |alerts: Vec<ToldAlertTwin>| Told {
+        let told = |alerts: Vec<ToldAlertTwin>| ToldGroup {
             alerts: alerts.into_iter().map(alert_of).collect::<BTreeMap<_, _>>(),
             again_at: Timestamp::EPOCH,
         };
@@ -74,7 +74,7 @@ impl Notifier {
     }
 }
 
-fn group_twin((key, told): (&super::GroupKey, &Told)) -> ToldGroupTwin {
+fn group_twin((key, told): (&super::GroupKey, &ToldGroup)) -> ToldGroupTwin {
     let (file, name) = key.clone();
     ToldGroupTwin { file, name, alerts: told.alerts.iter().map(alert_twin).collect() }
 }

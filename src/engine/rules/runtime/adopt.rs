@@ -9,7 +9,7 @@ use crate::engine::rules::alert::AlertState;
 use crate::engine::rules::book::{Active, Episode, Sender};
 use crate::engine::rules::evaluate::LIMIT_ALERT;
 use crate::engine::rules::event::{AlertEvent, AlertEventKind, Identity, Reason, fingerprint};
-use crate::engine::rules::logged::{LogRecord, Told};
+use crate::engine::rules::logged::{LogRecord, LoggedTransitions};
 use crate::engine::rules::set::{Alerting, Condition, RuleKind};
 use crate::engine::rules::stored::{StoredAlert, StoredAlerts};
 use crate::engine::time::Timestamp;
@@ -48,7 +48,7 @@ impl Rules {
     /// Goes on with what a log tells since the state was saved: what waits is sent, alerts are as they were left, and what
     /// led there is not decided again.
     pub(crate) fn recall(&mut self, log: &[LogRecord], now: Timestamp) {
-        let told = Told::by(log);
+        let told = LoggedTransitions::by(log);
         self.forget_ended(&told.ended);
         for id in &told.acknowledged {
             self.outbox.confirm(*id);

@@ -19,13 +19,17 @@ use crate::engine::rules::view::Health;
 use crate::engine::time::Timestamp;
 
 /// What makes a rule the same rule after a reload: its kind and its id.
-pub(super) type Key = (bool, String);
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum RuleKey {
+    Recording(Arc<str>),
+    Alerting(Arc<str>),
+}
 
 /// What was in force before.
 pub(super) struct Former {
     /// By file and name.
     pub(super) groups: BTreeMap<(Arc<str>, Arc<str>), FormerGroup>,
-    pub(super) rules: BTreeMap<Key, FormerRule>,
+    pub(super) rules: BTreeMap<RuleKey, FormerRule>,
 }
 
 /// A group that was in force.
@@ -196,6 +200,10 @@ impl Rules {
     }
 }
 
-fn key_of(rule: &Rule) -> Key {
-    (matches!(rule.kind, RuleKind::Alerting(_)), rule.id.to_string())
+fn key_of(rule: &Rule) -> RuleKey {
+    let id = Arc::clone(&rule.id);
+    match rule.kind {
+        RuleKind::Recording => RuleKey::Recording(id),
+        RuleKind::Alerting(_) => RuleKey::Alerting(id),
+    }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::reload::{Former, FormerGroup, FormerRule};
+use super::reload::{Former, FormerGroup, FormerRule, RuleKey};
 use super::{GroupCounts, GroupState, RuleSettings, RuleState, Rules};
 use crate::engine::checkpoint::bytes::Damage;
 use crate::engine::checkpoint::rules::{
@@ -15,7 +15,7 @@ use crate::engine::rules::book::{Active, Book, Episode};
 use crate::engine::rules::evaluate::LIMIT_ALERT;
 use crate::engine::rules::event::Identity;
 use crate::engine::rules::kept::Moved;
-use crate::engine::rules::logged::{LogRecord, Told};
+use crate::engine::rules::logged::{LogRecord, LoggedTransitions};
 use crate::engine::rules::outbox::{event_of, event_twin, severity_of, severity_twin};
 use crate::engine::rules::resumed::Resumed;
 use crate::engine::rules::schedule::Schedule;
@@ -27,7 +27,7 @@ use crate::engine::wire::{EventId, EventType};
 impl RulesTwin {
     /// Leaves out alerts that ended after this was saved, as a log tells.
     pub(in crate::engine) fn forget(&mut self, log: &[LogRecord]) {
-        let Told { ended, withdrawn, .. } = Told::by(log);
+        let LoggedTransitions { ended, withdrawn, .. } = LoggedTransitions::by(log);
         for rule in self.groups.iter_mut().flat_map(|group| &mut group.rules) {
             let id = Arc::clone(&rule.id);
             let is_over = |rule_id: &str, episode: &EpisodeTwin| {
@@ -82,7 +82,8 @@ impl Rules {
             };
             former.groups.insert((group.file, group.name), known);
             for rule in group.rules {
-                let key = (rule.alerting != 0, rule.id.to_string());
+                let id = Arc::clone(&rule.id);
+                let key = if rule.alerting == 0 { RuleKey::Recording(id) } else { RuleKey::Alerting(id) };
                 former.rules.insert(key, rule_of(rule)?);
             }
         }

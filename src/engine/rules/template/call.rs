@@ -6,7 +6,7 @@ use super::budget::Fault;
 use super::functions::{Function, Parameter, StopAt, Work};
 use super::instant;
 use super::run::{Run, boxed, constant, refuse_arguments};
-use super::syntax::{Fields, Operand, OperandKind, Place};
+use super::syntax::{FaultPlace, Fields, Operand, OperandKind};
 use super::value::{Data, Held, Sample, Value, WholeType};
 
 /// What a function is given: the words behind it, and what came through the pipe.
@@ -29,7 +29,7 @@ const CALL_STEPS: u64 = 10;
 impl<'t> Run<'t, '_> {
     /// A field, a variable or a chain.
     pub(super) fn reference(&mut self, word: &'t Operand, dot: &Value, given: Given<'t>) -> Result<Value> {
-        self.place = Place::Operand(word);
+        self.place = FaultPlace::Operand(word);
         match &word.kind {
             OperandKind::Field(fields) => self.fields(word, dot.clone(), fields.iter(), (dot, given)),
             OperandKind::Variable { name, fields } => {
@@ -104,7 +104,7 @@ impl<'t> Run<'t, '_> {
         if let Some(method) = instant::method(&receiver, name) {
             let arguments = self.arguments(method, (dot, given))?;
             let arguments = [vec![receiver], arguments].concat();
-            return self.run_function(method, Place::Operand(word), &arguments);
+            return self.run_function(method, FaultPlace::Operand(word), &arguments);
         }
         let has_arguments = !given.rest.is_empty() || given.last.is_some();
         let found = match &receiver {
@@ -150,7 +150,7 @@ impl<'t> Run<'t, '_> {
     pub(super) fn function(
         &mut self,
         function: &'static Function,
-        place: Place<'t>,
+        place: FaultPlace<'t>,
         (dot, given): (&Value, Given<'t>),
     ) -> Result<Value> {
         if let Work::ShortCircuit(stop) = function.work {
@@ -164,7 +164,7 @@ impl<'t> Run<'t, '_> {
     fn run_function(
         &mut self,
         function: &'static Function,
-        place: Place<'t>,
+        place: FaultPlace<'t>,
         arguments: &[Value],
     ) -> Result<Value> {
         let given: usize = arguments.iter().map(size).sum();
@@ -225,7 +225,7 @@ impl<'t> Run<'t, '_> {
 
     /// A word as an argument of a type.
     fn argument(&mut self, parameter: Parameter, word: &'t Operand, dot: &Value) -> Result<Value> {
-        self.place = Place::Operand(word);
+        self.place = FaultPlace::Operand(word);
         self.context.budget.steps(1)?;
         let value = match &word.kind {
             OperandKind::Dot => dot.clone(),
@@ -238,7 +238,7 @@ impl<'t> Run<'t, '_> {
             }
             OperandKind::Pipe(pipe) => self.pipe(pipe, dot)?,
             OperandKind::Function(function) => {
-                self.function(function, Place::Operand(word), (dot, Given::nothing()))?
+                self.function(function, FaultPlace::Operand(word), (dot, Given::nothing()))?
             }
             OperandKind::Bool(_) | OperandKind::Number(_) | OperandKind::Text { .. } => {
                 return literal(parameter, word, dot);

@@ -6,8 +6,8 @@ use super::budget::{Budget, Fault};
 use super::format;
 use super::functions::Context;
 use super::syntax::{
-    Arm, Binding, Branches, Command, Constant, Loop, Node, Number, OperandKind, Pipe, Place, TemplateCall,
-    Tree,
+    Arm, Binding, Branches, Command, Constant, FaultPlace, Loop, Node, Number, OperandKind, Pipe,
+    TemplateCall, Tree,
 };
 use super::value::{Data, Value};
 
@@ -40,7 +40,7 @@ pub(super) struct Run<'t, 'a> {
     pub(super) context: Context<'a>,
     variables: Vec<(Arc<str>, Value)>,
     /// What is looked at.
-    pub(super) place: Place<'t>,
+    pub(super) place: FaultPlace<'t>,
     /// The defined template that runs.
     template: Option<Arc<str>>,
     depth: usize,
@@ -53,7 +53,7 @@ impl<'t, 'a> Run<'t, 'a> {
             tree,
             context,
             variables: Vec::new(),
-            place: Place::Nowhere,
+            place: FaultPlace::Nowhere,
             template: None,
             depth: 0,
             out: String::new(),
@@ -196,7 +196,7 @@ impl<'t, 'a> Run<'t, 'a> {
     }
 
     fn call(&mut self, call: &'t TemplateCall, dot: &Value) -> Result<(), Fault> {
-        self.place = Place::Call(call);
+        self.place = FaultPlace::Call(call);
         let tree = self.tree;
         let Some((name, body)) = tree.defined.get_key_value(&call.name) else {
             let name = super::quote::quoted(&call.name);
@@ -216,7 +216,7 @@ impl<'t, 'a> Run<'t, 'a> {
 
     /// The value of a pipe, which its variables then hold.
     pub(super) fn pipe(&mut self, pipe: &'t Pipe, dot: &Value) -> Result<Value, Fault> {
-        self.place = Place::Pipe(pipe);
+        self.place = FaultPlace::Pipe(pipe);
         self.depth += 1;
         if self.depth > DEPTH_MAX {
             return Err(Fault::TooDeep);
@@ -260,8 +260,8 @@ impl<'t, 'a> Run<'t, 'a> {
                 return self.reference(word, dot, super::call::Given { rest, last });
             }
             OperandKind::Function(function) => {
-                self.place = Place::Operand(word);
-                let place = Place::Command(command);
+                self.place = FaultPlace::Operand(word);
+                let place = FaultPlace::Command(command);
                 return self.function(function, place, (dot, super::call::Given { rest, last }));
             }
             OperandKind::Pipe(pipe) => {
@@ -274,7 +274,7 @@ impl<'t, 'a> Run<'t, 'a> {
             | OperandKind::Number(_)
             | OperandKind::Text { .. } => {}
         }
-        self.place = Place::Operand(word);
+        self.place = FaultPlace::Operand(word);
         refuse_arguments(word, rest, last.as_ref())?;
         constant(word, dot)
     }

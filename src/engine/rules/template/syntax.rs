@@ -175,7 +175,7 @@ impl Constant {
 
 /// What is looked at, for errors.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Place<'t> {
+pub(super) enum FaultPlace<'t> {
     Nowhere,
     Pipe(&'t Pipe),
     Command(&'t Command),
@@ -183,7 +183,7 @@ pub(super) enum Place<'t> {
     Call(&'t TemplateCall),
 }
 
-impl Place<'_> {
+impl FaultPlace<'_> {
     /// The byte of the text it stands at.
     pub(super) fn at(&self) -> usize {
         match self {
@@ -196,7 +196,7 @@ impl Place<'_> {
     }
 }
 
-impl fmt::Display for Place<'_> {
+impl fmt::Display for FaultPlace<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Nowhere => Ok(()),

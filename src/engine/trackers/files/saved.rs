@@ -1,6 +1,6 @@
 //! Files as their twins, and from them.
 
-use super::{File, FileBooks, Files, Place, Progress, Table};
+use super::{FileBooks, Files, Progress, Table, TablePlace, TrackedFile};
 use crate::engine::checkpoint::Part;
 use crate::engine::checkpoint::bytes::Damage;
 use crate::engine::checkpoint::trackers::{FileBooksTwin, FileProgressTwin, FileTwin, KeyTwin, TrackerTwin};
@@ -14,7 +14,7 @@ use crate::engine::trackers::words::{Books, WordId, Words};
 impl Files {
     /// The files as they are now.
     pub(in crate::engine) fn save(&mut self) -> impl Part + use<> {
-        let entry: fn(&File) -> FileTwin = file_twin;
+        let entry: fn(&TrackedFile) -> FileTwin = file_twin;
         let own = &mut self.own;
         let shown = (own.in_progress.save(), own.oldest_progress.save());
         let books = Books(own.words.save(), (own.tickets.save(), (own.active.save(), shown)));
@@ -45,7 +45,7 @@ impl Files {
 
 impl FileBooks {
     /// Puts a file that was saved where it counts.
-    fn restore(&mut self, place: Place, file: &File) {
+    fn restore(&mut self, place: TablePlace, file: &TrackedFile) {
         if let Some(progress) = &file.progress {
             self.ratios.restore(progress.held, place);
             self.least_moved.enter(progress.moved, progress.moved_ticket, place);
@@ -53,7 +53,7 @@ impl FileBooks {
     }
 }
 
-fn file_twin(file: &File) -> FileTwin {
+fn file_twin(file: &TrackedFile) -> FileTwin {
     FileTwin {
         active: file.active.map(SeriesId::twin),
         progress: file.progress.as_ref().map(|progress| FileProgressTwin {
@@ -67,8 +67,8 @@ fn file_twin(file: &File) -> FileTwin {
     }
 }
 
-fn file_of(twin: FileTwin) -> File {
-    File {
+fn file_of(twin: FileTwin) -> TrackedFile {
+    TrackedFile {
         active: twin.active.map(SeriesId::of_twin),
         progress: twin.progress.map(|progress| Progress {
             status: WordId::of_twin(progress.status),

@@ -1,6 +1,6 @@
 //! Gauges that trackers feed as their twins, and from them.
 
-use super::{Counted, Shown, Total};
+use super::{Counted, ShownGauge, Total};
 use crate::engine::checkpoint::trackers::{CountedTwin, QuantityTwin, ShownTwin, TotalTwin};
 use crate::engine::series::SeriesId;
 use crate::engine::wire::payload::Quantity;
@@ -29,7 +29,7 @@ impl Counted {
     }
 }
 
-impl Shown {
+impl ShownGauge {
     /// What shows.
     pub(in crate::engine::trackers) fn save(&self) -> ShownTwin {
         ShownTwin { last: self.last.iter().map(|(series, value)| (series.twin(), *value)).collect() }

@@ -1,6 +1,6 @@
 //! Jobs as their twins, and from them.
 
-use super::{JobBooks, Jobs, Place, Table};
+use super::{JobBooks, Jobs, Table, TablePlace};
 use crate::engine::checkpoint::Part;
 use crate::engine::checkpoint::bytes::Damage;
 use crate::engine::checkpoint::trackers::{
@@ -50,7 +50,7 @@ impl Jobs {
 
 impl JobBooks {
     /// Puts a job that was saved where it counts.
-    fn restore(&mut self, place: Place, job: &Job) {
+    fn restore(&mut self, place: TablePlace, job: &Job) {
         let (ages, stay) = match &job.state {
             JobState::Waiting(stay) => (&mut self.waiting_ages, stay),
             JobState::Running(run) => {

@@ -4,7 +4,7 @@ use super::{HeldRatio, RatioSeries, Ratios, units};
 use crate::engine::checkpoint::trackers::RatioTwin;
 use crate::engine::series::SeriesId;
 use crate::engine::trackers::oldest::Ticket;
-use crate::engine::trackers::table::Place;
+use crate::engine::trackers::table::TablePlace;
 
 impl HeldRatio {
     /// As it is written.
@@ -29,7 +29,7 @@ impl HeldRatio {
 
 impl Ratios {
     /// Takes in a ratio that was held when it was saved; its series show it already.
-    pub(in crate::engine::trackers) fn restore(&mut self, held: HeldRatio, place: Place) {
+    pub(in crate::engine::trackers) fn restore(&mut self, held: HeldRatio, place: TablePlace) {
         let sum = self.sums.entry(held.series.min).or_default();
         sum.entries += 1;
         sum.units += units(held.ratio);

@@ -2,14 +2,14 @@
 
 use std::hash::{BuildHasher, Hash};
 
-use super::{Chain, Place, Row, Standing, Table};
+use super::{Chain, Row, Standing, Table, TablePlace};
 use crate::engine::checkpoint::Part;
 use crate::engine::checkpoint::bytes::{Damage, Twin, Writer};
 use crate::engine::checkpoint::trackers::{EntryTwin, StandingTwin, TableTwin};
 use crate::engine::time::Timestamp;
 use crate::engine::trackers::pages::SharedPages;
 
-impl Place {
+impl TablePlace {
     /// As it is written.
     pub(in crate::engine::trackers) const fn twin(self) -> u32 {
         self.0.get() - 1
@@ -24,7 +24,7 @@ impl Place {
 #[derive(Debug)]
 pub(in crate::engine::trackers) struct SavedTable<K, V> {
     rows: SharedPages<Row<K, V>>,
-    free: Vec<Place>,
+    free: Vec<TablePlace>,
     alive: Chain,
     ended: Chain,
 }
@@ -115,7 +115,7 @@ impl<K: Copy + Eq + Hash, V: Clone> Table<K, V> {
             });
         }
         for saved in twin.rows {
-            let place = Place::of_twin(saved.place);
+            let place = TablePlace::of_twin(saved.place);
             let row = table.rows.get_mut(place.index()).filter(|row| row.entry.is_none());
             let row = row.ok_or(Damage("two entries of a tracker have one place"))?;
             row.key = key(saved.key);
@@ -128,7 +128,7 @@ impl<K: Copy + Eq + Hash, V: Clone> Table<K, V> {
             table.index_restored(place)?;
             table.append(place);
         }
-        for place in twin.free.into_iter().map(Place::of_twin) {
+        for place in twin.free.into_iter().map(TablePlace::of_twin) {
             if table.rows.get(place.index()).is_none_or(|row| row.entry.is_some()) {
                 return Err(Damage("a free place of a tracker is taken"));
             }
@@ -137,20 +137,20 @@ impl<K: Copy + Eq + Hash, V: Clone> Table<K, V> {
         Ok(table)
     }
 
-    fn index_restored(&mut self, place: Place) -> Result<(), Damage> {
+    fn index_restored(&mut self, place: TablePlace) -> Result<(), Damage> {
         let key = self.rows.get(place.index()).map(|row| row.key);
         if key.is_none_or(|key| self.find(key).is_some()) {
             return Err(Damage("a tracker has an entry twice"));
         }
         let Self { rows, index, hasher, .. } = self;
-        let hash = |place: &Place| rows.get(place.index()).map_or(0, |row| hasher.hash_one(row.key));
+        let hash = |place: &TablePlace| rows.get(place.index()).map_or(0, |row| hasher.hash_one(row.key));
         index.insert_unique(hash(&place), place, hash);
         Ok(())
     }
 
     /// The entries with their places.
-    pub(in crate::engine::trackers) fn entries(&self) -> impl Iterator<Item = (Place, &V)> {
+    pub(in crate::engine::trackers) fn entries(&self) -> impl Iterator<Item = (TablePlace, &V)> {
         let rows = self.rows.iter().enumerate();
-        rows.filter_map(|(before, row)| Some((Place::nth(before), row.entry.as_ref()?)))
+        rows.filter_map(|(before, row)| Some((TablePlace::nth(before), row.entry.as_ref()?)))
     }
 }

@@ -1,9 +1,9 @@
 use super::*;
 
-fn batch(payload: &[u8]) -> Item {
+fn batch(payload: &[u8]) -> LaneItem {
     let mut batch = Batch::default();
     batch.push(b"s", b"", payload);
-    Item::Core(batch)
+    LaneItem::Core(batch)
 }
 
 #[test]
@@ -22,14 +22,14 @@ fn lanes_take_turns_and_commands_go_first() {
     let mailbox = Mailbox::new(1 << 20);
     for _ in 0..2 {
         mailbox.push(Slot::Core, batch(b"c"), Duration::ZERO).unwrap();
-        mailbox.push(Slot::Stream, Item::News(StreamNews::Drained), Duration::ZERO).unwrap();
+        mailbox.push(Slot::Stream, LaneItem::News(StreamNews::Drained), Duration::ZERO).unwrap();
     }
     mailbox.command(Command::Fact(Fact::Connected));
     let first = mailbox.take(Duration::ZERO, CoreGate::Open);
     assert_eq!(first.commands.len(), 1);
-    let mut kinds = vec![matches!(first.item, Some(Item::Core(_)))];
+    let mut kinds = vec![matches!(first.item, Some(LaneItem::Core(_)))];
     kinds.extend(
-        (0..3).map(|_| matches!(mailbox.take(Duration::ZERO, CoreGate::Open).item, Some(Item::Core(_)))),
+        (0..3).map(|_| matches!(mailbox.take(Duration::ZERO, CoreGate::Open).item, Some(LaneItem::Core(_)))),
     );
     assert!(kinds == [false, true, false, true] || kinds == [true, false, true, false], "{kinds:?}");
 }
@@ -85,10 +85,10 @@ fn a_closed_mailbox_takes_no_batch_but_yields_what_it_has() {
     assert!(mailbox.take(Duration::ZERO, CoreGate::Open).item.is_some());
 }
 
-fn payload(item: &Item) -> String {
+fn payload(item: &LaneItem) -> String {
     match item {
-        Item::Core(batch) => String::from_utf8_lossy(batch.messages()[0].payload).into_owned(),
-        Item::Stream(_) | Item::News(_) | Item::Fact(_) => String::new(),
+        LaneItem::Core(batch) => String::from_utf8_lossy(batch.messages()[0].payload).into_owned(),
+        LaneItem::Stream(_) | LaneItem::News(_) | LaneItem::Fact(_) => String::new(),
     }
 }
 
@@ -109,15 +109,15 @@ fn a_batch_larger_than_all_room_is_taken_alone() {
 fn news_and_facts_find_room_behind_a_full_lane_and_keep_their_place() {
     let mailbox = Mailbox::new(2);
     mailbox.push(Slot::Stream, batch(b"123"), Duration::ZERO).unwrap();
-    mailbox.push(Slot::Stream, Item::News(StreamNews::Drained), Duration::ZERO).unwrap();
-    mailbox.push(Slot::Stream, Item::Fact(Fact::Connected), Duration::ZERO).unwrap();
+    mailbox.push(Slot::Stream, LaneItem::News(StreamNews::Drained), Duration::ZERO).unwrap();
+    mailbox.push(Slot::Stream, LaneItem::Fact(Fact::Connected), Duration::ZERO).unwrap();
     assert_eq!(mailbox.push(Slot::Stream, batch(b"4"), Duration::ZERO).err(), Some(PushError::Full));
     let kinds = std::iter::from_fn(|| mailbox.take(Duration::ZERO, CoreGate::Open).item);
     let kinds: Vec<&str> = kinds
         .map(|item| match item {
-            Item::Core(_) | Item::Stream(_) => "batch",
-            Item::News(_) => "news",
-            Item::Fact(_) => "fact",
+            LaneItem::Core(_) | LaneItem::Stream(_) => "batch",
+            LaneItem::News(_) => "news",
+            LaneItem::Fact(_) => "fact",
         })
         .collect();
     assert_eq!(kinds, ["batch", "news", "fact"]);

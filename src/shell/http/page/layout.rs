@@ -4,7 +4,7 @@ use maud::{DOCTYPE, Markup, html};
 
 use super::address::{Address, QueryAsk, Root};
 use super::assets::{Asset, ICON, IDIOMORPH, LIVE_JS, PAGE_CSS, QUERY_JS};
-use super::live::Shown;
+use super::live::ShownPage;
 
 /// The pages that the navigation leads to.
 const NAVIGATION: [(&str, &str, Address); 5] = [
@@ -32,7 +32,7 @@ pub(super) struct Document<'a> {
 }
 
 /// The whole document around what a page shows.
-pub(super) fn document(address: &Address, shown: &Shown) -> Markup {
+pub(super) fn document(address: &Address, shown: &ShownPage) -> Markup {
     let scripts = match address {
         Address::Query(_) => &[IDIOMORPH, LIVE_JS, QUERY_JS][..],
         Address::Overview | Address::Rules | Address::Rule(_) | Address::Events | Address::Series => {

@@ -32,7 +32,7 @@ const WRITTEN_MAX: usize = 64;
 
 /// What a page shows.
 #[derive(Debug)]
-pub(super) struct Shown {
+pub(super) struct ShownPage {
     /// Whether there is such a page.
     pub(super) status: StatusCode,
     /// The document's title.
@@ -51,7 +51,7 @@ pub(crate) struct Live {
 }
 
 /// One page as it was last written; who holds it writes it anew, while others wait for what comes of that.
-type Place = tokio::sync::Mutex<Option<(Instant, Arc<Shown>)>>;
+type Place = tokio::sync::Mutex<Option<(Instant, Arc<ShownPage>)>>;
 
 impl Live {
     fn place(&self, address: &Address) -> Arc<Place> {
@@ -64,7 +64,7 @@ impl Live {
 }
 
 /// The page as somebody opens it; none where the engine is too busy, or the process stops.
-pub(super) async fn opened(web: &Web, address: &Address) -> Option<Arc<Shown>> {
+pub(super) async fn opened(web: &Web, address: &Address) -> Option<Arc<ShownPage>> {
     shown(web, address, FRESH_FOR).await
 }
 
@@ -89,7 +89,7 @@ pub(super) fn stream(web: Web, address: Address) -> Response {
 struct Watching {
     web: Web,
     address: Address,
-    last: Option<Arc<Shown>>,
+    last: Option<Arc<ShownPage>>,
     /// Its place among those who may.
     permit: OwnedSemaphorePermit,
 }
@@ -113,7 +113,7 @@ async fn next_event(watching: Watching) -> Option<(Result<Bytes, Infallible>, Wa
 }
 
 /// What a page shows, not older than this.
-async fn shown(web: &Web, address: &Address, age_max: Duration) -> Option<Arc<Shown>> {
+async fn shown(web: &Web, address: &Address, age_max: Duration) -> Option<Arc<ShownPage>> {
     let place = web.live.place(address);
     let mut written = place.lock().await;
     if let Some((when, shown)) = &*written
@@ -130,7 +130,7 @@ async fn shown(web: &Web, address: &Address, age_max: Duration) -> Option<Arc<Sh
 pub(super) const FREEZE_WAIT: Duration = Duration::from_secs(5);
 
 /// Writes a page on a thread for queries; where none has time, without what queries would tell.
-async fn write(web: &Web, address: &Address) -> Option<Shown> {
+async fn write(web: &Web, address: &Address) -> Option<ShownPage> {
     let surroundings = surroundings(web);
     let (tell, told) = oneshot::channel();
     let page = address.clone();
@@ -153,7 +153,7 @@ async fn write(web: &Web, address: &Address) -> Option<Shown> {
     }
 }
 
-fn write_without_queries(instant: &FrozenInstant, page: &Address, surroundings: &Surroundings) -> Shown {
+fn write_without_queries(instant: &FrozenInstant, page: &Address, surroundings: &Surroundings) -> ShownPage {
     let settings = EvalSettings::default();
     let terms = QueryTerms { settings: &settings, patience: &NoPatience };
     super::show(page, &Look::new(instant, surroundings, terms))

@@ -45,7 +45,7 @@ use super::answers::text;
 use super::form::Form;
 use address::{Address, QueryAsk, RuleAddress, RuleSort};
 use banner::Banner;
-use live::Shown;
+use live::ShownPage;
 use look::Look;
 
 pub(crate) use edit::router as edit_router;
@@ -133,7 +133,7 @@ async fn answer(web: Web, address: Address, headers: &HeaderMap) -> Response {
 }
 
 /// What a page shows at this look.
-fn show(address: &Address, look: &Look<'_>) -> Shown {
+fn show(address: &Address, look: &Look<'_>) -> ShownPage {
     let (status, name, content) = match address {
         Address::Overview => (StatusCode::OK, look.surroundings.instance.clone(), overview_content(look)),
         Address::Rules => (StatusCode::OK, "Rules".to_owned(), rules::page(look)),
@@ -156,7 +156,7 @@ fn show(address: &Address, look: &Look<'_>) -> Shown {
         }
     };
     let live = html! { div id="live" data-title=(title) { (banner.markup()) (live) } };
-    Shown { status, title, live: live.into_string(), still: still.into_string() }
+    ShownPage { status, title, live: live.into_string(), still: still.into_string() }
 }
 
 fn overview_content(look: &Look<'_>) -> Markup {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::engine::fact::{DropReason, Fact};
 use crate::engine::wire::EventType;
-use crate::shell::driver::mailbox::Item;
+use crate::shell::driver::mailbox::LaneItem;
 use crate::shell::nats::frames::{Delivery, Frame};
 use crate::shell::nats::link::LinkError;
 use crate::shell::nats::protocol::{Protocol, is_forbidden};
@@ -50,12 +50,12 @@ struct Connection {
     number: LinkNumber,
     protocol: Protocol,
     subscriptions: Subscriptions,
-    stage: Stage,
+    stage: CoreStage,
 }
 
 /// Where a connection stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+enum CoreStage {
     /// Its subscriptions are not judged yet.
     Asking,
     /// It is subscribed.
@@ -160,7 +160,7 @@ impl CoreMachine {
                 Room::Enough => self.flow.full_wait_max,
                 Room::None => Duration::ZERO,
             };
-            let batch = Item::Core(self.batch.take());
+            let batch = LaneItem::Core(self.batch.take());
             self.outputs.push_back(Output::Hand(batch, Terms::OrDrop(patience)));
         }
     }
@@ -185,7 +185,7 @@ impl CoreMachine {
         if !connection.protocol.is_settled() {
             return;
         }
-        if connection.stage == Stage::Ending {
+        if connection.stage == CoreStage::Ending {
             let number = connection.number;
             self.connections.remove(place);
             self.outputs.push_back(Output::Close(number));
@@ -200,8 +200,8 @@ impl CoreMachine {
             [] => Output::Ready(Topic::Subscriptions),
             forbidden => Output::Unready(Topic::Subscriptions, Trouble::Forbidden(forbidden.to_vec())),
         });
-        if connection.stage == Stage::Asking {
-            connection.stage = Stage::Subscribed;
+        if connection.stage == CoreStage::Asking {
+            connection.stage = CoreStage::Subscribed;
             self.outputs.push_back(Output::Up);
         }
         if let (true, Handover::Both { spread: spread @ None, .. }) = (is_last, &mut self.handover) {
@@ -232,7 +232,7 @@ impl CoreMachine {
         let Some(place) = self.place(number) else { return };
         self.flush();
         let connection = self.connections.remove(place);
-        let stood = connection.stage != Stage::Asking;
+        let stood = connection.stage != CoreStage::Asking;
         match (&self.handover, self.connections.is_empty()) {
             (Handover::Both { spread, .. }, false) if place == 0 => {
                 // The old one went before the new one was known everywhere.
@@ -246,7 +246,7 @@ impl CoreMachine {
                 self.handover = Handover::Wanted;
                 self.outputs.push_back(Output::Open(Choice::Another));
                 // The old one has ended its subscriptions already: nobody hears what comes now.
-                if self.connections.iter().all(|it| it.stage == Stage::Ending) {
+                if self.connections.iter().all(|it| it.stage == CoreStage::Ending) {
                     self.begin_gap(&connection);
                     self.outputs.push_back(Output::Down(error.to_string()));
                 }
@@ -290,9 +290,9 @@ impl CoreMachine {
         match &self.handover {
             Handover::Both { spread: Some(spread), .. } if now >= *spread => {
                 if let [older, _, ..] = self.connections.as_mut_slice()
-                    && older.stage == Stage::Subscribed
+                    && older.stage == CoreStage::Subscribed
                 {
-                    older.stage = Stage::Ending;
+                    older.stage = CoreStage::Ending;
                     Subscriptions::end(&mut older.protocol, &self.subjects);
                 }
             }
@@ -324,7 +324,7 @@ impl Machine for CoreMachine {
             Handover::Both { overlap: Overlap::default(), spread: None }
         };
         let number = opened.number;
-        self.connections.push(Connection { number, protocol, subscriptions, stage: Stage::Asking });
+        self.connections.push(Connection { number, protocol, subscriptions, stage: CoreStage::Asking });
     }
 
     fn failed(&mut self, error: &LinkError) {
@@ -370,7 +370,7 @@ impl Machine for CoreMachine {
         let of_connections = self.connections.iter().flat_map(|connection| {
             [Some(connection.protocol.deadline()), connection.subscriptions.deadline()]
         });
-        let is_ending = self.connections.first().is_some_and(|older| older.stage == Stage::Ending);
+        let is_ending = self.connections.first().is_some_and(|older| older.stage == CoreStage::Ending);
         let of_handover = match &self.handover {
             Handover::Both { spread, .. } if !is_ending => *spread,
             Handover::Tail { until, .. } => Some(*until),
@@ -402,7 +402,7 @@ impl Machine for CoreMachine {
     }
 
     fn renew(&mut self) {
-        let stands = self.connections.last().is_some_and(|it| it.stage == Stage::Subscribed);
+        let stands = self.connections.last().is_some_and(|it| it.stage == CoreStage::Subscribed);
         if stands && matches!(self.handover, Handover::None | Handover::Tail { .. }) {
             self.handover = Handover::Wanted;
             self.outputs.push_back(Output::Open(Choice::Any));

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::engine::arrival::Stored;
 
 use super::owing::{AckLimits, Owing};
-use super::pull::Place;
+use super::pull::MessagePlace;
 use crate::shell::driver::batch::Batch;
 use crate::shell::nats::api::ConsumerInfo;
 use crate::shell::nats::frames::Delivery;
@@ -136,13 +136,18 @@ impl Durable {
     }
 
     /// Passes over a message of another type: it is acknowledged at once.
-    pub(super) fn pass_over(&mut self, delivery: &Delivery<'_>, place: Place, protocol: &mut Protocol) {
+    pub(super) fn pass_over(
+        &mut self,
+        delivery: &Delivery<'_>,
+        place: MessagePlace,
+        protocol: &mut Protocol,
+    ) {
         protocol.publish(&String::from_utf8_lossy(delivery.reply), None, b"+ACK");
         self.note(place);
     }
 
     /// Takes one message: into the batch, or to be held. One that was handed over before is known.
-    pub(super) fn accept(&mut self, delivery: &Delivery<'_>, place: Place, to: &mut Into<'_>) {
+    pub(super) fn accept(&mut self, delivery: &Delivery<'_>, place: MessagePlace, to: &mut Into<'_>) {
         let reply: Box<str> = String::from_utf8_lossy(delivery.reply).into();
         let sequence = place.stream_sequence;
         if to.owing.has(sequence) {
@@ -186,7 +191,7 @@ impl Durable {
     }
 
     /// One that was to come again may have come.
-    fn note(&mut self, place: Place) {
+    fn note(&mut self, place: MessagePlace) {
         let is_old = place.stream_sequence > self.above && place.stream_sequence <= self.up_to;
         if is_old && place.delivered > 1 {
             self.missing = self.missing.saturating_sub(1);

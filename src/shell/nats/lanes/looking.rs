@@ -21,7 +21,7 @@ use super::gaps::GapMeans;
 use super::machine::Output;
 use super::owing::AckLimits;
 use super::pulling::{Consumer, Filter, Pulling};
-use super::stream::{Cursor, FirstLook, Stage, StreamMachine, Wanted};
+use super::stream::{Cursor, FirstLook, StreamMachine, StreamStage, Wanted};
 use super::words::{Remark, Trouble};
 
 /// How long an ephemeral consumer outlives its reader.
@@ -91,12 +91,12 @@ impl StreamMachine {
             }
         };
         let deadline = now + self.settings.nats.request_timeout;
-        self.stage = Stage::Looking(Box::new(Looking { question, asked, deadline }));
+        self.stage = StreamStage::Looking(Box::new(Looking { question, asked, deadline }));
     }
 
     /// Takes the answer to the open question.
     pub(super) fn take_look(&mut self, delivery: &Delivery<'_>, now: Instant) {
-        let Stage::Looking(looking) = &self.stage else { return };
+        let StreamStage::Looking(looking) = &self.stage else { return };
         let taken = match looking.question.clone() {
             Question::Stream => self.take_stream(answer(delivery), now),
             Question::Creation => {
@@ -338,7 +338,7 @@ impl StreamMachine {
         let consumer = Consumer { info: made, filter, gap_means, durable };
         if let Some(connection) = &self.connection {
             let pulling = Pulling::new(&self.settings, &connection.api, consumer, now);
-            self.stage = Stage::Pulling(Box::new(pulling));
+            self.stage = StreamStage::Pulling(Box::new(pulling));
             self.acknowledge(now);
             self.go_on(now);
         }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::engine::fact::Fact;
 use crate::shell::driver::batch::Batch;
-use crate::shell::driver::mailbox::Item;
+use crate::shell::driver::mailbox::LaneItem;
 use crate::shell::nats::link::LinkError;
 use crate::shell::nats::protocol::ServerInfo;
 use crate::shell::saves::Settled;
@@ -88,7 +88,7 @@ pub(crate) enum Output {
     /// Close a connection.
     Close(LinkNumber),
     /// Hand something to the engine, in order.
-    Hand(Item, Terms),
+    Hand(LaneItem, Terms),
     /// Count something.
     Fact(Fact),
     /// The lane's connection stands.

@@ -18,7 +18,7 @@ const OPEN_MAX: usize = 2;
 
 /// What a message says of its place in the stream, in its reply subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct MessagePlace {
     /// How often it was delivered.
     pub(crate) delivered: u64,
     /// Its sequence in the stream.
@@ -31,7 +31,7 @@ pub(crate) struct Place {
     pub(crate) pending: u64,
 }
 
-impl Place {
+impl MessagePlace {
     /// The sequence and its time, as the engine takes them.
     pub(crate) const fn stored(&self) -> Stored {
         let at = Timestamp::from_micros(self.stored_nanos.div_euclid(1_000));
@@ -40,7 +40,7 @@ impl Place {
 }
 
 /// Reads `$JS.ACK.….<delivered>.<stream seq>.<consumer seq>.<time>.<pending>`, with or without domain and account.
-pub(crate) fn place_of(reply: &[u8]) -> Option<Place> {
+pub(crate) fn place_of(reply: &[u8]) -> Option<MessagePlace> {
     let rest = reply.strip_prefix(b"$JS.ACK.")?;
     let mut tokens = [&b""[..]; 12];
     let mut count = 0;
@@ -58,7 +58,7 @@ pub(crate) fn place_of(reply: &[u8]) -> Option<Place> {
     };
     let numbers = tokens.get(first..first + 5)?;
     let [delivered, stream_sequence, consumer_sequence, time, pending] = numbers else { return None };
-    Some(Place {
+    Some(MessagePlace {
         delivered: number(delivered).ok()?,
         stream_sequence: number(stream_sequence).ok()?,
         consumer_sequence: number(consumer_sequence).ok()?,
@@ -86,18 +86,18 @@ pub(crate) fn is_of(reply: &[u8], consumer: &str) -> bool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pulled {
     /// A message of the stream.
-    Message(Place),
+    Message(MessagePlace),
     /// A sign of life.
     Heartbeat,
     /// The request is done; more may come with the next.
-    Done(Ending),
+    Done(RequestEnding),
     /// The consumer is gone or cannot go on: make another.
     Broken,
 }
 
 /// Why a request is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
+pub(crate) enum RequestEnding {
     /// Its time is over: nothing (more) was there.
     Expired,
     /// Its bytes are used up.
@@ -116,9 +116,9 @@ pub(crate) fn judge(delivery: &Delivery<'_>) -> Pulled {
     let text = String::from_utf8_lossy(status).to_lowercase();
     match status.get(..3) {
         Some(b"100") => Pulled::Heartbeat,
-        Some(b"404" | b"408") => Pulled::Done(Ending::Expired),
-        Some(b"409") if text.contains("batch completed") => Pulled::Done(Ending::Bytes),
-        Some(b"409") if text.contains("exceeds maxbytes") => Pulled::Done(Ending::TooBig),
+        Some(b"404" | b"408") => Pulled::Done(RequestEnding::Expired),
+        Some(b"409") if text.contains("batch completed") => Pulled::Done(RequestEnding::Bytes),
+        Some(b"409") if text.contains("exceeds maxbytes") => Pulled::Done(RequestEnding::TooBig),
         _ => Pulled::Broken,
     }
 }
@@ -209,8 +209,8 @@ impl Pulls {
         let Pulled::Done(ending) = pulled else { return Drained::Unknown };
         let Some(at) = self.place(subject) else { return Drained::Unknown };
         let nothing_came = self.open.remove(at).is_some_and(|open| open.got == 0);
-        self.big_next |= ending == Ending::TooBig && nothing_came;
-        if ending == Ending::Expired && nothing_came { Drained::Yes } else { Drained::Unknown }
+        self.big_next |= ending == RequestEnding::TooBig && nothing_came;
+        if ending == RequestEnding::Expired && nothing_came { Drained::Yes } else { Drained::Unknown }
     }
 
     /// Whether a message on this inbox is about an open request.
@@ -253,7 +253,7 @@ mod tests {
 
     #[test]
     fn a_message_tells_its_place_whatever_the_server_puts_around_it() {
-        let place = Place {
+        let place = MessagePlace {
             delivered: 1,
             stream_sequence: 42,
             consumer_sequence: 7,
@@ -286,11 +286,11 @@ mod tests {
             ("NATS/1.0 100 Idle Heartbeat\r\n\r\n", Pulled::Heartbeat),
             (
                 "NATS/1.0 408 Request Timeout\r\nNats-Pending-Messages: 1\r\n\r\n",
-                Pulled::Done(Ending::Expired),
+                Pulled::Done(RequestEnding::Expired),
             ),
-            ("NATS/1.0 404 No Messages\r\n\r\n", Pulled::Done(Ending::Expired)),
-            ("NATS/1.0 409 Message Size Exceeds MaxBytes\r\n\r\n", Pulled::Done(Ending::TooBig)),
-            ("NATS/1.0 409 Batch Completed\r\n\r\n", Pulled::Done(Ending::Bytes)),
+            ("NATS/1.0 404 No Messages\r\n\r\n", Pulled::Done(RequestEnding::Expired)),
+            ("NATS/1.0 409 Message Size Exceeds MaxBytes\r\n\r\n", Pulled::Done(RequestEnding::TooBig)),
+            ("NATS/1.0 409 Batch Completed\r\n\r\n", Pulled::Done(RequestEnding::Bytes)),
             ("NATS/1.0 409 Consumer Deleted\r\n\r\n", Pulled::Broken),
             ("NATS/1.0 503\r\n\r\n", Pulled::Broken),
             ("", Pulled::Broken),

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::engine::arrival::{Order, Origin, StreamNews};
 use crate::engine::fact::Fact;
-use crate::shell::driver::mailbox::{FromStream, Item};
+use crate::shell::driver::mailbox::{FromStream, LaneItem};
 use crate::shell::nats::api::{Api, Asked, ConsumerInfo, StreamInfo};
 use crate::shell::nats::frames::Delivery;
 use crate::shell::settings::Settings;
@@ -13,8 +13,8 @@ use super::durable::{Durable, Into};
 use super::gaps::GapMeans;
 use super::looking::read;
 use super::machine::{Output, Terms};
-use super::pull::{Drained, Place, Pulled, Pulls, Request, is_of, judge};
-use super::stream::{Stage, StreamMachine};
+use super::pull::{Drained, MessagePlace, Pulled, Pulls, Request, is_of, judge};
+use super::stream::{StreamMachine, StreamStage};
 use super::words::Remark;
 use crate::shell::driver::batch::Batch;
 
@@ -127,7 +127,7 @@ impl Pulling {
 impl StreamMachine {
     /// Takes what came by a pull; says how many messages it was.
     pub(super) fn take_pulled(&mut self, delivery: &Delivery<'_>, now: Instant) -> usize {
-        let Stage::Pulling(pulling) = &mut self.stage else { return 0 };
+        let StreamStage::Pulling(pulling) = &mut self.stage else { return 0 };
         match judge(delivery) {
             Pulled::Message(place) => {
                 let Delivery { subject, reply, headers, payload, .. } = delivery;
@@ -157,14 +157,16 @@ impl StreamMachine {
     }
 
     /// Takes one message.
-    fn accept(&mut self, delivery: &Delivery<'_>, place: Place, now: Instant) -> Accepted {
+    fn accept(&mut self, delivery: &Delivery<'_>, place: MessagePlace, now: Instant) -> Accepted {
         let is_wanted = match &self.stage {
-            Stage::Pulling(pulling) => {
+            StreamStage::Pulling(pulling) => {
                 pulling.consumer.filter == Filter::AtServer || self.wants(delivery.subject)
             }
-            Stage::Away | Stage::Resting { .. } | Stage::Looking(_) => return Accepted::Yes,
+            StreamStage::Away | StreamStage::Resting { .. } | StreamStage::Looking(_) => {
+                return Accepted::Yes;
+            }
         };
-        let Stage::Pulling(pulling) = &mut self.stage else { return Accepted::Yes };
+        let StreamStage::Pulling(pulling) = &mut self.stage else { return Accepted::Yes };
         let consumer = &mut pulling.consumer;
         consumer.info.num_pending = place.pending;
         if let Some(durable) = &mut consumer.durable {
@@ -222,14 +224,14 @@ impl StreamMachine {
     /// Messages that wait in the stream, as far as is known.
     pub(super) fn waiting(&self) -> u64 {
         match &self.stage {
-            Stage::Pulling(pulling) => pulling.consumer.info.num_pending,
-            Stage::Away | Stage::Resting { .. } | Stage::Looking(_) => 0,
+            StreamStage::Pulling(pulling) => pulling.consumer.info.num_pending,
+            StreamStage::Away | StreamStage::Resting { .. } | StreamStage::Looking(_) => 0,
         }
     }
 
     /// What follows once everything that was read is taken.
     pub(super) fn after_read(&mut self, now: Instant) {
-        if let Stage::Pulling(_) = &self.stage {
+        if let StreamStage::Pulling(_) = &self.stage {
             self.go_on(now);
         }
     }
@@ -240,7 +242,7 @@ impl StreamMachine {
         self.release(now);
         self.hand_batch();
         let stream = self.stream();
-        let Stage::Pulling(pulling) = &mut self.stage else { return };
+        let StreamStage::Pulling(pulling) = &mut self.stage else { return };
         if now >= pulling.pulls.deadline() {
             self.stop_pulling(now);
             return;
@@ -269,7 +271,7 @@ impl StreamMachine {
 
     /// Moves what a durable consumer held into the batch, once nothing older is owed.
     fn release(&mut self, now: Instant) {
-        let Stage::Pulling(pulling) = &mut self.stage else { return };
+        let StreamStage::Pulling(pulling) = &mut self.stage else { return };
         let Some(durable) = &mut pulling.consumer.durable else { return };
         let Some(connection) = &mut self.connection else { return };
         let (batch, owing, protocol) = (&mut self.batch, &mut self.owing, &mut connection.protocol);
@@ -286,7 +288,7 @@ impl StreamMachine {
     /// Tells the engine that nothing waits any more.
     fn tell_drained(&mut self) {
         self.hand_batch();
-        let Stage::Pulling(pulling) = &mut self.stage else { return };
+        let StreamStage::Pulling(pulling) = &mut self.stage else { return };
         if std::mem::replace(&mut pulling.drained, Told::Yes) == Told::NotYet {
             self.tell(StreamNews::Drained);
         }
@@ -304,7 +306,7 @@ impl StreamMachine {
     pub(super) fn count_lost(&mut self, count: u64) {
         self.say(Remark::Lost { count });
         let fact = Fact::StreamLost { stream: self.stream(), count };
-        self.outputs.push_back(Output::Hand(Item::Fact(fact), Terms::Wait));
+        self.outputs.push_back(Output::Hand(LaneItem::Fact(fact), Terms::Wait));
     }
 
     /// Hands over what was gathered, with where it is from.
@@ -312,11 +314,11 @@ impl StreamMachine {
         let Some((first, last)) = self.batch.first_sequence().zip(self.batch.last_sequence()) else { return };
         let Some(epoch) = self.cursor.epoch.clone() else { return };
         let (order, pending) = match &self.stage {
-            Stage::Pulling(pulling) if pulling.consumer.durable.is_some() => {
+            StreamStage::Pulling(pulling) if pulling.consumer.durable.is_some() => {
                 (Order::Consumer, pulling.consumer.info.num_pending)
             }
-            Stage::Pulling(pulling) => (Order::Stream, pulling.consumer.info.num_pending),
-            Stage::Away | Stage::Resting { .. } | Stage::Looking(_) => return,
+            StreamStage::Pulling(pulling) => (Order::Stream, pulling.consumer.info.num_pending),
+            StreamStage::Away | StreamStage::Resting { .. } | StreamStage::Looking(_) => return,
         };
         let origin = Origin {
             stream: self.stream(),
@@ -332,7 +334,7 @@ impl StreamMachine {
             Order::Consumer => (Terms::UntilApplied, self.owing.number_batch()),
         };
         let batch = self.batch.take();
-        let item = Item::Stream(FromStream { origin, batch, receipt: None, number });
+        let item = LaneItem::Stream(FromStream { origin, batch, receipt: None, number });
         self.outputs.push_back(Output::Hand(item, terms));
     }
 
@@ -348,13 +350,13 @@ impl StreamMachine {
             last_sequence: sequence,
             pending,
         };
-        let item = Item::Stream(FromStream { origin, batch: Batch::default(), receipt: None, number: 0 });
+        let item = LaneItem::Stream(FromStream { origin, batch: Batch::default(), receipt: None, number: 0 });
         self.outputs.push_back(Output::Hand(item, Terms::Wait));
     }
 
     /// Acknowledges what is settled.
     pub(super) fn acknowledge(&mut self, now: Instant) {
-        if let (Stage::Pulling(pulling), Some(connection)) = (&self.stage, &mut self.connection)
+        if let (StreamStage::Pulling(pulling), Some(connection)) = (&self.stage, &mut self.connection)
             && pulling.consumer.durable.is_some()
         {
             self.owing.acknowledge(&mut connection.protocol, now);
@@ -364,7 +366,8 @@ impl StreamMachine {
     /// Takes an answer that is about the stream that is read.
     pub(super) fn take_check(&mut self, number: u64, delivery: &Delivery<'_>, now: Instant) {
         let stream = self.stream();
-        let (Stage::Pulling(pulling), Some(connection)) = (&mut self.stage, &mut self.connection) else {
+        let (StreamStage::Pulling(pulling), Some(connection)) = (&mut self.stage, &mut self.connection)
+        else {
             return;
         };
         if pulling.gap_question.take_if(|asked| asked.number == number).is_some() {
@@ -420,13 +423,13 @@ impl StreamMachine {
     pub(super) fn stop_pulling(&mut self, now: Instant) {
         self.hand_batch();
         self.leave_consumer();
-        self.stage = Stage::Resting { until: now + MAKE_AGAIN };
+        self.stage = StreamStage::Resting { until: now + MAKE_AGAIN };
     }
 
     /// Deletes a consumer that nobody needs any more.
     pub(super) fn leave_consumer(&mut self) {
         let stream = self.stream();
-        if let (Stage::Pulling(pulling), Some(connection)) = (&self.stage, &mut self.connection)
+        if let (StreamStage::Pulling(pulling), Some(connection)) = (&self.stage, &mut self.connection)
             && pulling.consumer.durable.is_none()
         {
             let name = &pulling.consumer.info.name;

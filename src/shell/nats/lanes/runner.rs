@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::engine::arrival::StreamNews;
 use crate::shell::context::ShellContext;
 use crate::shell::driver::batch::Batch;
-use crate::shell::driver::mailbox::{FromStream, Item, PushError, Slot};
+use crate::shell::driver::mailbox::{FromStream, LaneItem, PushError, Slot};
 use crate::shell::limited_log::LimitedLog;
 use crate::shell::nats::link::{Link, LinkError};
 use crate::shell::nats::servers::Servers;
@@ -290,11 +290,11 @@ impl<M: Machine> Runner<M> {
     }
 
     /// Hands an item over, and gives the machine the memory of a batch that was applied.
-    fn hand(&mut self, item: Item, terms: Terms) -> Handed {
+    fn hand(&mut self, item: LaneItem, terms: Terms) -> Handed {
         let (slot, messages) = match &item {
-            Item::Core(batch) => (Slot::Core, batch.len()),
-            Item::Stream(FromStream { batch, .. }) => (Slot::Stream, batch.len()),
-            Item::News(
+            LaneItem::Core(batch) => (Slot::Core, batch.len()),
+            LaneItem::Stream(FromStream { batch, .. }) => (Slot::Stream, batch.len()),
+            LaneItem::News(
                 StreamNews::Found { .. }
                 | StreamNews::Drained
                 | StreamNews::Acknowledged { .. }
@@ -302,10 +302,10 @@ impl<M: Machine> Runner<M> {
                 | StreamNews::Unreadable
                 | StreamNews::Unreachable,
             )
-            | Item::Fact(_) => (Slot::Stream, 0),
+            | LaneItem::Fact(_) => (Slot::Stream, 0),
         };
         match (terms, item) {
-            (Terms::UntilApplied, Item::Stream(batch)) => self.hand_until_applied(batch),
+            (Terms::UntilApplied, LaneItem::Stream(batch)) => self.hand_until_applied(batch),
             (Terms::OrDrop(patience), item) => match self.context.mailbox.push(slot, item, patience) {
                 Ok(spare) => self.taken(spare),
                 Err(PushError::Full) if !self.context.stop.is_stopping() => Handed::Dropped { messages },
@@ -326,7 +326,7 @@ impl<M: Machine> Runner<M> {
 
     fn hand_until_applied(&mut self, batch: FromStream) -> Handed {
         let (applied, receipt) = sync_channel(1);
-        let item = Item::Stream(FromStream { receipt: Some(applied), ..batch });
+        let item = LaneItem::Stream(FromStream { receipt: Some(applied), ..batch });
         match self.context.hand_over(Slot::Stream, item) {
             Ok(spare) => self.taken(spare),
             Err(_) => return Handed::Refused,

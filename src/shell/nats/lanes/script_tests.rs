@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 use crate::engine::arrival::StreamNews;
 use crate::engine::duration;
 use crate::engine::wire::EventType;
-use crate::shell::driver::mailbox::{FromStream, Item};
+use crate::shell::driver::mailbox::{FromStream, LaneItem};
 use crate::shell::nats::link::LinkError;
 use crate::shell::nats::protocol::ServerInfo;
 use crate::shell::nats::scripts;
@@ -226,10 +226,10 @@ fn link(number: &str) -> LinkNumber {
     LinkNumber(number.parse().unwrap())
 }
 
-fn messages(item: &Item) -> usize {
+fn messages(item: &LaneItem) -> usize {
     match item {
-        Item::Core(batch) | Item::Stream(FromStream { batch, .. }) => batch.len(),
-        Item::News(_) | Item::Fact(_) => 0,
+        LaneItem::Core(batch) | LaneItem::Stream(FromStream { batch, .. }) => batch.len(),
+        LaneItem::News(_) | LaneItem::Fact(_) => 0,
     }
 }
 
@@ -245,14 +245,14 @@ fn shown(output: &Output) -> Option<String> {
         Output::Learn(_) => return None,
         Output::Open(choice) => format!("open {choice:?}"),
         Output::Close(number) => format!("close {}", number.0),
-        Output::Hand(Item::Core(batch), _) => format!("batch {}", payloads(batch)),
-        Output::Hand(Item::Stream(FromStream { origin, batch, .. }), _) => {
+        Output::Hand(LaneItem::Core(batch), _) => format!("batch {}", payloads(batch)),
+        Output::Hand(LaneItem::Stream(FromStream { origin, batch, .. }), _) => {
             let rollbacks = origin.epoch.rollbacks;
             let epoch = format!("{}{}", origin.epoch.created, "'".repeat(rollbacks as usize));
             let (first, last, pending) = (origin.first_sequence, origin.last_sequence, origin.pending);
             format!("batch {epoch} {first}-{last} +{pending}: {}", payloads(batch))
         }
-        Output::Hand(Item::News(news), _) => match news {
+        Output::Hand(LaneItem::News(news), _) => match news {
             StreamNews::Found { epoch, last_sequence, pending, .. } => {
                 let epoch = format!("{}{}", epoch.created, "'".repeat(epoch.rollbacks as usize));
                 format!("news Found {epoch} last {last_sequence} pending {pending}")
@@ -265,7 +265,7 @@ fn shown(output: &Output) -> Option<String> {
                 format!("news {news:?}")
             }
         },
-        Output::Hand(Item::Fact(fact), _) | Output::Fact(fact) => format!("fact {fact:?}"),
+        Output::Hand(LaneItem::Fact(fact), _) | Output::Fact(fact) => format!("fact {fact:?}"),
         Output::Up => "up".to_owned(),
         Output::Down(reason) => format!("down {reason}"),
         Output::Ready(topic) => format!("ready {topic}"),

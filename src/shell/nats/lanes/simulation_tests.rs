@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::engine::fact::Fact;
 use crate::engine::wire::EventType;
-use crate::shell::driver::mailbox::{FromStream, Item};
+use crate::shell::driver::mailbox::{FromStream, LaneItem};
 use crate::shell::nats::link::LinkError;
 use crate::shell::nats::protocol::ServerInfo;
 use crate::shell::settings::Settings;
@@ -241,7 +241,7 @@ impl World {
             Output::Close(_) => self.stands = false,
             Output::Hand(item, _) => {
                 match item {
-                    Item::Stream(FromStream { origin, batch, .. }) => {
+                    LaneItem::Stream(FromStream { origin, batch, .. }) => {
                         let created: u32 = origin.epoch.created.parse().unwrap();
                         for message in batch.messages() {
                             let text = std::str::from_utf8(message.payload).unwrap();
@@ -250,8 +250,8 @@ impl World {
                             self.heard.push((created, sequence));
                         }
                     }
-                    Item::Fact(Fact::StreamLost { count, .. }) => self.lost += count,
-                    Item::Core(_) | Item::News(_) | Item::Fact(_) => {}
+                    LaneItem::Fact(Fact::StreamLost { count, .. }) => self.lost += count,
+                    LaneItem::Core(_) | LaneItem::News(_) | LaneItem::Fact(_) => {}
                 }
                 self.machine.handed(Handed::Taken, self.now);
             }

@@ -13,7 +13,7 @@ use crate::engine::arrival::position::Applied;
 use crate::engine::arrival::{Epoch, Position, Stored, StreamNews};
 use crate::engine::fact::Fact;
 use crate::engine::wire::EventType;
-use crate::shell::driver::mailbox::Item;
+use crate::shell::driver::mailbox::LaneItem;
 use crate::shell::nats::api::{Api, ApiError, PULLED};
 use crate::shell::nats::frames::{Delivery, Frame};
 use crate::shell::nats::link::LinkError;
@@ -26,7 +26,7 @@ use super::gaps::Gaps;
 use super::looking::Looking;
 use super::machine::{Choice, Handed, LinkNumber, Machine, Opened, Output, Terms, Used};
 use super::owing::{AckLimits, ONCE_APPLIED, ONCE_SAVED, Owing};
-use super::pull::Place;
+use super::pull::MessagePlace;
 use super::pulling::Pulling;
 use super::words::{Remark, Trouble};
 use crate::shell::driver::batch::Batch;
@@ -56,7 +56,7 @@ impl Cursor {
     }
 
     /// Moves on to a message that is handed over.
-    pub(super) fn pass(&mut self, place: Place) {
+    pub(super) fn pass(&mut self, place: MessagePlace) {
         let Stored { sequence, at: stored } = place.stored();
         self.sequence = sequence;
         self.known = Some(Applied { sequence, stored, event_id: None });
@@ -89,7 +89,7 @@ pub(super) struct Connection {
 
 /// What the lane is at.
 #[derive(Debug)]
-pub(super) enum Stage {
+pub(super) enum StreamStage {
     /// There is no connection.
     Away,
     /// The stream is looked at again later.
@@ -107,7 +107,7 @@ pub(crate) struct StreamMachine {
     pending_max: u64,
     pub(super) wanted: Vec<Wanted>,
     pub(super) connection: Option<Connection>,
-    pub(super) stage: Stage,
+    pub(super) stage: StreamStage,
     pub(super) cursor: Cursor,
     /// What the stream held when it was first looked at.
     pub(super) first_look: Option<FirstLook>,
@@ -139,7 +139,7 @@ impl StreamMachine {
             pending_max: settings.jetstream.ready_pending_max,
             wanted: types.iter().flat_map(wanted).collect(),
             connection: None,
-            stage: Stage::Away,
+            stage: StreamStage::Away,
             cursor: Cursor::after(position.filter(|it| it.stream == settings.jetstream.stream)),
             first_look: None,
             was_missing: false,
@@ -166,7 +166,7 @@ impl StreamMachine {
     }
 
     pub(super) fn tell(&mut self, news: StreamNews) {
-        self.outputs.push_back(Output::Hand(Item::News(news), Terms::Wait));
+        self.outputs.push_back(Output::Hand(LaneItem::News(news), Terms::Wait));
     }
 
     /// Gives up for a while, with the reason.
@@ -185,7 +185,7 @@ impl StreamMachine {
         };
         self.outputs.push_back(Output::Unready(Topic::Stream, trouble));
         self.tell(news);
-        self.stage = Stage::Resting { until: now + LOOK_AGAIN };
+        self.stage = StreamStage::Resting { until: now + LOOK_AGAIN };
     }
 
     /// Tells how many messages wait, now and then, and at once where none does.
@@ -240,9 +240,9 @@ impl StreamMachine {
     fn take_answer(&mut self, delivery: &Delivery<'_>, now: Instant) {
         let Some(number) = self.connection.as_ref().and_then(|it| it.api.answered(delivery)) else { return };
         match &mut self.stage {
-            Stage::Looking(looking) if looking.asked.number == number => self.take_look(delivery, now),
-            Stage::Pulling(_) => self.take_check(number, delivery, now),
-            Stage::Looking(_) | Stage::Away | Stage::Resting { .. } => {}
+            StreamStage::Looking(looking) if looking.asked.number == number => self.take_look(delivery, now),
+            StreamStage::Pulling(_) => self.take_check(number, delivery, now),
+            StreamStage::Looking(_) | StreamStage::Away | StreamStage::Resting { .. } => {}
         }
     }
 
@@ -250,20 +250,20 @@ impl StreamMachine {
     fn hear_forbidden(&mut self, text: &[u8], now: Instant) {
         let text = String::from_utf8_lossy(text).into_owned();
         match &self.stage {
-            Stage::Looking(_) => self.rest(ApiError::Forbidden(text).into(), now),
-            Stage::Pulling(_) => {
+            StreamStage::Looking(_) => self.rest(ApiError::Forbidden(text).into(), now),
+            StreamStage::Pulling(_) => {
                 let trouble = Trouble::Api(ApiError::Forbidden(text));
                 self.outputs.push_back(Output::Unready(Topic::Stream, trouble));
                 self.stop_pulling(now);
             }
-            Stage::Away | Stage::Resting { .. } => {}
+            StreamStage::Away | StreamStage::Resting { .. } => {}
         }
     }
 
     fn lose(&mut self, error: &LinkError) {
         self.hand_batch();
         let was_leaving = self.connection.take().is_some_and(|it| it.protocol.info().leaving);
-        self.stage = Stage::Away;
+        self.stage = StreamStage::Away;
         self.outputs.push_back(Output::Down(error.to_string()));
         self.tell(StreamNews::Unreachable);
         self.outputs.push_back(Output::Open(if was_leaving { Choice::Another } else { Choice::Any }));
@@ -321,24 +321,24 @@ impl Machine for StreamMachine {
             return;
         }
         match &self.stage {
-            Stage::Resting { until } if now >= *until => self.look(now),
-            Stage::Looking(looking) if now >= looking.deadline => {
+            StreamStage::Resting { until } if now >= *until => self.look(now),
+            StreamStage::Looking(looking) if now >= looking.deadline => {
                 let subject = looking.asked.subject.clone();
                 self.rest(ApiError::Silent { subject }.into(), now);
             }
-            Stage::Pulling(_) => self.go_on(now),
-            Stage::Away | Stage::Resting { .. } | Stage::Looking(_) => {}
+            StreamStage::Pulling(_) => self.go_on(now),
+            StreamStage::Away | StreamStage::Resting { .. } | StreamStage::Looking(_) => {}
         }
     }
 
     fn deadline(&self) -> Option<Instant> {
         let of_stage = match &self.stage {
-            Stage::Away => None,
-            Stage::Resting { until } => Some(*until),
-            Stage::Looking(looking) => Some(looking.deadline),
-            Stage::Pulling(pulling) => Some(pulling.deadline()),
+            StreamStage::Away => None,
+            StreamStage::Resting { until } => Some(*until),
+            StreamStage::Looking(looking) => Some(looking.deadline),
+            StreamStage::Pulling(pulling) => Some(pulling.deadline()),
         };
-        let pulls = matches!(self.stage, Stage::Pulling(_));
+        let pulls = matches!(self.stage, StreamStage::Pulling(_));
         let of_gaps = self.gaps.deadline().filter(|_| pulls);
         let of_connection = self.connection.as_ref().map(|it| it.protocol.deadline());
         [of_stage, of_gaps, of_connection].into_iter().flatten().min()
@@ -348,7 +348,7 @@ impl Machine for StreamMachine {
         if handed == Handed::Applied {
             self.owing.applied();
         }
-        let Stage::Pulling(pulling) = &mut self.stage else { return };
+        let StreamStage::Pulling(pulling) = &mut self.stage else { return };
         // The lane itself was busy: silence until now says nothing of the server.
         pulling.pulls.excuse(now);
         if handed == Handed::Applied {

@@ -18,7 +18,7 @@ use crate::shell::nats::world::random;
 use crate::shell::status::{Noted, Topic};
 
 use super::client::Connections;
-use super::exchange::{Answer, Ending, Request};
+use super::exchange::{Answer, AnswerEnding, Request};
 use super::fold::Pulled;
 use super::following::PairRole;
 use super::lease::{LeaseMachine, LeaseOutput, LeaseTerms};
@@ -195,7 +195,7 @@ impl AlertPublisher {
             }
             let sent = async {
                 match ending {
-                    Ending::Answer => {
+                    AnswerEnding::Answer => {
                         let answer = if map.is_empty() {
                             client.request(subject, payload).await
                         } else {
@@ -203,8 +203,8 @@ impl AlertPublisher {
                         };
                         answer.map(|it| Answer::Text(it.payload)).map_err(|it| of_request(it.kind()))
                     }
-                    Ending::Messages(count) => pulled(&client, (subject, payload), count).await,
-                    Ending::Flush => {
+                    AnswerEnding::Messages(count) => pulled(&client, (subject, payload), count).await,
+                    AnswerEnding::Flush => {
                         client
                             .publish_with_headers(subject, map, payload)
                             .await

@@ -65,7 +65,7 @@ impl<T> ByKind<T> {
 
 /// How the end of a request is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
+pub(crate) enum AnswerEnding {
     /// By an answer.
     Answer,
     /// The server has dealt with it.
@@ -105,7 +105,7 @@ pub(crate) struct Request {
     /// What it says.
     pub(crate) payload: Bytes,
     /// How its end is known.
-    pub(crate) ending: Ending,
+    pub(crate) ending: AnswerEnding,
 }
 
 /// What the machine wants done.

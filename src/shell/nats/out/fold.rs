@@ -13,9 +13,9 @@ use crate::engine::rules::{StoredAlert, StoredAlerts};
 use crate::engine::wire::{EventId, EventType};
 use crate::shell::nats::api::{ConsumerInfo, read_answer};
 
-use super::exchange::{AlertKind, Answer, Ending, Output, Request};
+use super::exchange::{AlertKind, Answer, AnswerEnding, Output, Request};
 use super::machine::{AlertMachine, Work};
-use super::streams::{Place, Told};
+use super::streams::{Route, Told};
 use super::words::AnswerFault;
 
 /// Messages asked for at a time.
@@ -34,7 +34,7 @@ pub(super) enum Fold {
     #[default]
     Due,
     /// A consumer is asked for, or messages are.
-    Reading { number: u64, kind: AlertKind, step: Step, found: Found },
+    Reading { number: u64, kind: AlertKind, step: FoldStep, found: FoldedAlerts },
     /// The engine was told.
     Told,
     /// It is over.
@@ -43,14 +43,14 @@ pub(super) enum Fold {
 
 /// What is asked for.
 #[derive(Clone, Debug)]
-pub(super) enum Step {
+pub(super) enum FoldStep {
     Consumer,
     Messages { consumer: String, pending: u64 },
 }
 
 /// What was read.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(super) struct FoldedAlerts {
     shown: StoredAlerts,
     /// By the id of their end.
     open: BTreeMap<EventId, StoredAlert>,
@@ -96,13 +96,15 @@ impl AlertMachine {
     /// Begins to read, once the streams are known.
     pub(super) fn begin_fold(&mut self, now: Instant) {
         match self.fold {
-            Fold::Due | Fold::Reading { .. } => self.fold_kind(AlertKind::Cleared, Found::default(), now),
+            Fold::Due | Fold::Reading { .. } => {
+                self.fold_kind(AlertKind::Cleared, FoldedAlerts::default(), now);
+            }
             Fold::Told | Fold::Done => {}
         }
     }
 
-    fn fold_kind(&mut self, kind: AlertKind, found: Found, now: Instant) {
-        let Place::Stream(stream) = self.places.get(kind).clone() else {
+    fn fold_kind(&mut self, kind: AlertKind, found: FoldedAlerts, now: Instant) {
+        let Route::Stream(stream) = self.places.get(kind).clone() else {
             return self.fold_next(kind, found, now);
         };
         let known = self.tails.get(kind).as_ref().filter(|tail| tail.created == stream.created);
@@ -110,18 +112,18 @@ impl AlertMachine {
         let first = known.filter(|tail| tail.told == Told::Yes).map_or(1, |tail| tail.sequence + 1);
         let filter = ("filter_subject", json!(self.subject(kind)));
         let number = self.ask_for_consumer(&stream, ("signalbox: open alerts", first), filter);
-        self.fold = Fold::Reading { number, kind, step: Step::Consumer, found };
+        self.fold = Fold::Reading { number, kind, step: FoldStep::Consumer, found };
     }
 
-    fn fold_next(&mut self, kind: AlertKind, found: Found, now: Instant) {
+    fn fold_next(&mut self, kind: AlertKind, found: FoldedAlerts, now: Instant) {
         match kind {
             AlertKind::Cleared => self.fold_kind(AlertKind::Triggered, found, now),
             AlertKind::Triggered => self.end_fold(found, now),
         }
     }
 
-    fn end_fold(&mut self, found: Found, now: Instant) {
-        let Found { mut shown, open } = found;
+    fn end_fold(&mut self, found: FoldedAlerts, now: Instant) {
+        let FoldedAlerts { mut shown, open } = found;
         shown.open = open.into_values().collect();
         // In the order of their beginnings.
         shown.open.sort_by_key(|open| open.started_at);
@@ -151,13 +153,13 @@ impl AlertMachine {
     pub(super) fn take_fold(&mut self, answer: Result<&Answer, AnswerFault>, now: Instant) {
         let Fold::Reading { kind, step, mut found, .. } = std::mem::take(&mut self.fold) else { return };
         match (step, answer) {
-            (Step::Consumer, Ok(Answer::Text(text))) => match read_answer::<ConsumerInfo>(text) {
+            (FoldStep::Consumer, Ok(Answer::Text(text))) => match read_answer::<ConsumerInfo>(text) {
                 Ok(info) if info.num_pending <= READ_MAX => {
                     self.pull((info.name, info.num_pending), kind, found, now);
                 }
                 Ok(_) | Err(_) => self.abandon_fold(now),
             },
-            (Step::Messages { consumer, pending }, Ok(Answer::Messages(messages)))
+            (FoldStep::Messages { consumer, pending }, Ok(Answer::Messages(messages)))
                 if !messages.is_empty() =>
             {
                 for message in messages {
@@ -167,13 +169,13 @@ impl AlertMachine {
                 self.pull((consumer, left), kind, found, now);
             }
             // An answer may be lost; what it would have told must not be.
-            (Step::Consumer | Step::Messages { .. }, Err(AnswerFault::Silent(_)))
+            (FoldStep::Consumer | FoldStep::Messages { .. }, Err(AnswerFault::Silent(_)))
                 if self.fold_silences < SILENCES_MAX =>
             {
                 self.fold_silences += 1;
                 self.begin_fold(now);
             }
-            (Step::Consumer | Step::Messages { .. }, Ok(_) | Err(_)) => self.abandon_fold(now),
+            (FoldStep::Consumer | FoldStep::Messages { .. }, Ok(_) | Err(_)) => self.abandon_fold(now),
         }
     }
 
@@ -183,8 +185,14 @@ impl AlertMachine {
     }
 
     /// Asks for the messages that wait.
-    fn pull(&mut self, (consumer, pending): (String, u64), kind: AlertKind, found: Found, now: Instant) {
-        let Place::Stream(stream) = self.places.get(kind).clone() else {
+    fn pull(
+        &mut self,
+        (consumer, pending): (String, u64),
+        kind: AlertKind,
+        found: FoldedAlerts,
+        now: Instant,
+    ) {
+        let Route::Stream(stream) = self.places.get(kind).clone() else {
             return self.abandon_fold(now);
         };
         if pending == 0 {
@@ -198,13 +206,13 @@ impl AlertMachine {
             subject,
             headers: Vec::new(),
             payload: body.into(),
-            ending: Ending::Messages(count),
+            ending: AnswerEnding::Messages(count),
         });
-        self.fold = Fold::Reading { number, kind, step: Step::Messages { consumer, pending }, found };
+        self.fold = Fold::Reading { number, kind, step: FoldStep::Messages { consumer, pending }, found };
     }
 }
 
-impl Found {
+impl FoldedAlerts {
     fn take(&mut self, payload: &[u8], source: &str) {
         let Some(stored) = StoredAlert::read(payload).filter(|stored| *stored.source == *source) else {
             return;

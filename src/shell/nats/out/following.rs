@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use crate::engine::fact::PairStanding;
 
-use super::exchange::{AlertKind, Ending};
+use super::exchange::{AlertKind, AnswerEnding};
 use super::machine::{AlertMachine, Sent, Work};
 use super::tailing::Tailing;
 
@@ -169,7 +169,7 @@ impl AlertMachine {
         let may_send = self.pair.as_ref().is_some_and(|duty| duty.leads(now) && duty.is_quiet());
         let is_doubtful = self.queue.front().is_some_and(|letter| letter.sent == Sent::Perhaps);
         match self.known_tails().filter(|_| !is_doubtful) {
-            Some(tails) if may_send => self.send(Ending::Answer, Some(*tails.get(kind))),
+            Some(tails) if may_send => self.send(AnswerEnding::Answer, Some(*tails.get(kind))),
             None if may_send => self.read_on(),
             Some(_) | None => {}
         }

@@ -21,11 +21,11 @@ use crate::shell::nats::api::{ApiError, read_answer};
 use crate::shell::settings::Settings;
 use crate::shell::status::Topic;
 
-use super::exchange::{AlertKind, Answer, ByKind, Ending, Output, Request};
+use super::exchange::{AlertKind, Answer, AnswerEnding, ByKind, Output, Request};
 use super::fold::Fold;
 use super::following::Duty;
 use super::reading::{READ_MAX, Reading};
-use super::streams::{JetStream, Look, Place, Tail};
+use super::streams::{JetStream, Look, Route, Tail};
 use super::words::{AnswerFault, PublishError};
 
 /// How long an alert event waits to hear which stream takes it, where nobody has said yet.
@@ -64,7 +64,7 @@ pub(super) enum Work {
     /// What the streams show is read first, or the other instance of a pair publishes.
     Folding,
     /// It was sent, to be answered so.
-    Sending { number: u64, ending: Ending },
+    Sending { number: u64, ending: AnswerEnding },
     /// It was sent, or may have been: the stream is asked.
     Reading(Reading),
     /// It is tried again later.
@@ -124,7 +124,7 @@ pub(crate) struct AlertMachine {
     pub(super) fold: Fold,
     /// Questions about open alerts that were not answered.
     pub(super) fold_silences: u32,
-    pub(super) places: ByKind<Place>,
+    pub(super) places: ByKind<Route>,
     pub(super) tails: ByKind<Option<Tail>>,
     pub(super) readable: Readable,
     /// Being one of a pair.
@@ -310,27 +310,27 @@ impl AlertMachine {
             return self.go_on_in_pair(kind, now);
         }
         match (self.delivery, self.places.get(kind).clone()) {
-            (AlertDelivery::Core, _) | (AlertDelivery::Auto, Place::None | Place::Silent) => {
-                self.send(Ending::Flush, None);
+            (AlertDelivery::Core, _) | (AlertDelivery::Auto, Route::None | Route::Silent) => {
+                self.send(AnswerEnding::Flush, None);
             }
-            (AlertDelivery::Auto | AlertDelivery::JetStream, Place::Unknown) => {
+            (AlertDelivery::Auto | AlertDelivery::JetStream, Route::Unknown) => {
                 self.work = Work::Waiting { until: now + FIRST_LOOK };
             }
-            (AlertDelivery::Auto | AlertDelivery::JetStream, Place::Stream(_)) if !self.fold.is_done() => {
+            (AlertDelivery::Auto | AlertDelivery::JetStream, Route::Stream(_)) if !self.fold.is_done() => {
                 self.work = Work::Folding;
             }
-            (AlertDelivery::JetStream, Place::None) => {
+            (AlertDelivery::JetStream, Route::None) => {
                 let subject = self.subject(kind);
                 self.fail(&PublishError::NoStream(subject), now);
             }
             // Whoever may publish may yet be forbidden to ask.
-            (AlertDelivery::JetStream, Place::Silent) => self.send(Ending::Answer, None),
-            (AlertDelivery::Auto | AlertDelivery::JetStream, Place::Stream(stream)) => {
+            (AlertDelivery::JetStream, Route::Silent) => self.send(AnswerEnding::Answer, None),
+            (AlertDelivery::Auto | AlertDelivery::JetStream, Route::Stream(stream)) => {
                 let tail = self.tails.get(kind).as_ref().filter(|tail| *tail.created == *stream.created);
                 match (tail.map(|tail| tail.sequence), sent, self.readable) {
-                    (Some(last), Sent::Never, _) => self.send(Ending::Answer, Some(last)),
+                    (Some(last), Sent::Never, _) => self.send(AnswerEnding::Answer, Some(last)),
                     (base, _, Readable::Yes) => self.read_last(&stream, base),
-                    (_, _, Readable::No) => self.send(Ending::Answer, None),
+                    (_, _, Readable::No) => self.send(AnswerEnding::Answer, None),
                 }
             }
         }
@@ -353,7 +353,7 @@ impl AlertMachine {
     }
 
     /// Sends the first event; `last` is what the subject's last sequence must be.
-    pub(super) fn send(&mut self, ending: Ending, last: Option<u64>) {
+    pub(super) fn send(&mut self, ending: AnswerEnding, last: Option<u64>) {
         let Some(letter) = self.queue.front() else { return };
         let mut headers = vec![("Nats-Msg-Id", letter.event.message_id())];
         if self.pair.is_some() {
@@ -377,7 +377,7 @@ impl AlertMachine {
     /// Asks the JetStream API.
     pub(super) fn ask_api(&mut self, what: &str, body: String) -> u64 {
         let (subject, payload) = (self.api_subject(what), Bytes::from(body));
-        self.ask(Request { number: 0, subject, headers: Vec::new(), payload, ending: Ending::Answer })
+        self.ask(Request { number: 0, subject, headers: Vec::new(), payload, ending: AnswerEnding::Answer })
     }
 
     pub(super) fn api_subject(&self, what: &str) -> String {
@@ -392,17 +392,18 @@ impl AlertMachine {
     }
 
     /// What became of the first event.
-    fn take_receipt(&mut self, ending: Ending, answer: Result<&[u8], AnswerFault>, now: Instant) {
+    fn take_receipt(&mut self, ending: AnswerEnding, answer: Result<&[u8], AnswerFault>, now: Instant) {
         let Some(letter) = self.queue.front() else { return };
         let kind = letter.kind;
         let stream = match (self.delivery, self.places.get(kind)) {
-            (AlertDelivery::Core, _) | (_, Place::Unknown | Place::None | Place::Silent) => None,
-            (AlertDelivery::Auto | AlertDelivery::JetStream, Place::Stream(stream)) => Some(stream.clone()),
+            (AlertDelivery::Core, _) | (_, Route::Unknown | Route::None | Route::Silent) => None,
+            (AlertDelivery::Auto | AlertDelivery::JetStream, Route::Stream(stream)) => Some(stream.clone()),
         };
         match answer {
             // Who asked for no answer has none to read; a stream that is known by now tells whether it has the event.
             Ok(_)
-                if ending == Ending::Flush && (stream.is_none() || self.delivery == AlertDelivery::Core) =>
+                if ending == AnswerEnding::Flush
+                    && (stream.is_none() || self.delivery == AlertDelivery::Core) =>
             {
                 self.published_somewhere(now);
             }
@@ -430,7 +431,7 @@ impl AlertMachine {
                     let base = self.tails.get(kind).as_ref().map(|tail| tail.sequence);
                     match self.readable {
                         Readable::Yes => self.read_last(&stream, base),
-                        Readable::No => self.send(Ending::Answer, None),
+                        Readable::No => self.send(AnswerEnding::Answer, None),
                     }
                 }
                 (Err(error), Some(_) | None) => {

@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::engine::rules::StoredAlert;
 use crate::shell::nats::api::{ApiError, StoredMessage, read_answer};
 
-use super::exchange::{Ending, Output};
+use super::exchange::{AnswerEnding, Output};
 use super::machine::{AlertMachine, Readable, Sent, Work};
 use super::streams::{AlertStream, Tail, Told};
 use super::words::{AnswerFault, PublishError};
@@ -27,13 +27,13 @@ pub(super) struct Reading {
     stream: AlertStream,
     /// The last sequence known before.
     base: Option<u64>,
-    step: Step,
+    step: ReadingStep,
     found: Found,
 }
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug)]
-enum Step {
+enum ReadingStep {
     /// The last message of the subject.
     Last,
     /// Each message from behind the base up to this last one.
@@ -54,7 +54,7 @@ impl AlertMachine {
         let body = json!({ "last_by_subj": self.subject(letter.kind) }).to_string();
         let number = self.ask_api(&format!("STREAM.MSG.GET.{}", stream.name), body);
         let (stream, found) = (stream.clone(), Found::NotYet);
-        self.work = Work::Reading(Reading { number, stream, base, step: Step::Last, found });
+        self.work = Work::Reading(Reading { number, stream, base, step: ReadingStep::Last, found });
     }
 
     pub(super) fn take_reading(&mut self, answer: Result<&[u8], AnswerFault>, now: Instant) {
@@ -65,7 +65,7 @@ impl AlertMachine {
             // Who may not read goes by the id alone.
             Ok(Err(ApiError::Refused { .. } | ApiError::Forbidden(_))) => {
                 self.readable = Readable::No;
-                return self.send(Ending::Answer, None);
+                return self.send(AnswerEnding::Answer, None);
             }
             Ok(Err(error @ (ApiError::NotEnabled | ApiError::Silent { .. } | ApiError::Shape(_)))) => {
                 return self.fail(&error.into(), now);
@@ -76,8 +76,10 @@ impl AlertMachine {
             }
         };
         match reading.step {
-            Step::Last => self.take_last(reading, message.as_ref(), now),
-            Step::Between { last, read } => self.take_between(reading, message.as_ref(), (last, read), now),
+            ReadingStep::Last => self.take_last(reading, message.as_ref(), now),
+            ReadingStep::Between { last, read } => {
+                self.take_between(reading, message.as_ref(), (last, read), now);
+            }
         }
     }
 
@@ -96,7 +98,7 @@ impl AlertMachine {
         if last <= base {
             return self.end_reading(&reading, Found::NotYet, last, now);
         }
-        let step = Step::Between { last, read: 0 };
+        let step = ReadingStep::Between { last, read: 0 };
         self.read_next(Reading { step, ..reading }, base + 1);
     }
 
@@ -131,7 +133,7 @@ impl AlertMachine {
             let found = reading.found;
             return self.end_reading(&reading, found, last.max(sequence), now);
         }
-        reading.step = Step::Between { last, read: read + 1 };
+        reading.step = ReadingStep::Between { last, read: read + 1 };
         self.read_next(reading, sequence + 1);
     }
 
@@ -149,7 +151,7 @@ impl AlertMachine {
         letter.sent = Sent::Never;
         match found {
             Found::Yes => self.published(now),
-            Found::NotYet => self.send(Ending::Answer, Some(last)),
+            Found::NotYet => self.send(AnswerEnding::Answer, Some(last)),
         }
     }
 }

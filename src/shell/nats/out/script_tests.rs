@@ -38,7 +38,7 @@ use crate::engine::wire::EventId;
 use crate::shell::nats::scripts;
 use crate::shell::settings::Settings;
 
-use super::exchange::{AlertKind, Answer, Ending, Output};
+use super::exchange::{AlertKind, Answer, AnswerEnding, Output};
 use super::fold::Pulled;
 use super::following::{OtherIs, PairRole};
 use super::machine::{AlertMachine, Company, Terms};
@@ -248,9 +248,9 @@ fn shown(output: &Output) -> String {
             }
             match (request.headers.is_empty(), request.ending) {
                 (true, _) => write!(line, " {}", String::from_utf8_lossy(&request.payload)).unwrap(),
-                (false, Ending::Flush) => line.push_str(" flush"),
-                (false, Ending::Answer) if request.payload.len() < 1_000 => line.push_str(" short"),
-                (false, Ending::Answer | Ending::Messages(_)) => {}
+                (false, AnswerEnding::Flush) => line.push_str(" flush"),
+                (false, AnswerEnding::Answer) if request.payload.len() < 1_000 => line.push_str(" short"),
+                (false, AnswerEnding::Answer | AnswerEnding::Messages(_)) => {}
             }
             line.trim_end().to_owned()
         }

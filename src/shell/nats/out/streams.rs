@@ -46,7 +46,7 @@ pub(super) struct AlertStream {
 
 /// Where events of a kind go.
 #[derive(Clone, Debug, Default)]
-pub(super) enum Place {
+pub(super) enum Route {
     /// Nobody looked yet.
     #[default]
     Unknown,
@@ -183,7 +183,7 @@ impl AlertMachine {
             let found = seen.get(kind).place();
             let believed = seen.get(kind).tells() || !self.awaits_answer(kind);
             is_known &= believed;
-            *self.places.get_mut(kind) = if believed { found } else { Place::Unknown };
+            *self.places.get_mut(kind) = if believed { found } else { Route::Unknown };
         }
         if self.pair.is_some() {
             if self.shared_stream().is_none() {
@@ -231,7 +231,7 @@ impl AlertMachine {
             // A pair reads the subjects themselves.
             Question::Last(_) if self.pair.is_some() => None,
             Question::Last(kind) => {
-                let Place::Stream(stream) = seen.get(kind).place() else { return None };
+                let Route::Stream(stream) = seen.get(kind).place() else { return None };
                 let tail = self.tails.get(kind).as_ref();
                 let known = tail.is_some_and(|tail| tail.created == stream.created) || self.is_in_doubt(kind);
                 let body = || json!({ "last_by_subj": self.subject(kind) }).to_string();
@@ -271,7 +271,7 @@ impl AlertMachine {
                 }
             }
             Question::Last(kind) => {
-                if let Place::Stream(stream) = seen.get(kind).place()
+                if let Route::Stream(stream) = seen.get(kind).place()
                     && !self.is_in_doubt(kind)
                 {
                     match answer.map(read_answer::<StoredMessage>) {
@@ -311,8 +311,8 @@ impl AlertMachine {
     /// Goes on without knowing which streams there are; the look goes on beside it.
     pub(super) fn places_are_silent(&mut self) {
         for kind in AlertKind::BOTH {
-            if matches!(self.places.get(kind), Place::Unknown) && !self.awaits_answer(kind) {
-                *self.places.get_mut(kind) = Place::Silent;
+            if matches!(self.places.get(kind), Route::Unknown) && !self.awaits_answer(kind) {
+                *self.places.get_mut(kind) = Route::Silent;
             }
         }
     }
@@ -323,8 +323,8 @@ impl AlertMachine {
         self.expect_answers();
         for kind in AlertKind::BOTH {
             let place = self.places.get_mut(kind);
-            if matches!(place, Place::None) {
-                *place = Place::Unknown;
+            if matches!(place, Route::None) {
+                *place = Route::Unknown;
             }
         }
         self.look = match self.look {
@@ -420,20 +420,20 @@ impl Seen {
     /// Whether what was said is what is.
     fn tells(&self) -> bool {
         match self.place() {
-            Place::Stream(_) => true,
-            Place::None => self.silent == Silence::No,
-            Place::Unknown | Place::Silent => false,
+            Route::Stream(_) => true,
+            Route::None => self.silent == Silence::No,
+            Route::Unknown | Route::Silent => false,
         }
     }
 
-    fn place(&self) -> Place {
+    fn place(&self) -> Route {
         match (&self.name, &self.info, self.silent) {
-            (Some(name), Some(info), _) => Place::Stream(AlertStream {
+            (Some(name), Some(info), _) => Route::Stream(AlertStream {
                 name: Arc::from(name.as_str()),
                 created: Arc::from(info.created.as_str()),
             }),
-            (Some(_), None, _) | (None, _, Silence::Yes) => Place::Silent,
-            (None, _, Silence::No | Silence::Nobody) => Place::None,
+            (Some(_), None, _) | (None, _, Silence::Yes) => Route::Silent,
+            (None, _, Silence::No | Silence::Nobody) => Route::None,
         }
     }
 }

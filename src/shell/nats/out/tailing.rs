@@ -12,11 +12,11 @@ use crate::shell::backoff::backoff;
 use crate::shell::nats::api::{ApiError, ConsumerInfo, StoredMessage, read_answer};
 use crate::shell::status::Topic;
 
-use super::exchange::{AlertKind, Answer, ByKind, Ending, Output, Request};
+use super::exchange::{AlertKind, Answer, AnswerEnding, ByKind, Output, Request};
 use super::fold::{PULL_MAX, Pulled};
 use super::following::{Candidacy, OtherIs};
 use super::machine::{AlertMachine, Sent};
-use super::streams::{AlertStream, Place, Tail, Told};
+use super::streams::{AlertStream, Route, Tail, Told};
 use super::words::{AnswerFault, PublishError};
 
 /// How often the subjects are looked at for what the other instance published.
@@ -110,8 +110,8 @@ impl AlertMachine {
     /// The one stream that takes both kinds.
     pub(super) fn shared_stream(&self) -> Option<AlertStream> {
         match (self.places.get(AlertKind::Triggered), self.places.get(AlertKind::Cleared)) {
-            (Place::Stream(one), Place::Stream(other)) if one == other => Some(one.clone()),
-            (Place::Unknown | Place::Silent | Place::None | Place::Stream(_), _) => None,
+            (Route::Stream(one), Route::Stream(other)) if one == other => Some(one.clone()),
+            (Route::Unknown | Route::Silent | Route::None | Route::Stream(_), _) => None,
         }
     }
 
@@ -298,7 +298,7 @@ impl AlertMachine {
         let count = pending.min(PULL_MAX);
         let body = json!({ "batch": count, "expires": 2_000_000_000_u64 }).to_string();
         let subject = self.api_subject(&format!("CONSUMER.MSG.NEXT.{}.{consumer}", stream.name));
-        let (payload, ending) = (body.into(), Ending::Messages(count));
+        let (payload, ending) = (body.into(), AnswerEnding::Messages(count));
         let number = self.ask(Request { number: 0, subject, headers: Vec::new(), payload, ending });
         self.set_tailing(Tailing::Pulling { number, consumer, pending, read });
     }

@@ -11,7 +11,7 @@ use super::connection::Letter;
 use super::consumer::{Consumer, Due, Pull};
 use super::stream::{Demands, Message, Retention, Stored, Stream};
 use super::{Broker, Request, field};
-use crate::shell::nats::out::exchange::{Answer, Ending};
+use crate::shell::nats::out::exchange::{Answer, AnswerEnding};
 use crate::shell::nats::out::fold::Pulled;
 use crate::shell::nats::out::words::AnswerFault;
 use crate::shell::simulation::time::{Micros, SECOND};
@@ -36,7 +36,7 @@ impl Broker {
     pub(in crate::shell::simulation) fn request(
         &mut self,
         request: &Request,
-        ending: Ending,
+        ending: AnswerEnding,
         now: Micros,
     ) -> Result<Answer, AnswerFault> {
         let Request { subject, headers, payload } = request;
@@ -45,7 +45,7 @@ impl Broker {
             None => Err(AnswerFault::NobodyThere),
         };
         if let Some(what) = subject.strip_prefix("$JS.API.CONSUMER.MSG.NEXT.") {
-            let Ending::Messages(count) = ending else { return Err(AnswerFault::NobodyThere) };
+            let AnswerEnding::Messages(count) = ending else { return Err(AnswerFault::NobodyThere) };
             return Ok(Answer::Messages(self.pull_now(what, count, now)));
         }
         if let Some(what) = subject.strip_prefix("$JS.API.") {
@@ -65,7 +65,7 @@ impl Broker {
             message.applied = Some(Rc::from(applied));
         }
         self.deliver(now);
-        if ending == Ending::Flush {
+        if ending == AnswerEnding::Flush {
             return Ok(Answer::Text(Bytes::new()));
         }
         answered(stored.map(|(stream, stored)| match stored {

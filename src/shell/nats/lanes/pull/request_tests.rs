@@ -41,7 +41,7 @@ impl Rig {
         }
     }
 
-    fn done(&mut self, inbox: &str, ending: Ending) -> Drained {
+    fn done(&mut self, inbox: &str, ending: RequestEnding) -> Drained {
         self.pulls.note(inbox.as_bytes(), Pulled::Done(ending), self.start)
     }
 }
@@ -75,22 +75,22 @@ fn bytes_that_are_used_up_call_for_another_request_too() {
     // A message bigger than all that is left takes what there is.
     rig.messages(1, 5_000);
     assert!(rig.pulls.is_open(b"i.p.1"), "the server says when it is done");
-    assert_eq!(rig.done("i.p.1", Ending::Bytes), Drained::Unknown);
+    assert_eq!(rig.done("i.p.1", RequestEnding::Bytes), Drained::Unknown);
     assert!(!rig.pulls.is_open(b"i.p.1"));
 }
 
 #[test]
 fn only_a_whole_request_that_brought_nothing_says_that_nothing_waits() {
-    let ends = |messages: usize, ending: Ending| {
+    let ends = |messages: usize, ending: RequestEnding| {
         let mut rig = rig(10, 1_000);
         rig.asked();
         rig.messages(messages, 1);
         rig.done("i.p.1", ending)
     };
-    assert_eq!(ends(0, Ending::Expired), Drained::Yes);
-    assert_eq!(ends(1, Ending::Expired), Drained::Unknown);
-    assert_eq!(ends(0, Ending::Bytes), Drained::Unknown);
-    assert_eq!(ends(0, Ending::TooBig), Drained::Unknown);
+    assert_eq!(ends(0, RequestEnding::Expired), Drained::Yes);
+    assert_eq!(ends(1, RequestEnding::Expired), Drained::Unknown);
+    assert_eq!(ends(0, RequestEnding::Bytes), Drained::Unknown);
+    assert_eq!(ends(0, RequestEnding::TooBig), Drained::Unknown);
 }
 
 #[test]
@@ -98,11 +98,11 @@ fn the_end_of_a_request_that_is_not_open_says_nothing() {
     let mut rig = rig(10, 1_000);
     rig.asked();
     for inbox in ["i.p.2", "i.p.", "i.p.x", ""] {
-        assert_eq!(rig.done(inbox, Ending::Expired), Drained::Unknown, "{inbox}");
+        assert_eq!(rig.done(inbox, RequestEnding::Expired), Drained::Unknown, "{inbox}");
     }
     assert!(rig.pulls.is_open(b"i.p.1"));
-    assert_eq!(rig.done("i.p.1", Ending::Expired), Drained::Yes);
-    assert_eq!(rig.done("i.p.1", Ending::Expired), Drained::Unknown);
+    assert_eq!(rig.done("i.p.1", RequestEnding::Expired), Drained::Yes);
+    assert_eq!(rig.done("i.p.1", RequestEnding::Expired), Drained::Unknown);
 }
 
 #[test]
@@ -111,8 +111,8 @@ fn a_message_too_big_for_the_bytes_is_asked_for_alone_and_without_a_limit() {
     rig.asked();
     rig.messages(6, 10);
     assert_eq!(rig.asked(), "i.p.2 10 1000");
-    rig.done("i.p.1", Ending::Bytes);
-    assert_eq!(rig.done("i.p.2", Ending::TooBig), Drained::Unknown);
+    rig.done("i.p.1", RequestEnding::Bytes);
+    assert_eq!(rig.done("i.p.2", RequestEnding::TooBig), Drained::Unknown);
     assert_eq!(rig.asked(), "i.p.3 1 null");
     assert_eq!(rig.asked(), "i.p.4 10 1000", "behind it all goes on as before");
 }
@@ -123,9 +123,9 @@ fn while_another_request_is_open_the_big_message_waits_for_its_end() {
     rig.asked();
     rig.messages(6, 10);
     rig.asked();
-    assert_eq!(rig.done("i.p.2", Ending::TooBig), Drained::Unknown);
+    assert_eq!(rig.done("i.p.2", RequestEnding::TooBig), Drained::Unknown);
     assert_eq!(rig.asked(), "nothing");
-    rig.done("i.p.1", Ending::Bytes);
+    rig.done("i.p.1", RequestEnding::Bytes);
     assert_eq!(rig.asked(), "i.p.3 1 null");
 }
 
@@ -135,7 +135,7 @@ fn what_came_after_some_messages_too_big_is_asked_for_as_usual_first() {
     let mut rig = rig(10, 1_000);
     rig.asked();
     rig.messages(3, 300);
-    rig.done("i.p.1", Ending::TooBig);
+    rig.done("i.p.1", RequestEnding::TooBig);
     assert_eq!(rig.asked(), "i.p.2 10 1000");
 }
 
@@ -167,8 +167,13 @@ fn a_delivery_is_known_by_the_consumers_name_as_a_whole_token() {
 fn a_place_tells_when_it_was_stored() {
     let cases = [(0, 0), (1_999, 1), (1_700_000_000_123_456_789, 1_700_000_000_123_456), (-1, -1)];
     for (nanos, micros) in cases {
-        let place =
-            Place { delivered: 1, stream_sequence: 9, consumer_sequence: 1, stored_nanos: nanos, pending: 0 };
+        let place = MessagePlace {
+            delivered: 1,
+            stream_sequence: 9,
+            consumer_sequence: 1,
+            stored_nanos: nanos,
+            pending: 0,
+        };
         assert_eq!(place.stored(), Stored { sequence: 9, at: Timestamp::from_micros(micros) }, "{nanos}");
     }
 }

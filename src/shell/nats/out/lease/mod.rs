@@ -22,7 +22,7 @@ use serde_json::json;
 
 use crate::shell::nats::api::{ApiError, StoredMessage, read_answer};
 
-use super::exchange::{Ending, Request};
+use super::exchange::{AnswerEnding, Request};
 use super::following::{Candidacy, OtherIs, PairRole};
 use super::machine::WRONG_LAST_SEQUENCE;
 use super::words::AnswerFault;
@@ -73,7 +73,7 @@ pub(crate) enum LeaseOutput {
 
 /// What is done at present.
 #[derive(Debug)]
-enum Step {
+enum LeaseStep {
     /// There is no connection, or no server to ask.
     Away,
     /// Nothing until then.
@@ -129,7 +129,7 @@ struct Written {
 #[derive(Debug)]
 pub(crate) struct LeaseMachine {
     terms: LeaseTerms,
-    step: Step,
+    step: LeaseStep,
     bucket: BucketIs,
     held: Option<Held>,
     seen: Option<Seen>,
@@ -146,7 +146,7 @@ impl LeaseMachine {
     pub(crate) fn new(terms: LeaseTerms) -> Self {
         Self {
             terms,
-            step: Step::Away,
+            step: LeaseStep::Away,
             bucket: BucketIs::Unknown,
             held: None,
             seen: None,
@@ -167,7 +167,7 @@ impl LeaseMachine {
     /// The connection stands, to a server of this version.
     pub(crate) fn connected(&mut self, version: &str, now: Instant) {
         self.disconnected();
-        if matches!(self.step, Step::Over) {
+        if matches!(self.step, LeaseStep::Over) {
             return;
         }
         if is_too_old(version) {
@@ -185,18 +185,18 @@ impl LeaseMachine {
 
     /// The connection is gone, and with it every answer; the lease lasts as long as it does.
     pub(crate) fn disconnected(&mut self) {
-        if !matches!(self.step, Step::Over) {
-            self.step = Step::Away;
+        if !matches!(self.step, LeaseStep::Over) {
+            self.step = LeaseStep::Away;
         }
         self.bucket = BucketIs::Unknown;
     }
 
     /// Lets the lease go, so that the other instance need not wait for its end.
     pub(crate) fn release(&mut self) {
-        if let (Some(held), false) = (self.held.take(), matches!(self.step, Step::Away)) {
+        if let (Some(held), false) = (self.held.take(), matches!(self.step, LeaseStep::Away)) {
             self.write(held.revision, vec![("KV-Operation", "DEL".to_owned())], Bytes::new());
         }
-        self.step = Step::Over;
+        self.step = LeaseStep::Over;
     }
 
     /// How long an answer is waited for.
@@ -206,11 +206,11 @@ impl LeaseMachine {
 
     /// Takes the answer to a request.
     pub(crate) fn answered(&mut self, number: u64, answer: Result<&[u8], AnswerFault>, now: Instant) {
-        let Step::Asking { number: asked, what, since } = self.step else { return };
+        let LeaseStep::Asking { number: asked, what, since } = self.step else { return };
         if asked != number {
             return;
         }
-        self.step = Step::Resting { until: now };
+        self.step = LeaseStep::Resting { until: now };
         match what {
             Asked::Bucket => self.take_bucket(answer, now),
             Asked::NewBucket => self.take_new_bucket(answer, now),
@@ -225,19 +225,19 @@ impl LeaseMachine {
             self.give_up_lease();
         }
         match self.step {
-            Step::Resting { until } if now >= until => match self.held {
+            LeaseStep::Resting { until } if now >= until => match self.held {
                 Some(held) => self.renew(held.revision, now),
                 None => self.look(now),
             },
-            Step::Resting { .. } | Step::Away | Step::Asking { .. } | Step::Over => {}
+            LeaseStep::Resting { .. } | LeaseStep::Away | LeaseStep::Asking { .. } | LeaseStep::Over => {}
         }
     }
 
     /// When [`LeaseMachine::due`] has something to do next, where nothing comes before.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let of_step = match self.step {
-            Step::Resting { until } => Some(until),
-            Step::Away | Step::Asking { .. } | Step::Over => None,
+            LeaseStep::Resting { until } => Some(until),
+            LeaseStep::Away | LeaseStep::Asking { .. } | LeaseStep::Over => None,
         };
         [of_step, self.held.map(|held| held.until)].into_iter().flatten().min()
     }
@@ -287,15 +287,15 @@ impl LeaseMachine {
             None => "$JS.API".to_owned(),
         };
         let subject = format!("{prefix}.{what}.{}", self.stream());
-        let (headers, payload, ending) = (Vec::new(), Bytes::from(body), Ending::Answer);
+        let (headers, payload, ending) = (Vec::new(), Bytes::from(body), AnswerEnding::Answer);
         let number = self.ask(Request { number: 0, subject, headers, payload, ending });
-        self.step = Step::Asking { number, what: asked, since: now };
+        self.step = LeaseStep::Asking { number, what: asked, since: now };
     }
 
     /// Writes the lease over this revision.
     fn write(&mut self, over: u64, mut headers: Vec<(&'static str, String)>, payload: Bytes) -> u64 {
         headers.push(("Nats-Expected-Last-Subject-Sequence", over.to_string()));
-        let (subject, ending) = (self.written_to(), Ending::Answer);
+        let (subject, ending) = (self.written_to(), AnswerEnding::Answer);
         self.ask(Request { number: 0, subject, headers, payload, ending })
     }
 
@@ -307,7 +307,7 @@ impl LeaseMachine {
             waiting: self.waiting,
         };
         let number = self.write(over, Vec::new(), record.to_json().into());
-        self.step = Step::Asking { number, what: Asked::Write, since: now };
+        self.step = LeaseStep::Asking { number, what: Asked::Write, since: now };
     }
 
     fn take_bucket(&mut self, answer: Result<&[u8], AnswerFault>, now: Instant) {
@@ -377,7 +377,7 @@ impl LeaseMachine {
             Candidacy::Ready => self.renew(revision, now),
             Candidacy::NotYet => {
                 self.succeed();
-                self.step = Step::Resting { until: now + self.pause() };
+                self.step = LeaseStep::Resting { until: now + self.pause() };
             }
         }
     }
@@ -399,7 +399,7 @@ impl LeaseMachine {
             return self.take_free(revision, now);
         }
         self.succeed();
-        self.step = Step::Resting { until: (now + self.pause()).min(over.max(now)) };
+        self.step = LeaseStep::Resting { until: (now + self.pause()).min(over.max(now)) };
     }
 
     fn take_written(&mut self, answer: Result<&[u8], AnswerFault>, since: Instant, now: Instant) {
@@ -418,7 +418,7 @@ impl LeaseMachine {
                 self.seen = None;
                 self.held = Some(Held { revision: written.seq, until });
                 self.outputs.push_back(LeaseOutput::Role(PairRole::Leads { until }));
-                self.step = Step::Resting { until: (since + self.pause()).max(now) };
+                self.step = LeaseStep::Resting { until: (since + self.pause()).max(now) };
             }
             // Somebody else wrote it, or this process did and was not told: what it says decides.
             Ok(Err(ApiError::Refused { code, .. })) if WRONG_LAST_SEQUENCE.contains(&code) => self.look(now),
@@ -447,7 +447,7 @@ impl LeaseMachine {
     fn fail(&mut self, reason: &str, now: Instant) {
         self.bucket = BucketIs::Unknown;
         self.note_failure(reason);
-        self.step = Step::Resting { until: now + self.pause() };
+        self.step = LeaseStep::Resting { until: now + self.pause() };
     }
 
     /// What a read tells does not make up for a lease that cannot be written.

@@ -111,8 +111,10 @@ impl Stage {
     /// Whether the open question is about the bucket.
     fn seen_bucket(&self, number: &str) -> bool {
         match self.machine.step {
-            Step::Asking { number: asked, what, .. } => asked.to_string() == number && what == Asked::Bucket,
-            Step::Away | Step::Resting { .. } | Step::Over => false,
+            LeaseStep::Asking { number: asked, what, .. } => {
+                asked.to_string() == number && what == Asked::Bucket
+            }
+            LeaseStep::Away | LeaseStep::Resting { .. } | LeaseStep::Over => false,
         }
     }
 
