@@ -29,6 +29,9 @@ pub(super) const IDIOMORPH: Asset = Asset {
     content_type: SCRIPT,
     text: include_str!("assets/idiomorph-0.8.0.min.js"),
 };
+/// Shows times in the time zone of whoever looks.
+pub(super) const TIMES_JS: Asset =
+    Asset { name: "times.js", content_type: SCRIPT, text: include_str!("assets/times.js") };
 /// Keeps pages live.
 pub(super) const LIVE_JS: Asset =
     Asset { name: "live.js", content_type: SCRIPT, text: include_str!("assets/live.js") };
@@ -48,7 +51,7 @@ pub(super) const EDIT_JS: Asset =
 pub(super) const ICON: Asset =
     Asset { name: "icon.svg", content_type: "image/svg+xml", text: include_str!("assets/icon.svg") };
 
-const ALL: [Asset; 7] = [PAGE_CSS, IDIOMORPH, LIVE_JS, QUERY_JS, CODEMIRROR, EDIT_JS, ICON];
+const ALL: [Asset; 8] = [PAGE_CSS, IDIOMORPH, TIMES_JS, LIVE_JS, QUERY_JS, CODEMIRROR, EDIT_JS, ICON];
 
 /// One hash of all of them, which their addresses carry: another build has other addresses.
 static VERSION: LazyLock<String> = LazyLock::new(|| {

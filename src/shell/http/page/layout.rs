@@ -3,7 +3,7 @@
 use maud::{DOCTYPE, Markup, html};
 
 use super::address::{Address, QueryAsk, Root};
-use super::assets::{Asset, ICON, IDIOMORPH, LIVE_JS, PAGE_CSS, QUERY_JS};
+use super::assets::{Asset, ICON, IDIOMORPH, LIVE_JS, PAGE_CSS, QUERY_JS, TIMES_JS};
 use super::live::ShownPage;
 
 /// The pages that the navigation leads to.
@@ -34,9 +34,9 @@ pub(super) struct Document<'a> {
 /// The whole document around what a page shows.
 pub(super) fn document(address: &Address, shown: &ShownPage) -> Markup {
     let scripts = match address {
-        Address::Query(_) => &[IDIOMORPH, LIVE_JS, QUERY_JS][..],
+        Address::Query(_) => &[IDIOMORPH, TIMES_JS, LIVE_JS, QUERY_JS][..],
         Address::Overview | Address::Rules | Address::Rule(_) | Address::Events | Address::Series => {
-            &[IDIOMORPH, LIVE_JS]
+            &[IDIOMORPH, TIMES_JS, LIVE_JS]
         }
     };
     let content = html! {

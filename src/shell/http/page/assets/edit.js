@@ -6,6 +6,7 @@
   const form = document.getElementById("edit");
   const status = document.getElementById("status");
   const CM = window.CodeMirror;
+  const { localise } = window.signalboxTimes;
   if (!area || !form || !CM) return;
   const field = (name) => form.elements.namedItem(name).value;
   const count = (number, thing) => number + " " + thing + (number === 1 ? "" : "s");
@@ -188,16 +189,5 @@
 
   window.addEventListener("beforeunload", (event) => { if (text() !== saved) event.preventDefault(); });
 
-  const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
-  const full = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
-  function localise(root) {
-    const today = new Date().toDateString();
-    for (const time of root.querySelectorAll("time[data-time]")) {
-      const at = new Date(time.dateTime);
-      if (isNaN(at)) continue;
-      time.textContent = (at.toDateString() === today ? clock : full).format(at);
-      time.title = full.format(at);
-    }
-  }
   localise(document);
 })();

@@ -13,19 +13,7 @@
   let source = null;
   let retry = null;
 
-  const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
-  const full = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
-
-  // Times in the time zone of whoever looks; those of another day with their date.
-  function localise(root) {
-    const today = new Date().toDateString();
-    for (const time of root.querySelectorAll("time[data-time]")) {
-      const at = new Date(time.dateTime);
-      if (isNaN(at)) continue;
-      time.textContent = (at.toDateString() === today ? clock : full).format(at);
-      time.title = full.format(at);
-    }
-  }
+  const { clock, localise } = window.signalboxTimes;
 
   function isSelected(node) {
     const selection = document.getSelection();

@@ -14,7 +14,7 @@ use crate::shell::http::answers::text;
 use crate::shell::http::form::FormError;
 use crate::shell::http::page::POLICY;
 use crate::shell::http::page::address::{Address, Root};
-use crate::shell::http::page::assets::{CODEMIRROR, EDIT_JS};
+use crate::shell::http::page::assets::{CODEMIRROR, EDIT_JS, TIMES_JS};
 use crate::shell::http::page::layout::Document;
 use crate::shell::http::page::words;
 use crate::shell::http::queries::QueryError;
@@ -94,7 +94,7 @@ pub(super) fn page(
 ) -> Result<Response, Failure> {
     let nonce = visit.edits.random_text()?;
     let title = format!("{} · signalbox", words::short(name));
-    let scripts = [CODEMIRROR, EDIT_JS];
+    let scripts = [CODEMIRROR, TIMES_JS, EDIT_JS];
     let document = Document {
         root,
         page: &Address::Rules,
