@@ -2,6 +2,7 @@
 
 pub(crate) mod edits;
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -9,7 +10,7 @@ use std::sync::Arc;
 
 use crate::engine::catalogue::KnownMetrics;
 use crate::engine::config::Config;
-use crate::engine::diagnostic::{Diagnostic, Severity, Source, Style, render};
+use crate::engine::diagnostic::{Diagnostic, Severity, Source, Style, render_all, sorted};
 use crate::engine::rules::RuleSet;
 use crate::engine::rules::load::{INTERVAL_DEFAULT, LoadContext, load};
 use crate::shell::file_changes::Signature;
@@ -220,10 +221,13 @@ impl RuleFiles {
         self.passed_over = passed_over;
         let files = texts.sources.len();
         self.said = texts.sources;
+        // What refuses the load first: who reads it may see the beginning only.
+        let mut shown = sorted(&diagnostics);
+        shown.sort_by_key(|found| Reverse(found.severity));
         Load {
             rules: loaded.set,
             is_good,
-            text: render(&diagnostics, Style::Plain),
+            text: render_all(&shown, Style::Plain),
             lines: diagnostics.iter().map(Diagnostic::summary).collect(),
             files,
             passed_over: new,
