@@ -15,12 +15,15 @@ use crate::engine::time::Timestamp;
 
 use super::address::{Root, RuleAddress};
 use super::chart::{Chart, Line, Mark};
-use super::look::{Look, Past, Window};
-use super::thresholds::{against, compared, level_of, marks, measure};
+use super::look::{Look, Past};
+use super::thresholds::{against, compared, level_of, marks_of, measure};
 use super::words;
 
 /// Firing alerts shown as cards.
 const CARDS_MAX: usize = 50;
+
+/// Firing alerts shown as cards on the page of their rule.
+const RULE_CARDS_MAX: usize = 10;
 
 /// Further alerts, and pending ones, shown as lines.
 const LINES_MAX: usize = 100;
@@ -30,9 +33,6 @@ const ENDED_MAX: usize = 20;
 
 /// Rules whose alerts have a sparkline.
 const SPARKS_MAX: usize = 20;
-
-/// How far back sparklines go, and in how many steps.
-pub(super) const SPARK: (Duration, u32) = (Duration::from_mins(15), 60);
 
 /// The rules in force by their id.
 pub(super) struct Known<'a>(BTreeMap<&'a str, (&'a Arc<Rule>, &'a Alerting)>);
@@ -69,7 +69,11 @@ pub(super) fn section(look: &Look<'_>, known: &Known<'_>) -> Markup {
             @if firing.is_empty() { (nothing_fires(look)) }
             @if !firing.is_empty() {
                 div.cards { @for alert in firing.iter().take(CARDS_MAX) {
-                    (card(alert, look, known.get(&alert.rule_id), &mut sparks))
+                    @let rule = known.get(&alert.rule_id);
+                    (card(alert, look.now(), rule, &Beside {
+                        chart: rule.and_then(|rule| sparks.of(rule, alert, look)),
+                        link: rule.map(|_| RuleAddress::alert(&alert.rule_id)),
+                    }))
                 } }
                 (lines(firing.get(CARDS_MAX..).unwrap_or_default(), look.now(), "firing"))
             }
@@ -97,6 +101,11 @@ fn nothing_fires(look: &Look<'_>) -> Markup {
                 p { strong { "No rules are loaded, so nothing can fire." } }
                 p { "Name files or folders with " code { "--rules" } " or " code { "rules:" }
                     " in the configuration; signalbox reads them again when they change." }
+            } @else if look.alerting_rules() == 0 {
+                p { strong { "None of the " (words::count(rules, "rule")) " is an alert, so nothing can fire." } }
+            } @else if !look.surroundings.unready.is_empty() {
+                p { strong { "Nothing fires of what signalbox sees, and it does not see everything." } }
+                p { "What keeps it from that stands above." }
             } @else {
                 p { strong { "Nothing fires." } }
                 p { (words::count(rules, "rule")) @if rules == 1 { " looks" } @else { " look" } " at what arrives. "
@@ -111,8 +120,13 @@ fn nothing_fires(look: &Look<'_>) -> Markup {
 struct Sparks(BTreeMap<Arc<str>, Past>);
 
 impl Sparks {
-    fn of(&mut self, rule: &Rule, alert: &AlertView, look: &Look<'_>) -> Option<Chart> {
-        let window = Window::before(look.now(), SPARK.0, SPARK.1);
+    fn of(
+        &mut self,
+        (rule, alerting): (&Arc<Rule>, &Alerting),
+        alert: &AlertView,
+        look: &Look<'_>,
+    ) -> Option<Chart> {
+        let window = look.spark_window();
         if !self.0.contains_key(&rule.id) {
             if self.0.len() >= SPARKS_MAX {
                 return None;
@@ -131,12 +145,12 @@ impl Sparks {
         if lines.is_empty() {
             lines.push(Line { label: "value".to_owned(), points: vec![(now, alert.value)] });
         }
-        let marks = match (marks(rule), alert.threshold) {
-            (marks, Some(threshold)) if marks.is_empty() => vec![Mark::Threshold(threshold)],
+        let marks = match (marks_of(alerting.policy_for(&alert.labels)), alert.threshold) {
+            (marks, Some(threshold)) if marks.is_empty() => vec![Mark::Threshold(threshold, None)],
             (marks, _) => marks,
         };
         Some(Chart {
-            from: window.from,
+            from: look.beginning(),
             to: look.now(),
             step_ms: window.step_ms,
             lines,
@@ -157,12 +171,37 @@ fn heading(alert: &AlertView) -> &str {
     text_of(alert, "summary").unwrap_or(&alert.alert_name)
 }
 
-fn card(
-    alert: &AlertView,
-    look: &Look<'_>,
-    rule: Option<(&Arc<Rule>, &Alerting)>,
-    sparks: &mut Sparks,
-) -> Markup {
+/// The alerts of one rule that fire, for its own page: what they say, which the table of label sets has no room for.
+pub(super) fn of_rule(look: &Look<'_>, rule: (&Arc<Rule>, &Alerting), alerts: &[AlertView]) -> Markup {
+    let firing = alerts.iter().filter(|alert| alert.state == AlertingState::Firing);
+    let mut firing: Vec<&AlertView> = firing.collect();
+    firing.sort_by_key(|alert| (Reverse(alert.severity), Reverse(alert.fired_at)));
+    html! {
+        @if !firing.is_empty() {
+            section aria-labelledby="firing" {
+                h2 id="firing" { "What fires" }
+                div.cards { @for alert in firing.iter().take(RULE_CARDS_MAX) {
+                    (card(alert, look.now(), Some(rule), &Beside::default()))
+                } }
+                @if firing.len() > RULE_CARDS_MAX {
+                    p.quiet { "The worst " (RULE_CARDS_MAX) " of " (words::count(firing.len(), "alert"))
+                        "; all of them stand below with their values." }
+                }
+            }
+        }
+    }
+}
+
+/// What a card has beside the alert itself.
+#[derive(Default)]
+struct Beside {
+    /// Its past.
+    chart: Option<Chart>,
+    /// The page of its rule, where it is not on it.
+    link: Option<RuleAddress>,
+}
+
+fn card(alert: &AlertView, now: Timestamp, rule: Option<(&Arc<Rule>, &Alerting)>, beside: &Beside) -> Markup {
     let id = format!("alert-{:016x}", alert.fingerprint);
     let since = alert.fired_at.unwrap_or(alert.active_at);
     html! {
@@ -172,19 +211,19 @@ fn card(
                 h3 id={ (id) "-name" } { bdi { (words::short(heading(alert))) } }
             }
             (reading(alert, rule))
-            @if let Some(chart) = rule.and_then(|(rule, _)| sparks.of(rule, alert, look)) { (chart.spark()) }
+            @if let Some(chart) = &beside.chart { (chart.spark()) }
             p.since {
-                "Firing for " (words::span(Duration::from_secs(look.now().since(since).as_secs())))
+                "Firing for " (words::span(Duration::from_secs(now.since(since).as_secs())))
                 ", since " (words::clock(since))
                 @if let Some(quiet) = alert.keep_firing_since {
-                    "; the condition ended " (words::ago(quiet, look.now())) ", and it is kept for a while"
+                    "; the condition ended " (words::ago(quiet, now)) ", and it is kept for a while"
                 }
             }
             (words::chips(&alert.labels, &["alertname", "severity"]))
             @if let Some(description) = text_of(alert, "description") {
                 p.description { bdi { (words::long(description)) } }
             }
-            (links(alert, rule.map(|(rule, _)| rule.as_ref())))
+            (links(alert, beside.link.as_ref()))
             (evidence(alert, &id))
         }
     }
@@ -203,16 +242,18 @@ fn reading(alert: &AlertView, rule: Option<(&Arc<Rule>, &Alerting)>) -> Markup {
     }
 }
 
-fn links(alert: &AlertView, rule: Option<&Rule>) -> Markup {
+fn links(alert: &AlertView, rule: Option<&RuleAddress>) -> Markup {
     let runbook = text_of(alert, "runbook_url").or_else(|| text_of(alert, "runbook"));
     // Other schemes may be scripts.
     let runbook = runbook.filter(|url| url.starts_with("https://") || url.starts_with("http://"));
     html! {
-        p.links {
-            @if rule.is_some() {
-                a href={ (RuleAddress::alert(&alert.rule_id)) } { "Rule " bdi { (words::short(&alert.alert_name)) } }
+        @if rule.is_some() || runbook.is_some() {
+            p.links {
+                @if let Some(rule) = rule {
+                    a href=(rule) { "Rule " bdi { (words::short(&alert.alert_name)) } }
+                }
+                @if let Some(url) = runbook { " " a href=(url) rel="noreferrer noopener" { "Runbook" } }
             }
-            @if let Some(url) = runbook { " " a href=(url) rel="noreferrer noopener" { "Runbook" } }
         }
     }
 }

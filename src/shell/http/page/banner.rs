@@ -9,6 +9,7 @@ use crate::shell::reminder::NextStep;
 use crate::shell::status::{PairCondition, Topic};
 
 use super::look::Look;
+use super::rates;
 use super::unit::Measure;
 use super::words;
 
@@ -47,6 +48,8 @@ enum Verdict {
     Alerts(Tally),
     NotReady(Tally),
     Well(Tally),
+    /// There is nothing that could fire.
+    NoRules,
 }
 
 /// How much it matters.
@@ -91,6 +94,7 @@ impl Banner {
         let tally = Tally::of(&look.instant.alerts());
         let verdict = match (look.surroundings.unready.is_empty(), tally.firing()) {
             (false, _) => Verdict::NotReady(tally),
+            (true, 0) if look.alerting_rules() == 0 => Verdict::NoRules,
             (true, 0) => Verdict::Well(tally),
             (true, _) => Verdict::Alerts(tally),
         };
@@ -100,7 +104,10 @@ impl Banner {
 
     /// The document's title: what fires, then where.
     pub(super) fn title(&self, page: &str) -> String {
-        let (Verdict::Alerts(tally) | Verdict::NotReady(tally) | Verdict::Well(tally)) = self.verdict;
+        let tally = match self.verdict {
+            Verdict::Alerts(tally) | Verdict::NotReady(tally) | Verdict::Well(tally) => tally,
+            Verdict::NoRules => Tally::default(),
+        };
         let count = match (tally.critical, tally.warning) {
             (0, 0) => String::new(),
             (critical, 0) => format!("({critical} critical) "),
@@ -132,7 +139,7 @@ impl Banner {
                             p { strong { (words::long(&trouble.what)) } }
                             p { (words::long(&trouble.advice)) }
                             @if let Some(detail) = &trouble.detail {
-                                details id={ "trouble-" (trouble.key) "-detail" } {
+                                details id={ "trouble-" (trouble.key) "-detail" } open[trouble.weight == Weight::Trouble] {
                                     summary { "What it says" }
                                     pre tabindex="0" { (words::long(detail)) }
                                 }
@@ -152,6 +159,7 @@ impl Banner {
             Verdict::NotReady(_) | Verdict::Alerts(Tally { warning: 1.., .. }) => "warning",
             Verdict::Alerts(_) => "info",
             Verdict::Well(_) => "well",
+            Verdict::NoRules => "idle",
         }
     }
 
@@ -170,6 +178,7 @@ impl Banner {
                 Verdict::Alerts(tally) => (counts(tally)),
                 Verdict::Well(tally) if tally.pending > 0 => { "Nothing fires · " (counts(tally)) },
                 Verdict::Well(_) => "Nothing fires",
+                Verdict::NoRules => "No alert rules",
                 Verdict::NotReady(tally) => {
                     "Not ready"
                     @if tally.firing() + tally.pending > 0 { " · " (counts(tally)) }
@@ -182,10 +191,7 @@ impl Banner {
 fn facts(look: &Look<'_>) -> Vec<(&'static str, String)> {
     let links = [Topic::CoreLink, Topic::StreamLink, Topic::PublishLink];
     let is_down = look.surroundings.unready.iter().any(|(topic, _)| links.contains(topic));
-    let each_second = |value: Option<f64>| {
-        value.map_or_else(|| "–".to_owned(), |rate| format!("{}/s", Measure::default().text(rate)))
-    };
-    let rate = look.own("sum(rate(signalbox_events_received_total[1m] anchored))");
+    let rate = rates::total(look, "received");
     let lag = look
         .own("histogram_quantile(0.99, sum by (le) (rate(signalbox_event_lag_seconds_bucket[1m] anchored)))");
     let lag = lag.map_or_else(|| "–".to_owned(), |lag| Measure::SECONDS.text(lag));
@@ -193,8 +199,8 @@ fn facts(look: &Look<'_>) -> Vec<(&'static str, String)> {
     let mut facts = vec![
         ("Instance", words::short(&look.surroundings.instance).into_owned()),
         ("NATS", if is_down { "not connected" } else { "connected" }.to_owned()),
-        ("Events", each_second(rate)),
-        ("Lag (99 %)", lag),
+        ("Events", rate.map_or_else(|| "–".to_owned(), rates::text)),
+        ("99 % arrive within", lag),
     ];
     facts.extend(look.surroundings.pair.as_ref().map(|pair| ("Pair", words_of(pair))));
     if let Some(waiting) = waiting {

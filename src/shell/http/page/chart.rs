@@ -1,11 +1,14 @@
 //! Charts as SVG, made by the server. Text stands beside the drawing, which stretches to the width there is.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use maud::{Markup, html};
 
+use crate::engine::rules::set::Severity;
 use crate::engine::time::Timestamp;
 
+use super::axis::{self, Precision, Times, Values};
 use super::unit::Measure;
 use super::words;
 
@@ -38,6 +41,11 @@ impl Line {
     pub(super) fn named(&self, label: &str) -> Self {
         Self { label: label.to_owned(), points: self.points.clone() }
     }
+
+    /// When it has its first value, in milliseconds since the epoch.
+    fn begins(&self) -> Option<i64> {
+        self.points.iter().find(|(_, value)| value.is_finite()).map(|(at, _)| *at)
+    }
 }
 
 /// The times that any of some lies in: those that overlap would be drawn over each other, ever darker.
@@ -57,8 +65,8 @@ fn united(episodes: &[(Timestamp, Timestamp)]) -> Vec<(Timestamp, Timestamp)> {
 /// A level to draw across.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Mark {
-    /// Beyond it an alert begins.
-    Threshold(f64),
+    /// Beyond it an alert begins, of this severity where a rule has several.
+    Threshold(f64, Option<Severity>),
     /// At it the alert ends, where that is another value.
     Clear(f64),
 }
@@ -66,13 +74,15 @@ pub(super) enum Mark {
 impl Mark {
     const fn value(self) -> f64 {
         match self {
-            Self::Threshold(value) | Self::Clear(value) => value,
+            Self::Threshold(value, _) | Self::Clear(value) => value,
         }
     }
 
-    const fn class(self) -> &'static str {
+    /// What it is called, which is its class too.
+    const fn name(self) -> &'static str {
         match self {
-            Self::Threshold(_) => "threshold",
+            Self::Threshold(_, None) => "threshold",
+            Self::Threshold(_, Some(severity)) => severity.name(),
             Self::Clear(_) => "clear",
         }
     }
@@ -99,63 +109,98 @@ pub(super) struct Chart {
 
 impl Chart {
     /// A small drawing beside a value, with its times.
-    pub(super) fn spark(self) -> Markup {
-        let chart = self.trimmed();
+    pub(super) fn spark(&self) -> Markup {
         html! {
-            @if chart.is_empty() {
+            @if self.is_empty() {
                 p.quiet { "No past yet." }
             } @else {
-                figure.spark { (chart.drawing(48.0)) figcaption { (chart.axis()) } }
+                figure.spark { (self.drawing(48.0)) figcaption { (self.ends()) } }
             }
         }
     }
 
     /// A drawing for a line of a table.
-    pub(super) fn tiny(self) -> Markup {
-        let chart = self.trimmed();
+    pub(super) fn tiny(&self) -> Markup {
         html! {
-            @if chart.is_empty() { span.quiet { "no past" } } @else { div.spark.tiny { (chart.drawing(32.0)) } }
+            @if self.is_empty() { span.quiet { "no past" } } @else { div.spark.tiny { (self.drawing(32.0)) } }
+        }
+    }
+
+    /// How far it reaches back, to the minute where that is near enough.
+    pub(super) fn length(&self) -> Duration {
+        let length = self.to.since(self.from);
+        if length < Duration::from_mins(2) {
+            length
+        } else {
+            Duration::from_mins((length.as_secs() + 30) / 60)
         }
     }
 
     /// From where there are values on: before, the process or the series was not there yet.
-    fn trimmed(mut self) -> Self {
-        let firsts = self.lines.iter().filter_map(|line| line.points.first());
-        let Some(first) = firsts.map(|(at, _)| *at).min() else { return self };
+    pub(super) fn trimmed(mut self) -> Self {
+        let Some(first) = self.lines.iter().filter_map(Line::begins).min() else { return self };
         let shortest = self.to.millis().saturating_sub(self.step_ms.saturating_mul(STEPS_MIN));
         self.from = self.from.max(Timestamp::from_millis(first.min(shortest)));
         self
     }
 
-    /// A drawing with its scale and legend.
+    /// A drawing with its sides and legend.
     pub(super) fn large(self) -> Markup {
         let chart = self.trimmed();
+        let sides = (axis::values(chart.range(), chart.measure), axis::times(chart.from, chart.to));
         html! {
             @if chart.is_empty() {
                 p.quiet { "No value in this window." }
             } @else {
-                @let (low, high) = chart.range();
                 figure.chart {
                     div.plot {
-                        div.scale aria-hidden="true" {
-                            span { (chart.measure.text(high)) } " "
-                            span { (chart.measure.text(f64::midpoint(low, high))) } " "
-                            span { (chart.measure.text(low)) }
-                        }
-                        (chart.drawing(220.0))
+                        (chart.scale(&sides.0))
+                        (chart.drawing_with(220.0, &sides))
+                        (chart.times(&sides.1))
                     }
-                    figcaption { (chart.axis()) (chart.legend()) }
+                    figcaption { (chart.legend()) }
                 }
             }
         }
     }
 
     fn is_empty(&self) -> bool {
-        self.lines.iter().all(|line| line.points.is_empty())
+        self.lines.iter().all(|line| line.begins().is_none())
     }
 
-    fn axis(&self) -> Markup {
+    fn ends(&self) -> Markup {
         html! { span.axis { span { (words::clock(self.from)) } " " span { (words::clock(self.to)) } } }
+    }
+
+    /// The values at its side. Text of its own drawing is not stretched.
+    fn scale(&self, values: &Values) -> Markup {
+        let (low, high) = values.range;
+        html! {
+            svg.scale aria-hidden="true" {
+                @for value in &values.ticks {
+                    text x="100%" y={ (tenths((high - value) / (high - low) * 100.0)) "%" } dy="0.32em" {
+                        (self.measure.text(*value))
+                    }
+                }
+            }
+        }
+    }
+
+    /// The times below it.
+    fn times(&self, times: &Times) -> Markup {
+        let length = self.to.millis() - self.from.millis();
+        let place = |at: Timestamp| (at.millis() - self.from.millis()) as f64 / length.max(1) as f64 * 100.0;
+        // What stands at the very side would be cut there.
+        let shown =
+            times.ticks.iter().map(|at| (*at, place(*at))).filter(|(_, place)| (3.0..=97.0).contains(place));
+        html! {
+            svg.times aria-hidden="true" {
+                @for (nth, (at, place)) in shown.enumerate() {
+                    text.(if nth % 2 == 1 { "wide" } else { "any" }) x={ (tenths(place)) "%" } y="1em"
+                        data-time=(times.precision.name()) data-at=(at) { (times.precision.text(at)) }
+                }
+            }
+        }
     }
 
     fn legend(&self) -> Markup {
@@ -166,7 +211,7 @@ impl Chart {
                     li class={ "line-" (place) } { bdi { (words::short(&line.label)) } }
                 }
                 @for mark in &self.marks {
-                    li class=(mark.class()) { (mark.class()) " " (self.measure.text(mark.value())) }
+                    li.mark.(mark.name()) { (mark.name()) " " (self.measure.text(mark.value())) }
                 }
                 @if !self.episodes.is_empty() { li.episode { "fired" } }
                 @if more > 0 { li.quiet { "and " (words::count(more, "line")) " that are not drawn" } }
@@ -190,7 +235,12 @@ impl Chart {
     }
 
     fn drawing(&self, height: f64) -> Markup {
-        let (low, high) = self.range();
+        let values = Values { range: self.range(), ticks: Vec::new() };
+        self.drawing_with(height, &(values, Times { ticks: Vec::new(), precision: Precision::Second }))
+    }
+
+    fn drawing_with(&self, height: f64, (values, times): &(Values, Times)) -> Markup {
+        let (low, high) = values.range;
         let begin = self.from.millis();
         let length = (self.to.millis() - begin).max(1) as f64;
         let x = |at: i64| ((at - begin) as f64 / length * WIDTH).clamp(0.0, WIDTH);
@@ -198,6 +248,14 @@ impl Chart {
         html! {
             svg viewBox={ "0 0 " (WIDTH) " " (height) } preserveAspectRatio="none" role="img"
                 aria-label=(self.in_words()) {
+                @for value in &values.ticks {
+                    @let at = tenths(y(*value));
+                    line.grid x1="0" x2=(WIDTH) y1=(at) y2=(at) {}
+                }
+                @for at in &times.ticks {
+                    @let at = tenths(x(at.millis()));
+                    line.grid x1=(at) x2=(at) y1="0" y2=(height) {}
+                }
                 @for (since, until) in &united(&self.episodes) {
                     @let left = x(since.millis());
                     rect.episode x=(tenths(left)) y="0" height=(height)
@@ -205,7 +263,7 @@ impl Chart {
                 }
                 @for mark in &self.marks {
                     @let at = tenths(y(mark.value()));
-                    line class=(mark.class()) x1="0" x2=(WIDTH) y1=(at) y2=(at) {}
+                    line.mark.(mark.name()) x1="0" x2=(WIDTH) y1=(at) y2=(at) {}
                 }
                 @for (place, line) in self.lines.iter().take(LINES_MAX).enumerate() {
                     path class={ "line-" (place) } d=(self.path(line, (&x, &y))) {}
@@ -245,7 +303,7 @@ impl Chart {
             parts.push(format!("{label} between {} and {}, last {}", text(low), text(high), text(last)));
         }
         for mark in &self.marks {
-            parts.push(format!("{} at {}", mark.class(), self.measure.text(mark.value())));
+            parts.push(format!("{} at {}", mark.name(), self.measure.text(mark.value())));
         }
         format!("{}: {}", words::span(self.to.since(self.from)), parts.join("; "))
     }

@@ -9,11 +9,9 @@ use crate::engine::time::Timestamp;
 use crate::engine::wire::Reason;
 use crate::shell::driver::examples::Example;
 
-use super::alerts::SPARK;
 use super::chart::Chart;
-use super::look::{Look, Window};
+use super::look::Look;
 use super::rates;
-use super::unit::Measure;
 use super::words;
 
 /// Rows of the table of event types.
@@ -23,7 +21,7 @@ const TYPES_MAX: usize = 60;
 pub(super) fn page(look: &Look<'_>) -> Markup {
     html! {
         h1 { "Events" }
-        (rates::section(look, "A second, within the last minute"))
+        (rates::section(look, "Over the last minute"))
         (types(look))
         @for words in &look.surroundings.share { p.quiet { (words) } }
         (rejected(look))
@@ -56,7 +54,10 @@ fn types(look: &Look<'_>) -> Markup {
     note("signalbox_events_received_total", |row, value| row.received = value);
     note("signalbox_events_applied_total", |row, value| row.applied = value);
     note("signalbox_events_duplicate_total", |row, value| row.duplicate = value);
-    note("rate(signalbox_events_received_total[1m] anchored)", |row, value| row.rate = value);
+    for (labels, rate) in rates::of_types(look) {
+        let key = (label(&labels, "event_type").to_owned(), label(&labels, "lane").to_owned());
+        rows.entry(key).or_default().rate = rate;
+    }
     rows.retain(|_, row| row.received > 0.0);
     let seen: BTreeMap<String, f64> = look
         .own_values("signalbox_event_last_timestamp_seconds")
@@ -75,7 +76,7 @@ fn types(look: &Look<'_>) -> Markup {
             } @else {
                 div.scroll tabindex="0" role="group" aria-label="Events by type and lane" { table.tight {
                     thead { tr { th scope="col" { "Type" } th.wide scope="col" { "Lane" }
-                        th.number scope="col" { "Now" } th.wide scope="col" { "Last 15 min" }
+                        th.number scope="col" { "Now" } th.wide scope="col" { "Last " (look.spark_length()) }
                         th.number.wide scope="col" { "Received" } th.number.wide scope="col" { "Applied" }
                         th.number.wide scope="col" { "Duplicate" } th scope="col" { "Last applied" } } }
                     tbody { @for (key, row) in rows.iter().take(TYPES_MAX) {
@@ -92,14 +93,14 @@ fn type_row(look: &Look<'_>, key: &(String, String), row: &OfType, seen: Option<
     let count = |value: f64| words::thousands(value.max(0.0) as u64);
     html! {
         tr {
-            td { bdi { (words::short(event_type)) } }
+            td.type { bdi { (words::short(event_type)) } }
             td.wide { (lane) }
-            td.number { (Measure::default().text(row.rate)) "/s" }
+            td.number { (rates::text(row.rate)) }
             td.spark-cell.wide { (spark(look, key)) }
             td.number.wide { (count(row.received)) }
             td.number.wide { (count(row.applied)) }
             td.number.wide { (count(row.duplicate)) }
-            td {
+            td.ago {
                 @match seen {
                     Some(seconds) => (words::ago(Timestamp::from_micros((seconds * 1e6) as i64), look.now())),
                     None => "–",
@@ -111,7 +112,7 @@ fn type_row(look: &Look<'_>, key: &(String, String), row: &OfType, seen: Option<
 
 /// The rate of a type over the last minutes.
 fn spark(look: &Look<'_>, (event_type, lane): &(String, String)) -> Markup {
-    let window = Window::before(look.now(), SPARK.0, SPARK.1);
+    let window = look.spark_window();
     let query = "sum by (event_type, lane) (rate(signalbox_events_received_total[1m] anchored))";
     let past = look.own_past(query, window);
     let own = past
@@ -119,7 +120,7 @@ fn spark(look: &Look<'_>, (event_type, lane): &(String, String)) -> Markup {
         .filter(|(labels, _)| label(labels, "event_type") == event_type && label(labels, "lane") == lane);
     let lines = own.map(|(_, line)| line.named("events a second")).collect();
     let chart =
-        Chart { from: window.from, to: window.to, step_ms: window.step_ms, lines, ..Chart::default() };
+        Chart { from: look.beginning(), to: window.to, step_ms: window.step_ms, lines, ..Chart::default() };
     chart.tiny()
 }
 
@@ -224,12 +225,12 @@ fn trackers(look: &Look<'_>) -> Markup {
     html! {
         section aria-labelledby="trackers" {
             h2 id="trackers" { "Trackers" }
-            p.quiet { "State across events. Each may hold " (words::thousands(most as u64))
-                " entries (limits.tracker_entries)." }
+            p.quiet { "What is remembered from one event to the next. Each may hold " (words::thousands(most as u64))
+                " entries (limits.tracker_entries); those that were dropped early had no room, or nothing moved them any more." }
             div.scroll tabindex="0" role="group" aria-label="Trackers" { table.tight {
                 thead { tr { th scope="col" { "Tracker" } th.wide scope="col" { "Fill" }
                     th.number scope="col" { "Entries" } th.number scope="col" { "Alive" }
-                    th.number scope="col" { "Went too early" } } }
+                    th.number scope="col" { "Dropped early" } } }
                 tbody { @for (labels, held) in &entries {
                     @let tracker = label(labels, "tracker");
                     tr {

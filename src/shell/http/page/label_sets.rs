@@ -109,7 +109,9 @@ impl<'a> LabelSet<'a> {
                     @if self.labels.is_empty() { span.quiet { "no labels" } }
                     (words::chips(self.labels, &["alertname", "__name__"]))
                 }
-                td data-label="State" { div { span.state.(state) { (state) } " " (self.progress(look, rule)) } }
+                td data-label="State" { div { span.state.(state) { (state) } " "
+                    @if let Some(alert) = self.alert { span.severity.(alert.severity.name()) { (alert.severity.name()) } " " }
+                    (self.progress(look, rule)) } }
                 td.number data-label="Value" {
                     @if self.value.is_nan() { span.quiet { "no data" } } @else { (measure.text(self.value)) }
                 }

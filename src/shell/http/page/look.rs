@@ -9,11 +9,13 @@ use crate::engine::frozen::{FrozenInstant, QuerySpan, QueryTerms};
 use crate::engine::labels::Labels;
 use crate::engine::promql::storage::{Halt, Patience};
 use crate::engine::promql::{EvalSettings, Expr, QueryValue, Sample, Value, parse};
+use crate::engine::rules::set::RuleKind;
 use crate::engine::time::Timestamp;
 use crate::shell::driver::examples::RejectedExamples;
 use crate::shell::status::{PairCondition, Topic};
 
 use super::chart::Line;
+use super::words;
 
 /// What pages show beside the engine.
 #[derive(Debug)]
@@ -65,6 +67,12 @@ pub(super) struct Look<'a> {
     /// Whether a query was given up for want of time.
     late: Cell<bool>,
 }
+
+/// How far back sparklines go, and in how many steps.
+const SPARK: (Duration, u32) = (Duration::from_mins(15), 60);
+
+/// The fewest steps that sparklines show, however young the process is.
+const SPARK_STEPS_MIN: i64 = 12;
 
 /// Samples of one instant; none where they could not be worked out.
 pub(super) type Values = Result<Vec<(Labels, f64)>, String>;
@@ -162,6 +170,33 @@ impl<'a> Look<'a> {
         let mut lines = self.past(expr, window).unwrap_or_default();
         lines.truncate(PAST_LINES_MAX);
         pasts.put(key, window, lines)
+    }
+
+    /// How many alerting rules are in force.
+    pub(super) fn alerting_rules(&self) -> usize {
+        let rules = self.instant.groups().iter().flat_map(|group| &group.definition.rules);
+        rules.filter(|rule| matches!(rule.kind, RuleKind::Alerting(_))).count()
+    }
+
+    /// The window of sparklines.
+    pub(super) fn spark_window(&self) -> Window {
+        Window::before(self.now(), SPARK.0, SPARK.1)
+    }
+
+    /// Where all sparklines of a page begin: at their window's first instant, or later where nothing is known of that.
+    pub(super) fn beginning(&self) -> Timestamp {
+        let window = self.spark_window();
+        let past = self.own_past("signalbox_build_info", window);
+        let first = past.iter().filter_map(|(_, line)| line.points.first()).map(|(at, _)| *at).min();
+        let shortest = window.to.millis() - window.step_ms * SPARK_STEPS_MIN;
+        let first = first.unwrap_or(shortest).min(shortest);
+        window.from.max(Timestamp::from_millis(first))
+    }
+
+    /// How far back sparklines go, for people.
+    pub(super) fn spark_length(&self) -> String {
+        let length = self.now().since(self.beginning());
+        words::span(Duration::from_mins((length.as_secs() + 30) / 60))
     }
 
     /// The past of one of the page's own queries, shared as well.

@@ -7,6 +7,7 @@
 mod address;
 mod alerts;
 mod assets;
+mod axis;
 mod banner;
 mod chart;
 mod edit;

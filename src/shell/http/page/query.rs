@@ -76,7 +76,7 @@ fn form(look: &Look<'_>, ask: &QueryAsk) -> Markup {
                     }
                 }
                 button type="submit" { "Run" }
-                span.quiet { "Ctrl and Enter runs it, Ctrl and Space completes a name." }
+                span.quiet.keys { "Ctrl and Enter runs it, Ctrl and Space completes a name." }
             }
         }
     }
@@ -157,23 +157,32 @@ fn evaluated(look: &Look<'_>, ask: &QueryAsk, expr: &Expr) -> Markup {
 
 fn chart(look: &Look<'_>, expr: &Expr, (minutes, measure): (u64, Measure)) -> Markup {
     let window = Window::before(look.now(), Duration::from_mins(minutes), CHART_STEPS);
+    let drawn = look.past(expr, window).map(|past| {
+        let lines = past.into_iter().map(|(_, line)| line).collect();
+        let whole = Chart {
+            from: window.from,
+            to: window.to,
+            step_ms: window.step_ms,
+            lines,
+            measure,
+            ..Chart::default()
+        };
+        whole.trimmed()
+    });
+    let length = drawn.as_ref().map_or(Duration::from_mins(minutes), Chart::length);
     html! {
         section aria-labelledby="chart" {
-            h2 id="chart" { "The last " (words::span(Duration::from_mins(minutes))) }
-            @match look.past(expr, window) {
+            h2 id="chart" { "The last " (words::span(length)) }
+            @match drawn {
                 Err(message) => p.quiet { (words::long(&message)) },
-                Ok(past) => {
-                    @let lines = past.into_iter().map(|(_, line)| line).collect();
-                    div.panel { (Chart {
-                        from: window.from, to: window.to, step_ms: window.step_ms, lines, measure, ..Chart::default()
-                    }.large()) }
-                },
+                Ok(chart) => div.panel { (chart.large()) },
             }
         }
     }
 }
 
 fn table(look: &Look<'_>, values: &[(Labels, f64)], measure: Measure) -> Markup {
+    let is_rounded = values.iter().take(ROWS_MAX).any(|(_, value)| measure.text(*value) != float(*value));
     html! {
         section aria-labelledby="now" {
             h2 id="now" { "Now" }
@@ -187,12 +196,12 @@ fn table(look: &Look<'_>, values: &[(Labels, f64)], measure: Measure) -> Markup 
             } @else {
                 div.scroll tabindex="0" role="group" aria-label="Values now" { table.stack {
                     thead { tr { th scope="col" { "Labels" } th.number scope="col" { "Value" }
-                        th.number scope="col" { "Exactly" } } }
+                        @if is_rounded { th.number scope="col" { "Exactly" } } } }
                     tbody { @for (labels, value) in values.iter().take(ROWS_MAX) {
                         tr {
                             td data-label="Labels" { code { (words::long(&labels.to_string())) } }
                             td.number data-label="Value" { (measure.text(*value)) }
-                            td.number data-label="Exactly" { (float(*value)) }
+                            @if is_rounded { td.number data-label="Exactly" { (float(*value)) } }
                         }
                     } }
                 } }

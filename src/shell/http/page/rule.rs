@@ -1,5 +1,6 @@
 //! The page of one rule: how it is written, what it sees, and why it does or does not fire.
 
+use std::cmp::Ordering;
 use std::time::Duration;
 
 use maud::{Markup, html};
@@ -13,7 +14,7 @@ use crate::engine::rules::view::{AlertView, KindView};
 use crate::engine::time::Timestamp;
 
 use super::address::{Address, Root, RuleAddress, RuleSort, edit_address};
-use super::alerts::ended_table;
+use super::alerts::{self, ended_table};
 use super::chart::{Chart, Line};
 use super::label_sets;
 use super::look::{Editing, Look, Past, Window};
@@ -45,6 +46,9 @@ pub(super) fn page(look: &Look<'_>, rule: &InForce<'_>) -> Markup {
         @match &values {
             Ok(values) => (why(rule, values)),
             Err(reason) => p.quiet { "Its values are not known: " (words::long(reason)) },
+        }
+        @if let Some((alerting, alerts)) = alerting(rule) {
+            (alerts::of_rule(look, (rule.rule, alerting), alerts))
         }
         (past(look, rule))
         (label_sets::section(look, rule, values.as_deref().unwrap_or_default()))
@@ -83,7 +87,11 @@ fn why(rule: &InForce<'_>, values: &[(Labels, f64)]) -> Markup {
     let measure = measure(rule.rule);
     let firing = alerts.iter().filter(|alert| alert.fired_at.is_some()).count();
     let worst = Worst::of(&alerting.policy.levels, &rule.rule.expr);
-    let worst = worst.among(values.iter().map(|(_, value)| *value));
+    let is_plain = |labels: &Labels| std::ptr::eq(alerting.policy_for(labels), &raw const alerting.policy);
+    let plain: Vec<f64> =
+        values.iter().filter(|(labels, _)| is_plain(labels)).map(|(_, value)| *value).collect();
+    let exceptions = values.len() - plain.len();
+    let worst = worst.among(plain.iter().copied());
     html! {
         p.why {
             @if firing > 0 {
@@ -95,10 +103,14 @@ fn why(rule: &InForce<'_>, values: &[(Labels, f64)]) -> Markup {
                 "It cannot fire: its expression has no data. "
                 "See below which of its selectors find no series."
             } @else if let Some(worst) = worst {
-                "It does not fire: of " (words::count(values.len(), "label set")) " the worst is at "
+                "It does not fire: of " (words::count(plain.len(), "label set")) " the worst is at "
                 strong { (measure.text(worst)) }
                 @if let Some(level) = alerting.policy.levels.first() { ", and it begins " (begins(level, measure)) }
                 "."
+                @if exceptions > 0 {
+                    " " (words::count(exceptions, "label set")) " with thresholds of "
+                    @if exceptions == 1 { "its own does" } @else { "their own do" } " not reach them."
+                }
             } @else {
                 "It does not fire."
             }
@@ -116,7 +128,7 @@ fn begins(level: &Level, measure: Measure) -> String {
 
 /// The window that is kept, with thresholds and episodes.
 fn past(look: &Look<'_>, rule: &InForce<'_>) -> Markup {
-    let (length, window, past) = longest_past(look, rule);
+    let (window, past) = longest_past(look, rule);
     let lines = past.iter().map(|(labels, line)| {
         let label = if labels.is_empty() { "value".to_owned() } else { labels.to_string() };
         Line { label, points: line.points.clone() }
@@ -130,9 +142,10 @@ fn past(look: &Look<'_>, rule: &InForce<'_>) -> Markup {
         episodes: fired(look, rule),
         measure: measure(rule.rule),
     };
+    let chart = chart.trimmed();
     html! {
         section aria-labelledby="past" {
-            h2 id="past" { "The last " (words::span(length)) }
+            h2 id="past" { "The last " (words::span(chart.length())) }
             div.panel { (chart.large()) }
         }
     }
@@ -143,7 +156,7 @@ const SHORT_SPANS: [Duration; 4] =
     [Duration::from_mins(2), Duration::from_mins(5), Duration::from_mins(15), Duration::from_mins(30)];
 
 /// The past as far as it is kept, or as far as there is one.
-fn longest_past(look: &Look<'_>, rule: &InForce<'_>) -> (Duration, Window, Past) {
+fn longest_past(look: &Look<'_>, rule: &InForce<'_>) -> (Window, Past) {
     let at = |length: Duration| {
         let window = Window::before(look.now(), length, CHART_STEPS);
         let key = format!("{length:?} of {}", rule.rule.query);
@@ -151,11 +164,14 @@ fn longest_past(look: &Look<'_>, rule: &InForce<'_>) -> (Duration, Window, Past)
     };
     let whole = at(look.surroundings.window);
     let firsts = whole.2.iter().filter_map(|(_, line)| line.points.first());
-    let Some(first) = firsts.map(|(at, _)| Timestamp::from_millis(*at)).min() else { return whole };
+    let Some(first) = firsts.map(|(at, _)| Timestamp::from_millis(*at)).min() else {
+        return (whole.1, whole.2);
+    };
     let reaches =
         look.now().since(first).saturating_add(Duration::from_millis(whole.1.step_ms.unsigned_abs()));
     let shorter = SHORT_SPANS.into_iter().find(|span| *span >= reaches && *span < whole.0);
-    shorter.map_or(whole, at)
+    let (_, window, past) = shorter.map_or(whole, at);
+    (window, past)
 }
 
 /// When its alerts fired, as far as is known.
@@ -182,9 +198,18 @@ fn evaluations(look: &Look<'_>, rule: &InForce<'_>) -> Markup {
     let evaluated = (0..=i64::from(EVALUATIONS)).rev().map(|step| {
         let at = window.from.millis() + step * window.step_ms;
         let values = values_at(&past, at);
-        let worst = worst.among(values.iter().copied());
-        let value = worst.map_or_else(|| "–".to_owned(), |value| measure.text(value));
-        let verdict = verdict(&alerting.policy.levels, worst, measure);
+        let held = held(alerting, &values, worst);
+        let value =
+            held.map(|(_, value)| value).or_else(|| worst.among(values.iter().map(|(_, value)| *value)));
+        let verdict = match (value, held) {
+            (None, _) => "no data, so nothing holds".to_owned(),
+            (Some(_), Some((level, _))) => holds_text(level, measure),
+            (Some(_), None) if is_by_expression(alerting) => {
+                "the expression itself says whether it holds".to_owned()
+            }
+            (Some(_), None) => "it does not hold".to_owned(),
+        };
+        let value = value.map_or_else(|| "–".to_owned(), |value| measure.text(value));
         Evaluated { at: Timestamp::from_millis(at), label_sets: values.len(), value, verdict }
     });
     let evaluated: Vec<Evaluated> = evaluated.collect();
@@ -232,29 +257,43 @@ impl Evaluated {
     }
 }
 
-fn values_at(past: &[(Labels, Line)], at: i64) -> Vec<f64> {
-    let points = past.iter().flat_map(|(_, line)| &line.points);
-    points.filter(|(point, value)| *point == at && !value.is_nan()).map(|(_, value)| *value).collect()
+fn values_at(past: &[(Labels, Line)], at: i64) -> Vec<(&Labels, f64)> {
+    let lines = past.iter().flat_map(|(labels, line)| line.points.iter().map(move |point| (labels, point)));
+    let there = lines.filter(|(_, (point, value))| *point == at && !value.is_nan());
+    there.map(|(labels, (_, value))| (labels, *value)).collect()
 }
 
-fn verdict(levels: &[Level], worst: Option<f64>, measure: Measure) -> String {
-    let Some(worst) = worst else { return "no data, so nothing holds".to_owned() };
-    let holds = |level: &&Level| match level.condition {
-        Condition::Expression => false,
-        Condition::Above { threshold, .. } => worst > threshold,
-        Condition::Below { threshold, .. } => worst < threshold,
+/// The highest level that held for any label set, each by its own thresholds, and the worst value at it.
+fn held<'a>(alerting: &'a Alerting, values: &[(&Labels, f64)], worst: Worst) -> Option<(&'a Level, f64)> {
+    let at = |(labels, value): &(&Labels, f64)| {
+        let levels = alerting.policy_for(labels).levels.iter();
+        levels.rev().find(|level| is_met(level, *value)).map(|level| (level, *value))
     };
-    if levels.iter().all(|level| level.condition == Condition::Expression) {
-        return "the expression itself says whether it holds".to_owned();
-    }
-    match levels.iter().rev().find(holds) {
-        Some(level) => {
-            let severity =
-                level.severity.map(|severity| format!("{}: ", severity.name())).unwrap_or_default();
-            format!("{severity}it holds, {}", begins(level, measure))
+    values.iter().filter_map(at).reduce(|left, right| {
+        let is_worse = worst.among([left.1, right.1].into_iter()) == Some(right.1);
+        match right.0.severity.cmp(&left.0.severity) {
+            Ordering::Greater => right,
+            Ordering::Equal if is_worse => right,
+            Ordering::Equal | Ordering::Less => left,
         }
-        None => "it does not hold".to_owned(),
+    })
+}
+
+fn is_met(level: &Level, value: f64) -> bool {
+    match level.condition {
+        Condition::Expression => false,
+        Condition::Above { threshold, .. } => value > threshold,
+        Condition::Below { threshold, .. } => value < threshold,
     }
+}
+
+fn is_by_expression(alerting: &Alerting) -> bool {
+    alerting.policy.levels.iter().all(|level| level.condition == Condition::Expression)
+}
+
+fn holds_text(level: &Level, measure: Measure) -> String {
+    let severity = level.severity.map(|severity| format!("{}: ", severity.name())).unwrap_or_default();
+    format!("{severity}it holds, {}", begins(level, measure))
 }
 
 /// What it reads, selector by selector; one that stands several times once.
@@ -297,7 +336,6 @@ fn facts(look: &Look<'_>, rule: &InForce<'_>) -> Markup {
         ("Evaluated every", words::span(rule.group.interval)),
         ("Last evaluated", at.map_or_else(|| "not yet".to_owned(), |at| words::ago(at, look.now()))),
         ("That took", Measure::SECONDS.text(rule.view.evaluation_time.as_secs_f64())),
-        ("On arrival of an event", on_arrival.to_owned()),
         ("Id", words::short(&rule.rule.id).into_owned()),
     ];
     let full = look.own_values("signalbox_rule_full_evaluations_total");
@@ -316,10 +354,11 @@ fn facts(look: &Look<'_>, rule: &InForce<'_>) -> Markup {
         };
         facts.push(("Without data it", no_data.to_owned()));
     }
+    facts.push(("On arrival of an event", on_arrival.to_owned()));
     html! {
         section aria-labelledby="facts" {
             h2 id="facts" { "How it is evaluated" }
-            dl.tiles { @for (name, value) in facts { div { dt { (name) } dd { (value) } } } }
+            dl.pairs { @for (name, value) in facts { div { dt { (name) } dd { (value) } } } }
             details id="promql" {
                 summary { "The expression as PromQL" }
                 pre tabindex="0" { (words::long(&rule.rule.query)) }

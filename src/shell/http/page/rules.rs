@@ -5,13 +5,12 @@ use std::sync::Arc;
 use maud::{Markup, html};
 
 use crate::engine::labels::Labels;
-use crate::engine::rules::set::{Rule, RuleKind};
+use crate::engine::rules::set::{Rule, RuleKind, Severity};
 use crate::engine::rules::view::{AlertingState, GroupView, KindView, RuleView};
 
 use super::address::{RuleAddress, RuleSort, edit_address};
-use super::alerts::SPARK;
 use super::chart::{Chart, Line};
-use super::look::{Editing, Look, Window};
+use super::look::{Editing, Look};
 use super::thresholds::{compared, level_text, marks, measure};
 use super::words;
 use super::worst::Worst;
@@ -43,6 +42,12 @@ impl InForce<'_> {
         }
     }
 
+    /// The worst severity that it fires at.
+    pub(super) fn severity(&self) -> Option<Severity> {
+        let KindView::Alerting { alerts, .. } = &self.view.kind else { return None };
+        alerts.iter().filter(|alert| alert.fired_at.is_some()).map(|alert| alert.severity).max()
+    }
+
     /// Its page.
     pub(super) fn address(&self) -> RuleAddress {
         RuleAddress { sort: RuleSort::of(&self.rule.kind), id: self.rule.id.to_string() }
@@ -61,7 +66,7 @@ pub(super) fn in_force<'a>(look: &Look<'a>) -> impl Iterator<Item = InForce<'a>>
 pub(super) fn section(look: &Look<'_>) -> Markup {
     let is_alerting = |rule: &InForce<'_>| matches!(rule.rule.kind, RuleKind::Alerting(_));
     let mut rules: Vec<InForce<'_>> = in_force(look).filter(is_alerting).collect();
-    rules.sort_by_key(|rule| std::cmp::Reverse(rule.state()));
+    rules.sort_by_key(|rule| std::cmp::Reverse((rule.state(), rule.severity())));
     let all = rules.len();
     rules.truncate(OVERVIEW_MAX);
     html! {
@@ -94,12 +99,25 @@ pub(super) fn page(look: &Look<'_>) -> Markup {
                     " in the configuration." }
             }
         }
+        @if all > 0 { p { (in_words(look)) } }
         @for rules in groups { (group_section(look, rules)) }
         @if all > RULES_MAX {
             p.quiet { "The first " (RULES_MAX) " of " (words::count(all, "rule")) "; "
                 a href="api/v1/rules" { "all of them as JSON" } "." }
         }
     }
+}
+
+/// How many rules there are of each state.
+fn in_words(look: &Look<'_>) -> String {
+    let states = || in_force(look).filter(|rule| matches!(rule.rule.kind, RuleKind::Alerting(_)));
+    let of = |wanted: AlertingState| states().filter(|rule| rule.state() == wanted).count() as u64;
+    let [firing, pending, inactive] =
+        [AlertingState::Firing, AlertingState::Pending, AlertingState::Inactive].map(of);
+    let records = in_force(look).count() as u64 - firing - pending - inactive;
+    let said = [(firing, "firing"), (pending, "pending"), (inactive, "inactive"), (records, "recording")];
+    let said = said.into_iter().filter(|(count, _)| *count > 0);
+    said.map(|(count, word)| format!("{} {word}", words::thousands(count))).collect::<Vec<_>>().join(" · ")
 }
 
 fn group_section(look: &Look<'_>, rules: &[InForce<'_>]) -> Markup {
@@ -129,11 +147,11 @@ enum Spark {
 fn table(look: &Look<'_>, rules: &[InForce<'_>], spark: Spark) -> Markup {
     html! {
         div.scroll tabindex="0" role="group" aria-label="Rules" {
-            table.stack {
+            table.stack.rules {
                 thead { tr {
                     th scope="col" { "Rule" } th scope="col" { "State" }
                     th.number scope="col" { "Worst value" } th scope="col" { "Threshold" }
-                    @if spark == Spark::Yes { th scope="col" { "Last 15 min" } }
+                    @if spark == Spark::Yes { th scope="col" { "Last " (look.spark_length()) } }
                 } }
                 tbody { @for (place, rule) in rules.iter().enumerate() {
                     (row(look, rule, if place < VALUES_MAX { spark } else { Spark::No }))
@@ -168,7 +186,7 @@ fn row(look: &Look<'_>, rule: &InForce<'_>, spark: Spark) -> Markup {
                     }
                 }
             }
-            @if spark == Spark::Yes { td.spark-cell data-label="Last 15 min" { (spark_of(look, rule.rule)) } }
+            @if spark == Spark::Yes { td.spark-cell data-label={ "Last " (look.spark_length()) } { (spark_of(look, rule.rule)) } }
         }
     }
 }
@@ -185,6 +203,9 @@ pub(super) fn state(rule: &InForce<'_>) -> Markup {
     };
     html! {
         span.state.(word) { (word) }
+        @if let Some(severity) = rule.severity() {
+            " " span.severity.(severity.name()) { (severity.name()) }
+        }
         @if alerts > 1 { span.quiet { " × " (words::thousands(alerts as u64)) } }
     }
 }
@@ -202,14 +223,14 @@ fn worst(look: &Look<'_>, rule: &Rule) -> Result<Option<f64>, String> {
 
 /// The past of a rule's label sets, small.
 fn spark_of(look: &Look<'_>, rule: &Rule) -> Markup {
-    let window = Window::before(look.now(), SPARK.0, SPARK.1);
+    let window = look.spark_window();
     let past = look.shared_past((&rule.query, compared(rule)), window);
     let lines = past.iter().map(|(labels, line): &(Labels, Line)| Line {
         label: labels.without_name().to_string(),
         points: line.points.clone(),
     });
     let chart = Chart {
-        from: window.from,
+        from: look.beginning(),
         to: window.to,
         step_ms: window.step_ms,
         lines: lines.take(super::chart::LINES_MAX).collect(),

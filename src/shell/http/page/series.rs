@@ -70,7 +70,7 @@ fn is_own(metric: &Cardinality<'_>) -> bool {
 
 fn table(metrics: &[&Cardinality<'_>], per_metric: usize) -> Markup {
     html! {
-        div.scroll tabindex="0" role="group" aria-label="Metrics" { table.stack {
+        div.scroll tabindex="0" role="group" aria-label="Metrics" { table.stack.series {
             thead { tr { th scope="col" { "Metric" } th scope="col" { "Type" }
                 th.number scope="col" { "Series" } th scope="col" { "Labels, that with the most values first" } } }
             tbody { @for metric in metrics.iter().take(METRICS_MAX) {

@@ -107,7 +107,9 @@ fn read(html: &str) -> String {
         match tag.trim_start_matches('/').split(' ').next().unwrap_or_default() {
             "svg" if !tag.starts_with('/') => {
                 let label = tag.split("aria-label=\"").nth(1).and_then(|label| label.split('"').next());
-                let _ = write!(text, "[chart {}]", label.unwrap_or_default());
+                if let Some(label) = label {
+                    let _ = write!(text, "[chart {label}]");
+                }
                 rest = after.split_once("</svg>").map_or("", |(_, after)| after);
             }
             "td" | "th" if !tag.starts_with('/') => text.push_str(" | "),

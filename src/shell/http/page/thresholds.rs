@@ -1,7 +1,7 @@
 //! Values against thresholds, in words.
 
 use crate::engine::promql::inspect::comparison;
-use crate::engine::rules::set::{Alerting, Condition, Level, Rule, RuleKind, Severity};
+use crate::engine::rules::set::{Alerting, Condition, Level, Policy, Rule, RuleKind, Severity};
 use crate::engine::rules::view::AlertView;
 
 use super::chart::Mark;
@@ -78,18 +78,25 @@ fn against_expression(rule: &Rule, alert: &AlertView) -> Vec<String> {
     }
 }
 
-/// The levels of a rule as marks of a chart.
+/// The levels of a rule as marks of a chart, but for what its exceptions say.
 pub(super) fn marks(rule: &Rule) -> Vec<Mark> {
-    let RuleKind::Alerting(alerting) = &rule.kind else { return Vec::new() };
+    match &rule.kind {
+        RuleKind::Recording => Vec::new(),
+        RuleKind::Alerting(alerting) => marks_of(&alerting.policy),
+    }
+}
+
+/// The levels of a policy as marks of a chart.
+pub(super) fn marks_of(policy: &Policy) -> Vec<Mark> {
     let mut marks = Vec::new();
-    for level in &alerting.policy.levels {
+    for level in &policy.levels {
         let (threshold, clear) = match level.condition {
             Condition::Expression => continue,
             Condition::Above { threshold, clear } | Condition::Below { threshold, clear } => {
                 (threshold, clear)
             }
         };
-        marks.push(Mark::Threshold(threshold));
+        marks.push(Mark::Threshold(threshold, level.severity));
         if clear != threshold {
             marks.push(Mark::Clear(clear));
         }

@@ -146,6 +146,26 @@ impl Measure {
         if is_share { self } else { Self { unit: Unit::Plain, ..self } }
     }
 
+    /// A round step between values of this measure, from `rough` up.
+    pub(super) fn round_step(self, rough: f64) -> f64 {
+        match self.unit {
+            Unit::Seconds if (10.0..60.0).contains(&rough) => {
+                [10.0, 15.0, 30.0, 60.0].into_iter().find(|step| *step >= rough).unwrap_or(60.0)
+            }
+            Unit::Seconds if rough >= 60.0 => {
+                SPAN_STEPS.into_iter().find(|step| *step >= rough).unwrap_or_else(|| decimal_step(rough))
+            }
+            Unit::Bytes if rough >= 1_024.0 => {
+                let unit = 1_024_f64.powf((rough.ln() / 1_024_f64.ln()).floor());
+                let step = decimal_step(rough / unit);
+                if step < 1_000.0 { step * unit } else { 1_024.0 * unit }
+            }
+            Unit::Plain | Unit::Seconds | Unit::Instant | Unit::Bytes | Unit::Ratio | Unit::Percent => {
+                decimal_step(rough)
+            }
+        }
+    }
+
     /// A value for people: `22.6 %`, `1.2 s`, `3.4 MiB`, `12,345`, `7.5/s`.
     pub(super) fn text(self, value: f64) -> String {
         if !value.is_finite() {
@@ -164,6 +184,20 @@ impl Measure {
             Pace::EachSecond => format!("{amount}/s"),
         }
     }
+}
+
+/// Steps of seconds that divide a minute, an hour, a day.
+const SPAN_STEPS: [f64; 14] = [
+    60.0, 120.0, 300.0, 600.0, 900.0, 1_800.0, 3_600.0, 7_200.0, 10_800.0, 21_600.0, 43_200.0, 86_400.0,
+    172_800.0, 432_000.0,
+];
+
+/// One, two or five of a power of ten, from `rough` up.
+fn decimal_step(rough: f64) -> f64 {
+    let power = 10_f64.powf(rough.log10().floor());
+    let steps = [1.0, 2.0, 5.0, 10.0].into_iter().map(|step| step * power);
+    // A little below is as good: 0.2 is what 0.2000000001 asks for.
+    steps.into_iter().find(|step| *step >= rough * 0.999_999).unwrap_or(rough)
 }
 
 /// Whether an expression is a product with 100, as shares of a hundred are written.

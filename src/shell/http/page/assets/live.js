@@ -51,11 +51,14 @@
     const freshness = document.getElementById("freshness");
     if (!banner || !freshness) return;
     if (silent) {
-      banner.dataset.silent = "";
-      freshness.textContent = "no answer since " + clock.format(new Date(heard));
+      live.dataset.silent = banner.dataset.silent = "";
+      freshness.textContent = "no answer since " + clock.format(new Date(heard)) + ": what is shown is from then";
+      freshness.setAttribute("role", "alert");
       if (!document.title.startsWith("no answer")) document.title = "no answer · " + document.title;
     } else {
+      delete live.dataset.silent;
       delete banner.dataset.silent;
+      freshness.removeAttribute("role");
       freshness.textContent = since < 1500 ? "updated just now" : "updated " + Math.round(since / 1000) + " s ago";
     }
   }

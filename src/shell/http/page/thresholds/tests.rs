@@ -35,8 +35,11 @@ fn each_level_says_when_it_begins_and_ends() {
 #[test]
 fn a_chart_shows_where_alerts_begin_and_where_they_end_elsewhere() {
     let cases = [
-        ("alert: A, expr: load, above: 5", vec![Mark::Threshold(5.0)]),
-        ("alert: A, expr: load, above: 5, clear_below: 3", vec![Mark::Threshold(5.0), Mark::Clear(3.0)]),
+        ("alert: A, expr: load, above: 5", vec![Mark::Threshold(5.0, None)]),
+        (
+            "alert: A, expr: load, above: 5, clear_below: 3",
+            vec![Mark::Threshold(5.0, None), Mark::Clear(3.0)],
+        ),
         ("alert: A, expr: load > 5", Vec::new()),
         ("record: 'a:b', expr: load", Vec::new()),
     ];
