@@ -10,6 +10,11 @@ use std::time::Duration;
 pub trait Stopwatch: fmt::Debug + Send + Sync {
     /// The time since some fixed instant; never less than before.
     fn elapsed(&self) -> Duration;
+    /// What this thread worked since some fixed instant: other than with [`Stopwatch::elapsed`] the time does not count that
+    /// it waited for a core, or stood still with its machine.
+    fn worked(&self) -> Duration {
+        self.elapsed()
+    }
 }
 
 /// Does not run: for replays, tests and queries.

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use rustix::time::{ClockId, clock_gettime};
+
 use crate::engine::stopwatch::Stopwatch;
 use crate::engine::time::Timestamp;
 
@@ -11,11 +13,17 @@ pub(crate) struct Clock {
     wall: Timestamp,
     start: Instant,
     read: fn() -> Instant,
+    /// What this thread worked so far; none where the clock is made up.
+    worked: Option<fn() -> Duration>,
 }
 
 impl Stopwatch for Clock {
     fn elapsed(&self) -> Duration {
         (self.read)().saturating_duration_since(self.start)
+    }
+
+    fn worked(&self) -> Duration {
+        self.worked.map_or_else(|| self.elapsed(), |worked| worked())
     }
 }
 
@@ -23,12 +31,13 @@ impl Clock {
     /// Reads the wall clock once.
     pub(crate) fn start() -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self::showing(Timestamp::EPOCH.after(since), Instant::now)
+        let worked = || Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default();
+        Self { worked: Some(worked), ..Self::showing(Timestamp::EPOCH.after(since), Instant::now) }
     }
 
     /// Shows `wall` now, and goes on as `read` does.
     pub(crate) fn showing(wall: Timestamp, read: fn() -> Instant) -> Self {
-        Self { wall, start: read(), read }
+        Self { wall, start: read(), read, worked: None }
     }
 
     /// The same, but that it shows no less than this at its start: time goes on from a state, whatever the system says.
@@ -58,5 +67,8 @@ mod tests {
         let (first, second) = (clock.now(), clock.now());
         assert!(clock.started() >= Timestamp::EPOCH.after(before) && first >= clock.started());
         assert!(second >= first && clock.elapsed() >= first.since(clock.started()));
+        // This thread did something by now.
+        let worked = clock.worked();
+        assert!(worked > Duration::ZERO && worked <= clock.worked());
     }
 }

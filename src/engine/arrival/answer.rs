@@ -38,7 +38,7 @@ impl State {
     }
 
     pub(in crate::engine) fn evaluate(&mut self, now: Timestamp) {
-        let begun = self.rules.elapsed();
+        let begun = self.rules.worked();
         self.tell_moved(now);
         self.catalogue.refresh(&mut self.store, now);
         self.retire();

@@ -315,7 +315,7 @@ impl Rules {
     ) -> Vec<usize> {
         let Some(state) = self.groups.get_mut(place) else { return Vec::new() };
         let group = state.group.clone();
-        let begun = self.settings.stopwatch.elapsed();
+        let (begun, worked) = (self.settings.stopwatch.elapsed(), self.settings.stopwatch.worked());
         state.last_evaluation = Some(instants.at);
         (state.view, self.views) = (None, None);
         storage.evaluating(match extent {
@@ -370,9 +370,10 @@ impl Rules {
             state.marked.clear();
         }
         state.evaluation_time = self.settings.stopwatch.elapsed().saturating_sub(begun);
-        self.answers.cost += state.evaluation_time;
+        let cost = self.settings.stopwatch.worked().saturating_sub(worked);
+        self.answers.cost += cost;
         if extent == Extent::Marked {
-            self.answers.groups.push((place, state.evaluation_time));
+            self.answers.groups.push((place, cost));
         }
         state.counts.rounds.push(state.evaluation_time);
         evaluated

@@ -181,6 +181,32 @@ fn an_alert_is_decided_by_the_event_that_crosses_the_threshold() {
     assert_eq!(event.evidence, [EventId(4), EventId(3), EventId(2)]);
 }
 
+/// Shows that each span took an hour, of which this thread worked a microsecond.
+#[derive(Debug, Default)]
+struct Stalled(std::sync::atomic::AtomicU32);
+
+impl Stopwatch for Stalled {
+    fn elapsed(&self) -> Duration {
+        Duration::from_hours(1) * self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+    }
+
+    fn worked(&self) -> Duration {
+        Duration::from_micros(1) * self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+    }
+}
+
+#[test]
+fn an_answer_that_stood_still_in_the_middle_is_not_rested_after_for_so_long() {
+    let mut engine = with_rules();
+    engine.time_with(Arc::new(Stalled::default()));
+    for round in 0..3 {
+        let now = at(1).after(Duration::from_millis(round * 10));
+        apply_at(&mut engine, &[job_queued(10 + u128::from(round))], now);
+        engine.tick(now.after(Duration::from_millis(6)));
+    }
+    assert_eq!(alerts(&engine), ["AlertTriggered Backlog"]);
+}
+
 #[test]
 fn the_first_event_of_a_new_metric_is_seen_by_its_rule() {
     let mut engine = with_rules();

@@ -47,9 +47,15 @@ impl Rules {
         group.is_none_or(|group| group.schedule.is_waiting())
     }
 
-    /// What the stopwatch shows.
-    pub(crate) fn elapsed(&self) -> Duration {
-        self.settings.stopwatch.elapsed()
+    /// Has groups answer now what arrived, where an answer costs little.
+    pub(crate) fn hasten(&mut self, now: Timestamp) {
+        self.groups.iter_mut().for_each(|group| group.schedule.hasten(now));
+        self.look_ahead();
+    }
+
+    /// What the stopwatch shows of this thread's work: an answer that waited for a core costs none.
+    pub(crate) fn worked(&self) -> Duration {
+        self.settings.stopwatch.worked()
     }
 
     /// Lets the groups that answered an arrival rest. What there was to do since `begun` beside their rules is theirs in
@@ -60,7 +66,7 @@ impl Rules {
         if count == 0 {
             return;
         }
-        let beside = self.elapsed().saturating_sub(begun).saturating_sub(cost) / count;
+        let beside = self.worked().saturating_sub(begun).saturating_sub(cost) / count;
         for (group, own) in groups {
             if let Some(state) = self.groups.get_mut(group) {
                 state.schedule.rest_after(own.saturating_add(beside), self.settings.arrival_share);
