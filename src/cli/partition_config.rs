@@ -12,11 +12,8 @@ use serde_json::{Value, json};
 
 use super::terminal::Terminal;
 use super::{CommandOutcome, config_file};
-use crate::engine::config::{Config, PartitionConfig};
+use crate::engine::config::{Config, PARTS_MAX, PartitionConfig};
 use crate::engine::wire::{EventType, Lane};
-
-/// The most parts there may be.
-const PARTS_MAX: usize = 256;
 
 /// Into how many parts.
 #[derive(Args)]

@@ -16,7 +16,7 @@ const PREFIX_BYTES_MAX: usize = 200;
 const TOKENS_MAX: usize = 4;
 
 /// Parts that keys are parted into.
-const PARTS_MAX: usize = 256;
+pub(crate) const PARTS_MAX: usize = 256;
 
 /// Bytes of a glob.
 const GLOB_BYTES_MAX: usize = 1_024;

@@ -153,10 +153,15 @@ pub(crate) struct Api {
     pulls: u64,
 }
 
+/// What the subjects of the API begin with; in a domain that is not the connection's own they name it.
+pub(crate) fn api_prefix(domain: Option<&str>) -> String {
+    domain.map_or_else(|| "$JS.API".to_owned(), |domain| format!("$JS.{domain}.API"))
+}
+
 impl Api {
     /// Subscribes what is needed on a new connection; nobody else may guess `inbox`.
     pub(crate) fn new(protocol: &mut Protocol, domain: Option<&str>, inbox: &str) -> Self {
-        let prefix = domain.map_or_else(|| "$JS.API".to_owned(), |domain| format!("$JS.{domain}.API"));
+        let prefix = api_prefix(domain);
         protocol.subscribe(&format!("{inbox}.a.*"), ANSWERS);
         protocol.subscribe(&format!("{inbox}.p.*"), PULLED);
         Self { prefix, inbox: inbox.to_owned(), requests: 0, pulls: 0 }

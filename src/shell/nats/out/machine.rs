@@ -17,7 +17,7 @@ use crate::engine::fact::Fact;
 use crate::engine::rules::AlertEvent;
 use crate::engine::wire::EventId;
 use crate::shell::backoff::backoff;
-use crate::shell::nats::api::{ApiError, read_answer};
+use crate::shell::nats::api::{ApiError, api_prefix, read_answer};
 use crate::shell::settings::Settings;
 use crate::shell::status::Topic;
 
@@ -381,10 +381,7 @@ impl AlertMachine {
     }
 
     pub(super) fn api_subject(&self, what: &str) -> String {
-        match &self.terms.settings.jetstream.domain {
-            Some(domain) => format!("$JS.{domain}.API.{what}"),
-            None => format!("$JS.API.{what}"),
-        }
+        format!("{}.{what}", api_prefix(self.terms.settings.jetstream.domain.as_deref()))
     }
 
     pub(super) fn subject(&self, kind: AlertKind) -> String {

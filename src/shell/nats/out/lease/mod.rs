@@ -20,7 +20,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::json;
 
-use crate::shell::nats::api::{ApiError, StoredMessage, read_answer};
+use crate::shell::nats::api::{ApiError, StoredMessage, api_prefix, read_answer};
 
 use super::exchange::{AnswerEnding, Request};
 use super::following::{Candidacy, OtherIs, PairRole};
@@ -268,10 +268,9 @@ impl LeaseMachine {
 
     /// Where the lease is written: in a domain that is not the connection's own, by way of its API.
     fn written_to(&self) -> String {
-        match &self.terms.domain {
-            Some(domain) => format!("$JS.{domain}.API.{}", self.subject()),
-            None => self.subject(),
-        }
+        let subject = self.subject();
+        let domain = self.terms.domain.as_deref();
+        domain.map_or_else(|| subject.clone(), |_| format!("{}.{subject}", api_prefix(domain)))
     }
 
     fn ask(&mut self, request: Request) -> u64 {
@@ -282,10 +281,7 @@ impl LeaseMachine {
 
     /// Asks something of the bucket's stream.
     fn ask_api(&mut self, asked: Asked, what: &str, body: String, now: Instant) {
-        let prefix = match &self.terms.domain {
-            Some(domain) => format!("$JS.{domain}.API"),
-            None => "$JS.API".to_owned(),
-        };
+        let prefix = api_prefix(self.terms.domain.as_deref());
         let subject = format!("{prefix}.{what}.{}", self.stream());
         let (headers, payload, ending) = (Vec::new(), Bytes::from(body), AnswerEnding::Answer);
         let number = self.ask(Request { number: 0, subject, headers, payload, ending });
