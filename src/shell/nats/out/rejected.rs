@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use async_nats::Client;
+use async_nats::{Client, HeaderMap};
 
 use crate::engine::fact::{CopyFault, Fact};
 use crate::shell::context::ShellContext;
@@ -25,9 +25,7 @@ pub(crate) async fn publish(mut copies: RejectedCopies, client: Client, context:
             let id = format!("{}-rejected-{stream}-{sequence}-{}", config.pair.name, copy.element);
             headers.insert("Nats-Msg-Id", id);
         }
-        // What the header block takes beside names and values stays well below this.
-        let bytes = copy.payload.len() + copy.headers.len() + copy.subject.len() + 128;
-        if bytes > client.max_payload() {
+        if copy.payload.len() + block_bytes(&headers) > client.max_payload() {
             context.fact(Fact::RejectedCopyDropped { reason: CopyFault::TooLarge });
             continue;
         }
@@ -41,7 +39,31 @@ pub(crate) async fn publish(mut copies: RejectedCopies, client: Client, context:
     drop(tokio::time::timeout(SEND_WAIT, client.flush()).await);
 }
 
+/// What headers take in a message: a line each, the protocol's before and an empty one behind them.
+fn block_bytes(headers: &HeaderMap) -> usize {
+    let line = |name: &str, value: &str| name.len() + ": ".len() + value.len() + "\r\n".len();
+    let lines = headers.iter().flat_map(|(name, values)| values.iter().map(move |value| (name, value)));
+    let lines = lines.map(|(name, value)| line(name.as_ref(), value.as_str())).sum::<usize>();
+    "NATS/1.0\r\n\r\n".len() + lines
+}
+
 /// A text that fits into a header value.
 fn one_line(text: &str) -> String {
     text.chars().filter(|character| !character.is_control()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_of_headers_takes_what_it_is_written_as() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(block_bytes(&headers), "NATS/1.0\r\n\r\n".len());
+        headers.append("A", "1");
+        headers.append("A", "2");
+        headers.append("Nats-Msg-Id", "pair-rejected-EVENTS-7-0");
+        let written = "NATS/1.0\r\nA: 1\r\nA: 2\r\nNats-Msg-Id: pair-rejected-EVENTS-7-0\r\n\r\n";
+        assert_eq!(block_bytes(&headers), written.len());
+    }
 }
