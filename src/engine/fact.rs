@@ -50,6 +50,11 @@ pub(crate) enum Fact {
         /// `AlertTriggered` or `AlertCleared`.
         kind: super::wire::EventType,
     },
+    /// Alert events of a stream were too many to be read.
+    AlertsUnread {
+        /// How many were not.
+        count: u64,
+    },
     /// A copy of a rejected event was not published.
     RejectedCopyDropped {
         /// Why, a label of `signalbox_rejected_copies_dropped_total`.

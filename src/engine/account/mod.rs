@@ -156,6 +156,7 @@ impl Account {
             Fact::PublishFailed { kind } => {
                 metrics.add(board, Metric::AlertPublishFailures, &[kind.name()], 1.0);
             }
+            Fact::AlertsUnread { count } => metrics.add(board, Metric::AlertEventsUnread, &[], *count as f64),
             Fact::RejectedCopyDropped { reason } => {
                 metrics.add(board, Metric::RejectedCopiesDropped, &[reason.word()], 1.0);
             }

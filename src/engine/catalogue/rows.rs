@@ -292,8 +292,12 @@ rows! {
     AlertLatency: Histogram Sidecar "signalbox_alert_latency_seconds" [],
         "Time from the event that moved the value to the acknowledgement of AlertTriggered.",
         unit("seconds"), buckets(ALERT_SECONDS), declared(ALONE);
+    AlertEventsUnread: Counter Sidecar "signalbox_alert_events_unread_total" [],
+        "Alert events of the stream that were not read at a start because there were too many of them.", declared(ALONE);
     PairLeader: Gauge Sidecar "signalbox_pair_leader" [],
         "1 while this instance of a pair publishes the alert events, 0 while it follows the other; without a pair it is not there.";
+    PairHasLeader: Gauge Sidecar "signalbox_pair_has_leader" [],
+        "1 while this instance of a pair knows which of the two publishes the alert events, 0 while none does or it cannot ask; without a pair it is not there.";
     PairYielded: Counter Sidecar "signalbox_pair_alert_events_yielded_total" [],
         "Alert events decided here that were not published because the other instance of the pair had said it already, or had not seen it so.";
     NotificationsSent: Counter Sidecar "signalbox_notifications_sent_total" ["alertmanager"],

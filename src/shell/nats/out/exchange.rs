@@ -129,6 +129,13 @@ pub(crate) enum Output {
     Shown(Box<StoredAlerts>),
     /// What the streams show of our alerts cannot be read.
     Unread,
+    /// Too many alert events lie in the stream of a pair: so many from this sequence on are not read.
+    PassedOver {
+        /// From here on.
+        first: u64,
+        /// How many.
+        count: u64,
+    },
     /// The other instance of a pair published all it decided, and nothing of it is new here.
     LetGo,
 }

@@ -9,17 +9,15 @@ use std::time::Instant;
 
 use serde_json::json;
 
+use crate::engine::fact::Fact;
 use crate::engine::rules::{StoredAlert, StoredAlerts};
 use crate::engine::wire::{EventId, EventType};
 use crate::shell::nats::api::{ConsumerInfo, read_answer};
 
-use super::exchange::{AlertKind, Answer, AnswerEnding, Output, Request};
+use super::exchange::{AlertKind, Answer, Output};
 use super::machine::{AlertMachine, Work};
 use super::streams::{Route, Told};
 use super::words::AnswerFault;
-
-/// Messages asked for at a time.
-pub(super) const PULL_MAX: u64 = 500;
 
 /// Questions without an answer after which it goes on without knowing: who may not ask is not answered either.
 const SILENCES_MAX: u32 = 3;
@@ -157,7 +155,11 @@ impl AlertMachine {
                 Ok(info) if info.num_pending <= READ_MAX => {
                     self.pull((info.name, info.num_pending), kind, found, now);
                 }
-                Ok(_) | Err(_) => self.abandon_fold(now),
+                Ok(info) => {
+                    self.outputs.push_back(Output::Fact(Fact::AlertsUnread { count: info.num_pending }));
+                    self.abandon_fold(now);
+                }
+                Err(_) => self.abandon_fold(now),
             },
             (FoldStep::Messages { consumer, pending }, Ok(Answer::Messages(messages)))
                 if !messages.is_empty() =>
@@ -198,16 +200,7 @@ impl AlertMachine {
         if pending == 0 {
             return self.fold_next(kind, found, now);
         }
-        let count = pending.min(PULL_MAX);
-        let body = json!({ "batch": count, "expires": 2_000_000_000_u64 }).to_string();
-        let subject = self.api_subject(&format!("CONSUMER.MSG.NEXT.{}.{consumer}", stream.name));
-        let number = self.ask(Request {
-            number: 0,
-            subject,
-            headers: Vec::new(),
-            payload: body.into(),
-            ending: AnswerEnding::Messages(count),
-        });
+        let number = self.ask_for_messages(&stream, &consumer, pending);
         self.fold = Fold::Reading { number, kind, step: FoldStep::Messages { consumer, pending }, found };
     }
 }

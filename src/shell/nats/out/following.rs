@@ -64,6 +64,8 @@ pub(super) struct Duty {
     pub(super) doubted: Option<AlertKind>,
     /// Times in a row that reading failed.
     pub(super) failures: u32,
+    /// The last sequence of the stream when it was looked at last.
+    pub(super) last_sequence: u64,
 }
 
 impl Duty {
@@ -76,6 +78,7 @@ impl Duty {
             other: OtherIs::Busy,
             doubted: None,
             failures: 0,
+            last_sequence: 0,
         }
     }
 

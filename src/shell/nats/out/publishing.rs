@@ -107,6 +107,12 @@ impl Publishing {
             Output::Unread => tracing::warn!(
                 "cannot read this instance's alerts from the stream: those an earlier run left open are not known"
             ),
+            Output::PassedOver { first, count } => tracing::warn!(
+                first,
+                count,
+                "too many alert events lie in the stream: the oldest are not read, and alerts they left open are not \
+                 known; give it max_age, or a limit a subject"
+            ),
             Output::Foreign(stored) => tracing::warn!(
                 id = %stored.id,
                 alert = %stored.alert_name,

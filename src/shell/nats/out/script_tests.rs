@@ -268,6 +268,7 @@ fn shown(output: &Output) -> String {
             format!("shown open {}, {} ended{latest}", open.join(" "), shown.ended.len())
         }
         Output::Unread => "unread".to_owned(),
+        Output::PassedOver { first, count } => format!("passed over {count} from {first}"),
         Output::LetGo => "let go".to_owned(),
         Output::Foreign(stored) => format!("foreign {}", name_of(stored.id)),
     }

@@ -168,6 +168,7 @@ impl World {
                 | Output::Concern(_)
                 | Output::Shown(_)
                 | Output::Unread
+                | Output::PassedOver { .. }
                 | Output::LetGo => {}
             }
         }

@@ -14,7 +14,7 @@ use crate::engine::config::AlertDelivery;
 use crate::shell::nats::api::{ApiError, StoredMessage, StreamConfig, StreamInfo, read_answer};
 use crate::shell::status::Topic;
 
-use super::exchange::{AlertKind, ByKind, Output};
+use super::exchange::{AlertKind, AnswerEnding, ByKind, Output, Request};
 use super::machine::{AlertMachine, Readable, Sent, Work};
 use super::words::AnswerFault;
 
@@ -26,6 +26,9 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Looks without an answer after which there is nobody who answers, though a stream is read.
 const SILENT_LOOKS_MAX: u32 = 4;
+
+/// Messages asked for at a time.
+const PULL_MAX: u64 = 500;
 
 /// Whether there is a JetStream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -185,7 +188,9 @@ impl AlertMachine {
             is_known &= believed;
             *self.places.get_mut(kind) = if believed { found } else { Route::Unknown };
         }
-        if self.pair.is_some() {
+        if let Some(duty) = &mut self.pair {
+            let info = seen.get(AlertKind::Triggered).info.as_ref();
+            duty.last_sequence = info.map_or(0, |info| info.state.last_seq);
             if self.shared_stream().is_none() {
                 self.look = Look::At(now + LOOK_AGAIN);
             }
@@ -306,6 +311,15 @@ impl AlertMachine {
         });
         let body = json!({ "stream_name": stream.name.as_ref(), "config": config }).to_string();
         self.ask_api(&format!("CONSUMER.CREATE.{}", stream.name), body)
+    }
+
+    /// Asks such a consumer for the next of the messages that wait; the number of the question.
+    pub(super) fn ask_for_messages(&mut self, stream: &AlertStream, consumer: &str, pending: u64) -> u64 {
+        let count = pending.min(PULL_MAX);
+        let body = json!({ "batch": count, "expires": 2_000_000_000_u64 }).to_string();
+        let subject = self.api_subject(&format!("CONSUMER.MSG.NEXT.{}.{consumer}", stream.name));
+        let (payload, ending) = (body.into(), AnswerEnding::Messages(count));
+        self.ask(Request { number: 0, subject, headers: Vec::new(), payload, ending })
     }
 
     /// Goes on without knowing which streams there are; the look goes on beside it.

@@ -6,14 +6,15 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::engine::fact::Fact;
 use crate::engine::rules::{Reach, StoredAlert, StoredAlerts};
 use crate::engine::wire::{EventId, EventType};
 use crate::shell::backoff::backoff;
 use crate::shell::nats::api::{ApiError, ConsumerInfo, StoredMessage, read_answer};
 use crate::shell::status::Topic;
 
-use super::exchange::{AlertKind, Answer, AnswerEnding, ByKind, Output, Request};
-use super::fold::{PULL_MAX, Pulled};
+use super::exchange::{AlertKind, Answer, ByKind, Output};
+use super::fold::Pulled;
 use super::following::{Candidacy, OtherIs};
 use super::machine::{AlertMachine, Sent};
 use super::streams::{AlertStream, Route, Tail, Told};
@@ -61,6 +62,9 @@ pub(super) enum Question {
 #[derive(Debug, Default)]
 pub(super) struct Read {
     shown: StoredAlerts,
+    subjects: ByKind<String>,
+    /// Up to where the subjects were known before.
+    known: ByKind<u64>,
     last: ByKind<u64>,
     /// Where events are left out next that another one of their alert follows.
     thin_at: usize,
@@ -69,6 +73,20 @@ pub(super) struct Read {
 }
 
 impl Read {
+    /// Notes a message, unless it is known.
+    fn take(&mut self, message: &Pulled, source: &Arc<str>) {
+        let of_kind = AlertKind::BOTH.into_iter().find(|kind| *self.subjects.get(*kind) == message.subject);
+        let Some(kind) = of_kind.filter(|kind| message.sequence > *self.known.get(*kind)) else { return };
+        let last = self.last.get_mut(kind);
+        *last = message.sequence.max(*last);
+        let ours = StoredAlert::read(&message.payload).filter(|it| it.source == *source);
+        if let Some(mut stored) = ours {
+            stored.reach =
+                message.applied.as_deref().and_then(|text| text.parse::<Reach>().ok()).unwrap_or_default();
+            self.keep(stored);
+        }
+    }
+
     fn keep(&mut self, stored: StoredAlert) {
         let ids = if stored.event_type == EventType::AlertCleared {
             &mut self.shown.ended
@@ -188,13 +206,12 @@ impl AlertMachine {
             }
             (Tailing::Consumer { first, .. }, Ok(Answer::Text(text))) => {
                 match read_answer::<ConsumerInfo>(text) {
-                    Ok(info) if info.num_pending <= READ_MAX => {
-                        let read = Box::new(Read { own: self.doubted_id(), ..Read::default() });
+                    // What came since the streams were looked at is no matter.
+                    Ok(info) if info.num_pending <= READ_MAX || first >= self.read_from() => {
+                        let read = Box::new(self.begin_read());
                         self.pull_on((info.name, info.num_pending), read, now);
                     }
-                    Ok(info) => {
-                        self.reading_failed(&PublishError::TooMany { first, count: info.num_pending }, now);
-                    }
+                    Ok(info) => self.pass_over(first, info.num_pending),
                     Err(error) => self.reading_failed(&error.into(), now),
                 }
             }
@@ -202,7 +219,7 @@ impl AlertMachine {
                 if !messages.is_empty() =>
             {
                 for message in messages {
-                    self.take_message(message, &mut read);
+                    read.take(message, &self.terms.source);
                 }
                 let left = messages.last().map_or(pending, |last| last.pending);
                 self.pull_on((consumer, left), read, now);
@@ -215,6 +232,32 @@ impl AlertMachine {
             }
             (Tailing::Due { .. } | Tailing::Told | Tailing::Quiet { .. }, _) => {}
         }
+    }
+
+    /// Nothing is read yet of what is not known.
+    fn begin_read(&self) -> Read {
+        let mut subjects = ByKind::default();
+        for kind in AlertKind::BOTH {
+            *subjects.get_mut(kind) = self.subject(kind);
+        }
+        let known = self.known_tails().unwrap_or_default();
+        Read { own: self.doubted_id(), subjects, known, ..Read::default() }
+    }
+
+    /// From which sequence on no more than may be read can lie in the stream, as it was looked at last.
+    fn read_from(&self) -> u64 {
+        self.pair.as_ref().map_or(0, |duty| (duty.last_sequence + 1).saturating_sub(READ_MAX))
+    }
+
+    /// More lies in the stream than is read: the newest of it, and who publishes does so without the rest.
+    fn pass_over(&mut self, first: u64, count: u64) {
+        let Some(stream) = self.shared_stream() else {
+            return self.set_tailing(Tailing::Due { at: None });
+        };
+        let passed = count - READ_MAX;
+        self.outputs.push_back(Output::Fact(Fact::AlertsUnread { count: passed }));
+        self.outputs.push_back(Output::PassedOver { first, count: passed });
+        self.ask_for_tail(&stream, self.read_from());
     }
 
     /// The id of the first event that waits, where it may have been stored.
@@ -270,24 +313,6 @@ impl AlertMachine {
         }
     }
 
-    /// Notes a message, unless it is known.
-    fn take_message(&self, message: &Pulled, read: &mut Read) {
-        let of_kind = AlertKind::BOTH.into_iter().find(|kind| self.subject(*kind) == message.subject);
-        let Some(kind) = of_kind else { return };
-        let known = self.known_tails().map_or(0, |tails| *tails.get(kind));
-        if message.sequence <= known {
-            return;
-        }
-        let last = read.last.get_mut(kind);
-        *last = message.sequence.max(*last);
-        let ours = StoredAlert::read(&message.payload).filter(|it| it.source == self.terms.source);
-        if let Some(mut stored) = ours {
-            stored.reach =
-                message.applied.as_deref().and_then(|text| text.parse::<Reach>().ok()).unwrap_or_default();
-            read.keep(stored);
-        }
-    }
-
     fn pull_on(&mut self, (consumer, pending): (String, u64), read: Box<Read>, now: Instant) {
         let Some(stream) = self.shared_stream() else {
             return self.set_tailing(Tailing::Due { at: None });
@@ -295,11 +320,7 @@ impl AlertMachine {
         if pending == 0 {
             return self.end_read(*read, &stream, now);
         }
-        let count = pending.min(PULL_MAX);
-        let body = json!({ "batch": count, "expires": 2_000_000_000_u64 }).to_string();
-        let subject = self.api_subject(&format!("CONSUMER.MSG.NEXT.{}.{consumer}", stream.name));
-        let (payload, ending) = (body.into(), AnswerEnding::Messages(count));
-        let number = self.ask(Request { number: 0, subject, headers: Vec::new(), payload, ending });
+        let number = self.ask_for_messages(&stream, &consumer, pending);
         self.set_tailing(Tailing::Pulling { number, consumer, pending, read });
     }
 

@@ -33,14 +33,6 @@ pub(super) enum PublishError {
     /// A stream must take it and none does.
     #[error("no stream takes {0}; add the subject to one, or set alerts.delivery: auto")]
     NoStream(String),
-    /// There is too much to be read.
-    #[error("{count} alert events lie in the stream from {first} on; give it max_age, or a limit a subject")]
-    TooMany {
-        /// From this sequence on.
-        first: u64,
-        /// How many.
-        count: u64,
-    },
     /// Messages that must be there did not come.
     #[error("the server did not deliver what it says is there")]
     BrokenOff,
