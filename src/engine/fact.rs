@@ -79,6 +79,8 @@ pub(crate) enum Fact {
     RestartPending(RestartPending),
     /// Whether this instance of a pair publishes.
     Pair(PairStanding),
+    /// Whether one of a pair publishes.
+    PairLed(PairLed),
     /// What the operating system says of the process now.
     Process(ProcessReading),
     /// A query was answered, or given up.
@@ -104,6 +106,15 @@ pub(crate) enum PairStanding {
     Follows,
     /// It does.
     Leads,
+}
+
+/// Whether this instance of a pair knows one of the two to publish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PairLed {
+    /// One does, this or the other.
+    Yes,
+    /// None does, or it cannot be asked.
+    No,
 }
 
 /// What happened to what an Alertmanager is to be told.

@@ -194,11 +194,12 @@ impl Status {
         if before == Some(standing) { Noted::Before } else { Noted::Now }
     }
 
-    /// Notes which instance of a pair publishes.
-    pub(crate) fn note_leader(&self, leader: Option<Arc<str>>) {
-        if let Some(pair) = self.locked_pair().as_mut() {
-            pair.leader = leader;
-        }
+    /// Notes which instance of a pair publishes; whether that is news.
+    pub(crate) fn note_leader(&self, leader: Option<Arc<str>>) -> Noted {
+        let mut pair = self.locked_pair();
+        let Some(pair) = pair.as_mut() else { return Noted::Before };
+        let before = std::mem::replace(&mut pair.leader, leader);
+        if before == pair.leader { Noted::Before } else { Noted::Now }
     }
 
     fn locked_pair(&self) -> MutexGuard<'_, Option<PairCondition>> {

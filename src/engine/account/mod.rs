@@ -9,7 +9,7 @@ mod process;
 use super::admission::majors::Standing;
 use super::catalogue::{Metric, Registered, Source, Unrepeatable};
 use super::checkpoint::head::HeadTwin;
-use super::fact::{AlertmanagerNews, EpochReason, Fact, PairStanding, ReloadResult, RestartPending};
+use super::fact::{AlertmanagerNews, EpochReason, Fact, PairLed, PairStanding, ReloadResult, RestartPending};
 use super::history::History;
 use super::rules::GroupCounts;
 use super::rules::event::AlertEvent;
@@ -180,12 +180,13 @@ impl Account {
                 metrics.set(board, Metric::RestartPending, &[], value);
             }
             Fact::Pair(standing) => {
-                let value = match standing {
-                    PairStanding::Follows => 0.0,
-                    PairStanding::Leads => 1.0,
-                };
+                let value = f64::from(u8::from(*standing == PairStanding::Leads));
                 metrics.set(board, Metric::PairLeader, &[], value);
                 metrics.resolve(board, Metric::PairYielded, &[]);
+            }
+            Fact::PairLed(led) => {
+                let value = f64::from(u8::from(*led == PairLed::Yes));
+                metrics.set(board, Metric::PairHasLeader, &[], value);
             }
             Fact::Process(reading) => process::show(metrics, board, reading),
             Fact::Queried { took } => {

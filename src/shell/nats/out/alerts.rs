@@ -11,6 +11,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
 use tokio::time::{sleep_until, timeout};
 
+use crate::engine::fact::{Fact, PairLed};
 use crate::shell::context::ShellContext;
 use crate::shell::driver::command::{Command, Dispatch};
 use crate::shell::nats::lanes::pull::place_of;
@@ -159,7 +160,12 @@ impl AlertPublisher {
                         }
                     }
                 }
-                LeaseOutput::Leader(leader) => self.publishing.context.status.note_leader(leader),
+                LeaseOutput::Leader(leader) => {
+                    let led = if leader.is_some() { PairLed::Yes } else { PairLed::No };
+                    if self.publishing.context.status.note_leader(leader) == Noted::Now {
+                        self.publishing.context.fact(Fact::PairLed(led));
+                    }
+                }
                 LeaseOutput::Heard(other) => self.publishing.machine.hear_of_other(other),
                 LeaseOutput::Ready => drop(self.publishing.context.status.clear(Topic::Pair)),
                 LeaseOutput::Unready(reason) => drop(self.publishing.context.status.set(Topic::Pair, reason)),

@@ -189,6 +189,10 @@ impl LeaseMachine {
             self.step = LeaseStep::Away;
         }
         self.bucket = BucketIs::Unknown;
+        if self.held.is_none() && self.seen.is_some() {
+            // Whether the other one still publishes cannot be asked.
+            self.outputs.push_back(LeaseOutput::Leader(None));
+        }
     }
 
     /// Lets the lease go, so that the other instance need not wait for its end.
