@@ -11,6 +11,7 @@ use serde_json::Value;
 use signalbox::engine::config::Config;
 use signalbox::engine::diagnostic::Source;
 
+use super::bad_input::process::Process;
 use super::support::{Client, Nats, Setup, Sidecar, event, free_port, server_programs, wait_for};
 
 const RULES: &str = "groups: [{name: g, interval: 200ms, rules: [{alert: Deep, id: deep, expr: level > 10,
@@ -230,6 +231,69 @@ fn a_restart_of_either_side_loses_no_alert_and_no_end() {
     let (_second, _folder) = sidecar(&nats, &config);
     set(&mut client, 4, "west", 20.0);
     webhook.wait("firing", "west");
+}
+
+/// One of a pair that tells these Alertmanagers; its `replica` is its own.
+fn of_a_pair(nats: &Nats, rules: &Path, (replica, urls): (usize, &str)) -> Process {
+    let config = format!(
+        "instance: box-{replica}\nlanes: {{MetricRecorded: jetstream}}\npair: {{bucket: pairs, lease: 1s}}\n\
+         external_labels: {{region: eu, replica: box-{replica}}}\n\
+         alertmanager: {{urls: [{urls}], resend_delay: 1s}}\n"
+    );
+    let process = Process::start_with(&nats.url(), &config, &["--rules", rules.to_str().unwrap()]);
+    process.wait_ready();
+    process
+}
+
+#[test]
+fn alertmanagers_take_the_alerts_of_a_pair_for_one_and_hear_of_their_end_whichever_dies() {
+    let Some(program) = server_programs().into_iter().nth(1) else { return };
+    let nats = Nats::start(&program);
+    nats.client()
+        .create_stream(&serde_json::json!({"name": "EVENTS", "subjects": ["events.>"], "storage": "file"}));
+    let rules = tempfile::tempdir().unwrap();
+    std::fs::write(rules.path().join("rules.yaml"), RULES).unwrap();
+    let webhooks = [Webhook::start(), Webhook::start()];
+    let alertmanagers = webhooks.each_ref().map(|webhook| Alertmanager::start(webhook.port, &[]));
+    let urls = alertmanagers.each_ref().map(|one| format!("'http://127.0.0.1:{}'", one.port)).join(", ");
+    let start = |replica| of_a_pair(&nats, rules.path(), (replica, &urls));
+    let mut instances = [0, 1].map(|replica| Some(start(replica)));
+    let sent = |process: &Process| -> f64 {
+        let series = process.scrape();
+        let told = series.of("signalbox_notifications_sent_total");
+        told.filter_map(|(_, value)| value.parse::<f64>().ok()).sum()
+    };
+    let mut client = nats.client();
+    for (dies, tank) in ["north", "south"].into_iter().enumerate() {
+        let number = 10 * (dies as u64 + 1);
+        let before = instances.each_ref().map(|one| one.as_ref().map_or(0.0, sent));
+        set(&mut client, number, tank, 20.0);
+        let begun = webhooks.each_ref().map(|webhook| webhook.wait("firing", tank));
+        // Both instances told both of them.
+        for (one, before) in instances.iter().flatten().zip(before) {
+            wait_for("what it told", || (sent(one) >= before + 2.0).then_some(()));
+        }
+        for alertmanager in &alertmanagers {
+            let alerts = alertmanager.alerts();
+            let labels: Vec<&Value> = alerts.iter().map(|alert| &alert["labels"]).collect();
+            let expected = serde_json::json!(
+                {"alertname": "Deep", "severity": "critical", "tank": tank, "region": "eu"}
+            );
+            assert_eq!(labels, [&expected]);
+        }
+        instances[dies].take().unwrap().kill();
+        set(&mut client, number + 1, tank, 1.0);
+        for (webhook, begun) in webhooks.iter().zip(&begun) {
+            let ended = webhook.wait("resolved", tank);
+            assert_eq!((&ended["labels"], &ended["fingerprint"]), (&begun["labels"], &begun["fingerprint"]));
+        }
+        instances[dies] = Some(start(dies));
+    }
+    for webhook in &webhooks {
+        let heard = webhook.heard.lock().unwrap();
+        let told = |status: &str| heard.iter().filter(|alert| alert["status"] == status).count();
+        assert_eq!((told("firing"), told("resolved")), (2, 2), "{heard:#?}");
+    }
 }
 
 #[test]

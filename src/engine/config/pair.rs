@@ -19,6 +19,8 @@ section! {
         name: String = KeyKind::Text, Value("signalbox"), Restart;
         /// How long the lease holds without being renewed; after that, and at the most 3 s more, the other instance publishes. 1 s at the least.
         lease: Duration = SPAN, Value("5s"), Restart;
+        /// Which of `external_labels` tells the two instances apart. Alertmanagers do not get it, so that they take the alerts of both for one.
+        replica_label: String = KeyKind::Text, Value("replica"), Restart;
     }
 }
 

@@ -124,13 +124,22 @@ struct ToldAlert {
     resolved_at: Option<Timestamp>,
 }
 
+/// The external labels that Alertmanagers get.
+fn told_labels(config: &Config) -> Labels {
+    if config.pair.is_on() {
+        config.external_labels.filtered(|name| name != config.pair.replica_label)
+    } else {
+        config.external_labels.clone()
+    }
+}
+
 impl Notifier {
     /// Tells as a configuration has it from now on; what was told is told again where it has it otherwise.
     pub(in crate::engine) fn configure(&mut self, config: &Config) {
         let terms = (!config.alertmanager.urls.is_empty()).then(|| Terms {
             urls: config.alertmanager.urls.clone(),
             resend_delay: config.alertmanager.resend_delay,
-            external_labels: config.external_labels.clone(),
+            external_labels: told_labels(config),
             external_url: config.external_url.clone(),
         });
         if terms == self.terms {
