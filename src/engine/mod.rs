@@ -35,7 +35,7 @@ pub(crate) mod yaml;
 use account::Account;
 use admission::duplicates::{DuplicateWindow, Seen};
 use admission::majors::Majors;
-use arrival::{CatchUp, Owed, Position, Share};
+use arrival::{CatchUp, Owed, Position, Share, Stored};
 use catalogue::{Catalogue, Metric, Registered};
 use config::{Config, DedupeConfig};
 use exposition::FrozenMetrics;
@@ -74,6 +74,8 @@ struct State {
     window: DuplicateWindow,
     majors: Majors,
     recent: RecentEvents,
+    /// When the message was stored that is applied, where episodes begin by that.
+    stored_at: Option<Timestamp>,
     store: Store,
     catalogue: Catalogue,
     account: Account,
@@ -117,6 +119,7 @@ impl Engine {
             window: DuplicateWindow::new(config.dedupe.clone()),
             majors: Majors::new(config.deprecate_after),
             recent: RecentEvents::default(),
+            stored_at: None,
             store,
             catalogue,
             account,
@@ -149,6 +152,16 @@ impl Engine {
 
     /// Applies a batch of one lane in its order; what is refused is counted and returned.
     pub fn apply(&mut self, lane: Lane, messages: &[Message<'_>], now: Timestamp) -> Vec<Rejected> {
+        self.apply_stored(lane, (messages, &[]), now)
+    }
+
+    /// The same of messages that were stored then.
+    fn apply_stored(
+        &mut self,
+        lane: Lane,
+        (messages, stored): (&[Message<'_>], &[Stored]),
+        now: Timestamp,
+    ) -> Vec<Rejected> {
         let Self { decoder, state, frozen } = self;
         *frozen = None;
         let now = state.advance(now);
@@ -165,6 +178,7 @@ impl Engine {
             for (message, glance) in few.iter().zip(glances) {
                 let mut element = 0;
                 state.catalogue.note_subject(message.subject);
+                state.stored_at = stored.get(place).map(|stored| stored.at);
                 decoder.decode_glanced(lane, message, glance, |found: Element<'_>| {
                     if let Err(refusal) = state.take(&found, now) {
                         let novelty = Novelty::New;
@@ -390,6 +404,9 @@ impl State {
         let query_hash =
             if let Payload::QueryExecuted(query) = &event.payload { query.query_hash.as_ref() } else { "" };
         self.recent.push(event.id, event.trace, event.timestamp, query_hash);
+        if let Some(at) = self.stored_at {
+            self.recent.note_stored(at);
+        }
         self.window.insert(event.id, now);
         let event_type = event.payload.event_type();
         let standing = self.majors.seen(event_type, event.version, now, &mut self.notices);

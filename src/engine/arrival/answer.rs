@@ -23,6 +23,16 @@ impl State {
         }
     }
 
+    /// Has what waits evaluated now, though groups rest, where that costs little: what comes next was stored later.
+    pub(in crate::engine) fn answer(&mut self, present: Timestamp) {
+        let now = self.advance(present);
+        self.tell_moved(now);
+        self.rules.hasten(now);
+        if self.rules.next_due().is_some_and(|due| due <= now) {
+            self.evaluate(now);
+        }
+    }
+
     /// Tells the rules which of the series they read moved or left.
     pub(in crate::engine) fn tell_moved(&mut self, now: Timestamp) {
         self.retire();

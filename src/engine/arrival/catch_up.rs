@@ -15,7 +15,7 @@ use crate::engine::time::Timestamp;
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Messages stored closer to each other than this are applied at one instant.
-const TOGETHER: Duration = Duration::from_millis(10);
+pub(super) const TOGETHER: Duration = Duration::from_millis(10);
 
 /// Facts kept for the present; more are counted in the past.
 const HELD_MAX: usize = 64;

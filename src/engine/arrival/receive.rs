@@ -3,10 +3,10 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::catch_up::CatchUpStep;
+use super::catch_up::{CatchUpStep, TOGETHER};
 use super::{CatchUp, Epoch, Origin, Owed, Position, Standing, StreamBatch, StreamNews};
 use crate::engine::fact::{Fact, Novelty, Rejected};
-use crate::engine::rules::Reach;
+use crate::engine::rules::{Beginnings, Reach};
 use crate::engine::time::Timestamp;
 use crate::engine::wire::Lane;
 use crate::engine::{Engine, State};
@@ -55,6 +55,8 @@ impl Engine {
         self.state.rules.read_from(batch.origin.first_sequence);
         let mut rejected = Vec::new();
         let mut start = 0;
+        // When the first of those was stored that one evaluation is to see.
+        let mut moment: Option<Timestamp> = None;
         for (place, stored) in batch.stored.iter().enumerate() {
             let position = self.state.position.as_ref();
             if position.is_some_and(|position| !position.is_new(batch.origin.order, stored.sequence)) {
@@ -67,6 +69,14 @@ impl Engine {
                 start = place;
                 self.state.live_until(at);
             }
+            if self.state.tells_moments() && moment.is_some_and(|moment| stored.at.since(moment) >= TOGETHER)
+            {
+                self.apply_run(batch, start..place, present, &mut rejected);
+                start = place;
+                self.state.answer(present);
+                moment = None;
+            }
+            moment.get_or_insert(stored.at);
             if self.state.catch_up.ends_with(batch.origin, stored.sequence) {
                 self.apply_run(batch, start..place + 1, present, &mut rejected);
                 start = place + 1;
@@ -110,7 +120,11 @@ impl Engine {
             return;
         };
         self.state.rules.applying(Reach { at_least: first, at_most: last });
-        for mut one in self.apply(Lane::JetStream, messages, present) {
+        let told = match self.state.rules.beginnings() {
+            Beginnings::AsDecided => &[],
+            Beginnings::AsStored => stored,
+        };
+        for mut one in self.apply_stored(Lane::JetStream, (messages, told), present) {
             one.message += start;
             if let Some(stored) = batch.stored.get(one.message) {
                 one.novelty = self.state.novelty(batch.origin, stored.sequence);
@@ -143,6 +157,12 @@ impl State {
     fn tell_position(&mut self) {
         let sequence = self.position.as_ref().map_or(0, |position| position.sequence);
         self.rules.applying(Reach::exactly(sequence));
+    }
+
+    /// Whether what was stored one after the other is evaluated so, however late it comes: the instances of a pair are to
+    /// see the same.
+    fn tells_moments(&self) -> bool {
+        self.catch_up.is_present() && self.rules.beginnings() == Beginnings::AsStored
     }
 
     /// Whether an earlier run has told of the message of this sequence.

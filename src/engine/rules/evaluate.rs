@@ -1,5 +1,6 @@
 //! One evaluation of an alerting rule: readings in, steps, events and the `ALERTS` series out.
 
+mod beginning;
 mod error;
 mod limit;
 mod readings;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use super::RuleStorage;
 use super::alert::{self, AlertStep, Reading, ShownState, Terms};
 use super::book::{Active, Book, Episode, Sender};
-use super::event::{AlertEventKind, Reason, finite};
+use super::event::Reason;
 use super::kept::{Asked, Narrow, Narrowed, Parts, Plans};
 use super::resumed::Resumed;
 use super::runtime::{Extent, GroupCounts, RuleSettings, Semantics};
@@ -23,6 +24,7 @@ use super::template::{Answer, EXPANSION_STEPS_MAX, Scope, Template};
 use crate::engine::labels::{Labels, METRIC_NAME};
 use crate::engine::promql::{self, Expr, QueryValue, Storage, Value};
 use crate::engine::rules::outbox::Outbox;
+use crate::engine::series::Ordinal;
 use crate::engine::time::Timestamp;
 
 /// What an evaluation works with.
@@ -35,6 +37,8 @@ pub(super) struct Env<'a> {
     /// The instant queries look at.
     pub(super) query_at: Timestamp,
     pub(super) moved_at: Option<Timestamp>,
+    /// The first event that the rule was not evaluated over yet.
+    pub(super) fresh_from: Ordinal,
     /// The parts of the rule that are evaluated; all of it without.
     pub(super) narrow: Option<Narrow>,
     /// What of the rule is worked out ahead.
@@ -362,34 +366,6 @@ impl Evaluation<'_, '_> {
         self.env.outbox.push(event);
     }
 
-    fn begin(&mut self, active: &Active, policy: &Policy, level: usize) -> Episode {
-        let episode = Episode {
-            labels: active.labels(policy, level),
-            severity: active.severity(policy, level),
-            started_at: self.env.at,
-            annotations: active.annotations.clone(),
-            evidence: self.env.storage.evidence(&self.rule.selectors, &active.sample),
-        };
-        let current_value = finite(active.value, 0.0);
-        let threshold = finite(active.threshold.unwrap_or(0.0), 0.0);
-        let annotation = |wanted: &str| {
-            let mut texts = active.annotations.iter();
-            texts
-                .find(|(name, text)| name.as_ref() == wanted && !text.is_empty())
-                .map(|(_, text)| text.clone())
-        };
-        let metric_name = self.alerting.metric.clone();
-        let message = annotation("summary").or_else(|| annotation("description")).unwrap_or_else(|| {
-            let (value, threshold) = (readable(current_value), readable(threshold));
-            format!("{}: {metric_name} is {value}, threshold {threshold}", self.rule.name)
-        });
-        self.env.counts.triggered += 1;
-        let kind = AlertEventKind::Triggered { metric_name, current_value, threshold, message };
-        let event = self.sender().event(&episode, kind);
-        self.env.outbox.push(event);
-        episode
-    }
-
     /// The alert labels of a sample: its own without the metric name, the rule's over them, `alertname`.
     fn alert_labels(&mut self, sample: &Labels, value: f64) -> Labels {
         let mut labels: Vec<(Arc<str>, Arc<str>)> =
@@ -477,12 +453,6 @@ impl Evaluation<'_, '_> {
         }
         *exposed = now;
     }
-}
-
-/// A number for people: plain while it is short, else with an exponent.
-fn readable(value: f64) -> String {
-    let plain = value == 0.0 || (1e-6..1e15).contains(&value.abs());
-    if plain { value.to_string() } else { format!("{value:e}") }
 }
 
 /// The sender of a rule's events.

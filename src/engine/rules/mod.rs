@@ -37,6 +37,8 @@ use crate::engine::metric::MetricType;
 use crate::engine::promql::steady::SteadyStorage;
 use crate::engine::promql::storage::Matcher;
 use crate::engine::promql::{Storage, Value};
+use crate::engine::series::Ordinal;
+use crate::engine::time::Timestamp;
 use crate::engine::wire::EventId;
 
 pub(crate) use checks::{Costs, Survey, costly_rules, missing_labels, not_disabled};
@@ -44,7 +46,7 @@ pub(crate) use event::AlertEvent;
 pub(crate) use keys::FILE_KEYS;
 pub(crate) use logged::{LOG_HEADER, LogRecord, read_log};
 pub(crate) use reach::Reach;
-pub(crate) use runtime::{GroupCounts, RuleSettings, Rules, Semantics};
+pub(crate) use runtime::{Beginnings, GroupCounts, RuleSettings, Rules, Semantics};
 pub use set::RuleSet;
 pub(crate) use stored::{StoredAlert, StoredAlerts};
 pub(crate) use view::AlertView;
@@ -64,4 +66,12 @@ pub(crate) trait RuleStorage: Storage {
     /// Up to five of the last applied events that moved a series any of the selectors (each a list of matchers)
     /// matches and whose labels agree with `labels` wherever both have one, newest first.
     fn evidence(&self, selectors: &[Vec<Matcher>], labels: &Labels) -> Vec<EventId>;
+    /// The place that the next event will have.
+    fn upcoming(&self) -> Ordinal {
+        Ordinal::default()
+    }
+    /// When the message of this event was stored, where the event is none of those before `since`, and a stream has it.
+    fn stored_since(&self, _event: EventId, _since: Ordinal) -> Option<Timestamp> {
+        None
+    }
 }

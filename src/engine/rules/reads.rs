@@ -12,7 +12,7 @@ use crate::engine::promql::storage::{Endless, Matcher, Selection};
 use crate::engine::promql::{SelectedSeries, Storage, Value};
 use crate::engine::rules::RuleStorage;
 use crate::engine::series::recent::RecentEvents;
-use crate::engine::series::{SeriesSource, Store};
+use crate::engine::series::{Ordinal, SeriesSource, Store};
 
 use crate::engine::time::Timestamp;
 use crate::engine::wire::EventId;
@@ -118,5 +118,13 @@ impl RuleStorage for EvaluationView<'_> {
         series.dedup();
         let ordinals = self.store.evidence(&series, EVIDENCE_MAX);
         ordinals.into_iter().filter_map(|ordinal| self.recent.get(ordinal)).map(|event| event.id).collect()
+    }
+
+    fn upcoming(&self) -> Ordinal {
+        self.recent.upcoming()
+    }
+
+    fn stored_since(&self, event: EventId, since: Ordinal) -> Option<Timestamp> {
+        self.recent.stored_since(event, since)
     }
 }

@@ -56,6 +56,8 @@ pub(crate) struct RuleSettings {
     pub(crate) query: promql::EvalSettings,
     /// Whose limits hold.
     pub(crate) semantics: Semantics,
+    /// Which instant an episode is said to begin at.
+    pub(crate) beginnings: Beginnings,
     /// How many events wait in the outbox before new alerts are refused.
     pub(crate) outbox_max: usize,
     /// Measures evaluations, for metrics and views alone.
@@ -72,6 +74,16 @@ pub(crate) enum Semantics {
     Prometheus,
 }
 
+/// Which instant an episode is said to begin at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Beginnings {
+    /// The one it is decided at.
+    #[default]
+    AsDecided,
+    /// The one at which the message was stored that led to it: the instances of a pair have that in common.
+    AsStored,
+}
+
 impl RuleSettings {
     /// What a configuration says, the rest as it is by default.
     pub(crate) fn of(config: &Config) -> Self {
@@ -79,6 +91,7 @@ impl RuleSettings {
             evaluate: config.evaluate,
             arrival_share: ArrivalShare::percent(config.arrival_percent_max),
             grid: config.grid,
+            beginnings: if config.pair.is_on() { Beginnings::AsStored } else { Beginnings::AsDecided },
             external_labels: config.external_labels.clone(),
             external_url: config.external_url.as_str().into(),
             ..Self::new(config.alert_source())
@@ -96,6 +109,7 @@ impl RuleSettings {
             external_url: Arc::from(""),
             query: promql::EvalSettings::default(),
             semantics: Semantics::Own,
+            beginnings: Beginnings::AsDecided,
             outbox_max: 100_000,
             stopwatch: Arc::new(Stopped),
         }
@@ -182,6 +196,11 @@ struct Instants {
 }
 
 impl Rules {
+    /// Which instant episodes are said to begin at.
+    pub(crate) const fn beginnings(&self) -> Beginnings {
+        self.settings.beginnings
+    }
+
     /// Measures evaluations with `stopwatch` from now on.
     pub(crate) fn time_with(&mut self, stopwatch: Arc<dyn Stopwatch>) {
         self.settings.stopwatch = stopwatch;
@@ -322,6 +341,7 @@ impl Rules {
             Extent::All => Occasion::Interval,
             Extent::Marked => Occasion::Arrival,
         });
+        let upcoming = storage.upcoming();
         let mut evaluated = Vec::new();
         let mut template_steps = EVALUATION_STEPS_MAX;
         let mut next = 0;
@@ -350,6 +370,7 @@ impl Rules {
                 at: instants.at,
                 query_at: instants.query_at.before(group.query_offset),
                 moved_at: instants.moved_at,
+                fresh_from: std::mem::replace(&mut rule.fresh_from, upcoming),
                 narrow,
                 plans: &mut plans,
                 outbox: &mut self.outbox,

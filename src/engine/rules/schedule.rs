@@ -159,6 +159,14 @@ impl Schedule {
         }
     }
 
+    /// Lets an arrival that waits be answered now, whatever is left of its pause, unless answers are dear.
+    pub(super) fn hasten(&mut self, now: Timestamp) {
+        let is_cheap = self.pause <= PAUSE_EASY_MAX || self.pause == GATHER;
+        if is_cheap && self.arrival.is_some() {
+            self.arrival = Some(now);
+        }
+    }
+
     /// Whether an arrival is to be answered by now.
     pub(super) fn is_arrival_due(&self, now: Timestamp) -> bool {
         self.arrival.is_some_and(|arrival| arrival <= now)

@@ -32,6 +32,8 @@ pub(crate) struct RecentEvent<'a> {
     pub(crate) trace: Option<u128>,
     /// Its own timestamp.
     pub(crate) timestamp: Timestamp,
+    /// When its message was stored, where that was noted.
+    pub(crate) stored_at: Option<Timestamp>,
     query_hash: &'a str,
 }
 
@@ -58,6 +60,8 @@ struct Chunk {
     events: Vec<Kept>,
     traces: Vec<u128>,
     notes: String,
+    /// By place, up to the last one that was noted.
+    stored: Vec<Option<Timestamp>>,
 }
 
 impl Chunk {
@@ -83,6 +87,7 @@ impl Chunk {
             id: EventId(u128::from(kept.id[0]) << 64 | u128::from(kept.id[1])),
             trace: trace.copied(),
             timestamp: kept.timestamp,
+            stored_at: self.stored.get(place).copied().flatten(),
             query_hash: self.notes.get(note).unwrap_or(""),
         })
     }
@@ -117,6 +122,22 @@ impl RecentEvents {
         Ordinal(ordinal)
     }
 
+    /// Notes when the message of the last event was stored.
+    pub(crate) fn note_stored(&mut self, at: Timestamp) {
+        let filling = self.filling.get_mut();
+        if let Some(place) = filling.events.len().checked_sub(1) {
+            filling.stored.resize(place, None);
+            filling.stored.push(Some(at));
+        }
+    }
+
+    /// When the message of this event was stored, where the event is none of those before `since`.
+    pub(crate) fn stored_since(&self, event: EventId, since: Ordinal) -> Option<Timestamp> {
+        let count = self.next.wrapping_sub(since.0).min(RECENT_EVENTS as u32);
+        let mut events = (1..=count).filter_map(|back| self.get(Ordinal(self.next.wrapping_sub(back))));
+        events.find(|it| it.id == event)?.stored_at
+    }
+
     /// No events yet; the first will have the ordinal `next`.
     pub(super) fn beginning_at(next: u32) -> Self {
         Self { next, ..Self::default() }
@@ -139,6 +160,7 @@ impl RecentEvents {
         next.events.clear();
         next.traces.clear();
         next.notes.clear();
+        next.stored.clear();
         self.full.push_back(self.filling.share());
         self.filling = Page::Own(next);
     }
@@ -222,6 +244,26 @@ mod tests {
         }
         assert!(recent.get(ordinal).is_none());
         assert_eq!(frozen.get(ordinal).map(|event| event.id), Some(EventId(1)));
+    }
+
+    #[test]
+    fn stored_times_are_told_of_the_events_they_were_noted_for_since_then() {
+        let mut recent = RecentEvents::default();
+        let at = |event: u64| Timestamp::from_micros(event.cast_signed());
+        let mut middle = recent.upcoming();
+        for id in 0..3_000_u64 {
+            if id == 1_500 {
+                middle = recent.upcoming();
+            }
+            recent.push(EventId(id.into()), None, Timestamp::EPOCH, "");
+            if id % 2 == 0 {
+                recent.note_stored(at(id));
+            }
+        }
+        let told = |id: u64, since| recent.stored_since(EventId(id.into()), since);
+        assert_eq!([told(1_500, middle), told(2_998, middle)], [Some(at(1_500)), Some(at(2_998))]);
+        assert_eq!([told(1_498, middle), told(2_999, middle), told(1_501, middle)], [None; 3]);
+        assert_eq!([told(2, Ordinal(0)), told(2_998, recent.upcoming())], [Some(at(2)), None]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The engine as a driver sees it.
 
 mod notifications;
+mod pair;
 mod restart;
 
 use super::arrival::{Epoch, Order, Origin, Standing, Stored, StreamBatch, StreamNews};

@@ -14,7 +14,7 @@ use crate::engine::rules::{AlertEvent, LogRecord};
 const NOTIFICATIONS: &str = include_str!("../../../tests/rules/notifications.txt");
 const ALERT_GENERATOR: &str = include_str!("../../../tests/rules/alert_generator.txt");
 
-fn rule_set(text: &str) -> RuleSet {
+pub(super) fn rule_set(text: &str) -> RuleSet {
     let source = diagnostic::Source { name: "rules.yaml".into(), text: text.into() };
     let metrics = catalogue::KnownMetrics::default();
     let context = LoadContext { interval: INTERVAL_DEFAULT, metrics: &metrics, previous: None };

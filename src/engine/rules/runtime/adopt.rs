@@ -25,7 +25,11 @@ impl Rules {
     pub(crate) fn adopt(&mut self, shown: &StoredAlerts, now: Timestamp) {
         self.forget_ended(&shown.ended);
         let waiting: BTreeSet<EventId> = self.outbox.iter().map(|event| event.id).collect();
-        for stored in waiting.iter().filter(|id| shown.begun.contains(id) || shown.ended.contains(id)) {
+        // What is followed below finds itself among what waits, and lets nothing go that is decided behind it.
+        let followed: BTreeSet<EventId> = shown.latest.iter().map(|event| event.id).collect();
+        let is_stored =
+            |id: &&EventId| (shown.begun.contains(id) || shown.ended.contains(id)) && !followed.contains(id);
+        for stored in waiting.iter().filter(is_stored) {
             self.outbox.confirm(*stored);
         }
         let mut here = self.identities();

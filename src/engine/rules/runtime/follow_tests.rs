@@ -28,6 +28,8 @@ enum Happens {
     BegunAs(&'static str, f64, Reach),
     /// The other instance published the end of the episode of this second.
     Ended(f64, Reach),
+    /// It published both, and both are read at once.
+    Both(f64, Reach, Reach),
     /// What was decided before now and waits in pairs is let go.
     LetGo,
 }
@@ -61,6 +63,11 @@ fn play(rules: &str, happens: &[Happens]) -> String {
             Happens::Ended(start, reach) => {
                 follow(&mut rules, (&[], EventType::AlertCleared), (*start, *reach), now);
             }
+            Happens::Both(start, begun, ended) => {
+                let begun = stored((&[], EventType::AlertTriggered), (*start, *begun));
+                let ended = stored((&[], EventType::AlertCleared), (*start, *ended));
+                adopt(&mut rules, vec![begun, ended], now);
+            }
             Happens::LetGo => rules.let_go(at(now)),
         }
     }
@@ -79,17 +86,25 @@ fn play(rules: &str, happens: &[Happens]) -> String {
 }
 
 /// Shows an event of the other instance.
-fn follow(
-    rules: &mut Rules,
-    (labels, event_type): (&[(&str, &str)], EventType),
-    (start, reach): (f64, Reach),
-    now: f64,
-) {
+fn follow(rules: &mut Rules, what: (&[(&str, &str)], EventType), episode: (f64, Reach), now: f64) {
+    adopt(rules, vec![stored(what, episode)], now);
+}
+
+/// Shows events of the other instance at once.
+fn adopt(rules: &mut Rules, latest: Vec<StoredAlert>, now: f64) {
+    let ids =
+        |event_type| latest.iter().filter(move |it| it.event_type == event_type).map(|it| it.id).collect();
+    let (begun, ended) = (ids(EventType::AlertTriggered), ids(EventType::AlertCleared));
+    rules.adopt(&StoredAlerts { begun, ended, latest, ..StoredAlerts::default() }, at(now));
+}
+
+/// An event of the other instance.
+fn stored((labels, event_type): (&[(&str, &str)], EventType), (start, reach): (f64, Reach)) -> StoredAlert {
     let named = [("alertname", "Deep"), ("tank", "north")];
     let labels = Labels::collect(named.iter().chain(labels).copied());
     let (started_at, severity) = (at(start), labels.get("severity").and_then(Severity::from_name));
     let id = Identity { rule_id: "g-deep", labels: &labels, started_at }.event_id(event_type);
-    let stored = StoredAlert {
+    StoredAlert {
         id,
         source: Arc::from("ours"),
         event_type,
@@ -100,16 +115,13 @@ fn follow(
         started_at,
         annotations: Vec::new(),
         reach,
-    };
-    let mut shown = StoredAlerts { latest: vec![stored], ..StoredAlerts::default() };
-    if event_type == EventType::AlertCleared { &mut shown.ended } else { &mut shown.begun }.insert(id);
-    rules.adopt(&shown, at(now));
+    }
 }
 
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn what_the_other_published_takes_the_place_of_what_was_decided_here() {
-    use Happens::{Applied, Begun, BegunAs, Ended, LetGo, Level};
+    use Happens::{Applied, Begun, BegunAs, Both, Ended, LetGo, Level};
     let cases: &[(&str, &[Happens], &str)] = &[
         // Both see the same; the other one says it.
         (PLAIN, &[Level(20.0)], "waits [+101], fires [101]"),
@@ -133,6 +145,20 @@ fn what_the_other_published_takes_the_place_of_what_was_decided_here() {
             PLAIN,
             &[Level(20.0), Level(5.0), Level(20.0), Begun(90.0, NOWHERE), Ended(90.0, NOWHERE)],
             "waits [+103], fires [103]",
+        ),
+        // Both decided the same ids; what is decided here behind them is not what they say.
+        (
+            PLAIN,
+            &[
+                Applied(10),
+                Level(20.0),
+                Applied(11),
+                Level(5.0),
+                Applied(12),
+                Level(20.0),
+                Both(102.0, reach(10, 10), reach(11, 11)),
+            ],
+            "waits [+106], fires [106]",
         ),
         // A crossing that the other one did not see is older than what it decided over more of the stream.
         (

@@ -151,6 +151,7 @@ impl Rules {
     /// Expands the annotations that a reload took away, so that readers need not wait for the next evaluation.
     pub(crate) fn write_annotations(&mut self, storage: &mut dyn RuleStorage, now: Timestamp) {
         let mut template_steps = EVALUATION_STEPS_MAX;
+        let upcoming = storage.upcoming();
         self.views = None;
         for state in &mut self.groups {
             state.view = None;
@@ -163,6 +164,7 @@ impl Rules {
                 at: now,
                 query_at: now.before(group.query_offset),
                 moved_at: None,
+                fresh_from: upcoming,
                 narrow: None,
                 plans: &mut plans,
                 outbox: &mut self.outbox,

@@ -12,6 +12,7 @@ use crate::engine::rules::kept::{Moved, Narrow, Partition, Plans};
 use crate::engine::rules::record;
 use crate::engine::rules::set::{Group, Rule, RuleKind};
 use crate::engine::rules::view::Health;
+use crate::engine::series::Ordinal;
 use crate::engine::time::Timestamp;
 
 /// A rule in force.
@@ -30,6 +31,8 @@ pub(super) struct RuleState {
     pub(super) moved: Moved,
     /// What of it is worked out ahead.
     pub(super) plans: Plans,
+    /// The first event that it was not evaluated over yet.
+    pub(super) fresh_from: Ordinal,
 }
 
 impl RuleState {
@@ -39,8 +42,19 @@ impl RuleState {
         let (evaluation_time, health) = (Duration::ZERO, Health::Unknown);
         let partition = partition_of(&rule, group);
         let (moved, plans) = (Moved::Nothing, Plans::default());
-        let last_evaluation = None;
-        Self { rule, book, exposed, health, last_evaluation, evaluation_time, partition, moved, plans }
+        let (last_evaluation, fresh_from) = (None, Ordinal::default());
+        Self {
+            rule,
+            book,
+            exposed,
+            health,
+            last_evaluation,
+            evaluation_time,
+            partition,
+            moved,
+            plans,
+            fresh_from,
+        }
     }
 
     /// The parts of the rule that what moved is in; none where everything must be evaluated.

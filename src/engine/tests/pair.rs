@@ -1,0 +1,109 @@
+//! Two engines of a pair over one stream: other clocks, other batches, the same ids.
+
+use super::notifications::rule_set;
+use super::*;
+
+const RULES: &str = "groups: [{name: g, interval: 5s, rules: [
+    {alert: Deep, expr: level, above: 10},
+    {alert: Sudden, expr: 'sum by (tank) (level)', severities: {warning: {above: 10}, critical: {above: 25}}}]}]";
+
+/// Tanks whose levels go up and down in turn.
+const TANKS: u64 = 4;
+
+/// Messages, 100 ms apart.
+const MESSAGES: u64 = 200;
+
+/// When a message was stored.
+fn stored_at(sequence: u64) -> Timestamp {
+    at(10).after(Duration::from_millis(sequence * 100))
+}
+
+fn level(sequence: u64) -> String {
+    let (tank, round) = (sequence % TANKS, sequence / TANKS);
+    let value = [1, 20, 30][usize::try_from((round * (tank + 1) + tank) % 3).unwrap()];
+    format!(
+        r#"{{"event_id":"00000000-0000-0000-0002-{sequence:012x}","timestamp":"2025-11-24T16:00:00Z",
+        "metric_name":"level","metric_type":"gauge","metric_value":{value},"tags":{{"tank":"{tank}"}}}}"#
+    )
+}
+
+/// What one instance decides: so many messages at a time, each batch so much later than its last message was stored, by a
+/// clock that is off.
+fn decided(config: &str, sizes: &[u64], (late, off): (Duration, Duration)) -> Vec<AlertEvent> {
+    let source = diagnostic::Source { name: "signalbox.yaml".into(), text: config.into() };
+    let config = Config::parse(&source).0.unwrap().named("test");
+    let mut engine = Engine::new(&config, rule_set(RULES), at(0));
+    let mut first = 1;
+    for size in sizes.iter().copied().cycle() {
+        let last = (first + size - 1).min(MESSAGES);
+        let payloads: Vec<String> = (first..=last).map(level).collect();
+        let message =
+            |payload| Message { subject: "events.monitoring.MetricRecorded", headers: &[], payload };
+        let messages: Vec<Message<'_>> = payloads.iter().map(|payload| message(payload.as_bytes())).collect();
+        let stored: Vec<Stored> =
+            (first..=last).map(|sequence| Stored { sequence, at: stored_at(sequence) }).collect();
+        let origin = Origin {
+            stream: Arc::from("S"),
+            epoch: Epoch::first("a"),
+            order: Order::Stream,
+            first_sequence: first,
+            last_sequence: last,
+            pending: 0,
+        };
+        let mut now = stored_at(last).after(late).after(off);
+        engine.receive(&StreamBatch { origin: &origin, messages: &messages, stored: &stored }, now);
+        // Up to when the next batch may come.
+        let end = stored_at(last + 1).after(off);
+        while now < end {
+            engine.tick(now);
+            now = engine.next_tick().max(now.after(Duration::from_millis(1)));
+        }
+        if last == MESSAGES {
+            return engine.outbox().cloned().collect();
+        }
+        first = last + 1;
+    }
+    Vec::new()
+}
+
+/// The ids of each alert's events, in order.
+fn ids(events: &[AlertEvent]) -> Vec<(String, Vec<EventId>)> {
+    let mut found: Vec<(String, Vec<EventId>)> = Vec::new();
+    for event in events {
+        let alert = format!("{} {}", event.rule_id, event.labels.get("tank").unwrap_or_default());
+        match found.iter_mut().find(|(known, _)| *known == alert) {
+            Some((_, ids)) => ids.push(event.id),
+            None => found.push((alert, vec![event.id])),
+        }
+    }
+    found.sort();
+    found
+}
+
+const PAIR: &str = "lanes: {MetricRecorded: jetstream}\npair: {bucket: pairs}";
+
+#[test]
+fn both_of_a_pair_decide_the_same_ids_whatever_their_clocks_and_batches() {
+    let (soon, later) = (Duration::from_millis(1), Duration::from_millis(40));
+    let one = decided(PAIR, &[1], (soon, Duration::ZERO));
+    assert!(one.len() > 200, "{}", one.len());
+    for other in [
+        decided(PAIR, &[1], (later, Duration::ZERO)),
+        decided(PAIR, &[1], (soon, Duration::from_mins(2))),
+        decided(PAIR, &[3, 1, 4, 2], (later, Duration::from_secs(77))),
+        // It stood still, and reads all of it at once.
+        decided(PAIR, &[MESSAGES], (later, Duration::ZERO)),
+    ] {
+        assert_eq!(ids(&one), ids(&other));
+    }
+    let all: BTreeSet<EventId> = one.iter().map(|event| event.id).collect();
+    assert_eq!(all.len(), one.len());
+}
+
+#[test]
+fn without_a_pair_an_episode_begins_when_it_is_decided() {
+    let late = Duration::from_millis(7);
+    let alone = decided("lanes: {MetricRecorded: jetstream}", &[1], (late, Duration::ZERO));
+    let is_decided = |event: &&AlertEvent| event.event_type() == wire::EventType::AlertTriggered;
+    assert!(alone.iter().filter(is_decided).all(|event| event.started_at == event.timestamp));
+}
