@@ -62,6 +62,9 @@ impl World<'_> {
             Action::LoseRequests { count } => {
                 self.weather = Weather { lost_requests: u32::from(count), ..Weather::default() };
             }
+            Action::LateRequests { count } => {
+                self.weather = Weather { late_requests: u32::from(count), ..Weather::default() };
+            }
             Action::Expire { count } => {
                 if let Some(stream) = self.events() {
                     stream.expire(usize::from(count));
@@ -109,7 +112,7 @@ impl World<'_> {
             }
             Action::AlertmanagerAway { span } => self.alertmanager.away_until = self.now + span,
             Action::LoseWords { count } => self.alertmanager.lost_answers = u32::from(count),
-            Action::DieWriting { .. } | Action::Wait => {}
+            Action::DieWriting { .. } => {}
         }
         self.look_at_arrivals()
     }

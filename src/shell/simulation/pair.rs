@@ -196,7 +196,8 @@ impl<'a> PairWorld<'a> {
             }
             88..91 => self.weather = Weather { lost_answers: 2, ..Weather::default() },
             91..93 => self.weather = Weather { late_answers: 3, ..Weather::default() },
-            93..95 => self.weather = Weather { lost_requests: 2, ..Weather::default() },
+            93..94 => self.weather = Weather { lost_requests: 2, ..Weather::default() },
+            94..95 => self.weather = Weather { late_requests: 2, ..Weather::default() },
             95..97 => self.broker.delete_ephemeral_consumers(),
             97..98 => {
                 // Both at once.
@@ -275,6 +276,7 @@ impl<'a> PairWorld<'a> {
             if let Some(checkpoint) = process.last_checkpoint() {
                 process.store_last(&checkpoint);
             }
+            process.publisher().release(self.now);
             let away = one_of(&mut self.ones, who).away_after_stop;
             self.leave(who, process, away);
         }

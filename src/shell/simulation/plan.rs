@@ -40,6 +40,8 @@ pub(super) enum Action {
     LateAnswers { count: u8 },
     /// The next requests of who publishes are lost.
     LoseRequests { count: u8 },
+    /// The next requests of who publishes arrive when nobody waits for their answer any more.
+    LateRequests { count: u8 },
     /// The stream of events loses its first messages.
     Expire { count: u8 },
     /// The stream of events is deleted and made again.
@@ -66,8 +68,6 @@ pub(super) enum Action {
     AlertmanagerAway { span: Micros },
     /// The next answers of the Alertmanager are lost.
     LoseWords { count: u8 },
-    /// Nothing.
-    Wait,
 }
 
 /// What happens to the files of a process that is gone.
@@ -234,7 +234,7 @@ fn action(random: &mut Random, setting: Setting) -> Action {
         93..96 => Action::Save,
         96..98 => Action::AlertmanagerAway { span: random.below(20 * SECOND) },
         98..99 => Action::LoseWords { count: random.between(1, 4) as u8 },
-        _ => Action::Wait,
+        _ => Action::LateRequests { count: random.between(1, 4) as u8 },
     }
 }
 

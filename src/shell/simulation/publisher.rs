@@ -2,22 +2,26 @@
 //! [`crate::shell::nats::out::alerts`] does with tasks.
 
 use std::rc::Rc;
-use std::time::Duration;
 
 use super::broker::{Broker, Request};
 use super::random::{self, Random};
 use super::time::{self, MILLI, Micros, SECOND};
 use crate::shell::context::ShellContext;
-use crate::shell::driver::command::{Command, Dispatch};
+use crate::shell::driver::command::Dispatch;
 use crate::shell::nats::out::exchange::{self, Answer, AnswerEnding};
-use crate::shell::nats::out::following::PairRole;
-use crate::shell::nats::out::lease::{LeaseMachine, LeaseOutput, LeaseTerms};
-use crate::shell::nats::out::publishing::Publishing;
+use crate::shell::nats::out::publishing::{Asker, Publishing};
 use crate::shell::nats::out::words::AnswerFault;
 use crate::shell::status::Topic;
 
-/// How long a request may take.
-const PATIENCE: Micros = 5 * SECOND;
+/// How late an answer or a request may come.
+const LATE_MAX: Micros = 10 * SECOND;
+
+/// What the broker says it is.
+const SERVER_VERSION: &str = "2.11.0";
+
+/// Questions to the API that may stay without an answer in one life: after one more nobody is taken to answer at all, and
+/// events go out by their ids alone.
+const UNHEARD_MAX: u32 = 3;
 
 /// What becomes of requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,6 +32,8 @@ pub(super) struct Weather {
     pub(super) late_answers: u32,
     /// The next requests that never arrive.
     pub(super) lost_requests: u32,
+    /// The next requests that arrive so late that nobody waits for their answer any more, or not at all.
+    pub(super) late_requests: u32,
 }
 
 /// What a request is at.
@@ -39,6 +45,19 @@ enum Way {
     Back(Result<Answer, AnswerFault>),
 }
 
+/// What becomes of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// It arrives, and its answer comes then.
+    Answered { at: Micros },
+    /// It arrives, and its answer is lost.
+    Unanswered,
+    /// It arrives then, when nobody waits for its answer any more or soon.
+    Late { at: Micros },
+    /// It never arrives.
+    Lost,
+}
+
 /// A request that is open.
 #[derive(Debug)]
 struct Open {
@@ -47,13 +66,6 @@ struct Open {
     at: Micros,
     way: Way,
     given_up_at: Micros,
-}
-
-/// Whose a request is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Asker {
-    Alerts,
-    Lease,
 }
 
 /// How the connection stands.
@@ -67,31 +79,23 @@ enum Link {
 #[derive(Debug)]
 pub(super) struct Publisher {
     publishing: Publishing,
-    lease: Option<LeaseMachine>,
+    context: ShellContext,
     link: Link,
     open: Vec<Open>,
-    role: PairRole,
+    /// What is under way to the broker though nobody waits for it any more, and when it arrives.
+    late: Vec<(Micros, Request, AnswerEnding)>,
+    /// Questions to the API whose answers did not come in time.
+    unheard: u32,
     random: Random,
 }
 
 impl Publisher {
     /// One that is to connect.
     pub(super) fn new(context: ShellContext, seed: u64, now: Micros) -> Self {
-        let config = context.config.get();
-        let lease = config.pair.is_on().then(|| {
-            LeaseMachine::new(LeaseTerms {
-                bucket: config.pair.bucket.clone(),
-                key: config.pair.name.clone(),
-                lease: config.pair.lease,
-                holder: format!("{seed:016x}"),
-                instance: config.instance.clone(),
-                domain: None,
-            })
-        });
         let mut random = Random::new(seed);
         let link = Link::Away { again_at: now + random.below(5 * MILLI) };
-        let publishing = Publishing::new(context, random::draw);
-        Self { publishing, lease, link, open: Vec::new(), role: PairRole::Follows, random }
+        let publishing = Publishing::new(context.clone(), random::draw);
+        Self { publishing, context, link, open: Vec::new(), late: Vec::new(), unheard: 0, random }
     }
 
     /// When it has something to do.
@@ -101,9 +105,9 @@ impl Publisher {
             Link::Up(connection) => broker.readable_at(connection),
         };
         let of_requests = self.open.iter().map(|open| open.at.min(open.given_up_at)).min();
-        let of_lease = self.lease.as_ref().and_then(LeaseMachine::deadline).map(time::micros_of);
-        let of_machine = self.publishing.machine.deadline().map(time::micros_of);
-        [of_link, of_requests, of_machine, of_lease].into_iter().flatten().min()
+        let of_late = self.late.iter().map(|(at, ..)| *at).min();
+        let of_machines = self.publishing.deadline().map(time::micros_of);
+        [of_link, of_requests, of_late, of_machines].into_iter().flatten().min()
     }
 
     /// Takes what the driver asks.
@@ -114,17 +118,24 @@ impl Publisher {
     /// Does what is due.
     pub(super) fn work(&mut self, broker: &mut Broker, weather: &mut Weather, now: Micros) {
         self.look_at_link(broker, now);
+        for (_, request, ending) in self.late.extract_if(.., |(at, ..)| *at <= now) {
+            if broker.is_up {
+                drop(broker.request(&request, ending, now));
+            }
+        }
         self.move_requests(broker, weather, now);
-        if self.publishing.machine.deadline().is_some_and(|at| time::micros_of(at) <= now) {
-            self.publishing.machine.due(time::at(now));
+        if self.publishing.deadline().is_some_and(|at| time::micros_of(at) <= now) {
+            self.publishing.due(time::at(now));
         }
-        if let Some(lease) = &mut self.lease
-            && lease.deadline().is_some_and(|at| time::micros_of(at) <= now)
-        {
-            lease.due(time::at(now));
-        }
-        self.perform_of_lease(now);
         self.perform(now);
+    }
+
+    /// The process ends in order: it lets the lease go.
+    pub(super) fn release(&mut self, now: Micros) {
+        self.publishing.release();
+        while let Some(request) = self.publishing.next_of_lease(time::at(now)) {
+            self.send(Asker::Lease, request, now);
+        }
     }
 
     /// What is on its way to the broker, which may take its time; no answer comes to it.
@@ -141,8 +152,8 @@ impl Publisher {
     }
 
     /// Whether it publishes, as far as it knows.
-    pub(super) const fn leads(&self) -> bool {
-        matches!(self.role, PairRole::Leads { .. })
+    pub(super) fn leads(&self) -> bool {
+        self.publishing.leads()
     }
 
     /// The connection it has.
@@ -159,7 +170,8 @@ impl Publisher {
             Way::There(request, ending) => Some((request, ending)),
             Way::Back(_) => None,
         });
-        let sent: Vec<_> = sent.collect();
+        let late = self.late.drain(..).map(|(_, request, ending)| (request, ending));
+        let sent: Vec<_> = sent.chain(late).collect();
         sent.into_iter().filter(|_| self.random.percent(50)).collect()
     }
 
@@ -168,22 +180,16 @@ impl Publisher {
             Link::Away { again_at } if again_at <= now => match broker.connect() {
                 Some(connection) => {
                     self.link = Link::Up(connection);
-                    self.publishing.context.link_is_up(Topic::PublishLink);
-                    self.publishing.machine.connected(time::at(now));
-                    if let Some(lease) = &mut self.lease {
-                        lease.connected("2.11.0", time::at(now));
-                    }
+                    self.context.link_is_up(Topic::PublishLink);
+                    self.publishing.connected(SERVER_VERSION, time::at(now));
                 }
                 None => self.link = Link::Away { again_at: now + self.random.below(500 * MILLI) },
             },
             Link::Up(connection) if broker.read(connection, now).is_none() => {
                 broker.forget(connection);
                 self.link = Link::Away { again_at: now + self.random.below(50 * MILLI) };
-                self.publishing.context.link_is_down(Topic::PublishLink, "disconnected");
-                self.publishing.machine.disconnected();
-                if let Some(lease) = &mut self.lease {
-                    lease.disconnected();
-                }
+                self.context.link_is_down(Topic::PublishLink, "disconnected");
+                self.publishing.disconnected();
             }
             Link::Away { .. } | Link::Up(_) => {}
         }
@@ -193,22 +199,25 @@ impl Publisher {
         let due = self.open.extract_if(.., |open| open.at <= now || open.given_up_at <= now);
         for mut open in due.collect::<Vec<_>>() {
             if open.given_up_at <= now {
-                let silence = AnswerFault::Silent(Duration::from_micros(PATIENCE));
-                self.take_answer((open.asker, open.number), Err(silence), now);
+                let silence = AnswerFault::Silent(self.publishing.patience(open.asker));
+                self.publishing.answered((open.asker, open.number), Err(silence), time::at(now));
                 continue;
             }
             match open.way {
                 Way::There(request, ending) if broker.is_up => {
-                    if weather.lost_requests > 0 {
-                        weather.lost_requests -= 1;
-                        open.at = Micros::MAX;
-                        open.way = Way::There(request, ending);
-                        self.open.push(open);
-                        continue;
-                    }
-                    let answer = broker.request(&request, ending, now);
-                    open.at = self.answer_at(weather, now);
-                    open.way = Way::Back(answer);
+                    let fate = self.fate(&request, weather, now);
+                    (open.at, open.way) = match fate {
+                        Fate::Answered { at } => (at, Way::Back(broker.request(&request, ending, now))),
+                        Fate::Unanswered => {
+                            drop(broker.request(&request, ending, now));
+                            (Micros::MAX, Way::Back(Err(AnswerFault::Closed)))
+                        }
+                        Fate::Late { at } => {
+                            self.late.push((at, request, ending));
+                            (Micros::MAX, Way::Back(Err(AnswerFault::Closed)))
+                        }
+                        Fate::Lost => (Micros::MAX, Way::Back(Err(AnswerFault::Closed))),
+                    };
                     self.open.push(open);
                 }
                 // It waits in the client's buffer until there is a connection again.
@@ -218,70 +227,47 @@ impl Publisher {
                     self.open.push(open);
                 }
                 Way::Back(answer) => {
-                    self.take_answer((open.asker, open.number), answer.as_ref().map_err(|it| *it), now);
+                    let answer = answer.as_ref().map_err(|it| *it);
+                    self.publishing.answered((open.asker, open.number), answer, time::at(now));
                 }
             }
         }
     }
 
-    fn answer_at(&mut self, weather: &mut Weather, now: Micros) -> Micros {
-        if weather.lost_answers > 0 {
-            weather.lost_answers -= 1;
-            return Micros::MAX;
+    /// What becomes of a request that is to arrive now.
+    fn fate(&mut self, request: &Request, weather: &mut Weather, now: Micros) -> Fate {
+        let is_question = request.subject.starts_with("$JS.API.");
+        let taken = |left: &mut u32| std::mem::replace(left, left.saturating_sub(1)) > 0;
+        let fate = if is_question && self.unheard >= UNHEARD_MAX {
+            None
+        } else if taken(&mut weather.lost_requests) {
+            Some(Fate::Lost)
+        } else if taken(&mut weather.late_requests) {
+            Some(Fate::Late { at: now + self.random.below(LATE_MAX) })
+        } else if taken(&mut weather.lost_answers) {
+            Some(Fate::Unanswered)
+        } else if taken(&mut weather.late_answers) {
+            Some(Fate::Answered { at: now + self.random.below(LATE_MAX) })
+        } else {
+            None
+        };
+        if is_question && fate.is_some() {
+            self.unheard += 1;
         }
-        if weather.late_answers > 0 {
-            weather.late_answers -= 1;
-            return now + self.random.below(2 * PATIENCE);
-        }
-        now + self.random.below(2 * MILLI)
-    }
-
-    fn take_answer(
-        &mut self,
-        (asker, number): (Asker, u64),
-        answer: Result<&Answer, AnswerFault>,
-        now: Micros,
-    ) {
-        match (asker, &mut self.lease) {
-            (Asker::Lease, Some(lease)) => lease.answered(number, answer.map(Answer::text), time::at(now)),
-            (Asker::Lease, None) => {}
-            (Asker::Alerts, _) => self.publishing.machine.answered(number, answer, time::at(now)),
-        }
+        fate.unwrap_or_else(|| Fate::Answered { at: now + self.random.below(2 * MILLI) })
     }
 
     fn send(&mut self, asker: Asker, request: exchange::Request, now: Micros) {
         let exchange::Request { number, subject, headers, payload, ending } = request;
         let way = Way::There(Request { subject, headers, payload: Rc::from(payload.as_ref()) }, ending);
         let at = now + self.random.below(2 * MILLI);
-        let patience = match (asker, &self.lease) {
-            (Asker::Lease, Some(lease)) => u64::try_from(lease.patience().as_micros()).unwrap_or(PATIENCE),
-            (Asker::Lease, None) | (Asker::Alerts, _) => PATIENCE,
-        };
+        let patience = u64::try_from(self.publishing.patience(asker).as_micros()).unwrap_or(Micros::MAX);
         self.open.push(Open { asker, number, at, way, given_up_at: now + patience });
     }
 
-    fn perform_of_lease(&mut self, now: Micros) {
-        let Some(lease) = &mut self.lease else { return };
-        lease.note(self.publishing.machine.candidacy(), self.publishing.machine.waiting());
-        for output in std::mem::take(&mut lease.outputs) {
-            match output {
-                LeaseOutput::Ask(request) => self.send(Asker::Lease, request, now),
-                LeaseOutput::Role(role) => {
-                    self.role = role;
-                    self.publishing.machine.take_role(role, time::at(now));
-                    self.publishing.context.mailbox.command(Command::Pair(role.standing()));
-                }
-                LeaseOutput::Leader(_) => {}
-                LeaseOutput::Heard(other) => self.publishing.machine.hear_of_other(other),
-                LeaseOutput::Ready => drop(self.publishing.context.status.clear(Topic::Pair)),
-                LeaseOutput::Unready(reason) => drop(self.publishing.context.status.set(Topic::Pair, reason)),
-            }
-        }
-    }
-
     fn perform(&mut self, now: Micros) {
-        while let Some(request) = self.publishing.next_request() {
-            self.send(Asker::Alerts, request, now);
+        while let Some((asker, request)) = self.publishing.next_request(time::at(now)) {
+            self.send(asker, request, now);
         }
     }
 }

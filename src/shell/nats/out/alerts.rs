@@ -11,19 +11,15 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
 use tokio::time::{sleep_until, timeout};
 
-use crate::engine::fact::{Fact, PairLed};
 use crate::shell::context::ShellContext;
-use crate::shell::driver::command::{Command, Dispatch};
+use crate::shell::driver::command::Dispatch;
 use crate::shell::nats::lanes::pull::place_of;
 use crate::shell::nats::world::random;
-use crate::shell::status::{Noted, Topic};
 
 use super::client::Connections;
 use super::exchange::{Answer, AnswerEnding, Request};
 use super::fold::Pulled;
-use super::following::PairRole;
-use super::lease::{LeaseMachine, LeaseOutput, LeaseTerms};
-use super::publishing::Publishing;
+use super::publishing::{Asker, Publishing};
 use super::words::AnswerFault;
 
 /// How long a stop waits for the lease to be let go.
@@ -34,15 +30,6 @@ pub(crate) struct AlertPublisher {
     client: Client,
     connections: watch::Receiver<Connections>,
     publishing: Publishing,
-    /// Who of a pair publishes.
-    lease: Option<LeaseMachine>,
-}
-
-/// Whose a request is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Asker {
-    Alerts,
-    Lease,
 }
 
 /// What came of a request.
@@ -55,18 +42,7 @@ impl AlertPublisher {
         connections: watch::Receiver<Connections>,
         context: ShellContext,
     ) -> Self {
-        let config = context.config.get();
-        let lease = config.pair.is_on().then(|| {
-            LeaseMachine::new(LeaseTerms {
-                bucket: config.pair.bucket.clone(),
-                key: config.pair.name.clone(),
-                lease: config.pair.lease,
-                holder: format!("{:016x}{:016x}", random(), random()),
-                instance: config.instance.clone(),
-                domain: context.settings.jetstream.domain.clone(),
-            })
-        });
-        Self { client, connections, publishing: Publishing::new(context, random), lease }
+        Self { client, connections, publishing: Publishing::new(context, random) }
     }
 
     /// Publishes until the driver is gone.
@@ -74,14 +50,10 @@ impl AlertPublisher {
         let mut open = FuturesUnordered::new();
         self.note_connection();
         loop {
-            // The role before what waits: who was overtaken sends nothing.
-            self.perform_of_lease()
-                .into_iter()
-                .for_each(|request| open.push(self.send(Asker::Lease, request)));
-            while let Some(request) = self.publishing.next_request() {
-                open.push(self.send(Asker::Alerts, request));
+            while let Some((asker, request)) = self.publishing.next_request(Instant::now()) {
+                open.push(self.send(asker, request));
             }
-            let deadline = self.deadline();
+            let deadline = self.publishing.deadline();
             tokio::select! {
                 dispatch = dispatches.recv() => match dispatch {
                     Some(dispatch) => self.publishing.take(dispatch, Instant::now()),
@@ -94,92 +66,31 @@ impl AlertPublisher {
                     self.note_connection();
                 }
                 Some((asker, number, answer)) = open.next(), if !open.is_empty() => {
-                    self.take_answer((asker, number), &answer);
+                    let answer = answer.as_ref().map_err(|fault| *fault);
+                    self.publishing.answered((asker, number), answer, Instant::now());
                 }
                 () = sleep_until(deadline.unwrap_or_else(Instant::now).into()), if deadline.is_some() => {
-                    let now = Instant::now();
-                    if let Some(lease) = &mut self.lease {
-                        lease.due(now);
-                    }
-                    self.publishing.machine.due(now);
+                    self.publishing.due(Instant::now());
                 }
             }
         }
         self.release_lease().await;
     }
 
-    fn deadline(&self) -> Option<Instant> {
-        let of_lease = self.lease.as_ref().and_then(LeaseMachine::deadline);
-        [self.publishing.machine.deadline(), of_lease].into_iter().flatten().min()
-    }
-
-    fn take_answer(&mut self, (asker, number): (Asker, u64), answer: &Result<Answer, AnswerFault>) {
-        let (answer, now) = (answer.as_ref().map_err(|fault| *fault), Instant::now());
-        match (asker, &mut self.lease) {
-            (Asker::Lease, Some(lease)) => lease.answered(number, answer.map(Answer::text), now),
-            (Asker::Lease, None) => {}
-            (Asker::Alerts, _) => self.publishing.machine.answered(number, answer, now),
-        }
-    }
-
     fn note_connection(&mut self) {
         let connections = *self.connections.borrow_and_update();
-        let now = Instant::now();
         match connections {
-            Connections::Broken { .. } => {
-                self.publishing.machine.disconnected();
-                if let Some(lease) = &mut self.lease {
-                    lease.disconnected();
-                }
-            }
+            Connections::Broken { .. } => self.publishing.disconnected(),
             Connections::Standing { .. } => {
-                self.publishing.machine.connected(now);
-                if let Some(lease) = &mut self.lease {
-                    lease.connected(&self.client.server_info().version, now);
-                }
+                self.publishing.connected(&self.client.server_info().version, Instant::now());
             }
         }
-    }
-
-    /// Does what the lease says; what is to be sent comes back.
-    fn perform_of_lease(&mut self) -> Vec<Request> {
-        let Some(lease) = &mut self.lease else { return Vec::new() };
-        lease.note(self.publishing.machine.candidacy(), self.publishing.machine.waiting());
-        let mut requests = Vec::new();
-        for output in lease.outputs.drain(..) {
-            match output {
-                LeaseOutput::Ask(request) => requests.push(request),
-                LeaseOutput::Role(role) => {
-                    self.publishing.machine.take_role(role, Instant::now());
-                    let standing = role.standing();
-                    if self.publishing.context.status.note_pair(standing) == Noted::Now {
-                        self.publishing.context.mailbox.command(Command::Pair(standing));
-                        match role {
-                            PairRole::Leads { .. } => tracing::info!("this instance of the pair publishes"),
-                            PairRole::Follows => tracing::info!("this instance of the pair follows"),
-                        }
-                    }
-                }
-                LeaseOutput::Leader(leader) => {
-                    let led = if leader.is_some() { PairLed::Yes } else { PairLed::No };
-                    if self.publishing.context.status.note_leader(leader) == Noted::Now {
-                        self.publishing.context.fact(Fact::PairLed(led));
-                    }
-                }
-                LeaseOutput::Heard(other) => self.publishing.machine.hear_of_other(other),
-                LeaseOutput::Ready => drop(self.publishing.context.status.clear(Topic::Pair)),
-                LeaseOutput::Unready(reason) => drop(self.publishing.context.status.set(Topic::Pair, reason)),
-            }
-        }
-        requests
     }
 
     /// Lets the lease go at the end.
     async fn release_lease(mut self) {
-        if let Some(lease) = &mut self.lease {
-            lease.release();
-        }
-        for request in self.perform_of_lease() {
+        self.publishing.release();
+        while let Some(request) = self.publishing.next_of_lease(Instant::now()) {
             // Where it is not heard the lease ends by itself.
             drop(timeout(RELEASE_WAIT, self.send(Asker::Lease, request)).await);
         }
@@ -187,12 +98,7 @@ impl AlertPublisher {
 
     fn send(&self, asker: Asker, request: Request) -> impl Future<Output = Answered> + use<> {
         let client = self.client.clone();
-        let patience = match (asker, &self.lease) {
-            (Asker::Lease, Some(lease)) => lease.patience(),
-            (Asker::Lease, None) | (Asker::Alerts, _) => {
-                self.publishing.context.settings.nats.request_timeout
-            }
-        };
+        let patience = self.publishing.patience(asker);
         async move {
             let Request { number, subject, headers, payload, ending } = request;
             let mut map = HeaderMap::new();

@@ -142,6 +142,12 @@ impl AlertMachine {
         self.go_on_where_waiting(now);
     }
 
+    /// Whether this instance of a pair publishes, as far as it knows.
+    #[cfg(any(test, feature = "simulation"))]
+    pub(super) fn leads(&self) -> bool {
+        self.pair.as_ref().is_some_and(|duty| !duty.follows())
+    }
+
     /// Events that wait.
     pub(crate) fn waiting(&self) -> usize {
         self.queue.len()

@@ -1,23 +1,36 @@
-//! The machine that publishes alert events in its process: what the driver asks goes in, what the machine says is done.
-//! Whoever runs it has the connection.
+//! The machine that publishes alert events in its process, and of a pair the one that holds the lease: what the driver
+//! asks goes in, what the machines say is done. Whoever runs them has the connection.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use crate::engine::fact::{Fact, PairLed};
 use crate::shell::context::ShellContext;
 use crate::shell::driver::command::{Command, Dispatch};
-use crate::shell::status::{Concern, Noted};
+use crate::shell::status::{Concern, Noted, Topic};
 
-use super::exchange::{Output, Request};
+use super::exchange::{Answer, Output, Request};
+use super::following::PairRole;
+use super::lease::{LeaseMachine, LeaseOutput, LeaseTerms};
 use super::machine::{AlertMachine, Company, Terms};
+use super::words::AnswerFault;
 
-/// The machine and the process it works for.
+/// Whose a request is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asker {
+    /// Who publishes alert events.
+    Alerts,
+    /// Who holds the lease.
+    Lease,
+}
+
+/// The machines and the process they work for.
 #[derive(Debug)]
 pub(crate) struct Publishing {
-    /// The machine.
-    pub(crate) machine: AlertMachine,
-    /// The process.
-    pub(crate) context: ShellContext,
+    machine: AlertMachine,
+    /// Who of a pair publishes; none where this instance is no half of one.
+    lease: Option<LeaseMachine>,
+    context: ShellContext,
 }
 
 impl Publishing {
@@ -30,7 +43,83 @@ impl Publishing {
             random,
             company: if config.pair.is_on() { Company::Pair } else { Company::Alone },
         };
-        Self { machine: AlertMachine::new(terms, config.alerts.delivery), context }
+        let lease = config.pair.is_on().then(|| {
+            LeaseMachine::new(LeaseTerms {
+                bucket: config.pair.bucket.clone(),
+                key: config.pair.name.clone(),
+                lease: config.pair.lease,
+                holder: format!("{:016x}{:016x}", random(), random()),
+                instance: config.instance.clone(),
+                domain: context.settings.jetstream.domain.clone(),
+            })
+        });
+        Self { machine: AlertMachine::new(terms, config.alerts.delivery), lease, context }
+    }
+
+    /// The connection stands, to a server of this version, anew where it stood before.
+    pub(crate) fn connected(&mut self, server_version: &str, now: Instant) {
+        self.machine.connected(now);
+        if let Some(lease) = &mut self.lease {
+            lease.connected(server_version, now);
+        }
+    }
+
+    /// The connection is gone, and with it every answer.
+    pub(crate) fn disconnected(&mut self) {
+        self.machine.disconnected();
+        if let Some(lease) = &mut self.lease {
+            lease.disconnected();
+        }
+    }
+
+    /// Takes the answer to a request.
+    pub(crate) fn answered(
+        &mut self,
+        (asker, number): (Asker, u64),
+        answer: Result<&Answer, AnswerFault>,
+        now: Instant,
+    ) {
+        match (asker, &mut self.lease) {
+            (Asker::Lease, Some(lease)) => lease.answered(number, answer.map(Answer::text), now),
+            (Asker::Lease, None) => {}
+            (Asker::Alerts, _) => self.machine.answered(number, answer, now),
+        }
+    }
+
+    /// How long the answer to a request is waited for.
+    pub(crate) fn patience(&self, asker: Asker) -> Duration {
+        match (asker, &self.lease) {
+            (Asker::Lease, Some(lease)) => lease.patience(),
+            (Asker::Lease, None) | (Asker::Alerts, _) => self.context.settings.nats.request_timeout,
+        }
+    }
+
+    /// When [`Publishing::due`] has something to do next, where nothing comes before.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let of_lease = self.lease.as_ref().and_then(LeaseMachine::deadline);
+        [self.machine.deadline(), of_lease].into_iter().flatten().min()
+    }
+
+    /// Time went on.
+    pub(crate) fn due(&mut self, now: Instant) {
+        // Who was overtaken knows it before it looks what it has to send.
+        if let Some(lease) = &mut self.lease {
+            lease.due(now);
+        }
+        self.machine.due(now);
+    }
+
+    /// The process ends: the lease is let go.
+    pub(crate) fn release(&mut self) {
+        if let Some(lease) = &mut self.lease {
+            lease.release();
+        }
+    }
+
+    /// Whether this instance of a pair publishes, as far as it knows.
+    #[cfg(any(test, feature = "simulation"))]
+    pub(crate) fn leads(&self) -> bool {
+        self.machine.leads()
     }
 
     /// Takes what the driver asks.
@@ -55,17 +144,53 @@ impl Publishing {
         }
     }
 
-    /// Does what the machine says, up to what is to be sent next; none where that is all.
-    pub(crate) fn next_request(&mut self) -> Option<Request> {
+    /// Does what the machines say, up to what is to be sent next; none where that is all. The role comes before what
+    /// waits: who was overtaken sends nothing.
+    pub(crate) fn next_request(&mut self, now: Instant) -> Option<(Asker, Request)> {
+        if let Some(request) = self.next_of_lease(now) {
+            return Some((Asker::Lease, request));
+        }
         while let Some(output) = self.machine.outputs.pop_front() {
             if let Some(request) = self.perform(output) {
-                return Some(request);
+                return Some((Asker::Alerts, request));
             }
         }
         None
     }
 
-    /// Does what the machine says; what is to be sent comes back.
+    /// The same of the lease alone.
+    pub(crate) fn next_of_lease(&mut self, now: Instant) -> Option<Request> {
+        let lease = self.lease.as_mut()?;
+        lease.note(self.machine.candidacy(), self.machine.waiting());
+        while let Some(output) = lease.outputs.pop_front() {
+            match output {
+                LeaseOutput::Ask(request) => return Some(request),
+                LeaseOutput::Role(role) => {
+                    self.machine.take_role(role, now);
+                    let standing = role.standing();
+                    if self.context.status.note_pair(standing) == Noted::Now {
+                        self.context.mailbox.command(Command::Pair(standing));
+                        match role {
+                            PairRole::Leads { .. } => tracing::info!("this instance of the pair publishes"),
+                            PairRole::Follows => tracing::info!("this instance of the pair follows"),
+                        }
+                    }
+                }
+                LeaseOutput::Leader(leader) => {
+                    let led = if leader.is_some() { PairLed::Yes } else { PairLed::No };
+                    if self.context.status.note_leader(leader) == Noted::Now {
+                        self.context.fact(Fact::PairLed(led));
+                    }
+                }
+                LeaseOutput::Heard(other) => self.machine.hear_of_other(other),
+                LeaseOutput::Ready => drop(self.context.status.clear(Topic::Pair)),
+                LeaseOutput::Unready(reason) => drop(self.context.status.set(Topic::Pair, reason)),
+            }
+        }
+        None
+    }
+
+    /// Does what the machine that publishes says; what is to be sent comes back.
     fn perform(&self, output: Output) -> Option<Request> {
         match output {
             Output::Ask(request) => return Some(request),
