@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::Evaluation;
 use crate::engine::labels::Labels;
 use crate::engine::rules::book::{Episode, Sender};
-use crate::engine::rules::event::{AlertEventKind, Reason};
+use crate::engine::rules::event::{AlertEventKind, Reason, fingerprint};
+use crate::engine::rules::resumed::{Era, Sight, Standing};
 use crate::engine::rules::set::Severity;
 
 /// The name and the rule id of the alert about limits.
@@ -21,6 +22,11 @@ impl Evaluation<'_, '_> {
         }
         let (limit, wanted) =
             (self.env.group.limit.map_or(0, usize::from), self.book.alerts.len() + refused.len());
+        let sight = if refused.is_empty() { Sight::Gone } else { Sight::There };
+        if self.limit_waits(sight) {
+            self.book.refused = refused;
+            return;
+        }
         let open = self.book.over_limit.take();
         self.book.over_limit = match (open, refused.is_empty()) {
             (None, true) => None,
@@ -47,6 +53,21 @@ impl Evaluation<'_, '_> {
             }
         };
         self.book.refused = refused;
+    }
+
+    /// Whether nothing is to be decided of the alert now, as of any other whose past is known from elsewhere. Where it is
+    /// not wanted, what was refused may not have been seen again yet.
+    fn limit_waits(&mut self, sight: Sight) -> bool {
+        if self.env.group.limit.is_none() || !self.env.resumed.concerns(LIMIT_ALERT.1) {
+            return false;
+        }
+        let open = self.book.over_limit.as_ref();
+        if self.env.resumed.era() == Era::Past && open.is_some_and(|open| open.started_at > self.env.at) {
+            return true;
+        }
+        let labels = open.map_or_else(|| self.limit_episode().labels, |open| open.labels.clone());
+        let print = fingerprint(LIMIT_ALERT.1, &labels);
+        self.env.resumed.standing(print, &labels, sight, self.env.at) == Standing::Waits
     }
 
     fn limit_episode(&self) -> Episode {

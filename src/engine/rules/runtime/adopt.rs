@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{RuleState, Rules};
 use crate::engine::labels::Labels;
@@ -74,6 +75,8 @@ impl Rules {
                 rule.zip(essence.as_ref()).is_some_and(|(it, essence)| it.rule.essence != *essence);
             if is_another {
                 self.end_stored(open, &episode_of(open), Reason::RuleChanged, now);
+                // What began at the same instant under the rule as it is now would be taken for the same episode.
+                self.resumed.settle(open.fingerprint(), (0, open.started_at.after(Duration::from_micros(1))));
             } else {
                 self.fire(open, &mut here, now);
             }
@@ -118,6 +121,8 @@ impl Rules {
         {
             active.episode = Some(episode.clone());
             active.state = AlertState::firing(level, open.started_at);
+        } else if waits == 1 && *open.rule_id == *LIMIT_ALERT.1 {
+            self.begin_limit_since(&episode);
         }
         self.follow(open, &episode, print);
     }
@@ -190,13 +195,30 @@ impl Rules {
         let groups = self.groups.iter_mut().filter(|state| Some(state.group.name.as_ref()) == group);
         let mut rules = groups.flat_map(|group| &mut group.rules);
         match rules.find(|state| Some(state.rule.name.as_ref()) == rule) {
-            Some(state) => drop(state.book.over_limit.get_or_insert(episode)),
+            Some(state) if state.book.over_limit.is_none() => {
+                let (print, labels) = (fingerprint(&open.rule_id, &open.labels), open.labels.clone());
+                state.book.over_limit = Some(episode);
+                self.resumed.expect(&open.rule_id, print, labels, now);
+            }
+            Some(_) => {}
             None => self.end_stored(open, &episode, Reason::RuleRemoved, now),
         }
     }
 
+    /// An alert about a limit that fires here fires since this episode began.
+    fn begin_limit_since(&mut self, episode: &Episode) {
+        let rules = self.groups.iter_mut().flat_map(|group| &mut group.rules);
+        for open in rules.filter_map(|rule| rule.book.over_limit.as_mut()) {
+            if open.labels == episode.labels {
+                *open = episode.clone();
+            }
+        }
+    }
+
     fn end_stored(&mut self, open: &StoredAlert, episode: &Episode, reason: Reason, now: Timestamp) {
-        let event = self.sender(open, now, |sender| sender.cleared(episode, reason, None));
+        // It may have begun later than where a state is gone on from.
+        let at = now.max(episode.started_at);
+        let event = self.sender(open, at, |sender| sender.cleared(episode, reason, None));
         self.outbox.push(event);
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::tests::{Memory, at, events, rule_set};
 use super::*;
+use crate::engine::rules::logged::LogRecord;
 use crate::engine::rules::reach::Reach;
 use crate::engine::rules::set::Severity;
 use crate::engine::rules::stored::{StoredAlert, StoredAlerts};
@@ -126,4 +127,29 @@ fn what_a_stream_shows_open_goes_on_and_ends_here() {
             .collect();
         assert_eq!(seen, *expected, "case {place}");
     }
+}
+
+#[test]
+fn an_alert_of_a_rule_that_changed_begins_anew_behind_the_beginning_that_a_log_tells() {
+    let mut memory = Memory::default();
+    memory.set("level", &[("tank", "north")], (12.0, 20.0));
+    let begun_at = |second: f64| {
+        let mut rules = Rules::new(rule_set(PLAIN), RuleSettings::new("ours"), at(second));
+        rules.read_from(1);
+        rules
+    };
+    let mut before = begun_at(10.0);
+    before.evaluate_group(0, &mut memory, at(12.0));
+    let event = Box::new(before.outbox().next().unwrap().clone());
+    let log = [LogRecord::Decided { event, sequence: 0, essence: Some(Arc::from("another")) }];
+    let mut rules = begun_at(10.0);
+    rules.recall(&log, at(10.0));
+    for second in [12.0, 13.0] {
+        rules.evaluate_group(0, &mut memory, at(second));
+    }
+    let seen: Vec<_> = rules.outbox().map(|event| (event.event_type(), event.timestamp)).collect();
+    let (triggered, cleared) = (EventType::AlertTriggered, EventType::AlertCleared);
+    assert_eq!(seen, [(triggered, at(12.0)), (cleared, at(12.0)), (triggered, at(13.0))]);
+    let ids: BTreeSet<EventId> = rules.outbox().map(|event| event.id).collect();
+    assert_eq!(ids.len(), 3);
 }
