@@ -47,6 +47,7 @@ impl Evaluation<'_, '_> {
                 Some(episode)
             }
             (Some(open), true) => {
+                self.env.counts.cleared += 1;
                 let kind = AlertEventKind::Cleared { reason: Reason::Recovered, value: Some(wanted as f64) };
                 self.send(&open, kind);
                 None
