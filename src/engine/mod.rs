@@ -241,6 +241,7 @@ impl Engine {
         let waited: Vec<EventId> = state.rules.outbox().map(|event| event.id).collect();
         state.rules.adopt(shown, now);
         state.write_annotations(now);
+        state.notice_adopted(&waited, now);
         if !shown.latest.is_empty() {
             state.count_yielded(&waited, shown, now);
         }
@@ -262,10 +263,16 @@ impl Engine {
         self.frozen = None;
         let state = &mut self.state;
         let now = state.advance(now);
+        let waited = state.rules.outbox().len();
         state.rules.replace(rules, now);
         state.rules_changed();
         state.write_annotations(now);
-        state.notifier.retain(&state.rules.views(), now);
+        state.notifier.retain(&state.rules.views());
+        if state.catch_up.is_present() {
+            state.notifier.tell_of_gone(now);
+        } else {
+            state.notifier.notice(state.rules.outbox().skip(waited));
+        }
     }
 
     /// Goes on under another configuration, of which only live keys may differ; yields which metrics begin anew for it.
@@ -332,6 +339,16 @@ impl State {
     fn advance(&mut self, now: Timestamp) -> Timestamp {
         self.now = self.now.max(self.catch_up.now(now));
         self.now
+    }
+
+    /// Takes what a stream showed for told to Alertmanagers, by an earlier run or by the other instance of a pair.
+    fn notice_adopted(&mut self, waited: &[EventId], now: Timestamp) {
+        if !self.notifier.tells() {
+            return;
+        }
+        let waited: BTreeSet<&EventId> = waited.iter().collect();
+        self.notifier.notice(self.rules.outbox().filter(|event| !waited.contains(&event.id)));
+        self.notifier.go_on(&self.rules.views(), now);
     }
 
     /// Counts what no longer waits though it is not what the stream holds.

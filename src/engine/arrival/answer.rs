@@ -54,6 +54,7 @@ impl State {
         self.retire();
         self.watch.look_again(&mut self.store);
         let occasion = Occasion::default();
+        let waited = self.rules.outbox().len();
         let mut view = EvaluationView {
             store: &self.store,
             recent: &self.recent,
@@ -67,7 +68,9 @@ impl State {
             self.account.rule_group(&mut self.store, &group, &counts, now);
             self.notifier.evaluated(&group, &counts, now);
         }
-        if self.notifier.is_due() && self.catch_up.standing() == Standing::Present {
+        if self.catch_up.standing() != Standing::Present {
+            self.notifier.notice(self.rules.outbox().skip(waited));
+        } else if self.notifier.is_due() {
             self.notifier.collect(&self.rules.views(), now);
         }
         // What an evaluation itself moved is no arrival.

@@ -205,6 +205,7 @@ impl State {
         self.owed = Owed::default();
         if self.catch_up.is_remembering() {
             self.rules.live(now);
+            self.notifier.part_from_firing(&self.rules.views());
             self.arrived(now);
         } else {
             self.store.begin_unmoved(now);

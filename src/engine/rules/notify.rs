@@ -155,6 +155,11 @@ impl Notifier {
         }
     }
 
+    /// Whether there is an Alertmanager to be told anything.
+    pub(in crate::engine) const fn tells(&self) -> bool {
+        self.terms.is_some()
+    }
+
     /// Takes what fires for told, though not lately, where nothing is known of it: an earlier run told of it. What ended
     /// since is told as resolved then.
     pub(in crate::engine) fn go_on(&mut self, groups: &[Arc<GroupView>], now: Timestamp) {
@@ -204,9 +209,7 @@ impl Notifier {
             let failed: BTreeSet<&Arc<str>> = failed.map(|rule| &rule.id).collect();
             let alerts = alerts_of(std::slice::from_ref(group));
             let alerts: Vec<&AlertView> = alerts.filter(|alert| !failed.contains(&alert.rule_id)).collect();
-            for alert in &alerts {
-                self.gone.alerts.retain(|(_, labels), _| *labels != alert.labels);
-            }
+            self.gone.part_from(alerts.iter().copied());
             let told = self.groups.entry(key).or_default();
             let is_kept = |(rule_id, _): &(Arc<str>, Labels)| failed.contains(rule_id);
             let mut kept: BTreeMap<_, _> = told.alerts.extract_if(.., |key, _| is_kept(key)).collect();
@@ -220,24 +223,17 @@ impl Notifier {
     }
 
     /// Follows a reload: the alerts of groups that are not there any more end, unless another group has them now.
-    pub(in crate::engine) fn retain(&mut self, groups: &[Arc<GroupView>], now: Timestamp) {
-        self.part_from(groups);
-        self.tell_of_gone(now);
-    }
-
-    /// Sets apart what is known of groups that are not there any more.
-    fn part_from(&mut self, groups: &[Arc<GroupView>]) {
+    pub(in crate::engine) fn retain(&mut self, groups: &[Arc<GroupView>]) {
         // What else a reload ended is told after the next evaluation.
         self.groups.values_mut().for_each(|told| told.again_at = Timestamp::EPOCH);
-        let active = labels_of(groups);
         let there: BTreeSet<GroupKey> =
             groups.iter().map(|group| (group.file.clone(), group.name.clone())).collect();
         let all = std::mem::take(&mut self.groups);
         let (kept, gone): (BTreeMap<_, _>, BTreeMap<_, _>) =
             all.into_iter().partition(|(key, _)| there.contains(key));
         self.groups = kept;
-        let gone = gone.into_values().flat_map(|told| told.alerts);
-        self.gone.alerts.extend(gone.filter(|((_, labels), _)| !active.contains(labels)));
+        self.gone.alerts.extend(gone.into_values().flat_map(|told| told.alerts));
+        self.gone.part_from(alerts_of(groups));
         self.gone.again_at = Timestamp::EPOCH;
     }
 
@@ -256,11 +252,6 @@ impl Notifier {
     }
 }
 
-/// The labels of every pending or firing alert.
-fn labels_of(groups: &[Arc<GroupView>]) -> BTreeSet<&Labels> {
-    alerts_of(groups).map(|alert| &alert.labels).collect()
-}
-
 /// One look at a group.
 #[derive(Clone, Copy)]
 struct Round<'a> {
@@ -270,6 +261,16 @@ struct Round<'a> {
 }
 
 impl ToldGroup {
+    /// Leaves out what fires, by its labels.
+    fn part_from<'a>(&mut self, alerts: impl Iterator<Item = &'a AlertView>) {
+        if self.alerts.is_empty() {
+            return;
+        }
+        let firing = alerts.filter(|alert| alert.fired_at.is_some()).map(|alert| &alert.labels);
+        let firing: BTreeSet<&Labels> = firing.collect();
+        self.alerts.retain(|(_, labels), _| !firing.contains(labels));
+    }
+
     /// Tells of what began, ended, or is to be told again.
     fn look(&mut self, alerts: &[&AlertView], round: Round<'_>, outgoing: &mut Vec<Notification>) {
         let mut before = std::mem::take(&mut self.alerts);
@@ -290,8 +291,9 @@ impl ToldGroup {
                 }
                 (AlertingState::Firing | AlertingState::Pending | AlertingState::Inactive, _) => {
                     // One that waits anew is no resolved one any more, once that was told.
-                    if let Some(told) = before.remove(&key).filter(|told| told.resolved_at.is_none()) {
-                        outgoing.push(Notification { ends_at: round.at, ..told.said });
+                    if let Some(told) = before.remove(&key).filter(|told| !told.is_told_as_resolved()) {
+                        let ends_at = told.resolved_at.unwrap_or(round.at);
+                        outgoing.push(Notification { ends_at, ..told.said });
                     }
                 }
             }
@@ -319,6 +321,11 @@ impl ToldGroup {
 }
 
 impl ToldAlert {
+    /// Whether its end was told since the start.
+    fn is_told_as_resolved(&self) -> bool {
+        self.resolved_at.is_some() && self.at > Timestamp::EPOCH
+    }
+
     /// Whether it was told as this episode, which fires.
     fn is_about(&self, fired_at: Timestamp) -> bool {
         self.resolved_at.is_none() && self.said.starts_at == fired_at
@@ -345,7 +352,8 @@ impl Round<'_> {
     /// An alert that fires no more; none where that was told long enough.
     fn resolved(self, mut told: ToldAlert, outgoing: &mut Vec<Notification>) -> Option<ToldAlert> {
         let end = told.resolved_at.unwrap_or(self.at);
-        if self.at.since(end) > RESOLVED_FOR {
+        // What ended while nobody was here is told once, however long ago that was.
+        if self.at.since(end) > RESOLVED_FOR && told.at > Timestamp::EPOCH {
             return None;
         }
         if told.resolved_at.is_none() || self.is_due(told.at) {

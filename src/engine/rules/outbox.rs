@@ -71,7 +71,7 @@ impl Outbox {
     }
 
     /// What waits, in the order of decisions.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &AlertEvent> {
+    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &AlertEvent> {
         self.pending.iter()
     }
 

@@ -411,7 +411,7 @@ impl Rules {
     }
 
     /// The alert events that wait, in order.
-    pub(crate) fn outbox(&self) -> impl Iterator<Item = &AlertEvent> {
+    pub(crate) fn outbox(&self) -> impl ExactSizeIterator<Item = &AlertEvent> {
         self.outbox.iter()
     }
 

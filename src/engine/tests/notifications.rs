@@ -126,7 +126,7 @@ fn run(settings: &str, rules: &str, script: &str) -> String {
         let now = at(second.parse().unwrap());
         let mut lines = Vec::new();
         // Between an end and the start after it nobody is there.
-        if step != "restart" && step != "start" {
+        if step != "restart" && step != "start" && step != "lost" {
             pass(&mut engine, now, &mut lines);
             before = now;
         }
@@ -153,6 +153,11 @@ fn run(settings: &str, rules: &str, script: &str) -> String {
             _ if step == "start" => {
                 let since = engine.outbox().skip(checkpoint.1).cloned().map(decided);
                 engine = restored((settings, rules), &checkpoint.0, &since.collect::<Vec<_>>());
+                engine.go_on(now);
+            }
+            _ if step == "lost" => {
+                // What was decided since is in no log.
+                engine = restored((settings, rules), &checkpoint.0, &[]);
                 engine.go_on(now);
             }
             _ if step == "shows" => actual.append(&mut shown(&mut engine, now)),

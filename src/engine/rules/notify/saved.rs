@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Notification, Notifier, ToldAlert, ToldGroup, labels_of};
+use super::{Notification, Notifier, ToldAlert, ToldGroup, alerts_of};
 use crate::engine::checkpoint::told::{ToldAlertTwin, ToldGroupTwin, ToldTwin};
 use crate::engine::labels::Labels;
-use crate::engine::rules::event::AlertEventKind;
+use crate::engine::rules::event::{AlertEvent, AlertEventKind};
 use crate::engine::rules::logged::LogRecord;
 use crate::engine::rules::view::GroupView;
 use crate::engine::time::Timestamp;
@@ -36,41 +36,51 @@ impl Notifier {
         self.groups = twin.groups.into_iter().map(|it| ((it.file, it.name), told(it.alerts))).collect();
         self.gone = told(twin.gone);
         self.go_on(groups, now);
-        self.part_from(groups);
+        self.retain(groups);
     }
 }
 
 impl Notifier {
-    /// Takes from a log what began and ended since that was saved, and when. What fires now under another rule's id, as an
-    /// alert of one's own about another's limit does, did not end with the group that it is not in.
+    /// Takes from a log what began and ended since that was saved, and when.
     pub(in crate::engine) fn recall(&mut self, log: &[LogRecord], groups: &[Arc<GroupView>]) {
+        self.notice(log.iter().filter_map(LogRecord::decided));
+        self.part_from_firing(groups);
+    }
+
+    /// Takes note of what was decided without being told at once: an earlier run may have told of it. What of it ended is
+    /// told as resolved; what fires stays with its group.
+    pub(in crate::engine) fn notice<'a>(&mut self, events: impl Iterator<Item = &'a AlertEvent>) {
         let Some(terms) = &self.terms else { return };
-        for event in log.iter().filter_map(LogRecord::decided) {
+        for event in events {
             let key = (Arc::clone(&event.rule_id), event.labels.clone());
+            let said = || terms.begun(event);
+            self.gone.again_at = Timestamp::EPOCH;
             match event.kind {
                 AlertEventKind::Triggered { .. } => {
-                    let group =
-                        groups.iter().find(|group| group.rules.iter().any(|rule| rule.id == event.rule_id));
-                    let told = match group {
-                        Some(group) => {
-                            self.groups.entry((group.file.clone(), group.name.clone())).or_default()
-                        }
-                        None => &mut self.gone,
-                    };
-                    let said = terms.begun(event);
-                    told.alerts.insert(key, ToldAlert { said, at: Timestamp::EPOCH, resolved_at: None });
+                    let told = ToldAlert { said: said(), at: Timestamp::EPOCH, resolved_at: None };
+                    self.gone.alerts.insert(key, told);
                 }
                 AlertEventKind::Cleared { .. } => {
+                    let mut is_known = false;
                     for told in self.groups.values_mut().chain([&mut self.gone]) {
                         if let Some(alert) = told.alerts.get_mut(&key) {
                             alert.resolved_at.get_or_insert(event.timestamp);
+                            is_known = true;
                         }
+                    }
+                    if !is_known {
+                        let resolved_at = Some(event.timestamp);
+                        let told = ToldAlert { said: said(), at: Timestamp::EPOCH, resolved_at };
+                        self.gone.alerts.insert(key, told);
                     }
                 }
             }
         }
-        let active = labels_of(groups);
-        self.gone.alerts.retain(|(_, labels), _| !active.contains(labels));
+    }
+
+    /// What fires did not end with a group that it is not in.
+    pub(in crate::engine) fn part_from_firing(&mut self, groups: &[Arc<GroupView>]) {
+        self.gone.part_from(alerts_of(groups));
     }
 }
 
