@@ -5,7 +5,8 @@
 
 mod saved;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::engine::rules::AlertEvent;
 use crate::engine::rules::ended::EndedAlerts;
@@ -84,6 +85,23 @@ impl Outbox {
     pub(crate) fn recall(&mut self, events: Vec<AlertEvent>) {
         let waiting: BTreeSet<EventId> = self.pending.iter().map(|event| event.id).collect();
         self.pending.extend(events.into_iter().filter(|event| !waiting.contains(&event.id)));
+        self.put_in_turn();
+    }
+
+    /// Puts what waits of each alert in the order of its episodes: an end that took the place of another stands behind
+    /// what it comes before in a log.
+    fn put_in_turn(&mut self) {
+        let places: Vec<u64> = self.pending.iter().map(|event| event.fingerprint).collect();
+        let mut turns: BTreeMap<u64, Vec<AlertEvent>> = BTreeMap::new();
+        for event in self.pending.drain(..) {
+            turns.entry(event.fingerprint).or_default().push(event);
+        }
+        for events in turns.values_mut() {
+            let is_end = |event: &AlertEvent| matches!(event.kind, AlertEventKind::Cleared { .. });
+            // The last one first, to be taken from the end.
+            events.sort_by_key(|event| Reverse((event.started_at, is_end(event))));
+        }
+        self.pending = places.iter().filter_map(|alert| turns.get_mut(alert)?.pop()).collect();
     }
 
     /// Puts another event in the place of one that was not sent.
@@ -150,6 +168,16 @@ mod tests {
         assert!(outbox.confirm(EventId(1)).is_some());
         assert!(outbox.confirm(EventId(1)).is_none());
         assert_eq!(waiting(&outbox), [2]);
+    }
+
+    #[test]
+    fn what_a_log_tells_of_an_alert_waits_in_the_order_of_its_episodes() {
+        let other = AlertEvent { fingerprint: 7, ..triggered(9, 4) };
+        let mut outbox = Outbox::new(10);
+        outbox.push(triggered(3, 5));
+        outbox.push(other);
+        outbox.recall(vec![cleared(2, 1), triggered(3, 5), cleared(4, 5)]);
+        assert_eq!(waiting(&outbox), [2, 9, 3, 4]);
     }
 
     #[test]

@@ -126,7 +126,8 @@ impl Publishing {
     pub(crate) fn take(&mut self, dispatch: Dispatch, now: Instant) {
         match dispatch {
             Dispatch::Publish { event, sequence, .. } => {
-                if sequence > 0 {
+                // What a log tells of was decided over a stream that is not seen again yet.
+                if sequence > 0 || event.reach.is_of_stream() {
                     self.machine.expect_answers();
                 }
                 self.machine.deliver_by(self.context.config.get().alerts.delivery, now);
