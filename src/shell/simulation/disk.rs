@@ -110,6 +110,11 @@ impl FakeDisk {
         inside.fault == DiskFault::None && inside.dies_in.is_none()
     }
 
+    /// Whether what is written can be made to last.
+    pub(super) fn syncs(&self) -> bool {
+        self.inside().fault != DiskFault::Unsynced
+    }
+
     /// The process is gone.
     pub(super) fn outlive(&self, death: Death) {
         let mut inside = self.inside();

@@ -11,7 +11,7 @@ use crate::engine::RunEnding;
 use crate::engine::checkpoint::Checkpoint;
 use crate::shell::driver::command::{Command, Dispatch, HandedOut};
 use crate::shell::driver::mailbox::Mailbox;
-use crate::shell::state::{Keeper, Scribe};
+use crate::shell::state::{Keeper, SaveOutcome, Scribe};
 
 /// How soon the first checkpoint is written, at the latest.
 const FIRST: Micros = 500 * MILLI;
@@ -147,8 +147,13 @@ impl StateKeeping {
         matches!(self.saving, Saving::Done)
     }
 
-    /// Stores the last checkpoint of all.
-    pub(super) fn store_last(&mut self, checkpoint: &Checkpoint) {
-        self.keeper.store(checkpoint, RunEnding::Clean);
+    /// Stores the last checkpoint of all; what came of it.
+    pub(super) fn store_last(&mut self, checkpoint: &Checkpoint) -> SaveOutcome {
+        self.keeper.store(checkpoint, RunEnding::Clean)
+    }
+
+    /// Whether what is decided is written down.
+    pub(super) const fn remembers(&self) -> bool {
+        !self.scribe.is_given_up()
     }
 }

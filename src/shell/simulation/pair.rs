@@ -274,7 +274,7 @@ impl<'a> PairWorld<'a> {
         {
             self.trace.note(self.now, "end", || who.to_string());
             if let Some(checkpoint) = process.last_checkpoint() {
-                process.store_last(&checkpoint);
+                let _outcome = process.store_last(&checkpoint);
             }
             process.publisher().release(self.now);
             let away = one_of(&mut self.ones, who).away_after_stop;

@@ -34,7 +34,7 @@ use crate::shell::nats::lanes::stream::StreamMachine;
 use crate::shell::nats::out::exchange;
 use crate::shell::settings::{JetStreamSettings, Settings};
 use crate::shell::start::{Types, begin, mark_unready};
-use crate::shell::state::Scribe;
+use crate::shell::state::{SaveOutcome, Scribe};
 
 /// Where the state is.
 pub(super) const STATE_FOLDER: &str = "/state";
@@ -295,11 +295,14 @@ impl Process {
         is_kept.then(|| self.driver.engine.save(self.driver.clock.now()))
     }
 
-    /// Stores the last checkpoint.
-    pub(super) fn store_last(&mut self, checkpoint: &Checkpoint) {
-        if let Some(keeping) = &mut self.keeping {
-            keeping.store_last(checkpoint);
-        }
+    /// Stores the last checkpoint; what came of it.
+    pub(super) fn store_last(&mut self, checkpoint: &Checkpoint) -> SaveOutcome {
+        self.keeping.as_mut().map_or(SaveOutcome::Unsaved, |keeping| keeping.store_last(checkpoint))
+    }
+
+    /// Whether what it decided is written down.
+    pub(super) fn remembers(&self) -> bool {
+        self.keeping.as_ref().is_some_and(StateKeeping::remembers)
     }
 
     /// The process is gone; what it had sent of alert events may still arrive.

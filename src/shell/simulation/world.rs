@@ -22,6 +22,7 @@ use crate::engine::checkpoint::{Checkpoint, CheckpointAge};
 use crate::engine::time::Timestamp;
 use crate::shell::driver::mailbox::LaneItem;
 use crate::shell::nats::out::exchange::AnswerEnding;
+use crate::shell::state::SaveOutcome;
 
 /// When a world begins.
 const BEGIN_MILLIS: i64 = 1_780_000_000_000;
@@ -251,6 +252,9 @@ impl<'a> World<'a> {
     fn die(&mut self, Dying { death, away, harm, .. }: Dying) {
         let Some(process) = self.process.take() else { return };
         self.trace.note(self.now, "die", || format!("{death:?} {harm:?}"));
+        if !process.remembers() {
+            self.memory = Memory::Lost;
+        }
         self.leave(process, away);
         self.disk.outlive(death);
         self.harm(harm);
@@ -258,9 +262,13 @@ impl<'a> World<'a> {
 
     fn end_in_order(&mut self) {
         let Some(mut process) = self.process.take() else { return };
+        let mut is_saved = false;
         if let Some(checkpoint) = process.last_checkpoint() {
             self.snapshots.push(Snapshot::of(&checkpoint, &self.model));
-            process.store_last(&checkpoint);
+            is_saved = process.store_last(&checkpoint) == SaveOutcome::Saved;
+        }
+        if !is_saved && !process.remembers() {
+            self.memory = Memory::Lost;
         }
         self.trace.note(self.now, "end", String::new);
         self.leave(process, self.away_after_stop);
@@ -296,12 +304,17 @@ impl<'a> World<'a> {
         }
         let key = self.stored_key();
         let snapshot = key.and_then(|key| self.snapshots.iter().rev().find(|it| it.key == key));
-        let is_clean =
-            snapshot.is_some_and(|it| self.disk.holds("clean").as_deref() == Some(it.name.as_bytes()));
+        // Where a start cannot make last that it takes the word of a clean stop away, it does not believe it.
+        let is_clean = self.disk.syncs()
+            && snapshot.is_some_and(|it| self.disk.holds("clean").as_deref() == Some(it.name.as_bytes()));
         let begun_anew = self.model.begun_anew;
         self.model = match snapshot {
             None => {
                 self.scraper.forget();
+                // What earlier lives told is in no state.
+                if self.now > 0 {
+                    self.memory = Memory::Lost;
+                }
                 Model::default()
             }
             Some(it) if is_clean && it.age == CheckpointAge::Present => it.model.clone(),

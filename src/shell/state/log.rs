@@ -96,6 +96,12 @@ impl<D: Disk> TransitionLog<D> {
         self.bytes_max = log_bytes_max(bytes_max);
     }
 
+    /// Whether it failed, and waits for the next checkpoint.
+    #[cfg(any(test, feature = "simulation"))]
+    pub(crate) const fn is_given_up(&self) -> bool {
+        self.file.is_none()
+    }
+
     /// Whether a checkpoint should come before its time, so that it begins anew.
     pub(crate) const fn is_long(&self) -> bool {
         self.bytes > self.bytes_max / 2

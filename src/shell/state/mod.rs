@@ -12,5 +12,7 @@ mod scribe;
 
 pub(crate) use begin::{open, restore};
 pub(crate) use keeper::Keeper;
+#[cfg(any(test, feature = "simulation"))]
+pub(crate) use keeper::SaveOutcome;
 pub(crate) use log::TransitionLog;
 pub(crate) use scribe::Scribe;

@@ -46,6 +46,12 @@ impl<D: Disk> Scribe<D> {
         }
     }
 
+    /// Whether the log failed, and waits for the next checkpoint.
+    #[cfg(any(test, feature = "simulation"))]
+    pub(crate) const fn is_given_up(&self) -> bool {
+        self.log.is_given_up()
+    }
+
     /// Writes down what waited together, and passes it on.
     pub(crate) fn work(&mut self, mut together: Vec<Dispatch>, to: &UnboundedSender<Dispatch>) {
         self.log.limit(self.context.config.get().state.bytes_max as u64);
