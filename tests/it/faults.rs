@@ -6,10 +6,12 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::bad_input::process::Process;
 use super::bad_input::scrape::Series;
+use super::outbox::{set_levels, stored, wait_sum, walk};
+use super::process::post;
 use super::support::{Nats, free_port, job_queued, metric_recorded, server_programs, wait_for};
 use super::times::times;
 
@@ -146,6 +148,53 @@ fn a_flood_does_not_keep_it_from_ending_well() {
     let begun = Instant::now();
     process.terminate();
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+}
+
+/// Rules under which 100 alerts fire, with texts of their own each time, and one that is there each second time.
+fn reloaded(round: u64) -> String {
+    let beside = if round.is_multiple_of(2) { "" } else { ", {alert: Beside, id: beside, expr: vector(1)}" };
+    format!(
+        "groups: [{{name: g, interval: 200ms, rules: [{{alert: Deep, id: deep, expr: level, above: 10, \
+        annotations: {{summary: round {round}}}}}{beside}]}}]"
+    )
+}
+
+#[test]
+fn a_hundred_alerts_fire_on_through_five_hundred_reloads() {
+    let nats = Nats::start(&server_programs()[0]);
+    let rules = tempfile::tempdir().unwrap();
+    let write = |round: u64| {
+        std::fs::write(rules.path().join("next"), reloaded(round)).unwrap();
+        std::fs::rename(rules.path().join("next"), rules.path().join("rules.yaml")).unwrap();
+    };
+    write(0);
+    let config = "instance: ours\njetstream: {create_stream: true}";
+    let process = Process::start_with(&nats.url(), config, &["--rules", rules.path().to_str().unwrap()]);
+    process.wait_ready();
+    let (mut client, mut numbers) = (nats.client(), 0);
+    set_levels(&mut client, &mut numbers, 100, 20.0);
+    wait_sum(&process, "signalbox_alert_events_published_total", 100.0);
+    let rounds = times(500);
+    for round in 1..=rounds {
+        write(round);
+        let answer = post(process.address.port(), "/-/reload").unwrap();
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+    wait_sum(&process, "signalbox_alerts", 100.0);
+    wait_sum(&process, "signalbox_alert_events_pending", 0.0);
+    let text = format!("round {rounds}");
+    wait_for("the last texts", || process.get("/api/v1/alerts").text().contains(&text).then_some(()));
+    let is_deep = |event: &Value| event["alert_rule_id"] == "deep";
+    let events = stored(&nats);
+    assert_eq!(events.iter().filter(|event| is_deep(event)).count(), 100);
+    let beside: Vec<Value> = events.iter().filter(|event| !is_deep(event)).cloned().collect();
+    assert!(beside.iter().any(|event| event["reason"] == "rule_removed"), "{beside:?}");
+    assert_eq!(walk(&beside).1, 0);
+    set_levels(&mut client, &mut numbers, 100, 1.0);
+    wait_sum(&process, "signalbox_alerts", 0.0);
+    wait_sum(&process, "signalbox_alert_events_pending", 0.0);
+    assert_eq!(walk(&stored(&nats)), (101, 0));
+    process.terminate();
 }
 
 #[test]

@@ -40,7 +40,7 @@ fn start_with_state(
 }
 
 /// Sets the levels of so many tanks, and waits until they are applied.
-fn set_levels(client: &mut Client, numbers: &mut u64, tanks: usize, value: f64) {
+pub(super) fn set_levels(client: &mut Client, numbers: &mut u64, tanks: usize, value: f64) {
     for tank in 0..tanks {
         *numbers += 1;
         let fields = format!(
@@ -61,7 +61,7 @@ fn scraped(process: &Process, name: &str) -> Option<f64> {
     (answer.status == 200).then(|| sum(&Series::parse(&answer.body), name))
 }
 
-fn wait_sum(process: &Process, name: &str, expected: f64) {
+pub(super) fn wait_sum(process: &Process, name: &str, expected: f64) {
     wait_for(&format!("{name} {expected}"), || (scraped(process, name) == Some(expected)).then_some(()));
 }
 
