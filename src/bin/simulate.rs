@@ -34,6 +34,9 @@ struct Arguments {
     /// Goes on after a failure, without shrinking it.
     #[arg(long)]
     all: bool,
+    /// Seeds that are passed over, as they are known to fail.
+    #[arg(long, value_delimiter = ',')]
+    except: Vec<u64>,
 }
 
 fn main() -> ExitCode {
@@ -81,9 +84,13 @@ fn run_one(simulator: &Simulator, seed: u64, arguments: &Arguments) -> io::Resul
 fn run_many(simulator: &Simulator, arguments: &Arguments) -> io::Result<ExitCode> {
     let mut out = io::stdout().lock();
     let begun = Instant::now();
-    let (mut failed, mut alerts, mut scrapes) = (0, 0, 0);
+    let (mut failed, mut alerts, mut scrapes, mut passed_over) = (0, 0, 0, 0);
     let seeds = arguments.from..arguments.from + arguments.seeds;
     for seed in seeds {
+        if arguments.except.contains(&seed) {
+            passed_over += 1;
+            continue;
+        }
         let outcome =
             if arguments.pair { simulator.run_pair(seed, Telling::Nothing) } else { simulator.run(seed) };
         alerts += outcome.alerts;
@@ -91,6 +98,8 @@ fn run_many(simulator: &Simulator, arguments: &Arguments) -> io::Result<ExitCode
         let Some(failure) = outcome.failure else { continue };
         failed += 1;
         writeln!(out, "seed {seed}: {failure} (trace {:016x})", outcome.trace)?;
+        let pair = if arguments.pair { "--pair " } else { "" };
+        writeln!(out, "see it again: scripts/simulate {pair}--seed {seed} --trace")?;
         if !arguments.all {
             if !arguments.pair {
                 tell_shrunk(simulator, seed, &mut out)?;
@@ -102,7 +111,7 @@ fn run_many(simulator: &Simulator, arguments: &Arguments) -> io::Result<ExitCode
     let each = took.as_secs_f64() * 1_000.0 / arguments.seeds.max(1) as f64;
     writeln!(
         out,
-        "{} seeds, {failed} failed, {alerts} alert events, {scrapes} scrapes, {:.1} s, {each:.2} ms a seed",
+        "{} seeds, {failed} failed, {passed_over} passed over, {alerts} alert events, {scrapes} scrapes, {:.1} s, {each:.2} ms a seed",
         arguments.seeds,
         took.as_secs_f64()
     )?;

@@ -70,9 +70,11 @@ impl World<'_> {
                     stream.expire(usize::from(count));
                 }
                 let is_reading = self.process.as_ref().is_some_and(|process| !process.is_present());
+                // What leaves while it is read again is missed only with the next message behind it, or not at all.
+                if is_reading {
+                    self.scraper.forget();
+                }
                 match self.plan.setting.retention {
-                    // What leaves while it is read again is missed only with the next message behind it.
-                    Retention::Limits if is_reading => self.scraper.forget(),
                     Retention::Limits => {}
                     // What leaves unacknowledged nobody counts.
                     Retention::Interest | Retention::WorkQueue => self.expired = Expired::Some,

@@ -1,7 +1,9 @@
 //! The world: broker, disk and process taking turns, what a plan has happen to them, and whether the promises hold.
 
-use std::hash::{DefaultHasher, Hasher};
+use std::hash::BuildHasher;
 use std::rc::Rc;
+
+use foldhash::quality::FixedState;
 
 use super::alertmanager::Alertmanager;
 use super::alerts::AlertWalk;
@@ -45,7 +47,7 @@ pub(super) struct Snapshot {
 
 impl Snapshot {
     fn of(checkpoint: &Checkpoint, model: &Model) -> Self {
-        let bytes: Vec<u8> = checkpoint.pieces().flatten().collect();
+        let bytes = checkpoint.pieces().collect::<Vec<_>>().concat();
         let key = key_of(&bytes);
         let name = format!("{} {}\n", checkpoint.now().micros(), bytes.len());
         Self { key, name, age: checkpoint.age(), model: model.clone() }
@@ -414,9 +416,7 @@ impl<'a> World<'a> {
 /// By what the bytes of a checkpoint are known again. Not by their checksum: that is the same for all of a length, as each
 /// section ends with its own.
 fn key_of(bytes: &[u8]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    hasher.write(bytes);
-    hasher.finish()
+    FixedState::default().hash_one(bytes)
 }
 
 impl Turning for World<'_> {
