@@ -62,6 +62,12 @@ impl Field {
         MEMBERS.get(style as usize)?.get(self as usize)?.at_start(text)
     }
 
+    /// Whether it is one of the four that every event has, which come first.
+    #[inline]
+    pub(super) const fn is_common(self) -> bool {
+        self as u8 <= Self::event_version as u8
+    }
+
     /// The set of this field alone.
     pub(super) const fn bit(self) -> u128 {
         1 << self as u8

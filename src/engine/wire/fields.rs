@@ -18,6 +18,23 @@ struct Key {
     spelling: Spelling,
 }
 
+/// How long names are: two that are one are as long as each other.
+#[derive(Clone, Copy, Debug, Default)]
+struct Lengths {
+    /// The lengths that were noted, by their low bits.
+    seen: u64,
+    may_repeat: bool,
+}
+
+impl Lengths {
+    #[inline]
+    fn note(&mut self, length: usize, spelling: Spelling) {
+        let bit = 1 << (length % 64);
+        self.may_repeat |= self.seen & bit != 0 || spelling != Spelling::Plain;
+        self.seen |= bit;
+    }
+}
+
 /// What the tags of the object are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TagsForm {
@@ -41,9 +58,10 @@ pub(super) struct Fields {
     tags: TagsForm,
     unknown: Vec<Key>,
     tag_names: Vec<Key>,
+    tag_lengths: Lengths,
     /// Which key followed each key last time: publishers write their fields in one order, and comparing with a guess
     /// costs less than finding the end of a key and looking it up. By the type of the event, where it has come.
-    followers: [[Field; COUNT + 1]; TYPES + 1],
+    followers: Box<[[Field; KEYS]; ROWS]>,
     style: Style,
     /// The id that the next object is known to begin with.
     expected: Option<EventId>,
@@ -59,7 +77,12 @@ enum Next {
     End(usize),
 }
 
-const TYPES: usize = EventType::ALL.len();
+/// Places in `followers` for a type, and for keys: powers of two, so that no place has to be looked at twice.
+const ROWS: usize = 32;
+const KEYS: usize = 128;
+/// The row of what has no type yet.
+const NO_TYPE: usize = EventType::ALL.len();
+const _: () = assert!(NO_TYPE < ROWS && UNKNOWN < KEYS, "every type and every field has a place");
 /// Where the id ends that a message begins with.
 const LEADING_END: usize = LEADING.len() + 36;
 /// The place in `followers` of all keys that are no known field.
@@ -76,7 +99,8 @@ impl Fields {
             tags: TagsForm::Texts,
             unknown: Vec::new(),
             tag_names: Vec::new(),
-            followers: [[Field::event_id; COUNT + 1]; TYPES + 1],
+            tag_lengths: Lengths::default(),
+            followers: Box::new([[Field::event_id; KEYS]; ROWS]),
             style: Style::Compact,
             expected: None,
         }
@@ -126,25 +150,34 @@ impl Fields {
     pub(super) fn scan(&mut self, text: &str, open: usize, nesting: &mut Nesting) -> Option<usize> {
         self.clear();
         let bytes = text.as_bytes();
-        let mut next = match self.leading_id(bytes) {
-            Some(end) => self.next_member(text, end, Field::event_id as usize)?,
-            None => match opening_at_start(bytes.get(open..)?, self.style) {
-                Some(length) => Next::Known(Field::event_id, open + length),
-                None => self.first_member(text, blank(bytes, open + 1))?,
-            },
-        };
-        let end = loop {
-            next = match next {
-                Next::Known(field, value) => {
-                    let at = self.known(text, value, field, nesting)?;
-                    self.next_member(text, at, field as usize)?
+        let (mut key, mut at, mut found) = (UNKNOWN, open, None);
+        match self.leading_id(bytes) {
+            Some(end) => (key, at) = (Field::event_id as usize, end),
+            None => found = Some(self.first_member(text, open)?),
+        }
+        let end = 'members: loop {
+            let (field, value) = loop {
+                let next = if let Some(next) = found.take() {
+                    next
+                } else {
+                    // Nearly all is guessed, and read in this loop without a call.
+                    let (guess, rest) = (self.follower(key), bytes.get(at..)?);
+                    if let Some(length) = guess.member_at_start(rest, self.style) {
+                        break (guess, at + length);
+                    }
+                    if rest.first() == Some(&b'}') {
+                        break 'members at + 1;
+                    }
+                    self.other_member(text, at, key)?
+                };
+                match next {
+                    Next::Known(field, value) => break (field, value),
+                    Next::Unknown(value) => (key, at) = (UNKNOWN, nesting.skip(bytes, value, 1)?),
+                    Next::End(end) => break 'members end,
                 }
-                Next::Unknown(value) => {
-                    let at = nesting.skip(bytes, value, 1)?;
-                    self.next_member(text, at, UNKNOWN)?
-                }
-                Next::End(end) => break end,
             };
+            at = self.known(text, value, field, nesting)?;
+            key = field as usize;
         };
         if self.unknown.len() > 1 {
             self.repeated |= repeats(text, &self.unknown);
@@ -177,50 +210,52 @@ impl Fields {
         }
     }
 
-    /// Reads the first key, or what ends an empty object.
-    fn first_member(&mut self, text: &str, at: usize) -> Option<Next> {
-        match text.as_bytes().get(at)? {
+    /// Reads the first key of the object at `open`, or the end of an empty one.
+    fn first_member(&mut self, text: &str, open: usize) -> Option<Next> {
+        let bytes = text.as_bytes();
+        if let Some(length) = opening_at_start(bytes.get(open..)?, self.style) {
+            return Some(Next::Known(Field::event_id, open + length));
+        }
+        let at = blank(bytes, open + 1);
+        match bytes.get(at)? {
             b'}' => Some(Next::End(at + 1)),
             _ => self.any_member(text, at),
         }
     }
 
-    /// Reads what stands between two values, or what ends the object.
+    /// The field that followed this key last time.
     #[inline]
-    fn next_member(&mut self, text: &str, at: usize, previous: usize) -> Option<Next> {
+    fn follower(&self, key: usize) -> Field {
+        let row = self.followers.get(self.row() % ROWS);
+        row.and_then(|row| row.get(key % KEYS)).copied().unwrap_or(Field::event_id)
+    }
+
+    /// The row of `followers` for the type that was read so far.
+    #[inline]
+    fn row(&self) -> usize {
+        self.usual.event_type.map_or(NO_TYPE, |event_type| event_type as usize)
+    }
+
+    /// Reads a key that was not guessed, and remembers it as a guess; or what ends the object.
+    fn other_member(&mut self, text: &str, at: usize, key: usize) -> Option<Next> {
         let bytes = text.as_bytes();
-        let guess = *self.followers.get(self.type_place())?.get(previous)?;
-        if let Some(length) = guess.member_at_start(bytes.get(at..)?, self.style) {
-            return Some(Next::Known(guess, at + length));
-        }
         let at = blank(bytes, at);
         match *bytes.get(at)? {
-            b',' => {
-                self.style = if bytes.get(at + 1) == Some(&b' ') { Style::Spaced } else { Style::Compact };
-                self.other_member(text, blank(bytes, at + 1), previous)
-            }
-            b'}' => Some(Next::End(at + 1)),
-            _ => None,
+            b',' => {}
+            b'}' => return Some(Next::End(at + 1)),
+            _ => return None,
         }
-    }
-
-    /// The place in `followers` of the type that was read so far.
-    #[inline]
-    fn type_place(&self) -> usize {
-        self.usual.event_type.map_or(TYPES, |event_type| event_type as usize)
-    }
-
-    /// Reads a key that was not guessed, and remembers it as a guess.
-    fn other_member(&mut self, text: &str, at: usize, previous: usize) -> Option<Next> {
-        let next = self.any_member(text, at)?;
-        let type_place = self.type_place();
-        let follower = self.followers.get_mut(type_place).and_then(|places| places.get_mut(previous));
+        self.style = if bytes.get(at + 1) == Some(&b' ') { Style::Spaced } else { Style::Compact };
+        let next = self.any_member(text, blank(bytes, at + 1))?;
+        let row = self.row();
+        let follower = self.followers.get_mut(row).and_then(|row| row.get_mut(key));
         if let (Next::Known(field, _), Some(follower)) = (&next, follower) {
             *follower = *field;
         }
         Some(next)
     }
 
+    /// Reads the key that begins at `at`.
     fn any_member(&mut self, text: &str, at: usize) -> Option<Next> {
         let (field, after) = self.any_key(text, at)?;
         let value = colon(text.as_bytes(), after)?;
@@ -250,10 +285,11 @@ impl Fields {
         // A guess ends at its colon or one blank after it.
         let at = blank(bytes, at);
         let (value, after) = match *bytes.get(at)? {
-            b'"' => match self.usual.read(bytes.get(at..)?, field) {
+            b'"' if field.is_common() => match self.usual.read(bytes.get(at..)?, field) {
                 Some(length) => (Value::spanning(JsonKind::Plain, at + 1, at + length - 1), at + length),
                 None => self.string(bytes, at, field)?,
             },
+            b'"' => self.string(bytes, at, field)?,
             b't' => (Value::spanning(JsonKind::True, at, at), literal(bytes, at, b"true")?),
             b'f' => (Value::spanning(JsonKind::False, at, at), literal(bytes, at, b"false")?),
             b'n' => (Value::NULL, literal(bytes, at, b"null")?),
@@ -300,6 +336,7 @@ impl Fields {
     /// Scans the object of the field `tags`.
     fn scan_tags(&mut self, text: &str, open: usize, nesting: &mut Nesting) -> Option<usize> {
         self.tag_names.clear();
+        self.tag_lengths = Lengths::default();
         let bytes = text.as_bytes();
         let mut at = blank(bytes, open + 1);
         if *bytes.get(at)? == b'}' {
@@ -312,6 +349,7 @@ impl Fields {
             let (end, spelling) = string(bytes, at + 1)?;
             nesting.lone |= spelling == Spelling::Lone;
             self.tag_names.push(Key { start: at as u32 + 1, end: end as u32, spelling });
+            self.tag_lengths.note(end - at, spelling);
             at = colon(bytes, end + 1)?;
             if *bytes.get(at)? == b'"' {
                 let (end, spelling) = string(bytes, at + 1)?;
@@ -328,7 +366,7 @@ impl Fields {
                 _ => return None,
             }
         }
-        if repeats(text, &self.tag_names) {
+        if self.tag_lengths.may_repeat && repeats(text, &self.tag_names) {
             self.tags = TagsForm::Repeated;
         }
         Some(at + 1)

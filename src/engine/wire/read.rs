@@ -75,13 +75,13 @@ macro_rules! readers {
                 let timestamp = self.timestamp(&mut faults, head.time);
                 let Head { event_type, id, version, .. } = *head;
                 let trace = head.trace.map(NonZero::get);
-                let event = match event_type {
+                // Each arm fills the result where it is returned: an event is too large to be moved for nothing.
+                let mut result = match event_type {
                     $(EventType::$name => {
                         let fields = payload::$name { $($field: self.$kind(&mut faults, Field::$field),)* };
-                        Event { id, timestamp, version, trace, payload: Payload::$name(fields) }
+                        Ok(Event { id, timestamp, version, trace, payload: Payload::$name(fields) })
                     })*
                 };
-                let mut result = Ok(event);
                 if let Some(fault) = faults.0 {
                     result = Err(fault.into());
                 }
@@ -180,6 +180,12 @@ impl<'a> Reader<'a> {
     #[inline]
     pub(super) fn raw(self, value: Value) -> &'a str {
         self.text.get(value.start()..value.end()).unwrap_or_default()
+    }
+
+    /// The same as bytes.
+    #[inline]
+    fn raw_bytes(self, value: Value) -> &'a [u8] {
+        self.text.as_bytes().get(value.start()..value.end()).unwrap_or_default()
     }
 
     /// The string a value is; `None` where it is none.
@@ -314,12 +320,12 @@ impl<'a> Reader<'a> {
 
     #[inline]
     fn metric_type(self, faults: &mut Faults, field: Field) -> MetricType {
-        let metric_type = match self.string(field).as_deref() {
-            Some("counter") => Some(MetricType::Counter),
-            Some("gauge") => Some(MetricType::Gauge),
-            Some("histogram") => Some(MetricType::Histogram),
-            _ => None,
-        };
+        let metric_type = self.fields.get(field).and_then(|value| {
+            if value.kind == JsonKind::Plain {
+                return metric_type(self.raw_bytes(value));
+            }
+            metric_type(self.as_text(value)?.as_bytes())
+        });
         faults.check(field, "counter, gauge or histogram", metric_type)
     }
 
@@ -369,6 +375,16 @@ impl<'a> Reader<'a> {
             | JsonKind::Array
             | JsonKind::Object => None,
         }
+    }
+}
+
+#[inline]
+fn metric_type(word: &[u8]) -> Option<MetricType> {
+    match word {
+        b"counter" => Some(MetricType::Counter),
+        b"gauge" => Some(MetricType::Gauge),
+        b"histogram" => Some(MetricType::Histogram),
+        _ => None,
     }
 }
 
