@@ -1,10 +1,11 @@
 //! Ids of jobs, chunks, files, workers and cache entries in 24 bytes.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use uuid::Uuid;
 
-use crate::engine::wire::hyphenated_uuid;
+use crate::engine::wire::lower_case_uuid;
 
 /// The longest id kept letter by letter.
 const INLINE_BYTES_MAX: usize = 22;
@@ -23,13 +24,22 @@ const DIGESTS: Uuid = Uuid::from_u128(0x7369_676e_616c_4b65_8b6f_7842_6f78_4964)
 /// Ids are opaque (only `event_id` has other forms that mean the same), so a UUID in capitals is another id. The digest
 /// is SHA-1: whoever can make two ids collide can as well publish events about either, and what they would gain is one
 /// entry counted instead of two. It is the same in every process, so that keys can be written down.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct IdKey([u8; 24]);
+
+/// As three words: as bytes it would be hashed with its length, which is always the same.
+impl Hash for IdKey {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        for word in self.0.as_chunks::<8>().0 {
+            hasher.write_u64(u64::from_le_bytes(*word));
+        }
+    }
+}
 
 impl IdKey {
     /// The key of an id.
     pub(crate) fn new(id: &str) -> Self {
-        if let Some(number) = lower_case_uuid(id.as_bytes()) {
+        if let Some(number) = id.as_bytes().try_into().ok().and_then(lower_case_uuid) {
             return Self::with_kind(KIND_UUID, &number.to_be_bytes());
         }
         if id.len() <= INLINE_BYTES_MAX {
@@ -65,16 +75,24 @@ impl fmt::Debug for IdKey {
     }
 }
 
-/// The number of a UUID written in lower case with hyphens, the form it has when it is printed.
-fn lower_case_uuid(text: &[u8]) -> Option<u128> {
-    let text: &[u8; 36] = text.try_into().ok()?;
-    let has_capitals = text.iter().fold(false, |found, byte| found | byte.is_ascii_uppercase());
-    if has_capitals { None } else { hyphenated_uuid(text) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_uuid_is_known_in_lower_case_alone() {
+        let text = "67e55044-10b1-426f-9247-bb680e5fe0c8";
+        let is_uuid = |text: &str| IdKey::new(text).0.first() == Some(&KIND_UUID);
+        assert!(is_uuid(text));
+        for (place, byte) in text.bytes().enumerate() {
+            for other in [byte.to_ascii_uppercase(), b'g', b'`', b'@', b'/', b':', 0x15] {
+                let mut changed = text.as_bytes().to_vec();
+                changed[place] = other;
+                let same = other == byte;
+                assert_eq!(is_uuid(std::str::from_utf8(&changed).unwrap()), same, "{place} {other}");
+            }
+        }
+    }
 
     #[test]
     fn ids_are_opaque_so_other_forms_of_a_uuid_are_other_ids() {

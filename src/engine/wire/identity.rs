@@ -28,25 +28,37 @@ impl FromStr for EventId {
 
 /// The number a UUID with hyphens stands for.
 #[inline]
-pub(in crate::engine) fn hyphenated_uuid(text: &[u8; 36]) -> Option<u128> {
+pub(super) fn hyphenated_uuid(text: &[u8; 36]) -> Option<u128> {
+    number_of(words_of(text)?, hex_word)
+}
+
+/// The same for one without capitals, the form that a UUID has when it is printed.
+#[inline]
+pub(in crate::engine) fn lower_case_uuid(text: &[u8; 36]) -> Option<u128> {
+    number_of(words_of(text)?, lower_hex_word)
+}
+
+/// The digits of a UUID, as words from where they stand.
+#[inline]
+fn words_of(text: &[u8; 36]) -> Option<[u64; 4]> {
     let [
         a @ ..,
-        b'-',
+        h1,
         b1,
         b2,
         b3,
         b4,
-        b'-',
+        h2,
         c1,
         c2,
         c3,
         c4,
-        b'-',
+        h3,
         d1,
         d2,
         d3,
         d4,
-        b'-',
+        h4,
         e1,
         e2,
         e3,
@@ -59,17 +71,22 @@ pub(in crate::engine) fn hyphenated_uuid(text: &[u8; 36]) -> Option<u128> {
         _,
         _,
         _,
-    ] = text
-    else {
+    ] = *text;
+    if [h1, h2, h3, h4] != *b"----" {
         return None;
-    };
-    let words = [
-        u64::from_le_bytes(*a),
-        u64::from_le_bytes([*b1, *b2, *b3, *b4, *c1, *c2, *c3, *c4]),
-        u64::from_le_bytes([*d1, *d2, *d3, *d4, *e1, *e2, *e3, *e4]),
+    }
+    Some([
+        u64::from_le_bytes(a),
+        halves([b1, b2, b3, b4], [c1, c2, c3, c4]),
+        halves([d1, d2, d3, d4], [e1, e2, e3, e4]),
         u64::from_le_bytes(*text.last_chunk()?),
-    ];
-    hex_words(words)
+    ])
+}
+
+/// Two halves of a word.
+#[inline]
+const fn halves(first: [u8; 4], second: [u8; 4]) -> u64 {
+    u32::from_le_bytes(first) as u64 | (u32::from_le_bytes(second) as u64) << 32
 }
 
 /// The three rarer forms.
@@ -88,43 +105,67 @@ fn other_uuid(text: &[u8]) -> Option<u128> {
 
 /// The number 32 hexadecimal digits stand for.
 fn hex_128(text: &[u8; 32]) -> Option<u128> {
-    let (words, _) = text.as_chunks::<8>();
-    let [a, b, c, d] = words else { return None };
-    hex_words([a, b, c, d].map(|word| u64::from_le_bytes(*word)))
+    number_of(words_of_32(text)?, hex_word)
 }
 
-/// The number four words of eight digits each stand for.
 #[inline]
-fn hex_words(words: [u64; 4]) -> Option<u128> {
-    let mut value = 0;
-    let mut bad = 0;
+fn words_of_32(text: &[u8; 32]) -> Option<[u64; 4]> {
+    let [a, b, c, d] = text.as_chunks::<8>().0 else { return None };
+    Some([u64::from_le_bytes(*a), u64::from_le_bytes(*b), u64::from_le_bytes(*c), u64::from_le_bytes(*d)])
+}
+
+/// The number that 32 digits stand for, where `read` takes them all as digits.
+#[inline]
+fn number_of(words: [u64; 4], read: impl Fn(u64) -> Digits) -> Option<u128> {
+    let (mut value, mut faults) = (0, 0);
     for word in words {
-        let (digits, faults) = hex_word(word);
-        value = value << 32 | u128::from(digits);
-        bad |= faults;
+        let digits = read(word);
+        value = value << 32 | u128::from(digits.number);
+        faults |= digits.faults;
     }
-    (bad == 0).then_some(value)
+    (faults == 0).then_some(value)
 }
 
 const ONES: u64 = u64::MAX / 255;
-const HIGHS: u64 = ONES << 7;
 
-/// The number eight hexadecimal digits stand for, all at once; the second is not zero where one is no such digit.
+/// What eight characters stand for as hexadecimal digits.
+#[derive(Clone, Copy)]
+struct Digits {
+    number: u32,
+    /// Not zero where one is no such digit.
+    faults: u64,
+}
+
+/// Reads eight hexadecimal digits, all at once.
+///
+/// In ASCII a digit is `0011` and its value, a letter `01x0` and its value less nine. So the bit of 0x40 says which a byte
+/// must be, and the other high bits and the value follow from it.
 #[inline]
-fn hex_word(word: u64) -> (u32, u64) {
-    // A byte plus 0x80 - n has its high bit set where the byte is at least n; all bytes are below 0x80 by then.
-    let at_least = |bytes: u64, least: u64| (bytes + ONES * (0x80 - least)) & HIGHS;
-    let ascii = word & !HIGHS;
-    let lower = ascii | (ONES * 0x20);
-    let digit = at_least(ascii, 0x30) & !at_least(ascii, 0x3a);
-    let letter = at_least(lower, 0x61) & !at_least(lower, 0x67);
-    let bad = (word & HIGHS) | (!(digit | letter) & HIGHS);
-    let nibbles = (ascii & (ONES * 0x0f)) + (letter >> 7) * 9;
-    // Two, then four, then eight nibbles side by side; the first character is the most significant.
-    let pairs = (nibbles << 4 | nibbles >> 8) & 0x00ff_00ff_00ff_00ff;
-    let quads = (pairs << 8 | pairs >> 16) & 0x0000_ffff_0000_ffff;
-    let all = (quads << 16 | quads >> 32) & 0xffff_ffff;
-    (all as u32, bad)
+const fn hex_word(word: u64) -> Digits {
+    let letter = word >> 6 & ONES;
+    digits(word, letter, word >> 5 | letter)
+}
+
+/// The same without capitals, which alone of what is allowed lack the bit of 0x20.
+#[inline]
+const fn lower_hex_word(word: u64) -> Digits {
+    digits(word, word >> 6 & ONES, word >> 5)
+}
+
+/// Reads eight digits of which it is known which are letters, and in whose low bits `cased` says that they are cased as
+/// they may be.
+#[inline]
+const fn digits(word: u64, letter: u64, cased: u64) -> Digits {
+    let values = (word & (ONES * 0x0f)) + letter * 9;
+    // With six more the values of letters, and they alone, pass 15.
+    let range = (values + ONES * 6) >> 4 ^ letter;
+    let high = !((word >> 4 ^ letter) & cased) | word >> 7;
+    let faults = (range | values >> 4 | high) & ONES;
+    // Two, then four, then eight values side by side; the first character is the most significant.
+    let values = values.swap_bytes();
+    let pairs = (values | values >> 4) & 0x00ff_00ff_00ff_00ff;
+    let quads = (pairs | pairs >> 8) & 0x0000_ffff_0000_ffff;
+    Digits { number: (quads | quads >> 16) as u32, faults }
 }
 
 /// Writes the lower-case form with hyphens.
@@ -182,31 +223,17 @@ impl fmt::Display for Version {
 /// hexadecimal, neither id zero, no version ff; versions after 00 may add to it.
 pub(super) fn trace_id(traceparent: &str) -> Option<NonZero<u128>> {
     let (head, rest) = traceparent.as_bytes().split_first_chunk::<55>()?;
-    let (version, head) = head.split_first_chunk::<2>()?;
-    let (trace, head) = head.strip_prefix(b"-")?.split_first_chunk::<32>()?;
-    let (parent, head) = head.strip_prefix(b"-")?.split_first_chunk::<16>()?;
-    let flags: &[u8; 2] = head.strip_prefix(b"-")?.try_into().ok()?;
-    let (trace_words, parent_words) = (trace.as_chunks::<8>().0, parent.as_chunks::<8>().0);
-    let words = trace_words.iter().chain(parent_words).map(|word| u64::from_le_bytes(*word));
-    let has_capitals = words.fold(0, |found, word| found | capitals(word)) != 0;
-    let [high, low] = parent_words else { return None };
-    let ((high, high_bad), (low, low_bad)) =
-        (hex_word(u64::from_le_bytes(*high)), hex_word(u64::from_le_bytes(*low)));
-    let is_hex =
-        !has_capitals && high_bad | low_bad == 0 && [version, flags].iter().all(|pair| is_lower_hex(**pair));
-    let parent_is_zero = high | low == 0;
-    let ends = if version == b"00" { rest.is_empty() } else { rest.is_empty() || rest.starts_with(b"-") };
-    let trace = NonZero::new(hex_128(trace)?)?;
-    (is_hex && ends && version != b"ff" && !parent_is_zero).then_some(trace)
-}
-
-fn is_lower_hex(digits: [u8; 2]) -> bool {
-    digits.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
-}
-
-/// Not zero where one of eight hexadecimal digits is a capital: of those, they alone have 0x40 and not 0x20.
-const fn capitals(word: u64) -> u64 {
-    (word >> 1) & !word & (ONES * 0x20)
+    let [v1, v2, b'-', ids @ .., b'-', f1, f2] = head else { return None };
+    let (trace, parent) = ids.split_first_chunk()?;
+    let [high, low] = parent.strip_prefix(b"-")?.as_chunks::<8>().0 else { return None };
+    let (high, low) = (lower_hex_word(u64::from_le_bytes(*high)), lower_hex_word(u64::from_le_bytes(*low)));
+    // Version and flags are two digits each, so that one word holds both.
+    let around = lower_hex_word(halves([*v1, *v2, b'0', b'0'], [b'0', b'0', *f1, *f2]));
+    let is_hex = around.faults | high.faults | low.faults == 0;
+    let parent_is_zero = high.number | low.number == 0;
+    let ends = rest.is_empty() || (rest.starts_with(b"-") && [*v1, *v2] != *b"00");
+    let trace = NonZero::new(number_of(words_of_32(trace)?, lower_hex_word)?)?;
+    (is_hex && ends && [*v1, *v2] != *b"ff" && !parent_is_zero).then_some(trace)
 }
 
 #[cfg(test)]

@@ -38,7 +38,8 @@ use crate::engine::time::Timestamp;
 
 pub(crate) use decode::Element;
 pub use decode::{Decoder, Verdict};
-pub(in crate::engine) use identity::hyphenated_uuid;
+use identity::hyphenated_uuid;
+pub(in crate::engine) use identity::lower_case_uuid;
 pub use payload::EventType;
 pub(crate) use payload::Payload;
 pub use settings::WireSettings;
