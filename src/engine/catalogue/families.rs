@@ -3,14 +3,14 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::known::{KeyPrint, Known};
 use super::registered::Registered;
 use super::row::{CatalogueRow, Source};
 use super::rows::Metric;
 use super::settings::{Chosen, choose, unit_of};
 use super::subject_labels::SubjectLabels;
 use crate::engine::config::Config;
-use crate::engine::series::{Cause, FamilySpec, OVERFLOW, SeriesId, Store};
+use crate::engine::series::known::{KeyPrint, Known};
+use crate::engine::series::{Cause, FamilySpec, SeriesId, Store};
 use crate::engine::time::Timestamp;
 use crate::engine::trackers::gauges::{Board, Family};
 use crate::engine::trackers::words::UNKNOWN;
@@ -80,12 +80,13 @@ impl Families {
         let print = {
             let of_subject = self.subject.pairs().map(|(_, value)| value.as_bytes());
             let of_event = values.iter().map(|value| value.as_bytes());
-            self.known.print(&std::iter::once(first_metric.as_slice()).chain(of_event).chain(of_subject))
+            self.known.print(std::iter::once(first_metric.as_slice()).chain(of_event).chain(of_subject))
         };
-        let found = self.known.get(print).and_then(|ids| first(&ids));
-        found
-            .filter(|ids: &[SeriesId; METRICS]| ids.iter().all(|id| board.store.is_live(*id)))
-            .unwrap_or_else(|| self.look_up(board, group, (print, values)))
+        let found = match self.known.recent(print) {
+            Some(ids) => live(ids, board.store),
+            None => self.known.renew(print).and_then(|ids| live(&ids, board.store)),
+        };
+        found.unwrap_or_else(|| self.look_up(board, group, (print, values)))
     }
 
     /// A label value as it is exposed: `unknown` for an empty one, and no longer than allowed.
@@ -133,7 +134,7 @@ impl Families {
                 more.push((name, value));
             }
             let series = self.family(metric).resolve_with(board, &own, &more);
-            lasting &= !is_overflow(board.store, series);
+            lasting &= !board.store.is_overflow(series);
             series
         });
         // A cut is counted each time, and what overflows may find room later.
@@ -144,12 +145,17 @@ impl Families {
     }
 }
 
-/// The first ids, where there are as many.
-fn first<const METRICS: usize>(ids: &[Option<SeriesId>; GROUP_MAX]) -> Option<[SeriesId; METRICS]> {
+/// The first ids, where there are as many and all are still there.
+#[inline]
+fn live<const METRICS: usize>(
+    ids: &[Option<SeriesId>; GROUP_MAX],
+    store: &Store,
+) -> Option<[SeriesId; METRICS]> {
     const { assert!(METRICS <= GROUP_MAX, "a group has more metrics than are remembered together") };
+    let ids: &[Option<SeriesId>; METRICS] = ids.first_chunk()?;
     let mut found = [(*ids.first()?)?; METRICS];
     for (place, id) in found.iter_mut().zip(ids) {
-        *place = (*id)?;
+        *place = id.filter(|id| store.is_live(*id))?;
     }
     Some(found)
 }
@@ -203,11 +209,6 @@ fn spec_of(row: &CatalogueRow, name: String, chosen: Chosen) -> FamilySpec {
             Source::Sidecar | Source::Process => None,
         },
     }
-}
-
-/// Whether a series stands for what exceeds a limit.
-pub(super) fn is_overflow(store: &Store, series: SeriesId) -> bool {
-    store.label_text(series).contains(OVERFLOW)
 }
 
 /// The longest start of `text` of at most `bytes_max` bytes.

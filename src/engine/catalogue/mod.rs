@@ -17,7 +17,6 @@ mod database;
 mod declared;
 mod families;
 mod idle_settings;
-mod known;
 mod known_metrics;
 #[cfg(test)]
 mod model_tests;

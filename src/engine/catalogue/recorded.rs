@@ -12,12 +12,12 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 
 use super::buckets::{BYTES, LATENCY_SECONDS};
-use super::families::{Families, cut, is_overflow};
-use super::known::{KeyPrint, Known};
+use super::families::{Families, cut};
 use super::settings::{choose, unit_of};
 use crate::engine::config::{Config, NameScheme};
 use crate::engine::metric::MetricType;
 use crate::engine::metric::bound::NUMBER_LABELS;
+use crate::engine::series::known::{KeyPrint, Known};
 use crate::engine::series::{
     FamilyId, FamilySpec, Redeclared, SeriesId, Store, underscored_label, underscored_metric,
 };
@@ -112,7 +112,7 @@ impl Recorded {
         let metric_type = [event.metric_type as u8];
         let parts = [&metric_type, event.metric_name.as_bytes(), event.tags.raw().as_bytes()];
         let of_subject = catalogue.subject.pairs().map(|(_, value)| value.as_bytes());
-        let print = self.known.print(&parts.into_iter().chain(of_subject));
+        let print = self.known.print(parts.into_iter().chain(of_subject));
         let known = self.known.get(print).filter(|series| board.store.is_live(*series));
         let series = match known {
             Some(series) => series,
@@ -145,7 +145,7 @@ impl Recorded {
             catalogue.count_cut(board, &family.name);
         }
         // A cut is counted each time, and what overflows may find room later.
-        if tags.cut == 0 && !is_overflow(board.store, series) {
+        if tags.cut == 0 && !board.store.is_overflow(series) {
             self.known.insert(print, series);
         }
         Ok(series)

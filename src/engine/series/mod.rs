@@ -14,6 +14,7 @@
 mod cells;
 mod family;
 mod frozen;
+pub(in crate::engine) mod known;
 mod label_text;
 mod lifetime;
 mod names;
@@ -41,7 +42,6 @@ pub(crate) use frozen::{Frozen, FrozenFamily};
 pub(crate) use label_text::{
     is_legacy_label, is_legacy_metric, pairs, push_escaped, underscored_label, underscored_metric,
 };
-pub(crate) use overflow::OVERFLOW;
 pub(crate) use redeclare::{Labelling, Redeclared};
 pub(in crate::engine) use source::SeriesSource;
 pub use store::Store;

@@ -11,10 +11,10 @@ use std::sync::Arc;
 use foldhash::fast::FixedState;
 
 use super::label_text::pairs;
-use super::{FamilyId, Store};
+use super::{FamilyId, SeriesId, Store};
 
 /// The value of every label of an overflow series.
-pub(crate) const OVERFLOW: &str = "__overflow__";
+pub(super) const OVERFLOW: &str = "__overflow__";
 
 /// Overflow series of one family, the last one not included.
 pub(super) const OVERFLOW_SERIES_MAX: usize = 16;
@@ -58,6 +58,11 @@ pub(super) fn last_labels<'a>() -> Vec<(&'a str, &'a str)> {
 }
 
 impl Store {
+    /// Whether a series stands for what exceeds a limit.
+    pub(in crate::engine) fn is_overflow(&self, series: SeriesId) -> bool {
+        self.label_text(series).contains(OVERFLOW)
+    }
+
     /// The families whose overflow series took something since the last call. The label is found once a family.
     pub(crate) fn overflowed(&mut self) -> Vec<Overflow> {
         let counts = std::mem::take(&mut self.overflows.counts);

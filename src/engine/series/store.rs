@@ -222,6 +222,7 @@ impl Store {
     }
 
     /// Whether the series is still there.
+    #[inline]
     pub(crate) fn is_live(&self, id: SeriesId) -> bool {
         self.slot(id).is_some()
     }

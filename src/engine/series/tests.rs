@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::overflow::Overflow;
+use super::overflow::{OVERFLOW, Overflow};
 use super::*;
 
 fn spec(name: &str, metric_type: MetricType) -> FamilySpec {

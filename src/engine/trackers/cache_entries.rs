@@ -78,7 +78,10 @@ impl CacheEntries {
     /// CacheEntryCreated: the entry is there, with this size and time to live, instead of what was there under its key.
     pub(crate) fn created(&mut self, board: &mut Board<'_>, creation: CacheCreation<'_>) {
         let CacheCreation { level, key, bytes, expires } = creation;
-        self.invalidated(board, level, key);
+        let key = IdKey::new(key);
+        if let Some(place) = self.find(level, key) {
+            self.remove(board, place);
+        }
         let own = &mut self.own;
         let word = own.levels.hold(level);
         let (count, size) = (own.count.place(board, &[level]), own.size.place(board, &[level]));
@@ -87,7 +90,7 @@ impl CacheEntries {
         let counted = Some(CountedEntry { count, size, bytes });
         let expires = expires.map(|expires| (expires, own.tickets.issue()));
         let entry = || CacheEntry { level: word, counted, expires };
-        let place = self.enter(board, (word, IdKey::new(key)), entry);
+        let place = self.enter(board, (word, key), entry);
         if let Some((expires, ticket)) = expires {
             self.own.expiries.enter(expires, ticket, place);
             self.own.expiries.sweep(|place, ticket| expiry(&self.table, place, ticket));
@@ -96,20 +99,20 @@ impl CacheEntries {
 
     /// CacheEntryAccessed with a hit shows that the entry is there.
     pub(crate) fn hit(&mut self, board: &Board<'_>, level: &str, key: &str) {
-        if let Some(place) = self.find(level, key) {
+        if let Some(place) = self.find(level, IdKey::new(key)) {
             self.table.touch_again(place, board.cause.now);
         }
     }
 
     /// CacheEntryInvalidated: the entry is gone.
     pub(crate) fn invalidated(&mut self, board: &mut Board<'_>, level: &str, key: &str) {
-        if let Some(place) = self.find(level, key) {
+        if let Some(place) = self.find(level, IdKey::new(key)) {
             self.remove(board, place);
         }
     }
 
-    fn find(&self, level: &str, key: &str) -> Option<TablePlace> {
-        self.table.find((self.own.levels.find(level)?, IdKey::new(key)))
+    fn find(&self, level: &str, key: IdKey) -> Option<TablePlace> {
+        self.table.find((self.own.levels.find(level)?, key))
     }
 }
 

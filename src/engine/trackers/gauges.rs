@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 
 use super::frame::Lifted;
+use crate::engine::series::known::Known;
 use crate::engine::series::{Cause, FamilyId, SeriesId, Store};
 use crate::engine::wire::payload::Quantity;
 
@@ -135,17 +136,29 @@ impl Total {
 pub(crate) struct Counted {
     family: Family,
     totals: HashMap<SeriesId, Total, RandomState>,
+    /// Series that were looked up before, by their values and the labels that were left out.
+    known: Known<SeriesId>,
 }
 
 impl Counted {
     /// A gauge in which nothing is held.
     pub(crate) fn new(family: Family) -> Self {
-        Self { family, totals: HashMap::default() }
+        Self { family, totals: HashMap::default(), known: Known::new() }
     }
 
     /// The series for these label values, there from now on. It is an entry's to keep only while the entry is in it.
-    pub(crate) fn place(&self, board: &mut Board<'_>, values: &[&str]) -> SeriesId {
-        self.family.resolve(board, values)
+    pub(crate) fn place(&mut self, board: &mut Board<'_>, values: &[&str]) -> SeriesId {
+        let left_out = board.store.left_out(self.family.id).iter().map(|label| label.as_bytes());
+        let print = self.known.print(values.iter().map(|value| value.as_bytes()).chain(left_out));
+        if let Some(series) = self.known.get(print).filter(|series| board.store.is_live(*series)) {
+            return series;
+        }
+        let series = self.family.resolve(board, values);
+        // What overflows may find room later.
+        if !board.store.is_overflow(series) {
+            self.known.insert(print, series);
+        }
+        series
     }
 
     /// Adds what an entry holds.
