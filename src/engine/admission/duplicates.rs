@@ -156,19 +156,32 @@ impl DuplicateWindow {
     }
 
     /// Whether an event with this id was applied lately.
+    #[inline]
     pub(crate) fn seen(&self, id: EventId) -> Seen {
         let print = self.fingerprint(id);
-        let reach = self.reach(print.home);
-        // What is known of an id has its bits, and a tag from the oldest one on.
-        let least = print.bits << TAG_BITS | self.oldest_tag;
-        let span = TAG_MASK.saturating_sub(self.oldest_tag);
-        for bucket in self.places(print.home, reach + 1).filter_map(|place| self.buckets.get(place)) {
-            if bucket.iter().fold(false, |found, entry| found | (entry.wrapping_sub(least) <= span)) {
-                return Seen::Duplicate;
-            }
+        // Nearly all stand at home, where they have a home at all.
+        if self.holds(print.home, print) || (self.reach(print.home) > 0 && self.holds_farther(print)) {
+            return Seen::Duplicate;
         }
         let is_known = self.before.iter().any(|before| before.seen(id) == Seen::Duplicate);
         if is_known { Seen::Duplicate } else { Seen::New }
+    }
+
+    /// Whether the bucket in a place holds this id.
+    #[inline]
+    fn holds(&self, place: usize, print: Fingerprint) -> bool {
+        // What is known of an id has its bits, and a tag from the oldest one on.
+        let least = print.bits << TAG_BITS | self.oldest_tag;
+        let span = TAG_MASK.saturating_sub(self.oldest_tag);
+        self.buckets.get(place).is_some_and(|bucket| {
+            bucket.iter().fold(false, |found, entry| found | (entry.wrapping_sub(least) <= span))
+        })
+    }
+
+    /// Whether a bucket behind its home holds this id.
+    fn holds_farther(&self, print: Fingerprint) -> bool {
+        let reach = self.reach(print.home);
+        self.places(print.home, reach + 1).skip(1).any(|place| self.holds(place, print))
     }
 
     /// Fetches the places of ids that will be looked up soon. One look waits for memory; a batch of them, made one
@@ -202,11 +215,22 @@ impl DuplicateWindow {
         }) else {
             return;
         };
-        let (place, index, distance) = self.free_place(print.home);
-        if let Some(entry) = self.buckets.get_mut(place).and_then(|bucket| bucket.get_mut(index)) {
-            *entry = print.bits << TAG_BITS | tag;
+        let entry = print.bits << TAG_BITS | tag;
+        let oldest_tag = self.oldest_tag;
+        let home = self.buckets.get_mut(print.home).into_iter().flatten();
+        match home.into_iter().find(|entry| **entry & TAG_MASK < oldest_tag) {
+            Some(free) => *free = entry,
+            None => self.insert_farther(print.home, entry),
         }
-        if let Some(reach) = self.reaches.get_mut(print.home) {
+    }
+
+    /// Puts an entry behind its home, which is full.
+    fn insert_farther(&mut self, home: usize, entry: u64) {
+        let (place, index, distance) = self.free_place(home);
+        if let Some(free) = self.buckets.get_mut(place).and_then(|bucket| bucket.get_mut(index)) {
+            *free = entry;
+        }
+        if let Some(reach) = self.reaches.get_mut(home) {
             reach.extend(distance);
         }
     }

@@ -104,6 +104,12 @@ pub(super) struct Cells {
     free: BTreeMap<(CellKind, u32), Vec<u32>>,
 }
 
+/// A total, at most the largest finite number.
+#[inline]
+pub(super) fn saturated(total: f64) -> f64 {
+    total.clamp(f64::MIN, f64::MAX)
+}
+
 fn place_of(cell: u32) -> (usize, usize) {
     (cell as usize / PAGE_CELLS, cell as usize % PAGE_CELLS)
 }
@@ -220,7 +226,7 @@ impl Cells {
     pub(super) fn add(&mut self, cell: u32, delta: f64) {
         let (page, place) = place_of(cell);
         if let Some(known) = self.values.get_mut(page).and_then(|page| page.get_mut().get_mut(place)) {
-            *known = (*known + delta).clamp(f64::MIN, f64::MAX);
+            *known = saturated(*known + delta);
         }
     }
 

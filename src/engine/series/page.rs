@@ -23,6 +23,7 @@ impl<T: Default> Default for Page<T> {
 
 impl<T: Clone + Default> Page<T> {
     /// What the page holds.
+    #[inline]
     pub(in crate::engine) fn get(&self) -> &T {
         match self {
             Self::Own(content) => content,
@@ -33,16 +34,24 @@ impl<T: Clone + Default> Page<T> {
     /// What the page holds, to write; copied first where a frozen view still reads it.
     #[inline]
     pub(in crate::engine) fn get_mut(&mut self) -> &mut T {
+        if let Self::Shared(_) = self {
+            self.make_own();
+        }
+        match self {
+            Self::Own(content) => content,
+            Self::Shared(shared) => Arc::make_mut(shared),
+        }
+    }
+
+    /// Apart, so that writing to a page of one's own is a look at the variant wherever that is done.
+    #[cold]
+    fn make_own(&mut self) {
         if let Self::Shared(shared) = self {
             let content = match Arc::get_mut(shared) {
                 Some(content) => take(content),
                 None => T::clone(shared),
             };
             *self = Self::Own(content);
-        }
-        match self {
-            Self::Own(content) => content,
-            Self::Shared(shared) => Arc::make_mut(shared),
         }
     }
 

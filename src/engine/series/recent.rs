@@ -68,12 +68,17 @@ impl Chunk {
     fn push(&mut self, id: EventId, trace: Option<u128>, timestamp: Timestamp, query_hash: &str) {
         let query_hash = if query_hash.len() > NOTE_BYTES_MAX { "" } else { query_hash };
         let note_start = self.notes.len() as u32;
-        self.notes.push_str(query_hash);
-        self.traces.extend(trace);
+        if !query_hash.is_empty() {
+            self.notes.push_str(query_hash);
+        }
+        let trace = trace.map_or(0, |trace| {
+            self.traces.push(trace);
+            self.traces.len() as u16
+        });
         self.events.push(Kept {
             id: [(id.0 >> 64) as u64, id.0 as u64],
             timestamp,
-            trace: trace.map_or(0, |_| self.traces.len() as u16),
+            trace,
             note_len: query_hash.len() as u16,
             note_start,
         });
@@ -106,6 +111,7 @@ pub(crate) type FrozenEvents = RecentEvents;
 
 impl RecentEvents {
     /// Remembers an event and says by which ordinal it can be found while it is among the last ones.
+    #[inline]
     pub fn push(
         &mut self,
         id: EventId,

@@ -14,6 +14,9 @@ use crate::engine::series::SeriesId;
 /// Ratios are summed in units of 2⁻⁶⁰, so that what left the sum leaves nothing behind.
 const RATIO_UNITS: f64 = (1_u64 << 60) as f64;
 
+/// The least float from which on all are whole numbers.
+const WHOLE_FROM: f64 = (1_u64 << 52) as f64;
+
 /// The two series a ratio counts in. Its own only while the entry is in them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RatioSeries {
@@ -123,5 +126,9 @@ impl Ratios {
 }
 
 fn units(ratio: f64) -> u128 {
-    (ratio * RATIO_UNITS).round() as u128
+    let units = ratio * RATIO_UNITS;
+    // From here on every float is a whole number, which spares a call.
+    let whole = if units >= WHOLE_FROM { units } else { units.round() };
+    // A ratio is 1 at the most, so that 64 bits hold it.
+    u128::from(whole as u64)
 }
