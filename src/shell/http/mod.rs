@@ -49,7 +49,7 @@ pub(crate) use page::{Edits, Reach};
 use super::settings::HttpSettings;
 use super::status::Status;
 use connections::{Activity, Connections, Watched};
-use gate::{Gate, Peer};
+use gate::{Gate, Greeting, Peer};
 use queries::Queries;
 use timed::{Patience, TimedIo};
 
@@ -169,10 +169,10 @@ pub(crate) async fn serve(
         let activity = Activity::default();
         let service = Watched::new(router.clone(), activity.clone());
         let watched = activity.clone();
-        let tls = gate.as_ref().and_then(|gate| gate.tls());
+        let greeting = gate.as_ref().and_then(|gate| gate.greeting());
         let settings = Arc::clone(&settings);
         let task = tokio::spawn(async move {
-            let Some(tls) = tls else {
+            let Some(Greeting { tls, proof }) = greeting else {
                 return converse(
                     (stream, watched),
                     Extension(Peer::clear(address)).layer(service),
@@ -180,10 +180,10 @@ pub(crate) async fn serve(
                 )
                 .await;
             };
-            let greeting = TlsAcceptor::from(tls).accept(stream);
-            match tokio::time::timeout(settings.header_timeout, greeting).await {
+            let greeted = TlsAcceptor::from(tls).accept(stream);
+            match tokio::time::timeout(settings.header_timeout, greeted).await {
                 Ok(Ok(stream)) => {
-                    let peer = Peer::of_tls(address, &stream);
+                    let peer = Peer::of_tls(address, &stream, proof);
                     converse((stream, watched), Extension(peer).layer(service), &settings).await;
                 }
                 Ok(Err(error)) => tracing::debug!(error = %error, "a TLS connection was not made"),

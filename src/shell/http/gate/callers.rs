@@ -1,7 +1,9 @@
 //! Who asks: what a connection tells of its other end, and the name that the gate knows it by.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
+use rustls::ServerConfig;
 use rustls::pki_types::CertificateDer;
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
@@ -27,8 +29,27 @@ pub(in crate::shell::http) struct Peer {
     pub(in crate::shell::http) address: SocketAddr,
     /// Whether it speaks TLS.
     pub(in crate::shell::http) transport: Transport,
-    /// Whom the certificate is for that it showed, whether or not that was verified.
-    pub(super) certificate: Option<String>,
+    /// Whom the certificate is for that it showed; none where it was let in without a proof of that.
+    pub(super) certified: Option<String>,
+}
+
+/// What a connection is greeted with.
+#[derive(Clone, Debug)]
+pub(in crate::shell::http) struct Greeting {
+    /// What it speaks TLS with.
+    pub(in crate::shell::http) tls: Arc<ServerConfig>,
+    /// What it proves by being made.
+    pub(in crate::shell::http) proof: CertificateProof,
+}
+
+/// Whether who was greeted is whom the certificate is for. It is so for the connection's life, whatever the web
+/// configuration asks of later ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::shell::http) enum CertificateProof {
+    /// Each client showed one of an authority that is trusted.
+    Verified,
+    /// Nobody looked.
+    None,
 }
 
 /// How a connection is protected.
@@ -43,13 +64,21 @@ pub(in crate::shell::http) enum Transport {
 impl Peer {
     /// One that speaks in the clear.
     pub(in crate::shell::http) const fn clear(address: SocketAddr) -> Self {
-        Self { address, transport: Transport::Clear, certificate: None }
+        Self { address, transport: Transport::Clear, certified: None }
     }
 
     /// One that was greeted by TLS.
-    pub(in crate::shell::http) fn of_tls(address: SocketAddr, stream: &TlsStream<TcpStream>) -> Self {
+    pub(in crate::shell::http) fn of_tls(
+        address: SocketAddr,
+        stream: &TlsStream<TcpStream>,
+        proof: CertificateProof,
+    ) -> Self {
         let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
-        Self { address, transport: Transport::Tls, certificate: shown.map(named) }
+        let certified = match proof {
+            CertificateProof::Verified => shown.map(named),
+            CertificateProof::None => None,
+        };
+        Self { address, transport: Transport::Tls, certified }
     }
 }
 

@@ -14,9 +14,9 @@ use std::time::Instant;
 
 use anyhow::{Context, bail};
 use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use rustls::ServerConfig;
 
 use crate::engine::config::web::WebConfig;
@@ -27,7 +27,7 @@ use super::answers::text;
 use pace::Pace;
 use users::Doorkeeper;
 
-pub(super) use callers::{Caller, Peer, Transport};
+pub(super) use callers::{Caller, CertificateProof, Greeting, Peer, Transport};
 
 /// Bytes of a web configuration file that are read.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -68,9 +68,15 @@ impl Gate {
         Ok(Self { path: path.to_owned(), inside, doorkeeper: Doorkeeper::default(), pace: Pace::default() })
     }
 
-    /// What connections speak TLS with; none where they are in the clear.
-    pub(super) fn tls(&self) -> Option<Arc<ServerConfig>> {
-        self.in_force().tls.clone()
+    /// What connections are greeted with; none where they are in the clear.
+    pub(super) fn greeting(&self) -> Option<Greeting> {
+        let rules = self.in_force();
+        let proof = if rules.config.tls_server_config.verifies_everybody() {
+            CertificateProof::Verified
+        } else {
+            CertificateProof::None
+        };
+        rules.tls.clone().map(|tls| Greeting { tls, proof })
     }
 
     /// Whether nobody comes in unknown: each request is of a user, or of who shows a verified certificate.
@@ -80,7 +86,19 @@ impl Gate {
 
     /// Whether connections speak TLS.
     pub(crate) fn speaks_tls(&self) -> bool {
-        self.tls().is_some()
+        self.in_force().tls.is_some()
+    }
+
+    /// The user who asks; none where there are no users.
+    async fn admit(&self, rules: &GateRules, headers: &HeaderMap) -> Result<Option<String>, GateRefusal> {
+        if !self.pace.admits(&rules.config.rate_limit, Instant::now()) {
+            return Err(GateRefusal::TooMany);
+        }
+        let users = &rules.config.basic_auth_users;
+        if users.0.is_empty() {
+            return Ok(None);
+        }
+        self.doorkeeper.user(users, headers).await.map(Some).ok_or(GateRefusal::Unknown)
     }
 
     /// What is in force, read again where a file changed.
@@ -149,16 +167,11 @@ impl GateRules {
         !self.config.basic_auth_users.0.is_empty() || self.config.tls_server_config.verifies_everybody()
     }
 
-    /// Who asks; none where anybody may.
-    fn caller(&self, request: &Request) -> Option<Caller> {
-        let user =
-            if self.config.basic_auth_users.0.is_empty() { None } else { users::named(request.headers()) };
-        let certificate = || {
-            let peer = request.extensions().get::<Peer>()?;
-            let shown = peer.certificate.clone()?;
-            self.config.tls_server_config.verifies_everybody().then_some(shown)
-        };
-        user.or_else(certificate).map(Caller)
+    /// Whom the request's certificate is for; none where anybody may ask.
+    fn certified(&self, request: &Request) -> Option<String> {
+        let peer = request.extensions().get::<Peer>()?;
+        let certified = peer.certified.clone()?;
+        self.config.tls_server_config.verifies_everybody().then_some(certified)
     }
 
     /// The file and those it names.
@@ -182,23 +195,40 @@ fn first_fault(diagnostics: &[Diagnostic]) -> String {
 /// Lets in who may come in, and puts the headers on every answer.
 pub(super) async fn pass(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) -> Response {
     let rules = gate.in_force();
-    let users = &rules.config.basic_auth_users;
-    let mut response = if !gate.pace.admits(&rules.config.rate_limit, Instant::now()) {
-        text(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests")
-    } else if users.0.is_empty() || gate.doorkeeper.knows(users, request.headers()).await {
-        if let Some(caller) = rules.caller(&request) {
-            request.extensions_mut().insert(caller);
+    let certified = rules.certified(&request);
+    let mut response = match gate.admit(&rules, request.headers()).await {
+        Ok(user) => {
+            if let Some(caller) = user.or(certified) {
+                request.extensions_mut().insert(Caller(caller));
+            }
+            next.run(request).await
         }
-        next.run(request).await
-    } else {
-        let mut refusal = text(StatusCode::UNAUTHORIZED, "Unauthorized");
-        refusal.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic"));
-        refusal
+        Err(refusal) => refusal.into_response(),
     };
     for (name, value) in &rules.headers {
         response.headers_mut().insert(name.clone(), value.clone());
     }
     response
+}
+
+/// Why a request is not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum GateRefusal {
+    TooMany,
+    Unknown,
+}
+
+impl IntoResponse for GateRefusal {
+    fn into_response(self) -> Response {
+        match self {
+            Self::TooMany => text(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests"),
+            Self::Unknown => {
+                let mut response = text(StatusCode::UNAUTHORIZED, "Unauthorized");
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic"));
+                response
+            }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -103,20 +103,42 @@ const TLS: &str = "tls_server_config:\n  cert_file: server.pem\n  key_file: serv
 fn a_certificate_that_changes_is_read_again_and_a_broken_one_is_not() {
     let house = House::new(TLS);
     let gate = house.gate();
-    let before = gate.tls().unwrap();
-    assert!(Arc::ptr_eq(&before, &gate.tls().unwrap()), "nothing changed");
+    let before = gate.greeting().unwrap().tls;
+    assert!(Arc::ptr_eq(&before, &gate.greeting().unwrap().tls), "nothing changed");
     let replace = |from: &str, to: &str| {
         let next = house.folder.path().join("next");
         std::fs::copy(house.folder.path().join(from), &next).unwrap();
         std::fs::rename(next, house.folder.path().join(to)).unwrap();
     };
     replace("server.pem", "server.pem");
-    let after = gate.tls().unwrap();
+    let after = gate.greeting().unwrap().tls;
     assert!(!Arc::ptr_eq(&before, &after));
     replace("client.key", "server.key");
-    assert!(Arc::ptr_eq(&after, &gate.tls().unwrap()), "a key of another certificate is not used");
+    assert!(Arc::ptr_eq(&after, &gate.greeting().unwrap().tls), "a key of another certificate is not used");
     house.write("{}");
-    assert!(gate.tls().is_none());
+    assert!(gate.greeting().is_none());
+}
+
+#[test]
+fn a_certificate_that_nobody_verified_names_nobody_later() {
+    let any = format!("{TLS}  client_auth_type: RequireAnyClientCert\n");
+    let verified = format!("{TLS}  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: ca.pem\n");
+    let house = House::new(&any);
+    let gate = house.gate();
+    assert_eq!(gate.greeting().unwrap().proof, CertificateProof::None);
+    house.write(&verified);
+    assert_eq!(gate.greeting().unwrap().proof, CertificateProof::Verified);
+    // Connections live on over the change: who was greeted without a proof stays without a name.
+    let rules = gate.in_force();
+    let asked_by = |certified: Option<&str>| {
+        let mut request = Request::new(Body::empty());
+        let address = "127.0.0.1:1".parse().unwrap();
+        let certified = certified.map(str::to_owned);
+        request.extensions_mut().insert(Peer { address, transport: Transport::Tls, certified });
+        rules.certified(&request)
+    };
+    assert_eq!(asked_by(None), None);
+    assert_eq!(asked_by(Some("ops@example.org")).as_deref(), Some("ops@example.org"));
 }
 
 #[test]

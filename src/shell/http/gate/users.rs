@@ -33,17 +33,17 @@ impl Default for Doorkeeper {
 }
 
 impl Doorkeeper {
-    /// Whether a request names a user and the right password.
-    pub(super) async fn knows(&self, users: &Users, headers: &HeaderMap) -> bool {
-        let Some((user, password)) = credentials(headers) else { return false };
+    /// The user that a request names with the right password.
+    pub(super) async fn user(&self, users: &Users, headers: &HeaderMap) -> Option<String> {
+        let (user, password) = credentials(headers)?;
         let hash = users.0.get(&user);
         let is_user = hash.is_some();
         let hash = hash.map_or(NOBODY, |hash| hash.reveal()).to_owned();
         let pair = self.hashers.each_ref().map(|hasher| hasher.hash_one((&user, &hash, &password)));
         if is_user && self.known.lock().unwrap_or_else(PoisonError::into_inner).contains(&pair) {
-            return true;
+            return Some(user);
         }
-        let Ok(_turn) = self.turn.acquire().await else { return false };
+        let _turn = self.turn.acquire().await.ok()?;
         let verified = tokio::task::spawn_blocking(move || bcrypt::verify(password, &hash));
         let is_right = is_user && matches!(verified.await, Ok(Ok(true)));
         if is_right {
@@ -53,13 +53,8 @@ impl Doorkeeper {
             }
             known.insert(pair);
         }
-        is_right
+        is_right.then_some(user)
     }
-}
-
-/// The user that a request names, whether or not the password is right.
-pub(super) fn named(headers: &HeaderMap) -> Option<String> {
-    credentials(headers).map(|(user, _)| user)
 }
 
 /// User and password of an `Authorization: Basic` header.
