@@ -157,9 +157,12 @@ fn bad_web_config(path: &str) -> Option<Fault> {
 
 /// Editing on a page that strangers reach, which `run` refuses unless a flag says otherwise.
 fn open_editor(config: &Config) -> Option<Fault> {
+    if !config.web_edit {
+        return None;
+    }
     let written =
         config.admin_listen.clone().or_else(|| config.listen.clone()).unwrap_or_else(default_listen);
-    let address = address_text(&written).to_socket_addrs().ok()?.next().filter(|_| config.web_edit)?;
+    let address = address_text(&written).to_socket_addrs().ok()?.next()?;
     let gate = config.web_config.as_deref().and_then(|path| Gate::open(Path::new(path)).ok());
     let message = strangers_edit(address, gate.as_ref())?;
     let advice = format!("Do one of these: {EDIT_ADVICE}.");

@@ -5,11 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::engine::Engine;
-use crate::engine::catalogue::KnownMetrics;
-use crate::engine::diagnostic::Source;
 use crate::engine::exposition::{Scrape, negotiate};
-use crate::engine::rules::RuleSet;
-use crate::engine::rules::load::{INTERVAL_DEFAULT, LoadContext, load};
 use crate::engine::time::Timestamp;
 use crate::engine::wire::{Lane, Message};
 
@@ -18,16 +14,6 @@ use super::driver::mailbox::{CoreGate, Mailbox};
 
 /// The subject of [`gauge`] and [`counter`].
 pub(crate) const METRIC_SUBJECT: &str = "events.monitoring.MetricRecorded";
-
-/// The rules of a file, which must be good.
-pub(crate) fn rules(text: &str) -> RuleSet {
-    let source = Source { name: "rules.yaml".into(), text: text.into() };
-    let metrics = KnownMetrics::default();
-    let context = LoadContext { interval: INTERVAL_DEFAULT, metrics: &metrics, previous: None };
-    let loaded = load(&[source], &context);
-    assert!(loaded.is_good(), "{:?}", loaded.diagnostics);
-    loaded.set
-}
 
 /// A `MetricRecorded` event that sets a gauge; the number makes its id.
 pub(crate) fn gauge(number: u64, (name, value): (&str, f64), tags: &Value) -> String {

@@ -12,7 +12,7 @@ use super::rows::CATALOGUE;
 use super::spread::Spread;
 use crate::engine::config::{Config, NameScheme, metric_glob_matches};
 use crate::engine::diagnostic::closest;
-use crate::engine::metric::{MetricType, Part, SampleName, sample_names};
+use crate::engine::metric::{ALERTS, ALERTS_FOR_STATE, MetricType, Part, SampleName, sample_names};
 use crate::engine::series::{underscored_label, underscored_metric};
 use crate::engine::wire::EventType;
 
@@ -101,7 +101,7 @@ pub(crate) struct NamedMetric<'a> {
 }
 
 /// Metrics that are no rows of the table: what rules write of alerts, and what a Prometheus that scrapes adds.
-const WRITTEN_BY_OTHERS: [&str; 3] = ["ALERTS", "ALERTS_FOR_STATE", "up"];
+const WRITTEN_BY_OTHERS: [&str; 3] = [ALERTS, ALERTS_FOR_STATE, "up"];
 
 impl KnownMetrics {
     /// Adds a metric under its family name; the first of a name holds.

@@ -15,13 +15,13 @@ use std::time::Duration;
 use super::{FrozenInstant, QueryTerms};
 use crate::engine::history::{Occasion, Past, Timeline};
 use crate::engine::labels::{Labels, METRIC_NAME};
-use crate::engine::metric::{MetricType, sample_names};
+use crate::engine::metric::{ALERT_SERIES, MetricType, sample_names};
 use crate::engine::promql::storage::{Halt, Matcher, Patience, Selection};
 use crate::engine::promql::{SelectedSeries, Storage, Value};
 use crate::engine::rules::event::{AlertEventKind, Reason};
 use crate::engine::rules::set::{RuleKind, Severity};
 use crate::engine::rules::{AlertEvent, RuleSet, RuleSettings, RuleStorage, Rules};
-use crate::engine::series::{Frozen, FrozenFamily};
+use crate::engine::series::{Frozen, SeriesSource};
 use crate::engine::time::Timestamp;
 use crate::engine::wire::EventId;
 
@@ -30,9 +30,6 @@ const STEPS_MAX: u32 = 720;
 
 /// Episodes that are told of; further ones are counted.
 const EPISODES_MAX: usize = 1_000;
-
-/// The labels of a series that tell of an alert.
-const ALERT_SERIES: [&str; 2] = ["ALERTS", "ALERTS_FOR_STATE"];
 
 /// What rules would have done.
 #[derive(Clone, Debug)]
@@ -229,8 +226,7 @@ impl RuleStorage for RehearsalStage<'_> {
 
     fn metric_type(&self, sample: &str) -> Option<MetricType> {
         let shown = sample_names(sample).find(|sample| {
-            let named = |family: &&FrozenFamily| family.spec().name.as_ref() == sample.family;
-            let found = self.store.families().iter().find(named);
+            let found = self.store.family_named(sample.family).and_then(|id| self.store.family(id));
             found.is_some_and(|family| family.spec().metric_type == sample.metric_type && !family.is_empty())
         });
         shown.map(|sample| sample.metric_type)

@@ -8,6 +8,15 @@ pub(crate) mod bound;
 
 use std::borrow::Cow;
 
+/// The series that an alerting rule writes for each of its alerts: 1 while it is pending or firing.
+pub(crate) const ALERTS: &str = "ALERTS";
+
+/// The series that an alerting rule writes for each of its alerts: since when its condition holds.
+pub(crate) const ALERTS_FOR_STATE: &str = "ALERTS_FOR_STATE";
+
+/// What an alerting rule writes.
+pub(crate) const ALERT_SERIES: [&str; 2] = [ALERTS, ALERTS_FOR_STATE];
+
 /// The `metric_type` of a MetricRecorded event, and the type of every metric family.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum MetricType {

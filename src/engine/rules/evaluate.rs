@@ -22,6 +22,7 @@ use super::runtime::{Extent, GroupCounts, RuleSettings, Semantics};
 use super::set::{Alerting, Condition, Group, Policy, RefusedKind, Rule};
 use super::template::{Answer, EXPANSION_STEPS_MAX, Scope, Template};
 use crate::engine::labels::{Labels, METRIC_NAME};
+use crate::engine::metric::{ALERTS, ALERTS_FOR_STATE};
 use crate::engine::promql::{self, Expr, QueryValue, Storage, Value};
 use crate::engine::rules::outbox::Outbox;
 use crate::engine::series::Ordinal;
@@ -438,8 +439,8 @@ impl Evaluation<'_, '_> {
                 ShownState::Pending => "pending",
                 ShownState::Firing { .. } => "firing",
             };
-            let alerts = labels.with("alertstate", state).with(METRIC_NAME, "ALERTS");
-            let for_state = labels.with(METRIC_NAME, "ALERTS_FOR_STATE");
+            let alerts = labels.with("alertstate", state).with(METRIC_NAME, ALERTS);
+            let for_state = labels.with(METRIC_NAME, ALERTS_FOR_STATE);
             let since = active.state.active_at.micros().div_euclid(1_000_000) as f64;
             for (labels, value) in [(alerts, 1.0), (for_state, since)] {
                 if extent == Extent::All || !exposed.contains(&labels) {

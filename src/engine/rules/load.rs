@@ -5,6 +5,8 @@
 
 mod condition;
 mod filter;
+#[cfg(test)]
+pub(crate) mod for_tests;
 mod group;
 mod hints;
 mod rule;

@@ -4,10 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::set::{Group, Rule, RuleKind, RuleSet};
+use crate::engine::metric::ALERT_SERIES;
 use crate::engine::promql::storage::Matcher;
-
-/// The series that an alerting rule writes.
-const ALERT_SERIES: [&str; 2] = ["ALERTS", "ALERTS_FOR_STATE"];
 
 impl Rule {
     /// Whether it is written and evaluated as another, wherever it stands.
@@ -79,10 +77,7 @@ impl RuleSet {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::engine::catalogue::KnownMetrics;
-    use crate::engine::diagnostic::Source;
-    use crate::engine::rules::load::{INTERVAL_DEFAULT, LoadContext, load};
+    use crate::engine::rules::load::for_tests::rule_set;
 
     const RULES: &str = "groups:
   - {name: first, rules: [{record: 'a:sum', expr: sum(a)}]}
@@ -92,18 +87,9 @@ mod tests {
   - {name: fourth, rules: [{alert: A, expr: a > 1}, {alert: C, expr: c > 1}]}
 ";
 
-    fn set(text: &str) -> RuleSet {
-        let source = Source { name: Arc::from("rules.yaml"), text: Arc::from(text) };
-        let metrics = KnownMetrics::default();
-        let context = LoadContext { interval: INTERVAL_DEFAULT, metrics: &metrics, previous: None };
-        let loaded = load(&[source], &context);
-        assert!(loaded.is_good(), "{:?}", loaded.diagnostics);
-        loaded.set
-    }
-
     fn touched(from: &str, to: &str) -> Vec<String> {
-        let edited = set(&RULES.replace(from, to));
-        let groups = edited.touched_since(&set(RULES)).groups;
+        let edited = rule_set(&RULES.replace(from, to));
+        let groups = edited.touched_since(&rule_set(RULES)).groups;
         groups.iter().map(|group| group.name.to_string()).collect()
     }
 
@@ -122,9 +108,9 @@ mod tests {
             touched("groups:", "# a remark\ngroups:"),
             ["first", "second", "third", "fifth", "fourth"]
         );
-        let old = set(RULES);
+        let old = rule_set(RULES);
         let named: Vec<String> = old
-            .named_as(&set(&RULES.replace("third", "x")))
+            .named_as(&rule_set(&RULES.replace("third", "x")))
             .groups
             .iter()
             .map(|group| group.name.to_string())

@@ -68,7 +68,8 @@ impl Frozen {
         &self.families.by_name
     }
 
-    pub(super) fn family(&self, id: FamilyId) -> Option<&FrozenFamily> {
+    /// A family of this instant.
+    pub(crate) fn family(&self, id: FamilyId) -> Option<&FrozenFamily> {
         let place = *self.families.places.get(id.0 as usize)?;
         self.families.by_name.get(place as usize)
     }

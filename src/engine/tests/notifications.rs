@@ -8,20 +8,12 @@ use crate::engine::config::Grid;
 use crate::engine::frozen::QueryTerms;
 use crate::engine::promql::storage::Endless;
 use crate::engine::promql::{EvalSettings, QueryValue, Value, parse};
+use crate::engine::rules::load::for_tests::rule_set;
 use crate::engine::rules::view::KindView;
 use crate::engine::rules::{AlertEvent, LogRecord};
 
 const NOTIFICATIONS: &str = include_str!("../../../tests/rules/notifications.txt");
 const ALERT_GENERATOR: &str = include_str!("../../../tests/rules/alert_generator.txt");
-
-pub(super) fn rule_set(text: &str) -> RuleSet {
-    let source = diagnostic::Source { name: "rules.yaml".into(), text: text.into() };
-    let metrics = catalogue::KnownMetrics::default();
-    let context = LoadContext { interval: INTERVAL_DEFAULT, metrics: &metrics, previous: None };
-    let loaded = rules::load::load(&[source], &context);
-    assert!(loaded.is_good(), "{text}: {:?}", loaded.diagnostics);
-    loaded.set
-}
 
 /// A configuration with what a line of a case sets.
 fn config(line: &str) -> Config {

@@ -1,7 +1,7 @@
 //! Two engines of a pair over one stream: other clocks, other batches, the same ids.
 
-use super::notifications::rule_set;
 use super::*;
+use crate::engine::rules::load::for_tests::rule_set;
 
 const RULES: &str = "groups: [{name: g, interval: 5s, rules: [
     {alert: Deep, expr: level, above: 10},

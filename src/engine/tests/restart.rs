@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::super::checkpoint::SavedState;
 use super::super::rules::Reach;
 use super::*;
+use crate::engine::rules::load::for_tests::rule_set;
 
 const RULES: &str = "
 groups:
@@ -188,13 +189,6 @@ fn difference(left: &[String], right: &[String]) -> Option<(String, String)> {
     let longest = left.len().max(right.len());
     let line = |text: &[String], at: usize| text.get(at).cloned().unwrap_or_default();
     (0..longest).map(|at| (line(left, at), line(right, at))).find(|(left, right)| left != right)
-}
-
-fn rule_set(text: &str) -> RuleSet {
-    let source = diagnostic::Source { name: "rules.yaml".into(), text: text.into() };
-    let metrics = catalogue::KnownMetrics::default();
-    let interval = INTERVAL_DEFAULT;
-    rules::load::load(&[source], &LoadContext { interval, metrics: &metrics, previous: None }).set
 }
 
 fn config() -> Config {

@@ -12,6 +12,7 @@ use crate::engine::arrival::{Epoch, Order, Origin, Stored, StreamNews};
 use crate::engine::config::Config;
 use crate::engine::fact::ReloadResult;
 use crate::engine::rules::RuleSet;
+use crate::engine::rules::load::for_tests::rule_set;
 use crate::engine::time::Timestamp;
 use crate::engine::wire::EventId;
 use crate::shell::driver::batch::Batch;
@@ -40,7 +41,7 @@ fn rig() -> Rig {
 fn firing_rig() -> Rig {
     let clock = Clock::start();
     let config = Config::with_defaults("test");
-    let rules = for_tests::rules("groups: [{name: g, rules: [{alert: High, expr: load, above: 0}]}]");
+    let rules = rule_set("groups: [{name: g, rules: [{alert: High, expr: load, above: 0}]}]");
     let engine = Engine::new(&config, rules, clock.now());
     rig_of(engine, config, clock)
 }

@@ -11,7 +11,8 @@ use tower::Service;
 use super::*;
 use crate::engine::Engine;
 use crate::engine::config::Config;
-use crate::shell::for_tests::{self, apply, counter, gauge, rules};
+use crate::engine::rules::load::for_tests::rule_set;
+use crate::shell::for_tests::{self, apply, counter, gauge};
 use crate::shell::status::{Concern, Topic};
 
 /// Two alerts that fire, and a sum that is recorded.
@@ -33,7 +34,7 @@ pub(crate) fn web(change: impl FnOnce(&mut Config)) -> Web {
     change(&mut config);
     let clock = Clock::start();
     let begin = clock.now().before(Duration::from_mins(1));
-    let mut engine = Engine::new(&config, rules(RULES), begin);
+    let mut engine = Engine::new(&config, rule_set(RULES), begin);
     let event = |number, host, value| gauge(number, ("load", value), &json!({ "host": host }));
     apply(&mut engine, &[event(1, "a", 1.0), event(2, "b\"\\\n", 2.0)], begin);
     let job = |number| counter(number, ("jobs_done", 1.0), &json!({ "queue": "bulk" }));

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use super::*;
 use crate::engine::Engine;
 use crate::engine::rules::RuleSet;
+use crate::engine::rules::load::for_tests::rule_set;
 use crate::engine::time::Timestamp;
 use crate::shell::for_tests::drive;
 use crate::shell::settings::{Auth, SecretSource, Settings};
@@ -276,7 +277,7 @@ fn readiness_says_where_no_rule_is_left_and_nothing_where_one_is() {
     };
     tell(&context, &load(false, RuleSet::default()));
     assert_eq!(context.status.reasons().len(), 1);
-    tell(&context, &load(false, crate::shell::for_tests::rules(GOOD)));
+    tell(&context, &load(false, rule_set(GOOD)));
     assert!(context.status.reasons().is_empty());
     tell(&context, &load(true, RuleSet::default()));
     assert!(context.status.reasons().is_empty(), "no rules are fine where none are asked for");

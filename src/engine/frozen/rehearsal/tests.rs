@@ -1,6 +1,5 @@
 //! The same rules rehearsed say what they said live; others say what they would have said.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -8,12 +7,10 @@ use serde_json::json;
 
 use super::*;
 use crate::engine::Engine;
-use crate::engine::catalogue::KnownMetrics;
 use crate::engine::config::{Config, Evaluate, Grid};
-use crate::engine::diagnostic::Source;
 use crate::engine::promql::EvalSettings;
 use crate::engine::promql::storage::Endless;
-use crate::engine::rules::load::{INTERVAL_DEFAULT, LoadContext, load};
+use crate::engine::rules::load::for_tests::rule_set;
 use crate::engine::wire::{Lane, Message};
 
 const RULES: &str = r"groups:
@@ -41,15 +38,6 @@ fn at(seconds: u64) -> Timestamp {
     Timestamp::from_millis(1_795_824_000_000).after(Duration::from_secs(seconds))
 }
 
-fn rules(text: &str) -> RuleSet {
-    let source = Source { name: Arc::from("rules.yaml"), text: Arc::from(text) };
-    let metrics = KnownMetrics::default();
-    let context = LoadContext { interval: INTERVAL_DEFAULT, metrics: &metrics, previous: None };
-    let loaded = load(&[source], &context);
-    assert!(loaded.is_good(), "{:?}", loaded.diagnostics);
-    loaded.set
-}
-
 fn config() -> Config {
     let grid = Grid::From(Timestamp::EPOCH);
     Config { grid, evaluate: Evaluate::Interval, ..Config::with_defaults("orders-1") }
@@ -57,7 +45,7 @@ fn config() -> Config {
 
 /// Lives through values of the gauge `load`, each given a second before an instant of the grid; yields what was decided.
 fn live(text: &str, values: &[f64]) -> (Engine, Vec<AlertEvent>) {
-    let mut engine = Engine::new(&config(), rules(text), at(0));
+    let mut engine = Engine::new(&config(), rule_set(text), at(0));
     let mut decided = Vec::new();
     for (number, value) in values.iter().enumerate() {
         let now = at(5 * number as u64 + 4);
@@ -90,7 +78,7 @@ fn rehearsed(engine: &mut Engine, text: &str) -> Rehearsal {
     let instant = engine.freeze(at(5 * VALUES.len() as u64));
     let settings = EvalSettings::default();
     let terms = QueryTerms { settings: &settings, patience: &Endless };
-    instant.rehearse(&rules(text), RuleSettings::of(&config()), (Duration::from_hours(1), terms))
+    instant.rehearse(&rule_set(text), RuleSettings::of(&config()), (Duration::from_hours(1), terms))
 }
 
 /// When an episode begins and ends, of which rule, and how bad it is.
@@ -165,7 +153,7 @@ fn what_there_is_no_time_for_is_left_out_and_said() {
     let settings = EvalSettings::default();
     let terms = QueryTerms { settings: &settings, patience: &Short(AtomicU32::new(200)) };
     let rehearsal =
-        instant.rehearse(&rules(RULES), RuleSettings::of(&config()), (Duration::from_hours(1), terms));
+        instant.rehearse(&rule_set(RULES), RuleSettings::of(&config()), (Duration::from_hours(1), terms));
     assert!(rehearsal.is_cut_short && rehearsal.to < whole.to, "{rehearsal:?}");
     assert!(rehearsal.episodes.len() < whole.episodes.len());
     assert_eq!(rehearsal.failures, []);

@@ -1,15 +1,12 @@
 //! What is kept is what the full evaluation yields, bit for bit.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
 
 use super::{Narrow, Narrowed, Partition};
-use crate::engine::catalogue::KnownMetrics;
 use crate::engine::checkpoint::SavedState;
 use crate::engine::config::{Config, StaleAfter};
-use crate::engine::diagnostic::Source;
 use crate::engine::history::Past;
 use crate::engine::labels::Labels;
 use crate::engine::promql::plan::Plan;
@@ -17,8 +14,7 @@ use crate::engine::promql::storage::{Endless, Extent, Selection};
 use crate::engine::promql::{
     EvalSettings, Expr, QueryValue, Sample, SelectedSeries, Storage, Value, instant, number_twins, parse,
 };
-use crate::engine::rules::RuleSet;
-use crate::engine::rules::load::{INTERVAL_DEFAULT, LoadContext, load};
+use crate::engine::rules::load::for_tests::rule_set;
 use crate::engine::time::Timestamp;
 use crate::engine::wire::{Lane, Message};
 use crate::engine::{Engine, RunEnding};
@@ -232,7 +228,7 @@ fn engine_expression() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(16))]
 
     #[test]
     fn what_is_worked_out_ahead_is_what_the_evaluator_yields_at_every_instant(
@@ -296,27 +292,20 @@ proptest! {
 
 const RULES: [&str; 2] = [
     "groups: [{name: g, rules: [
-        {alert: Grows, expr: sum by (q) (increase(work_total[10s] anchored)) > 4},
+        {alert: Grows, expr: 'sum by (q) (increase(work_total[10s] anchored)) > 4'},
         {alert: Rate, expr: 'rate(work_total[12s]) > 0.5'},
         {alert: Slow, expr: 'histogram_quantile(0.9, sum by (q, le) (rate(took_bucket[20s]))) > 1'},
-        {alert: Mean, expr: avg_over_time(depth[20s]) > 4},
+        {alert: Mean, expr: 'avg_over_time(depth[20s]) > 4'},
         {alert: Each, expr: depth > 3}, {alert: Sum, expr: sum by (q) (depth) > 5},
         {alert: Ratio, expr: depth / on (q) group_left cap > 2}, {alert: All, expr: sum(depth) > 12},
         {record: 'q:depth:max', expr: max by (q) (depth)}, {alert: Recorded, expr: 'q:depth:max > 4'}]}]",
     "groups: [{name: g, rules: [
-        {alert: Grows, expr: sum by (q) (increase(work_total[10s] anchored)) > 6},
+        {alert: Grows, expr: 'sum by (q) (increase(work_total[10s] anchored)) > 6'},
         {alert: Rate, expr: 'rate(work_total[12s]) > 0.5'},
         {alert: Each, expr: depth > 3}, {alert: Sum, expr: sum by (q) (depth) > 7},
         {record: 'q:depth:max', expr: max by (q) (depth)}, {alert: Recorded, expr: 'q:depth:max > 4'},
         {alert: Lone, expr: depth unless on (q) cap}]}]",
 ];
-
-fn rule_set(text: &str) -> RuleSet {
-    let source = Source { name: Arc::from("r.yaml"), text: Arc::from(text) };
-    let metrics = KnownMetrics::default();
-    let context = LoadContext { interval: INTERVAL_DEFAULT, metrics: &metrics, previous: None };
-    load(&[source], &context).set
-}
 
 /// One event: a metric's name, its labels and value.
 type Moved = (&'static str, u8, u8, u8);
@@ -399,7 +388,7 @@ const WINDOWS: [&str; 12] = [
 ];
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(32))]
+    #![proptest_config(ProptestConfig::with_cases(16))]
 
     #[test]
     fn the_ends_of_a_window_tell_what_a_walk_through_it_tells(
@@ -436,7 +425,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(16))]
 
     #[test]
     fn after_each_arrival_the_alerts_are_those_of_a_full_evaluation(

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::tests::{Memory, at, events, rule_set};
+use super::tests::{Memory, at, events};
 use super::*;
+use crate::engine::rules::load::for_tests::rule_set;
 use crate::engine::rules::logged::LogRecord;
 use crate::engine::rules::reach::Reach;
 use crate::engine::rules::set::Severity;

@@ -2,9 +2,10 @@
 
 use proptest::prelude::*;
 
-use super::tests::{Memory, at, rule_set};
+use super::tests::{Memory, at};
 use super::*;
 use crate::engine::rules::event::Identity;
+use crate::engine::rules::load::for_tests::rule_set;
 use crate::engine::rules::reach::Reach;
 use crate::engine::rules::set::Severity;
 use crate::engine::rules::stored::{StoredAlert, StoredAlerts};

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::tests::{Memory, at, rule_set};
+use super::tests::{Memory, at};
 use super::*;
 use crate::engine::promql::Value;
 use crate::engine::promql::series_notation::{Line, line};
+use crate::engine::rules::load::for_tests::rule_set;
 use crate::engine::rules::view::AlertingState;
 
 const CASES: &str = include_str!("../../../../tests/rules/promtool_alerts.json");

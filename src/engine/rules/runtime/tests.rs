@@ -4,14 +4,12 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::engine::catalogue::KnownMetrics;
-use crate::engine::diagnostic::Source;
 use crate::engine::metric::MetricType;
 use crate::engine::promql::ast::Node;
 use crate::engine::promql::storage::{MatchCondition, STALE_BITS, Selection};
 use crate::engine::promql::{Sample, SelectedSeries, Storage, Value};
 use crate::engine::rules::event;
-use crate::engine::rules::load::{INTERVAL_DEFAULT, LoadContext, load};
+use crate::engine::rules::load::for_tests::rule_set;
 use crate::engine::rules::reads::MovedSeries;
 use crate::engine::rules::view::{Health, KindView};
 
@@ -71,15 +69,6 @@ impl RuleStorage for Memory {
 
 fn matches(matchers: &[Matcher], labels: &Labels) -> bool {
     matchers.iter().all(|matcher| matcher.condition.holds(labels.get(&matcher.name).unwrap_or("")))
-}
-
-pub(super) fn rule_set(text: &str) -> RuleSet {
-    let source = Source { name: Arc::from("rules.yaml"), text: Arc::from(text) };
-    let metrics = KnownMetrics::default();
-    let context = LoadContext { interval: INTERVAL_DEFAULT, metrics: &metrics, previous: None };
-    let loaded = load(&[source], &context);
-    assert!(loaded.is_good(), "{text}: {:?}", loaded.diagnostics);
-    loaded.set
 }
 
 pub(super) fn at(seconds: f64) -> Timestamp {

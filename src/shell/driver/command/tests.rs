@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::engine::Engine;
+use crate::engine::rules::load::for_tests::rule_set;
 use crate::engine::time::Timestamp;
 use crate::shell::driver::mailbox::CoreGate;
 use crate::shell::for_tests;
@@ -39,7 +40,7 @@ fn a_thread_gets_the_instant_too() {
 async fn a_reload_is_over_when_it_is_in_force() {
     let mailbox = Arc::new(Mailbox::new(1));
     for_tests::drive(engine(), &mailbox, Timestamp::EPOCH);
-    let rules = for_tests::rules("groups: [{name: g, rules: [{alert: High, expr: load, above: 0}]}]");
+    let rules = rule_set("groups: [{name: g, rules: [{alert: High, expr: load, above: 0}]}]");
     assert!(mailbox.reload(None, rules).await.is_empty());
     assert_eq!(mailbox.freeze().await.unwrap().groups().len(), 1);
 }

@@ -1,11 +1,11 @@
 //! Values against thresholds, in words.
 
 use super::*;
-use crate::shell::for_tests::rules;
+use crate::engine::rules::load::for_tests::rule_set;
 
 /// The first rule of a group with this one rule.
 fn rule(fields: &str) -> std::sync::Arc<Rule> {
-    let set = rules(&format!("groups: [{{name: g, rules: [{{{fields}}}]}}]"));
+    let set = rule_set(&format!("groups: [{{name: g, rules: [{{{fields}}}]}}]"));
     std::sync::Arc::clone(&set.groups[0].rules[0])
 }
 
