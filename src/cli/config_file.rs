@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use anyhow::Context;
 
-use super::sources;
 use super::terminal::Terminal;
+use super::{connection, sources};
 use crate::engine::catalogue::idle_settings;
 use crate::engine::config::{Config, Fault, is_address};
 use crate::engine::diagnostic::{Diagnostic, Severity, Source, counted};
 use crate::engine::rules::not_disabled;
-use crate::shell::{EDIT_ADVICE, Gate, check_web_config, strangers_edit};
+use crate::shell::settings::{Auth, SecretSource};
+use crate::shell::{EDIT_ADVICE, Gate, check_login, check_tls, check_web_config, strangers_edit};
 
 /// The file that is read where no flag names another.
 pub(super) const DEFAULT_CONFIG: &str = "signalbox.yaml";
@@ -77,6 +78,8 @@ pub(super) fn usable(source: &Source) -> (Option<Config>, Vec<Diagnostic>) {
 pub(super) fn checked(source: &Source) -> (Option<Config>, Vec<Diagnostic>) {
     let (config, mut found) = Config::parse_beside(source, &|config| {
         let mut faults = outside_faults(config);
+        let unread: Vec<String> = faults.iter().map(|fault| fault.key.clone()).collect();
+        faults.extend(unusable_files(config).into_iter().filter(|fault| !unread.contains(&fault.key)));
         faults.extend(open_editor(config));
         let paths = config.rules.iter().flatten().enumerate();
         faults.extend(paths.filter_map(|(place, path)| {
@@ -143,6 +146,51 @@ fn outside_faults(config: &Config) -> Vec<Fault> {
     let addresses = [("listen", config.listen.as_ref()), ("admin_listen", config.admin_listen.as_ref())];
     faults.extend(addresses.into_iter().filter_map(|(key, text)| unknown_host(key, text?)));
     faults
+}
+
+/// Files that are there and that the start refuses for what is in them.
+fn unusable_files(config: &Config) -> Vec<Fault> {
+    let fault = |key: &str, message: String, advice: &str| Fault {
+        key: key.to_owned(),
+        code: "unusable-file",
+        message,
+        advice: advice.to_owned(),
+    };
+    let settings = connection::connection(&config.nats);
+    let login = check_login(&settings.auth).err().map(|error| {
+        let key = match &settings.auth {
+            Auth::CredentialsFile(_) => "nats.creds",
+            Auth::Nkey(SecretSource::Given(_)) => "nats.nkey",
+            Auth::Nkey(SecretSource::File(_)) => "nats.nkey_file",
+            Auth::Token(_) => "nats.token_file",
+            Auth::User { .. } | Auth::None => "nats.password_file",
+        };
+        fault(
+            key,
+            error.to_string(),
+            "Take it from who gave it to you once more; NATS' tools `nsc` and `nk` make them.",
+        )
+    });
+    let tls = &config.nats.tls;
+    let named = [("nats.tls.ca", &tls.ca), ("nats.tls.cert", &tls.cert), ("nats.tls.key", &tls.key)];
+    // Of several the one that the words name.
+    // A certificate without its key is said already.
+    let is_whole = tls.cert.is_some() == tls.key.is_some();
+    let tls = check_tls(&settings.tls).err().filter(|_| is_whole).map(|error| {
+        let message = error.to_string();
+        let is_named = |path: &&Option<String>| path.as_ref().is_some_and(|path| message.contains(path));
+        let key = named.iter().find(|(_, path)| is_named(path)).map_or("nats.tls", |(key, _)| key);
+        fault(key, message, "Name a PEM file that holds what its key says.")
+    });
+    let is_file = |path: &&String| std::fs::metadata(path).is_ok_and(|found| !found.is_dir());
+    let state = config.state_dir.as_ref().filter(is_file).map(|path| {
+        fault(
+            "state_dir",
+            format!("{path} is no folder"),
+            "Name one for the state, which is made where it is missing.",
+        )
+    });
+    login.into_iter().chain(tls).chain(state).collect()
 }
 
 fn bad_web_config(path: &str) -> Option<Fault> {

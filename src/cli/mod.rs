@@ -10,6 +10,7 @@
 mod ask;
 mod check;
 mod config_file;
+mod connection;
 mod dashboards;
 mod demo;
 mod export;

@@ -8,9 +8,10 @@ use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 
 use super::config_file::{self, address_text};
+use super::connection::connection;
 use super::terminal::Terminal;
 use crate::engine::config::server_url::{ServerUrl, split_urls};
-use crate::engine::config::{Config, LogFormat, NatsConfig, Secret};
+use crate::engine::config::{Config, LogFormat, NatsConfig};
 use crate::shell::settings as shell;
 
 /// The folder of rules that is read where nothing names another.
@@ -137,7 +138,7 @@ fn shell_settings(config: &Config) -> anyhow::Result<shell::Settings> {
     let admin_listen = config.admin_listen.as_ref().map(|text| address(text, "--admin-listen"));
     Ok(shell::Settings {
         subjects: config.event_subjects(),
-        nats: nats(&config.nats),
+        nats: connection(&config.nats),
         jetstream: shell::JetStreamSettings {
             readers: if config.pair.is_on() { shell::StreamReaders::Pair } else { shell::StreamReaders::One },
             ..shell::JetStreamSettings::from(&config.jetstream)
@@ -196,42 +197,7 @@ pub(super) fn address(text: &str, flag: &str) -> anyhow::Result<SocketAddr> {
 pub(super) fn nats_at(urls: &str, config: &Config) -> anyhow::Result<shell::NatsSettings> {
     check_urls(urls)?;
     let url = split_urls(urls).map(str::to_owned).collect();
-    Ok(nats(&NatsConfig { url, ..config.nats.clone() }))
-}
-
-fn nats(config: &NatsConfig) -> shell::NatsSettings {
-    let path = |path: &Option<String>| path.as_ref().map(PathBuf::from);
-    shell::NatsSettings {
-        inbox_prefix: config.inbox_prefix.clone(),
-        urls: config.url.iter().flat_map(|urls| split_urls(urls)).map(Secret::new).collect(),
-        auth: auth(config),
-        tls: shell::TlsSettings {
-            mode: config.tls.mode,
-            ca: path(&config.tls.ca),
-            cert: path(&config.tls.cert),
-            key: path(&config.tls.key),
-        },
-        ..Default::default()
-    }
-}
-
-/// The one way to sign in; that there is one at most is checked with the file.
-fn auth(config: &NatsConfig) -> shell::Auth {
-    let secret = |given: &Option<Secret>, path: &Option<String>| {
-        let given = given.clone().map(shell::SecretSource::Given);
-        given.or_else(|| path.as_ref().map(|path| shell::SecretSource::File(path.into())))
-    };
-    if let (Some(user), Some(password)) = (&config.user, secret(&config.password, &config.password_file)) {
-        return shell::Auth::User { user: user.clone(), password };
-    }
-    if let Some(token) = secret(&config.token, &config.token_file) {
-        return shell::Auth::Token(token);
-    }
-    match (&config.creds, secret(&config.nkey, &config.nkey_file)) {
-        (Some(path), _) => shell::Auth::CredentialsFile(path.into()),
-        (None, Some(seed)) => shell::Auth::Nkey(seed),
-        (None, None) => shell::Auth::None,
-    }
+    Ok(connection(&NatsConfig { url, ..config.nats.clone() }))
 }
 
 /// The host's name, as the kernel or the environment has it.

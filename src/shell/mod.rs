@@ -49,9 +49,11 @@ use tokio::sync::oneshot;
 use crate::engine::config::Config;
 
 pub(crate) use http::gate::{Gate, check as check_web_config};
+pub(crate) use nats::login::check as check_login;
 pub(crate) use reload::{ConfigSource, Reread};
 pub(crate) use serve::{EDIT_ADVICE, strangers_edit};
 pub use settings::Settings;
+pub(crate) use tls::check as check_tls;
 
 /// The revision it was built from; `unknown` where neither the build was told nor a clone says.
 pub(crate) const REVISION: &str = env!("SIGNALBOX_REVISION");

@@ -65,6 +65,15 @@ impl Lint<'_> {
             }
         }
         let metric_type = self.known.meant(name).map(|meant| meant.metric_type);
+        if let (Some(metric_type), Some(declared)) = (metric_type, element.get("type"))
+            && self.names.iter().any(|known| known == name)
+            && declared.text().is_some_and(|declared| declared != metric_type.name())
+        {
+            let message = format!("`{name}` is a {} whatever is declared", metric_type.name());
+            self.findings
+                .warning("idle-setting", &declared.span, message)
+                .advise("It is in docs/metrics.md: take `type` away.");
+        }
         if let (Some(metric_type @ (MetricType::Counter | MetricType::Gauge)), Some(buckets)) =
             (metric_type, element.get("buckets"))
             && !name.contains(['*', '?'])

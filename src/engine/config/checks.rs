@@ -18,6 +18,12 @@ const TOKENS_MAX: usize = 4;
 /// Parts that keys are parted into.
 pub(crate) const PARTS_MAX: usize = 256;
 
+/// Ids of events that are remembered: room for them is made at once.
+const IDS_MAX: usize = 100_000_000;
+
+/// Threads that answer queries.
+const QUERY_THREADS_MAX: usize = 256;
+
 /// Bytes of a glob.
 const GLOB_BYTES_MAX: usize = 1_024;
 
@@ -34,8 +40,10 @@ pub(super) fn check(config: &Config, top: &Values, findings: &mut Findings<'_>) 
     nats(&top.section("nats"), findings);
     alertmanager(&top.section("alertmanager"), findings);
     super::pair::check(config, top, findings);
+    super::nats_names::check(top, findings);
     history(config, &top.section("history"), findings);
     sizes(top, findings);
+    counts(config, top, findings);
     for element in top.list("metrics") {
         metric(element, findings);
     }
@@ -63,6 +71,20 @@ fn sizes(top: &Values, findings: &mut Findings<'_>) {
     for (_, span) in keys.chain(patterns).filter(|(glob, _)| glob.len() > GLOB_BYTES_MAX) {
         let message = format!("a glob of more than {GLOB_BYTES_MAX} bytes");
         findings.error("out-of-range", span, message).advise("No name is as long: shorten it.");
+    }
+}
+
+/// Notes counts for which room is made at the start.
+fn counts(config: &Config, top: &Values, findings: &mut Findings<'_>) {
+    let counts = [
+        ("dedupe", "entries", config.dedupe.entries, IDS_MAX),
+        ("query", "threads", config.query.threads, QUERY_THREADS_MAX),
+    ];
+    for (section, key, count, most) in counts {
+        if let Some(read) = top.section(section).find(key).filter(|_| count > most) {
+            let message = format!("`{section}.{key}` is {count}, at most {most} is taken");
+            findings.error("out-of-range", &read.span, message);
+        }
     }
 }
 
@@ -133,7 +155,7 @@ fn tokens(elements: &[Read], findings: &mut Findings<'_>) {
     }
 }
 
-fn is_label(name: &str) -> bool {
+pub(super) fn is_label(name: &str) -> bool {
     let fits = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     let begins = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
     fits && begins && !name.starts_with("__") && !["le", "quantile"].contains(&name)
@@ -171,6 +193,11 @@ fn lanes(config: &Config, top: &Values, findings: &mut Findings<'_>) {
 
 fn nats(section: &Values, findings: &mut Findings<'_>) {
     for text in section.list("url").iter().filter_map(Read::written) {
+        if split_urls(&text.content).next().is_none() {
+            findings
+                .error("bad-url", &text.span, "the server URL is empty")
+                .advise("Write for example `nats://127.0.0.1:4222`.");
+        }
         for url in split_urls(&text.content) {
             if let Err(fault) = ServerUrl::parse(url) {
                 findings

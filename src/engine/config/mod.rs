@@ -18,6 +18,7 @@ mod glob;
 mod http_url;
 mod keys;
 mod metrics;
+mod nats_names;
 mod pair;
 mod secrets;
 pub(crate) mod server_url;

@@ -104,6 +104,14 @@ impl Login {
     }
 }
 
+/// Whether what signs in can be used.
+///
+/// # Errors
+/// What cannot be read, or is no secret of its kind.
+pub(crate) fn check(auth: &Auth) -> Result<(), LoginError> {
+    Login::new(auth, None, "").map(|_| ())
+}
+
 /// A secret, read anew where it is in a file.
 fn secret(source: &SecretSource) -> Result<Secret, LoginError> {
     match source {
