@@ -177,7 +177,8 @@ pub(crate) fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
         .filter(|candidate| candidate.chars().count().abs_diff(length) <= tolerance)
         .map(|candidate| (distance(word, candidate), candidate))
         .filter(|(distance, _)| *distance <= tolerance)
-        .min()
+        // Of two as near, one that was begun and not finished is likelier than one with another letter.
+        .min_by_key(|(distance, candidate)| (*distance, !candidate.starts_with(word), *candidate))
         .map(|(_, candidate)| candidate)
 }
 

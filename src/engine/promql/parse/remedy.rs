@@ -19,7 +19,11 @@ impl Parser<'_> {
             }
             (TokenKind::End, _) => "The query stops in the middle: something is missing at its end.",
             (TokenKind::RightParen, _) => "There are more ) than (.",
-            (TokenKind::Assign, _) => "To compare, write ==.",
+            (TokenKind::Assign, _) => match self.text.get(token.span.end..) {
+                Some(rest) if rest.starts_with('>') => "At least is written >=.",
+                Some(rest) if rest.starts_with('<') => "At most is written <=.",
+                _ => "To compare, write ==.",
+            },
             (TokenKind::Comma, Some(before)) if is_number(before) && is_number(&self.ahead(1)) => {
                 "Numbers are written without commas."
             }
@@ -67,9 +71,20 @@ impl Parser<'_> {
             ("|", false) => "PromQL has no pipes; either of two is written or.",
             ("!", _) => "PromQL has no !: write unless, or compare with !=.",
             (";", _) => "A query is one expression.",
+            (".", _) if self.is_in_name(span) => {
+                "A dot in a metric's name is an underscore here: queue.depth is queue_depth."
+            }
             _ => return error(span.clone(), message),
         };
         advise(span.clone(), message, advice)
+    }
+
+    /// Whether a sign stands between two words, without blanks.
+    fn is_in_name(&self, span: &Range<usize>) -> bool {
+        let is_letter = |letter: Option<char>| letter.is_some_and(|letter| letter.is_ascii_alphabetic());
+        let before = self.text.get(..span.start).and_then(|text| text.chars().next_back());
+        let after = self.text.get(span.end..).and_then(|text| text.chars().next());
+        is_letter(before) && is_letter(after)
     }
 
     /// The token so many before the next one.

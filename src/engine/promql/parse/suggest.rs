@@ -11,7 +11,8 @@ pub(super) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> O
     known
         .map(|candidate| (distance(&word, candidate), candidate))
         .filter(|(distance, _)| *distance <= most)
-        .min()
+        // Of two as near, one that was begun and not finished is likelier than one with another letter.
+        .min_by_key(|(distance, candidate)| (*distance, !candidate.starts_with(&word), *candidate))
         .map(|(_, candidate)| candidate)
 }
 
@@ -49,5 +50,6 @@ mod tests {
         assert_eq!(nearest("Increase", known()), Some("increase"));
         assert_eq!(nearest("sum_overtime", known()), Some("sum_over_time"));
         assert_eq!(nearest("histogram", known()), None);
+        assert_eq!(nearest("rat", ["rad", "rate"].into_iter()), Some("rate"));
     }
 }

@@ -21,13 +21,15 @@ pub(super) fn check(subject: &Subject<'_>, findings: &mut Findings<'_>) {
         Written::Expression { .. } => format!("Compare `increase({name}[5m])` or `rate({name}[5m])`."),
         Written::Metric { .. } => "Take `stat: increase` or `stat: rate` with a `window`.".to_owned(),
     };
-    findings
-        .warning(
-            "bare-counter",
-            &subject.written.place(&span),
-            format!("the counter `{name}` only grows, so once it fires it fires until a restart"),
-        )
-        .advise(advice);
+    let (message, advice) = if subject.metrics.find(name).is_some() {
+        (format!("the counter `{name}` only grows, so once it fires it fires until a restart"), advice)
+    } else {
+        let message = format!(
+            "by its name `{name}` is a counter, which only grows, so once it fires it fires until a restart"
+        );
+        (message, format!("{advice} If it is a gauge, declare it with its `type` in the configuration."))
+    };
+    findings.warning("bare-counter", &subject.written.place(&span), message).advise(advice);
 }
 
 /// The side of a comparison that must be above a number.
