@@ -197,6 +197,45 @@ fn a_file_is_saved_put_in_force_kept_and_put_back() {
 }
 
 #[test]
+fn a_file_is_made_filled_removed_and_brought_back() {
+    let editable = Editable::start();
+    let opened = editable.open(&[]);
+    let rules = |path: &str| get(editable.port, path).unwrap().text();
+    let made = opened.send("new", &[("folder", "rules"), ("name", "more")]);
+    assert_eq!(made.status, 303, "{}", made.text());
+    assert!(made.head.contains("location: ../edit?file=rules%2Fmore%2Eyaml&saved=1"), "{}", made.head);
+    assert_eq!(opened.send("new", &[("folder", "rules"), ("name", "more.yaml")]).status, 409);
+    assert_eq!(opened.send("new", &[("folder", "rules"), ("name", "../more.yaml")]).status, 422);
+    assert_eq!(opened.send("new", &[("folder", "/tmp"), ("name", "more.yaml")]).status, 404);
+    assert_eq!(opened.send("new", &[("folder", "rules"), ("name", "b"), ("token", "forged")]).status, 403);
+    let page = rules("/edit?file=rules/more.yaml");
+    let version =
+        page.split("name=\"version\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let more = RULES.replace("Deep", "Deeper");
+    let (file, text) = (("file", "rules/more.yaml"), ("text", more.as_str()));
+    assert_eq!(opened.send("save", &[file, text, ("version", &version)]).status, 303);
+    let is_in_force = || rules("/api/v1/rules").contains("rules/more.yaml");
+    assert!(is_in_force());
+    assert_eq!(opened.send("remove", &[file, ("version", &version)]).status, 409, "it is another by now");
+    let page = rules("/edit?file=rules/more.yaml");
+    let version =
+        page.split("name=\"version\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let removed = opened.send("remove", &[file, ("version", &version)]);
+    assert_eq!(removed.status, 303, "{}", removed.text());
+    assert!(!is_in_force() && !editable.folder.path().join("rules/more.yaml").exists());
+    let list = rules("/edit?removed=1");
+    assert!(list.contains("Removed files") && list.contains("Bring back"), "{list}");
+    assert_eq!(opened.send("bring-back", &[file]).status, 303);
+    assert!(is_in_force());
+    assert_eq!(std::fs::read_to_string(editable.folder.path().join("rules/more.yaml")).unwrap(), more);
+    assert_eq!(opened.send("bring-back", &[file]).status, 404);
+    let logged = editable.process.said();
+    for words in ["what=\"made\"", "what=\"removed\"", "what=\"brought back\""] {
+        assert!(logged.contains(words), "{words} is not in {logged}");
+    }
+}
+
+#[test]
 fn what_a_load_would_refuse_is_not_saved_and_shown_with_carets() {
     let editable = Editable::start();
     let opened = editable.open(&[]);

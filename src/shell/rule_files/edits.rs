@@ -89,6 +89,12 @@ pub(crate) enum EditFault {
     /// It cannot be written.
     #[error("{0}")]
     ReadOnly(String),
+    /// A new file cannot be called so.
+    #[error("a rule file has a name of letters, digits, `-`, `_` and `.`, and ends in .yaml or .yml")]
+    Name,
+    /// Something of that name is there.
+    #[error("something of that name is there already")]
+    Taken,
     /// It was never kept, or is not any more.
     #[error("that version is not kept any more")]
     NoSuchVersion,
@@ -100,7 +106,7 @@ pub(crate) enum EditFault {
 /// Every file that a load of these paths reads.
 pub(crate) fn all(paths: &[PathBuf]) -> Vec<EditedFile> {
     let files = rule_files(paths).files.into_iter();
-    files.map(|path| EditedFile { name: shown(&path).to_string(), path }).collect()
+    files.map(EditedFile::at).collect()
 }
 
 /// The file of this name.
@@ -182,8 +188,7 @@ impl EditedFile {
         let mode = fs::metadata(&self.path)?.permissions();
         let next = self.beside("next");
         write_new(&next, text.as_bytes(), mode.clone())?;
-        let number = self.kept().first().map_or(1, |newest| newest.number.saturating_add(1));
-        let kept = self.beside(&format!("before-{number}"));
+        let kept = self.next_kept();
         let written = write_new(&kept, before.as_bytes(), mode).map_err(EditFault::from);
         // Writing took a while.
         let unchanged = written.and_then(|()| match self.content() {
@@ -200,11 +205,32 @@ impl EditedFile {
         if let Err(error) = File::open(folder_of(&self.path)).and_then(|folder| folder.sync_all()) {
             tracing::warn!(file = %self.name, %error, "a rule file was replaced, which may not outlive a loss of power");
         }
+        self.forget_old();
+        Ok(Version::of(text.as_bytes()))
+    }
+
+    /// Where the next version that is kept goes.
+    pub(super) fn next_kept(&self) -> PathBuf {
+        let number = self.kept().first().map_or(1, |newest| newest.number.saturating_add(1));
+        self.beside(&format!("before-{number}"))
+    }
+
+    /// Removes the versions that are too many.
+    pub(super) fn forget_old(&self) {
         for old in self.kept().iter().skip(VERSIONS_MAX) {
             // What cannot be removed is tried again after the next save.
             drop(fs::remove_file(self.beside(&format!("before-{}", old.number))));
         }
-        Ok(Version::of(text.as_bytes()))
+    }
+
+    /// The file there, whether or not it is.
+    pub(super) fn at(path: PathBuf) -> Self {
+        Self { name: shown(&path).to_string(), path }
+    }
+
+    /// Where it lies.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The versions that were kept, the newest first.

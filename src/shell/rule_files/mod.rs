@@ -1,6 +1,7 @@
 //! Rule files on disk, and the rules that came of them.
 
 pub(crate) mod edits;
+pub(crate) mod making;
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;

@@ -36,7 +36,7 @@ pub(super) enum Failure {
     #[error(transparent)]
     Form(#[from] FormError),
     /// The file is not opened.
-    #[error("The file is not opened: {0}.")]
+    #[error("Not done: {0}.")]
     File(#[from] EditFault),
     /// The past was not walked through.
     #[error("What the rules would have done was not worked out: {0}.")]
@@ -53,7 +53,8 @@ impl Failure {
             EditFault::Unknown | EditFault::NoSuchVersion => StatusCode::NOT_FOUND,
             EditFault::Outside | EditFault::ReadOnly(_) => StatusCode::FORBIDDEN,
             EditFault::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            EditFault::Changed => StatusCode::CONFLICT,
+            EditFault::Changed | EditFault::Taken => StatusCode::CONFLICT,
+            EditFault::Name => StatusCode::UNPROCESSABLE_ENTITY,
             EditFault::Unreadable(_) | EditFault::Disk(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

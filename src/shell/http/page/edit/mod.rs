@@ -6,7 +6,9 @@
 mod answer;
 mod desk;
 mod guard;
+mod making;
 mod sheet;
+mod shelf;
 mod trial;
 
 use std::sync::Arc;
@@ -29,6 +31,7 @@ use crate::shell::http::Web;
 use crate::shell::http::form::Form;
 use crate::shell::http::gate::{Caller, Peer};
 use crate::shell::rule_files::edits::{self, EditFault, EditedFile, Opened, Version};
+use crate::shell::rule_files::making::{folders, removed};
 use crate::shell::rule_files::paths_of;
 
 use super::address::{Root, edit_address};
@@ -36,7 +39,8 @@ use super::live::{FREEZE_WAIT, surroundings};
 use answer::{Failure, attachment, page};
 use desk::{Checked, Desk};
 use guard::{Asked, Editor};
-use sheet::{InForce, Listed, Said, Sheet};
+use sheet::{InForce, Said, Sheet};
+use shelf::{ListSaid, Listed, Shelf};
 use trial::Trial;
 
 pub(crate) use guard::{Edits, Reach};
@@ -50,6 +54,9 @@ pub(crate) fn router() -> Router<Web> {
         .route("/edit/preview", post(preview))
         .route("/edit/save", post(save))
         .route("/edit/back", post(put_back))
+        .route("/edit/new", post(making::make))
+        .route("/edit/remove", post(making::remove))
+        .route("/edit/bring-back", post(making::bring_back))
         .route("/edit/download", post(download))
 }
 
@@ -108,6 +115,15 @@ impl Visit {
         tokio::task::spawn_blocking(work).await.map_err(|_| Failure::Busy)
     }
 
+    /// Has the rules loaded.
+    async fn reload(&self) {
+        let (wish, outcome) = oneshot::channel();
+        if self.web.reload.send(wish).await.is_ok() {
+            // What came of it is shown on the page that follows.
+            drop(outcome.await);
+        }
+    }
+
     /// The file of a form, and the rules with its text in it.
     async fn desk(&self, form: &Form) -> Result<(EditedFile, Desk), Failure> {
         let file = self.find(form)?;
@@ -144,7 +160,8 @@ async fn open(State(web): State<Web>, request: Request<Body>) -> Result<Response
     let visit = Visit::of(web, &parts, Edits::open)?;
     let form = Form::of(parts.uri.query().unwrap_or_default());
     if form.get("file").is_none() {
-        return list(&visit).await;
+        let said = if form.get("removed").is_some() { ListSaid::Removed } else { ListSaid::Nothing };
+        return list(&visit, said).await;
     }
     let file = visit.find(&form)?;
     let opened = file.open()?;
@@ -160,6 +177,7 @@ async fn open(State(web): State<Web>, request: Request<Body>) -> Result<Response
         root: Root::BESIDE,
         file: &file,
         opened: &opened,
+        is_removable: file.is_removable(&paths_of(&visit.config)),
         text: &text,
         version: &opened.version.0,
         token: &visit.editor.token,
@@ -172,7 +190,7 @@ async fn open(State(web): State<Web>, request: Request<Body>) -> Result<Response
     page(&visit, (StatusCode::OK, Root::BESIDE), &file.name, sheet.markup())
 }
 
-async fn list(visit: &Visit) -> Result<Response, Failure> {
+async fn list(visit: &Visit, said: ListSaid) -> Result<Response, Failure> {
     let frozen = timeout(FREEZE_WAIT, visit.web.mailbox.freeze()).await;
     let groups = match &frozen {
         Ok(Ok(instant)) => instant.groups(),
@@ -188,8 +206,15 @@ async fn list(visit: &Visit) -> Result<Response, Failure> {
         read_only: file.read_only(),
         file,
     });
-    let files: Vec<Listed> = files.collect();
-    page(visit, (StatusCode::OK, Root::BESIDE), "Rule files", sheet::list(&files))
+    let paths = paths_of(&visit.config);
+    let shelf = Shelf {
+        files: files.collect(),
+        folders: folders(&paths),
+        removed: removed(&paths),
+        token: &visit.editor.token,
+        said,
+    };
+    page(visit, (StatusCode::OK, Root::BESIDE), "Rule files", shelf.markup())
 }
 
 /// `POST /edit/check`: what is wrong with a text, for the editor.
@@ -289,11 +314,7 @@ async fn replace(
         file = %file.name, user = %visit.editor.name, from = %visit.from, what, bytes,
         before = opened.short(), after = version.short(), "a rule file was changed on the page"
     );
-    let (wish, outcome) = oneshot::channel();
-    if visit.web.reload.send(wish).await.is_ok() {
-        // What came of it is shown on the page that follows.
-        drop(outcome.await);
-    }
+    visit.reload().await;
     Ok(answer::see_other(&format!("../{}&saved=1", edit_address(&file.name, None))))
 }
 
@@ -330,6 +351,7 @@ async fn again(
         root: Root::ABOVE,
         file,
         opened: &opened,
+        is_removable: file.is_removable(&paths_of(&visit.config)),
         text: &text,
         version,
         token: &visit.editor.token,

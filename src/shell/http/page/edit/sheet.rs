@@ -1,4 +1,4 @@
-//! The markup of the editor: the list of files, and one file with its form, its findings and the versions before.
+//! The markup of one file in the editor: its form, its findings and the versions before.
 //!
 //! Without JavaScript it is a form with a text and buttons, each of which sends all of it.
 
@@ -13,50 +13,6 @@ use crate::shell::http::page::words;
 
 /// Findings that are shown.
 const FINDINGS_MAX: usize = 50;
-
-/// A file in the list.
-pub(super) struct Listed {
-    pub(super) file: EditedFile,
-    pub(super) rules: usize,
-    pub(super) kept: usize,
-    pub(super) read_only: Option<String>,
-}
-
-/// The list of files.
-pub(super) fn list(files: &[Listed]) -> Markup {
-    html! {
-        main id="main" {
-            h1 { "Rule files" }
-            @if files.is_empty() {
-                div.empty {
-                    p { strong { "No rule file is loaded." } }
-                    p { "Name files or folders with " code { "--rules" } " or " code { "rules:" }
-                        " in the configuration; new files are made there, not here." }
-                }
-            } @else {
-                div.scroll tabindex="0" role="group" aria-label="Rule files" { table.stack {
-                    thead { tr { th scope="col" { "File" } th.number scope="col" { "Rules in force" }
-                        th.number scope="col" { "Versions kept" } th scope="col" { "Saved here" } } }
-                    tbody { @for listed in files {
-                        tr {
-                            td data-label="File" {
-                                a href=(edit_address(&listed.file.name, None)) { bdi { (words::short(&listed.file.name)) } }
-                            }
-                            td.number data-label="Rules in force" { (words::thousands(listed.rules as u64)) }
-                            td.number data-label="Versions kept" { (words::thousands(listed.kept as u64)) }
-                            td data-label="Saved here" {
-                                @match &listed.read_only {
-                                    None => "yes",
-                                    Some(why) => { "no: " (words::long(why)) }
-                                }
-                            }
-                        }
-                    } }
-                } }
-            }
-        }
-    }
-}
 
 /// What is said above the text.
 #[derive(Debug, Default)]
@@ -92,6 +48,8 @@ pub(super) struct Sheet<'a> {
     pub(super) root: Root,
     pub(super) file: &'a EditedFile,
     pub(super) opened: &'a Opened,
+    /// Whether the page may take the file away.
+    pub(super) is_removable: bool,
     /// What is in the form.
     pub(super) text: &'a str,
     /// The version that the text was made from.
@@ -115,6 +73,22 @@ impl Sheet<'_> {
                 (self.form())
                 div id="results" { (self.trial) }
                 (self.kept())
+                @if self.is_removable { (self.removal()) }
+            }
+        }
+    }
+
+    fn removal(&self) -> Markup {
+        html! {
+            details.removal {
+                summary { "Remove this file" }
+                p.quiet { "Alerts of its rules end. The file is kept beside, and the list of files brings it back." }
+                form method="post" action={ (self.root) "edit/remove" } {
+                    input type="hidden" name="file" value=(self.file.name);
+                    input type="hidden" name="version" value=(self.opened.version.0);
+                    input type="hidden" name="token" value=(self.token);
+                    button.second type="submit" { "Remove" }
+                }
             }
         }
     }
