@@ -116,7 +116,7 @@ fn a_namespace_stands_before_what_events_feed_and_the_page_is_where_it_is() {
         text.contains("sum by (queue) (shop_queue_depth{job=~") && !text.contains("(queue_depth"),
         "{text}"
     );
-    assert!(text.contains("label_values(shop_queue_") && text.contains("count(signalbox_alerts{"), "{text}");
+    assert!(text.contains("label_values(shop_queue_") && text.contains("(signalbox_alerts{"), "{text}");
     assert!(text.contains("\"https://box/signalbox\""), "{text}");
 }
 
