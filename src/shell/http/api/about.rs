@@ -125,7 +125,7 @@ pub(super) async fn runtime_info(State(web): State<Web>) -> Answer {
                 "reloadConfigSuccess": value(&success)? == 1.0,
                 "lastConfigTime": last_config.to_string(),
                 "corruptionCount": 0,
-                "goroutineCount": process::read().threads,
+                "goroutineCount": process::read().threads as u64,
                 "GOMAXPROCS": threads,
                 "GOGC": "", "GODEBUG": "",
                 "storageRetention": duration_text(window),

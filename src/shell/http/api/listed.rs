@@ -72,7 +72,7 @@ async fn listed(
         .answer(form.span("timeout")?, move |instant, terms, out| {
             let at = span.end.unwrap_or(instant.now());
             let mut found = BTreeSet::new();
-            for expr in &exprs {
+            for expr in exprs.iter().filter(|_| !span.is_backwards) {
                 if let QueryValue::Vector(samples) = instant.query_instant(expr, at, terms)?.value {
                     found.extend(samples.into_iter().map(|(labels, _)| labels));
                 }
@@ -96,6 +96,8 @@ struct ListedSpan {
     /// Its end; none for the present.
     end: Option<Timestamp>,
     length: Duration,
+    /// Whether it ends before it begins, so that nothing is in it.
+    is_backwards: bool,
 }
 
 impl ListedSpan {
@@ -103,8 +105,9 @@ impl ListedSpan {
         let now = web.now();
         let end = form.time("end")?.filter(|end| *end < now);
         let start = form.time("start")?.unwrap_or_else(|| now.before(LOOK_BACK_MAX));
+        let is_backwards = form.time("end")?.is_some_and(|end| end < start);
         let length = end.unwrap_or(now).since(start).clamp(Duration::from_secs(1), LOOK_BACK_MAX);
-        Ok(Self { end, length })
+        Ok(Self { end, length, is_backwards })
     }
 
     /// Reads the last sample of the span, which is enough, by a function that keeps the metric's name.

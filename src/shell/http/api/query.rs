@@ -119,7 +119,10 @@ fn span(form: &Form) -> Result<QuerySpan, RequestError> {
     if end < start {
         return Err(RequestError::RangeEndsBeforeStart);
     }
-    let step = form.required_span("step")?;
+    let step = match form.get("step").and_then(|step| step.parse::<f64>().ok()) {
+        Some(seconds) if seconds < 0.0 => return Err(RequestError::NoStepWidth),
+        Some(_) | None => form.required_span("step")?,
+    };
     if step.as_millis() == 0 {
         return Err(RequestError::NoStepWidth);
     }
