@@ -32,8 +32,8 @@ struct Told {
     annotations: Value,
     starts_at: String,
     ends_at: String,
-    /// Whether it was over when it was told.
-    resolved: &'static str,
+    /// Whether it was over when it was heard.
+    has_lapsed: bool,
 }
 
 impl Ear {
@@ -52,17 +52,33 @@ impl Ear {
         Self { port, heard }
     }
 
-    /// The last that was told of an alert.
-    fn last(&self, name: &str, tank: &str) -> Option<Told> {
+    /// Everything that was told, with whether it was firing then or over. What fires is told with another `endsAt` each
+    /// time and what is over with the same again and again, so that the instant at which a busy machine hears of it does
+    /// not matter. What has lapsed and was told once may be either, and is left out until it is told again.
+    fn told(&self) -> Vec<(Told, &'static str)> {
         let heard = self.heard.lock().unwrap();
-        heard.iter().rev().find(|told| is_of(&told.labels, name, tank)).cloned()
+        let mut times: BTreeMap<(String, &str, &str), usize> = BTreeMap::new();
+        for told in heard.iter() {
+            *times.entry(told.key()).or_default() += 1;
+        }
+        let state = |told: &Told| match (told.has_lapsed, times[&told.key()]) {
+            (false, _) => Some("firing"),
+            (true, 1) => None,
+            (true, _) => Some("resolved"),
+        };
+        heard.iter().filter_map(|told| Some((told.clone(), state(told)?))).collect()
+    }
+
+    /// The last that was told of an alert.
+    fn last(&self, name: &str, tank: &str) -> Option<(Told, &'static str)> {
+        self.told().into_iter().rev().find(|(told, _)| is_of(&told.labels, name, tank))
     }
 
     /// What was told of each alert, what is told again left out: state and texts, episode by episode.
     fn stories(&self) -> BTreeMap<String, Vec<String>> {
         let mut stories: BTreeMap<String, Vec<String>> = BTreeMap::new();
         let mut episodes: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for told in self.heard.lock().unwrap().iter() {
+        for (told, state) in self.told() {
             let labels = told.labels.to_string();
             let starts = episodes.entry(labels.clone()).or_default();
             if starts.last() != Some(&told.starts_at) {
@@ -70,7 +86,7 @@ impl Ear {
                 starts.push(told.starts_at.clone());
             }
             assert!(told.starts_at <= told.ends_at, "{told:?}");
-            let line = format!("episode {} {} {}", starts.len(), told.resolved, told.annotations);
+            let line = format!("episode {} {state} {}", starts.len(), told.annotations);
             let story = stories.entry(labels).or_default();
             if story.last() != Some(&line) {
                 story.push(line);
@@ -86,7 +102,7 @@ impl Told {
         let now = humantime();
         let ends_at = text("endsAt");
         // Both write UTC with a Z, so that texts compare as instants do but for their last digits.
-        let resolved = if ends_at[..19] <= now[..19] { "resolved" } else { "firing" };
+        let has_lapsed = ends_at[..19] <= now[..19];
         Self {
             labels: alert["labels"].clone(),
             // Prometheus leaves them out where there are none.
@@ -97,8 +113,13 @@ impl Told {
             },
             starts_at: text("startsAt"),
             ends_at,
-            resolved,
+            has_lapsed,
         }
+    }
+
+    /// What is alike where the same is told again.
+    fn key(&self) -> (String, &str, &str) {
+        (self.labels.to_string(), &self.starts_at, &self.ends_at)
     }
 }
 
@@ -181,9 +202,9 @@ impl Pair {
                 let text = words[4..].join(" ");
                 for (ear, of) in self.ears.iter().zip(["Prometheus", "signalbox"]) {
                     wait_for(&format!("{of}: {step}"), || {
-                        let told = ear.last(name, tank)?;
+                        let (told, is) = ear.last(name, tank)?;
                         let says = told.annotations.to_string().contains(&text);
-                        (told.resolved == state && says).then_some(())
+                        (is == state && says).then_some(())
                     });
                 }
             }
@@ -215,7 +236,7 @@ impl Pair {
 
 fn prometheus(folder: &Path, target: u16, ear: u16) -> (Process, u16) {
     let config = format!(
-        "global: {{scrape_interval: 250ms, scrape_timeout: 250ms, evaluation_interval: 1s, external_labels: {{region: eu}}}}\n\
+        "global: {{scrape_interval: 500ms, scrape_timeout: 500ms, evaluation_interval: 1s, external_labels: {{region: eu}}}}\n\
          rule_files: [rules.yaml]\n\
          alerting: {{alertmanagers: [{{static_configs: [{{targets: ['127.0.0.1:{ear}']}}]}}]}}\n\
          scrape_configs: [{{job_name: signalbox, static_configs: [{{targets: ['127.0.0.1:{target}']}}],\n\
@@ -285,9 +306,28 @@ fn shown(port: u16) -> Value {
     })
 }
 
+/// Times the story is told anew where Prometheus lost sight of the gauge.
+const TRIES: usize = 4;
+
 #[test]
 fn alerts_are_those_of_a_prometheus_with_the_same_rules_in_apis_series_and_alertmanagers() {
-    let mut pair = Pair::start();
+    for left in (0..TRIES).rev() {
+        let mut pair = Pair::start();
+        let told = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| tell(&mut pair)));
+        let Err(failure) = told else { return };
+        // A scrape that a busy machine let time out takes every series away from Prometheus, and with them its alerts.
+        let has_lapsed = !ask(pair.ports[0], "/api/v1/query?query=min_over_time(up[1h])==0")["result"]
+            .as_array()
+            .unwrap()
+            .is_empty();
+        if left == 0 || !has_lapsed {
+            std::panic::resume_unwind(failure);
+        }
+    }
+}
+
+/// Tells the story of the script to both.
+fn tell(pair: &mut Pair) {
     let mut client = pair.nats.client();
     let (_, script) = SCRIPT.split_once("\n\n").unwrap();
     let mut steps = 0;
@@ -306,10 +346,14 @@ fn alerts_are_those_of_a_prometheus_with_the_same_rules_in_apis_series_and_alert
         steps += 1;
     }
     assert!(steps > 40, "{steps}");
-    let [theirs, ours] = pair.ears.each_ref().map(Ear::stories);
+    let mut stories = [BTreeMap::new(), BTreeMap::new()];
+    let alike = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        wait_for("the same to be told of all", || {
+            stories = pair.ears.each_ref().map(Ear::stories);
+            (stories[0] == stories[1]).then_some(())
+        });
+    }));
+    let [theirs, ours] = stories;
+    assert!(alike.is_ok(), "Prometheus told {theirs:#?}\nsignalbox told {ours:#?}");
     assert!(theirs.len() > 10, "{theirs:#?}");
-    assert_eq!(ours.keys().collect::<Vec<_>>(), theirs.keys().collect::<Vec<_>>());
-    for (labels, theirs) in &theirs {
-        assert_eq!(&ours[labels], theirs, "{labels}");
-    }
 }
