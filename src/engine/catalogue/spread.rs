@@ -19,8 +19,12 @@ pub(crate) enum Spread {
     NearlySummed,
     /// The greatest of all parts' values is.
     Greatest,
+    /// The greatest is, but for jobs of lost workers.
+    NearlyGreatest,
     /// A least or an average of entries that are in all parts.
     Ratio,
+    /// The same of entries among which jobs of lost workers may be.
+    NearlyRatio,
 }
 
 impl Spread {
@@ -30,13 +34,15 @@ impl Spread {
         let is_tracked = matches!(row.source, Source::Tracker(_)) && row.metric_type == MetricType::Gauge;
         let movers = row.source.movers();
         let moves = |event_type: &EventType| movers.contains(event_type);
+        let may_lose_workers =
+            is_tracked && [EventType::JobQueued, EventType::WorkerStopped].iter().all(moves);
         match row.unit {
+            Some("ratio") if may_lose_workers => Self::NearlyRatio,
             Some("ratio") if is_tracked => Self::Ratio,
             // Ages, and the worst of all.
+            Some("seconds") if may_lose_workers => Self::NearlyGreatest,
             Some("seconds") if is_tracked => Self::Greatest,
-            _ if is_tracked && [EventType::JobQueued, EventType::WorkerStopped].iter().all(moves) => {
-                Self::NearlySummed
-            }
+            _ if may_lose_workers => Self::NearlySummed,
             _ if key_label(event_type).is_some_and(|label| row.labels.contains(&label)) => Self::Apart,
             _ => Self::Summed,
         }
@@ -51,7 +57,20 @@ impl Spread {
     pub(crate) const fn spans(self) -> bool {
         match self {
             Self::Whole | Self::Apart => false,
-            Self::Summed | Self::NearlySummed | Self::Greatest | Self::Ratio => true,
+            Self::Summed
+            | Self::NearlySummed
+            | Self::Greatest
+            | Self::NearlyGreatest
+            | Self::Ratio
+            | Self::NearlyRatio => true,
+        }
+    }
+
+    /// Whether jobs of lost workers stay in the value over all parts.
+    pub(crate) const fn keeps_lost_jobs(self) -> bool {
+        match self {
+            Self::NearlySummed | Self::NearlyGreatest | Self::NearlyRatio => true,
+            Self::Whole | Self::Apart | Self::Summed | Self::Greatest | Self::Ratio => false,
         }
     }
 }
@@ -86,7 +105,10 @@ mod tests {
             ("queue_wait_seconds", Spread::Summed),
             ("queue_oldest_job_age_seconds", Spread::Greatest),
             ("db_slow_query_seconds", Spread::Greatest),
-            ("queue_job_progress_ratio", Spread::Ratio),
+            ("queue_oldest_progress_age_seconds", Spread::NearlyGreatest),
+            ("processing_oldest_progress_age_seconds", Spread::Greatest),
+            ("queue_job_progress_ratio", Spread::NearlyRatio),
+            ("processing_file_progress_ratio", Spread::Ratio),
             ("db_pool_available", Spread::Apart),
             ("cache_warmers_active", Spread::Apart),
             ("db_query_duration_seconds", Spread::Summed),

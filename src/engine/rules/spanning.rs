@@ -115,9 +115,9 @@ impl<'a> Spanning<'a> {
             // Another part may show it for a while after the parts were parted anew.
             Spread::Apart if self.is_gauge(name) => Some(Merging::Max),
             Spread::Apart | Spread::Summed | Spread::NearlySummed => Some(Merging::Sum),
-            Spread::Greatest => Some(Merging::Max),
-            Spread::Ratio if matchers.iter().any(is_least) => Some(Merging::Min),
-            Spread::Ratio => Some(Merging::Avg),
+            Spread::Greatest | Spread::NearlyGreatest => Some(Merging::Max),
+            Spread::Ratio | Spread::NearlyRatio if matchers.iter().any(is_least) => Some(Merging::Min),
+            Spread::Ratio | Spread::NearlyRatio => Some(Merging::Avg),
         }
     }
 
