@@ -161,8 +161,7 @@ impl Schedule {
 
     /// Lets an arrival that waits be answered now, whatever is left of its pause, unless answers are dear.
     pub(super) fn hasten(&mut self, now: Timestamp) {
-        let is_cheap = self.pause <= PAUSE_EASY_MAX || self.pause == GATHER;
-        if is_cheap && self.arrival.is_some() {
+        if self.pause <= GATHER && self.arrival.is_some() {
             self.arrival = Some(now);
         }
     }
