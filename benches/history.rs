@@ -142,7 +142,7 @@ impl World {
         self.seconds += STEP_SECONDS;
         let now = Timestamp::from_millis(self.seconds * 1_000);
         timed(|| {
-            self.history.sample_all(&self.store, now, &BTreeSet::new());
+            self.history.sample_all(&mut self.store, now, &BTreeSet::new());
         })
     }
 }

@@ -192,7 +192,7 @@ impl Engine {
         state.account.settle(&mut state.store, lane, now);
         state.arrived(now);
         // Events of an instant come before the history's sample of it.
-        state.history.sample_again(&state.store, now);
+        state.history.sample_again(&mut state.store, now);
         rejected
     }
 
@@ -366,7 +366,7 @@ impl State {
         }
         self.account.observe(&mut self.store, fact, now);
         self.arrived(now);
-        self.history.sample_again(&self.store, now);
+        self.history.sample_again(&mut self.store, now);
     }
 
     fn tick(&mut self, now: Timestamp) {
@@ -444,7 +444,7 @@ impl State {
         self.refresh(now);
         self.retire();
         self.watch.look_again(&mut self.store);
-        if self.history.sample_all(&self.store, now, self.watch.families()) == Sampled::Yes {
+        if self.history.sample_all(&mut self.store, now, self.watch.families()) == Sampled::Yes {
             self.watch.all_sampled();
         }
         for family in self.history.take_newly_left_out() {

@@ -4,6 +4,7 @@ mod saved;
 
 use super::codec::{ChangePlace, Codec};
 use super::column::{CellIndex, CellSet};
+use crate::engine::series::Numbers;
 
 /// The changes of the cells of a page that changed at all.
 #[derive(Debug)]
@@ -14,10 +15,54 @@ pub(super) struct Block {
     pub(super) end: ChangePlace,
     index: CellIndex,
     /// By cell: the value before its first change.
-    bases: Box<[f64]>,
+    bases: Numbers,
     /// By cell: where its bytes end.
-    ends: Box<[u32]>,
+    ends: Ends,
     bytes: Box<[u8]>,
+}
+
+/// Where the bytes of cells end, in as few bytes as do.
+#[derive(Debug)]
+enum Ends {
+    Short(Box<[u16]>),
+    Long(Box<[u32]>),
+}
+
+impl From<Vec<u32>> for Ends {
+    fn from(ends: Vec<u32>) -> Self {
+        match ends.iter().map(|end| u16::try_from(*end)).collect::<Result<_, _>>() {
+            Ok(short) => Self::Short(short),
+            Err(_) => Self::Long(ends.into()),
+        }
+    }
+}
+
+impl Ends {
+    fn get(&self, rank: usize) -> Option<usize> {
+        match self {
+            Self::Short(ends) => ends.get(rank).map(|end| usize::from(*end)),
+            Self::Long(ends) => ends.get(rank).map(|end| *end as usize),
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..).map_while(|rank| self.get(rank))
+    }
+
+    /// Bytes that one takes.
+    const fn each(&self) -> usize {
+        match self {
+            Self::Short(_) => size_of::<u16>(),
+            Self::Long(_) => size_of::<u32>(),
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Short(ends) => size_of_val(&**ends),
+            Self::Long(ends) => size_of_val(&**ends),
+        }
+    }
 }
 
 /// A block under construction; cells come in rising order.
@@ -55,7 +100,7 @@ impl BlockBuilder {
     pub(super) fn finish(self, end: ChangePlace) -> Option<Block> {
         let Self { before, set, bases, ends, bytes } = self;
         let index = CellIndex::of(set);
-        let (bases, ends, bytes) = (bases.into(), ends.into(), bytes.into());
+        let (bases, ends, bytes) = (bases.into_iter().collect(), ends.into(), bytes.into());
         (!set.is_empty()).then_some(Block { before, end, index, bases, ends, bytes })
     }
 }
@@ -64,13 +109,13 @@ impl Block {
     /// What a cell was before its first change, and its changes; none where it did not change.
     pub(super) fn changes(&self, cell: usize) -> Option<(f64, Changes<'_>)> {
         let rank = self.index.rank(cell)?;
-        let base = *self.bases.get(rank)?;
+        let base = self.bases.get(rank)?;
         Some((base, Changes { codec: Codec::starting(self.before, base), rest: self.packed(rank)? }))
     }
 
     fn packed(&self, rank: usize) -> Option<&[u8]> {
-        let start = rank.checked_sub(1).map_or(Some(0), |before| self.ends.get(before).copied())?;
-        self.bytes.get(start as usize..*self.ends.get(rank)? as usize)
+        let start = rank.checked_sub(1).map_or(Some(0), |before| self.ends.get(before))?;
+        self.bytes.get(start..self.ends.get(rank)?)
     }
 
     /// The same without the cells that are not in `shown`; none where nothing is left.
@@ -78,24 +123,20 @@ impl Block {
         let mut builder = BlockBuilder::new(self.before);
         for (rank, cell) in self.index.set().iter().enumerate().filter(|(_, cell)| shown.contains(*cell)) {
             builder.bytes.extend_from_slice(self.packed(rank).unwrap_or_default());
-            builder.close(cell, self.bases.get(rank).copied().unwrap_or_default());
+            builder.close(cell, self.bases.get(rank).unwrap_or_default());
         }
         builder.finish(self.end)
     }
 
     /// Bytes held.
     pub(super) fn bytes(&self) -> usize {
-        size_of::<Self>()
-            + 2 * size_of::<usize>()
-            + size_of_val(&*self.bases)
-            + size_of_val(&*self.ends)
-            + self.bytes.len()
+        size_of::<Self>() + 2 * size_of::<usize>() + self.bases.bytes() + self.ends.bytes() + self.bytes.len()
     }
 
     /// Bytes that one cell takes.
     pub(super) fn cell_bytes(&self, cell: usize) -> usize {
-        let packed = self.index.rank(cell).and_then(|rank| self.packed(rank));
-        packed.map_or(0, |packed| packed.len() + size_of::<f64>() + size_of::<u32>())
+        let Some(rank) = self.index.rank(cell) else { return 0 };
+        self.packed(rank).map_or(0, |packed| packed.len() + self.bases.bytes_at(rank) + self.ends.each())
     }
 }
 

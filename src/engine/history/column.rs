@@ -2,7 +2,10 @@
 
 mod saved;
 
+use std::sync::Arc;
+
 use super::codec::ChangePlace;
+use crate::engine::series::Numbers;
 
 /// Cells of a page: as many as a page of the store has, so that both are walked together.
 pub(super) const PAGE_CELLS: usize = crate::engine::series::PAGE_CELLS;
@@ -97,37 +100,48 @@ pub(super) struct Column {
     /// The instant: a place of the grid, or the number of an arrival within its step.
     pub(super) at: ChangePlace,
     index: CellIndex,
-    values: Box<[f64]>,
+    values: Numbers,
 }
 
 impl Column {
     /// What of `shown` differs between `last` and `present`; `last` is brought to the present. None without a change.
     pub(super) fn changed(
         at: ChangePlace,
-        last: &mut [f64],
-        present: &[f64],
+        last: &mut Arc<Numbers>,
+        present: &Arc<Numbers>,
         shown: &CellSet,
     ) -> Option<Self> {
+        if Arc::ptr_eq(last, present) {
+            return None;
+        }
         let mut set = CellSet::default();
         let mut values = Vec::new();
-        for (cell, (last, present)) in last.iter_mut().zip(present).enumerate() {
-            if last.to_bits() != present.to_bits() && shown.contains(cell) {
-                *last = *present;
-                set.insert(cell);
-                values.push(*present);
-            }
+        for (cell, value) in last.changes(present).filter(|(cell, _)| shown.contains(*cell)) {
+            set.insert(cell);
+            values.push(value);
+        }
+        if *shown == CellSet::ALL {
+            // What does not move until the next instant is kept once.
+            *last = Arc::clone(present);
+        } else if !values.is_empty() {
+            let last = Arc::make_mut(last);
+            set.iter().zip(&values).for_each(|(cell, value)| last.set(cell, *value));
         }
         Self::new(at, set, values)
     }
 
     /// The new values of the cells of a set, in their order; none without any.
     pub(super) fn new(at: ChangePlace, set: CellSet, values: Vec<f64>) -> Option<Self> {
-        (!values.is_empty()).then(|| Self { at, index: CellIndex::of(set), values: values.into() })
+        (!values.is_empty()).then(|| Self {
+            at,
+            index: CellIndex::of(set),
+            values: values.into_iter().collect(),
+        })
     }
 
     /// The new value of a cell, where it changed.
     pub(super) fn get(&self, cell: usize) -> Option<f64> {
-        self.values.get(self.index.rank(cell)?).copied()
+        self.values.get(self.index.rank(cell)?)
     }
 
     /// The cells that changed.
@@ -147,18 +161,23 @@ impl Column {
     pub(super) fn only(&self, shown: &CellSet) -> Option<Self> {
         let mut set = CellSet::default();
         let mut values = Vec::new();
-        for (cell, value) in self.cells().iter().zip(&self.values) {
+        for (cell, value) in self.cells().iter().zip(self.values.iter()) {
             if shown.contains(cell) {
                 set.insert(cell);
-                values.push(*value);
+                values.push(value);
             }
         }
         Self::new(self.at, set, values)
     }
 
     /// Bytes held.
-    pub(super) const fn bytes(&self) -> usize {
-        size_of::<Self>() + 2 * size_of::<usize>() + size_of_val(&*self.values)
+    pub(super) fn bytes(&self) -> usize {
+        size_of::<Self>() + 2 * size_of::<usize>() + self.values.bytes()
+    }
+
+    /// Bytes that one cell takes.
+    pub(super) fn cell_bytes(&self, cell: usize) -> usize {
+        self.index.rank(cell).map_or(0, |rank| self.values.bytes_at(rank))
     }
 }
 
@@ -168,13 +187,14 @@ mod tests {
 
     #[test]
     fn each_cell_finds_its_own_value() {
-        let (mut last, mut present) = ([0.0; PAGE_CELLS], [0.0; PAGE_CELLS]);
+        let (mut last, mut present) = (Arc::new(Numbers::zeros(PAGE_CELLS)), Numbers::zeros(PAGE_CELLS));
         for cell in [0, 63, 64, 300, PAGE_CELLS - 1] {
-            present[cell] = cell as f64 + 1.0;
+            present.set(cell, cell as f64 + 1.0);
         }
+        let present = Arc::new(present);
         let column = Column::changed(1, &mut last, &present, &CellSet::ALL).unwrap();
         for (cell, value) in present.iter().enumerate() {
-            assert_eq!(column.get(cell), (*value != 0.0).then_some(*value));
+            assert_eq!(column.get(cell), (value != 0.0).then_some(value));
         }
         assert_eq!(column.cells().iter().collect::<Vec<_>>(), [0, 63, 64, 300, PAGE_CELLS - 1]);
         assert!(Column::changed(2, &mut last, &present, &CellSet::ALL).is_none());

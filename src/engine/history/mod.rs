@@ -28,13 +28,13 @@ use std::time::Duration;
 
 use super::config::HistoryConfig;
 use super::metric::MetricType;
-use super::series::{FamilyId, Removed, SeriesId, SeriesSource, Store};
+use super::series::{FamilyId, Numbers, Removed, SeriesId, SeriesSource, Store};
 use super::time::Timestamp;
 use codec::ChangePlace;
 use column::{CellSet, Column, PAGE_CELLS};
 use extremes::{Point, thinned};
 use instants::{NoInstant, StepArrivals};
-use page::{COLUMNS_MAX, PastPage};
+use page::{COLUMNS_MAX, PastPage, page_bytes};
 use timeline::place_of;
 
 pub(in crate::engine) use past::Past;
@@ -67,12 +67,12 @@ pub enum Sampled {
 }
 
 /// What the cells of a page were last sampled at.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 struct LastSampled {
     /// By the grid; empty where no cell of the page is kept.
-    grid: Box<[f64]>,
-    /// By anything, where arrivals sampled the page.
-    any: Option<Box<[f64]>>,
+    grid: Arc<Numbers>,
+    /// By anything: the same until an arrival samples the page.
+    any: Arc<Numbers>,
 }
 
 impl History {
@@ -114,14 +114,14 @@ impl History {
     }
 
     /// Samples every series, as a scrape at `now` would.
-    pub fn sample_all(&mut self, store: &Store, now: Timestamp, read: &BTreeSet<FamilyId>) -> Sampled {
+    pub fn sample_all(&mut self, store: &mut Store, now: Timestamp, read: &BTreeSet<FamilyId>) -> Sampled {
         self.forget_before(now.before(self.window).before(self.step));
         let Some(place) = self.timeline.instants.push_grid(now.millis()) else { return Sampled::No };
         let shown = self.shown(store);
         for page in 0..store.cell_pages_len() {
             let shown =
                 shown.as_ref().map_or(CellSet::ALL, |shown| shown.get(page).copied().unwrap_or_default());
-            self.sample_page(page, store.cell_page(page), place, &shown);
+            self.sample_page(page, &store.share_cell_page(page), place, &shown);
         }
         self.thin(store);
         if let Some(end_ms) = self.timeline.instants.kept_since() {
@@ -135,7 +135,7 @@ impl History {
     }
 
     /// Samples the last instant of the grid once more, where that is `now` and more came of this very instant.
-    pub(crate) fn sample_again(&mut self, store: &Store, now: Timestamp) {
+    pub(crate) fn sample_again(&mut self, store: &mut Store, now: Timestamp) {
         if self.timeline.instants.last_of_grid() != Some(now.millis()) {
             return;
         }
@@ -152,16 +152,15 @@ impl History {
             else {
                 continue;
             };
-            if let Some(column) = Column::changed(place, &mut last.grid, store.cell_page(number), &shown) {
+            let present = store.share_cell_page(number);
+            if let Some(column) = Column::changed(place, &mut last.grid, &present, &shown) {
                 Arc::make_mut(page).push(column);
             }
-            if let Some(any) = &mut last.any {
-                any.copy_from_slice(&last.grid);
-            }
+            last.any = Arc::clone(&last.grid);
         }
     }
 
-    fn sample_page(&mut self, number: usize, present: &[f64], place: ChangePlace, shown: &CellSet) {
+    fn sample_page(&mut self, number: usize, present: &Arc<Numbers>, place: ChangePlace, shown: &CellSet) {
         if shown.is_empty() {
             return;
         }
@@ -171,9 +170,7 @@ impl History {
             return;
         };
         let column = Column::changed(place, &mut last.grid, present, shown);
-        if let Some(any) = &mut last.any {
-            any.copy_from_slice(&last.grid);
-        }
+        last.any = Arc::clone(&last.grid);
         let turn = (place as usize).wrapping_add(number).is_multiple_of(COLUMNS_MAX);
         let full = turn || shared.columns_len() >= COLUMNS_MAX;
         let packs = full && (shared.columns_len() > 0 || column.is_some());
@@ -195,11 +192,12 @@ impl History {
     /// Makes a page that was not sampled yet: its cells were zero.
     fn begin_page(&mut self, number: usize) {
         while self.last.len() <= number {
-            self.last.push(LastSampled { grid: Box::default(), any: None });
+            self.last.push(LastSampled::default());
             self.timeline.pages.push(Arc::default());
         }
         if let Some(last) = self.last.get_mut(number).filter(|last| last.grid.is_empty()) {
-            last.grid = vec![0.0; PAGE_CELLS].into();
+            last.grid = Arc::new(Numbers::zeros(PAGE_CELLS));
+            last.any = Arc::clone(&last.grid);
         }
     }
 
@@ -246,8 +244,7 @@ impl History {
 
     fn last_value(&self, cell: u32) -> f64 {
         let (page, cell) = place_of(cell);
-        let last = self.last.get(page).map(|last| last.any.as_ref().unwrap_or(&last.grid));
-        last.and_then(|values| values.get(cell)).copied().unwrap_or(0.0)
+        self.last.get(page).and_then(|last| last.any.get(cell)).unwrap_or(0.0)
     }
 
     /// Notes cells of one page that changed since they were last sampled.
@@ -257,13 +254,11 @@ impl History {
         let (Some(last), Some(shared)) = (self.last.get_mut(page), self.timeline.pages.get_mut(page)) else {
             return;
         };
-        let any = last.any.get_or_insert_with(|| last.grid.clone());
+        let any = Arc::make_mut(&mut last.any);
         let (mut set, mut values) = (CellSet::default(), Vec::with_capacity(cells.len()));
         for (cell, value) in cells {
             let (_, cell) = place_of(*cell);
-            if let Some(any) = any.get_mut(cell) {
-                *any = *value;
-            }
+            any.set(cell, *value);
             set.insert(cell);
             values.push(*value);
         }
@@ -353,9 +348,8 @@ impl History {
     pub fn bytes(&self) -> usize {
         let Timeline { instants, pages, gone, written, .. } = &self.timeline;
         let last = self.last.iter().map(|last| {
-            size_of::<LastSampled>()
-                + size_of_val(&*last.grid)
-                + last.any.as_ref().map_or(0, |any| size_of_val(&**any))
+            let is_other = !Arc::ptr_eq(&last.any, &last.grid);
+            size_of::<LastSampled>() + page_bytes(&last.grid) * (1 + usize::from(is_other))
         });
         let pages = pages.iter().map(|page| size_of::<PastPage>() + page.bytes());
         last.chain(pages).sum::<usize>() + instants.bytes() + gone.bytes() + written.bytes()

@@ -14,6 +14,7 @@ use super::block::{Block, BlockBuilder};
 use super::codec::ChangePlace;
 use super::column::{CellSet, Column, PAGE_CELLS};
 use super::extremes::{Extremes, Point};
+use crate::engine::series::Numbers;
 
 /// Columns that are kept as they came before they are packed.
 pub(super) const COLUMNS_MAX: usize = 48;
@@ -23,7 +24,7 @@ pub(super) const COLUMNS_MAX: usize = 48;
 pub(super) struct PastPage {
     blocks: VecDeque<Arc<Block>>,
     /// What cells were before the columns; empty stands for zeros.
-    base: Arc<[f64]>,
+    base: Arc<Numbers>,
     columns: Vec<Arc<Column>>,
     /// The arrivals of steps that are over.
     finished: VecDeque<Arc<StepColumns>>,
@@ -99,7 +100,7 @@ impl PastPage {
     }
 
     /// Packs the columns; `last` is what cells are after them.
-    pub(super) fn pack(&mut self, last: &[f64]) {
+    pub(super) fn pack(&mut self, last: &Arc<Numbers>) {
         let Some(first) = self.columns.first().map(|column| column.at) else { return };
         let end = self.columns.last().map_or(first, |column| column.at) + 1;
         let mut changed = CellSet::default();
@@ -118,16 +119,16 @@ impl PastPage {
             self.bytes += block.bytes();
             self.blocks.push_back(Arc::new(block));
         }
-        self.rebase(last.into());
+        self.rebase(Arc::clone(last));
     }
 
-    fn rebase(&mut self, base: Arc<[f64]>) {
-        self.bytes = self.bytes.saturating_sub(size_of_val(&*self.base)) + size_of_val(&*base);
+    fn rebase(&mut self, base: Arc<Numbers>) {
+        self.bytes = self.bytes.saturating_sub(page_bytes(&self.base)) + page_bytes(&base);
         self.base = base;
     }
 
     fn base_of(&self, cell: usize) -> f64 {
-        self.base.get(cell).copied().unwrap_or(0.0)
+        self.base.get(cell).unwrap_or(0.0)
     }
 
     /// Whether [`PastPage::forget_before`] has something to do.
@@ -145,16 +146,16 @@ impl PastPage {
         }
         let old = self.columns.partition_point(|column| column.at < place);
         if old > 0 {
-            let mut base: Vec<f64> = (0..PAGE_CELLS).map(|cell| self.base_of(cell)).collect();
+            let mut base: Numbers = (0..PAGE_CELLS).map(|cell| self.base_of(cell)).collect();
             for column in self.columns.drain(..old) {
                 self.bytes = self.bytes.saturating_sub(column.bytes());
                 for cell in column.cells().iter() {
-                    if let (Some(base), Some(value)) = (base.get_mut(cell), column.get(cell)) {
-                        *base = value;
+                    if let Some(value) = column.get(cell) {
+                        base.set(cell, value);
                     }
                 }
             }
-            self.rebase(base.into());
+            self.rebase(Arc::new(base));
         }
         let held = self.extremes.bytes();
         self.extremes.forget_before(time_ms);
@@ -262,18 +263,23 @@ impl PastPage {
     /// Bytes that one cell takes.
     pub(super) fn cell_bytes(&self, cell: usize) -> usize {
         let packed: usize = self.blocks.iter().map(|block| block.cell_bytes(cell)).sum();
-        let columns = self.columns.iter().filter(|column| column.cells().contains(cell)).count();
-        packed + columns * size_of::<f64>()
+        packed + self.columns.iter().map(|column| column.cell_bytes(cell)).sum::<usize>()
     }
 
     /// [`PastPage::bytes`], counted anew.
     pub(super) fn counted(&self) -> usize {
         let arrivals = self.finished.iter().flat_map(|step| &step.columns).chain(&self.arriving);
         self.blocks.iter().map(|block| block.bytes()).sum::<usize>()
-            + size_of_val(&*self.base)
+            + page_bytes(&self.base)
             + self.columns.iter().chain(arrivals).map(|column| column.bytes()).sum::<usize>()
             + self.extremes.bytes()
     }
+}
+
+/// What a page of cells counts for: as if it were kept for itself alone and none of them were whole, which depends on
+/// what was there before.
+pub(super) fn page_bytes(cells: &Numbers) -> usize {
+    if cells.is_empty() { 0 } else { PAGE_CELLS * size_of::<f64>() }
 }
 
 /// Whether all places that were asked for have their value.
@@ -315,14 +321,14 @@ mod tests {
             start in 1_i64..200,
             forgotten in 0_i64..200,
         ) {
-            let (mut page, mut last) = (PastPage::default(), vec![0.0; PAGE_CELLS]);
-            let mut present = last.clone();
-            let mut seen: Vec<Vec<f64>> = vec![last.clone()];
+            let (mut page, mut last) = (PastPage::default(), Arc::new(Numbers::zeros(PAGE_CELLS)));
+            let mut present = vec![0.0; PAGE_CELLS];
+            let mut seen: Vec<Vec<f64>> = vec![present.clone()];
             for (place, moves) in (1..).zip(&steps) {
                 for (cell, value) in moves {
                     present[*cell] = f64::from(*value);
                 }
-                if let Some(column) = Column::changed(place, &mut last, &present, &CellSet::ALL) {
+                if let Some(column) = Column::changed(place, &mut last, &Arc::new(present.iter().copied().collect()), &CellSet::ALL) {
                     page.push(column);
                 }
                 if place % 17 == 0 {

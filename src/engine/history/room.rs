@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::History;
 use super::column::CellSet;
 use super::timeline::place_of;
+use super::{History, LastSampled};
 use crate::engine::series::{FamilyId, SeriesSource, Store};
 use crate::engine::time::Timestamp;
 
@@ -85,7 +85,7 @@ impl History {
         let pages = self.timeline.pages.iter_mut().zip(&mut self.last);
         for ((page, last), shown) in pages.zip(shown.iter().chain(std::iter::repeat(&nothing))) {
             if shown.is_empty() {
-                (last.grid, last.any) = (Box::default(), None);
+                *last = LastSampled::default();
             }
             Arc::make_mut(page).keep(shown);
         }

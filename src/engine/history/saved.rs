@@ -51,7 +51,9 @@ impl History {
         history.timeline.instants = Instants::restored(InstantTwins { first, grid, finished, arriving })?;
         for twin in pages {
             let page = PastPage::of_twin(twin)?;
-            history.last.push(LastSampled { grid: page.last_of_grid(), any: page.last_of_any() });
+            let grid = Arc::new(page.last_of_grid());
+            let any = page.last_of_any().map_or_else(|| Arc::clone(&grid), Arc::new);
+            history.last.push(LastSampled { grid, any });
             history.timeline.pages.push(Arc::new(page));
         }
         history.timeline.gone = GoneSeries::restored(gone);

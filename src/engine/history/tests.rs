@@ -43,7 +43,7 @@ impl World {
 
     fn step(&mut self, seconds: i64) {
         self.history.retire(self.store.removed());
-        self.history.sample_all(&self.store, at(seconds), &BTreeSet::new());
+        self.history.sample_all(&mut self.store, at(seconds), &BTreeSet::new());
     }
 
     /// `time=value` of every sample of every series named `name` up to `now`.
@@ -243,7 +243,7 @@ fn crowded(bytes_max: usize, churn: Churn) -> (History, [FamilyId; 2]) {
             }
         }
         history.retire(store.removed());
-        history.sample_all(&store, at(seconds), &BTreeSet::from([families[0]]));
+        history.sample_all(&mut store, at(seconds), &BTreeSet::from([families[0]]));
     }
     (history, families)
 }

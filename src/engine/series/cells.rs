@@ -1,7 +1,7 @@
 //! Every value of every series, in pages of 512 cells, with the exemplars of those that events add to.
 //!
-//! The cells of one series are neighbours. Gauges, which carry no exemplars, have pages of their own, so that no
-//! memory goes to exemplars they cannot have.
+//! The cells of one series are neighbours. Gauges, which carry no exemplars and are seldom whole, have pages of their own,
+//! so that counts beside them take four bytes each.
 
 use std::collections::BTreeMap;
 use std::mem::replace;
@@ -9,6 +9,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::Ordinal;
+use super::exemplars::{Exemplar, Exemplars};
+use super::numbers::Numbers;
 use super::page::Page;
 
 /// Cells of a page.
@@ -21,62 +23,6 @@ pub(super) enum CellKind {
     Plain,
     /// Counters and histograms.
     Exemplified,
-}
-
-/// The last event that added to a cell, and by how much it did (for a bucket: what was observed).
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Exemplar {
-    /// What the event added or observed; NaN where there is no exemplar.
-    pub(crate) value: f64,
-    /// The event.
-    pub(crate) event: Ordinal,
-}
-
-/// An exemplar in its page: the bits of its value apart, so that twelve bytes do.
-#[derive(Clone, Copy, Debug)]
-struct Kept {
-    value: [u32; 2],
-    event: u32,
-}
-
-impl Kept {
-    const NONE: Self = Self::of(Exemplar { value: f64::NAN, event: Ordinal(0) });
-
-    const fn of(exemplar: Exemplar) -> Self {
-        let bits = exemplar.value.to_bits();
-        Self { value: [(bits >> 32) as u32, bits as u32], event: exemplar.event.0 }
-    }
-
-    fn exemplar(self) -> Option<Exemplar> {
-        let value = f64::from_bits(u64::from(self.value[0]) << 32 | u64::from(self.value[1]));
-        (!value.is_nan()).then_some(Exemplar { value, event: Ordinal(self.event) })
-    }
-}
-
-/// The exemplars of a page: nothing until the first one is written.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Exemplars(Vec<Kept>);
-
-impl Exemplars {
-    #[inline]
-    fn put(&mut self, place: usize, kept: Kept) {
-        match self.0.get_mut(place) {
-            Some(known) => *known = kept,
-            None => self.put_first(place, kept),
-        }
-    }
-
-    #[cold]
-    fn put_first(&mut self, place: usize, kept: Kept) {
-        self.0.resize(PAGE_CELLS, Kept::NONE);
-        if let Some(known) = self.0.get_mut(place) {
-            *known = kept;
-        }
-    }
-
-    fn at(&self, place: usize) -> Option<Exemplar> {
-        self.0.get(place)?.exemplar()
-    }
 }
 
 /// Cells not yet handed out, of the page each kind fills.
@@ -95,19 +41,21 @@ impl Open {
     }
 }
 
+/// Events after which exemplars are swept; a power of two.
+const SWEPT_EVENTS: u32 = 1 << 14;
+
+/// One page in so many is looked through for single exemplars to sweep.
+const SWEPT_PAGES: usize = 16;
+
 /// The cells.
 #[derive(Debug, Default)]
 pub(super) struct Cells {
-    values: Vec<Page<Vec<f64>>>,
+    values: Vec<Page<Numbers>>,
     exemplars: Vec<Page<Exemplars>>,
+    /// The event at which exemplars were swept last.
+    swept: Ordinal,
     open: Open,
     free: BTreeMap<(CellKind, u32), Vec<u32>>,
-}
-
-/// A total, at most the largest finite number.
-#[inline]
-pub(super) fn saturated(total: f64) -> f64 {
-    total.clamp(f64::MIN, f64::MAX)
 }
 
 fn place_of(cell: u32) -> (usize, usize) {
@@ -130,7 +78,7 @@ impl Cells {
         let first = u32::try_from(self.values.len() * PAGE_CELLS).ok()?;
         let end = pages.checked_mul(PAGE_CELLS as u32)?.checked_add(first)?;
         for _ in 0..pages {
-            self.values.push(Page::Own(vec![0.0; PAGE_CELLS]));
+            self.values.push(Page::Own(Numbers::zeros(PAGE_CELLS)));
             self.exemplars.push(Page::default());
         }
         let left_over = replace(self.open.of(kind), first + count..end);
@@ -149,7 +97,7 @@ impl Cells {
         }
         let mut cells = Self::default();
         for _ in 0..pages {
-            cells.values.push(Page::Own(vec![0.0; PAGE_CELLS]));
+            cells.values.push(Page::Own(Numbers::zeros(PAGE_CELLS)));
             cells.exemplars.push(Page::default());
         }
         let mut next = 0;
@@ -178,12 +126,14 @@ impl Cells {
 
     /// Brings a cell to zero, without an exemplar.
     pub(super) fn clear(&mut self, cell: u32) {
-        self.set(cell, 0.0);
         let (page, place) = place_of(cell);
+        if let Some(page) = self.values.get_mut(page) {
+            page.get_mut().clear(place);
+        }
         if let Some(page) = self.exemplars.get_mut(page)
             && page.get().at(place).is_some()
         {
-            page.get_mut().put(place, Kept::NONE);
+            page.get_mut().clear(place);
         }
     }
 
@@ -199,7 +149,7 @@ impl Cells {
     #[inline]
     pub(super) fn get(&self, cell: u32) -> f64 {
         let (page, place) = place_of(cell);
-        self.values.get(page).and_then(|page| page.get().get(place)).copied().unwrap_or(0.0)
+        self.values.get(page).and_then(|page| page.get().get(place)).unwrap_or(0.0)
     }
 
     /// How many pages there are.
@@ -207,17 +157,17 @@ impl Cells {
         self.values.len()
     }
 
-    /// The values of a page.
-    pub(super) fn page(&self, page: usize) -> &[f64] {
-        self.values.get(page).map_or(&[], |page| page.get())
+    /// The values of a page as they are now.
+    pub(super) fn share_page(&mut self, page: usize) -> Arc<Numbers> {
+        self.values.get_mut(page).map(Page::share).unwrap_or_default()
     }
 
     /// Sets a cell.
     #[inline]
     pub(super) fn set(&mut self, cell: u32, value: f64) {
         let (page, place) = place_of(cell);
-        if let Some(known) = self.values.get_mut(page).and_then(|page| page.get_mut().get_mut(place)) {
-            *known = value;
+        if let Some(page) = self.values.get_mut(page) {
+            page.get_mut().set(place, value);
         }
     }
 
@@ -225,8 +175,8 @@ impl Cells {
     #[inline]
     pub(super) fn add(&mut self, cell: u32, delta: f64) {
         let (page, place) = place_of(cell);
-        if let Some(known) = self.values.get_mut(page).and_then(|page| page.get_mut().get_mut(place)) {
-            *known = saturated(*known + delta);
+        if let Some(page) = self.values.get_mut(page) {
+            page.get_mut().add(place, delta);
         }
     }
 
@@ -235,7 +185,25 @@ impl Cells {
     pub(super) fn exemplify(&mut self, cell: u32, exemplar: Exemplar) {
         let (page, place) = place_of(cell);
         if let Some(page) = self.exemplars.get_mut(page) {
-            page.get_mut().put(place, Kept::of(exemplar));
+            page.get_mut().put(place, exemplar);
+        }
+        if exemplar.event.0.wrapping_sub(self.swept.0) >= SWEPT_EVENTS {
+            self.sweep(exemplar.event);
+        }
+    }
+
+    /// Forgets exemplars whose events are no longer among the last ones: whole pages, and single ones in a few of the
+    /// others each time.
+    #[cold]
+    fn sweep(&mut self, newest: Ordinal) {
+        self.swept = newest;
+        let turn = (newest.0 / SWEPT_EVENTS) as usize;
+        for (number, page) in self.exemplars.iter_mut().enumerate() {
+            if page.get().are_gone(newest) {
+                *page = Page::default();
+            } else if number % SWEPT_PAGES == turn % SWEPT_PAGES && page.get().are_half_gone(newest) {
+                page.get_mut().sweep(newest);
+            }
         }
     }
 
@@ -251,7 +219,7 @@ impl Cells {
 /// All cells at one instant.
 #[derive(Debug, Default)]
 pub(super) struct FrozenCells {
-    values: Vec<Arc<Vec<f64>>>,
+    values: Vec<Arc<Numbers>>,
     exemplars: Vec<Arc<Exemplars>>,
 }
 
@@ -259,7 +227,7 @@ impl FrozenCells {
     /// The value of a cell; 0 where there is no such cell.
     pub(super) fn get(&self, cell: u32) -> f64 {
         let (page, place) = place_of(cell);
-        self.values.get(page).and_then(|page| page.get(place)).copied().unwrap_or(0.0)
+        self.values.get(page).and_then(|page| page.get(place)).unwrap_or(0.0)
     }
 
     /// What last added to a cell.

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::cells::{Exemplar, FrozenCells};
+use super::cells::FrozenCells;
+use super::exemplars::Exemplar;
 use super::family::{PAGE_ROWS, Row, Rows};
 use super::label_text::underscored_metric;
 use super::{FamilyId, FamilySpec, SeriesSource, Store};

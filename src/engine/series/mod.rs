@@ -12,12 +12,14 @@
 //! while the series are few and 12 ns with 100,000 of them, a freeze of a million series 0.2 ms.
 
 mod cells;
+mod exemplars;
 mod family;
 mod frozen;
 pub(in crate::engine) mod known;
 mod label_text;
 mod lifetime;
 mod names;
+mod numbers;
 mod overflow;
 pub(in crate::engine) mod page;
 pub mod recent;
@@ -35,13 +37,14 @@ use crate::engine::config::LimitsConfig;
 use crate::engine::metric::MetricType;
 use crate::engine::time::Timestamp;
 
-pub(crate) use cells::Exemplar;
 pub(in crate::engine) use cells::PAGE_CELLS;
+pub(crate) use exemplars::Exemplar;
 pub(in crate::engine) use family::Rows;
 pub(crate) use frozen::{Frozen, FrozenFamily};
 pub(crate) use label_text::{
     is_legacy_label, is_legacy_metric, pairs, push_escaped, underscored_label, underscored_metric,
 };
+pub(in crate::engine) use numbers::Numbers;
 pub(crate) use redeclare::{Labelling, Redeclared};
 pub(in crate::engine) use source::SeriesSource;
 pub use store::Store;

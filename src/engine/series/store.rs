@@ -17,7 +17,7 @@ use super::label_text::{LabelText, identity_of, to_labels};
 use super::lifetime::Due;
 use super::overflow::Overflows;
 use super::touch::Moves;
-use super::{FamilyId, FamilySpec, Removed, SeriesId, SeriesLimits, Timestamp};
+use super::{FamilyId, FamilySpec, Numbers, Removed, SeriesId, SeriesLimits, Timestamp};
 use crate::engine::labels::Labels;
 use crate::engine::metric::MetricType;
 
@@ -298,9 +298,9 @@ impl Store {
         self.cells.pages_len()
     }
 
-    /// The values of a page of cells; cells that no series has are zero.
-    pub(in crate::engine) fn cell_page(&self, page: usize) -> &[f64] {
-        self.cells.page(page)
+    /// The values of a page of cells as they are now; cells that no series has are zero.
+    pub(in crate::engine) fn share_cell_page(&mut self, page: usize) -> Arc<Numbers> {
+        self.cells.share_page(page)
     }
 
     /// Series in all, overflow series and parked ones included.

@@ -1,6 +1,6 @@
 //! Moving series and reading what they are at.
 
-use super::cells::saturated;
+use super::numbers::saturated;
 use super::store::Marks;
 use super::{Cause, Exemplar, FamilyId, Ordinal, SeriesId, Store};
 use crate::engine::metric::MetricType;

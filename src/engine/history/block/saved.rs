@@ -13,8 +13,8 @@ impl Block {
             before: self.before,
             end: self.end,
             cells: self.index.set().iter().map(|cell| cell as u16).collect(),
-            bases: self.bases.to_vec(),
-            ends: self.ends.to_vec(),
+            bases: self.bases.iter().collect(),
+            ends: self.ends.iter().map(|end| end as u32).collect(),
             bytes: self.bytes.to_vec(),
         }
     }
@@ -35,7 +35,7 @@ impl Block {
             before: place(twin.before)?,
             end: place(twin.end)?,
             index: CellIndex::of(set),
-            bases: twin.bases.into(),
+            bases: twin.bases.into_iter().collect(),
             ends: twin.ends.into(),
             bytes: twin.bytes.into(),
         })

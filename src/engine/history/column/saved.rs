@@ -29,7 +29,7 @@ impl Column {
         ColumnTwin {
             at: self.at,
             cells: self.cells().iter().map(|cell| cell as u16).collect(),
-            values: self.values.to_vec(),
+            values: self.values.iter().collect(),
         }
     }
 

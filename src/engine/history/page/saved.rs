@@ -6,6 +6,7 @@ use super::{Block, CellSet, Column, Extremes, PAGE_CELLS, PastPage, StepColumns}
 use crate::engine::checkpoint::bytes::Damage;
 use crate::engine::checkpoint::history::{ColumnTwin, PastPageTwin, StepColumnsTwin};
 use crate::engine::history::saved::place;
+use crate::engine::series::Numbers;
 
 impl PastPage {
     /// As it is written.
@@ -16,7 +17,7 @@ impl PastPage {
         let (packed_extremes, open_extremes) = self.extremes.save();
         PastPageTwin {
             blocks: self.blocks.iter().map(|block| block.twin()).collect(),
-            base: self.base.to_vec(),
+            base: self.base.iter().collect(),
             columns: columns(&self.columns),
             finished: self.finished.iter().map(step).collect(),
             arriving: columns(&self.arriving),
@@ -44,7 +45,7 @@ impl PastPage {
         };
         let mut page = Self {
             blocks: blocks.collect::<Result<_, Damage>>()?,
-            base: twin.base.into(),
+            base: Arc::new(twin.base.into_iter().collect()),
             columns: columns_of(twin.columns)?,
             finished: twin.finished.into_iter().map(step).collect::<Result<_, Damage>>()?,
             arriving: columns_of(twin.arriving)?,
@@ -56,11 +57,11 @@ impl PastPage {
     }
 
     /// What its cells were at the last instant of the grid; empty where nothing is known of any.
-    pub(in crate::engine::history) fn last_of_grid(&self) -> Box<[f64]> {
+    pub(in crate::engine::history) fn last_of_grid(&self) -> Numbers {
         if self.base.is_empty() && self.columns.is_empty() && self.arriving.is_empty() {
-            return Box::default();
+            return Numbers::default();
         }
-        let mut last: Box<[f64]> = (0..PAGE_CELLS).map(|cell| self.base_of(cell)).collect();
+        let mut last: Numbers = (0..PAGE_CELLS).map(|cell| self.base_of(cell)).collect();
         for column in &self.columns {
             put(column, &mut last);
         }
@@ -68,7 +69,7 @@ impl PastPage {
     }
 
     /// The same with what arrivals changed since; none where they changed nothing.
-    pub(in crate::engine::history) fn last_of_any(&self) -> Option<Box<[f64]>> {
+    pub(in crate::engine::history) fn last_of_any(&self) -> Option<Numbers> {
         let mut last = (!self.arriving.is_empty()).then(|| self.last_of_grid())?;
         for column in &self.arriving {
             put(column, &mut last);
@@ -77,10 +78,10 @@ impl PastPage {
     }
 }
 
-fn put(column: &Column, last: &mut [f64]) {
+fn put(column: &Column, last: &mut Numbers) {
     for cell in column.cells().iter() {
-        if let (Some(last), Some(value)) = (last.get_mut(cell), column.get(cell)) {
-            *last = value;
+        if let Some(value) = column.get(cell) {
+            last.set(cell, value);
         }
     }
 }
