@@ -7,10 +7,9 @@ use super::format::{Escaping, ScrapeFormat, Syntax};
 use super::plan::{Planned, plan};
 use super::protobuf::{Messages, push_varint};
 use super::text::Lines;
-use super::{Scrape, Source};
+use super::{Scrape, Source, Written};
 use crate::engine::series::recent::FrozenEvents;
 use crate::engine::series::{Frozen, FrozenFamily};
-use crate::engine::time::Timestamp;
 
 /// A chunk is full from here on; it may be longer by one series.
 const CHUNK_BYTES: usize = 160 << 10;
@@ -46,11 +45,19 @@ enum Writer {
 }
 
 impl Writer {
-    #[inline]
-    fn push(&mut self, source: &Source<'_>, at: (u32, Timestamp), labels: &str, out: &mut Vec<u8>) {
+    /// Forgets what it knows of a page: another follows.
+    fn begin_page(&mut self) {
         match self {
-            Self::Lines(lines) => lines.push(source, at, labels, out),
-            Self::Messages(messages) => messages.push(source, at, labels, out),
+            Self::Lines(lines) => lines.begin_page(),
+            Self::Messages(messages) => messages.begin_page(),
+        }
+    }
+
+    #[inline]
+    fn push(&mut self, source: &Source<'_>, series: &Written<'_>, out: &mut Vec<u8>) {
+        match self {
+            Self::Lines(lines) => lines.push(source, series, out),
+            Self::Messages(messages) => messages.push(source, series, out),
         }
     }
 }
@@ -179,14 +186,15 @@ impl<'a> Walk<'a> {
                 Rewritten::Unusual => page.is_unusual(),
                 Rewritten::Everything => true,
             };
+            current.writer.begin_page();
             for (place, row) in page.shown(current.row) {
                 current.row = place + 1;
-                let mut text = page.text(row);
+                let mut series = Written { page, row, spelled: None };
                 if is_rewritten {
-                    rewrite(text, self.escaping, labels);
-                    text = labels;
+                    rewrite(&page.text(row), self.escaping, labels);
+                    series.spelled = Some(labels);
                 }
-                current.writer.push(&self.source, (row.cell, row.born), text, out);
+                current.writer.push(&self.source, &series, out);
                 if out.len() >= full {
                     return Progress::Full;
                 }

@@ -21,7 +21,7 @@ pub(crate) use number::{push_decimal, push_seconds};
 
 use crate::engine::labels::Labels;
 use crate::engine::series::recent::{FrozenEvents, RecentEvents};
-use crate::engine::series::{Exemplar, Frozen};
+use crate::engine::series::{Exemplar, Frozen, Row, Rows};
 use crate::engine::time::Timestamp;
 
 /// Everything a scrape shows, at one instant. A clone is cheap and shows the same.
@@ -81,6 +81,21 @@ impl FrozenMetrics {
     /// The whole answer to a scrape in one piece.
     pub(crate) fn into_bytes(self, scrape: Scrape) -> Vec<u8> {
         self.write(scrape).flatten().collect()
+    }
+}
+
+/// A series to write.
+#[derive(Clone, Copy, Debug)]
+struct Written<'a> {
+    page: &'a Rows,
+    row: &'a Row,
+    /// Its labels in the scraper's spelling, where that is another.
+    spelled: Option<&'a str>,
+}
+
+impl Written<'_> {
+    fn born(&self) -> Timestamp {
+        self.page.born(self.row)
     }
 }
 

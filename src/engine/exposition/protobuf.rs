@@ -5,13 +5,13 @@
 
 use std::borrow::Cow;
 
-use super::Source;
 use super::escape::family_name;
 use super::exemplar::ExemplarText;
 use super::format::Escaping;
 use super::plan::{Header, Parts};
+use super::{Source, Written};
 use crate::engine::metric::{MetricType, Part};
-use crate::engine::series::{FamilySpec, pairs};
+use crate::engine::series::{FamilySpec, RowText, pairs};
 use crate::engine::time::Timestamp;
 
 const TYPE_COUNTER: u64 = 0;
@@ -30,6 +30,7 @@ pub(super) struct Messages {
     inner: Vec<u8>,
     innermost: Vec<u8>,
     last_created: (Timestamp, Vec<u8>),
+    labels: RowText,
 }
 
 impl Messages {
@@ -44,6 +45,7 @@ impl Messages {
             inner: Vec::new(),
             innermost: Vec::new(),
             last_created: (Timestamp::EPOCH, Vec::new()),
+            labels: RowText::default(),
         }
     }
 
@@ -70,15 +72,16 @@ impl Messages {
         }
     }
 
-    /// Appends one series, whose label text is already escaped for the scraper.
-    pub(super) fn push(
-        &mut self,
-        source: &Source<'_>,
-        (cell, born): (u32, Timestamp),
-        labels: &str,
-        out: &mut Vec<u8>,
-    ) {
+    /// Forgets what it knows of a page: another follows.
+    pub(super) fn begin_page(&mut self) {
+        self.labels.begin_page();
+    }
+
+    /// Appends one series.
+    pub(super) fn push(&mut self, source: &Source<'_>, series: &Written<'_>, out: &mut Vec<u8>) {
+        let (cell, born) = (series.row.cell, series.born());
         self.metric.clear();
+        let labels = series.spelled.unwrap_or_else(|| self.labels.read(series.page, series.row));
         push_labels(labels, &mut self.metric);
         self.inner.clear();
         let field = match self.metric_type {

@@ -2,47 +2,59 @@
 
 use std::borrow::Cow;
 
-use super::Source;
 use super::escape::{NameOf, family_name, is_legacy};
 use super::exemplar::ExemplarText;
 use super::format::{ScrapeFormat, Syntax};
 use super::number::{push_seconds, push_value};
 use super::plan::{Header, Parts};
+use super::{Source, Written};
 use crate::engine::metric::bound::bound_text;
 use crate::engine::metric::{MetricType, Part};
-use crate::engine::series::{FamilySpec, push_escaped};
+use crate::engine::series::{FamilySpec, RowText, push_escaped};
 use crate::engine::time::Timestamp;
 
-/// How a sample's line begins: without labels, and before them.
+/// How a sample's line begins: without labels, and with those of one series after another.
 #[derive(Debug)]
 struct Opening {
     bare: Vec<u8>,
-    before_labels: Vec<u8>,
+    line: RowText,
 }
 
 impl Opening {
     fn new(name: &str) -> Self {
         if is_legacy(name, NameOf::Metric) {
-            return Self { bare: format!("{name} ").into(), before_labels: format!("{name}{{").into() };
+            return Self { bare: format!("{name} ").into(), line: RowText::behind(&format!("{name}{{")) };
         }
         let mut quoted = String::new();
         push_escaped(name, &mut quoted);
-        Self { bare: format!("{{\"{quoted}\"}} ").into(), before_labels: format!("{{\"{quoted}\",").into() }
+        let line = RowText::behind(&format!("{{\"{quoted}\","));
+        Self { bare: format!("{{\"{quoted}\"}} ").into(), line }
     }
 
     #[inline]
-    fn push(&self, labels: &str, out: &mut Vec<u8>) {
+    fn push(&mut self, series: &Written<'_>, out: &mut Vec<u8>) {
+        match series.spelled {
+            None if series.row.is_bare() => out.extend_from_slice(&self.bare),
+            None => {
+                out.extend_from_slice(self.line.read(series.page, series.row).as_bytes());
+                out.extend_from_slice(b"} ");
+            }
+            Some(labels) => self.push_spelled(labels, out),
+        }
+    }
+
+    fn push_spelled(&self, labels: &str, out: &mut Vec<u8>) {
         if labels.is_empty() {
             out.extend_from_slice(&self.bare);
         } else {
-            out.extend_from_slice(&self.before_labels);
+            out.extend_from_slice(self.line.opening().as_bytes());
             out.extend_from_slice(labels.as_bytes());
             out.extend_from_slice(b"} ");
         }
     }
 
     fn push_with_bound(&self, labels: &str, bound: &[u8], out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.before_labels);
+        out.extend_from_slice(self.line.opening().as_bytes());
         if !labels.is_empty() {
             out.extend_from_slice(labels.as_bytes());
             out.push(b',');
@@ -66,6 +78,8 @@ pub(super) struct Lines {
     bounds: Vec<Vec<u8>>,
     has_negative_bounds: bool,
     last_created: (Timestamp, Vec<u8>),
+    /// The labels of the histogram being written.
+    labels: RowText,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,6 +116,7 @@ impl Lines {
             bounds: Vec::new(),
             has_negative_bounds: spec.buckets.iter().any(|bound| *bound < 0.0),
             last_created: (Timestamp::EPOCH, b"0".to_vec()),
+            labels: RowText::default(),
         };
         match spec.metric_type {
             MetricType::Counter => lines.value = opening(Part::Value),
@@ -120,26 +135,31 @@ impl Lines {
         lines
     }
 
+    /// Forgets what it knows of a page: another follows.
+    pub(super) fn begin_page(&mut self) {
+        let openings = [&mut self.value, &mut self.created].into_iter().flatten();
+        openings.for_each(|opening| opening.line.begin_page());
+        self.labels.begin_page();
+    }
+
     /// Writes the lines of one series.
     #[inline]
-    pub(super) fn push(
-        &mut self,
-        source: &Source<'_>,
-        (cell, born): (u32, Timestamp),
-        labels: &str,
-        out: &mut Vec<u8>,
-    ) {
+    pub(super) fn push(&mut self, source: &Source<'_>, series: &Written<'_>, out: &mut Vec<u8>) {
+        let cell = series.row.cell;
         if self.metric_type == MetricType::Histogram {
+            let mut known = std::mem::take(&mut self.labels);
+            let labels = series.spelled.unwrap_or_else(|| known.read(series.page, series.row));
             self.push_histogram(source, cell, labels, out);
-        } else if let Some(value) = &self.value {
-            value.push(labels, out);
+            self.labels = known;
+        } else if let Some(value) = &mut self.value {
+            value.push(series, out);
             push_value(source.frozen.cell(cell), out);
             if self.metric_type == MetricType::Counter {
                 self.push_exemplar(source, cell, out);
             }
             out.push(b'\n');
         }
-        self.push_created(born, labels, out);
+        self.push_created(series, out);
     }
 
     fn push_exemplar(&self, source: &Source<'_>, cell: u32, out: &mut Vec<u8>) {
@@ -151,14 +171,15 @@ impl Lines {
         }
     }
 
-    fn push_created(&mut self, born: Timestamp, labels: &str, out: &mut Vec<u8>) {
-        let Some(created) = &self.created else { return };
+    fn push_created(&mut self, series: &Written<'_>, out: &mut Vec<u8>) {
+        let Some(created) = &mut self.created else { return };
+        let born = series.born();
         if self.last_created.0 != born {
             self.last_created.1.clear();
             push_seconds(born, &mut self.last_created.1);
             self.last_created.0 = born;
         }
-        created.push(labels, out);
+        created.push(series, out);
         out.extend_from_slice(&self.last_created.1);
         out.push(b'\n');
     }
@@ -184,7 +205,7 @@ impl Lines {
         }
         for (opening, value) in [(&self.sum, sum), (&self.count, count)] {
             if let Some(opening) = opening {
-                opening.push(labels, out);
+                opening.push_spelled(labels, out);
                 push_value(value, out);
                 out.push(b'\n');
             }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::FrozenInstant;
-use crate::engine::series::{FamilySpec, FrozenFamily, pairs};
+use crate::engine::series::{FamilySpec, FrozenFamily};
 
 /// Series of one metric whose labels are looked at.
 const SERIES_LOOKED_AT: usize = 10_000;
@@ -42,8 +42,8 @@ impl FrozenInstant {
 
 fn cardinality(family: &FrozenFamily) -> Cardinality<'_> {
     let mut counts: BTreeMap<Cow<'_, str>, BTreeMap<Cow<'_, str>, usize>> = BTreeMap::new();
-    for text in family.texts().take(SERIES_LOOKED_AT) {
-        for (name, value) in pairs(text) {
+    for (page, row) in family.rows().take(SERIES_LOOKED_AT) {
+        for (name, value) in page.pairs(row) {
             *counts.entry(name).or_default().entry(value).or_default() += 1;
         }
     }
@@ -58,5 +58,5 @@ fn cardinality(family: &FrozenFamily) -> Cardinality<'_> {
     });
     let mut labels: Vec<LabelCardinality> = labels.collect();
     labels.sort_by_key(|label| std::cmp::Reverse(label.values));
-    Cardinality { spec: family.spec(), series: family.texts().count(), labels }
+    Cardinality { spec: family.spec(), series: family.rows().count(), labels }
 }

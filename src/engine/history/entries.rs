@@ -10,7 +10,7 @@ use crate::engine::labels::{Labels, METRIC_NAME};
 use crate::engine::metric::Part;
 use crate::engine::metric::bound::{BUCKET_BOUND, bound_text, spelled};
 use crate::engine::promql::storage::{MatchCondition, Matcher};
-use crate::engine::series::{FamilyId, Rows, SeriesSource, pairs};
+use crate::engine::series::{FamilyId, Rows, SeriesSource};
 use crate::engine::time::Timestamp;
 
 /// Families whose labels are kept at a time.
@@ -158,14 +158,13 @@ impl EntryPage {
         let mut words = Words::default();
         let mut all = Vec::new();
         for row in rows.iter() {
-            let own: Vec<(Arc<str>, Arc<str>)> = pairs(rows.text(row))
-                .map(|(name, value)| (words.shared(&name), words.shared(&value)))
-                .collect();
+            let own: Vec<(Arc<str>, Arc<str>)> =
+                rows.pairs(row).map(|(name, value)| (words.shared(&name), words.shared(&value))).collect();
             let name = (Arc::clone(&naming.metric_name), Arc::clone(&naming.name));
             let named = || own.iter().cloned().chain([name.clone()]);
             let mut add = |bucket, labels| {
                 let slot = row.slot().unwrap_or(u32::MAX);
-                all.push(SampleEntry { slot, cell: row.cell, born: row.born, bucket, labels });
+                all.push(SampleEntry { slot, cell: row.cell, born: rows.born(row), bucket, labels });
             };
             if naming.part == Part::Bucket {
                 for (bucket, bound) in naming.bounds.iter().enumerate() {

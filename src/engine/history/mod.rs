@@ -296,7 +296,7 @@ impl History {
     ) {
         let arrivals: Vec<(ChangePlace, i64)> = step.of(family).collect();
         let Some((_, since_ms)) = arrivals.first().copied() else { return };
-        let live = store.rows(family).map(|(row, _)| (row.cell, row.born, i64::MAX));
+        let live = store.rows(family).map(|(page, row)| (row.cell, page.born(row), i64::MAX));
         let gone = self.timeline.gone.of(family, since_ms);
         let gone = gone.map(|gone| (gone.cells.start, gone.born, gone.at.millis()));
         for (cell, born, left_ms) in live.chain(gone) {

@@ -27,7 +27,7 @@ impl History {
                     }
                 }
             };
-            store.rows(family).for_each(|(row, _)| add(row.cell, row.cell + cells));
+            store.rows(family).for_each(|(_, row)| add(row.cell, row.cell + cells));
             self.timeline.gone.of(family, i64::MIN).for_each(|gone| add(gone.cells.start, gone.cells.end));
         }
         Some(shown)
@@ -67,7 +67,7 @@ impl History {
 
     fn family_bytes(&self, store: &Store, family: FamilyId) -> usize {
         let cells = store.family_spec(family).cells();
-        let all = store.rows(family).flat_map(|(row, _)| row.cell..row.cell + cells);
+        let all = store.rows(family).flat_map(|(_, row)| row.cell..row.cell + cells);
         let bytes = all.map(|cell| {
             let (page, cell) = place_of(cell);
             // Its places in the page's values count too, so that every family with series has some.

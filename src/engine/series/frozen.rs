@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::cells::FrozenCells;
 use super::exemplars::Exemplar;
-use super::family::{PAGE_ROWS, Row, Rows};
 use super::label_text::underscored_metric;
+use super::rows::{PAGE_ROWS, Row, Rows};
 use super::{FamilyId, FamilySpec, SeriesSource, Store};
 
 /// What [`Store::freeze`] took; `Send`, written out off the driver by [`crate::engine::exposition`].
@@ -122,11 +122,11 @@ impl FrozenFamily {
         &self.spec
     }
 
-    /// Its series with their places and label texts.
-    pub(super) fn placed(&self) -> impl Iterator<Item = (u32, &Row, &str)> + '_ {
+    /// Its series with their places and pages.
+    pub(super) fn placed(&self) -> impl Iterator<Item = (u32, &Rows, &Row)> + '_ {
         let pages = (0..).zip(&self.pages);
         pages.flat_map(|(number, page)| {
-            page.placed().map(move |(place, row)| (number * PAGE_ROWS + place, row, page.text(row)))
+            page.placed().map(move |(place, row)| (number * PAGE_ROWS + place, page.as_ref(), row))
         })
     }
 
@@ -135,9 +135,9 @@ impl FrozenFamily {
         &self.pages
     }
 
-    /// The label text of each of its series, parked ones included.
-    pub(in crate::engine) fn texts(&self) -> impl Iterator<Item = &str> {
-        self.pages.iter().flat_map(|page| page.iter().map(|row| page.text(row)))
+    /// Each of its series with its page, parked ones included.
+    pub(in crate::engine) fn rows(&self) -> impl Iterator<Item = (&Rows, &Row)> {
+        self.pages.iter().flat_map(|page| page.iter().map(|row| (page.as_ref(), row)))
     }
 
     /// Whether it has no series that a scrape shows.

@@ -7,8 +7,6 @@
 
 use std::borrow::Cow;
 
-use crate::engine::labels::Labels;
-
 /// Whether every Prometheus reads `name` as a label's name.
 pub(crate) fn is_legacy_label(name: &str) -> bool {
     let bytes = name.as_bytes();
@@ -113,6 +111,28 @@ impl<'a> Iterator for Pairs<'a> {
     }
 }
 
+/// The texts of single labels of a rendered text, in its order; the last of at most `most` has all that are left.
+pub(super) fn labels(text: &str, most: usize) -> impl Iterator<Item = &str> {
+    let (mut rest, mut left) = (text, most);
+    std::iter::from_fn(move || {
+        left = left.checked_sub(1)?;
+        let end = if left == 0 { rest.len() } else { label_end(rest).unwrap_or(rest.len()) };
+        let label = rest.get(..end).filter(|label| !label.is_empty())?;
+        rest = rest.get(end + 1..).unwrap_or("");
+        Some(label)
+    })
+}
+
+/// Where the first label of a rendered text ends.
+fn label_end(text: &str) -> Option<usize> {
+    let name_end = match text.strip_prefix('"') {
+        Some(quoted) => closing_quote(quoted)? + 2,
+        None => memchr::memchr(b'=', text.as_bytes())?,
+    };
+    let value = name_end + 2;
+    Some(value + closing_quote(text.get(value..)?)? + 1)
+}
+
 fn closing_quote(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     let mut from = 0;
@@ -199,11 +219,6 @@ pub(super) fn identity_of(display: &str) -> Cow<'_, str> {
     Cow::Owned(identity)
 }
 
-/// The labels of a rendered text as a set.
-pub(super) fn to_labels(text: &str) -> Labels {
-    Labels::collect(pairs(text).map(|(name, value)| (name.into_owned(), value.into_owned())))
-}
-
 fn push_label(name: &str, value: &str, out: &mut String) {
     if value.is_empty() {
         return;
@@ -263,5 +278,9 @@ mod tests {
         let expected: Vec<_> =
             labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         assert_eq!(back, expected);
+        for most in 1..5 {
+            let single: Vec<&str> = super::labels(&display, most).collect();
+            assert_eq!((single.len(), single.join(",")), (most.min(3), display.clone()));
+        }
     }
 }

@@ -27,7 +27,7 @@ impl Store {
             let at_zero = |slot: &&super::store::Slot| {
                 (slot.cell..slot.cell + count).all(|cell| self.cells.get(cell) == 0.0)
             };
-            let slots = family.rows().filter_map(|(row, _)| self.slots.get(row.slot()? as usize));
+            let slots = family.rows().filter_map(|(_, row)| self.slots.get(row.slot()? as usize));
             let unmoved: Vec<u32> = slots.filter(at_zero).map(|slot| slot.row).collect();
             for row in unmoved {
                 family.set_born(row, now);

@@ -22,8 +22,10 @@ mod names;
 mod numbers;
 mod overflow;
 pub(in crate::engine) mod page;
+mod pieces;
 pub mod recent;
 mod redeclare;
+mod rows;
 mod saved;
 mod source;
 mod store;
@@ -39,13 +41,13 @@ use crate::engine::time::Timestamp;
 
 pub(in crate::engine) use cells::PAGE_CELLS;
 pub(crate) use exemplars::Exemplar;
-pub(in crate::engine) use family::Rows;
 pub(crate) use frozen::{Frozen, FrozenFamily};
 pub(crate) use label_text::{
     is_legacy_label, is_legacy_metric, pairs, push_escaped, underscored_label, underscored_metric,
 };
 pub(in crate::engine) use numbers::Numbers;
 pub(crate) use redeclare::{Labelling, Redeclared};
+pub(in crate::engine) use rows::{Row, RowText, Rows};
 pub(in crate::engine) use source::SeriesSource;
 pub use store::Store;
 

@@ -10,7 +10,6 @@ use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 
-use super::label_text::pairs;
 use super::{FamilyId, SeriesId, Store};
 
 /// The value of every label of an overflow series.
@@ -83,8 +82,8 @@ impl Store {
         let state = FixedState::with_seed(0);
         let step = (family.live / ROWS_LOOKED_AT).max(1);
         let mut values: BTreeMap<String, BTreeSet<u64>> = BTreeMap::new();
-        for (_, text) in family.rows().step_by(step) {
-            for (name, value) in pairs(text) {
+        for (page, row) in family.rows().step_by(step) {
+            for (name, value) in page.pairs(row) {
                 match values.get_mut(name.as_ref()) {
                     Some(known) => known.insert(state.hash_one(value.as_bytes())),
                     None => {

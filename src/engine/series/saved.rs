@@ -6,9 +6,10 @@
 use std::sync::Arc;
 
 use super::cells::Cells;
-use super::family::{Family, Owner, Row};
+use super::family::{Family, Owner};
 use super::label_text::underscored_metric;
 use super::recent::RecentEvents;
+use super::rows::{Newcomer, Row, Rows};
 use super::store::{Marks, Slot, kind_of};
 use super::touch::Move;
 use super::{Exemplar, FamilyId, FamilySpec, Frozen, Ordinal, SeriesId, SeriesLimits, Store, Timestamp};
@@ -146,7 +147,8 @@ impl Store {
         if twin.values.len() != family.spec.cells() as usize {
             return Err(Damage("a series has another number of values than its family"));
         }
-        if !family.restore_row(*place, Row::new(*slot, *cell, *born), &twin.text) {
+        let newcomer = Newcomer { slot: *slot, cell: *cell, born: *born };
+        if !family.restore_row(*place, newcomer, &twin.text) {
             return Err(Damage("two series have one place"));
         }
         if marks.has(Marks::OVERFLOW) {
@@ -243,7 +245,7 @@ impl Store {
         }
         let series: Vec<SeriesId> = self.series_of(family).collect();
         for id in series {
-            if !chosen(self.label_text(id)) {
+            if !chosen(&self.label_text(id)) {
                 continue;
             }
             for cell in self.cells(id) {
@@ -298,12 +300,12 @@ impl SavedStore {
             holes: state.holes.clone(),
             series: family
                 .placed()
-                .filter_map(|(place, row, text)| self.series(place, row, text, spec.cells()))
+                .filter_map(|(place, page, row)| self.series(place, (page, row), spec.cells()))
                 .collect(),
         }
     }
 
-    fn series(&self, place: u32, row: &Row, text: &str, cells: u32) -> Option<SeriesTwin> {
+    fn series(&self, place: u32, (page, row): (&Rows, &Row), cells: u32) -> Option<SeriesTwin> {
         let slot = row.slot()?;
         let state = self.slots.get(slot as usize)?;
         let exemplars = (0..cells).filter_map(|place| {
@@ -314,10 +316,10 @@ impl SavedStore {
             place,
             slot,
             cell: row.cell,
-            born: row.born,
+            born: page.born(row),
             moved: state.moved,
             marks: state.marks.saved(),
-            text: text.to_owned(),
+            text: page.text(row),
             values: (row.cell..row.cell + cells).map(|cell| self.frozen.cell(cell)).collect(),
             exemplars: exemplars.collect(),
         })

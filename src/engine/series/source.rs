@@ -1,6 +1,7 @@
 //! What readers of series need, of the store itself or of one frozen instant of it.
 
-use super::family::{Family, Row, Rows};
+use super::family::Family;
+use super::rows::{Row, Rows};
 use super::{FamilyId, FamilySpec, Store};
 
 /// Families, their series and their present values.
@@ -15,9 +16,9 @@ pub(in crate::engine) trait SeriesSource {
     fn family_epoch(&self, family: FamilyId) -> u64;
     /// The series of a family, in pages; a page of the same epoch holds the same ones.
     fn row_pages(&self, family: FamilyId) -> impl Iterator<Item = &Rows> + '_;
-    /// The series of a family, each with its label text.
-    fn rows(&self, family: FamilyId) -> impl Iterator<Item = (&Row, &str)> + '_ {
-        self.row_pages(family).flat_map(|page| page.iter().map(|row| (row, page.text(row))))
+    /// The series of a family, each with its page.
+    fn rows(&self, family: FamilyId) -> impl Iterator<Item = (&Rows, &Row)> + '_ {
+        self.row_pages(family).flat_map(|page| page.iter().map(move |row| (page, row)))
     }
     /// The value of a cell.
     fn cell_value(&self, cell: u32) -> f64;

@@ -13,9 +13,10 @@ use hashbrown::HashTable;
 use super::cells::{CellKind, Cells};
 use super::family::Family;
 use super::frozen::FrozenFamilies;
-use super::label_text::{LabelText, identity_of, to_labels};
+use super::label_text::{LabelText, identity_of};
 use super::lifetime::Due;
 use super::overflow::Overflows;
+use super::rows::{Newcomer, Row, Rows};
 use super::touch::Moves;
 use super::{FamilyId, FamilySpec, Numbers, Removed, SeriesId, SeriesLimits, Timestamp};
 use crate::engine::labels::Labels;
@@ -202,7 +203,7 @@ impl Store {
     /// The live series of a family, in any order.
     pub(crate) fn series_of(&self, family: FamilyId) -> impl Iterator<Item = SeriesId> + '_ {
         let rows = self.families.get(family.0 as usize).into_iter().flat_map(Family::rows);
-        rows.filter_map(|(row, _)| self.id_of(row.slot()?))
+        rows.filter_map(|(_, row)| self.id_of(row.slot()?))
     }
 
     /// Grows with every birth and removal in the family, so that readers know when to look again.
@@ -232,8 +233,8 @@ impl Store {
         let Some(slot) = self.slot(id).copied() else { return };
         let born = self.born(id);
         let Some(family) = self.families.get_mut(slot.family.0 as usize) else { return };
-        let (hash, labels) = family.row(slot.row).map_or((0, Labels::empty()), |(_, text)| {
-            (hash_of(&self.hashing, slot.family, &identity_of(text)), to_labels(text))
+        let (hash, labels) = family.row(slot.row).map_or((0, Labels::empty()), |(page, row)| {
+            (hash_of(&self.hashing, slot.family, &identity_of(&page.text(row))), labels_of(page, row))
         });
         if let Ok(entry) = self.index.find_entry(spread(hash), |entry| entry.slot == id.slot) {
             entry.remove();
@@ -268,17 +269,17 @@ impl Store {
 
     /// The labels of a series, metric name not included; none once it left.
     pub(crate) fn labels(&self, id: SeriesId) -> Labels {
-        to_labels(self.label_text(id))
+        self.row(id).map_or_else(Labels::empty, |(page, row)| labels_of(page, row))
     }
 
     /// The labels of a series as text (`a="x",b="y"`), to read with [`super::pairs`]; empty once it left.
-    pub(crate) fn label_text(&self, id: SeriesId) -> &str {
-        self.row(id).map_or("", |(_, text)| text)
+    pub(crate) fn label_text(&self, id: SeriesId) -> String {
+        self.row(id).map_or_else(String::new, |(page, row)| page.text(row))
     }
 
     /// When a series was born: its counters had a zero sample then.
     pub(crate) fn born(&self, id: SeriesId) -> Timestamp {
-        self.row(id).map_or(Timestamp::EPOCH, |(row, _)| row.born)
+        self.row(id).map_or(Timestamp::EPOCH, |(page, row)| page.born(row))
     }
 
     /// The cells of a series: one; for a histogram its buckets, `+Inf`, then the sum. None once it left.
@@ -323,7 +324,7 @@ impl Store {
         Some(SeriesId { slot, generation })
     }
 
-    fn row(&self, id: SeriesId) -> Option<(&super::family::Row, &str)> {
+    fn row(&self, id: SeriesId) -> Option<(&Rows, &Row)> {
         let slot = self.slot(id)?;
         self.families.get(slot.family.0 as usize)?.row(slot.row)
     }
@@ -339,11 +340,12 @@ impl Store {
     fn is_text_of(&self, slot: u32, family: FamilyId, identity: &str) -> bool {
         self.slots.get(slot as usize).is_some_and(|slot| {
             slot.family == family
-                && self
-                    .families
-                    .get(family.0 as usize)
-                    .and_then(|family| family.row(slot.row))
-                    .is_some_and(|(_, text)| text == identity || identity_of(text) == identity)
+                && self.families.get(family.0 as usize).and_then(|family| family.row(slot.row)).is_some_and(
+                    |(page, row)| {
+                        page.is_text(row, identity)
+                            || (page.is_unusual() && identity_of(&page.text(row)) == identity)
+                    },
+                )
         })
     }
 
@@ -396,7 +398,7 @@ impl Store {
             Some(place) => place,
             None => u32::try_from(self.slots.len()).ok()?,
         };
-        let row = family.add_row(place, cell, now, self.text.display());
+        let row = family.add_row(Newcomer { slot: place, cell, born: now }, self.text.display());
         if marks.has(Marks::OVERFLOW) {
             family.overflow_series += 1;
         } else {
@@ -433,6 +435,11 @@ impl Store {
     pub(super) fn is_own(&self, family: FamilyId) -> bool {
         self.family(family).name.starts_with(OWN_PREFIX)
     }
+}
+
+/// The labels of a row as a set.
+fn labels_of(page: &Rows, row: &Row) -> Labels {
+    Labels::collect(page.pairs(row).map(|(name, value)| (name.into_owned(), value.into_owned())))
 }
 
 /// Which cells a type has.

@@ -284,7 +284,7 @@ fn a_frozen_view_stays_while_the_store_goes_on() {
     store.resolve(family, &[("x", "2")], at(3));
     let page = &frozen.families()[0].pages()[0];
     let shown: Vec<_> = page.iter().map(|row| (page.text(row), frozen.cell(row.cell))).collect();
-    assert_eq!(shown, [(r#"x="1""#, 1.0)]);
+    assert_eq!(shown, [(r#"x="1""#.to_owned(), 1.0)]);
 }
 
 #[test]

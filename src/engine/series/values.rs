@@ -176,7 +176,7 @@ impl Store {
                 continue;
             }
             family.watched = wanted;
-            for place in family.rows().filter_map(|(row, _)| row.slot()) {
+            for place in family.rows().filter_map(|(_, row)| row.slot()) {
                 let Some(slot) = self.slots.get_mut(place as usize) else { continue };
                 if !wanted {
                     slot.marks.clear(Marks::WATCHED);
