@@ -43,11 +43,11 @@ impl Store {
         let later = self.due.0.split_off(&list.saturating_add(1));
         let due = std::mem::replace(&mut self.due.0, later);
         for (list, id) in due.into_iter().flat_map(|(list, ids)| ids.into_iter().map(move |id| (list, id))) {
-            let Some(slot) = self.slot(id).copied().filter(|slot| slot.due == list as u32) else { continue };
+            let Some(slot) = self.slot(id).copied().filter(|slot| slot.due == list as u16) else { continue };
             let Some(lifetime) = self.lifetime(slot.family) else { continue };
             if slot.marks.has(Marks::HELD) {
                 self.schedule_from(id, now);
-            } else if slot.moved.after(lifetime) > now {
+            } else if Timestamp::from(slot.moved).after(lifetime) > now {
                 self.schedule(id);
             } else if slot.metric_type == MetricType::Gauge {
                 self.remove(id, now);
@@ -117,7 +117,7 @@ impl Store {
 
     /// Puts a series under the earliest time it may leave.
     pub(super) fn schedule(&mut self, id: SeriesId) {
-        if let Some(moved) = self.slot(id).map(|slot| slot.moved) {
+        if let Some(moved) = self.slot(id).map(|slot| Timestamp::from(slot.moved)) {
             self.schedule_from(id, moved);
         }
     }
@@ -127,7 +127,7 @@ impl Store {
         let list = from.after(lifetime).micros().div_euclid(LIST_MICROS);
         self.due.0.entry(list).or_default().push(id);
         if let Some(slot) = self.slots.get_mut(id.slot as usize) {
-            slot.due = list as u32;
+            slot.due = list as u16;
         }
     }
 

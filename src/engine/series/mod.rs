@@ -12,9 +12,11 @@
 //! while the series are few and 12 ns with 100,000 of them, a freeze of a million series 0.2 ms.
 
 mod cells;
+mod chunked;
 mod exemplars;
 mod family;
 mod frozen;
+mod index;
 pub(in crate::engine) mod known;
 mod label_text;
 mod lifetime;

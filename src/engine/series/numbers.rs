@@ -84,6 +84,11 @@ impl Numbers {
     #[inline]
     pub(in crate::engine) fn add(&mut self, place: usize, delta: f64) {
         if let Some(narrow) = self.narrow.get_mut(place)
+            && *narrow < WIDE - 1
+            && delta == 1.0
+        {
+            *narrow += 1;
+        } else if let Some(narrow) = self.narrow.get_mut(place)
             && *narrow < WIDE
             && let Some(sum) = narrowed(f64::from(*narrow) + delta)
         {

@@ -59,7 +59,7 @@ pub(super) fn last_labels<'a>() -> Vec<(&'a str, &'a str)> {
 impl Store {
     /// Whether a series stands for what exceeds a limit.
     pub(in crate::engine) fn is_overflow(&self, series: SeriesId) -> bool {
-        self.label_text(series).contains(OVERFLOW)
+        self.row(series).is_some_and(|(page, row)| page.has_in_labels(row, OVERFLOW))
     }
 
     /// The families whose overflow series took something since the last call. The label is found once a family.

@@ -70,7 +70,11 @@ impl Store {
             slots: self
                 .slots
                 .iter()
-                .map(|slot| SlotState { generation: slot.generation, moved: slot.moved, marks: slot.marks })
+                .map(|slot| SlotState {
+                    generation: slot.generation,
+                    moved: slot.moved.into(),
+                    marks: slot.marks,
+                })
                 .collect(),
             free_slots: self.free_slots.clone(),
             cell_pages: self.cells.pages_len() as u32,
@@ -168,7 +172,7 @@ impl Store {
             family: id,
             row: *place,
             cell: *cell,
-            moved: twin.moved,
+            moved: twin.moved.into(),
             due: 0,
             metric_type,
             marks,

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
-use hashbrown::HashTable;
 
 use super::cells::{CellKind, Cells};
+use super::chunked::Chunked;
 use super::family::Family;
 use super::frozen::FrozenFamilies;
+use super::index::Index;
 use super::label_text::{LabelText, identity_of};
 use super::lifetime::Due;
 use super::overflow::Overflows;
@@ -40,7 +41,7 @@ pub struct Store {
     /// Families by their name as a scraper without UTF-8 sees it.
     pub(super) by_name: BTreeMap<Arc<str>, FamilyId>,
     pub(super) reserved: Vec<Arc<str>>,
-    pub(super) slots: Vec<Slot>,
+    pub(super) slots: Chunked<Slot>,
     pub(super) cells: Cells,
     pub(super) touched: Vec<SeriesId>,
     pub(super) moves: Moves,
@@ -51,7 +52,7 @@ pub struct Store {
     pub(super) frozen_families: Option<Arc<FrozenFamilies>>,
     pub(super) free_slots: Vec<u32>,
     live: usize,
-    index: HashTable<Entry>,
+    index: Index,
     /// Random, so that nobody can bring labels that all hash alike; the order of the index is never seen.
     hashing: RandomState,
     text: LabelText,
@@ -66,11 +67,30 @@ pub(super) struct Slot {
     pub(super) family: FamilyId,
     pub(super) row: u32,
     pub(super) cell: u32,
-    pub(super) moved: Timestamp,
-    /// The list it stands in, by its low bits ([`Due`]).
-    pub(super) due: u32,
+    pub(super) moved: Moment,
+    /// The list it stands in, by its low bits ([`Due`]): of two lists that are hours apart one may pass for the other,
+    /// which costs a look.
+    pub(super) due: u16,
     pub(super) metric_type: MetricType,
     pub(super) marks: Marks,
+}
+
+/// A time in halves, so that what holds it needs to be aligned to four bytes alone.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moment([u32; 2]);
+
+impl From<Timestamp> for Moment {
+    fn from(time: Timestamp) -> Self {
+        let micros = time.micros().cast_unsigned();
+        Self([(micros >> 32) as u32, micros as u32])
+    }
+}
+
+impl From<Moment> for Timestamp {
+    fn from(moment: Moment) -> Self {
+        let [high, low] = moment.0;
+        Self::from_micros((u64::from(high) << 32 | u64::from(low)).cast_signed())
+    }
 }
 
 /// What happens beside the value when a series moves.
@@ -85,7 +105,7 @@ impl Slot {
             family: FamilyId(u32::MAX),
             row: 0,
             cell: 0,
-            moved: Timestamp::EPOCH,
+            moved: Moment([0; 2]),
             due: 0,
             metric_type: MetricType::Gauge,
             marks: Marks(0),
@@ -135,23 +155,18 @@ impl Marks {
     }
 }
 
-/// A series in the index: enough of its hash to tell it from others without a look at its text.
-#[derive(Clone, Copy, Debug)]
-struct Entry {
-    hash: u32,
-    slot: u32,
-}
-
-/// Spreads the kept half of a hash over the bits the table uses.
-fn spread(hash: u32) -> u64 {
-    u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-}
-
-fn hash_of(hashing: &RandomState, family: FamilyId, identity: &str) -> u32 {
+fn hash_of(hashing: &RandomState, family: FamilyId, identity: &str) -> u64 {
     let mut hasher = hashing.build_hasher();
     hasher.write_u32(family.0);
     hasher.write(identity.as_bytes());
-    (hasher.finish() >> 32) as u32
+    hasher.finish()
+}
+
+/// The hash of the labels of a row.
+fn hash_of_row(hashing: &RandomState, family: FamilyId, (page, row): (&Rows, &Row)) -> u64 {
+    let text = page.text(row);
+    let identity = if page.is_unusual() { identity_of(&text) } else { text.as_str().into() };
+    hash_of(hashing, family, &identity)
 }
 
 impl Store {
@@ -162,7 +177,7 @@ impl Store {
             families: Vec::new(),
             by_name: BTreeMap::new(),
             reserved: Vec::new(),
-            slots: Vec::new(),
+            slots: Chunked::default(),
             cells: Cells::default(),
             touched: Vec::new(),
             moves: Moves::default(),
@@ -172,7 +187,7 @@ impl Store {
             frozen_families: None,
             free_slots: Vec::new(),
             live: 0,
-            index: HashTable::new(),
+            index: Index::default(),
             hashing: RandomState::default(),
             text: LabelText::default(),
             removed: Vec::new(),
@@ -234,11 +249,9 @@ impl Store {
         let born = self.born(id);
         let Some(family) = self.families.get_mut(slot.family.0 as usize) else { return };
         let (hash, labels) = family.row(slot.row).map_or((0, Labels::empty()), |(page, row)| {
-            (hash_of(&self.hashing, slot.family, &identity_of(&page.text(row))), labels_of(page, row))
+            (hash_of_row(&self.hashing, slot.family, (page, row)), labels_of(page, row))
         });
-        if let Ok(entry) = self.index.find_entry(spread(hash), |entry| entry.slot == id.slot) {
-            entry.remove();
-        }
+        self.index.remove(hash, id.slot);
         family.remove_row(slot.row);
         if slot.marks.has(Marks::OVERFLOW) {
             family.overflow_series -= 1;
@@ -324,17 +337,14 @@ impl Store {
         Some(SeriesId { slot, generation })
     }
 
-    fn row(&self, id: SeriesId) -> Option<(&Rows, &Row)> {
+    pub(super) fn row(&self, id: SeriesId) -> Option<(&Rows, &Row)> {
         let slot = self.slot(id)?;
         self.families.get(slot.family.0 as usize)?.row(slot.row)
     }
 
-    fn find_text(&self, family: FamilyId, hash: u32) -> Option<SeriesId> {
+    fn find_text(&self, family: FamilyId, hash: u64) -> Option<SeriesId> {
         let identity = self.text.identity();
-        let entry = self.index.find(spread(hash), |entry| {
-            entry.hash == hash && self.is_text_of(entry.slot, family, identity)
-        })?;
-        self.id_of(entry.slot)
+        self.id_of(self.index.find(hash, |slot| self.is_text_of(slot, family, identity))?)
     }
 
     fn is_text_of(&self, slot: u32, family: FamilyId, identity: &str) -> bool {
@@ -350,7 +360,7 @@ impl Store {
     }
 
     /// Gives birth to the series whose text was just rendered, or finds the one that stands for it.
-    fn birth(&mut self, id: FamilyId, hash: u32, labels: &[(&str, &str)], now: Timestamp) -> SeriesId {
+    fn birth(&mut self, id: FamilyId, hash: u64, labels: &[(&str, &str)], now: Timestamp) -> SeriesId {
         let Some(family) = self.families.get(id.0 as usize) else { return NOWHERE };
         // What counts the folding must not be folded; its label sets are bounded by themselves.
         let is_own = family.spec.name.starts_with(OWN_PREFIX);
@@ -390,7 +400,7 @@ impl Store {
         NOWHERE
     }
 
-    fn bear(&mut self, id: FamilyId, hash: u32, marks: Marks, now: Timestamp) -> Option<SeriesId> {
+    fn bear(&mut self, id: FamilyId, hash: u64, marks: Marks, now: Timestamp) -> Option<SeriesId> {
         let family = self.families.get_mut(id.0 as usize)?;
         let metric_type = family.spec.metric_type;
         let cell = self.cells.take(kind_of(metric_type), family.spec.cells())?;
@@ -404,7 +414,8 @@ impl Store {
         } else {
             family.live += 1;
         }
-        let mut slot = Slot { generation: 0, family: id, row, cell, moved: now, due: 0, metric_type, marks };
+        let mut slot =
+            Slot { generation: 0, family: id, row, cell, moved: now.into(), due: 0, metric_type, marks };
         if family.watched {
             slot.marks.put(Marks::WATCHED);
         }
@@ -415,7 +426,7 @@ impl Store {
             }
             None => self.slots.push(slot),
         }
-        self.index.insert_unique(spread(hash), Entry { hash, slot: place }, |entry| spread(entry.hash));
+        self.put_in_index(hash, place);
         self.live += 1;
         self.frozen_families = None;
         let series = SeriesId { slot: place, generation: slot.generation };
@@ -427,8 +438,18 @@ impl Store {
     /// Puts a series that was saved into the index.
     pub(super) fn index_restored(&mut self, family: FamilyId, slot: u32, text: &str) {
         let hash = hash_of(&self.hashing, family, &identity_of(text));
-        self.index.insert_unique(spread(hash), Entry { hash, slot }, |entry| spread(entry.hash));
+        self.put_in_index(hash, slot);
         self.live += 1;
+    }
+
+    fn put_in_index(&mut self, hash: u64, slot: u32) {
+        let Self { index, slots, families, hashing, .. } = self;
+        index.insert(hash, slot, |known| {
+            let slot = slots.get(known as usize);
+            let row =
+                slot.and_then(|slot| Some((slot, families.get(slot.family.0 as usize)?.row(slot.row)?)));
+            row.map_or(0, |(slot, row)| hash_of_row(hashing, slot.family, row))
+        });
     }
 
     /// Whether others may push a family's series out of sight (into overflow or by parking).

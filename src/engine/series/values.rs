@@ -109,7 +109,7 @@ impl Store {
         if slot.generation != id.generation || slot.metric_type != metric_type {
             return None;
         }
-        slot.moved = cause.now;
+        slot.moved = cause.now.into();
         let cell = slot.cell;
         if slot.marks.needs_attention() {
             self.attend(id);
