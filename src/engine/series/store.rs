@@ -30,9 +30,6 @@ const OWN_PREFIX: &str = "signalbox_";
 /// Series that each of them may have, however low the limit of series is.
 const OWN_SERIES_MIN: usize = 4_096;
 
-/// An id no series has.
-const NOWHERE: SeriesId = SeriesId { slot: u32::MAX, generation: u32::MAX };
-
 /// Every metric family, its series and their present values.
 #[derive(Debug)]
 pub struct Store {
@@ -361,7 +358,7 @@ impl Store {
 
     /// Gives birth to the series whose text was just rendered, or finds the one that stands for it.
     fn birth(&mut self, id: FamilyId, hash: u64, labels: &[(&str, &str)], now: Timestamp) -> SeriesId {
-        let Some(family) = self.families.get(id.0 as usize) else { return NOWHERE };
+        let Some(family) = self.families.get(id.0 as usize) else { return self.unborn() };
         // What counts the folding must not be folded; its label sets are bounded by themselves.
         let is_own = family.spec.name.starts_with(OWN_PREFIX);
         let family_max = self.limits.series_per_metric.max(if is_own { OWN_SERIES_MIN } else { 0 });
@@ -369,7 +366,7 @@ impl Store {
         if full && !self.text.identity().is_empty() {
             return self.overflow(id, labels, now);
         }
-        self.bear(id, hash, Marks::default(), now).unwrap_or(NOWHERE)
+        self.bear(id, hash, Marks::default(), now).unwrap_or_else(|| self.unborn())
     }
 
     /// The series with these labels, which were there before: no limit keeps them away.
@@ -394,10 +391,26 @@ impl Store {
                 return found;
             }
             if last || family_has < super::overflow::OVERFLOW_SERIES_MAX {
-                return self.bear(id, hash, Marks::OVERFLOW, now).unwrap_or(NOWHERE);
+                return self.bear(id, hash, Marks::OVERFLOW, now).unwrap_or_else(|| self.unborn());
             }
         }
-        NOWHERE
+        self.unborn()
+    }
+
+    /// The id of a series for which there is no room: as of one that was born and left at once.
+    #[cold]
+    fn unborn(&mut self) -> SeriesId {
+        let place = self.free_slots.last().copied().unwrap_or_else(|| {
+            let place = self.slots.len() as u32;
+            self.slots.push(Slot::free());
+            self.free_slots.push(place);
+            place
+        });
+        let generation = self.slots.get_mut(place as usize).map_or(0, |slot| {
+            slot.generation = slot.generation.wrapping_add(1);
+            slot.generation.wrapping_sub(1)
+        });
+        SeriesId { slot: place, generation }
     }
 
     fn bear(&mut self, id: FamilyId, hash: u64, marks: Marks, now: Timestamp) -> Option<SeriesId> {

@@ -292,3 +292,32 @@ fn what_is_frozen_may_go_to_another_thread() {
     fn assert_sent<T: Send + Sync + 'static>(_: &T) {}
     assert_sent(&store(1, 1).freeze());
 }
+
+#[test]
+fn rounds_of_births_and_expiries_take_no_more_places_than_the_first() {
+    let mut store = store(10_000, 10_000);
+    let stale_after = Some(Duration::from_secs(5));
+    let family = store.register(FamilySpec { stale_after, ..spec("g", Gauge) }).unwrap();
+    let taken = (0..5).map(|round| {
+        for number in 0..2_000 {
+            let id = store.resolve(family, &[("x", &format!("{round}-{number}"))], at(round * 100));
+            store.set(id, 0.5, cause(round * 100, 1));
+        }
+        let places = (store.cell_pages_len(), store.slots.len(), store.len());
+        store.expire(at(round * 100 + 50));
+        assert_eq!((store.removed().len(), store.len()), (2_000, 0));
+        places
+    });
+    assert_eq!(taken.collect::<Vec<_>>(), [(4, 2_000, 2_000); 5]);
+}
+
+#[test]
+fn what_cannot_be_born_is_as_what_has_left() {
+    let mut store = store(10, 10);
+    let family = store.register(spec("a", Gauge)).unwrap();
+    let ids = [(); 2].map(|()| store.resolve(FamilyId(7), &[], at(1)));
+    let born = store.resolve(family, &[], at(1));
+    assert_eq!(ids.map(|id| (store.is_live(id), id == born)), [(false, false); 2]);
+    store.set(ids[1], 3.0, cause(1, 1));
+    assert_eq!((store.value(born), store.is_live(born), store.len()), (0.0, true, 1));
+}
