@@ -5,8 +5,8 @@ use std::hash::BuildHasher;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-/// Keys of one generation.
-const KEYS_MAX: usize = 65_536;
+/// Keys of one generation: as many as a table of 65,536 places takes before it doubles.
+const KEYS_MAX: usize = 57_344;
 
 /// A bounded map from bytes, of which 128 bits of two hashes are kept: the bytes would take more memory here than all
 /// else of a series. Both hashes are seeded anew in every process, so that nobody can aim at two keys that share them;
