@@ -96,7 +96,7 @@ struct State {
 /// How long a frozen instant is good for readers where nothing was written since: time alone moves little by then.
 const FROZEN_FOR: Duration = Duration::from_millis(5);
 
-/// Messages whose places in the duplicate window are fetched ahead: few enough to stay in the nearest cache.
+/// Messages that are fetched ahead, with their places in the duplicate window: few enough to stay in the nearest cache.
 const FETCHED_TOGETHER: usize = 64;
 
 impl Engine {
@@ -172,6 +172,7 @@ impl Engine {
         let mut place = 0;
         let mut glances = [None; FETCHED_TOGETHER];
         for few in messages.chunks(FETCHED_TOGETHER) {
+            wire::fetch(few);
             glances.fill(None);
             glances.iter_mut().zip(few).for_each(|(glance, few)| *glance = wire::likely_id(few.payload));
             state.window.fetch(glances.iter().flatten().map(|glance| glance.id));
