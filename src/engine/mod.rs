@@ -46,7 +46,7 @@ use rules::notify::{Notification, Notifier};
 use rules::reads::{EvaluationView, RuleReads, Watch};
 use rules::shown::ShownAlerts;
 use rules::view::{AlertView, GroupView};
-use rules::{AlertEvent, GroupCounts, RuleSet, RuleSettings, Rules, StoredAlerts};
+use rules::{AlertEvent, GroupCounts, RuleSet, RuleSettings, Rules};
 use series::recent::RecentEvents;
 use series::{Cause, Store};
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
@@ -233,32 +233,6 @@ impl Engine {
         true
     }
 
-    /// Takes over what a stream shows of this instance's alerts, before anything of the outbox was sent; then everything
-    /// is evaluated again.
-    pub(crate) fn adopt(&mut self, shown: &StoredAlerts, now: Timestamp) {
-        self.frozen = None;
-        let state = &mut self.state;
-        let now = state.advance(now);
-        let waited: Vec<EventId> = state.rules.outbox().map(|event| event.id).collect();
-        state.rules.adopt(shown, now);
-        state.write_annotations(now);
-        state.notice_adopted(&waited, now);
-        if !shown.latest.is_empty() {
-            state.count_yielded(&waited, shown, now);
-        }
-    }
-
-    /// Forgets whole episodes that were decided longer ago than `age` and that the other instance of a pair, which publishes
-    /// what it decides, did not see.
-    pub(crate) fn let_go(&mut self, age: Duration, now: Timestamp) {
-        self.frozen = None;
-        let state = &mut self.state;
-        let now = state.advance(now);
-        let waited: Vec<EventId> = state.rules.outbox().map(|event| event.id).collect();
-        state.rules.let_go(now.before(age));
-        state.count_yielded(&waited, &StoredAlerts::default(), now);
-    }
-
     /// Puts other rules in force; alerts of changed and removed ones end.
     pub(crate) fn replace_rules(&mut self, rules: RuleSet, now: Timestamp) {
         self.frozen = None;
@@ -340,25 +314,6 @@ impl State {
     fn advance(&mut self, now: Timestamp) -> Timestamp {
         self.now = self.now.max(self.catch_up.now(now));
         self.now
-    }
-
-    /// Takes what a stream showed for told to Alertmanagers, by an earlier run or by the other instance of a pair.
-    fn notice_adopted(&mut self, waited: &[EventId], now: Timestamp) {
-        if !self.notifier.tells() {
-            return;
-        }
-        let waited: BTreeSet<&EventId> = waited.iter().collect();
-        self.notifier.notice(self.rules.outbox().filter(|event| !waited.contains(&event.id)));
-        self.notifier.go_on(&self.rules.views(), now);
-    }
-
-    /// Counts what no longer waits though it is not what the stream holds.
-    fn count_yielded(&mut self, waited: &[EventId], shown: &StoredAlerts, now: Timestamp) {
-        let waits: BTreeSet<EventId> = self.rules.outbox().map(|event| event.id).collect();
-        let is_gone =
-            |id: &EventId| !waits.contains(id) && !shown.begun.contains(id) && !shown.ended.contains(id);
-        let count = waited.iter().filter(|id| is_gone(id)).count();
-        self.account.yielded(&mut self.store, count, now);
     }
 
     fn observe(&mut self, fact: &Fact, now: Timestamp) {

@@ -1,5 +1,6 @@
 //! Where batches are from, how far a stream was applied, and how its stored past is caught up with.
 
+mod adopted;
 mod answer;
 pub(crate) mod applied_set;
 pub(crate) mod catch_up;
