@@ -1,23 +1,68 @@
 //! Scripts of machines under test: a line is something that happens, and the lines behind it that begin with `> ` are what
 //! must leave because of it, in order and all of it.
 
+use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A line of a script with its number.
 pub(super) type Line<'a> = (usize, &'a str);
+
+/// Deadlines that may come in one wait.
+const DEADLINES_MAX: usize = 1_000;
+
+/// How far a script got.
+pub(super) struct Course {
+    /// When it began.
+    pub(super) start: Instant,
+    /// Its present.
+    pub(super) now: Instant,
+    /// What left since the last line that said what must.
+    pub(super) seen: VecDeque<String>,
+}
+
+impl Course {
+    /// That of a script that begins.
+    pub(super) fn new() -> Self {
+        let start = Instant::now();
+        Self { start, now: start, seen: VecDeque::new() }
+    }
+
+    /// How long the script lasted so far.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.now - self.start
+    }
+}
 
 /// A machine with all that a script needs around it.
 pub(super) trait Stage {
     /// Has happen what a line says.
     fn act(&mut self, line: &str);
 
-    /// What left since the last call.
-    fn seen(&mut self) -> Vec<String>;
+    /// How far the script got.
+    fn course(&mut self) -> &mut Course;
 
-    /// How long the script lasted so far.
-    fn elapsed(&self) -> Duration;
+    /// When the machine wants to be called next.
+    fn deadline(&self) -> Option<Instant>;
+
+    /// Tells the machine what time it is, and collects what leaves.
+    fn due(&mut self);
+
+    /// Lets time pass, the machine being called at each of its deadlines.
+    fn wait(&mut self, span: Duration) {
+        let end = self.course().now + span;
+        for _ in 0..DEADLINES_MAX {
+            let now = self.course().now;
+            let next = self.deadline().map_or(end, |deadline| deadline.max(now)).min(end);
+            self.course().now = next;
+            self.due();
+            if next >= end {
+                return;
+            }
+        }
+        panic!("{DEADLINES_MAX} deadlines in {span:?}");
+    }
 }
 
 /// The lines of a script, without empty ones and remarks.
@@ -37,9 +82,10 @@ pub(super) fn play(mut stage: impl Stage, name: &str, lines: &[Line<'_>]) -> Vec
         while let Some((_, said)) = lines.next_if(|(_, line)| line.starts_with("> ")) {
             expected.push(said[2..].to_owned());
         }
-        let seen = stage.seen();
+        let seen: Vec<String> = stage.course().seen.drain(..).collect();
         if seen != expected {
-            let mut text = format!("{name}:{number} after {:?}: `{line}` gave\n", stage.elapsed());
+            let elapsed = stage.course().elapsed();
+            let mut text = format!("{name}:{number} after {elapsed:?}: `{line}` gave\n");
             for line in seen {
                 writeln!(text, "> {line}").unwrap();
             }

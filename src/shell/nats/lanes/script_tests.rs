@@ -19,10 +19,9 @@
 //!
 //! What is sent shows as `> N SUB …`, `> N PUB subject body`; the inbox is `INBOX`.
 
-use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::engine::arrival::StreamNews;
 use crate::engine::duration;
@@ -30,7 +29,7 @@ use crate::engine::wire::EventType;
 use crate::shell::driver::mailbox::{FromStream, LaneItem};
 use crate::shell::nats::link::LinkError;
 use crate::shell::nats::protocol::ServerInfo;
-use crate::shell::nats::scripts;
+use crate::shell::nats::scripts::{self, Course, Stage as _};
 use crate::shell::saves::Settled;
 use crate::shell::settings::{MissingStream, Settings, StreamReaders, StreamStart};
 
@@ -41,15 +40,13 @@ use super::stream::StreamMachine;
 /// A machine, the time, and what was not used of what came.
 struct Stage<M> {
     machine: M,
-    start: Instant,
-    now: Instant,
+    course: Course,
     unread: Vec<(LinkNumber, Vec<u8>)>,
     fate: Fate,
     deliveries: u64,
     pending: u64,
     answer_to: String,
     pull_of: String,
-    seen: VecDeque<String>,
 }
 
 #[derive(Clone, Copy)]
@@ -64,29 +61,31 @@ impl<M: Machine> scripts::Stage for Stage<M> {
         self.happen(line);
     }
 
-    fn seen(&mut self) -> Vec<String> {
-        self.seen.drain(..).collect()
+    fn course(&mut self) -> &mut Course {
+        &mut self.course
     }
 
-    fn elapsed(&self) -> Duration {
-        self.now - self.start
+    fn deadline(&self) -> Option<Instant> {
+        self.machine.deadline()
+    }
+
+    fn due(&mut self) {
+        self.machine.due(self.course.now);
+        self.collect();
     }
 }
 
 impl<M: Machine> Stage<M> {
     fn new(machine: M) -> Self {
-        let start = Instant::now();
         Self {
             machine,
-            start,
-            now: start,
+            course: Course::new(),
             unread: Vec::new(),
             fate: Fate::Taken,
             deliveries: 0,
             pending: 0,
             answer_to: String::new(),
             pull_of: String::new(),
-            seen: VecDeque::new(),
         }
     }
 
@@ -102,20 +101,20 @@ impl<M: Machine> Stage<M> {
                 };
                 let opened = Opened { number: link(number), info, inbox: "INBOX".to_owned() };
                 self.unread.push((opened.number, Vec::new()));
-                self.machine.opened(opened, self.now);
+                self.machine.opened(opened, self.course.now);
             }
             ("renew", _) => self.machine.renew(),
             ("pending_max", (count, _)) => self.machine.bound_pending(count.parse().unwrap()),
             ("refuse", _) => self.machine.failed(&LinkError::Closed),
-            ("close", (number, _)) => self.machine.closed(link(number), &LinkError::Closed, self.now),
+            ("close", (number, _)) => self.machine.closed(link(number), &LinkError::Closed, self.course.now),
             ("wait", (span, _)) => self.wait(duration::parse_duration(span).unwrap()),
             ("saved", (batch, _)) => {
                 let settled = Settled { saved: batch.parse().unwrap(), ..Settled::default() };
-                self.machine.settled(settled, self.now);
+                self.machine.settled(settled, self.course.now);
             }
             ("unsaved", (batch, _)) => {
                 let settled = Settled { unsaved: batch.parse().unwrap(), ..Settled::default() };
-                self.machine.settled(settled, self.now);
+                self.machine.settled(settled, self.course.now);
             }
             ("applied", _) => self.fate = Fate::Applied,
             ("dropped", _) => self.fate = Fate::Dropped,
@@ -124,20 +123,6 @@ impl<M: Machine> Stage<M> {
             _ => panic!("no such line: {line}"),
         }
         self.collect();
-    }
-
-    fn wait(&mut self, span: Duration) {
-        let end = self.now + span;
-        for _ in 0..1_000 {
-            let next = self.machine.deadline().map_or(end, |deadline| deadline.max(self.now));
-            self.now = next.min(end);
-            self.machine.due(self.now);
-            self.collect();
-            if self.now >= end {
-                return;
-            }
-        }
-        panic!("a thousand deadlines in {span:?}");
     }
 
     fn hear(&mut self, number: LinkNumber, text: &str) {
@@ -161,7 +146,7 @@ impl<M: Machine> Stage<M> {
         };
         let place = self.unread.iter().position(|(there, _)| *there == number).unwrap();
         self.unread[place].1.extend_from_slice(bytes.as_bytes());
-        let used = self.machine.read(number, &self.unread[place].1, self.now);
+        let used = self.machine.read(number, &self.unread[place].1, self.course.now);
         self.unread[place].1.drain(..used.bytes);
     }
 
@@ -181,7 +166,7 @@ impl<M: Machine> Stage<M> {
     fn collect(&mut self) {
         while let Some(output) = self.machine.outputs().pop_front() {
             if let Some(line) = shown(&output) {
-                self.seen.push_back(line.trim_end().to_owned());
+                self.course.seen.push_back(line.trim_end().to_owned());
             }
             if let Output::Hand(item, terms) = output {
                 let handed = match (self.fate, terms) {
@@ -189,7 +174,7 @@ impl<M: Machine> Stage<M> {
                     (Fate::Applied, Terms::UntilApplied) => Handed::Applied,
                     (Fate::Taken | Fate::Applied | Fate::Dropped, _) => Handed::Taken,
                 };
-                self.machine.handed(handed, self.now);
+                self.machine.handed(handed, self.course.now);
             }
         }
         let numbers: Vec<LinkNumber> = self.unread.iter().map(|(number, _)| *number).collect();
@@ -217,7 +202,7 @@ impl<M: Machine> Stage<M> {
                 ["PUB", subject, _] => format!("PUB {subject} {}", lines.next().unwrap_or_default()),
                 _ => line.to_owned(),
             };
-            self.seen.push_back(format!("{} {}", number.0, shown.trim_end()));
+            self.course.seen.push_back(format!("{} {}", number.0, shown.trim_end()));
         }
     }
 }

@@ -21,7 +21,6 @@
 //! | `wait SPAN` | time goes on, deadline by deadline |
 //! | `> …` | what leaves, in order; all of it, since the line before |
 
-use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -35,7 +34,7 @@ use crate::engine::labels::Labels;
 use crate::engine::rules::AlertEvent;
 use crate::engine::rules::event::{AlertEventKind, Reason};
 use crate::engine::wire::EventId;
-use crate::shell::nats::scripts;
+use crate::shell::nats::scripts::{self, Course, Stage as _};
 use crate::shell::settings::Settings;
 
 use super::exchange::{AlertKind, Answer, AnswerEnding, Output};
@@ -71,9 +70,7 @@ fn name_of(id: EventId) -> String {
 /// A machine and the time.
 struct Stage {
     machine: AlertMachine,
-    start: Instant,
-    now: Instant,
-    seen: VecDeque<String>,
+    course: Course,
 }
 
 impl scripts::Stage for Stage {
@@ -81,12 +78,17 @@ impl scripts::Stage for Stage {
         self.happen(line);
     }
 
-    fn seen(&mut self) -> Vec<String> {
-        self.seen.drain(..).collect()
+    fn course(&mut self) -> &mut Course {
+        &mut self.course
     }
 
-    fn elapsed(&self) -> Duration {
-        self.now - self.start
+    fn deadline(&self) -> Option<Instant> {
+        self.machine.deadline()
+    }
+
+    fn due(&mut self) {
+        self.machine.due(self.course.now);
+        self.collect();
     }
 }
 
@@ -101,13 +103,13 @@ impl Stage {
                     "jetstream" => AlertDelivery::JetStream,
                     _ => AlertDelivery::Core,
                 };
-                machine.deliver_by(delivery, self.now);
+                machine.deliver_by(delivery, self.course.now);
             }
-            ["up"] => machine.connected(self.now),
+            ["up"] => machine.connected(self.course.now),
             ["down"] => machine.disconnected(),
             ["read"] => machine.expect_answers(),
-            ["found"] => machine.stream_found(self.now),
-            ["push", kind, name] => machine.push(event(kind, name, SOURCE), self.now),
+            ["found"] => machine.stream_found(self.course.now),
+            ["push", kind, name] => machine.push(event(kind, name, SOURCE), self.course.now),
             ["wait", span] => self.wait(duration::parse_duration(span).unwrap()),
             [number, "silent"] => self.fault(number, AnswerFault::Silent(Duration::from_secs(5))),
             [number, "nobody"] => self.fault(number, AnswerFault::NobodyThere),
@@ -116,14 +118,14 @@ impl Stage {
                 self.look(number.parse().unwrap(), created, lasts);
             }
             [number, "<", "pulled", messages @ ..] => self.pulled(number, messages),
-            ["anew"] => machine.begin_anew(self.now),
-            ["renew"] => machine.renew(self.now),
+            ["anew"] => machine.begin_anew(self.course.now),
+            ["renew"] => machine.renew(self.course.now),
             ["pair"] => self.machine = machine_of(Company::Pair),
             ["leads", span] => {
-                let until = self.now + duration::parse_duration(span).unwrap();
-                machine.take_role(PairRole::Leads { until }, self.now);
+                let until = self.course.now + duration::parse_duration(span).unwrap();
+                machine.take_role(PairRole::Leads { until }, self.course.now);
             }
-            ["follows"] => machine.take_role(PairRole::Follows, self.now),
+            ["follows"] => machine.take_role(PairRole::Follows, self.course.now),
             ["other", "idle"] => machine.hear_of_other(OtherIs::Idle),
             [number, "<", "read", ..] => {
                 self.read(number, line.split_once(" read ").map_or("", |(_, messages)| messages));
@@ -140,11 +142,11 @@ impl Stage {
 
     fn answer(&mut self, number: &str, json: &str) {
         let answer = Answer::Text(json.to_owned().into());
-        self.machine.answered(number.parse().unwrap(), Ok(&answer), self.now);
+        self.machine.answered(number.parse().unwrap(), Ok(&answer), self.course.now);
     }
 
     fn fault(&mut self, number: &str, fault: AnswerFault) {
-        self.machine.answered(number.parse().unwrap(), Err(fault), self.now);
+        self.machine.answered(number.parse().unwrap(), Err(fault), self.course.now);
     }
 
     fn stored(&mut self, number: &str, (sequence, name, source): (&str, &str, &str)) {
@@ -188,7 +190,7 @@ impl Stage {
             Pulled { subject, sequence: place as u64, applied: None, payload, pending }
         };
         let pulled = messages.chunks(2).enumerate().map(pull).collect();
-        self.machine.answered(number.parse().unwrap(), Ok(&Answer::Messages(pulled)), self.now);
+        self.machine.answered(number.parse().unwrap(), Ok(&Answer::Messages(pulled)), self.course.now);
     }
 
     /// Messages with their sequences, the last of which nothing waits behind.
@@ -208,27 +210,13 @@ impl Stage {
             }
         };
         let pulled = messages.iter().enumerate().map(pull).collect();
-        self.machine.answered(number.parse().unwrap(), Ok(&Answer::Messages(pulled)), self.now);
-    }
-
-    fn wait(&mut self, span: Duration) {
-        let end = self.now + span;
-        for _ in 0..1_000 {
-            let next = self.machine.deadline().map_or(end, |deadline| deadline.max(self.now));
-            self.now = next.min(end);
-            self.machine.due(self.now);
-            self.collect();
-            if self.now >= end {
-                return;
-            }
-        }
-        panic!("a thousand deadlines in {span:?}");
+        self.machine.answered(number.parse().unwrap(), Ok(&Answer::Messages(pulled)), self.course.now);
     }
 
     fn collect(&mut self) {
         while let Some(output) = self.machine.outputs.pop_front() {
             if !matches!(output, Output::Concern(None)) {
-                self.seen.push_back(shown(&output));
+                self.course.seen.push_back(shown(&output));
             }
         }
     }
@@ -284,8 +272,6 @@ fn machine_of(company: Company) -> AlertMachine {
 fn publishing_does_what_its_scripts_say() {
     scripts::run_folder("tests/outbox", 10, |name, text| {
         let machine = machine_of(Company::Alone);
-        let start = Instant::now();
-        let stage = Stage { machine, start, now: start, seen: VecDeque::new() };
-        scripts::play(stage, name, &scripts::lines(text))
+        scripts::play(Stage { machine, course: Course::new() }, name, &scripts::lines(text))
     });
 }

@@ -16,7 +16,6 @@
 //! | `release` | the process ends |
 //! | `> …` | what leaves, in order; all of it, since the line before |
 
-use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
@@ -24,17 +23,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::engine::duration;
-use crate::shell::nats::scripts;
+use crate::shell::nats::scripts::{self, Course, Stage as _};
 
 use super::*;
 
 /// A machine of this process, called `own`, and the time.
 struct Stage {
     machine: LeaseMachine,
-    start: Instant,
-    now: Instant,
+    course: Course,
     candidacy: Candidacy,
-    seen: VecDeque<String>,
 }
 
 impl scripts::Stage for Stage {
@@ -42,12 +39,17 @@ impl scripts::Stage for Stage {
         self.happen(line);
     }
 
-    fn seen(&mut self) -> Vec<String> {
-        self.seen.drain(..).collect()
+    fn course(&mut self) -> &mut Course {
+        &mut self.course
     }
 
-    fn elapsed(&self) -> Duration {
-        self.now - self.start
+    fn deadline(&self) -> Option<Instant> {
+        self.machine.deadline()
+    }
+
+    fn due(&mut self) {
+        self.machine.due(self.course.now);
+        self.collect();
     }
 }
 
@@ -61,18 +63,16 @@ impl Stage {
             instance: "box-own".to_owned(),
             domain: None,
         });
-        let start = Instant::now();
-        let candidacy = Candidacy::NotYet;
-        let mut stage = Self { machine, start, now: start, candidacy, seen: VecDeque::new() };
+        let mut stage = Self { machine, course: Course::new(), candidacy: Candidacy::NotYet };
         stage.collect();
-        stage.seen.clear();
+        stage.course.seen.clear();
         stage
     }
 
     fn happen(&mut self, line: &str) {
         let words: Vec<&str> = line.split(' ').collect();
         match words.as_slice() {
-            ["up", version] => self.machine.connected(version, self.now),
+            ["up", version] => self.machine.connected(version, self.course.now),
             ["down"] => self.machine.disconnected(),
             ["ready"] => {
                 self.candidacy = Candidacy::Ready;
@@ -119,11 +119,11 @@ impl Stage {
     }
 
     fn answer(&mut self, number: &str, json: &str) {
-        self.machine.answered(number.parse().unwrap(), Ok(json.as_bytes()), self.now);
+        self.machine.answered(number.parse().unwrap(), Ok(json.as_bytes()), self.course.now);
     }
 
     fn fault(&mut self, number: &str, fault: AnswerFault) {
-        self.machine.answered(number.parse().unwrap(), Err(fault), self.now);
+        self.machine.answered(number.parse().unwrap(), Err(fault), self.course.now);
     }
 
     fn lease_of(&mut self, number: &str, (revision, holder): (&str, &str), waiting: usize) {
@@ -137,20 +137,10 @@ impl Stage {
         self.answer(number, &format!(r#"{{"message":{{"seq":{revision},"data":"{data}","time":"x"}}}}"#));
     }
 
-    fn wait(&mut self, span: Duration) {
-        let end = self.now + span;
-        while let Some(at) = self.machine.deadline().filter(|at| *at <= end) {
-            self.now = at.max(self.now);
-            self.machine.due(self.now);
-            self.collect();
-        }
-        self.now = end;
-    }
-
     fn collect(&mut self) {
         while let Some(output) = self.machine.outputs.pop_front() {
-            let at = (self.now - self.start).as_millis();
-            self.seen.extend(match output {
+            let at = (self.course.now - self.course.start).as_millis();
+            self.course.seen.extend(match output {
                 LeaseOutput::Ask(request) => {
                     let headers = request.headers.iter().fold(String::new(), |mut text, (name, value)| {
                         let name = if *name == "KV-Operation" { "operation" } else { "over" };
@@ -166,7 +156,7 @@ impl Stage {
                 }
                 LeaseOutput::Role(PairRole::Follows) => Some(format!("{at} follows")),
                 LeaseOutput::Role(PairRole::Leads { until }) => {
-                    Some(format!("{at} leads until {}", (until - self.start).as_millis()))
+                    Some(format!("{at} leads until {}", (until - self.course.start).as_millis()))
                 }
                 LeaseOutput::Leader(leader) => {
                     Some(format!("{at} leader {}", leader.as_deref().unwrap_or("unknown")))
