@@ -26,6 +26,10 @@ const PAUSE_MIN: Duration = Duration::from_millis(1);
 /// The longest pause that is only to save work.
 const PAUSE_EASY_MAX: Duration = Duration::from_millis(5);
 
+/// The longest pause that is given up for moments of a backlog: that of an answer of about 5 ms of CPU, where a group may
+/// take a tenth of a core.
+const PAUSE_HASTENED_MAX: Duration = Duration::from_millis(50);
+
 /// How many times longer than an answer its pause is, up to [`PAUSE_EASY_MAX`]: a thousandth of a core.
 const PAUSE_EASY_TIMES: u32 = 1_000;
 
@@ -161,7 +165,7 @@ impl Schedule {
 
     /// Lets an arrival that waits be answered now, whatever is left of its pause, unless answers are dear.
     pub(super) fn hasten(&mut self, now: Timestamp) {
-        if self.pause <= GATHER && self.arrival.is_some() {
+        if self.pause <= PAUSE_HASTENED_MAX && self.arrival.is_some() {
             self.arrival = Some(now);
         }
     }
