@@ -192,6 +192,14 @@ impl Cells {
         }
     }
 
+    /// Remembers what a state says last added to a cell.
+    pub(super) fn restore_exemplar(&mut self, cell: u32, exemplar: Exemplar) {
+        let (page, place) = place_of(cell);
+        if let Some(page) = self.exemplars.get_mut(page) {
+            page.get_mut().restore(place, exemplar);
+        }
+    }
+
     /// Forgets exemplars whose events are no longer among the last ones: whole pages, and single ones in a few of the
     /// others each time.
     #[cold]
@@ -255,6 +263,22 @@ mod tests {
         assert_eq!(cells.freeze().exemplar(500), None);
         assert_eq!(cells.take(CellKind::Plain, 1), Some(1024), "gauges have pages of their own");
         assert_eq!(cells.take(CellKind::Plain, 2_000), Some(1536), "a series may be longer than a page");
+    }
+
+    #[test]
+    fn exemplars_of_a_state_stay_in_whatever_order_their_events_came() {
+        let mut cells = Cells::default();
+        cells.take(CellKind::Exemplified, 500);
+        cells.take(CellKind::Exemplified, 500);
+        let events = [(3, 70_000), (4, 60_000), (512, 60_001), (513, 90_000), (514, 50_000)];
+        for (cell, event) in events {
+            cells.restore_exemplar(cell, Exemplar { value: 1.0, event: Ordinal(event) });
+        }
+        // One that lives on has what is gone swept.
+        cells.exemplify(5, Exemplar { value: 1.0, event: Ordinal(100_000) });
+        let frozen = cells.freeze();
+        let found = events.map(|(cell, _)| frozen.exemplar(cell).map(|exemplar| exemplar.event.0));
+        assert_eq!(found, events.map(|(_, event)| Some(event)));
     }
 
     #[test]

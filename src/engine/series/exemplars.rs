@@ -73,6 +73,15 @@ impl Exemplars {
         }
     }
 
+    /// The same of what was saved, which comes in the order of cells instead of events.
+    pub(super) fn restore(&mut self, cell: usize, exemplar: Exemplar) {
+        let is_earlier =
+            !self.kept.is_empty() && self.newest.0.wrapping_sub(exemplar.event.0).cast_signed() > 0;
+        let newest = if is_earlier { self.newest } else { exemplar.event };
+        self.put(cell, exemplar);
+        self.newest = newest;
+    }
+
     #[cold]
     fn put_first(&mut self, cell: usize, exemplar: Exemplar) {
         if self.places.is_empty() {

@@ -185,7 +185,7 @@ impl Store {
                 return Err(Damage("an exemplar is outside its series"));
             }
             let kept = Exemplar { value: exemplar.value, event: Ordinal(exemplar.event) };
-            self.cells.exemplify(cell.saturating_add(exemplar.place), kept);
+            self.cells.restore_exemplar(cell.saturating_add(exemplar.place), kept);
         }
         self.index_restored(id, *slot, &twin.text);
         Ok(())
