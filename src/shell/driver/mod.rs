@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::engine::Engine;
-use crate::engine::arrival::{Standing, Stored};
+use crate::engine::arrival::{Standing, Stored, StreamNews};
 use crate::engine::fact::{Fact, Notice, PairStanding, Rejected};
 use crate::engine::rules::{AlertEvent, StoredAlerts};
 use crate::engine::wire::{EventId, Lane, Message};
@@ -175,9 +175,6 @@ impl Driver {
         if standing == self.standing {
             return;
         }
-        if self.standing == Standing::Awaiting {
-            drop(self.outputs.alerts.send(Dispatch::StreamFound));
-        }
         match standing {
             Standing::Awaiting => {}
             Standing::Reading { messages } => {
@@ -300,7 +297,12 @@ impl Driver {
                     let _ = receipt.try_send(());
                 }
             }
-            LaneItem::News(news) => self.engine.hear(&news, now),
+            LaneItem::News(news) => {
+                self.engine.hear(&news, now);
+                if let StreamNews::Found { .. } = news {
+                    drop(self.outputs.alerts.send(Dispatch::StreamFound));
+                }
+            }
             LaneItem::Fact(fact) => self.engine.observe(fact, now),
         }
     }

@@ -61,7 +61,7 @@ fn rig_of(engine: Engine, config: Config, clock: Clock) -> Rig {
 }
 
 impl Rig {
-    /// Leaves an item, as `core PAYLOAD`, `stored SEQUENCE PAYLOAD`, `found LAST PENDING` and `drained` have it.
+    /// Leaves an item, as `core PAYLOAD`, `stored SEQUENCE PAYLOAD`, `missing`, `found LAST PENDING` and `drained` have it.
     fn leave(&self, text: &str) {
         let words: Vec<&str> = text.splitn(3, ' ').collect();
         let epoch = Epoch::first("a");
@@ -86,6 +86,7 @@ impl Rig {
                 let news = StreamNews::Found { stream: Arc::from("S"), epoch, last_sequence, pending };
                 (Slot::Stream, LaneItem::News(news))
             }
+            ["missing"] => (Slot::Stream, LaneItem::News(StreamNews::Missing)),
             _ => (Slot::Stream, LaneItem::News(StreamNews::Drained)),
         };
         self.driver.mailbox.push(slot, item, Duration::ZERO).unwrap();
@@ -259,6 +260,16 @@ fn once_the_streams_alerts_are_taken_over_everything_is_given_anew() {
     rig.order(Command::Adopt(Box::default()));
     assert_eq!(rig.dispatched(), ["begin anew", "publish 1", "publish 2", "publish 3"]);
     assert_eq!(rig.driver.in_flight, 3);
+}
+
+#[test]
+fn a_stream_is_found_when_it_is_there_and_not_when_it_is_missed() {
+    let mut rig = rig();
+    rig.drive(&["missing"]);
+    assert_eq!(rig.dispatched(), [""; 0]);
+    // It was made meanwhile.
+    rig.drive(&["found 0 0"]);
+    assert_eq!(rig.dispatched(), ["stream found"]);
 }
 
 #[test]
