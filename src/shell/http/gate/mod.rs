@@ -62,8 +62,9 @@ impl Gate {
     /// # Errors
     /// What is wrong with the file or with what it names.
     pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
+        let before = Signature::of(vec![path.to_owned()]);
         let rules = Arc::new(GateRules::read(path)?);
-        let seen = Signature::of(rules.files(path));
+        let seen = Signature::of(rules.files(path)).over(&before);
         let inside = Mutex::new(Inside { rules, seen });
         Ok(Self { path: path.to_owned(), inside, doorkeeper: Doorkeeper::default(), pace: Pace::default() })
     }
@@ -106,11 +107,11 @@ impl Gate {
         let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
         let seen = Signature::of(inside.rules.files(&self.path));
         if seen != inside.seen {
-            inside.seen = seen;
+            inside.seen = seen.clone();
             match GateRules::read_again(&self.path) {
                 Ok(rules) => {
-                    // Other files may be named now.
-                    inside.seen = Signature::of(rules.files(&self.path));
+                    // Other files may be named now. What changed while it was read is read again.
+                    inside.seen = Signature::of(rules.files(&self.path)).over(&seen);
                     inside.rules = Arc::new(rules);
                     tracing::info!(file = %self.path.display(), "the web configuration changed");
                 }
@@ -134,12 +135,21 @@ pub(crate) fn check(path: &Path) -> anyhow::Result<()> {
 
 impl GateRules {
     fn read(path: &Path) -> anyhow::Result<Self> {
-        let name = path.display().to_string();
-        let length = std::fs::metadata(path).with_context(|| format!("read {name}"))?.len();
-        if length > FILE_BYTES_MAX {
-            bail!("read {name}: it has more than {FILE_BYTES_MAX} bytes");
+        Self::of_text(path, text_of(path)?)
+    }
+
+    /// The same while it serves. A file that says nothing is about to be filled: taken for what it says, it would let
+    /// everybody in.
+    fn read_again(path: &Path) -> anyhow::Result<Self> {
+        let content = text_of(path)?;
+        if content.trim().is_empty() {
+            bail!("use {}: it is empty; write {{}} into it to let everybody in", path.display());
         }
-        let content = std::fs::read_to_string(path).with_context(|| format!("read {name}"))?;
+        Self::of_text(path, content)
+    }
+
+    fn of_text(path: &Path, content: String) -> anyhow::Result<Self> {
+        let name = path.display().to_string();
         let source = Source { name: Arc::from(name.as_str()), text: Arc::from(content) };
         let (config, diagnostics) = WebConfig::parse(&source);
         let Some(config) = config else { bail!("use {}", first_fault(&diagnostics)) };
@@ -151,16 +161,6 @@ impl GateRules {
             Some((name.parse().ok()?, HeaderValue::from_str(value).ok()?))
         });
         Ok(Self { tls, headers: headers.collect(), config })
-    }
-
-    /// The same while it serves. A file without a byte is about to be filled: taken for what it says, it would let
-    /// everybody in.
-    fn read_again(path: &Path) -> anyhow::Result<Self> {
-        let name = path.display();
-        if std::fs::metadata(path).with_context(|| format!("read {name}"))?.len() == 0 {
-            bail!("use {name}: it is empty; write {{}} into it to let everybody in");
-        }
-        Self::read(path)
     }
 
     fn knows_callers(&self) -> bool {
@@ -182,6 +182,15 @@ impl GateRules {
         let named = named.into_iter().flatten().map(|file| folder.join(file));
         std::iter::once(path.to_owned()).chain(named).collect()
     }
+}
+
+fn text_of(path: &Path) -> anyhow::Result<String> {
+    let name = path.display();
+    let length = std::fs::metadata(path).with_context(|| format!("read {name}"))?.len();
+    if length > FILE_BYTES_MAX {
+        bail!("read {name}: it has more than {FILE_BYTES_MAX} bytes");
+    }
+    std::fs::read_to_string(path).with_context(|| format!("read {name}"))
 }
 
 fn first_fault(diagnostics: &[Diagnostic]) -> String {
