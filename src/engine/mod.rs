@@ -239,7 +239,7 @@ impl Engine {
         let state = &mut self.state;
         let now = state.advance(now);
         let waited = state.rules.outbox().len();
-        state.rules.replace(rules, now);
+        state.rules.replace(rules, state.recent.upcoming(), now);
         state.rules_changed();
         state.write_annotations(now);
         state.notifier.retain(&state.rules.views());

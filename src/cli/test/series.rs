@@ -11,8 +11,7 @@ use crate::engine::promql::histogram::FloatHistogram;
 use crate::engine::promql::series_notation::Point;
 use crate::engine::promql::storage::{Extent, Matcher, STALE_BITS, Selection};
 use crate::engine::promql::{Sample, SelectedSeries, Storage, Value};
-use crate::engine::rules::RuleStorage;
-use crate::engine::wire::EventId;
+use crate::engine::rules::{Evidence, RuleStorage};
 
 /// Samples by series; what rules record is among them.
 #[derive(Debug, Default)]
@@ -125,7 +124,7 @@ impl RuleStorage for Series {
         is_there.then(|| likely_type(sample))
     }
 
-    fn evidence(&self, _selectors: &[Vec<Matcher>], _labels: &Labels) -> Vec<EventId> {
-        Vec::new()
+    fn evidence(&self, _selectors: &[Vec<Matcher>], _labels: &Labels) -> Evidence {
+        Evidence::default()
     }
 }

@@ -20,10 +20,9 @@ use crate::engine::promql::storage::{Halt, Matcher, Patience, Selection};
 use crate::engine::promql::{SelectedSeries, Storage, Value};
 use crate::engine::rules::event::{AlertEventKind, Reason};
 use crate::engine::rules::set::{RuleKind, Severity};
-use crate::engine::rules::{AlertEvent, RuleSet, RuleSettings, RuleStorage, Rules};
+use crate::engine::rules::{AlertEvent, Evidence, RuleSet, RuleSettings, RuleStorage, Rules};
 use crate::engine::series::{Frozen, SeriesSource};
 use crate::engine::time::Timestamp;
-use crate::engine::wire::EventId;
 
 /// Evaluations of one group.
 const STEPS_MAX: u32 = 720;
@@ -233,7 +232,7 @@ impl RuleStorage for RehearsalStage<'_> {
     }
 
     /// What moved a value then is not known any more.
-    fn evidence(&self, _: &[Vec<Matcher>], _: &Labels) -> Vec<EventId> {
-        Vec::new()
+    fn evidence(&self, _: &[Vec<Matcher>], _: &Labels) -> Evidence {
+        Evidence::default()
     }
 }

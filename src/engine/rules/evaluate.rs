@@ -361,7 +361,7 @@ impl Evaluation<'_, '_> {
     }
 
     fn end(&mut self, mut open: Episode, reason: Reason, value: Option<f64>, sample: &Labels) {
-        open.evidence = self.env.storage.evidence(&self.rule.selectors, sample);
+        open.evidence = self.env.storage.evidence(&self.rule.selectors, sample).events;
         self.env.counts.cleared += 1;
         let event = self.sender().cleared(&open, reason, value);
         self.env.outbox.push(event);

@@ -65,13 +65,22 @@ pub(crate) trait RuleStorage: Storage {
     fn metric_type(&self, sample: &str) -> Option<MetricType>;
     /// Up to five of the last applied events that moved a series any of the selectors (each a list of matchers)
     /// matches and whose labels agree with `labels` wherever both have one, newest first.
-    fn evidence(&self, selectors: &[Vec<Matcher>], labels: &Labels) -> Vec<EventId>;
+    fn evidence(&self, selectors: &[Vec<Matcher>], labels: &Labels) -> Evidence;
     /// The place that the next event will have.
     fn upcoming(&self) -> Ordinal {
         Ordinal::default()
     }
     /// When the message of this event was stored, where the event is none of those before `since`, and a stream has it.
-    fn stored_since(&self, _event: EventId, _since: Ordinal) -> Option<Timestamp> {
+    fn stored_since(&self, _event: Ordinal, _since: Ordinal) -> Option<Timestamp> {
         None
     }
+}
+
+/// The last events that moved what an alert is about.
+#[derive(Debug, Default)]
+pub(crate) struct Evidence {
+    /// Their ids, newest first.
+    pub(crate) events: Vec<EventId>,
+    /// The place of the newest.
+    pub(crate) newest: Option<Ordinal>,
 }

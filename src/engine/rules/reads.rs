@@ -10,12 +10,11 @@ use crate::engine::promql::steady::{
 };
 use crate::engine::promql::storage::{Endless, Matcher, Selection};
 use crate::engine::promql::{SelectedSeries, Storage, Value};
-use crate::engine::rules::RuleStorage;
+use crate::engine::rules::{Evidence, RuleStorage};
 use crate::engine::series::recent::RecentEvents;
 use crate::engine::series::{Ordinal, SeriesSource, Store};
 
 use crate::engine::time::Timestamp;
-use crate::engine::wire::EventId;
 
 pub(crate) use watch::{MovedSeries, RuleReads, Watch};
 
@@ -104,7 +103,7 @@ impl RuleStorage for EvaluationView<'_> {
         shown.map(|sample| sample.metric_type)
     }
 
-    fn evidence(&self, selectors: &[Vec<Matcher>], labels: &Labels) -> Vec<EventId> {
+    fn evidence(&self, selectors: &[Vec<Matcher>], labels: &Labels) -> Evidence {
         let agrees = |series: &Labels| {
             series
                 .without_name()
@@ -117,14 +116,16 @@ impl RuleStorage for EvaluationView<'_> {
         series.sort_unstable();
         series.dedup();
         let ordinals = self.store.evidence(&series, EVIDENCE_MAX);
-        ordinals.into_iter().filter_map(|ordinal| self.recent.get(ordinal)).map(|event| event.id).collect()
+        let newest = ordinals.first().copied();
+        let events = ordinals.into_iter().filter_map(|ordinal| self.recent.get(ordinal));
+        Evidence { events: events.map(|event| event.id).collect(), newest }
     }
 
     fn upcoming(&self) -> Ordinal {
         self.recent.upcoming()
     }
 
-    fn stored_since(&self, event: EventId, since: Ordinal) -> Option<Timestamp> {
+    fn stored_since(&self, event: Ordinal, since: Ordinal) -> Option<Timestamp> {
         self.recent.stored_since(event, since)
     }
 }

@@ -138,10 +138,9 @@ impl RecentEvents {
     }
 
     /// When the message of this event was stored, where the event is none of those before `since`.
-    pub(crate) fn stored_since(&self, event: EventId, since: Ordinal) -> Option<Timestamp> {
-        let count = self.next.wrapping_sub(since.0).min(RECENT_EVENTS as u32);
-        let mut events = (1..=count).filter_map(|back| self.get(Ordinal(self.next.wrapping_sub(back))));
-        events.find(|it| it.id == event)?.stored_at
+    pub(crate) fn stored_since(&self, event: Ordinal, since: Ordinal) -> Option<Timestamp> {
+        let ago = |ordinal: Ordinal| self.next.wrapping_sub(ordinal.0);
+        (ago(event) <= ago(since)).then(|| self.get(event)?.stored_at).flatten()
     }
 
     /// No events yet; the first will have the ordinal `next`.
@@ -266,7 +265,7 @@ mod tests {
                 recent.note_stored(at(id));
             }
         }
-        let told = |id: u64, since| recent.stored_since(EventId(id.into()), since);
+        let told = |event: u32, since| recent.stored_since(Ordinal(event), since);
         assert_eq!([told(1_500, middle), told(2_998, middle)], [Some(at(1_500)), Some(at(2_998))]);
         assert_eq!([told(1_498, middle), told(2_999, middle), told(1_501, middle)], [None; 3]);
         assert_eq!([told(2, Ordinal(0)), told(2_998, recent.upcoming())], [Some(at(2)), None]);

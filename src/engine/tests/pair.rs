@@ -27,31 +27,38 @@ fn level(sequence: u64) -> String {
     )
 }
 
+fn config_of(text: &str) -> Config {
+    let source = diagnostic::Source { name: "signalbox.yaml".into(), text: text.into() };
+    Config::parse(&source).0.unwrap().named("test")
+}
+
+/// Has an instance read the messages from the first to the last in one batch.
+fn receive(engine: &mut Engine, (first, last): (u64, u64), now: Timestamp) {
+    let payloads: Vec<String> = (first..=last).map(level).collect();
+    let message = |payload| Message { subject: "events.monitoring.MetricRecorded", headers: &[], payload };
+    let messages: Vec<Message<'_>> = payloads.iter().map(|payload| message(payload.as_bytes())).collect();
+    let stored: Vec<Stored> =
+        (first..=last).map(|sequence| Stored { sequence, at: stored_at(sequence) }).collect();
+    let origin = Origin {
+        stream: Arc::from("S"),
+        epoch: Epoch::first("a"),
+        order: Order::Stream,
+        first_sequence: first,
+        last_sequence: last,
+        pending: 0,
+    };
+    engine.receive(&StreamBatch { origin: &origin, messages: &messages, stored: &stored }, now);
+}
+
 /// What one instance decides: so many messages at a time, each batch so much later than its last message was stored, by a
 /// clock that is off.
 fn decided(config: &str, sizes: &[u64], (late, off): (Duration, Duration)) -> Vec<AlertEvent> {
-    let source = diagnostic::Source { name: "signalbox.yaml".into(), text: config.into() };
-    let config = Config::parse(&source).0.unwrap().named("test");
-    let mut engine = Engine::new(&config, rule_set(RULES), at(0));
+    let mut engine = Engine::new(&config_of(config), rule_set(RULES), at(0));
     let mut first = 1;
     for size in sizes.iter().copied().cycle() {
         let last = (first + size - 1).min(MESSAGES);
-        let payloads: Vec<String> = (first..=last).map(level).collect();
-        let message =
-            |payload| Message { subject: "events.monitoring.MetricRecorded", headers: &[], payload };
-        let messages: Vec<Message<'_>> = payloads.iter().map(|payload| message(payload.as_bytes())).collect();
-        let stored: Vec<Stored> =
-            (first..=last).map(|sequence| Stored { sequence, at: stored_at(sequence) }).collect();
-        let origin = Origin {
-            stream: Arc::from("S"),
-            epoch: Epoch::first("a"),
-            order: Order::Stream,
-            first_sequence: first,
-            last_sequence: last,
-            pending: 0,
-        };
         let mut now = stored_at(last).after(late).after(off);
-        engine.receive(&StreamBatch { origin: &origin, messages: &messages, stored: &stored }, now);
+        receive(&mut engine, (first, last), now);
         // Up to when the next batch may come.
         let end = stored_at(last + 1).after(off);
         while now < end {
@@ -64,6 +71,23 @@ fn decided(config: &str, sizes: &[u64], (late, off): (Duration, Duration)) -> Ve
         first = last + 1;
     }
     Vec::new()
+}
+
+#[test]
+fn what_begins_again_after_a_reload_is_another_episode() {
+    let mut engine = Engine::new(&config_of(PAIR), rule_set(RULES), at(0));
+    receive(&mut engine, (1, 4), stored_at(4));
+    let now = stored_at(5);
+    engine.replace_rules(rule_set(&RULES.replace("above: 10}", "above: 9}")), now);
+    engine.tick(now.after(Duration::from_millis(1)));
+    engine.replace_rules(rule_set("groups: []"), stored_at(6));
+    engine.replace_rules(rule_set(RULES), stored_at(7));
+    engine.tick(stored_at(8));
+    let begun = engine.outbox().filter(|event| event.event_type() == wire::EventType::AlertTriggered);
+    let begun: Vec<EventId> = begun.map(|event| event.id).collect();
+    let distinct: BTreeSet<&EventId> = begun.iter().collect();
+    assert!(begun.len() >= 9, "{}", begun.len());
+    assert_eq!(distinct.len(), begun.len());
 }
 
 /// The ids of each alert's events, in order.

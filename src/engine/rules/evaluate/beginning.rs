@@ -5,8 +5,8 @@ use crate::engine::rules::book::{Active, Episode};
 use crate::engine::rules::event::{AlertEventKind, finite};
 use crate::engine::rules::runtime::Beginnings;
 use crate::engine::rules::set::Policy;
+use crate::engine::series::Ordinal;
 use crate::engine::time::Timestamp;
-use crate::engine::wire::EventId;
 
 impl Evaluation<'_, '_> {
     pub(super) fn begin(&mut self, active: &Active, policy: &Policy, level: usize) -> Episode {
@@ -14,9 +14,9 @@ impl Evaluation<'_, '_> {
         let episode = Episode {
             labels: active.labels(policy, level),
             severity: active.severity(policy, level),
-            started_at: self.env.beginning(&evidence),
+            started_at: self.env.beginning(evidence.newest),
             annotations: active.annotations.clone(),
-            evidence,
+            evidence: evidence.events,
         };
         let current_value = finite(active.value, 0.0);
         let threshold = finite(active.threshold.unwrap_or(0.0), 0.0);
@@ -40,14 +40,14 @@ impl Evaluation<'_, '_> {
 }
 
 impl Env<'_> {
-    /// When an episode begins that these events, newest first, led to. Both instances of a pair find the same, whatever their
+    /// When an episode begins that this event led to. Both instances of a pair find the same, whatever their
     /// clocks say and however the messages came: what an event moved since the rule was evaluated last begins when that
     /// event's message was stored. What time itself moved begins at the evaluation. No event begins two episodes.
-    fn beginning(&self, evidence: &[EventId]) -> Timestamp {
+    fn beginning(&self, newest: Option<Ordinal>) -> Timestamp {
         let stored = match self.settings.beginnings {
             Beginnings::AsDecided => None,
             Beginnings::AsStored => {
-                evidence.first().and_then(|newest| self.storage.stored_since(*newest, self.fresh_from))
+                newest.and_then(|newest| self.storage.stored_since(newest, self.fresh_from))
             }
         };
         stored.unwrap_or(self.at)

@@ -16,6 +16,7 @@ use crate::engine::rules::schedule::Schedule;
 use crate::engine::rules::set::{Rule, RuleKind, RuleSet};
 use crate::engine::rules::template::EVALUATION_STEPS_MAX;
 use crate::engine::rules::view::Health;
+use crate::engine::series::Ordinal;
 use crate::engine::time::Timestamp;
 
 /// What makes a rule the same rule after a reload: its kind and its id.
@@ -51,13 +52,15 @@ pub(super) struct FormerRule {
     pub(super) last_evaluation: Option<Timestamp>,
     pub(super) evaluation_time: Duration,
     pub(super) moved: Moved,
+    pub(super) fresh_from: Ordinal,
 }
 
 impl FormerRule {
     fn of(state: RuleState) -> Self {
         let RuleState { rule, book, exposed, health, last_evaluation, evaluation_time, moved, .. } = state;
         let (id, name, essence) = (rule.id.clone(), rule.name.clone(), rule.essence.clone());
-        Self { id, name, essence, book, exposed, health, last_evaluation, evaluation_time, moved }
+        let fresh_from = state.fresh_from;
+        Self { id, name, essence, book, exposed, health, last_evaluation, evaluation_time, moved, fresh_from }
     }
 }
 
@@ -67,6 +70,7 @@ impl RuleState {
         let FormerRule { book, exposed, health, last_evaluation, evaluation_time, moved, .. } = former;
         (self.book, self.exposed, self.health) = (book, exposed, health);
         (self.last_evaluation, self.evaluation_time, self.moved) = (last_evaluation, evaluation_time, moved);
+        self.fresh_from = former.fresh_from;
         self.book.alerts.values_mut().for_each(|active| active.annotations.clear());
     }
 }
@@ -82,8 +86,9 @@ impl Rules {
     }
 
     /// Puts another set in force. A rule whose essence is unchanged keeps its state, wherever it moved; the alerts of
-    /// others end.
-    pub(crate) fn replace(&mut self, set: RuleSet, now: Timestamp) {
+    /// others end. To rules that are new or changed no event before the upcoming one is fresh: one may have begun an episode
+    /// of a rule of the same id.
+    pub(crate) fn replace(&mut self, set: RuleSet, upcoming: Ordinal, now: Timestamp) {
         let mut former = Former { groups: BTreeMap::new(), rules: BTreeMap::new() };
         for group in std::mem::take(&mut self.groups) {
             let key = (group.group.file.clone(), group.group.name.clone());
@@ -92,11 +97,16 @@ impl Rules {
             let rules = group.rules.into_iter().map(|rule| (key_of(&rule.rule), FormerRule::of(rule)));
             former.rules.extend(rules);
         }
-        self.take_over(set, former, now);
+        self.take_over(set, (former, upcoming), now);
     }
 
-    /// Puts a set in force after what was before.
-    pub(super) fn take_over(&mut self, set: RuleSet, mut former: Former, now: Timestamp) {
+    /// Puts a set in force after what was before, the upcoming event being the first that is fresh to other rules.
+    pub(super) fn take_over(
+        &mut self,
+        set: RuleSet,
+        (mut former, upcoming): (Former, Ordinal),
+        now: Timestamp,
+    ) {
         let mut groups = Vec::new();
         for group in set.groups {
             let known = former.groups.remove(&(group.file.clone(), group.name.clone()));
@@ -108,6 +118,7 @@ impl Rules {
             }
             let mut is_news = false;
             for rule in &mut state.rules {
+                rule.fresh_from = upcoming;
                 match former.rules.remove(&key_of(&rule.rule)) {
                     Some(old) if old.essence == rule.rule.essence => rule.take_over(old),
                     Some(old) => {

@@ -21,6 +21,7 @@ use crate::engine::rules::resumed::Resumed;
 use crate::engine::rules::schedule::Schedule;
 use crate::engine::rules::set::{RuleKind, RuleSet};
 use crate::engine::rules::view::Health;
+use crate::engine::series::Ordinal;
 use crate::engine::time::Timestamp;
 use crate::engine::wire::{EventId, EventType};
 
@@ -87,7 +88,7 @@ impl Rules {
                 former.rules.insert(key, rule_of(rule)?);
             }
         }
-        rules.take_over(set, former, now);
+        rules.take_over(set, (former, Ordinal::default()), now);
         Ok(rules)
     }
 }
@@ -158,6 +159,8 @@ fn rule_of(twin: RuleTwin) -> Result<FormerRule, Damage> {
         },
         last_evaluation: twin.last_evaluation,
         evaluation_time: twin.evaluation_time,
+        // Of events before the start no stored time is known.
+        fresh_from: Ordinal::default(),
         moved: match twin.moved {
             MovedTwin::Nothing => Moved::Nothing,
             MovedTwin::Series(series) => Moved::Series(series),

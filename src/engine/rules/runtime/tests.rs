@@ -8,10 +8,11 @@ use crate::engine::metric::MetricType;
 use crate::engine::promql::ast::Node;
 use crate::engine::promql::storage::{MatchCondition, STALE_BITS, Selection};
 use crate::engine::promql::{Sample, SelectedSeries, Storage, Value};
-use crate::engine::rules::event;
 use crate::engine::rules::load::for_tests::rule_set;
 use crate::engine::rules::reads::MovedSeries;
 use crate::engine::rules::view::{Health, KindView};
+use crate::engine::rules::{Evidence, event};
+use crate::engine::series::Ordinal;
 
 const CASES: &str = include_str!("../../../../tests/rules/evaluations.txt");
 
@@ -60,10 +61,11 @@ impl RuleStorage for Memory {
         None
     }
 
-    fn evidence(&self, selectors: &[Vec<Matcher>], _labels: &Labels) -> Vec<EventId> {
+    fn evidence(&self, selectors: &[Vec<Matcher>], _labels: &Labels) -> Evidence {
         let series = self.0.iter().filter(|(labels, _)| selectors.iter().any(|one| matches(one, labels)));
         let last = series.filter_map(|(_, samples)| samples.last()).map(|(time, _)| *time / 1_000).max();
-        last.into_iter().map(|second| EventId(second as u128)).collect()
+        let events = last.into_iter().map(|second| EventId(second as u128)).collect();
+        Evidence { events, newest: None }
     }
 }
 
@@ -135,7 +137,7 @@ fn run(rules_text: &str, script: &str) -> String {
                 let (from, to) = change.split_once("=>").unwrap();
                 let text = rules_text.replace(from, to);
                 assert_ne!(text, rules_text, "{line}");
-                rules.replace(rule_set(&text), now);
+                rules.replace(rule_set(&text), Ordinal::default(), now);
             }
             Some((name, "gone")) => memory.append(&series(name), now.millis(), None),
             Some((name, value)) => {
@@ -302,7 +304,7 @@ proptest! {
             match happening {
                 Happening::Value(series, value) => memory.append(&names[series], now.millis(), Some(Value::Float(value))),
                 Happening::Gone(series) => memory.append(&names[series], now.millis(), None),
-                Happening::Reload(version) => rules.replace(rule_set(VERSIONS[version]), now),
+                Happening::Reload(version) => rules.replace(rule_set(VERSIONS[version]), Ordinal::default(), now),
                 Happening::Evaluate => {
                     for group in 0..rules.groups.len() {
                         rules.evaluate_group(group, &mut memory, now);
