@@ -236,14 +236,25 @@ impl RuleFiles {
         }
     }
 
-    /// Puts what held files said before in the place of what was read of them.
+    /// Puts what held files said before in the place of what was read of them: behind what stood before them then, as the
+    /// ids of rules depend on their order.
     fn say_again(&self, texts: &mut RuleTexts, held: &BTreeSet<PathBuf>) {
+        if held.is_empty() {
+            return;
+        }
         let is_held = |name: &str| held.contains(Path::new(name));
         texts.faults.retain(|fault| !is_held(&fault.source.name));
         texts.sources.retain(|source| !is_held(&source.name));
-        for before in self.said.iter().filter(|source| is_held(&source.name)) {
-            let later = texts.sources.iter().position(|source| source.name > before.name);
-            texts.sources.insert(later.unwrap_or(texts.sources.len()), before.clone());
+        let mut place = 0;
+        for before in &self.said {
+            match texts.sources.iter().position(|source| source.name == before.name) {
+                Some(there) => place = there + 1,
+                None if is_held(&before.name) => {
+                    texts.sources.insert(place, before.clone());
+                    place += 1;
+                }
+                None => {}
+            }
         }
     }
 

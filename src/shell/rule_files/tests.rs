@@ -89,3 +89,25 @@ fn a_held_file_says_what_it_said_in_its_own_place() {
     assert_eq!(alerts(&["b.yaml"]).0, ["Up g-up", "Down g-down", "Down g-down-2"]);
     assert_eq!(alerts(&[]).0, ["Up g-up", "Down g-down"], "what is held no longer is gone");
 }
+
+#[test]
+fn a_held_file_stays_where_a_list_of_paths_has_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    for (name, threshold) in [("b.yaml", 1), ("a.yaml", 2)] {
+        let rule = format!("{{alert: Deep, expr: level, above: {threshold}}}");
+        std::fs::write(at(name), format!("groups: [{{name: g, rules: [{rule}]}}]")).unwrap();
+    }
+    let mut files = RuleFiles::new(vec![at("b.yaml"), at("a.yaml")], KnownMetrics::default());
+    let mut sources = |held: &[&str]| {
+        let texts = files.read();
+        let load = files.load(texts, &held.iter().map(|name| at(name)).collect());
+        let groups = load.rules.groups.iter();
+        let ids =
+            groups.flat_map(|group| group.rules.iter().map(|rule| (group.file.clone(), rule.id.clone())));
+        ids.collect::<Vec<_>>()
+    };
+    let all = sources(&[]);
+    std::fs::write(at("a.yaml"), "").unwrap();
+    assert_eq!(sources(&["a.yaml"]), all);
+}
