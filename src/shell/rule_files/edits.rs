@@ -4,11 +4,14 @@
 //! A name is only ever compared with those of the files that a load reads: it leads nowhere. What is written is written
 //! beside the file under a name of its own, which must be new, and renamed over it: a link is never followed by a write.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Write as _};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use ring::digest::{SHA256, digest};
 use rustix::fs::{Access, access};
@@ -57,7 +60,7 @@ impl Version {
     }
 }
 
-/// A version that a save replaced.
+/// A version that a save replaced, or what a removed file said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct KeptVersion {
     /// Rises with every save.
@@ -66,6 +69,37 @@ pub(crate) struct KeptVersion {
     pub(crate) replaced_at: Option<SystemTime>,
     /// Its size.
     pub(crate) bytes: u64,
+}
+
+impl KeptVersion {
+    /// The version of this number. It was replaced when it got its name (`ctime`): a removed file keeps the time of its content.
+    fn of(number: u64, found: &Metadata) -> Self {
+        let since = u64::try_from(found.ctime()).ok().map(Duration::from_secs);
+        let replaced_at = since.map(|since| SystemTime::UNIX_EPOCH + since);
+        Self { number, replaced_at, bytes: found.len() }
+    }
+}
+
+/// The versions that were kept of the files of a folder, by the files' names, the newest first.
+pub(super) fn kept_in(folder: &Path) -> BTreeMap<String, Vec<KeptVersion>> {
+    let mut kept: BTreeMap<String, Vec<KeptVersion>> = BTreeMap::new();
+    for entry in fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok) {
+        let called = entry.file_name();
+        let Some((name, number)) = called.to_str().and_then(kept_of) else { continue };
+        // Not followed: a link is no version.
+        let Some(found) = entry.metadata().ok().filter(Metadata::is_file) else { continue };
+        kept.entry(name.to_owned()).or_default().push(KeptVersion::of(number, &found));
+    }
+    for versions in kept.values_mut() {
+        versions.sort_by_key(|version| Reverse(version.number));
+    }
+    kept
+}
+
+/// The file's name and the number in the name of a version: `.queue.yaml.before-3`.
+fn kept_of(name: &str) -> Option<(&str, u64)> {
+    let (name, number) = name.strip_prefix('.')?.rsplit_once(".before-")?;
+    Some((name, number.parse().ok()?))
 }
 
 /// Why a file is not opened or not saved.
@@ -107,6 +141,20 @@ pub(crate) enum EditFault {
 pub(crate) fn all(paths: &[PathBuf]) -> Vec<EditedFile> {
     let files = rule_files(paths).files.into_iter();
     files.map(EditedFile::at).collect()
+}
+
+/// The same, each with how many versions are kept of it.
+pub(crate) fn all_and_kept(paths: &[PathBuf]) -> Vec<(EditedFile, usize)> {
+    let mut folders: BTreeMap<PathBuf, BTreeMap<String, Vec<KeptVersion>>> = BTreeMap::new();
+    let mut kept = |file: &EditedFile| {
+        let folder = folders.entry(folder_of(&file.path)).or_insert_with_key(|folder| kept_in(folder));
+        folder.get(&file.file_name()).map_or(0, Vec::len)
+    };
+    let with_kept = |file: EditedFile| {
+        let count = kept(&file);
+        (file, count)
+    };
+    all(paths).into_iter().map(with_kept).collect()
 }
 
 /// The file of this name.
@@ -202,9 +250,7 @@ impl EditedFile {
             return Err(fault);
         }
         // It is replaced by now, whether or not the disk says that this lasts.
-        if let Err(error) = File::open(folder_of(&self.path)).and_then(|folder| folder.sync_all()) {
-            tracing::warn!(file = %self.name, %error, "a rule file was replaced, which may not outlive a loss of power");
-        }
+        sync_folder(&self.path);
         self.forget_old();
         Ok(Version::of(text.as_bytes()))
     }
@@ -235,18 +281,26 @@ impl EditedFile {
 
     /// The versions that were kept, the newest first.
     pub(crate) fn kept(&self) -> Vec<KeptVersion> {
-        let prefix = format!(".{}.before-", self.file_name());
-        let entries = fs::read_dir(folder_of(&self.path)).into_iter().flatten().filter_map(Result::ok);
-        let mut kept: Vec<KeptVersion> = entries
-            .filter_map(|entry| {
-                let number = entry.file_name().to_str()?.strip_prefix(&prefix)?.parse().ok()?;
-                // Not followed: a link is no version.
-                let found = entry.metadata().ok().filter(fs::Metadata::is_file)?;
-                Some(KeptVersion { number, replaced_at: found.modified().ok(), bytes: found.len() })
-            })
-            .collect();
-        kept.sort_by_key(|version| std::cmp::Reverse(version.number));
-        kept
+        kept_in(&folder_of(&self.path)).remove(&self.file_name()).unwrap_or_default()
+    }
+
+    /// Puts a version that was kept where the file was, which must be gone: its bytes, and who may read them.
+    pub(super) fn bring_back(&self, number: u64) -> Result<(), EditFault> {
+        let kept = self.beside(&format!("before-{number}"));
+        let (bytes, mode) = (fs::read(&kept)?, fs::metadata(&kept)?.permissions());
+        self.write_anew(&bytes, Some(mode))
+    }
+
+    /// Writes the file, which must not be there.
+    pub(super) fn write_anew(&self, bytes: &[u8], mode: Option<Permissions>) -> Result<(), EditFault> {
+        match write_fresh(&self.path, bytes, mode) {
+            Ok(()) => {
+                sync_folder(&self.path);
+                Ok(())
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(EditFault::Taken),
+            Err(error) => Err(EditFault::Disk(error)),
+        }
     }
 
     /// The text of a version that was kept.
@@ -284,14 +338,31 @@ fn write_new(path: &Path, bytes: &[u8], mode: Permissions) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         Ok(()) | Err(_) => {}
     }
+    write_fresh(path, bytes, Some(mode))
+}
+
+/// Writes a file where nothing lies.
+fn write_fresh(path: &Path, bytes: &[u8], mode: Option<Permissions>) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
-    let written =
-        file.write_all(bytes).and_then(|()| file.set_permissions(mode)).and_then(|()| file.sync_all());
+    let written = file
+        .write_all(bytes)
+        .and_then(|()| mode.map_or(Ok(()), |mode| file.set_permissions(mode)))
+        .and_then(|()| file.sync_all());
     if written.is_err() {
-        // It would only take room that others may need.
+        // Half of it says something else, and takes room that others may need.
         drop(fs::remove_file(path));
     }
     written
+}
+
+/// Has the disk keep what became of a file's name.
+pub(super) fn sync_folder(path: &Path) {
+    if let Err(error) = File::open(folder_of(path)).and_then(|folder| folder.sync_all()) {
+        tracing::warn!(
+            file = %path.display(), %error,
+            "a rule file was made, replaced or removed, which may not outlive a loss of power"
+        );
+    }
 }
 
 #[cfg(test)]

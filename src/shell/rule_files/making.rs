@@ -1,14 +1,15 @@
 //! Rule files that are made and removed on the page. What is removed is kept beside as every version before is, until it
 //! is brought back.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
 
-use super::edits::{self, EditFault, EditedFile, KeptVersion, Version};
+use super::edits::{self, EditFault, EditedFile, KeptVersion, Version, kept_in, sync_folder};
 use super::{folder_of, is_rule_file, shown};
 
 /// Rule files of a folder, past which no more are made here.
@@ -71,7 +72,7 @@ pub(crate) fn make(paths: &[PathBuf], folder: &str, name: &str) -> Result<Edited
         let why = format!("The folder holds {FILES_MAX} files, past which none are made on the page.");
         return Err(EditFault::ReadOnly(why));
     }
-    write_where_none_is(&path, BEGINNING)?;
+    EditedFile::at(path.clone()).write_anew(BEGINNING.as_bytes(), None)?;
     edits::find(paths, &shown(&path))
 }
 
@@ -122,35 +123,20 @@ fn is_of_a_folder(path: &Path, paths: &[PathBuf]) -> bool {
 pub(crate) fn removed(paths: &[PathBuf]) -> Vec<RemovedFile> {
     let mut found: BTreeMap<PathBuf, KeptVersion> = BTreeMap::new();
     for folder in paths.iter().filter(|path| path.is_dir()) {
-        for entry in fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok) {
-            let of = entry.file_name();
-            let Some((name, number)) = of.to_str().and_then(kept_of) else { continue };
+        for (name, versions) in kept_in(folder) {
             let path = folder.join(name);
-            // Not followed: a link is no version.
-            let Some(kept) = entry.metadata().ok().filter(fs::Metadata::is_file) else { continue };
-            if fs::symlink_metadata(&path).is_ok() || !is_rule_file(&path) {
-                continue;
-            }
-            let version = KeptVersion { number, replaced_at: kept.modified().ok(), bytes: kept.len() };
-            let last = found.entry(path).or_insert_with(|| version.clone());
-            if version.number > last.number {
-                *last = version;
-            }
+            let is_there = fs::symlink_metadata(&path).is_ok();
+            let last = versions.into_iter().next().filter(|_| !is_there && is_rule_file(&path));
+            found.extend(last.map(|last| (path, last)));
         }
     }
     let removed = found.into_iter();
     let mut removed: Vec<RemovedFile> = removed
         .map(|(path, version)| RemovedFile { name: shown(&path).to_string(), version, path })
         .collect();
-    removed.sort_by_key(|file| std::cmp::Reverse(file.version.replaced_at));
+    removed.sort_by_key(|file| Reverse(file.version.replaced_at));
     removed.truncate(REMOVED_MAX);
     removed
-}
-
-/// The file's name and the number in the name of a version: `.queue.yaml.before-3`.
-fn kept_of(name: &str) -> Option<(&str, u64)> {
-    let (name, number) = name.strip_prefix('.')?.rsplit_once(".before-")?;
-    Some((name, number.parse().ok()?))
 }
 
 /// Brings a removed file back as it was last.
@@ -159,42 +145,13 @@ fn kept_of(name: &str) -> Option<(&str, u64)> {
 /// It was not removed, something of its name is there again, or the disk refuses.
 pub(crate) fn bring_back(paths: &[PathBuf], name: &str) -> Result<EditedFile, EditFault> {
     let file = removed(paths).into_iter().find(|file| file.name == name).ok_or(EditFault::NoSuchVersion)?;
-    let gone = EditedFile::at(file.path.clone());
-    let text = gone.version(file.version.number)?;
-    write_where_none_is(&file.path, &text)?;
+    EditedFile::at(file.path).bring_back(file.version.number)?;
     edits::find(paths, name)
-}
-
-/// Writes a file where nothing lies.
-fn write_where_none_is(path: &Path, text: &str) -> Result<(), EditFault> {
-    let written = OpenOptions::new().write(true).create_new(true).open(path).and_then(|mut file| {
-        let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
-        if written.is_err() {
-            // Half of it says something else.
-            drop(fs::remove_file(path));
-        }
-        written
-    });
-    match written {
-        Ok(()) => {
-            sync_folder(path);
-            Ok(())
-        }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(EditFault::Taken),
-        Err(error) => Err(EditFault::Disk(error)),
-    }
-}
-
-/// Has the disk keep what became of a file's name.
-fn sync_folder(path: &Path) {
-    if let Err(error) = File::open(folder_of(path)).and_then(|folder| folder.sync_all()) {
-        tracing::warn!(file = %path.display(), %error, "a rule file was made or removed, which may not outlive a loss of power");
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::symlink;
+    use std::os::unix::fs::{PermissionsExt, symlink};
 
     use super::*;
 
@@ -222,6 +179,19 @@ mod tests {
         assert_eq!(bring_back(&paths, &file.name).unwrap().open().unwrap().text, "groups: [] # mine\n");
         assert!(removed(&paths).is_empty());
         assert!(matches!(bring_back(&paths, &file.name), Err(EditFault::NoSuchVersion)));
+    }
+
+    #[test]
+    fn a_file_comes_back_with_its_line_ends_and_for_the_same_readers() {
+        let folder = tempfile::tempdir().unwrap();
+        let (paths, path) = ([folder.path().to_owned()], folder.path().join("a.yaml"));
+        fs::write(&path, "groups: []\r\n").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        let file = edits::find(&paths, &path.display().to_string()).unwrap();
+        file.remove(&paths, &opened(&file)).unwrap();
+        bring_back(&paths, &file.name).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"groups: []\r\n");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod sheet;
 mod shelf;
 mod trial;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
@@ -196,24 +197,22 @@ async fn list(visit: &Visit, said: ListSaid) -> Result<Response, Failure> {
         Ok(Ok(instant)) => instant.groups(),
         Ok(Err(_)) | Err(_) => &[],
     };
-    let rules = |name: &str| {
-        let own = groups.iter().filter(|group| group.file.as_ref() == name);
-        own.map(|group| group.rules.len()).sum::<usize>()
-    };
-    let files = edits::all(&paths_of(&visit.config)).into_iter().map(|file| Listed {
-        rules: rules(&file.name),
-        kept: file.kept().len(),
-        read_only: file.read_only(),
-        file,
-    });
+    let mut rules: BTreeMap<Arc<str>, usize> = BTreeMap::new();
+    for group in groups {
+        *rules.entry(Arc::clone(&group.file)).or_default() += group.rules.len();
+    }
     let paths = paths_of(&visit.config);
-    let shelf = Shelf {
-        files: files.collect(),
-        folders: folders(&paths),
-        removed: removed(&paths),
-        token: &visit.editor.token,
-        said,
+    let look = move || {
+        let files = edits::all_and_kept(&paths).into_iter().map(|(file, kept)| Listed {
+            rules: rules.get(file.name.as_str()).copied().unwrap_or_default(),
+            kept,
+            read_only: file.read_only(),
+            file,
+        });
+        (files.collect(), folders(&paths), removed(&paths))
     };
+    let (files, folders, removed) = visit.work(look).await?;
+    let shelf = Shelf { files, folders, removed, token: &visit.editor.token, said };
     page(visit, (StatusCode::OK, Root::BESIDE), "Rule files", shelf.markup())
 }
 
