@@ -1,6 +1,7 @@
 //! The page of one rule: how it is written, what it sees, and why it does or does not fire.
 
 use std::cmp::Ordering;
+use std::slice;
 use std::time::Duration;
 
 use maud::{Markup, html};
@@ -8,6 +9,7 @@ use maud::{Markup, html};
 use crate::engine::labels::Labels;
 use crate::engine::promql::inspect::selectors;
 use crate::engine::promql::{Expr, ast::Node};
+use crate::engine::rules::alert::{self, Reading};
 use crate::engine::rules::event::AlertEvent;
 use crate::engine::rules::set::{Alerting, Condition, Level, NoData, RuleKind};
 use crate::engine::rules::view::{AlertView, KindView};
@@ -267,7 +269,10 @@ fn values_at(past: &[(Labels, Line)], at: i64) -> Vec<(&Labels, f64)> {
 fn held<'a>(alerting: &'a Alerting, values: &[(&Labels, f64)], worst: Worst) -> Option<(&'a Level, f64)> {
     let at = |(labels, value): &(&Labels, f64)| {
         let levels = alerting.policy_for(labels).levels.iter();
-        levels.rev().find(|level| is_met(level, *value)).map(|level| (level, *value))
+        levels
+            .rev()
+            .find(|level| alert::begins(slice::from_ref(level), Reading::Value(*value)))
+            .map(|level| (level, *value))
     };
     values.iter().filter_map(at).reduce(|left, right| {
         let is_worse = worst.among([left.1, right.1].into_iter()) == Some(right.1);
@@ -277,14 +282,6 @@ fn held<'a>(alerting: &'a Alerting, values: &[(&Labels, f64)], worst: Worst) -> 
             Ordering::Equal | Ordering::Less => left,
         }
     })
-}
-
-fn is_met(level: &Level, value: f64) -> bool {
-    match level.condition {
-        Condition::Expression => false,
-        Condition::Above { threshold, .. } => value > threshold,
-        Condition::Below { threshold, .. } => value < threshold,
-    }
 }
 
 fn is_by_expression(alerting: &Alerting) -> bool {

@@ -52,8 +52,10 @@
     if (!banner || !freshness) return;
     if (silent) {
       live.dataset.silent = banner.dataset.silent = "";
-      freshness.textContent = "no answer since " + clock.format(new Date(heard)) + ": what is shown is from then";
       freshness.setAttribute("role", "alert");
+      const gone = "no answer since " + clock.format(new Date(heard)) + ": what is shown is from then";
+      // Written again it would be read aloud again.
+      if (freshness.textContent !== gone) freshness.textContent = gone;
       if (!document.title.startsWith("no answer")) document.title = "no answer · " + document.title;
     } else {
       delete live.dataset.silent;

@@ -35,7 +35,7 @@ pub(super) enum Failure {
     /// The form cannot be read.
     #[error(transparent)]
     Form(#[from] FormError),
-    /// The file is not opened.
+    /// What was asked of the file was not done.
     #[error("Not done: {0}.")]
     File(#[from] EditFault),
     /// The past was not walked through.
