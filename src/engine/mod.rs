@@ -35,7 +35,7 @@ pub(crate) mod yaml;
 use account::Account;
 use admission::duplicates::{DuplicateWindow, Seen};
 use admission::majors::Majors;
-use arrival::{CatchUp, Owed, Position, Share, Stored};
+use arrival::{CatchUp, Moment, Owed, Position, Share, Stored};
 use catalogue::{Catalogue, Metric, Registered};
 use config::{Config, DedupeConfig};
 use exposition::FrozenMetrics;
@@ -74,6 +74,8 @@ struct State {
     window: DuplicateWindow,
     majors: Majors,
     recent: RecentEvents,
+    /// The moment that the last message was of, while more of a backlog waits behind it.
+    moment: Option<Moment>,
     /// When the message was stored that is applied, where episodes begin by that.
     stored_at: Option<Timestamp>,
     store: Store,
@@ -119,6 +121,7 @@ impl Engine {
             window: DuplicateWindow::new(config.dedupe.clone()),
             majors: Majors::new(config.deprecate_after),
             recent: RecentEvents::default(),
+            moment: None,
             stored_at: None,
             store,
             catalogue,

@@ -109,6 +109,7 @@ impl Engine {
             window: DuplicateWindow::restored(saved.window)?.resized(config.dedupe.clone()),
             majors: Majors::restored(saved.head.majors, config.deprecate_after),
             recent: RecentEvents::restored(saved.recent),
+            moment: None,
             stored_at: None,
             shown: ShownAlerts::restored(metrics.family(Metric::OwnAlerts).id(), &store),
             store,

@@ -3,7 +3,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::catch_up::{CatchUpStep, TOGETHER};
+use super::catch_up::CatchUpStep;
+use super::moment::Moment;
 use super::{CatchUp, Epoch, Origin, Owed, Position, Standing, StreamBatch, StreamNews};
 use crate::engine::fact::{Fact, Novelty, Rejected};
 use crate::engine::rules::{Beginnings, Reach};
@@ -55,8 +56,6 @@ impl Engine {
         self.state.rules.read_from(batch.origin.first_sequence);
         let mut rejected = Vec::new();
         let mut start = 0;
-        // When the first of those was stored that one evaluation is to see.
-        let mut moment: Option<Timestamp> = None;
         for (place, stored) in batch.stored.iter().enumerate() {
             let position = self.state.position.as_ref();
             if position.is_some_and(|position| !position.is_new(batch.origin.order, stored.sequence)) {
@@ -69,14 +68,11 @@ impl Engine {
                 start = place;
                 self.state.live_until(at);
             }
-            if self.state.tells_moments() && moment.is_some_and(|moment| stored.at.since(moment) >= TOGETHER)
-            {
+            if self.state.begins_moment(stored.at) {
                 self.apply_run(batch, start..place, present, &mut rejected);
                 start = place;
                 self.state.answer(present);
-                moment = None;
             }
-            moment.get_or_insert(stored.at);
             if self.state.catch_up.ends_with(batch.origin, stored.sequence) {
                 self.apply_run(batch, start..place + 1, present, &mut rejected);
                 start = place + 1;
@@ -84,6 +80,10 @@ impl Engine {
             }
         }
         self.apply_run(batch, start..batch.messages.len(), present, &mut rejected);
+        if batch.origin.pending == 0 {
+            // Nothing waits: what comes next is evaluated when it comes.
+            self.state.moment = None;
+        }
         if let Some(position) = &mut self.state.position {
             position.pass(batch);
         }
@@ -159,10 +159,16 @@ impl State {
         self.rules.applying(Reach::exactly(sequence));
     }
 
-    /// Whether what was stored one after the other is evaluated so, however late it comes: the instances of a pair are to
-    /// see the same.
-    fn tells_moments(&self) -> bool {
-        self.catch_up.is_present() && self.rules.beginnings() == Beginnings::AsStored
+    /// Whether a message that was stored then is of a later moment than those before it, which are to be evaluated first,
+    /// however late all of them come: the instances of a pair are to see the same.
+    fn begins_moment(&mut self, stored: Timestamp) -> bool {
+        if !self.catch_up.is_present() || self.rules.beginnings() == Beginnings::AsDecided {
+            return false;
+        }
+        let moment = Moment::of(stored);
+        let is_later = self.moment.is_some_and(|before| moment > before);
+        self.moment = self.moment.max(Some(moment));
+        is_later
     }
 
     /// Whether an earlier run has told of the message of this sequence.

@@ -13,9 +13,17 @@ const TANKS: u64 = 4;
 /// Messages, 100 ms apart.
 const MESSAGES: u64 = 200;
 
+/// How far apart messages were stored.
+const APART: Duration = Duration::from_millis(100);
+
 /// When a message was stored.
 fn stored_at(sequence: u64) -> Timestamp {
-    at(10).after(Duration::from_millis(sequence * 100))
+    stored_of(sequence, APART)
+}
+
+/// The same of messages that far apart.
+fn stored_of(sequence: u64, apart: Duration) -> Timestamp {
+    at(10).after(apart * u32::try_from(sequence).unwrap())
 }
 
 fn level(sequence: u64) -> String {
@@ -32,20 +40,30 @@ fn config_of(text: &str) -> Config {
     Config::parse(&source).0.unwrap().named("test")
 }
 
-/// Has an instance read the messages from the first to the last in one batch.
-fn receive(engine: &mut Engine, (first, last): (u64, u64), now: Timestamp) {
+/// Has an instance read the messages from the first to the last in one batch, behind which nothing waits.
+fn receive(engine: &mut Engine, places: (u64, u64), now: Timestamp) {
+    receive_of(engine, places, (APART, 0), now);
+}
+
+/// The same of messages that were stored that far apart, while so many wait behind them.
+fn receive_of(
+    engine: &mut Engine,
+    (first, last): (u64, u64),
+    (apart, pending): (Duration, u64),
+    now: Timestamp,
+) {
     let payloads: Vec<String> = (first..=last).map(level).collect();
     let message = |payload| Message { subject: "events.monitoring.MetricRecorded", headers: &[], payload };
     let messages: Vec<Message<'_>> = payloads.iter().map(|payload| message(payload.as_bytes())).collect();
     let stored: Vec<Stored> =
-        (first..=last).map(|sequence| Stored { sequence, at: stored_at(sequence) }).collect();
+        (first..=last).map(|sequence| Stored { sequence, at: stored_of(sequence, apart) }).collect();
     let origin = Origin {
         stream: Arc::from("S"),
         epoch: Epoch::first("a"),
         order: Order::Stream,
         first_sequence: first,
         last_sequence: last,
-        pending: 0,
+        pending,
     };
     engine.receive(&StreamBatch { origin: &origin, messages: &messages, stored: &stored }, now);
 }
@@ -122,6 +140,37 @@ fn both_of_a_pair_decide_the_same_ids_whatever_their_clocks_and_batches() {
     }
     let all: BTreeSet<EventId> = one.iter().map(|event| event.id).collect();
     assert_eq!(all.len(), one.len());
+}
+
+/// What an instance decides that reads a backlog, so many messages at a time, all at one instant of its clock.
+fn decided_at_once(size: u64, apart: Duration) -> Vec<String> {
+    let mut engine = Engine::new(&config_of(PAIR), rule_set(RULES), at(0));
+    let mut now = at(70);
+    engine.tick(now);
+    for first in (1..=MESSAGES).step_by(usize::try_from(size).unwrap()) {
+        let last = (first + size - 1).min(MESSAGES);
+        receive_of(&mut engine, (first, last), (apart, MESSAGES - last), now);
+    }
+    while now < at(80) {
+        now = engine.next_tick().max(now.after(Duration::from_millis(1)));
+        engine.tick(now);
+    }
+    engine.outbox().map(AlertEvent::to_json).collect()
+}
+
+#[test]
+fn a_backlog_is_decided_the_same_in_whatever_batches_it_comes() {
+    for apart in [2, 3, 7, 11] {
+        let apart = Duration::from_millis(apart);
+        let all = decided_at_once(MESSAGES, apart);
+        assert!(all.len() > 40, "{apart:?}: {}", all.len());
+        for size in [1, 7, 8, 100] {
+            let other = decided_at_once(size, apart);
+            let differs = all.iter().zip(&other).find(|(one, other)| one != other);
+            assert_eq!(differs, None, "batches of {size}, {apart:?} apart");
+            assert_eq!(other.len(), all.len(), "batches of {size}, {apart:?} apart");
+        }
+    }
 }
 
 #[test]
