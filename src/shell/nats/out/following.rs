@@ -103,9 +103,11 @@ impl Duty {
         match &self.tailing {
             Tailing::Due { at } => *at,
             Tailing::Quiet { until } => Some(*until),
-            Tailing::Asking { .. } | Tailing::Consumer { .. } | Tailing::Pulling { .. } | Tailing::Told => {
-                None
-            }
+            Tailing::Asking { .. }
+            | Tailing::Consumer { .. }
+            | Tailing::Pulling { .. }
+            | Tailing::Placing { .. }
+            | Tailing::Told => None,
         }
     }
 
@@ -114,7 +116,8 @@ impl Duty {
         match &self.tailing {
             Tailing::Asking { number, .. }
             | Tailing::Consumer { number, .. }
-            | Tailing::Pulling { number, .. } => *number == asked,
+            | Tailing::Pulling { number, .. }
+            | Tailing::Placing { number, .. } => *number == asked,
             Tailing::Due { .. } | Tailing::Told | Tailing::Quiet { .. } => false,
         }
     }

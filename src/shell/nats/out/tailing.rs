@@ -39,10 +39,12 @@ pub(super) enum Tailing {
     Due { at: Option<Instant> },
     /// The last message of a subject is asked for, or the next one behind what is known.
     Asking { number: u64, question: Question, found: ByKind<Option<u64>> },
-    /// A consumer from this sequence on is asked for.
-    Consumer { number: u64, first: u64 },
+    /// A consumer from this sequence on is asked for; over more than is read, one was before.
+    Consumer { number: u64, first: u64, over: Option<Excess> },
     /// Messages are.
     Pulling { number: u64, consumer: String, pending: u64, read: Box<Read> },
+    /// Messages were passed over, and none of this kind was read: where its last one lies is asked for.
+    Placing { number: u64, kind: AlertKind, read: Box<Read> },
     /// The engine was told.
     Told,
     /// Everything that was there is known; they are looked at again then.
@@ -58,6 +60,26 @@ pub(super) enum Question {
     Again,
 }
 
+/// More messages than are read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Excess {
+    /// The first sequence of all that is not known.
+    first: u64,
+    /// How many messages lie there.
+    count: u64,
+}
+
+/// Messages that were passed over.
+#[derive(Clone, Copy, Debug)]
+struct Passed {
+    /// The first sequence of those.
+    first: u64,
+    /// How many they were.
+    count: u64,
+    /// The first sequence that was read.
+    behind: u64,
+}
+
 /// What was read.
 #[derive(Debug, Default)]
 pub(super) struct Read {
@@ -65,7 +87,10 @@ pub(super) struct Read {
     subjects: ByKind<String>,
     /// Up to where the subjects were known before.
     known: ByKind<u64>,
-    last: ByKind<u64>,
+    /// Where the last message lies of each kind, once one is known.
+    last: ByKind<Option<u64>>,
+    /// What was left out before all that was read.
+    passed: Option<Passed>,
     /// Where events are left out next that another one of their alert follows.
     thin_at: usize,
     /// Whether the first event that waits is among it.
@@ -78,7 +103,7 @@ impl Read {
         let of_kind = AlertKind::BOTH.into_iter().find(|kind| *self.subjects.get(*kind) == message.subject);
         let Some(kind) = of_kind.filter(|kind| message.sequence > *self.known.get(*kind)) else { return };
         let last = self.last.get_mut(kind);
-        *last = message.sequence.max(*last);
+        *last = (*last).max(Some(message.sequence));
         let ours = StoredAlert::read(&message.payload).filter(|it| it.source == *source);
         if let Some(mut stored) = ours {
             stored.reach =
@@ -121,7 +146,11 @@ impl AlertMachine {
                 duty.tailing = Tailing::Due { at: None };
                 self.read_on();
             }
-            Tailing::Asking { .. } | Tailing::Consumer { .. } | Tailing::Pulling { .. } | Tailing::Told => {}
+            Tailing::Asking { .. }
+            | Tailing::Consumer { .. }
+            | Tailing::Pulling { .. }
+            | Tailing::Placing { .. }
+            | Tailing::Told => {}
         }
     }
 
@@ -163,7 +192,7 @@ impl AlertMachine {
                 let question = doubted.map_or(Question::Next(AlertKind::Cleared), Question::Last);
                 self.ask_of_subject(question, ByKind::default());
             }
-            (Some(stream), None) => self.ask_for_tail(&stream, 1),
+            (Some(stream), None) => self.ask_for_tail(&stream, 1, None),
             (None, _) => self.set_tailing(Tailing::Due { at: None }),
         }
     }
@@ -173,7 +202,7 @@ impl AlertMachine {
             return self.set_tailing(Tailing::Due { at: None });
         };
         let body = match question {
-            Question::Last(kind) => json!({ "last_by_subj": self.subject(kind) }),
+            Question::Last(kind) => self.last_of(kind),
             Question::Next(kind) => self.next_of(kind, &tails),
             Question::Again => self.next_of(AlertKind::Cleared, &tails),
         };
@@ -181,15 +210,19 @@ impl AlertMachine {
         self.set_tailing(Tailing::Asking { number, question, found });
     }
 
+    fn last_of(&self, kind: AlertKind) -> Value {
+        json!({ "last_by_subj": self.subject(kind) })
+    }
+
     fn next_of(&self, kind: AlertKind, tails: &ByKind<u64>) -> Value {
         json!({ "next_by_subj": self.subject(kind), "seq": tails.get(kind) + 1 })
     }
 
-    fn ask_for_tail(&mut self, stream: &AlertStream, first: u64) {
+    fn ask_for_tail(&mut self, stream: &AlertStream, first: u64, over: Option<Excess>) {
         let what = "signalbox: what the other instance of the pair published";
         let filter = ("filter_subjects", json!(AlertKind::BOTH.map(|kind| self.subject(kind))));
         let number = self.ask_for_consumer(stream, (what, first), filter);
-        self.set_tailing(Tailing::Consumer { number, first });
+        self.set_tailing(Tailing::Consumer { number, first, over });
     }
 
     pub(super) fn take_tailing(&mut self, answer: Result<&Answer, AnswerFault>, now: Instant) {
@@ -204,15 +237,26 @@ impl AlertMachine {
                     Err(fault) => self.reading_failed(&fault.into(), now),
                 }
             }
-            (Tailing::Consumer { first, .. }, Ok(Answer::Text(text))) => {
+            (Tailing::Consumer { first, over, .. }, Ok(Answer::Text(text))) => {
                 match read_answer::<ConsumerInfo>(text) {
                     // What came since the streams were looked at is no matter.
                     Ok(info) if info.num_pending <= READ_MAX || first >= self.read_from() => {
-                        let read = Box::new(self.begin_read());
+                        let count = |over: Excess| over.count.saturating_sub(info.num_pending);
+                        let passed =
+                            over.map(|over| Passed { first: over.first, count: count(over), behind: first });
+                        let read = Box::new(self.begin_read(passed));
                         self.pull_on((info.name, info.num_pending), read, now);
                     }
-                    Ok(info) => self.pass_over(first, info.num_pending),
+                    Ok(info) => self.pass_over(Excess { first, count: info.num_pending }),
                     Err(error) => self.reading_failed(&error.into(), now),
+                }
+            }
+            (Tailing::Placing { kind, read, .. }, answer) => {
+                match answer.map(|answer| read_answer::<StoredMessage>(answer.text())) {
+                    Ok(Ok(message)) => self.take_last_place(kind, message.sequence(), read, now),
+                    Ok(Err(ApiError::NotFound)) => self.take_last_place(kind, 0, read, now),
+                    Ok(Err(error)) => self.reading_failed(&error.into(), now),
+                    Err(fault) => self.reading_failed(&fault.into(), now),
                 }
             }
             (Tailing::Pulling { consumer, pending, mut read, .. }, Ok(Answer::Messages(messages)))
@@ -235,13 +279,13 @@ impl AlertMachine {
     }
 
     /// Nothing is read yet of what is not known.
-    fn begin_read(&self) -> Read {
+    fn begin_read(&self, passed: Option<Passed>) -> Read {
         let mut subjects = ByKind::default();
         for kind in AlertKind::BOTH {
             *subjects.get_mut(kind) = self.subject(kind);
         }
         let known = self.known_tails().unwrap_or_default();
-        Read { own: self.doubted_id(), subjects, known, ..Read::default() }
+        Read { own: self.doubted_id(), subjects, known, passed, ..Read::default() }
     }
 
     /// From which sequence on no more than may be read can lie in the stream, as it was looked at last.
@@ -249,15 +293,12 @@ impl AlertMachine {
         self.pair.as_ref().map_or(0, |duty| (duty.last_sequence + 1).saturating_sub(READ_MAX))
     }
 
-    /// More lies in the stream than is read: the newest of it, and who publishes does so without the rest.
-    fn pass_over(&mut self, first: u64, count: u64) {
-        let Some(stream) = self.shared_stream() else {
-            return self.set_tailing(Tailing::Due { at: None });
-        };
-        let passed = count - READ_MAX;
-        self.outputs.push_back(Output::Fact(Fact::AlertsUnread { count: passed }));
-        self.outputs.push_back(Output::PassedOver { first, count: passed });
-        self.ask_for_tail(&stream, self.read_from());
+    /// More lies in the stream than is read: the newest of it is, and who publishes does so without the rest.
+    fn pass_over(&mut self, excess: Excess) {
+        match self.shared_stream() {
+            Some(stream) => self.ask_for_tail(&stream, self.read_from(), Some(excess)),
+            None => self.set_tailing(Tailing::Due { at: None }),
+        }
     }
 
     /// The id of the first event that waits, where it may have been stored.
@@ -307,7 +348,7 @@ impl AlertMachine {
     fn take_places(&mut self, found: &ByKind<Option<u64>>, now: Instant) {
         let first = AlertKind::BOTH.iter().filter_map(|kind| *found.get(*kind)).min();
         match (first, self.shared_stream()) {
-            (Some(first), Some(stream)) => self.ask_for_tail(&stream, first),
+            (Some(first), Some(stream)) => self.ask_for_tail(&stream, first, None),
             (Some(_), None) => self.set_tailing(Tailing::Due { at: None }),
             (None, _) => self.nothing_new(now),
         }
@@ -318,10 +359,32 @@ impl AlertMachine {
             return self.set_tailing(Tailing::Due { at: None });
         };
         if pending == 0 {
-            return self.end_read(*read, &stream, now);
+            return self.place(read, &stream, now);
         }
         let number = self.ask_for_messages(&stream, &consumer, pending);
         self.set_tailing(Tailing::Pulling { number, consumer, pending, read });
+    }
+
+    /// Everything was read. Of a kind that has messages among those that were passed over alone, the last one is to be
+    /// known: nothing that the stream holds before it is read, and the next one goes out over it.
+    fn place(&mut self, read: Box<Read>, stream: &AlertStream, now: Instant) {
+        let is_unknown = |kind: &AlertKind| read.passed.is_some() && read.last.get(*kind).is_none();
+        let Some(kind) = AlertKind::BOTH.into_iter().find(is_unknown) else {
+            return self.end_read(*read, stream, now);
+        };
+        let body = self.last_of(kind).to_string();
+        let number = self.ask_api(&format!("STREAM.MSG.GET.{}", stream.name), body);
+        self.set_tailing(Tailing::Placing { number, kind, read });
+    }
+
+    /// Takes note of where a kind's last message lies. One that came since is none that was passed over.
+    fn take_last_place(&mut self, kind: AlertKind, last: u64, mut read: Box<Read>, now: Instant) {
+        let Some(stream) = self.shared_stream() else {
+            return self.set_tailing(Tailing::Due { at: None });
+        };
+        let behind = read.passed.map_or(0, |passed| passed.behind);
+        *read.last.get_mut(kind) = Some(last.min(behind.saturating_sub(1)));
+        self.place(read, &stream, now);
     }
 
     /// Everything was read: the engine takes over what is new.
@@ -329,12 +392,16 @@ impl AlertMachine {
         let known = self.known_tails();
         for kind in AlertKind::BOTH {
             let before = known.as_ref().map_or(0, |tails| *tails.get(kind));
-            let sequence = before.max(*read.last.get(kind));
+            let sequence = before.max(read.last.get(kind).unwrap_or(0));
             let (created, told) = (Arc::clone(&stream.created), Told::Yes);
             *self.tails.get_mut(kind) = Some(Tail { created, sequence, told });
         }
         if known.is_none() {
             read.thin();
+        }
+        if let Some(Passed { first, count, .. }) = read.passed {
+            self.outputs.push_back(Output::Fact(Fact::AlertsUnread { count }));
+            self.outputs.push_back(Output::PassedOver { first, count });
         }
         let is_stored = |id: &EventId| read.shown.begun.contains(id) || read.shown.ended.contains(id);
         let own = read.own.filter(is_stored);
