@@ -113,7 +113,8 @@ twin! {
     struct AlertStateTwin {
         active_at: Timestamp,
         firing: Option<FiringTwin>,
-        /// By level: since when its condition holds, and 1 where it has served its wait.
+        /// By level: since when its condition holds, and 1 where it has served its wait. Behind them, again by level: when
+        /// that began as both instances of a pair count it, and 0; not there in states of older versions.
         held: Vec<Option<(Timestamp, u8)>>,
     }
 }

@@ -90,6 +90,14 @@ impl Clocks {
 struct Held {
     since: Timestamp,
     served: bool,
+    /// When that began as both instances of a pair count it, while it waits and in the step that ends the wait.
+    begun: Option<Timestamp>,
+}
+
+impl Held {
+    fn begins_to_wait(self, now: Timestamp) -> bool {
+        self.since == now && !self.served && self.begun.is_none()
+    }
 }
 
 /// What a step decided.
@@ -223,7 +231,8 @@ fn hold(state: Option<AlertState>, reading: Reading, terms: Terms<'_>, now: Time
         if gone || holds(*level, reading, band) {
             let since = before.map_or(now, |held| held.since);
             let served = before.is_some_and(|held| held.served) || fires || now.since(since) >= level.wait;
-            *clock = Some(Held { since, served });
+            let begun = before.filter(|held| !held.served).and_then(|held| held.begun);
+            *clock = Some(Held { since, served, begun });
         }
     }
     clocks
@@ -234,7 +243,7 @@ impl AlertState {
     pub(crate) fn firing(level: usize, since: Timestamp) -> Self {
         let mut held = Clocks::default();
         for clock in held.0.iter_mut().take(level + 1) {
-            *clock = Some(Held { since, served: true });
+            *clock = Some(Held { since, served: true, begun: None });
         }
         Self { active_at: since, shown: ShownState::Firing { level, since, quiet_since: None }, held }
     }
@@ -250,6 +259,23 @@ impl AlertState {
     /// The highest level whose condition holds, served or not.
     pub(crate) fn highest_held(self) -> Option<usize> {
         (0..LEVELS_MAX).rev().find(|level| self.held.get(*level).is_some())
+    }
+
+    /// Whether a level waits since `now`, of which nobody said yet when that began.
+    pub(crate) fn begins_to_wait(self, now: Timestamp) -> bool {
+        self.held.0.iter().flatten().any(|held| held.begins_to_wait(now))
+    }
+
+    /// The levels that wait since `now` do so since `begun`, as both instances of a pair count it.
+    pub(crate) fn wait_since(&mut self, now: Timestamp, begun: Timestamp) {
+        for held in self.held.0.iter_mut().flatten().filter(|held| held.begins_to_wait(now)) {
+            held.begun = Some(begun);
+        }
+    }
+
+    /// Since when a level waited whose wait the last step ended, as both instances of a pair count it.
+    pub(crate) fn waited_since(self, level: usize) -> Option<Timestamp> {
+        self.held.get(level).filter(|held| held.served).and_then(|held| held.begun)
     }
 
     fn fires(self, index: usize) -> bool {

@@ -23,6 +23,7 @@ use super::set::{Alerting, Condition, Group, Policy, RefusedKind, Rule};
 use super::template::{Answer, EXPANSION_STEPS_MAX, Scope, Template};
 use crate::engine::labels::{Labels, METRIC_NAME};
 use crate::engine::metric::{ALERTS, ALERTS_FOR_STATE};
+use crate::engine::promql::storage::Matcher;
 use crate::engine::promql::{self, Expr, QueryValue, Storage, Value};
 use crate::engine::rules::outbox::Outbox;
 use crate::engine::series::Ordinal;
@@ -216,6 +217,8 @@ pub(super) struct Evaluation<'a, 'e> {
     pub(super) rule: &'a Rule,
     pub(super) alerting: &'a Alerting,
     pub(super) book: &'a mut Book,
+    /// What its selectors read, and what those of the recording rules do that it reads.
+    pub(super) sources: &'a [Vec<Matcher>],
     /// Whether an alert began, ended or is shown otherwise than before.
     pub(super) showing: Showing,
 }
@@ -308,12 +311,13 @@ impl Evaluation<'_, '_> {
             let known = matches!(ended.reason, Reason::Recovered | Reason::SeverityChanged).then_some(value);
             self.end(open, ended.reason, known, &sample);
         }
-        let Some(state) = state else {
+        let Some(mut state) = state else {
             if shown.is_some() {
                 self.showing = Showing::Other;
             }
             return;
         };
+        self.note_wait(&mut state, &sample);
         let fresh = before.is_none();
         let mut active = before.unwrap_or_else(|| Active {
             state,
@@ -361,7 +365,7 @@ impl Evaluation<'_, '_> {
     }
 
     fn end(&mut self, mut open: Episode, reason: Reason, value: Option<f64>, sample: &Labels) {
-        open.evidence = self.env.storage.evidence(&self.rule.selectors, sample).events;
+        open.evidence = self.env.storage.evidence(self.sources, sample).events;
         self.env.counts.cleared += 1;
         let event = self.sender().cleared(&open, reason, value);
         self.env.outbox.push(event);

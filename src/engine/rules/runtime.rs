@@ -34,7 +34,7 @@ use crate::engine::stopwatch::{Stopped, Stopwatch};
 use crate::engine::time::Timestamp;
 use crate::engine::wire::EventId;
 use arrivals::Answers;
-use reading::followers;
+use reading::{Sources, followers, sources};
 use rule::RuleState;
 
 /// How rules are evaluated.
@@ -224,6 +224,13 @@ impl Rules {
         self.places =
             places.flat_map(|(at, group)| (0..group.rules.len()).map(move |rule| (at, rule))).collect();
         self.groups = groups;
+        let of_groups: Vec<&Group> = self.groups.iter().map(|state| state.group.as_ref()).collect();
+        for Sources { place: (at, place), selectors } in sources(&of_groups) {
+            let rule = self.groups.get_mut(at).and_then(|group| group.rules.get_mut(place));
+            if let Some(rule) = rule {
+                rule.sources = Arc::from(selectors);
+            }
+        }
         for group in &mut self.groups {
             let rules = group.rules.iter().enumerate();
             group.marked = rules.filter(|(_, rule)| rule.moved != Moved::Nothing).map(|(at, _)| at).collect();

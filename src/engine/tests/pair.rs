@@ -29,6 +29,10 @@ fn stored_of(sequence: u64, apart: Duration) -> Timestamp {
 fn level(sequence: u64) -> String {
     let (tank, round) = (sequence % TANKS, sequence / TANKS);
     let value = [1, 20, 30][usize::try_from((round * (tank + 1) + tank) % 3).unwrap()];
+    level_of(sequence, tank, value)
+}
+
+fn level_of(sequence: u64, tank: u64, value: u64) -> String {
     format!(
         r#"{{"event_id":"00000000-0000-0000-0002-{sequence:012x}","timestamp":"2025-11-24T16:00:00Z",
         "metric_name":"level","metric_type":"gauge","metric_value":{value},"tags":{{"tank":"{tank}"}}}}"#
@@ -53,19 +57,29 @@ fn receive_of(
     now: Timestamp,
 ) {
     let payloads: Vec<String> = (first..=last).map(level).collect();
-    let message = |payload| Message { subject: "events.monitoring.MetricRecorded", headers: &[], payload };
-    let messages: Vec<Message<'_>> = payloads.iter().map(|payload| message(payload.as_bytes())).collect();
     let stored: Vec<Stored> =
         (first..=last).map(|sequence| Stored { sequence, at: stored_of(sequence, apart) }).collect();
+    receive_stored(engine, (&payloads, &stored), pending, now);
+}
+
+/// Has an instance read these messages in one batch, while so many wait behind them.
+fn receive_stored(
+    engine: &mut Engine,
+    (payloads, stored): (&[String], &[Stored]),
+    pending: u64,
+    now: Timestamp,
+) {
+    let message = |payload| Message { subject: "events.monitoring.MetricRecorded", headers: &[], payload };
+    let messages: Vec<Message<'_>> = payloads.iter().map(|payload| message(payload.as_bytes())).collect();
     let origin = Origin {
         stream: Arc::from("S"),
         epoch: Epoch::first("a"),
         order: Order::Stream,
-        first_sequence: first,
-        last_sequence: last,
+        first_sequence: stored.first().map_or(0, |stored| stored.sequence),
+        last_sequence: stored.last().map_or(0, |stored| stored.sequence),
         pending,
     };
-    engine.receive(&StreamBatch { origin: &origin, messages: &messages, stored: &stored }, now);
+    engine.receive(&StreamBatch { origin: &origin, messages: &messages, stored }, now);
 }
 
 /// What one instance decides: so many messages at a time, each batch so much later than its last message was stored, by a
@@ -112,7 +126,8 @@ fn what_begins_again_after_a_reload_is_another_episode() {
 fn ids(events: &[AlertEvent]) -> Vec<(String, Vec<EventId>)> {
     let mut found: Vec<(String, Vec<EventId>)> = Vec::new();
     for event in events {
-        let alert = format!("{} {}", event.rule_id, event.labels.get("tank").unwrap_or_default());
+        let of_limit = event.labels.get("rule").unwrap_or_default();
+        let alert = format!("{} {}{of_limit}", event.rule_id, event.labels.get("tank").unwrap_or_default());
         match found.iter_mut().find(|(known, _)| *known == alert) {
             Some((_, ids)) => ids.push(event.id),
             None => found.push((alert, vec![event.id])),
@@ -179,4 +194,72 @@ fn without_a_pair_an_episode_begins_when_it_is_decided() {
     let alone = decided("lanes: {MetricRecorded: jetstream}", &[1], (late, Duration::ZERO));
     let is_decided = |event: &&AlertEvent| event.event_type() == wire::EventType::AlertTriggered;
     assert!(alone.iter().filter(is_decided).all(|event| event.started_at == event.timestamp));
+}
+
+/// What time and recording rules lead to: a wait, a wait for a worse level, a recorded metric, one that is recorded from
+/// another one, and the alert about a limit.
+const BY_TIME: &str = "groups:
+  - {name: g, interval: 1s, rules: [
+    {alert: Waits, expr: level, above: 10, for: 2s},
+    {alert: Worse, expr: level, severities: {warning: {above: 10}, critical: {above: 10, for: 3s}}},
+    {record: 'tank:level', expr: 'max by (tank) (level)'},
+    {alert: Recorded, expr: 'tank:level', above: 10},
+    {record: 'all:level', expr: 'max(tank:level)'},
+    {alert: Twice, expr: 'all:level', above: 10}]}
+  - {name: limited, interval: 1s, limit: 1, rules: [{alert: Limited, expr: level, above: 10}]}";
+
+/// Levels of two tanks that rise, stay and fall: milliseconds, tank, level.
+const STAYS: [(u64, u64, u64); 8] = [
+    (2_003, 0, 20),
+    (2_700, 1, 30),
+    (3_111, 0, 25),
+    (9_001, 0, 1),
+    (9_402, 1, 1),
+    (15_003, 1, 20),
+    (15_204, 0, 20),
+    (25_000, 0, 1),
+];
+
+/// What an instance decides of those levels, each of which comes so much later than it was stored, by a clock that is off.
+fn decided_by_time((late, off): (Duration, Duration)) -> Vec<AlertEvent> {
+    let mut engine = Engine::new(&config_of(PAIR), rule_set(BY_TIME), at(0));
+    let mut now = at(0).after(off);
+    for (sequence, (millis, tank, value)) in (1..).zip(STAYS) {
+        let stored = at(0).after(Duration::from_millis(millis));
+        while now < stored.after(late).after(off) {
+            engine.tick(now);
+            now = engine.next_tick().max(now.after(Duration::from_millis(1)));
+            now = now.min(stored.after(late).after(off));
+        }
+        let payload = level_of(sequence, tank, value);
+        receive_stored(&mut engine, (&[payload], &[Stored { sequence, at: stored }]), 0, now);
+    }
+    // For what a limit refused others make room, at the instant of an evaluation.
+    engine.outbox().filter(|event| event.alert_name.as_ref() != "Limited").cloned().collect()
+}
+
+#[test]
+fn what_a_wait_or_a_recording_rule_led_to_has_the_same_ids_in_both() {
+    let millis = Duration::from_millis;
+    let one = decided_by_time((millis(1), Duration::ZERO));
+    for (late, off) in [(millis(3), Duration::ZERO), (millis(130), millis(500)), (millis(1), millis(125_250))]
+    {
+        assert_eq!(ids(&one), ids(&decided_by_time((late, off))), "{late:?} late, off by {off:?}");
+    }
+    let begun = |name: &str, severity: &str| {
+        let events = one.iter().filter(|event| {
+            let is_begun = event.event_type() == wire::EventType::AlertTriggered;
+            *event.alert_name == *name && is_begun && event.severity.name() == severity
+        });
+        let mut begun: Vec<u128> = events.map(|event| event.started_at.since(at(0)).as_millis()).collect();
+        begun.sort_unstable();
+        begun
+    };
+    assert_eq!(begun("Waits", "warning"), [4_003, 4_700, 17_003, 17_204]);
+    assert_eq!(begun("Worse", "critical"), [5_003, 5_700, 18_003, 18_204]);
+    assert_eq!(begun("Recorded", "warning"), [2_003, 2_700, 15_003, 15_204]);
+    assert_eq!(begun("Twice", "warning"), [2_003, 15_003]);
+    assert_eq!(begun("SignalboxRuleLimit", "warning"), [2_700, 15_204]);
+    let all: BTreeSet<EventId> = one.iter().map(|event| event.id).collect();
+    assert_eq!(all.len(), one.len());
 }

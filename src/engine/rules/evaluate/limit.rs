@@ -32,7 +32,7 @@ impl Evaluation<'_, '_> {
             (None, true) => None,
             (Some(open), false) => Some(open),
             (None, false) => {
-                let episode = self.limit_episode();
+                let episode = Episode { started_at: self.beginning_of_all(), ..self.limit_episode() };
                 let message = format!(
                     "rule {} of group {} wants {wanted} alerts, its limit is {limit}",
                     self.rule.name, self.env.group.name

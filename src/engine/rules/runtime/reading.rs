@@ -1,6 +1,6 @@
-//! Which rules of a group read what its recording rules write.
+//! Which rules read what recording rules write.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::engine::labels::METRIC_NAME;
@@ -30,6 +30,54 @@ pub(super) fn followers(group: &Group) -> BTreeMap<Arc<str>, Vec<usize>> {
         }
     }
     found
+}
+
+/// What a rule reads by way of recording rules.
+pub(super) struct Sources {
+    /// The places of its group, and of it there.
+    pub(super) place: (usize, usize),
+    /// Its selectors, and theirs, and so on.
+    pub(super) selectors: Vec<Vec<Matcher>>,
+}
+
+/// The sources of each alerting rule that reads what recording rules write.
+pub(super) fn sources(groups: &[&Group]) -> Vec<Sources> {
+    let rules = || groups.iter().flat_map(|group| group.rules.iter());
+    let mut recording: BTreeMap<&str, Vec<&Rule>> = BTreeMap::new();
+    for rule in rules().filter(|rule| matches!(rule.kind, RuleKind::Recording)) {
+        recording.entry(rule.name.as_ref()).or_default().push(rule);
+    }
+    if recording.is_empty() {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    for (at, group) in groups.iter().enumerate() {
+        for (place, rule) in group.rules.iter().enumerate() {
+            if matches!(rule.kind, RuleKind::Alerting(_)) {
+                let selectors = with_sources(rule, &recording);
+                if selectors.len() > rule.selectors.len() {
+                    found.push(Sources { place: (at, place), selectors });
+                }
+            }
+        }
+    }
+    found
+}
+
+/// The selectors of a rule, and of the recording rules whose names they spell out, each of these once.
+fn with_sources(rule: &Rule, recording: &BTreeMap<&str, Vec<&Rule>>) -> Vec<Vec<Matcher>> {
+    let mut all = rule.selectors.clone();
+    let mut seen: BTreeSet<String> = BTreeSet::new();
+    let mut next = 0;
+    while let Some(selector) = all.get(next) {
+        next += 1;
+        let name = spelled_name(selector).filter(|name| recording.contains_key(name)).map(str::to_owned);
+        if let Some(name) = name.filter(|name| seen.insert(name.clone())) {
+            let recorded = recording.get(name.as_str()).into_iter().flatten();
+            all.extend(recorded.flat_map(|rule| rule.selectors.iter().cloned()));
+        }
+    }
+    all
 }
 
 fn spelled_name(selector: &[Matcher]) -> Option<&str> {

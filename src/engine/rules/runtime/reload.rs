@@ -185,9 +185,9 @@ impl Rules {
             };
             for rule in &mut state.rules {
                 if let RuleKind::Alerting(alerting) = &rule.rule.kind {
+                    let (sources, showing) = (rule.sources.as_ref(), Showing::Same);
                     let (rule, book) = (&rule.rule, &mut rule.book);
-                    let showing = Showing::Same;
-                    Evaluation { env: &mut env, rule, alerting, book, showing }.write_annotations();
+                    Evaluation { env: &mut env, rule, alerting, book, sources, showing }.write_annotations();
                 }
             }
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::Extent;
 use crate::engine::labels::Labels;
+use crate::engine::promql::storage::Matcher;
 use crate::engine::rules::book::Book;
 use crate::engine::rules::evaluate::{Env, Evaluation, Showing};
 use crate::engine::rules::kept::{Moved, Narrow, Partition, Plans};
@@ -33,6 +34,8 @@ pub(super) struct RuleState {
     pub(super) plans: Plans,
     /// The first event that it was not evaluated over yet.
     pub(super) fresh_from: Ordinal,
+    /// What its selectors read, and what those of the recording rules do that it reads.
+    pub(super) sources: Arc<[Vec<Matcher>]>,
 }
 
 impl RuleState {
@@ -43,6 +46,7 @@ impl RuleState {
         let partition = partition_of(&rule, group);
         let (moved, plans) = (Moved::Nothing, Plans::default());
         let (last_evaluation, fresh_from) = (None, Ordinal::default());
+        let sources = Arc::from(rule.selectors.as_slice());
         Self {
             rule,
             book,
@@ -54,6 +58,7 @@ impl RuleState {
             moved,
             plans,
             fresh_from,
+            sources,
         }
     }
 
@@ -79,8 +84,8 @@ impl RuleState {
         let outcome = match &rule.kind {
             RuleKind::Recording => record::record(env, &rule, &mut self.exposed),
             RuleKind::Alerting(alerting) => {
-                let (book, showing) = (&mut self.book, Showing::Same);
-                let mut evaluation = Evaluation { env, rule: &rule, alerting, book, showing };
+                let (book, sources, showing) = (&mut self.book, self.sources.as_ref(), Showing::Same);
+                let mut evaluation = Evaluation { env, rule: &rule, alerting, book, sources, showing };
                 let outcome = evaluation.run();
                 evaluation.expose(&mut self.exposed, extent);
                 outcome.map(|()| Vec::new())
