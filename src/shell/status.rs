@@ -160,9 +160,10 @@ impl Status {
         self.locked().contains_key(&topic)
     }
 
-    /// What a person should look after though it is ready.
-    pub(crate) fn concerns(&self) -> Vec<String> {
-        self.concerns.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    /// What a person should look after though it is ready, with what it is about.
+    pub(crate) fn concerns(&self) -> Vec<(Concern, String)> {
+        let concerns = self.concerns.lock().unwrap_or_else(PoisonError::into_inner);
+        concerns.iter().map(|(concern, text)| (*concern, text.clone())).collect()
     }
 
     /// Notes what a person should look after though it is ready; whether that is news.

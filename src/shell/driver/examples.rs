@@ -51,7 +51,7 @@ struct OfReason {
 
 impl RejectedExamples {
     /// Keeps an event, unless one of the same reason was kept just now or somebody reads.
-    pub(super) fn notice(&self, (lane, message): (Lane, &Message<'_>), rejected: &Rejected, at: Timestamp) {
+    pub(crate) fn notice(&self, (lane, message): (Lane, &Message<'_>), rejected: &Rejected, at: Timestamp) {
         let Ok(mut reasons) = self.0.try_lock() else { return };
         let of_reason = reasons.entry(rejected.refusal.reason.name()).or_default();
         let now = Instant::now();

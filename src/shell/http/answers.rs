@@ -30,7 +30,7 @@ pub(crate) async fn healthy() -> Response {
 pub(crate) async fn ready(State(web): State<Web>) -> Response {
     let reasons = web.status.reasons();
     if reasons.is_empty() {
-        let concerns = web.status.concerns().into_iter().map(|concern| format!("\n{concern}"));
+        let concerns = web.status.concerns().into_iter().map(|(_, concern)| format!("\n{concern}"));
         text(StatusCode::OK, format!("signalbox is ready.{}", concerns.collect::<String>()))
     } else {
         text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready:\n{}", reasons.join("\n")))

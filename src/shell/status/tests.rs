@@ -53,7 +53,7 @@ fn a_concern_and_diagnostics_do_not_make_it_unready() {
     assert_eq!(status.note_concern(Concern::State, "the disk is full".to_owned()), Noted::Before);
     status.note_diagnostics("a.yaml:1: no");
     assert!(status.unready().is_empty());
-    assert_eq!(status.concerns(), ["the disk is full"]);
+    assert_eq!(status.concerns(), [(Concern::State, "the disk is full".to_owned())]);
     status.resolve_concern(Concern::State);
     assert_eq!((status.concerns().len(), status.diagnostics().as_str()), (0, "a.yaml:1: no"));
     status.note_diagnostics("");

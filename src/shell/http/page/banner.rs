@@ -6,7 +6,7 @@ use crate::engine::fact::PairStanding;
 use crate::engine::rules::set::Severity;
 use crate::engine::rules::view::{AlertView, AlertingState};
 use crate::shell::reminder::NextStep;
-use crate::shell::status::{PairCondition, Topic};
+use crate::shell::status::{Concern, PairCondition, Topic};
 
 use super::look::Look;
 use super::rates;
@@ -233,16 +233,18 @@ fn troubles(look: &Look<'_>) -> Vec<Trouble> {
             troubles.push(trouble);
         }
     }
-    troubles.extend(look.surroundings.concerns.iter().map(|concern| {
-        Trouble {
-            weight: Weight::Trouble,
-            key: "state",
-            what: concern.clone(),
-            advice:
-                "Metrics and alerts go on; make room or mend the folder, and it is saved again by itself."
-                    .to_owned(),
-            detail: None,
-        }
+    troubles.extend(look.surroundings.concerns.iter().map(|(concern, what)| {
+        let (key, advice) = match concern {
+            Concern::State => (
+                "state",
+                "Metrics and alerts go on; make room or mend the folder, and it is saved again by itself.",
+            ),
+            Concern::AlertStream => {
+                ("alert-events", "Alert events go out meanwhile; the streams are looked at twice a minute.")
+            }
+        };
+        let (what, advice) = (what.clone(), advice.to_owned());
+        Trouble { weight: Weight::Trouble, key, what, advice, detail: None }
     }));
     let diagnostics = &look.surroundings.diagnostics;
     if look.own("signalbox_config_last_reload_successful") == Some(0.0) {

@@ -207,7 +207,7 @@ fn lost(look: &Look<'_>) -> Markup {
                     strong.number { (words::thousands(*count as u64)) } span { (words::short(what)) }
                 } } }
             }
-            p.quiet { "The duplicate window holds " (words::thousands(window as u64)) " event ids." }
+            p.quiet { "The duplicate window holds " (words::count(window as usize, "event id")) "." }
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::engine::promql::{EvalSettings, Expr, QueryValue, Sample, Value, parse
 use crate::engine::rules::set::RuleKind;
 use crate::engine::time::Timestamp;
 use crate::shell::driver::examples::RejectedExamples;
-use crate::shell::status::{PairCondition, Topic};
+use crate::shell::status::{Concern, PairCondition, Topic};
 
 use super::chart::Line;
 use super::words;
@@ -29,7 +29,7 @@ pub(super) struct Surroundings {
     /// The last rejected events.
     pub(super) rejected: Arc<RejectedExamples>,
     /// What a person should look after though it is ready.
-    pub(super) concerns: Vec<String>,
+    pub(super) concerns: Vec<(Concern, String)>,
     /// Who of a pair publishes.
     pub(super) pair: Option<PairCondition>,
     /// How far back the past goes.

@@ -1,4 +1,6 @@
-//! What pages show, as cases in `tests/page`: rules, events, the instant, the page, and the text that is read there.
+//! What pages show, as cases in `tests/page`: rules, events, the instant, the page, and the text that is read there. A
+//! case may say too what else is so there: `unready` and `concerns` (`TOPIC: WORDS`), `remarks` of the last load, `pair`
+//! (`leads`, `follows NAME`, `nobody`), `facts` (`NAME COUNT`) and payloads that are `refused`.
 //!
 //! `UPDATE_PAGE_CASES=1` writes what pages show now into the cases; read the difference before you keep it.
 
@@ -16,12 +18,16 @@ use crate::engine::Engine;
 use crate::engine::catalogue::KnownMetrics;
 use crate::engine::config::Config;
 use crate::engine::diagnostic::Source;
+use crate::engine::fact::{DropReason, Fact, PairStanding, ReloadResult};
 use crate::engine::frozen::QueryTerms;
 use crate::engine::promql::EvalSettings;
 use crate::engine::promql::storage::Endless;
 use crate::engine::rules::load::{INTERVAL_DEFAULT, LoadContext, load};
 use crate::engine::time::Timestamp;
 use crate::engine::wire::{Lane, Message};
+use crate::shell::status::{Concern, PairCondition, Topic};
+
+const SUBJECT: &str = "events.monitoring.MetricRecorded";
 
 fn at(seconds: u64) -> Timestamp {
     Timestamp::from_millis(1_795_824_000_000).after(Duration::from_secs(seconds))
@@ -45,10 +51,9 @@ fn gauge(number: u64, (name, value): (&str, f64), tags: &serde_json::Value) -> S
 }
 
 fn apply(engine: &mut Engine, payloads: &[String], now: Timestamp) {
-    let subject = "events.monitoring.MetricRecorded";
     let messages: Vec<Message<'_>> = payloads
         .iter()
-        .map(|payload| Message { subject, headers: &[], payload: payload.as_bytes() })
+        .map(|payload| Message { subject: SUBJECT, headers: &[], payload: payload.as_bytes() })
         .collect();
     engine.apply(Lane::Core, &messages, now);
 }
@@ -72,9 +77,9 @@ fn address(text: &str) -> Address {
     }
 }
 
-/// The markup of a page.
-fn shown(engine: &mut Engine, address: &Address, now: Timestamp) -> String {
-    let surroundings = Surroundings {
+/// What pages show beside the engine, where all is well.
+fn surroundings() -> Surroundings {
+    Surroundings {
         instance: "orders-1".to_owned(),
         unready: Vec::new(),
         diagnostics: String::new(),
@@ -88,11 +93,64 @@ fn shown(engine: &mut Engine, address: &Address, now: Timestamp) -> String {
         series_per_metric_max: 100_000,
         pasts: Arc::default(),
         editing: Editing::Off,
+    }
+}
+
+/// What a case says of the surroundings.
+fn surroundings_of<'a>(part: impl Fn(&str) -> Option<&'a str>) -> Surroundings {
+    let said = |name: &str| -> Vec<(&'a str, String)> {
+        let lines = part(name).unwrap_or_default().lines();
+        lines
+            .map(|line| line.split_once(": ").unwrap())
+            .map(|(about, text)| (about, text.to_owned()))
+            .collect()
     };
+    let topic = |name: &str| match name {
+        "core link" => Topic::CoreLink,
+        "stream link" => Topic::StreamLink,
+        "publish link" => Topic::PublishLink,
+        "stream" => Topic::Stream,
+        "catching up" => Topic::CatchUp,
+        "publishing" => Topic::Publishing,
+        other => panic!("no topic {other}"),
+    };
+    let concern = |name: &str| if name == "state" { Concern::State } else { Concern::AlertStream };
+    let pair = part("pair").map(|pair| {
+        let leader = pair.strip_prefix("follows ").map(Arc::from);
+        let standing = if pair == "leads" { PairStanding::Leads } else { PairStanding::Follows };
+        PairCondition { standing, leader }
+    });
+    Surroundings {
+        unready: said("unready").into_iter().map(|(name, text)| (topic(name), text)).collect(),
+        concerns: said("concerns").into_iter().map(|(name, text)| (concern(name), text)).collect(),
+        diagnostics: part("remarks").unwrap_or_default().to_owned(),
+        pair,
+        ..surroundings()
+    }
+}
+
+/// Has a fact of a case observed.
+fn observe(engine: &mut Engine, line: &str, now: Timestamp) {
+    let (name, count) = line.rsplit_once(' ').unwrap();
+    let count = count.parse().unwrap();
+    engine.observe(
+        match name {
+            "dropped" => Fact::Dropped { reason: DropReason::SlowConsumer, count },
+            "lost" => Fact::StreamLost { stream: Arc::from("EVENTS"), count },
+            "waiting" => Fact::StreamPending { stream: Arc::from("EVENTS"), count },
+            "reload failed" => Fact::Reloaded(ReloadResult::Failure),
+            other => panic!("no fact {other}"),
+        },
+        now,
+    );
+}
+
+/// The markup of a page.
+fn shown(engine: &mut Engine, (address, surroundings): (&Address, &Surroundings), now: Timestamp) -> String {
     let instant = engine.freeze(now);
     let settings = EvalSettings::default();
     let terms = QueryTerms { settings: &settings, patience: &Endless };
-    let shown = show(address, &Look::new(&instant, &surroundings, terms));
+    let shown = show(address, &Look::new(&instant, surroundings, terms));
     shown.live + &shown.still
 }
 
@@ -142,7 +200,17 @@ fn play(case: &str) -> String {
     }
     let now = at(part("at").unwrap().parse().unwrap());
     pass(&mut engine, now);
-    read(&shown(&mut engine, &address(part("page").unwrap()), now))
+    let surroundings = surroundings_of(part);
+    for line in part("facts").unwrap_or_default().lines() {
+        observe(&mut engine, line, now);
+    }
+    for payload in part("refused").unwrap_or_default().lines() {
+        let message = Message { subject: SUBJECT, headers: &[], payload: payload.as_bytes() };
+        for rejected in engine.apply(Lane::Core, &[message], now) {
+            surroundings.rejected.notice((Lane::Core, &message), &rejected, now);
+        }
+    }
+    read(&shown(&mut engine, (&address(part("page").unwrap()), &surroundings), now))
 }
 
 #[test]
@@ -183,9 +251,9 @@ fn pages_of_a_big_instance_stay_small() {
     for (page, bytes_max) in
         [("/", 400_000), ("/rules", 900_000), ("/rules/many-firing", 400_000), ("/series", 200_000)]
     {
-        let html = shown(&mut engine, &address(page), at(6));
+        let html = shown(&mut engine, (&address(page), &surroundings()), at(6));
         assert!(html.len() < bytes_max, "{page} has {} bytes", html.len());
     }
-    let overview = read(&shown(&mut engine, &Address::Overview, at(6)));
+    let overview = read(&shown(&mut engine, (&Address::Overview, &surroundings()), at(6)));
     assert!(overview.contains("And 2,850 more alerts firing"), "{overview}");
 }
