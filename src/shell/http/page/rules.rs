@@ -199,7 +199,9 @@ pub(super) fn state(rule: &InForce<'_>) -> Markup {
     };
     let alerts = match &rule.view.kind {
         KindView::Recording => 0,
-        KindView::Alerting { alerts, .. } => alerts.len(),
+        KindView::Alerting { alerts, state, .. } => {
+            alerts.iter().filter(|alert| alert.state == *state).count()
+        }
     };
     html! {
         span.state.(word) { (word) }
