@@ -134,13 +134,11 @@ impl Visit {
         Ok((file, desk))
     }
 
-    /// Whether the rules of a file are in force as they lie on disk.
-    async fn in_force(&self, file: &EditedFile) -> InForce {
+    /// Whether the rules of a file are in force as they lie on disk, where these are those.
+    async fn in_force(&self, file: &EditedFile, on_disk: Option<&RuleSet>) -> InForce {
         let frozen = timeout(FREEZE_WAIT, self.web.mailbox.freeze()).await;
-        let (Ok(Ok(instant)), Ok(opened)) = (frozen, file.open()) else { return InForce::Unknown };
-        let (config, name) = (Arc::clone(&self.config), file.name.clone());
-        let on_disk = self.work(move || Desk::of(&config, &name, &opened.text).before()).await;
-        let Ok(Some(on_disk)) = on_disk else { return InForce::No };
+        let Ok(Ok(instant)) = frozen else { return InForce::Unknown };
+        let Some(on_disk) = on_disk else { return InForce::No };
         let groups = instant.groups().iter().map(|view| &view.definition);
         let known: Vec<_> = groups.filter(|group| group.file.as_ref() == file.name).collect();
         let is_same = known.len() == on_disk.groups.len()
@@ -173,7 +171,9 @@ async fn open(State(web): State<Web>, request: Request<Body>) -> Result<Response
         None => (opened.text.clone(), Said::Nothing),
     };
     let line = form.get("line").and_then(|line| line.parse().ok());
-    let in_force = visit.in_force(&file).await;
+    let (config, name, lies) = (Arc::clone(&visit.config), file.name.clone(), opened.text.clone());
+    let on_disk = visit.work(move || Desk::of(&config, &name, &lies).before()).await?;
+    let in_force = visit.in_force(&file, on_disk.as_ref()).await;
     let sheet = Sheet {
         root: Root::BESIDE,
         file: &file,
@@ -239,10 +239,11 @@ async fn preview(State(web): State<Web>, request: Request<Body>) -> Result<Respo
     let (file, desk) = visit.desk(&form).await?;
     let (checked, before) = visit.work(move || (desk.check(), desk.before())).await?;
     let trial = match checked.set {
-        Some(edited) => tried(&visit, edited, before).await?,
+        Some(edited) => tried(&visit, edited, before.clone()).await?,
         None => Markup::default(),
     };
-    let outcome = Outcome { status: StatusCode::OK, said: Said::Nothing, findings: &checked.findings, trial };
+    let (status, said, findings) = (StatusCode::OK, Said::Nothing, &checked.findings);
+    let outcome = Outcome { status, said, findings, trial, on_disk: before.as_ref() };
     again(&visit, &file, &form, outcome).await
 }
 
@@ -291,10 +292,12 @@ async fn replace(
     let work = move || {
         let checked = desk.check();
         let saved = checked.set.is_some().then(|| to.save(&text, &over));
-        (checked, saved)
+        let on_disk = if let Some(Ok(_)) = &saved { None } else { desk.before() };
+        (checked, saved, on_disk)
     };
-    let (Checked { findings, .. }, saved) = visit.work(work).await?;
-    let refused = |status, said| Outcome { status, said, findings: &findings, trial: Markup::default() };
+    let (Checked { findings, .. }, saved, on_disk) = visit.work(work).await?;
+    let (findings, on_disk) = (findings.as_slice(), on_disk.as_ref());
+    let refused = |status, said| Outcome { status, said, findings, trial: Markup::default(), on_disk };
     let version = match saved {
         None => {
             return again(visit, file, form, refused(StatusCode::UNPROCESSABLE_ENTITY, Said::Refused)).await;
@@ -330,6 +333,8 @@ struct Outcome<'a> {
     said: Said,
     findings: &'a [Diagnostic],
     trial: Markup,
+    /// The file's rules as they lie on disk; none where they are refused.
+    on_disk: Option<&'a RuleSet>,
 }
 
 /// The editor with the text that was sent, and what came of it.
@@ -345,7 +350,7 @@ async fn again(
         Some(_) => (text_of(form)?, form.get("version").unwrap_or_default()),
         None => (opened.text.clone(), opened.version.0.as_str()),
     };
-    let in_force = visit.in_force(file).await;
+    let in_force = visit.in_force(file, outcome.on_disk).await;
     let sheet = Sheet {
         root: Root::ABOVE,
         file,
@@ -362,3 +367,6 @@ async fn again(
     };
     page(visit, (outcome.status, Root::ABOVE), &file.name, sheet.markup())
 }
+
+#[cfg(test)]
+mod tests;
