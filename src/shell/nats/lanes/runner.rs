@@ -36,7 +36,7 @@ pub(crate) struct Runner<M> {
     world: World,
     servers: Servers,
     links: Vec<(LinkNumber, Link)>,
-    opening: Option<Receiver<Result<Link, LinkError>>>,
+    opening: Option<Receiver<SignedIn>>,
     opened: u32,
     /// Which of the credentials that were read are in use.
     credentials: u64,
@@ -47,6 +47,9 @@ pub(crate) struct Runner<M> {
     /// What the machine knows of checkpoints.
     settled: Settled,
 }
+
+/// What came of an attempt to connect, and which of the credentials that were read it was made with, or later ones.
+type SignedIn = (u64, Result<Link, LinkError>);
 
 impl<M: Machine> Runner<M> {
     /// A lane over these servers.
@@ -233,9 +236,10 @@ impl<M: Machine> Runner<M> {
         let (sender, receiver) = sync_channel(1);
         let connect = move || {
             context.stop.wait(pause);
+            let credentials = context.renewals.generation();
             let link = Link::open(&address, userinfo.as_ref(), &context.settings.nats, world);
             // A lane that is gone needs no connection.
-            drop(sender.send(link));
+            drop(sender.send((credentials, link)));
         };
         let spawned = std::thread::Builder::new().name("signalbox-connect".to_owned()).spawn(connect);
         match spawned {
@@ -267,11 +271,13 @@ impl<M: Machine> Runner<M> {
         let made = match made {
             Ok(made) => made,
             Err(TryRecvError::Empty) => return,
-            Err(TryRecvError::Disconnected) => Err(LinkError::Closed),
+            Err(TryRecvError::Disconnected) => (self.credentials, Err(LinkError::Closed)),
         };
         self.opening = None;
         match made {
-            Ok(link) => {
+            (credentials, Ok(link)) => {
+                // Those that changed meanwhile are none of this connection's.
+                self.credentials = credentials;
                 self.servers.succeeded();
                 self.opened += 1;
                 let number = LinkNumber(self.opened);
@@ -281,7 +287,7 @@ impl<M: Machine> Runner<M> {
                 self.links.push((number, link));
                 self.patience = None;
             }
-            Err(error) => {
+            (_, Err(error)) => {
                 self.servers.failed();
                 self.machine.failed(&error);
             }
@@ -381,3 +387,6 @@ impl<M: Machine> Runner<M> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
