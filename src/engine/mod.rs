@@ -195,8 +195,7 @@ impl Engine {
         }
         state.account.settle(&mut state.store, lane, now);
         state.arrived(now);
-        // Events of an instant come before the history's sample of it.
-        state.history.sample_again(&mut state.store, now);
+        state.sample_again(now);
         rejected
     }
 
@@ -325,7 +324,13 @@ impl State {
         }
         self.account.observe(&mut self.store, fact, now);
         self.arrived(now);
+        self.sample_again(now);
+    }
+
+    /// What came of an instant comes before the history's sample of it.
+    fn sample_again(&mut self, now: Timestamp) {
         self.history.sample_again(&mut self.store, now);
+        self.watch.sample_again(&self.store, &mut self.history, now);
     }
 
     fn tick(&mut self, now: Timestamp) {

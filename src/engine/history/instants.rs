@@ -4,7 +4,7 @@ mod saved;
 
 pub(super) use saved::InstantTwins;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -185,6 +185,16 @@ impl Instants {
             step.numbers.entry(family).or_default().push(number as u32);
         }
         Ok(as_place(number))
+    }
+
+    /// The number of the last arrival and the families it sampled, where nothing was sampled after it and it was then.
+    pub(super) fn arrival_at(&self, time_ms: i64) -> Option<(ChangePlace, BTreeSet<FamilyId>)> {
+        if self.arriving.times.last() != Some(&time_ms) {
+            return None;
+        }
+        let number = self.arriving.times.len() as u32 - 1;
+        let sampled = self.arriving.numbers.iter().filter(|(_, numbers)| numbers.last() == Some(&number));
+        Some((as_place(number as usize), sampled.map(|(family, _)| *family).collect()))
     }
 
     /// The first instant of the grid.

@@ -224,8 +224,28 @@ impl History {
             }
             Err(NoInstant::NotLater) => return Sampled::No,
         };
-        let kept = moved.iter().filter(|series| !left_out.contains(&store.family_of(**series)));
-        let cells = kept.flat_map(|series| store.cells(*series));
+        let kept = moved.iter().copied().filter(|series| !left_out.contains(&store.family_of(*series)));
+        let kept: Vec<SeriesId> = kept.collect();
+        self.sample_series(store, &kept, number);
+        Sampled::Yes
+    }
+
+    /// Samples series once more at the last arrival, where that was of this very instant: those of `moved` that are of the
+    /// families it sampled. One that was born since then would have a value before its first one.
+    pub(crate) fn sample_read_again(
+        &mut self,
+        store: &Store,
+        now: Timestamp,
+        moved: impl Iterator<Item = SeriesId>,
+    ) {
+        let Some((number, families)) = self.timeline.instants.arrival_at(now.millis()) else { return };
+        let moved: Vec<SeriesId> = moved.filter(|it| families.contains(&store.family_of(*it))).collect();
+        self.sample_series(store, &moved, number);
+    }
+
+    /// Notes which cells of these series are others than when they were last sampled.
+    fn sample_series(&mut self, store: &Store, series: &[SeriesId], number: ChangePlace) {
+        let cells = series.iter().flat_map(|series| store.cells(*series));
         let values = cells.map(|cell| (cell, store.cell_value(cell)));
         let mut changed: Vec<(u32, f64)> =
             values.filter(|(cell, value)| self.last_value(*cell).to_bits() != value.to_bits()).collect();
@@ -234,7 +254,6 @@ impl History {
         for cells in changed.chunk_by(|left, right| place_of(left.0).0 == place_of(right.0).0) {
             self.sample_cells(cells, number);
         }
-        Sampled::Yes
     }
 
     /// How many arrivals left no sample since the last call, as there was no room for it.

@@ -45,19 +45,13 @@ struct StepColumns {
 
 impl PastPage {
     /// Adds what changed at an instant of the grid; at the last one again, where that is it.
-    pub(super) fn push(&mut self, mut column: Column) {
-        if let Some(older) = self.columns.pop_if(|older| older.at == column.at) {
-            self.bytes = self.bytes.saturating_sub(older.bytes());
-            column = column.over(&older);
-        }
-        self.bytes += column.bytes();
-        self.columns.push(Arc::new(column));
+    pub(super) fn push(&mut self, column: Column) {
+        add(&mut self.columns, column, &mut self.bytes);
     }
 
-    /// Adds what changed at an arrival since the last instant of the grid.
+    /// Adds what changed at an arrival since the last instant of the grid; at the last one again, where that is it.
     pub(super) fn arrive(&mut self, column: Column) {
-        self.bytes += column.bytes();
-        self.arriving.push(Arc::new(column));
+        add(&mut self.arriving, column, &mut self.bytes);
     }
 
     /// Whether arrivals wait for the end of their step.
@@ -307,6 +301,16 @@ impl Holding<'_> {
         }
         if self.next < self.end { Filled::Open } else { Filled::Full }
     }
+}
+
+/// Puts a column behind others, over the last one where that is of the same instant.
+fn add(columns: &mut Vec<Arc<Column>>, mut column: Column, bytes: &mut usize) {
+    if let Some(older) = columns.pop_if(|older| older.at == column.at) {
+        *bytes = bytes.saturating_sub(older.bytes());
+        column = column.over(&older);
+    }
+    *bytes += column.bytes();
+    columns.push(Arc::new(column));
 }
 
 #[cfg(test)]

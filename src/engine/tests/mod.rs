@@ -1,5 +1,6 @@
 //! The engine as a driver sees it.
 
+mod instants;
 mod notifications;
 mod pair;
 mod restart;

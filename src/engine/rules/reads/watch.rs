@@ -247,6 +247,12 @@ impl Watch {
         }
     }
 
+    /// Samples what moved since the last evaluation once more, where that one was of this very instant.
+    pub(crate) fn sample_again(&self, store: &Store, history: &mut History, now: Timestamp) {
+        let told = self.unsampled.values().flatten();
+        history.sample_read_again(store, now, told.chain(store.touched_so_far()).copied());
+    }
+
     /// Takes note that every series was sampled.
     pub(crate) fn all_sampled(&mut self) {
         let moved: Vec<SeriesId> = std::mem::take(&mut self.unsampled).into_values().flatten().collect();
