@@ -155,7 +155,6 @@ pub(crate) async fn serve(
     };
     let mut connections = Connections::new(settings.connections_max);
     loop {
-        connections.make_room().await;
         let (stream, address) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
@@ -165,6 +164,8 @@ pub(crate) async fn serve(
                 continue;
             }
         };
+        // Once somebody is there: an idle connection stays for as long as nobody needs its place.
+        connections.make_room().await;
         drop(stream.set_nodelay(true));
         let activity = Activity::default();
         let service = Watched::new(router.clone(), activity.clone());
@@ -231,5 +232,7 @@ pub(crate) fn bind(address: SocketAddr) -> anyhow::Result<std::net::TcpListener>
     Ok(listener)
 }
 
+#[cfg(test)]
+mod serve_tests;
 #[cfg(test)]
 mod tests;
