@@ -177,3 +177,6 @@ impl<D: Disk + Clone> Keeper<D> {
         Ok(self.folder.insert(folder))
     }
 }
+
+#[cfg(test)]
+mod tests;
