@@ -5,6 +5,8 @@ pub(crate) mod api;
 mod connecting;
 pub(crate) mod copied;
 pub(crate) mod credentials;
+#[cfg(test)]
+pub(crate) mod fake_server;
 pub(crate) mod frames;
 pub(crate) mod lanes;
 pub(crate) mod link;

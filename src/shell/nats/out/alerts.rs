@@ -191,3 +191,6 @@ const fn of_flush(kind: FlushErrorKind) -> AnswerFault {
         FlushErrorKind::SendError | FlushErrorKind::FlushError => AnswerFault::Closed,
     }
 }
+
+#[cfg(test)]
+mod tests;

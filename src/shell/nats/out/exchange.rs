@@ -68,7 +68,7 @@ impl<T> ByKind<T> {
 pub(crate) enum AnswerEnding {
     /// By an answer.
     Answer,
-    /// The server has dealt with it.
+    /// It is written to the connection; core NATS says no more.
     Flush,
     /// By so many messages, or by none more in time.
     Messages(u64),
@@ -77,7 +77,7 @@ pub(crate) enum AnswerEnding {
 /// What a request brought.
 #[derive(Clone, Debug)]
 pub(crate) enum Answer {
-    /// One answer, or the server's word that it has dealt with it.
+    /// One answer; nothing where it was only to be written.
     Text(Bytes),
     /// Messages of a stream.
     Messages(Vec<Pulled>),

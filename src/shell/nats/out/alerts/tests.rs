@@ -1,0 +1,220 @@
+//! What goes out and what comes back over async-nats, with a server that answers as it is told.
+
+use tokio::sync::mpsc::unbounded_channel;
+
+use super::*;
+use crate::engine::config::{AlertDelivery, Config};
+use crate::engine::fact::{Novelty, Rejected};
+use crate::engine::rules::AlertEvent;
+use crate::engine::rules::event::{AlertEventKind, Reason};
+use crate::engine::wire::{EventId, Lane, Message, Reason as Fault, Refusal};
+use crate::shell::driver::command::Command;
+use crate::shell::driver::mailbox::CoreGate;
+use crate::shell::for_tests::facts;
+use crate::shell::nats::fake_server::{FakeServer, Published, Reply};
+use crate::shell::nats::out::{client, rejected};
+use crate::shell::nats::servers::Servers;
+use crate::shell::settings::{NatsSettings, Secret, Settings};
+use crate::shell::status::Topic;
+
+/// What the shell shares, over this server.
+fn context(server: &FakeServer, change: impl FnOnce(&mut Config)) -> ShellContext {
+    let nats = NatsSettings {
+        urls: vec![Secret::new(server.url())],
+        request_timeout: Duration::from_millis(300),
+        ..NatsSettings::default()
+    };
+    let mut config = Config::with_defaults("test");
+    change(&mut config);
+    ShellContext::new(Settings { nats, ..Settings::default() }, config)
+}
+
+/// A connection that stands.
+async fn connected(context: &ShellContext) -> (Client, watch::Receiver<Connections>) {
+    let servers = Servers::new(&context.settings.nats).unwrap();
+    let (client, mut connections) = client::connect(context, &servers).await.unwrap();
+    connections.wait_for(|it| matches!(it, Connections::Standing { .. })).await.unwrap();
+    (client, connections)
+}
+
+fn request(subject: &str, ending: AnswerEnding) -> Request {
+    Request {
+        number: 7,
+        subject: subject.to_owned(),
+        headers: Vec::new(),
+        payload: Bytes::from_static(b"asked"),
+        ending,
+    }
+}
+
+fn answers(asked: &Published) -> Vec<Reply> {
+    match asked.subject.as_str() {
+        "text" => vec![Reply::Text("{\"fine\": true}".to_owned())],
+        "nobody" => vec![Reply::Nobody],
+        "all" => vec![
+            Reply::Stored("events.a", "$JS.ACK.S.c.1.41.1.1700000000000000000.1", "one"),
+            Reply::Stored("events.b", "$JS.ACK.S.c.1.43.2.1700000000000000000.0", "two"),
+            Reply::Stored("events.b", "$JS.ACK.S.c.1.44.3.1700000000000000000.0", "too many"),
+        ],
+        "few" => vec![
+            Reply::Stored("events.a", "$JS.ACK.S.c.1.5.1.1700000000000000000.0", "one"),
+            Reply::Status("404 No Messages"),
+        ],
+        "complain" => vec![Reply::Complaint(
+            "Permissions Violation for Publish to \"events.monitoring.AlertTriggered\"",
+        )],
+        _ => Vec::new(),
+    }
+}
+
+#[tokio::test]
+async fn each_request_ends_as_its_kind_does() {
+    let server = FakeServer::start(1_000, answers);
+    let context = context(&server, |_| {});
+    let (client, connections) = connected(&context).await;
+    let publisher = AlertPublisher::new(client, connections, context.clone());
+    let silent = AnswerFault::Silent(Duration::from_millis(300));
+    let told = |answer: Result<Answer, AnswerFault>| match answer {
+        Ok(Answer::Text(text)) => Ok(String::from_utf8_lossy(&text).into_owned()),
+        Ok(Answer::Messages(messages)) => Ok(messages
+            .iter()
+            .map(|it| {
+                let text = String::from_utf8_lossy(&it.payload);
+                format!("{} {} {text} {}", it.subject, it.sequence, it.pending)
+            })
+            .collect::<Vec<_>>()
+            .join(", ")),
+        Err(fault) => Err(fault),
+    };
+    let long = "x".repeat(2_000);
+    let cases = [
+        (request("text", AnswerEnding::Answer), Ok("{\"fine\": true}")),
+        (request("nobody", AnswerEnding::Answer), Err(AnswerFault::NobodyThere)),
+        (request("silence", AnswerEnding::Answer), Err(silent)),
+        (request("no subject", AnswerEnding::Answer), Err(AnswerFault::Subject)),
+        (
+            Request { payload: Bytes::from(long.clone()), ..request("text", AnswerEnding::Answer) },
+            Err(AnswerFault::TooLarge),
+        ),
+        (request("silence", AnswerEnding::Flush), Ok("")),
+        (
+            Request { payload: Bytes::from(long), ..request("silence", AnswerEnding::Flush) },
+            Err(AnswerFault::TooLarge),
+        ),
+        (request("all", AnswerEnding::Messages(2)), Ok("events.a 41 one 1, events.b 43 two 0")),
+        (request("few", AnswerEnding::Messages(9)), Ok("events.a 5 one 0")),
+        (request("silence", AnswerEnding::Messages(9)), Err(silent)),
+    ];
+    for (asked, expected) in cases {
+        let shown = format!("{} {:?}", asked.subject, asked.ending);
+        let (asker, number, answer) = publisher.send(Asker::Alerts, asked).await;
+        assert_eq!((asker, number), (Asker::Alerts, 7), "{shown}");
+        assert_eq!(told(answer).as_deref().map_err(|fault| *fault), expected, "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_server_forbids_of_alert_events_speaks_against_being_ready() {
+    let server = FakeServer::start(1_000, answers);
+    let context = context(&server, |_| {});
+    let (client, _connections) = connected(&context).await;
+    client.publish("complain", Bytes::new()).await.unwrap();
+    while !context.status.has(Topic::Publishing) {
+        tokio::task::yield_now().await;
+    }
+    let reasons = context.status.reasons();
+    assert!(reasons.len() == 1 && reasons[0].contains("AlertTriggered"), "{reasons:?}");
+}
+
+#[tokio::test]
+async fn headers_go_out_with_a_request() {
+    let server = FakeServer::start(1_000, answers);
+    let context = context(&server, |_| {});
+    let (client, connections) = connected(&context).await;
+    let publisher = AlertPublisher::new(client, connections, context);
+    let asked = Request {
+        headers: vec![("Nats-Msg-Id", "a-1".to_owned()), ("Signalbox-Applied", "7".to_owned())],
+        ..request("text", AnswerEnding::Answer)
+    };
+    assert!(publisher.send(Asker::Alerts, asked).await.2.is_ok());
+    let seen = server.next();
+    assert_eq!((seen.subject.as_str(), seen.payload.as_str()), ("text", "asked"));
+    assert!(seen.headers.contains("Nats-Msg-Id: a-1\r\n"), "{}", seen.headers);
+    assert!(seen.headers.contains("Signalbox-Applied: 7\r\n"), "{}", seen.headers);
+}
+
+fn event(id: u128) -> AlertEvent {
+    AlertEvent::sample(EventId(id), AlertEventKind::Cleared { reason: Reason::Recovered, value: None })
+}
+
+fn publish(event: AlertEvent) -> Dispatch {
+    Dispatch::Publish { event: Box::new(event), sequence: 0, essence: None }
+}
+
+/// The ids of alert events that the driver is told are with the broker.
+fn confirmed(context: &ShellContext) -> Vec<u128> {
+    let taken = context.mailbox.take(Duration::from_mins(1), CoreGate::Shut);
+    let id = |command| if let Command::Confirmed(id) = command { Some(id.0) } else { None };
+    taken.commands.into_iter().filter_map(id).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn alert_events_go_out_in_order_and_are_confirmed_until_the_driver_is_gone() {
+    let server = FakeServer::start(1 << 20, |_| Vec::new());
+    let context = context(&server, |config| config.alerts.delivery = AlertDelivery::Core);
+    context.status.expect(&[Topic::PublishLink]);
+    let (client, connections) = connected(&context).await;
+    let publisher = AlertPublisher::new(client, connections, context.clone());
+    let (dispatch, dispatches) = unbounded_channel();
+    let task = tokio::spawn(publisher.publish(dispatches));
+    for id in 1..=3 {
+        dispatch.send(publish(event(id))).unwrap();
+    }
+    let mut all = Vec::new();
+    while all.len() < 3 {
+        let context = context.clone();
+        all.extend(tokio::task::spawn_blocking(move || confirmed(&context)).await.unwrap());
+    }
+    assert_eq!(all, [1, 2, 3]);
+    let mut sent = Vec::new();
+    for published in server.rest().into_iter().filter(|it| it.subject.ends_with("AlertCleared")) {
+        let id = published.headers.split("Nats-Msg-Id: ").nth(1).unwrap();
+        sent.push(id.split("\r\n").next().unwrap().chars().last().unwrap());
+    }
+    assert_eq!(sent, ['1', '2', '3']);
+    drop(dispatch);
+    task.await.unwrap();
+}
+
+#[tokio::test]
+async fn copies_go_out_with_what_is_wrong_and_those_that_cannot_are_counted() {
+    let server = FakeServer::start(400, |_| Vec::new());
+    let context = context(&server, |config| {
+        config.rejected.subject = "refused".to_owned();
+        config.pair.bucket = "signalbox".to_owned();
+        config.pair.name = "orders".to_owned();
+    });
+    let (client, _connections) = connected(&context).await;
+    let (mut rejections, copies) = context.rejections();
+    let (long, stored) = ("x".repeat(350), Some(17));
+    for (payload, sequence) in [("first", stored), (long.as_str(), None), ("last", None)] {
+        let headers = b"NATS/1.0\r\nTrace: t-1\r\nNats-Msg-Id: theirs\r\n\r\n";
+        let message = Message { subject: "events.a\nb", headers, payload: payload.as_bytes() };
+        let refusal = Refusal::new(Fault::InvalidField, "why");
+        let rejected = Rejected { message: 0, element: 3, refusal, novelty: Novelty::New };
+        rejections.take(Lane::JetStream, (&message, sequence), &rejected).unwrap();
+    }
+    drop(rejections);
+    rejected::publish(copies, client, context.clone()).await;
+    let (first, last) = (server.next(), server.next());
+    assert_eq!([first.subject.as_str(), &first.payload, &last.payload], ["refused", "first", "last"]);
+    let stream = &context.settings.jetstream.stream;
+    let id = format!("Nats-Msg-Id: orders-rejected-{stream}-17-3\r\n");
+    for line in
+        ["Signalbox-Reason: invalid_field\r\n", "Signalbox-Subject: events.ab\r\n", "Trace: t-1\r\n", &id]
+    {
+        assert!(first.headers.contains(line), "{line}: {}", first.headers);
+    }
+    assert!(!last.headers.contains("Nats-Msg-Id"), "what is not stored has no place: {}", last.headers);
+    assert_eq!(facts(&context.mailbox), ["RejectedCopyDropped { reason: TooLarge }"]);
+}
