@@ -12,21 +12,12 @@ use super::bad_input::process::Process;
 use super::bad_input::scrape::Series;
 use super::outbox::{set_levels, stored, wait_sum, walk};
 use super::process::post;
+use super::state::shown;
 use super::support::{Nats, free_port, job_queued, metric_recorded, server_programs, wait_for};
 use super::times::times;
 
 const CREATE: &str = "jetstream: {create_stream: true}";
 const APPLIED: &str = "signalbox_events_applied_total";
-
-/// A scrape, where it is answered.
-fn shown(process: &Process) -> Option<Series> {
-    let answer = process.get("/metrics");
-    (answer.status == 200).then(|| Series::parse(&answer.body))
-}
-
-fn sum(series: &Series, name: &str) -> f64 {
-    series.of(name).filter_map(|(_, value)| value.parse::<f64>().ok()).sum()
-}
 
 /// Stores this many `JobQueued` events from `first` on.
 fn store(nats: &Nats, first: u64, count: u64) {
@@ -76,8 +67,8 @@ fn a_sidecar_killed_while_a_flood_is_stored_counts_all_of_it_once_when_it_is_bac
         // The first scrape that is answered has caught up: a counter never starts low.
         let stored = (rounds * 2_000) as f64;
         assert_eq!(complete.total(APPLIED, "jetstream"), stored, "after {refused} refused scrapes");
-        assert_eq!(sum(&complete, "queue_jobs_queued_total"), stored);
-        assert_eq!(sum(&complete, "signalbox_events_duplicate_total"), 0.0);
+        assert_eq!(complete.sum("queue_jobs_queued_total"), stored);
+        assert_eq!(complete.sum("signalbox_events_duplicate_total"), 0.0);
         process.terminate();
     }
 }
@@ -102,7 +93,7 @@ fn what_leaves_the_stream_while_it_is_read_is_counted_as_lost_to_the_last_messag
             let balance = || {
                 let series = shown(&process)?;
                 let (applied, lost) =
-                    (series.total(APPLIED, "jetstream"), sum(&series, "signalbox_stream_lost_total"));
+                    (series.total(APPLIED, "jetstream"), series.sum("signalbox_stream_lost_total"));
                 (applied + lost == 20_001.0).then_some(lost)
             };
             assert!(wait_for("applied + lost = stored", balance) > 0.0);
@@ -268,5 +259,5 @@ fn accounts_stay_exact_whatever_the_limits_of_series_are() {
     assert_eq!(series.total(APPLIED, "core"), 50.0);
     assert_eq!(series.total("signalbox_events_duplicate_total", "core"), 50.0);
     assert_eq!(series.total("signalbox_events_rejected_total", "core"), 1.0);
-    assert_eq!(sum(&series, "queue_jobs_queued_total"), 50.0);
+    assert_eq!(series.sum("queue_jobs_queued_total"), 50.0);
 }

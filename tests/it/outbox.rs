@@ -51,14 +51,10 @@ pub(super) fn set_levels(client: &mut Client, numbers: &mut u64, tanks: usize, v
     client.flush();
 }
 
-fn sum(series: &Series, name: &str) -> f64 {
-    series.of(name).filter_map(|(_, value)| value.parse::<f64>().ok()).sum()
-}
-
 /// The sum of a metric's series, where the process answers.
 fn scraped(process: &Process, name: &str) -> Option<f64> {
     let answer = process.get("/metrics");
-    (answer.status == 200).then(|| sum(&Series::parse(&answer.body), name))
+    (answer.status == 200).then(|| Series::parse(&answer.body).sum(name))
 }
 
 pub(super) fn wait_sum(process: &Process, name: &str, expected: f64) {

@@ -197,8 +197,7 @@ impl Pair {
 
 fn sum(process: &Process, name: &str) -> Option<f64> {
     let answer = process.get("/metrics");
-    let values = |series: Series| series.of(name).filter_map(|(_, value)| value.parse::<f64>().ok()).sum();
-    (answer.status == 200).then(|| values(Series::parse(&answer.body)))
+    (answer.status == 200).then(|| Series::parse(&answer.body).sum(name))
 }
 
 fn value(process: &Process, name: &str) -> Option<f64> {

@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use super::bad_input::process::Process as Running;
 use super::bad_input::scrape::Series;
 use super::process::{Process, get, run_configured, signalbox};
-use super::state::sum;
 use super::support::{Client, Nats, event, job_queued, metric_recorded, server_programs, wait_for};
 
 const APPLIED: &str = "signalbox_events_applied_total";
@@ -22,7 +21,7 @@ fn shown(port: u16) -> Series {
 fn wait_sum(port: u16, metric: &str, expected: f64) -> Series {
     wait_for(&format!("{metric} of {expected}"), || {
         let series = shown(port);
-        (sum(&series, metric) == expected).then_some(series)
+        (series.sum(metric) == expected).then_some(series)
     })
 }
 
@@ -73,12 +72,12 @@ fn contexts_that_are_off_are_left_to_another_instance() {
         }
         client.flush();
         let jobs = wait_sum(queue, APPLIED, 300.0);
-        assert_eq!(sum(&jobs, "queue_depth"), 300.0);
+        assert_eq!(jobs.sum("queue_depth"), 300.0);
         let all_else = wait_sum(rest, APPLIED, 400.0);
-        assert_eq!(sum(&all_else, "db_indexes_created_total"), 300.0);
-        assert_eq!(sum(&all_else, "clicks_total"), 100.0);
+        assert_eq!(all_else.sum("db_indexes_created_total"), 300.0);
+        assert_eq!(all_else.sum("clicks_total"), 100.0);
         for series in [&jobs, &all_else] {
-            assert_eq!(sum(series, "signalbox_events_received_total"), sum(series, APPLIED));
+            assert_eq!(series.sum("signalbox_events_received_total"), series.sum(APPLIED));
         }
         // Zeros of what another instance reads would be a claim.
         assert_eq!(jobs.of("cache_entries").count() + jobs.of("clicks_total").count(), 0);
@@ -129,12 +128,12 @@ fn tokens_behind_the_type_are_read_and_become_labels_where_the_configuration_say
             [2.0, 1.0, 1.0]
         );
         assert_eq!(
-            (queued(""), labelled(&series, "queue_depth", "tenant"), sum(&series, "queue_depth")),
+            (queued(""), labelled(&series, "queue_depth", "tenant"), series.sum("queue_depth")),
             (4.0, 0.0, 4.0)
         );
         assert_eq!(labelled(&series, "clicks_total", r#"tenant="t8""#), 1.0);
-        assert_eq!(sum(&series, "clicks_total"), 2.0);
-        assert_eq!(sum(&series, "signalbox_events_received_total"), 6.0);
+        assert_eq!(series.sum("clicks_total"), 2.0);
+        assert_eq!(series.sum("signalbox_events_received_total"), 6.0);
         assert!(!get(port, "/metrics").unwrap().text().contains("s1"));
     }
 }
@@ -225,10 +224,10 @@ fn the_parts_of_the_keys_add_up_to_the_whole() {
         let whole = wait_sum(whole, APPLIED, story.len() as f64);
         let parts: Vec<Series> = wait_for("all parts", || {
             let parts: Vec<Series> = sidecars.iter().map(|(_, _, port)| shown(*port)).collect();
-            let applied: f64 = parts.iter().map(|series| sum(series, APPLIED)).sum();
+            let applied: f64 = parts.iter().map(|series| series.sum(APPLIED)).sum();
             (applied == story.len() as f64).then_some(parts)
         });
-        assert!(parts.iter().all(|series| sum(series, APPLIED) > story.len() as f64 / 20.0));
+        assert!(parts.iter().all(|series| series.sum(APPLIED) > story.len() as f64 / 20.0));
         let (whole, parts) = (catalogue(&whole), parts.iter().map(catalogue).collect::<Vec<_>>());
         let keys: BTreeSet<&String> = whole.keys().chain(parts.iter().flat_map(BTreeMap::keys)).collect();
         let mut wrong = Vec::new();
@@ -257,7 +256,7 @@ fn another_number_of_parts_has_trackers_begin_anew_and_keeps_counters() {
         let folder = tempfile::tempdir().unwrap();
         let run = |config: &str| super::state::start(&nats, folder.path(), config);
         let wait = |process: &Running, metric: &str, expected: f64| {
-            wait_for(metric, || super::state::shown(process).filter(|series| sum(series, metric) == expected))
+            wait_for(metric, || super::state::shown(process).filter(|series| series.sum(metric) == expected))
         };
         let process = run("partition: {count: 2, index: 1}\n");
         for number in 0..30 {
@@ -267,20 +266,20 @@ fn another_number_of_parts_has_trackers_begin_anew_and_keeps_counters() {
         }
         client.flush();
         let series = wait(&process, APPLIED, 30.0);
-        assert_eq!(sum(&series, "queue_depth"), 30.0);
+        assert_eq!(series.sum("queue_depth"), 30.0);
         process.terminate();
         let process = run("partition: {count: 2, index: 1}\n");
         let series = wait(&process, "queue_depth", 30.0);
-        assert_eq!(sum(&series, "queue_jobs_queued_total"), 30.0);
+        assert_eq!(series.sum("queue_jobs_queued_total"), 30.0);
         process.terminate();
         let process = run("partition: {count: 3, index: 1}\n");
         let series = wait(&process, "queue_depth", 0.0);
-        assert_eq!(sum(&series, "queue_jobs_queued_total"), 30.0);
+        assert_eq!(series.sum("queue_jobs_queued_total"), 30.0);
         let reassigned = r#"signalbox_tracker_evictions_total{reason="reassigned",tracker="jobs"}"#;
         assert_eq!(series.text(&super::bad_input::scrape::canonical(reassigned)), Some("30"));
         client.publish("events.1.queue.JobQueued.job-500", &job_queued(500));
         client.flush();
         let series = wait(&process, "queue_depth", 1.0);
-        assert_eq!(sum(&series, "queue_jobs_queued_total"), 31.0);
+        assert_eq!(series.sum("queue_jobs_queued_total"), 31.0);
     }
 }

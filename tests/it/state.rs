@@ -25,10 +25,6 @@ pub(super) fn shown(process: &Process) -> Option<Series> {
     (answer.status == 200).then(|| Series::parse(&answer.body))
 }
 
-pub(super) fn sum(series: &Series, name: &str) -> f64 {
-    series.of(name).filter_map(|(_, value)| value.parse::<f64>().ok()).sum()
-}
-
 /// A stream of every type that rides the JetStream lane.
 pub(super) fn create_stream(nats: &Nats) {
     nats.client()
@@ -57,7 +53,7 @@ pub(super) fn store(nats: &Nats, first: u64, count: u64) {
 
 /// Waits until so many events are counted; the scrape that shows them.
 pub(super) fn wait_counted(process: &Process, count: f64) -> Series {
-    wait_for("the events", || shown(process).filter(|series| sum(series, "queue_jobs_queued_total") >= count))
+    wait_for("the events", || shown(process).filter(|series| series.sum("queue_jobs_queued_total") >= count))
 }
 
 #[test]
@@ -80,8 +76,8 @@ fn what_was_counted_survives_kills_to_the_last_event() {
         let process = start(&nats, folder.path(), OFTEN);
         let series = wait_counted(&process, stored as f64);
         assert_eq!(series.total(APPLIED, "jetstream"), stored as f64);
-        assert_eq!(sum(&series, "queue_jobs_queued_total"), stored as f64);
-        assert_eq!(sum(&series, "signalbox_events_duplicate_total"), 0.0);
+        assert_eq!(series.sum("queue_jobs_queued_total"), stored as f64);
+        assert_eq!(series.sum("signalbox_events_duplicate_total"), 0.0);
         assert!(process.has_logged(&["going on from the state".to_owned()]), "{}", process.log());
         process.terminate();
     }
@@ -95,7 +91,7 @@ fn what_core_nats_brought_survives_a_clean_stop_and_begins_anew_after_a_kill() {
         let folder = tempfile::tempdir().unwrap();
         let count = |process: &Process, wanted: f64| {
             wait_for("the events", || {
-                shown(process).filter(|series| sum(series, "clicks_total") == wanted).map(drop)
+                shown(process).filter(|series| series.sum("clicks_total") == wanted).map(drop)
             });
         };
         let publish = |process: &Process, from: u64| {
@@ -201,8 +197,8 @@ fn alerts_alternate_and_nothing_is_lost_over_kills_while_they_come_and_go() {
         }
         let process = start_with_rules(&nats, folder.path(), &rules);
         let series = wait_counted(&process, jobs as f64);
-        assert_eq!(sum(&series, "queue_jobs_queued_total"), jobs as f64);
-        assert_eq!(sum(&series, "queue_jobs_completed_total"), jobs as f64);
+        assert_eq!(series.sum("queue_jobs_queued_total"), jobs as f64);
+        assert_eq!(series.sum("queue_jobs_completed_total"), jobs as f64);
         process.wait_ready();
         process.terminate();
         let events = stored(&nats);

@@ -11,7 +11,7 @@ use super::bad_input::process::Process;
 use super::bad_input::scrape::Series;
 use super::outbox::{stored, walk};
 use super::state::{
-    APPLIED, OFTEN, complete, rules, said, shown, start, start_with_rules, store, sum, wait_counted,
+    APPLIED, OFTEN, complete, rules, said, shown, start, start_with_rules, store, wait_counted,
 };
 use super::support::{Nats, server_programs, wait_for};
 use super::times::times;
@@ -43,7 +43,7 @@ fn round(nats: &Nats, process: &Process, jobs: &mut u64) {
 }
 
 fn wait_failures(process: &Process, name: &str) {
-    wait_for(name, || shown(process).filter(|series| sum(series, name) >= 1.0).map(drop));
+    wait_for(name, || shown(process).filter(|series| series.sum(name) >= 1.0).map(drop));
 }
 
 #[test]
@@ -74,8 +74,8 @@ fn a_full_disk_stops_neither_metrics_nor_alerts_and_the_state_comes_back_with_ro
         process.kill();
         let process = start_with_rules(&nats, folder.path(), &rules);
         let series = wait_counted(&process, jobs as f64);
-        assert_eq!(sum(&series, "queue_jobs_queued_total"), jobs as f64);
-        assert_eq!(sum(&series, "signalbox_events_duplicate_total"), 0.0);
+        assert_eq!(series.sum("queue_jobs_queued_total"), jobs as f64);
+        assert_eq!(series.sum("signalbox_events_duplicate_total"), 0.0);
         process.terminate();
         assert_eq!(walk(&stored(&nats)), (1, 0));
     }
@@ -226,7 +226,7 @@ fn nobody_who_looks_each_fifty_milliseconds_sees_a_counter_fall_over_kills_of_ei
             let started = start_with_rules(&nats, folder.path(), &rules);
             wait_for("the events", || {
                 let applied = shown(&started)?;
-                (sum(&applied, "queue_jobs_completed_total") == jobs as f64).then_some(())
+                (applied.sum("queue_jobs_completed_total") == jobs as f64).then_some(())
             });
             *process.lock().unwrap() = Some(started);
             std::thread::park_timeout(Duration::from_millis(200));
@@ -237,7 +237,7 @@ fn nobody_who_looks_each_fifty_milliseconds_sees_a_counter_fall_over_kills_of_ei
         let last = process.lock().unwrap().take().unwrap();
         last.wait_ready();
         let series: Series = wait_for("a scrape", || shown(&last));
-        assert_eq!(sum(&series, "queue_jobs_queued_total"), jobs as f64);
+        assert_eq!(series.sum("queue_jobs_queued_total"), jobs as f64);
         last.terminate();
         let events = stored(&nats);
         assert_eq!(walk(&events).1, 0, "{:?}", said(&events));

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::bad_input::process::Process;
 use super::bad_input::scrape::Series;
-use super::state::{APPLIED, OFTEN, shown, start, store, sum, wait_counted, wait_saved};
+use super::state::{APPLIED, OFTEN, shown, start, store, wait_counted, wait_saved};
 use super::support::{Client, Nats, job_queued, server_programs, wait_at_most, wait_for};
 use super::times::times;
 
@@ -68,8 +68,8 @@ fn streams_that_forget_what_is_acknowledged_are_exact_over_kills() {
             wait_back(&process);
             let series = wait_counted(&process, stored as f64);
             assert_eq!(series.total(APPLIED, "jetstream"), stored as f64, "{retention}");
-            assert_eq!(sum(&series, "queue_jobs_queued_total"), stored as f64, "{retention}");
-            assert_eq!(sum(&series, DUPLICATE), 0.0, "{retention}");
+            assert_eq!(series.sum("queue_jobs_queued_total"), stored as f64, "{retention}");
+            assert_eq!(series.sum(DUPLICATE), 0.0, "{retention}");
             // What a checkpoint holds is acknowledged, and leaves.
             let mut client = nats.client();
             wait_for("an empty stream", || (info(&mut client)["messages"] == 0).then_some(()));
@@ -92,7 +92,7 @@ fn a_queue_keeps_what_no_checkpoint_holds() {
         process.kill();
         let process = start(&nats, folder.path(), OFTEN);
         let series = wait_counted(&process, 100.0);
-        assert_eq!((series.total(APPLIED, "jetstream"), sum(&series, DUPLICATE)), (100.0, 0.0));
+        assert_eq!((series.total(APPLIED, "jetstream"), series.sum(DUPLICATE)), (100.0, 0.0));
         process.terminate();
     }
 }
@@ -158,16 +158,16 @@ fn what_a_purge_took_while_it_was_away_is_lost_to_the_message() {
         assert_eq!(purged["success"], true, "{purged}");
         let process = start(&nats, folder.path(), OFTEN);
         let series = caught_up(&process);
-        assert_eq!((sum(&series, LOST), sum(&series, DUPLICATE)), (23.0, 0.0));
+        assert_eq!((series.sum(LOST), series.sum(DUPLICATE)), (23.0, 0.0));
         assert_eq!(series.total(APPLIED, "jetstream"), 107.0);
-        assert_eq!(sum(&series, "signalbox_stream_epochs_total"), 0.0);
+        assert_eq!(series.sum("signalbox_stream_epochs_total"), 0.0);
         stop(process);
         // All of it: nothing is left to begin with.
         store(&nats, 200, 5);
         nats.client().api("STREAM.PURGE.EVENTS", "");
         let process = start(&nats, folder.path(), OFTEN);
         let series = caught_up(&process);
-        assert_eq!((sum(&series, LOST), series.total(APPLIED, "jetstream")), (28.0, 107.0));
+        assert_eq!((series.sum(LOST), series.total(APPLIED, "jetstream")), (28.0, 107.0));
         store(&nats, 300, 3);
         assert_eq!(wait_counted(&process, 110.0).total(APPLIED, "jetstream"), 110.0);
         process.terminate();
@@ -188,19 +188,19 @@ fn what_expired_while_it_was_away_is_lost_to_the_message() {
         store(&nats, 0, 50);
         let process = start(&nats, folder.path(), OFTEN);
         let series = caught_up(&process);
-        assert_eq!((sum(&series, LOST), series.total(APPLIED, "jetstream")), (30.0, 20.0));
+        assert_eq!((series.sum(LOST), series.total(APPLIED, "jetstream")), (30.0, 20.0));
         stop(process);
         store(&nats, 50, 90);
         let process = start(&nats, folder.path(), OFTEN);
         let series = caught_up(&process);
-        assert_eq!((sum(&series, LOST), series.total(APPLIED, "jetstream")), (100.0, 40.0));
+        assert_eq!((series.sum(LOST), series.total(APPLIED, "jetstream")), (100.0, 40.0));
         wait_saved(folder.path());
         process.kill();
         store(&nats, 150, 25);
         let process = start(&nats, folder.path(), OFTEN);
         let series = caught_up(&process);
         // Who looked before it broke off may have seen what nobody can count again: the counters begin anew.
-        assert_eq!((sum(&series, LOST), series.total(APPLIED, "jetstream")), (105.0, 20.0));
+        assert_eq!((series.sum(LOST), series.total(APPLIED, "jetstream")), (105.0, 20.0));
         process.terminate();
     }
 }
@@ -230,7 +230,7 @@ fn a_stream_that_was_recreated_is_read_from_its_first_message_and_what_was_count
         let process = start(&nats, folder.path(), OFTEN);
         let series = caught_up(&process);
         assert_eq!(series.total(APPLIED, "jetstream"), 125.0);
-        assert_eq!((sum(&series, DUPLICATE), sum(&series, LOST)), (40.0, 5.0));
+        assert_eq!((series.sum(DUPLICATE), series.sum(LOST)), (40.0, 5.0));
         assert_eq!(with(&series, "signalbox_stream_epochs_total", "recreated"), 1.0);
         store(&nats, 200, 10);
         assert_eq!(wait_counted(&process, 135.0).total(APPLIED, "jetstream"), 135.0);
@@ -278,9 +278,9 @@ fn a_stream_that_was_rolled_back_is_known_by_what_it_lacks_and_by_what_stands_in
             let process = start(&nats, folder.path(), OFTEN);
             let series = caught_up(&process);
             assert_eq!(series.total(APPLIED, "jetstream"), (100 + after) as f64);
-            assert_eq!(sum(&series, DUPLICATE), 60.0);
+            assert_eq!(series.sum(DUPLICATE), 60.0);
             assert_eq!(with(&series, "signalbox_stream_epochs_total", "rolled_back"), 1.0, "{after}");
-            assert_eq!(sum(&series, LOST), 0.0);
+            assert_eq!(series.sum(LOST), 0.0);
             process.terminate();
         }
     }
@@ -306,7 +306,7 @@ fn what_left_a_stream_that_was_made_after_the_start_before_it_was_read_is_lost()
         store(&nats, 100, 200);
         let balance = || {
             let series = shown(&process)?;
-            let (applied, lost) = (series.total(APPLIED, "jetstream"), sum(&series, LOST));
+            let (applied, lost) = (series.total(APPLIED, "jetstream"), series.sum(LOST));
             (applied + lost == 200.0).then_some(lost)
         };
         assert!(wait_for("applied + lost = stored", balance) > 0.0);

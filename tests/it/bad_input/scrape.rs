@@ -54,6 +54,11 @@ impl Series {
         }
     }
 
+    /// The sum of all samples of a name.
+    pub(crate) fn sum(&self, name: &str) -> f64 {
+        self.of(name).filter_map(|(_, value)| value.parse::<f64>().ok()).sum()
+    }
+
     /// A sample's value as it is written.
     pub(crate) fn text(&self, key: &str) -> Option<&str> {
         self.samples.get(key).map(String::as_str)
