@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use super::{config_file, rule_files};
+use super::config_file;
 use crate::engine::assist::outline::{Outline, OutlineEntry};
 use crate::engine::config::Config;
 use crate::engine::diagnostic::closest;
+use crate::shell::rule_files::is_rule_test;
 
 /// What a file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +24,7 @@ impl FileKind {
     pub(super) fn of(path: &Path, outline: &Outline) -> Self {
         let has = |key: &str| outline.find(None, key).is_some();
         let is_default = path.file_name().is_some_and(|name| name == config_file::DEFAULT_CONFIG);
-        if rule_files::is_test(path) || !is_default && (has("tests") || has("rule_files") && !has("groups")) {
+        if is_rule_test(path) || !is_default && (has("tests") || has("rule_files") && !has("groups")) {
             Self::RuleTest
         } else if !has("groups") && (is_default || has_key_of_config(outline)) {
             Self::Config

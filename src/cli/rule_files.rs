@@ -1,6 +1,6 @@
 //! Rule files on disk, loaded for commands that work offline.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::bail;
 
@@ -11,15 +11,6 @@ use crate::engine::diagnostic::{Diagnostic, Severity, Source};
 use crate::engine::rules::RuleSet;
 use crate::engine::rules::load::{INTERVAL_DEFAULT, LoadContext, Loaded, load};
 use crate::shell::rule_files::read_rules;
-
-/// Endings of rule tests, which lie beside rule files and are none.
-const TEST_ENDINGS: [&str; 2] = [".test.yaml", ".test.yml"];
-
-/// Whether a file's name says that it holds rule tests.
-pub(super) fn is_test(path: &Path) -> bool {
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    TEST_ENDINGS.iter().any(|ending| name.ends_with(ending))
-}
 
 /// Loads rules and says what is wrong with them.
 ///

@@ -77,19 +77,30 @@ fn rule_files(paths: &[PathBuf]) -> Listed {
     listed
 }
 
+/// Endings of rule tests, which lie beside rule files and are none.
+const TEST_ENDINGS: [&str; 2] = [".test.yaml", ".test.yml"];
+
+/// Whether a file's name says that it holds rule tests.
+pub(crate) fn is_rule_test(path: &Path) -> bool {
+    TEST_ENDINGS.iter().any(|ending| name_of(path).ends_with(ending))
+}
+
+/// The last part of a path; empty where it is no text.
+fn name_of(path: &Path) -> &str {
+    path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+}
+
 fn is_rule_file(path: &Path) -> bool {
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("");
+    let name = name_of(path);
     let named = name.strip_suffix(".yaml").or_else(|| name.strip_suffix(".yml"));
-    let is_test = |stem: &str| stem.strip_suffix(".test").is_some();
-    let wanted = named.is_some_and(|stem| !stem.is_empty() && !is_test(stem) && !stem.starts_with('.'));
+    let wanted = named.is_some_and(|stem| !stem.is_empty() && !stem.starts_with('.')) && !is_rule_test(path);
     // A broken link stays in, so that it is said.
     wanted && std::fs::metadata(path).map_or(true, |metadata| metadata.is_file())
 }
 
 /// Whether what is no rule file is a rule test, or hidden.
 fn is_meant_to_be_there(path: &Path) -> bool {
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("");
-    name.starts_with('.') || name.ends_with(".test.yaml") || name.ends_with(".test.yml")
+    name_of(path).starts_with('.') || is_rule_test(path)
 }
 
 /// Why a file is not read, as what follows its name.
