@@ -173,14 +173,12 @@ fn unusable_files(config: &Config) -> Vec<Fault> {
     });
     let tls = &config.nats.tls;
     let named = [("nats.tls.ca", &tls.ca), ("nats.tls.cert", &tls.cert), ("nats.tls.key", &tls.key)];
-    // Of several the one that the words name.
     // A certificate without its key is said already.
     let is_whole = tls.cert.is_some() == tls.key.is_some();
     let tls = check_tls(&settings.tls).err().filter(|_| is_whole).map(|error| {
-        let message = error.to_string();
-        let is_named = |path: &&Option<String>| path.as_ref().is_some_and(|path| message.contains(path));
-        let key = named.iter().find(|(_, path)| is_named(path)).map_or("nats.tls", |(key, _)| key);
-        fault(key, message, "Name a PEM file that holds what its key says.")
+        let is_at_fault = |path: &Option<String>| path.is_some() && path.as_deref() == error.file();
+        let key = named.iter().find(|(_, path)| is_at_fault(path)).map_or("nats.tls", |(key, _)| key);
+        fault(key, error.to_string(), "Name a PEM file that holds what its key says.")
     });
     let is_file = |path: &&String| std::fs::metadata(path).is_ok_and(|found| !found.is_dir());
     let state = config.state_dir.as_ref().filter(is_file).map(|path| {

@@ -33,6 +33,16 @@ pub(crate) enum TlsError {
     Rustls(#[from] rustls::Error),
 }
 
+impl TlsError {
+    /// The file that cannot be read, where it is one.
+    pub(crate) fn file(&self) -> Option<&str> {
+        match self {
+            Self::File { path, .. } => Some(path),
+            Self::Half | Self::NoRoots | Self::Rustls(_) => None,
+        }
+    }
+}
+
 /// The authorities to trust: those of a PEM file, else the system's.
 ///
 /// # Errors
