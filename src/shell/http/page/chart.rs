@@ -19,7 +19,7 @@ const WIDTH: f64 = 600.0;
 pub(super) const LINES_MAX: usize = 10;
 
 /// The fewest steps that are drawn, however young the values are.
-const STEPS_MIN: i64 = 12;
+pub(super) const STEPS_MIN: i64 = 12;
 
 /// One line.
 #[derive(Clone, Debug)]

@@ -14,7 +14,7 @@ use crate::engine::time::Timestamp;
 use crate::shell::driver::examples::RejectedExamples;
 use crate::shell::status::{Concern, PairCondition, Topic};
 
-use super::chart::Line;
+use super::chart::{Line, STEPS_MIN};
 use super::words;
 
 /// What pages show beside the engine.
@@ -70,9 +70,6 @@ pub(super) struct Look<'a> {
 
 /// How far back sparklines go, and in how many steps.
 const SPARK: (Duration, u32) = (Duration::from_mins(15), 60);
-
-/// The fewest steps that sparklines show, however young the process is.
-const SPARK_STEPS_MIN: i64 = 12;
 
 /// Samples of one instant; none where they could not be worked out.
 pub(super) type Values = Result<Vec<(Labels, f64)>, String>;
@@ -188,7 +185,7 @@ impl<'a> Look<'a> {
         let window = self.spark_window();
         let past = self.own_past("signalbox_build_info", window);
         let first = past.iter().filter_map(|(_, line)| line.points.first()).map(|(at, _)| *at).min();
-        let shortest = window.to.millis() - window.step_ms * SPARK_STEPS_MIN;
+        let shortest = window.to.millis() - window.step_ms * STEPS_MIN;
         let first = first.unwrap_or(shortest).min(shortest);
         window.from.max(Timestamp::from_millis(first))
     }
