@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 
+use super::store::Marks;
 use super::{FamilyId, SeriesId, Store};
 
 /// The value of every label of an overflow series.
@@ -59,7 +60,7 @@ pub(super) fn last_labels<'a>() -> Vec<(&'a str, &'a str)> {
 impl Store {
     /// Whether a series stands for what exceeds a limit.
     pub(in crate::engine) fn is_overflow(&self, series: SeriesId) -> bool {
-        self.row(series).is_some_and(|(page, row)| page.has_in_labels(row, OVERFLOW))
+        self.slot(series).is_some_and(|slot| slot.marks.has(Marks::OVERFLOW))
     }
 
     /// The families whose overflow series took something since the last call. The label is found once a family.

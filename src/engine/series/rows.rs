@@ -140,11 +140,6 @@ impl Rows {
         rest.is_empty()
     }
 
-    /// Whether a text stands in a single label of a row of this page.
-    pub(super) fn has_in_labels(&self, row: &Row, text: &str) -> bool {
-        self.pieces_of(row).any(|piece| piece.contains(text))
-    }
-
     pub(super) fn row(&self, place: u32) -> Option<&Row> {
         self.all.get(place as usize)
     }

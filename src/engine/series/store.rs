@@ -388,6 +388,7 @@ impl Store {
             self.text.render(&folded);
             let hash = hash_of(&self.hashing, id, self.text.identity());
             if let Some(found) = self.find_text(id, hash) {
+                self.fold_into(found);
                 return found;
             }
             if last || family_has < super::overflow::OVERFLOW_SERIES_MAX {
@@ -395,6 +396,19 @@ impl Store {
             }
         }
         self.unborn()
+    }
+
+    /// From now on a series stands for what exceeds a limit, whoever gave birth to it.
+    fn fold_into(&mut self, series: SeriesId) {
+        let Some(slot) = self.slot_mut(series).filter(|slot| !slot.marks.has(Marks::OVERFLOW)) else {
+            return;
+        };
+        slot.marks.put(Marks::OVERFLOW);
+        let family = slot.family;
+        if let Some(family) = self.families.get_mut(family.0 as usize) {
+            family.live -= 1;
+            family.overflow_series += 1;
+        }
     }
 
     /// The id of a series for which there is no room: as of one that was born and left at once.

@@ -109,6 +109,25 @@ fn what_exceeds_a_limit_is_folded_and_counted_and_totals_stay_exact() {
 }
 
 #[test]
+fn a_series_that_events_call_so_stands_for_what_exceeds_a_limit_once_something_does() {
+    let mut store = store(1_000, 2);
+    let family = store.register(spec("a", Counter)).unwrap();
+    let called = store.resolve(family, &[("kind", OVERFLOW)], at(1));
+    store.add(called, 1.0, cause(1, 1));
+    assert!(!store.is_overflow(called), "nothing was folded");
+    let own = store.resolve(family, &[("kind", "x")], at(1));
+    store.add(own, 1.0, cause(1, 2));
+    assert_eq!(store.overflowed(), []);
+    let folded = store.resolve(family, &[("kind", "y")], at(1));
+    store.add(folded, 1.0, cause(1, 3));
+    assert_eq!((folded, store.is_overflow(folded), store.is_overflow(own)), (called, true, false));
+    assert_eq!(store.overflowed(), [Overflow { family, count: 1, label: Arc::from("kind") }]);
+    // It comes on top of the limit, as other overflow series do.
+    let more = store.resolve(family, &[("kind", "z")], at(2));
+    assert_eq!((store.is_overflow(more), store.len()), (false, 3));
+}
+
+#[test]
 fn a_flood_of_label_names_is_bounded_too() {
     let mut store = store(0, 0);
     let family = store.register(spec("a", Counter)).unwrap();
