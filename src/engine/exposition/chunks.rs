@@ -7,7 +7,7 @@ use super::format::{Escaping, ScrapeFormat, Syntax};
 use super::plan::{Planned, plan};
 use super::protobuf::{Messages, push_varint};
 use super::text::Lines;
-use super::{Scrape, Source, Written};
+use super::{FrozenMetrics, Scrape, Source, Written};
 use crate::engine::series::recent::FrozenEvents;
 use crate::engine::series::{Frozen, FrozenFamily};
 
@@ -62,13 +62,16 @@ impl Writer {
     }
 }
 
-impl Chunks {
-    pub(super) fn new(frozen: Arc<Frozen>, events: FrozenEvents, scrape: Scrape) -> Self {
-        let Scrape { format, names } = scrape;
+impl FrozenMetrics {
+    /// The answer to a scrape, in chunks.
+    pub fn write(self, scrape: Scrape) -> Chunks {
+        let (Self { frozen, events }, Scrape { format, names }) = (self, scrape);
         let planned = plan(&frozen, &names, format.syntax).into_iter();
-        Self { frozen, events, format, planned, current: None, labels: String::new(), is_ended: false }
+        Chunks { frozen, events, format, planned, current: None, labels: String::new(), is_ended: false }
     }
+}
 
+impl Chunks {
     /// Appends the next chunk to `out` and says whether there was one.
     pub fn fill(&mut self, out: &mut Vec<u8>) -> Filled {
         if self.is_ended {
@@ -76,8 +79,10 @@ impl Chunks {
         }
         let full = out.len() + CHUNK_BYTES;
         while out.len() < full {
-            if let Some(current) = self.current.take() {
-                self.current = self.go_on(current, full, out);
+            if let Some(mut current) = self.current.take() {
+                let walk = Walk::new(&self.frozen, &self.events, current.planned, self.format.escaping());
+                let progress = walk.map(|walk| walk.push(&mut current, &mut self.labels, full, out));
+                self.current = (progress == Some(Progress::Full)).then_some(current);
             } else if let Some(planned) = self.planned.next() {
                 self.current = self.begin(planned, out);
             } else {
@@ -122,13 +127,6 @@ impl Chunks {
         push_varint(bytes as u64, out);
         out.extend_from_slice(&family_fields);
         Some(start(Writer::Messages(Box::new(messages()))))
-    }
-
-    /// Writes further series of a family; none is left of it where nothing comes back.
-    fn go_on(&mut self, mut current: Current, full: usize, out: &mut Vec<u8>) -> Option<Current> {
-        let walk = Walk::new(&self.frozen, &self.events, current.planned, self.format.escaping())?;
-        let progress = walk.push(&mut current, &mut self.labels, full, out);
-        (progress == Progress::Full).then_some(current)
     }
 }
 

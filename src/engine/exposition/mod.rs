@@ -73,11 +73,6 @@ impl FrozenMetrics {
         })
     }
 
-    /// The answer to a scrape, in chunks.
-    pub fn write(self, scrape: Scrape) -> Chunks {
-        Chunks::new(self.frozen, self.events, scrape)
-    }
-
     /// The whole answer to a scrape in one piece.
     pub(crate) fn into_bytes(self, scrape: Scrape) -> Vec<u8> {
         self.write(scrape).flatten().collect()

@@ -98,7 +98,8 @@ pub fn load(sources: &[Source], context: &LoadContext<'_>) -> Loaded {
     let mut files = Vec::new();
     for source in sources {
         let mut findings = Findings::new(source);
-        let groups = read_file(&mut findings, context);
+        let root = findings.document();
+        let groups = root.map(|root| group::read_all(&root, &mut findings, context)).unwrap_or_default();
         files.push((findings, groups));
     }
     let recorded: Vec<Arc<str>> = files.iter().flat_map(|(_, groups)| recorded_names(groups)).collect();
@@ -126,12 +127,6 @@ pub fn load(sources: &[Source], context: &LoadContext<'_>) -> Loaded {
         loaded.diagnostics.append(&mut findings.list);
     }
     loaded
-}
-
-/// The groups of one file; errors are in the findings.
-fn read_file(findings: &mut Findings<'_>, context: &LoadContext<'_>) -> Vec<GroupDraft> {
-    let root = findings.document();
-    root.map(|root| group::read_all(&root, findings, context)).unwrap_or_default()
 }
 
 fn recorded_names(groups: &[GroupDraft]) -> Vec<Arc<str>> {
