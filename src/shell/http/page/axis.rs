@@ -2,18 +2,13 @@
 
 use crate::engine::time::Timestamp;
 
-use super::unit::Measure;
+use super::unit::{Measure, ROUND_SECONDS};
 
 /// Steps between the lowest and the highest value, about.
 const VALUE_STEPS: f64 = 5.0;
 
 /// Times along a chart, at most.
 const TIMES_MAX: i64 = 6;
-
-/// Seconds between two times: those that divide a minute, an hour, a day.
-const TIME_STEPS_SECONDS: [i64; 19] = [
-    1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400, 172_800,
-];
 
 /// The side with values.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,7 +72,7 @@ pub(super) struct Times {
 pub(super) fn times(from: Timestamp, to: Timestamp) -> Times {
     let length = (to.millis() - from.millis()).max(0);
     let fits = |step: &&i64| length / (**step * 1_000) < TIMES_MAX;
-    let step = TIME_STEPS_SECONDS.iter().find(fits).copied();
+    let step = ROUND_SECONDS.iter().find(fits).copied();
     let step = step.unwrap_or_else(|| length / 1_000 / TIMES_MAX + 1);
     let step_ms = step * 1_000;
     let first = from.millis().div_euclid(step_ms) + i64::from(from.millis().rem_euclid(step_ms) != 0);

@@ -149,11 +149,9 @@ impl Measure {
     /// A round step between values of this measure, from `rough` up.
     pub(super) fn round_step(self, rough: f64) -> f64 {
         match self.unit {
-            Unit::Seconds if (10.0..60.0).contains(&rough) => {
-                [10.0, 15.0, 30.0, 60.0].into_iter().find(|step| *step >= rough).unwrap_or(60.0)
-            }
-            Unit::Seconds if rough >= 60.0 => {
-                SPAN_STEPS.into_iter().find(|step| *step >= rough).unwrap_or_else(|| decimal_step(rough))
+            Unit::Seconds if rough > 5.0 => {
+                let step = ROUND_SECONDS.into_iter().map(|step| step as f64).find(|step| *step >= rough);
+                step.unwrap_or_else(|| decimal_step(rough))
             }
             Unit::Bytes if rough >= 1_024.0 => {
                 let unit = 1_024_f64.powf((rough.ln() / 1_024_f64.ln()).floor());
@@ -186,10 +184,10 @@ impl Measure {
     }
 }
 
-/// Steps of seconds that divide a minute, an hour, a day.
-const SPAN_STEPS: [f64; 14] = [
-    60.0, 120.0, 300.0, 600.0, 900.0, 1_800.0, 3_600.0, 7_200.0, 10_800.0, 21_600.0, 43_200.0, 86_400.0,
-    172_800.0, 432_000.0,
+/// Round steps of whole seconds: those that divide a minute, an hour, a day, and a few days.
+pub(super) const ROUND_SECONDS: [i64; 20] = [
+    1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400,
+    172_800, 432_000,
 ];
 
 /// One, two or five of a power of ten, from `rough` up.
