@@ -237,3 +237,26 @@ fn unknown_host(key: &str, text: &str) -> Option<Fault> {
         advice: "Write HOST:PORT, for example `127.0.0.1:9469`.".to_owned(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_is_named_whose_file_cannot_be_read_however_alike_the_paths_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let (sound, broken) = (folder.path().join("a.pem"), folder.path().join("a.pem.next"));
+        std::fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/tls/ca.pem"), &sound).unwrap();
+        std::fs::write(&broken, "no PEM").unwrap();
+        let (sound, broken) = (sound.display().to_string(), broken.display().to_string());
+        let keys = |ca: &str, cert: &str, key: &str| {
+            let mut config = Config::with_defaults("test");
+            let tls = &mut config.nats.tls;
+            (tls.ca, tls.cert, tls.key) = (Some(ca.to_owned()), Some(cert.to_owned()), Some(key.to_owned()));
+            unusable_files(&config).into_iter().map(|fault| fault.key).collect::<Vec<_>>()
+        };
+        assert_eq!(keys(&broken, &sound, &sound), ["nats.tls.ca"]);
+        assert_eq!(keys(&sound, &broken, &sound), ["nats.tls.cert"]);
+        assert_eq!(keys(&sound, &sound, &broken), ["nats.tls.key"]);
+    }
+}
