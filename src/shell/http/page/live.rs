@@ -187,3 +187,6 @@ pub(super) fn surroundings(web: &Web) -> Surroundings {
         editing: if web.edits.is_some() { Editing::On } else { Editing::Off },
     }
 }
+
+#[cfg(test)]
+mod tests;
