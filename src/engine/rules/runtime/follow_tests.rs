@@ -216,6 +216,9 @@ fn what_the_other_published_takes_the_place_of_what_was_decided_here() {
             &[Level(20.0), Begun(99.0, NOWHERE), Level(5.0), Level(20.0), Level(5.0), LetGo],
             "waits [-99], fires []",
         ),
+        // What the other one saw and told whole before it is noticed here is an episode of its own, until it is let go.
+        (PLAIN, &[Both(99.0, NOWHERE, NOWHERE), Level(20.0), Level(5.0)], "waits [+102 -102], fires []"),
+        (PLAIN, &[Both(99.0, NOWHERE, NOWHERE), Level(20.0), Level(5.0), LetGo], "waits [], fires []"),
         // Its rule is gone here.
         (NOTHING, &[Begun(99.0, NOWHERE)], "waits [-99], fires []"),
         (NOTHING, &[Begun(99.0, NOWHERE), Ended(99.0, NOWHERE)], "waits [], fires []"),
