@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::catch_up::CatchUpStep;
 use super::moment::Moment;
-use super::{CatchUp, Epoch, Origin, Owed, Position, Standing, StreamBatch, StreamNews};
+use super::{CatchUp, Epoch, Order, Origin, Owed, Position, Standing, StreamBatch, StreamNews};
 use crate::engine::fact::{Fact, Novelty, Rejected};
 use crate::engine::rules::{Beginnings, Reach};
 use crate::engine::time::Timestamp;
@@ -63,15 +63,15 @@ impl Engine {
                 start = place + 1;
                 continue;
             }
-            if let Some(at) = self.state.catch_up.due(*stored, self.state.next_tick(), present) {
-                self.apply_run(batch, start..place, present, &mut rejected);
-                start = place;
-                self.state.live_until(at);
-            }
             if self.state.begins_moment(stored.at) {
                 self.apply_run(batch, start..place, present, &mut rejected);
                 start = place;
                 self.state.answer(present);
+            }
+            if let Some(at) = self.state.catch_up.due(*stored, self.state.next_tick(), present) {
+                self.apply_run(batch, start..place, present, &mut rejected);
+                start = place;
+                self.state.live_until(at);
             }
             if self.state.catch_up.ends_with(batch.origin, stored.sequence) {
                 self.apply_run(batch, start..place + 1, present, &mut rejected);
@@ -119,6 +119,7 @@ impl Engine {
         let Some(messages) = batch.messages.get(places).filter(|messages| !messages.is_empty()) else {
             return;
         };
+        self.state.read_from(batch.origin.order, first);
         self.state.rules.applying(Reach { at_least: first, at_most: last });
         let told = match self.state.rules.beginnings() {
             Beginnings::AsDecided => &[],
@@ -131,6 +132,7 @@ impl Engine {
             }
             rejected.push(one);
         }
+        self.state.read_from(batch.origin.order, last.saturating_add(1));
         self.state.rules.applying(Reach::exactly(last));
     }
 }
@@ -159,10 +161,18 @@ impl State {
         self.rules.applying(Reach::exactly(sequence));
     }
 
+    /// Everything before this sequence is applied, where messages come in the stream's order.
+    fn read_from(&mut self, order: Order, sequence: u64) {
+        match order {
+            Order::Stream => self.rules.read_from(sequence),
+            Order::Consumer => {}
+        }
+    }
+
     /// Whether a message that was stored then is of a later moment than those before it, which are to be evaluated first,
     /// however late all of them come: the instances of a pair are to see the same.
     fn begins_moment(&mut self, stored: Timestamp) -> bool {
-        if !self.catch_up.is_present() || self.rules.beginnings() == Beginnings::AsDecided {
+        if !self.catch_up.rules_speak() || self.rules.beginnings() == Beginnings::AsDecided {
             return false;
         }
         let moment = Moment::of(stored);

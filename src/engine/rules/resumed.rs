@@ -118,6 +118,15 @@ impl Resumed {
         *settled = Settled { sequence: sequence.max(settled.sequence), at: at.max(settled.at) };
     }
 
+    /// Forgets the instant up to which everything is decided of an alert, where something is applied that the stream stored
+    /// behind all that led there.
+    pub(super) fn pass_settled(&mut self, fingerprint: u64) {
+        let is_passed = |settled: &Settled| settled.sequence > 0 && self.applied > settled.sequence;
+        if self.settled.get(&fingerprint).is_some_and(is_passed) {
+            self.settled.remove(&fingerprint);
+        }
+    }
+
     /// The stream is read from this sequence on.
     pub(super) const fn read_from(&mut self, sequence: u64) {
         self.reading = sequence;

@@ -1,5 +1,7 @@
 //! Two engines of a pair over one stream: other clocks, other batches, the same ids.
 
+use super::super::checkpoint::SavedState;
+use super::super::rules::LogRecord;
 use super::*;
 use crate::engine::rules::load::for_tests::rule_set;
 
@@ -262,4 +264,66 @@ fn what_a_wait_or_a_recording_rule_led_to_has_the_same_ids_in_both() {
     assert_eq!(begun("SignalboxRuleLimit", "warning"), [2_700, 15_204]);
     let all: BTreeSet<EventId> = one.iter().map(|event| event.id).collect();
     assert_eq!(all.len(), one.len());
+}
+
+/// Has an instance live through messages as they are stored.
+fn live_through(engine: &mut Engine, (first, last): (u64, u64), (late, off): (Duration, i64)) {
+    for sequence in first..=last {
+        let mut now = by_clock(stored_at(sequence).after(late), off);
+        receive(engine, (sequence, sequence), now);
+        while now < by_clock(stored_at(sequence + 1), off) {
+            engine.tick(now);
+            now = engine.next_tick().max(now.after(Duration::from_millis(1)));
+        }
+    }
+}
+
+/// What a clock says that is so many seconds ahead.
+fn by_clock(at: Timestamp, ahead: i64) -> Timestamp {
+    Timestamp::from_micros(at.micros() + ahead * 1_000_000)
+}
+
+/// What an instance decides that was saved behind message 40, killed behind message 60, and is there again behind message
+/// 130; it reads so many at a time.
+fn decided_over_a_kill(size: u64, ahead: i64) -> Vec<AlertEvent> {
+    let (config, late) = (config_of(PAIR), Duration::from_millis(1));
+    let mut engine = Engine::new(&config, rule_set(RULES), by_clock(at(0), ahead));
+    live_through(&mut engine, (1, 40), (late, ahead));
+    let saved = engine.save(by_clock(stored_at(41), ahead)).to_bytes();
+    let mut log = Vec::new();
+    for sequence in 41..=60 {
+        let known = engine.outbox().count();
+        live_through(&mut engine, (sequence, sequence), (late, ahead));
+        let decided = engine.outbox().skip(known).cloned();
+        log.extend(decided.map(|event| {
+            let essence = engine.essence_of(&event.rule_id);
+            LogRecord::Decided { event: Box::new(event), sequence, essence }
+        }));
+    }
+    let saved = SavedState::read(&saved).unwrap();
+    let (mut engine, _) = Engine::restore(&config, rule_set(RULES), saved, RunEnding::Crash).unwrap();
+    engine.recall(&log);
+    let now = by_clock(stored_at(130).after(late), ahead);
+    engine.await_stream("S", now);
+    let epoch = Epoch::first("a");
+    let (last_sequence, pending) = (130, 90);
+    engine.hear(&StreamNews::Found { stream: Arc::from("S"), epoch, last_sequence, pending }, now);
+    for first in (41..=130).step_by(usize::try_from(size).unwrap()) {
+        let last = (first + size - 1).min(130);
+        receive_of(&mut engine, (first, last), (APART, 130 - last), now);
+    }
+    assert_eq!(engine.standing(), Standing::Present);
+    live_through(&mut engine, (131, MESSAGES), (late, ahead));
+    engine.outbox().cloned().collect()
+}
+
+#[test]
+fn what_was_stored_while_an_instance_was_away_is_decided_to_the_last_turn() {
+    let one = decided(PAIR, &[1], (Duration::from_millis(1), Duration::ZERO));
+    for ahead in [0, 150, -150] {
+        for size in [1, 7, 90] {
+            let other = decided_over_a_kill(size, ahead);
+            assert_eq!(ids(&one), ids(&other), "{size} at a time, clock {ahead} s ahead");
+        }
+    }
 }

@@ -327,10 +327,15 @@ impl Driver {
     /// Hands new alert events to the publisher, in order.
     fn dispatch(&mut self) {
         let room = IN_FLIGHT_MAX.saturating_sub(self.in_flight);
-        let sequence = self.engine.position().map_or(0, |position| position.sequence);
+        let applied = self.engine.position().map_or(0, |position| position.sequence);
         let fresh: Vec<AlertEvent> = self.engine.outbox().skip(self.in_flight).take(room).cloned().collect();
         for event in fresh {
             let essence = self.engine.essence_of(&event.rule_id);
+            // The rest of its batch was applied since.
+            let sequence = match event.reach.at_most {
+                0 => applied,
+                decided => decided.min(applied),
+            };
             if self
                 .outputs
                 .alerts

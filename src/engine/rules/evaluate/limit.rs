@@ -7,7 +7,7 @@ use super::Evaluation;
 use crate::engine::labels::Labels;
 use crate::engine::rules::book::{Episode, Sender};
 use crate::engine::rules::event::{AlertEventKind, Reason, fingerprint};
-use crate::engine::rules::resumed::{Era, Sight, Standing};
+use crate::engine::rules::resumed::{Sight, Standing};
 use crate::engine::rules::set::Severity;
 
 /// The name and the rule id of the alert about limits.
@@ -63,11 +63,12 @@ impl Evaluation<'_, '_> {
             return false;
         }
         let open = self.book.over_limit.as_ref();
-        if self.env.resumed.era() == Era::Past && open.is_some_and(|open| open.started_at > self.env.at) {
+        if self.began_later(open) {
             return true;
         }
         let labels = open.map_or_else(|| self.limit_episode().labels, |open| open.labels.clone());
         let print = fingerprint(LIMIT_ALERT.1, &labels);
+        self.pass_settled(print);
         self.env.resumed.standing(print, &labels, sight, self.env.at) == Standing::Waits
     }
 
