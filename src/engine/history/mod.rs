@@ -230,17 +230,17 @@ impl History {
         Sampled::Yes
     }
 
-    /// Samples series once more at the last arrival, where that was of this very instant: those of `moved` that are of the
-    /// families it sampled. One that was born since then would have a value before its first one.
+    /// Samples series once more at the last arrival, where that was of this very instant: those that `moved` of the families
+    /// it sampled. One that was born since then would have a value before its first one.
     pub(crate) fn sample_read_again(
         &mut self,
         store: &Store,
         now: Timestamp,
-        moved: impl Iterator<Item = SeriesId>,
+        moved: impl FnOnce(&BTreeSet<FamilyId>) -> Vec<SeriesId>,
     ) {
-        let Some((number, families)) = self.timeline.instants.arrival_at(now.millis()) else { return };
-        let moved: Vec<SeriesId> = moved.filter(|it| families.contains(&store.family_of(*it))).collect();
-        self.sample_series(store, &moved, number);
+        if let Some((number, families)) = self.timeline.instants.arrival_at(now.millis()) {
+            self.sample_series(store, &moved(&families), number);
+        }
     }
 
     /// Notes which cells of these series are others than when they were last sampled.

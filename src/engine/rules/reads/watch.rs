@@ -249,8 +249,12 @@ impl Watch {
 
     /// Samples what moved since the last evaluation once more, where that one was of this very instant.
     pub(crate) fn sample_again(&self, store: &Store, history: &mut History, now: Timestamp) {
-        let told = self.unsampled.values().flatten();
-        history.sample_read_again(store, now, told.chain(store.touched_so_far()).copied());
+        history.sample_read_again(store, now, |families| {
+            let told = families.iter().filter_map(|family| self.unsampled.get(family)).flatten();
+            let touched = store.touched_so_far().iter();
+            let touched = touched.filter(|series| families.contains(&store.family_of(**series)));
+            told.chain(touched).copied().collect()
+        });
     }
 
     /// Takes note that every series was sampled.
