@@ -47,6 +47,8 @@ impl Rules {
         self.views = None;
         for group in &mut self.groups {
             group.view = None;
+            // The next evaluation, whatever it is about, finds out what is true of them now before anybody is told.
+            group.mark_active();
         }
     }
 

@@ -7,6 +7,7 @@ use super::*;
 use crate::engine::rules::load::for_tests::rule_set;
 use crate::engine::rules::logged::LogRecord;
 use crate::engine::rules::reach::Reach;
+use crate::engine::rules::reads::MovedSeries;
 use crate::engine::rules::set::Severity;
 use crate::engine::rules::stored::{StoredAlert, StoredAlerts};
 use crate::engine::wire::EventType;
@@ -128,6 +129,25 @@ fn what_a_stream_shows_open_goes_on_and_ends_here() {
             .collect();
         assert_eq!(seen, *expected, "case {place}");
     }
+}
+
+#[test]
+fn an_answer_to_what_arrives_elsewhere_ends_what_was_taken_over_and_is_over() {
+    let mut memory = Memory::default();
+    let mut rules = Rules::new(rule_set(PLAIN), RuleSettings::new("ours"), at(0.0));
+    memory.set("level", &[("tank", "north")], (11.0, 5.0));
+    rules.run_due(&mut memory, at(11.0));
+    let shown = StoredAlerts { open: vec![open(&[("tank", "north")])], ..StoredAlerts::default() };
+    rules.adopt(&shown, at(12.0));
+    memory.set("level", &[("tank", "south")], (13.0, 20.0));
+    let labels = Labels::collect([("tank", "south")]);
+    rules.moved(&[MovedSeries { labels, readers: Arc::from([0]) }], at(13.0));
+    rules.run_due(&mut memory, at(13.0));
+    let mut said = events(&mut rules);
+    said.sort();
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert!(said[0].starts_with(r#"> Deep warning cleared {tank="north"} recovered Some(5.0)"#), "{said:?}");
+    assert!(said[1].starts_with(r#"> Deep warning triggered {tank="south"}"#), "{said:?}");
 }
 
 #[test]

@@ -76,6 +76,16 @@ impl Rules {
 }
 
 impl GroupState {
+    /// Marks the rules that something fires or waits of, with all of their parts.
+    pub(super) fn mark_active(&mut self) {
+        for (at, rule) in self.rules.iter_mut().enumerate() {
+            if !rule.book.alerts.is_empty() {
+                rule.moved = Moved::Everything;
+                self.marked.insert(at);
+            }
+        }
+    }
+
     /// Marks the later rules that read what a recording rule moved.
     pub(super) fn mark_followers(&mut self, recording: usize, moved: &[Labels]) {
         let name = self.rules.get(recording).map(|rule| rule.rule.name.clone()).unwrap_or_default();
