@@ -1,15 +1,13 @@
 //! What the parts of the shell share: the way to the driver, the condition, the settings.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::engine::config::Config;
 use crate::engine::fact::Fact;
 
-use super::driver::batch::Batch;
 use super::driver::command::Command;
 use super::driver::examples::RejectedExamples;
-use super::driver::mailbox::{LaneItem, Mailbox, PushError, Slot};
+use super::driver::mailbox::Mailbox;
 use super::driver::rejections::{self, RejectedCopies, Rejections};
 use super::in_force::ConfigInForce;
 use super::renewals::Renewals;
@@ -78,14 +76,6 @@ impl ShellContext {
         self.mailbox.command(Command::Fact(fact));
     }
 
-    /// Hands an item over, however long that takes; comes back with an applied batch to fill again, where there is one.
-    ///
-    /// # Errors
-    /// The process stops.
-    pub(crate) fn hand_over(&self, slot: Slot, item: LaneItem) -> Result<Option<Batch>, PushError> {
-        self.mailbox.push(slot, item, Duration::MAX)
-    }
-
     fn tell(&self, change: Connectivity) {
         match change {
             Connectivity::Same => {}
@@ -116,13 +106,5 @@ mod tests {
         context.link_is_up(Topic::CoreLink);
         context.link_is_up(Topic::CoreLink);
         assert_eq!(facts(&context.mailbox), ["Connected"]);
-    }
-
-    #[test]
-    fn nothing_is_handed_over_once_the_process_ends() {
-        let context = ShellContext::new(Settings::default(), Config::with_defaults("test"));
-        assert!(context.hand_over(Slot::Stream, LaneItem::Fact(Fact::Connected)).is_ok());
-        context.mailbox.close();
-        assert!(context.hand_over(Slot::Stream, LaneItem::Fact(Fact::Connected)).is_err());
     }
 }

@@ -20,6 +20,7 @@ use super::clock::Clock;
 use super::context::ShellContext;
 use super::driver::command::Dispatch;
 use super::driver::rejections::Rejections;
+use super::driver::shared::SharedDriver;
 use super::driver::{Driver, Outputs};
 use super::end::Running;
 use super::nats::lanes::core::CoreMachine;
@@ -64,13 +65,14 @@ pub(super) async fn start(launch: Launch) -> anyhow::Result<Running> {
         None => (None, alerts),
     };
     let position = engine.position().cloned();
-    let driver_end = spawn_driver(Driver::new(
+    let driver = Arc::new(SharedDriver::new(Driver::new(
         (engine, clock),
         (Arc::clone(&context.mailbox), Arc::clone(&context.status)),
         Outputs { alerts, rejections, notifications: Arc::clone(&notifications) },
-    ))?;
+    )));
+    let driver_end = spawn_driver(Arc::clone(&driver))?;
     let keeper = keeper.map(|keeper| spawn("signalbox-state", move || keeper.run())).transpose()?;
-    let lanes = spawn_lanes(&context, &servers, &types, position)?;
+    let lanes = spawn_lanes((&context, &driver), &servers, &types, position)?;
     tokio::spawn(client::renew(client.clone(), context.clone()));
     let publisher = AlertPublisher::new(client.clone(), connections, context.clone());
     let publisher = tokio::spawn(publisher.publish(alert_events));
@@ -215,17 +217,19 @@ pub(super) fn begin<D: Disk + Clone>(
 }
 
 /// Runs the driver on a thread of its own; by what the engine comes back when it has ended.
-fn spawn_driver(driver: Driver) -> anyhow::Result<oneshot::Receiver<Box<Engine>>> {
+fn spawn_driver(driver: Arc<SharedDriver>) -> anyhow::Result<oneshot::Receiver<Box<Engine>>> {
     let (ended, end) = oneshot::channel();
     spawn("signalbox-engine", move || {
-        // The receiver leaves only with the process.
-        let _ = ended.send(Box::new(driver.run()));
+        if let Some(engine) = driver.run() {
+            // The receiver leaves only with the process.
+            let _ = ended.send(Box::new(engine));
+        }
     })?;
     Ok(end)
 }
 
 fn spawn_lanes(
-    context: &ShellContext,
+    (context, driver): (&ShellContext, &Arc<SharedDriver>),
     servers: &Servers,
     types: &Types,
     position: Option<Position>,
@@ -233,12 +237,12 @@ fn spawn_lanes(
     let mut lanes = Vec::new();
     if !types.core.is_empty() {
         let machine = CoreMachine::new(&context.settings, &types.core);
-        let lane = Runner::new(machine, context.clone(), servers.clone());
+        let lane = Runner::new(machine, (context.clone(), Arc::clone(driver)), servers.clone());
         lanes.push(spawn("signalbox-core", move || lane.run())?);
     }
     if !types.stream.is_empty() {
         let machine = StreamMachine::new(&context.settings, &types.stream, position);
-        let lane = Runner::new(machine, context.clone(), servers.clone());
+        let lane = Runner::new(machine, (context.clone(), Arc::clone(driver)), servers.clone());
         lanes.push(spawn("signalbox-stream", move || lane.run())?);
     }
     Ok(lanes)

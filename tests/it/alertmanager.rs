@@ -279,7 +279,7 @@ fn alertmanagers_take_the_alerts_of_a_pair_for_one_and_hear_of_their_end_whichev
             let expected = serde_json::json!(
                 {"alertname": "Deep", "severity": "critical", "tank": tank, "region": "eu"}
             );
-            assert_eq!(labels, [&expected]);
+            assert_eq!(labels, [&expected], "{alerts:#?}");
         }
         instances[dies].take().unwrap().kill();
         set(&mut client, number + 1, tank, 1.0);

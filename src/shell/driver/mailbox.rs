@@ -113,6 +113,8 @@ struct Inside {
     gate: CoreGate,
     closed: bool,
     spares: Vec<Batch>,
+    /// Until when the driver's thread sleeps, where it does.
+    sleeps_until: Option<Instant>,
 }
 
 /// The mailbox of the driver.
@@ -161,17 +163,12 @@ impl Mailbox {
         Ok(())
     }
 
-    /// Leaves an item of a lane, waiting up to `patience` for room; comes back with an applied batch to fill again, where
-    /// there is one.
+    /// Leaves an item of a lane, waiting up to `patience` for room. Nobody is woken for it: who leaves it works, or finds
+    /// another at work.
     ///
     /// # Errors
     /// Why the item was dropped.
-    pub(crate) fn push(
-        &self,
-        slot: Slot,
-        item: LaneItem,
-        patience: Duration,
-    ) -> Result<Option<Batch>, PushError> {
+    pub(crate) fn push(&self, slot: Slot, item: LaneItem, patience: Duration) -> Result<(), PushError> {
         let deadline = Instant::now().checked_add(patience);
         let mut inside = self.locked();
         loop {
@@ -183,10 +180,7 @@ impl Mailbox {
             if queue.bytes < bytes_max || item.bytes() == 0 {
                 queue.bytes = queue.bytes.saturating_add(item.bytes());
                 queue.items.push_back(item);
-                let spare = inside.spares.pop();
-                drop(inside);
-                self.filled.notify_one();
-                return Ok(spare);
+                return Ok(());
             }
             let left =
                 deadline.map_or(Duration::from_secs(1), |end| end.saturating_duration_since(Instant::now()));
@@ -205,13 +199,44 @@ impl Mailbox {
         inside.closed || item.bytes() == 0 || inside.queue(slot).bytes < bytes_max
     }
 
-    /// Takes what is there, waiting up to `patience` for anything.
-    pub(crate) fn take(&self, patience: Duration, gate: CoreGate) -> Taken {
+    /// Waits up to `patience` for anything.
+    pub(crate) fn wait(&self, patience: Duration, gate: CoreGate) {
         let mut inside = self.locked();
         inside.gate = gate;
         if inside.is_empty(gate, self.bytes_max) && !patience.is_zero() {
+            inside.sleeps_until = Instant::now().checked_add(patience);
             inside = self.filled.wait_timeout(inside, patience).unwrap_or_else(PoisonError::into_inner).0;
+            inside.sleeps_until = None;
         }
+    }
+
+    /// Wakes who waits, where something is there or it would wait for longer than `patience`.
+    pub(crate) fn wake(&self, patience: Duration, gate: CoreGate) {
+        let mut inside = self.locked();
+        let Some(until) = inside.sleeps_until else { return };
+        let is_soon = || Instant::now().checked_add(patience).is_some_and(|due| due < until);
+        if !inside.is_empty(gate, self.bytes_max) || is_soon() {
+            // Once is enough.
+            inside.sleeps_until = None;
+            drop(inside);
+            self.filled.notify_one();
+        }
+    }
+
+    /// Whether nothing is there that the driver would take.
+    pub(crate) fn is_empty(&self, gate: CoreGate) -> bool {
+        self.locked().is_empty(gate, self.bytes_max)
+    }
+
+    /// A batch that was applied, to fill again.
+    pub(crate) fn spare(&self) -> Option<Batch> {
+        self.locked().spares.pop()
+    }
+
+    /// Takes what is there.
+    pub(crate) fn take(&self, gate: CoreGate) -> Taken {
+        let mut inside = self.locked();
+        inside.gate = gate;
         let commands = std::mem::take(&mut inside.commands);
         inside.turn = inside.turn.wrapping_add(1);
         let order = if inside.turn.is_multiple_of(2) {

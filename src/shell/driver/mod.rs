@@ -1,4 +1,4 @@
-//! The driver: the one thread that owns the engine and calls it.
+//! The driver: who owns the engine and calls it, one at a time (`shared`).
 //!
 //! It waits for nothing but its mailbox: no broker, no disk, no client. What it has to say goes into queues.
 
@@ -8,6 +8,7 @@ pub(crate) mod examples;
 pub(crate) mod mailbox;
 pub(crate) mod notifications;
 pub(crate) mod rejections;
+pub(crate) mod shared;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -94,18 +95,9 @@ impl Driver {
         Self { engine, mailbox, status, clock, outputs, standing, in_flight, pair, shown, saves, batch }
     }
 
-    /// Works until it is told to finish and nothing is pending; the engine comes back.
-    pub(crate) fn run(mut self) -> Engine {
-        let mut stage = DriverStage::Running;
-        while stage != DriverStage::Finished {
-            stage = self.turn(stage);
-        }
-        self.engine
-    }
-
-    /// Does what waits, and one item of a lane; waits for something to come where nothing does.
+    /// Does what waits, and one item of a lane.
     fn turn(&mut self, stage: DriverStage) -> DriverStage {
-        let taken = self.mailbox.take(self.patience(), self.gate(stage));
+        let taken = self.mailbox.take(self.gate(stage));
         self.work(taken, stage)
     }
 

@@ -23,8 +23,8 @@ use crate::shell::in_force::ConfigInForce;
 use crate::shell::settings::RejectedSettings;
 
 /// A driver whose stream is awaited, and the ends of its queues.
-struct Rig {
-    driver: Driver,
+pub(super) struct Rig {
+    pub(super) driver: Driver,
     alerts: UnboundedReceiver<Dispatch>,
     copies: RejectedCopies,
 }
@@ -38,7 +38,7 @@ fn rig() -> Rig {
 }
 
 /// A driver in the present, under a rule that fires for every label set of `load`.
-fn firing_rig() -> Rig {
+pub(super) fn firing_rig() -> Rig {
     let clock = Clock::start();
     let config = Config::with_defaults("test");
     let rules = rule_set("groups: [{name: g, rules: [{alert: High, expr: load, above: 0}]}]");

@@ -222,8 +222,8 @@ impl<M: Machine> Lane<M> {
                 Handed::Refused
             }
             (_, item) => match mailbox.push(self.slot, item, Duration::ZERO) {
-                Ok(spare) => {
-                    if let Some(spare) = spare {
+                Ok(()) => {
+                    if let Some(spare) = mailbox.spare() {
                         self.machine.reuse(spare);
                     }
                     Handed::Taken

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::oneshot;
@@ -196,7 +195,7 @@ impl Process {
 
     /// Lets the driver take a turn; what it took in comes first to `see`, and the checkpoint it handed out.
     pub(super) fn drive(&mut self, now: Micros, see: &mut dyn FnMut(&LaneItem)) -> Option<&Checkpoint> {
-        let taken = self.context.mailbox.take(Duration::ZERO, self.driver.gate(self.stage));
+        let taken = self.context.mailbox.take(self.driver.gate(self.stage));
         if let Some(item) = &taken.item {
             see(item);
         }

@@ -24,7 +24,7 @@ async fn a_driver_that_is_busy_is_told_from_one_that_is_gone() {
     let mailbox = Mailbox::new(1);
     let asked = mailbox.ask_to_freeze().unwrap();
     // It took the command and did not answer.
-    drop(mailbox.take(Duration::ZERO, CoreGate::Open));
+    drop(mailbox.take(CoreGate::Open));
     assert!(asked.await.is_err());
 }
 
@@ -50,7 +50,10 @@ async fn a_reload_without_a_driver_keeps_nobody_waiting() {
     let mailbox = Arc::new(Mailbox::new(1));
     let driver = std::thread::spawn({
         let mailbox = Arc::clone(&mailbox);
-        move || drop(mailbox.take(Duration::from_secs(10), CoreGate::Open))
+        move || {
+            mailbox.wait(Duration::from_secs(10), CoreGate::Open);
+            drop(mailbox.take(CoreGate::Open));
+        }
     });
     assert!(mailbox.reload(None, RuleSet::default()).await.is_empty());
     driver.join().unwrap();

@@ -18,7 +18,8 @@ fn queries() -> (Arc<Queries>, Arc<Mailbox>) {
     std::thread::spawn(move || {
         let mut engine = Engine::new(&Config::with_defaults("test"), RuleSet::default(), Timestamp::EPOCH);
         loop {
-            for command in driver.take(Duration::from_secs(1), CoreGate::Open).commands {
+            driver.wait(Duration::from_secs(1), CoreGate::Open);
+            for command in driver.take(CoreGate::Open).commands {
                 if let Command::Freeze(reader) = command {
                     reader.send(engine.freeze(Timestamp::EPOCH)).unwrap();
                 }

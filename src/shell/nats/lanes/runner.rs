@@ -1,5 +1,6 @@
 //! Runs a lane's machine: its sockets, its thread, and what it says.
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, sync_channel};
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use crate::engine::arrival::StreamNews;
 use crate::shell::context::ShellContext;
 use crate::shell::driver::batch::Batch;
 use crate::shell::driver::mailbox::{FromStream, LaneItem, PushError, Slot};
+use crate::shell::driver::shared::SharedDriver;
 use crate::shell::limited_log::LimitedLog;
 use crate::shell::nats::link::{Link, LinkError};
 use crate::shell::nats::servers::Servers;
@@ -33,6 +35,7 @@ const LAST_RECEIPT: Duration = Duration::from_secs(2);
 pub(crate) struct Runner<M> {
     machine: M,
     context: ShellContext,
+    driver: Arc<SharedDriver>,
     world: World,
     servers: Servers,
     links: Vec<(LinkNumber, Link)>,
@@ -53,13 +56,18 @@ type SignedIn = (u64, Result<Link, LinkError>);
 
 impl<M: Machine> Runner<M> {
     /// A lane over these servers.
-    pub(crate) fn new(machine: M, context: ShellContext, servers: Servers) -> Self {
+    pub(crate) fn new(
+        machine: M,
+        (context, driver): (ShellContext, Arc<SharedDriver>),
+        servers: Servers,
+    ) -> Self {
         let world = World::real();
         let credentials = context.renewals.generation();
         let pace = Pace::new(context.settings.flow.coalesce_max, (world.now)());
         Self {
             machine,
             context,
+            driver,
             world,
             servers,
             links: Vec::new(),
@@ -312,14 +320,15 @@ impl<M: Machine> Runner<M> {
         };
         match (terms, item) {
             (Terms::UntilApplied, LaneItem::Stream(batch)) => self.hand_until_applied(batch),
-            (Terms::OrDrop(patience), item) => match self.context.mailbox.push(slot, item, patience) {
+            (Terms::OrDrop(patience), item) => match self.driver.hand_over(slot, item, patience) {
                 Ok(spare) => self.taken(spare),
                 Err(PushError::Full) if !self.context.stop.is_stopping() => Handed::Dropped { messages },
                 Err(PushError::Full | PushError::Closed) => Handed::Refused,
             },
-            (Terms::Wait | Terms::UntilApplied, item) => {
-                self.context.hand_over(slot, item).map_or(Handed::Refused, |spare| self.taken(spare))
-            }
+            (Terms::Wait | Terms::UntilApplied, item) => self
+                .driver
+                .hand_over(slot, item, Duration::MAX)
+                .map_or(Handed::Refused, |spare| self.taken(spare)),
         }
     }
 
@@ -333,7 +342,7 @@ impl<M: Machine> Runner<M> {
     fn hand_until_applied(&mut self, batch: FromStream) -> Handed {
         let (applied, receipt) = sync_channel(1);
         let item = LaneItem::Stream(FromStream { receipt: Some(applied), ..batch });
-        match self.context.hand_over(Slot::Stream, item) {
+        match self.driver.hand_over(Slot::Stream, item, Duration::MAX) {
             Ok(spare) => self.taken(spare),
             Err(_) => return Handed::Refused,
         };

@@ -47,7 +47,7 @@ impl Rig {
 
     /// What the driver was told since the last call, by its first word.
     fn told(&self) -> Vec<String> {
-        let taken = self.context.mailbox.take(Duration::ZERO, CoreGate::Shut);
+        let taken = self.context.mailbox.take(CoreGate::Shut);
         let word = |command: &Command| {
             let text = format!("{command:?}");
             text.split([' ', '(', ')', '{'])
@@ -174,7 +174,8 @@ fn a_wish_brings_a_checkpoint_before_its_time_and_a_stop_a_clean_one() {
         std::thread::spawn(move || {
             let mut batch = 0;
             loop {
-                let commands = context.mailbox.take(Duration::from_secs(1), CoreGate::Open).commands;
+                context.mailbox.wait(Duration::from_secs(1), CoreGate::Open);
+                let commands = context.mailbox.take(CoreGate::Open).commands;
                 for command in commands {
                     let is_last = matches!(command, Command::Finish(_));
                     if let Command::Save(keeper) | Command::Finish(Some(keeper)) = command {

@@ -156,7 +156,8 @@ impl Rig {
         context.status.expect(&[Topic::CoreLink]);
         let (tell, told) = channel();
         let machine = Obedient { told: tell, outgoing: Vec::new(), outputs: VecDeque::new(), link: None };
-        let runner = Runner::new(machine, context.clone(), servers);
+        let driver = Arc::new(SharedDriver::vacant(Arc::clone(&context.mailbox)));
+        let runner = Runner::new(machine, (context.clone(), driver), servers);
         Self { context, listener, told, runner: std::thread::spawn(move || runner.run()) }
     }
 
@@ -263,14 +264,15 @@ fn the_machine_hears_what_became_of_what_it_hands_over() {
     rig.expect(&["opened 1 at one"]);
     server.write_all(b"core 3\ncore 2\n").unwrap();
     rig.expect(&["read core 3", "read core 2", "handed Taken", "handed Dropped { messages: 2 }"]);
-    let taken = rig.context.mailbox.take(Duration::ZERO, CoreGate::Open);
+    let taken = rig.context.mailbox.take(CoreGate::Open);
     let Some(LaneItem::Core(batch)) = taken.item else { panic!("{taken:?}") };
     assert_eq!(batch.len(), 3);
     rig.context.mailbox.give_back(batch);
     server.write_all(b"stream\n").unwrap();
     rig.expect(&["read stream"]);
     let taken = loop {
-        let taken = rig.context.mailbox.take(Duration::from_secs(1), CoreGate::Open);
+        rig.context.mailbox.wait(Duration::from_millis(1), CoreGate::Open);
+        let taken = rig.context.mailbox.take(CoreGate::Open);
         if let Some(LaneItem::Stream(item)) = taken.item {
             break item;
         }

@@ -153,7 +153,8 @@ fn publish(event: AlertEvent) -> Dispatch {
 
 /// The ids of alert events that the driver is told are with the broker.
 fn confirmed(context: &ShellContext) -> Vec<u128> {
-    let taken = context.mailbox.take(Duration::from_mins(1), CoreGate::Shut);
+    context.mailbox.wait(Duration::from_mins(1), CoreGate::Shut);
+    let taken = context.mailbox.take(CoreGate::Shut);
     let id = |command| if let Command::Confirmed(id) = command { Some(id.0) } else { None };
     taken.commands.into_iter().filter_map(id).collect()
 }
