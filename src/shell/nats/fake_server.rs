@@ -74,11 +74,6 @@ impl FakeServer {
     pub(crate) fn next(&self) -> Published {
         self.published.recv_timeout(Duration::from_mins(1)).unwrap()
     }
-
-    /// What was published and not looked at, up to now.
-    pub(crate) fn rest(&self) -> Vec<Published> {
-        self.published.try_iter().collect()
-    }
 }
 
 fn converse(
