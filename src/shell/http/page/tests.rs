@@ -25,9 +25,8 @@ use crate::engine::promql::storage::Endless;
 use crate::engine::rules::load::{INTERVAL_DEFAULT, LoadContext, load};
 use crate::engine::time::Timestamp;
 use crate::engine::wire::{Lane, Message};
+use crate::shell::for_tests::{METRIC_SUBJECT, apply, gauge};
 use crate::shell::status::{Concern, PairCondition, Topic};
-
-const SUBJECT: &str = "events.monitoring.MetricRecorded";
 
 fn at(seconds: u64) -> Timestamp {
     Timestamp::from_millis(1_795_824_000_000).after(Duration::from_secs(seconds))
@@ -40,22 +39,6 @@ fn engine(rules: &str) -> Engine {
     let loaded = load(&[source], &context);
     assert!(loaded.is_good(), "{:?}", loaded.diagnostics);
     Engine::new(&Config::with_defaults("orders-1"), loaded.set, at(0))
-}
-
-/// A `MetricRecorded` event that sets a gauge.
-fn gauge(number: u64, (name, value): (&str, f64), tags: &serde_json::Value) -> String {
-    let id = format!("00000000-0000-4000-8000-{number:012x}");
-    json!({"event_id": id, "timestamp": "2026-11-28T00:00:00Z", "metric_name": name, "metric_type": "gauge",
-        "metric_value": value, "tags": tags})
-    .to_string()
-}
-
-fn apply(engine: &mut Engine, payloads: &[String], now: Timestamp) {
-    let messages: Vec<Message<'_>> = payloads
-        .iter()
-        .map(|payload| Message { subject: SUBJECT, headers: &[], payload: payload.as_bytes() })
-        .collect();
-    engine.apply(Lane::Core, &messages, now);
 }
 
 /// Lets the engine do what is due until an instant.
@@ -205,7 +188,7 @@ fn play(case: &str) -> String {
         observe(&mut engine, line, now);
     }
     for payload in part("refused").unwrap_or_default().lines() {
-        let message = Message { subject: SUBJECT, headers: &[], payload: payload.as_bytes() };
+        let message = Message { subject: METRIC_SUBJECT, headers: &[], payload: payload.as_bytes() };
         for rejected in engine.apply(Lane::Core, &[message], now) {
             surroundings.rejected.notice((Lane::Core, &message), &rejected, now);
         }
