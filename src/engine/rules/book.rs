@@ -151,9 +151,9 @@ impl Sender<'_> {
         }
     }
 
-    /// The end of an episode.
+    /// The end of an episode, which may have begun later than where a state, or a past, is gone on from.
     pub(super) fn cleared(self, episode: &Episode, reason: Reason, value: Option<f64>) -> AlertEvent {
-        self.event(
+        Self { at: self.at.max(episode.started_at), ..self }.event(
             episode,
             event::AlertEventKind::Cleared { reason, value: value.map(|value| event::finite(value, 0.0)) },
         )

@@ -218,9 +218,7 @@ impl Rules {
     }
 
     fn end_stored(&mut self, open: &StoredAlert, episode: &Episode, reason: Reason, now: Timestamp) {
-        // It may have begun later than where a state is gone on from.
-        let at = now.max(episode.started_at);
-        let event = self.sender(open, at, |sender| sender.cleared(episode, reason, None));
+        let event = self.sender(open, now, |sender| sender.cleared(episode, reason, None));
         self.outbox.push(event);
     }
 

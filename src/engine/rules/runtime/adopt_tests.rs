@@ -10,6 +10,7 @@ use crate::engine::rules::reach::Reach;
 use crate::engine::rules::reads::MovedSeries;
 use crate::engine::rules::set::Severity;
 use crate::engine::rules::stored::{StoredAlert, StoredAlerts};
+use crate::engine::series::Ordinal;
 use crate::engine::wire::EventType;
 
 const PLAIN: &str = "groups: [{name: g, interval: 10s, rules: [{alert: Deep, expr: level, above: 10}]}]";
@@ -166,6 +167,33 @@ fn an_alert_of_a_rule_that_changed_begins_anew_behind_the_beginning_that_a_log_t
     let mut rules = begun_at(10.0);
     rules.recall(&log, at(10.0));
     for second in [12.0, 13.0] {
+        rules.evaluate_group(0, &mut memory, at(second));
+    }
+    let seen: Vec<_> = rules.outbox().map(|event| (event.event_type(), event.timestamp)).collect();
+    let (triggered, cleared) = (EventType::AlertTriggered, EventType::AlertCleared);
+    assert_eq!(seen, [(triggered, at(12.0)), (cleared, at(12.0)), (triggered, at(13.0))]);
+    let ids: BTreeSet<EventId> = rules.outbox().map(|event| event.id).collect();
+    assert_eq!(ids.len(), 3);
+}
+
+#[test]
+fn a_rule_that_is_changed_in_a_past_ends_what_begins_later_and_begins_behind_that() {
+    let mut memory = Memory::default();
+    memory.set("level", &[("tank", "north")], (12.0, 20.0));
+    let begun_at = |second: f64| {
+        let mut rules = Rules::new(rule_set(PLAIN), RuleSettings::new("ours"), at(second));
+        rules.read_from(1);
+        rules
+    };
+    let mut before = begun_at(10.0);
+    before.evaluate_group(0, &mut memory, at(12.0));
+    let event = Box::new(before.outbox().next().unwrap().clone());
+    let essence = before.essence_of(&event.rule_id);
+    let mut rules = begun_at(10.0);
+    rules.recall(&[LogRecord::Decided { event, sequence: 0, essence }], at(10.0));
+    let changed = PLAIN.replace("above: 10", "above: 11");
+    rules.replace(rule_set(&changed), Ordinal::default(), at(10.0));
+    for second in [11.0, 12.0, 13.0] {
         rules.evaluate_group(0, &mut memory, at(second));
     }
     let seen: Vec<_> = rules.outbox().map(|event| (event.event_type(), event.timestamp)).collect();

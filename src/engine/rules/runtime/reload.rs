@@ -207,6 +207,12 @@ impl Rules {
             moved_at: None,
         };
         for event in old.book.close(sender, reason) {
+            if event.started_at >= now {
+                // It began in a past that is still to come. What began at that instant under the rule as it is now would
+                // be taken for the same episode.
+                let later = event.started_at.after(Duration::from_micros(1));
+                self.resumed.settle(event.fingerprint, (0, later));
+            }
             self.outbox.push(event);
         }
         self.orphans.append(&mut old.exposed);
