@@ -124,6 +124,21 @@ impl Outbox {
         self.pending.remove(place)
     }
 
+    /// Forgets events that the broker has, and what waits of the same alerts before them: an earlier run said otherwise
+    /// there, and went on.
+    pub(super) fn confirm_through(&mut self, stored: &BTreeSet<EventId>) {
+        let mut passed = BTreeSet::new();
+        let mut left = VecDeque::with_capacity(self.pending.len());
+        for event in self.pending.drain(..).rev() {
+            if stored.contains(&event.id) {
+                passed.insert(event.fingerprint);
+            } else if !passed.contains(&event.fingerprint) {
+                left.push_front(event);
+            }
+        }
+        self.pending = left;
+    }
+
     /// How many events were refused for want of room.
     pub(crate) const fn refused(&self) -> u64 {
         self.refused
@@ -178,6 +193,17 @@ mod tests {
         outbox.push(other);
         outbox.recall(vec![cleared(2, 1), triggered(3, 5), cleared(4, 5)]);
         assert_eq!(waiting(&outbox), [2, 9, 3, 4]);
+    }
+
+    #[test]
+    fn what_waits_before_an_event_that_is_stored_was_passed_over() {
+        let other = |id| AlertEvent { fingerprint: 8, ..triggered(id, 4) };
+        let mut outbox = Outbox::new(10);
+        for event in [triggered(1, 1), other(9), cleared(2, 1), triggered(3, 5), cleared(4, 5)] {
+            outbox.push(event);
+        }
+        outbox.confirm_through(&BTreeSet::from([EventId(3)]));
+        assert_eq!(waiting(&outbox), [9, 4]);
     }
 
     #[test]

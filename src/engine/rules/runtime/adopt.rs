@@ -30,9 +30,8 @@ impl Rules {
         let followed: BTreeSet<EventId> = shown.latest.iter().map(|event| event.id).collect();
         let is_stored =
             |id: &&EventId| (shown.begun.contains(id) || shown.ended.contains(id)) && !followed.contains(id);
-        for stored in waiting.iter().filter(is_stored) {
-            self.outbox.confirm(*stored);
-        }
+        let stored = waiting.iter().filter(is_stored).copied().collect();
+        self.outbox.confirm_through(&stored);
         let mut here = self.identities();
         for open in &shown.open {
             // What waits here and was stored all the same is known.
