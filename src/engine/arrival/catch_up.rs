@@ -88,6 +88,8 @@ pub(crate) struct CatchUp {
 enum Memory {
     /// There is none: what was stored before the start is history, and rules are silent in it.
     Nothing,
+    /// There is, of while that history was read: the rest of it is read in silence.
+    Silence,
     /// There is: what was stored since is lived through as if the engine had been there.
     State,
 }
@@ -144,7 +146,7 @@ impl CatchUp {
 
     /// Time stands where a state was saved while what the stream stored before the first start was read.
     pub(crate) const fn silent(at: Timestamp) -> Self {
-        let (stage, memory) = (CatchUpStage::Awaiting { at, since: at }, Memory::Nothing);
+        let (stage, memory) = (CatchUpStage::Awaiting { at, since: at }, Memory::Silence);
         Self { stage, memory, first_look: FirstLook::NotYet, held: Vec::new() }
     }
 
@@ -208,7 +210,7 @@ impl CatchUp {
             StreamNews::Unreachable => match self.stage {
                 // What a state holds is less than was shown already, until the stream was read on.
                 CatchUpStage::Awaiting { since, .. }
-                    if !self.is_remembering() && present.since(since) > PATIENCE =>
+                    if self.memory == Memory::Nothing && present.since(since) > PATIENCE =>
                 {
                     self.stop_waiting()
                 }
@@ -394,6 +396,18 @@ mod tests {
         ];
         for (news, expected) in cases {
             assert_eq!(hear(news).1, *expected, "{news:?}");
+        }
+    }
+
+    #[test]
+    fn a_state_waits_for_the_broker_however_little_is_in_it() {
+        for catch_up in [CatchUp::remembering(at(0)), CatchUp::silent(at(0))] {
+            let mut catch_up = catch_up.awaiting(at(0), at(0));
+            for second in 0..60 {
+                let step = catch_up.hear(&StreamNews::Unreachable, at(second));
+                assert_eq!(step, CatchUpStep::Stay, "{second}");
+            }
+            assert_eq!(catch_up.hear(&found(9, 9), at(60)), CatchUpStep::Begin);
         }
     }
 
