@@ -125,6 +125,13 @@ impl Durable {
         self.missing = self.missing.min(found.num_ack_pending.saturating_sub(here as u64));
     }
 
+    /// Up to where everything is acknowledged or gone, and nothing is held: what is held and left the stream meanwhile is
+    /// still to be handed over.
+    pub(super) fn through(&self, found: &ConsumerInfo) -> u64 {
+        let floor = found.ack_floor.stream_seq;
+        self.held.first_key_value().map_or(floor, |(first, _)| floor.min(first.saturating_sub(1)))
+    }
+
     /// When what is held goes on without the older ones.
     pub(super) fn deadline(&self) -> Option<Instant> {
         (!self.held.is_empty()).then_some(self.hold_until)
@@ -203,4 +210,23 @@ fn hand_over(held: Held, to: &mut Into<'_>) {
     to.owing.owe(held.stored.sequence, held.reply, to.now);
     to.batch.push(&held.subject, &held.headers, &held.payload);
     to.batch.note_stored(held.stored);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::time::Timestamp;
+
+    #[test]
+    fn what_is_held_is_not_through_though_it_left_the_stream() {
+        let limits = AckLimits { wait: Duration::from_mins(1), messages_max: 10 };
+        let mut found = ConsumerInfo { num_ack_pending: 1, ..ConsumerInfo::default() };
+        let mut durable = Durable::new(&found, &Owing::new(limits), limits, Instant::now());
+        found.ack_floor.stream_seq = 7;
+        assert_eq!(durable.through(&found), 7);
+        let stored = Stored { sequence: 6, at: Timestamp::EPOCH };
+        let (subject, headers, payload) = (Vec::new(), Vec::new(), Vec::new());
+        durable.held.insert(6, Held { subject, headers, payload, reply: "".into(), stored });
+        assert_eq!(durable.through(&found), 5);
+    }
 }

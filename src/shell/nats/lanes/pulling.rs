@@ -405,7 +405,9 @@ impl StreamMachine {
                     if is_quiet {
                         durable.reconsider(&seen, &self.owing);
                     }
-                    self.tell(StreamNews::Acknowledged { sequence: seen.ack_floor.stream_seq });
+                    let sequence = durable.through(&seen);
+                    self.hand_batch();
+                    self.tell(StreamNews::Acknowledged { sequence });
                 } else if is_quiet && last_sequence > self.cursor.sequence {
                     if pulling.consumer.gap_means == GapMeans::Loss {
                         // All of them were ours, and nothing will come behind them that shows the gap.
