@@ -190,7 +190,7 @@ impl StreamMachine {
             EpochReason::Recreated => before_first(info),
             EpochReason::RolledBack => info.state.first_seq.saturating_sub(1),
         };
-        self.cursor = Cursor { epoch: Some(epoch), sequence, known: None };
+        self.cursor = Cursor { epoch: Some(epoch), sequence, ..Cursor::default() };
         self.first_look = match reason {
             EpochReason::Recreated => Some(FirstLook { others_until: sequence, holes_until: sequence }),
             EpochReason::RolledBack => None,
@@ -321,6 +321,9 @@ impl StreamMachine {
             }
             Reading::Ephemeral => (GapMeans::LossOrOthers, None),
         };
+        if reading == Reading::Durable {
+            self.count_acknowledged(made.ack_floor.stream_seq);
+        }
         self.outputs.push_back(Output::Ready(Topic::Stream));
         self.first_look.get_or_insert(first_look(info));
         let pending = made.num_pending;

@@ -14,7 +14,7 @@ use super::gaps::GapMeans;
 use super::looking::read;
 use super::machine::{Output, Terms};
 use super::pull::{Drained, MessagePlace, Pulled, Pulls, Request, is_of, judge};
-use super::stream::{StreamMachine, StreamStage};
+use super::stream::{CursorOrigin, StreamMachine, StreamStage};
 use super::words::Remark;
 use crate::shell::driver::batch::Batch;
 
@@ -307,6 +307,16 @@ impl StreamMachine {
         self.say(Remark::Lost { count });
         let fact = Fact::StreamLost { stream: self.stream(), count };
         self.outputs.push_back(Output::Hand(LaneItem::Fact(fact), Terms::Wait));
+    }
+
+    /// Counts for lost what an earlier run acknowledged behind the place of the state, as its checkpoint is gone: nobody
+    /// delivers it again.
+    pub(super) fn count_acknowledged(&mut self, floor: u64) {
+        let lost = floor.saturating_sub(self.cursor.sequence);
+        if std::mem::take(&mut self.cursor.origin) == CursorOrigin::State && lost > 0 {
+            self.count_lost(lost);
+            self.cursor.sequence = floor;
+        }
     }
 
     /// Hands over what was gathered, with where it is from.

@@ -3,7 +3,7 @@
 //! | a line | means |
 //! |---|---|
 //! | `lane core TYPE…`, `lane stream TYPE…` | the machine of a lane of these types |
-//! | `set KEY VALUE` | a setting, before the first event |
+//! | `set KEY VALUE` | a setting, before the first event; `set position SEQUENCE` is the place of a state in the stream |
 //! | `start`, `finish` | the lane begins, the process ends |
 //! | `open N [JSON]` | connection N stands, to a server that says this of itself |
 //! | `refuse`, `close N`, `renew` | no connection is made, a connection breaks, the credentials changed |
@@ -23,7 +23,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::engine::arrival::StreamNews;
+use crate::engine::arrival::{Epoch, Position, StreamNews};
 use crate::engine::duration;
 use crate::engine::wire::EventType;
 use crate::shell::driver::mailbox::{FromStream, LaneItem};
@@ -261,7 +261,7 @@ fn shown(output: &Output) -> Option<String> {
 }
 
 fn run(name: &str, text: &str) -> Vec<String> {
-    let mut settings = Settings::default();
+    let (mut settings, mut position) = (Settings::default(), None);
     let is_setting = |line: &str| line.starts_with("lane ") || line.starts_with("set ");
     let (before, script): (Vec<_>, Vec<_>) =
         scripts::lines(text).into_iter().partition(|(_, line)| is_setting(line));
@@ -270,6 +270,12 @@ fn run(name: &str, text: &str) -> Vec<String> {
         let words: Vec<&str> = line.split(' ').collect();
         match words.as_slice() {
             ["lane", rest @ ..] => lane = rest.to_vec(),
+            ["set", "position", sequence] => {
+                position = Some(Position {
+                    sequence: sequence.parse().unwrap(),
+                    ..Position::before_all(&settings.jetstream.stream, &Epoch::first("a"))
+                });
+            }
             ["set", "state"] => settings.state_dir = Some(PathBuf::from("state")),
             ["set", "create_stream"] => settings.jetstream.missing_stream = MissingStream::Create,
             ["set", "readers", "pair"] => settings.jetstream.readers = StreamReaders::Pair,
@@ -290,7 +296,7 @@ fn run(name: &str, text: &str) -> Vec<String> {
     if lane[0] == "core" {
         scripts::play(Stage::new(CoreMachine::new(&settings, &types)), name, &script)
     } else {
-        scripts::play(Stage::new(StreamMachine::new(&Arc::new(settings), &types, None)), name, &script)
+        scripts::play(Stage::new(StreamMachine::new(&Arc::new(settings), &types, position)), name, &script)
     }
 }
 

@@ -46,13 +46,26 @@ pub(super) struct Cursor {
     pub(super) known: Option<Applied>,
     /// Which life of the stream, once it was seen.
     pub(super) epoch: Option<Epoch>,
+    /// Whose place it is.
+    pub(super) origin: CursorOrigin,
+}
+
+/// Whose place a cursor is at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum CursorOrigin {
+    /// That of a state, until the stream was seen.
+    State,
+    /// This run's own.
+    #[default]
+    Run,
 }
 
 impl Cursor {
     /// Behind what was applied; before everything where nothing was.
     fn after(position: Option<Position>) -> Self {
         let Some(position) = position else { return Self::default() };
-        Self { sequence: position.sequence, known: position.applied, epoch: Some(position.epoch) }
+        let (sequence, known, epoch) = (position.sequence, position.applied, Some(position.epoch));
+        Self { sequence, known, epoch, origin: CursorOrigin::State }
     }
 
     /// Moves on to a message that is handed over.
