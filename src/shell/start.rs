@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::engine::Engine;
 use crate::engine::arrival::Position;
 use crate::engine::catalogue::known_metrics;
+use crate::engine::checkpoint::CheckpointAge;
 use crate::engine::config::Config;
 use crate::engine::fact::{Fact, ReloadResult};
 use crate::engine::rules::{LogRecord, RuleSet};
@@ -187,8 +188,14 @@ pub(super) fn begin<D: Disk + Clone>(
     let (kept, restored, told) = match &context.settings.state_dir {
         Some(path) => {
             let kept = state::open(disk.clone(), path)?;
-            let (log, mut told) = TransitionLog::open(disk.clone(), path);
+            let (mut log, mut told) = TransitionLog::open(disk.clone(), path);
+            let records = told.len();
             let (folder, restored) = state::restore((kept, &mut told), &config, &rules, clock.now());
+            if let Some(engine) = &restored {
+                // What comes behind here is in no checkpoint. What this start takes of the log the next one needs too.
+                let age = if told.len() < records { CheckpointAge::Present } else { CheckpointAge::Past };
+                log.go_on_from(&LogRecord::Marked { at: engine.now(), age });
+            }
             (Some((Keeper::new((disk, path.clone()), folder, context.clone()), log)), restored, told)
         }
         None => (None, None, Vec::new()),

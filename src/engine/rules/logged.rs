@@ -10,6 +10,7 @@ use super::event::AlertEvent;
 use super::outbox::{event_of, event_twin};
 use super::reach::Reach;
 use super::stored::StoredAlert;
+use crate::engine::checkpoint::CheckpointAge;
 use crate::engine::checkpoint::bytes::{Damage, Reader, Twin, Writer};
 use crate::engine::time::Timestamp;
 use crate::engine::wire::{EventId, EventType};
@@ -41,6 +42,13 @@ pub(crate) enum LogRecord {
     Copied(u64),
     /// The event is not to be sent: what a stream shows took its place.
     Withdrawn(EventId),
+    /// A checkpoint was handed out here: it holds what was decided before.
+    Marked {
+        /// The engine's time in it.
+        at: Timestamp,
+        /// Of what it is.
+        age: CheckpointAge,
+    },
 }
 
 impl LogRecord {
@@ -66,6 +74,11 @@ impl LogRecord {
                 4_u8.write(&mut out);
                 id.0.write(&mut out);
             }
+            Self::Marked { at, age } => {
+                5_u8.write(&mut out);
+                at.write(&mut out);
+                u8::from(*age == CheckpointAge::Past).write(&mut out);
+            }
         }
         let content = out.finish();
         let mut bytes = Vec::with_capacity(FRAME_BYTES + content.len());
@@ -79,7 +92,7 @@ impl LogRecord {
     pub(crate) fn decided(&self) -> Option<&AlertEvent> {
         match self {
             Self::Decided { event, .. } => Some(event),
-            Self::Acknowledged(_) | Self::Copied(_) | Self::Withdrawn(_) => None,
+            Self::Acknowledged(_) | Self::Copied(_) | Self::Withdrawn(_) | Self::Marked { .. } => None,
         }
     }
 
@@ -87,7 +100,7 @@ impl LogRecord {
     pub(crate) const fn copied(&self) -> Option<u64> {
         match self {
             Self::Copied(sequence) => Some(*sequence),
-            Self::Decided { .. } | Self::Acknowledged(_) | Self::Withdrawn(_) => None,
+            Self::Decided { .. } | Self::Acknowledged(_) | Self::Withdrawn(_) | Self::Marked { .. } => None,
         }
     }
 
@@ -104,11 +117,37 @@ impl LogRecord {
             1 => Self::Acknowledged(EventId(u128::read(&mut from)?)),
             2 => Self::Copied(u64::read(&mut from)?),
             4 => Self::Withdrawn(EventId(u128::read(&mut from)?)),
+            5 => {
+                let (at, is_past) = (Twin::read(&mut from)?, u8::read(&mut from)? != 0);
+                Self::Marked { at, age: if is_past { CheckpointAge::Past } else { CheckpointAge::Present } }
+            }
             _ => return Err(Damage("a record says nothing that is known")),
         };
         from.end()?;
         Ok(record)
     }
+}
+
+/// What of a log came after a checkpoint that is gone on from, by the engine's time in it. A log that ends before its mark,
+/// as it was torn or could not be written any more, tells nothing that the checkpoint does not hold; one without marks is of
+/// an earlier release, or was torn at its beginning, and all of it is taken. What came while a past was lived through is
+/// needed whole, to be left alone.
+pub(crate) fn since_checkpoint(log: &[LogRecord], saved_at: Timestamp) -> &[LogRecord] {
+    let marks = || {
+        log.iter().enumerate().filter_map(|(place, record)| match record {
+            LogRecord::Marked { at, age } => Some((place, *at, *age)),
+            LogRecord::Decided { .. }
+            | LogRecord::Acknowledged(_)
+            | LogRecord::Copied(_)
+            | LogRecord::Withdrawn(_) => None,
+        })
+    };
+    let from = match marks().find(|(_, at, _)| *at == saved_at) {
+        Some((place, _, CheckpointAge::Present)) => place,
+        None if marks().next().is_some() && marks().all(|(_, at, _)| at < saved_at) => log.len(),
+        Some((_, _, CheckpointAge::Past)) | None => 0,
+    };
+    log.get(from..).unwrap_or_default()
 }
 
 /// A log that was read.
@@ -168,7 +207,7 @@ impl LoggedTransitions {
         for record in log {
             match record {
                 LogRecord::Acknowledged(id) => drop(told.acknowledged.insert(*id)),
-                LogRecord::Copied(_) => {}
+                LogRecord::Copied(_) | LogRecord::Marked { .. } => {}
                 LogRecord::Withdrawn(id) => told.withdraw(*id),
                 LogRecord::Decided { event, sequence, essence } => {
                     told.settled.push((event.fingerprint, (*sequence, event.timestamp)));
@@ -308,6 +347,26 @@ mod tests {
         assert_eq!(ids, [first.id, second.id, end.id]);
         assert!(told.withdrawn.is_empty());
         assert_eq!(told.open.iter().map(|(open, _)| open.id).collect::<Vec<_>>(), [second.id]);
+    }
+
+    #[test]
+    fn what_a_checkpoint_holds_is_not_told_again() {
+        let at = |second: i64| Timestamp::from_millis(second * 1_000);
+        let mark = |second: i64, age: CheckpointAge| LogRecord::Marked { at: at(second), age };
+        let (present, past) = (CheckpointAge::Present, CheckpointAge::Past);
+        let acknowledged = |id: u128| LogRecord::Acknowledged(EventId(id));
+        let log = [mark(0, present), acknowledged(1), mark(5, present), acknowledged(2), mark(8, past)];
+        assert_eq!(since_checkpoint(&log, at(5)), &log[2..]);
+        // It was torn, or given up, before the checkpoint was handed out.
+        assert_eq!(since_checkpoint(&log, at(9)), []);
+        assert_eq!(since_checkpoint(&log[..2], at(5)), []);
+        // What lived in a past takes all of it, and so does what is older than the log.
+        assert_eq!(since_checkpoint(&log, at(8)), log);
+        assert_eq!(since_checkpoint(&log[2..], at(3)), &log[2..]);
+        // An earlier release wrote no marks.
+        assert_eq!(since_checkpoint(&log[1..2], at(9)), &log[1..2]);
+        let bytes: Vec<u8> = LOG_HEADER.into_iter().chain(log.iter().flat_map(LogRecord::to_bytes)).collect();
+        assert_eq!(read_log(&bytes).records, log);
     }
 
     #[test]

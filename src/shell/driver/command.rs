@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::engine::checkpoint::Checkpoint;
+use crate::engine::checkpoint::{Checkpoint, CheckpointAge};
 use crate::engine::config::Config;
 use crate::engine::fact::{Fact, PairStanding};
 use crate::engine::frozen::FrozenInstant;
 use crate::engine::rules::{AlertEvent, RuleSet, StoredAlerts};
+use crate::engine::time::Timestamp;
 use crate::engine::wire::EventId;
 
 use super::mailbox::Mailbox;
@@ -73,7 +74,12 @@ pub(crate) enum Dispatch {
     /// Publish the copy of a rejected message, once it is noted that it is published.
     Copy(Box<RejectedCopy>),
     /// A checkpoint is handed out: it holds what was decided so far.
-    Mark,
+    Mark {
+        /// The engine's time in it.
+        at: Timestamp,
+        /// Of what it is.
+        age: CheckpointAge,
+    },
     /// The checkpoint is saved.
     Saved,
     /// What a stream shows is taken over. Forget what was not sent: it comes again, from the first event on.

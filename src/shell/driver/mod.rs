@@ -260,9 +260,11 @@ impl Driver {
         let now = self.clock.now();
         for keeper in std::mem::take(&mut self.saves) {
             if self.engine.can_be_saved() {
-                drop(self.outputs.alerts.send(Dispatch::Mark));
+                let checkpoint = self.engine.save(now);
+                let mark = Dispatch::Mark { at: checkpoint.now(), age: checkpoint.age() };
+                drop(self.outputs.alerts.send(mark));
                 // Who asked may have left.
-                let _ = keeper.try_send(HandedOut { checkpoint: self.engine.save(now), batch: self.batch });
+                let _ = keeper.try_send(HandedOut { checkpoint, batch: self.batch });
             }
         }
     }

@@ -131,7 +131,7 @@ impl Rig {
             }
             Dispatch::Acknowledged(_) => "acknowledged".to_owned(),
             Dispatch::Copy(copy) => format!("copy of {}", copy.subject),
-            Dispatch::Mark => "mark".to_owned(),
+            Dispatch::Mark { .. } => "mark".to_owned(),
             Dispatch::Saved => "saved".to_owned(),
             Dispatch::Withdrawn(_) => "withdrawn".to_owned(),
             Dispatch::BeginAnew => "begin anew".to_owned(),

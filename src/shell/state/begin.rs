@@ -6,7 +6,7 @@ use anyhow::Context;
 
 use crate::engine::checkpoint::{SavedState, StateError};
 use crate::engine::config::Config;
-use crate::engine::rules::{LogRecord, RuleSet};
+use crate::engine::rules::{LogRecord, RuleSet, since_checkpoint};
 use crate::engine::time::Timestamp;
 use crate::engine::{Engine, RunEnding};
 
@@ -64,7 +64,8 @@ pub(crate) fn restore<D: Disk>(
                 return (Some(folder), None);
             }
             FoundState::State { mut state, ending, instead_of, name } => {
-                state.forget(log);
+                let since = since_checkpoint(log, state.saved_at()).to_vec();
+                state.forget(&since);
                 if let Some(why) = instead_of {
                     tracing::error!(
                         why,
@@ -72,7 +73,10 @@ pub(crate) fn restore<D: Disk>(
                     );
                 }
                 match go_on(&folder, (*state, ending), (config, rules), now) {
-                    Ok(engine) => return (Some(folder), Some(engine)),
+                    Ok(engine) => {
+                        *log = since;
+                        return (Some(folder), Some(engine));
+                    }
                     Err(error) => found = folder.load_another(name, &error.to_string()),
                 }
             }

@@ -2,13 +2,17 @@
 //! checkpoint.
 //!
 //! A write or sync that failed is never taken for one that may be tried again: what the disk has then nobody knows. The
-//! log is given up until the next checkpoint, which holds everything, and events go out without it.
+//! log is given up until the next checkpoint, which holds everything up to its mark, and events go out without it. What
+//! could not be written is kept in memory until then: the log that begins anew holds what came behind the mark, and the
+//! one before it all of it.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::folder::log_bytes_max;
+use crate::engine::checkpoint::CheckpointAge;
 use crate::engine::rules::{LOG_HEADER, LogRecord, read_log};
+use crate::engine::time::Timestamp;
 
 use super::disk::{Disk, DiskFile, RealDisk};
 
@@ -19,6 +23,9 @@ const PREVIOUS: &str = "transitions.previous";
 /// One that is being begun.
 const NEXT: &str = "transitions.next";
 
+/// Bytes of records that are kept where they cannot be written; what comes behind them is in no log.
+const UNWRITTEN_BYTES_MAX: usize = 4 << 20;
+
 /// A log that is written.
 #[derive(Debug)]
 pub(crate) struct TransitionLog<D: Disk = RealDisk> {
@@ -28,9 +35,18 @@ pub(crate) struct TransitionLog<D: Disk = RealDisk> {
     file: Option<D::File>,
     bytes: u64,
     /// Where the last checkpoint that was asked for stands.
-    mark: u64,
+    mark: Place,
+    /// Records that could not be written since the log was begun.
+    unwritten: Vec<u8>,
     /// Bytes after which nothing more is written until the next checkpoint.
     bytes_max: u64,
+}
+
+/// A place in a log and in what could not be written behind it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Place {
+    bytes: u64,
+    unwritten: usize,
 }
 
 /// Why something is not in the log.
@@ -51,12 +67,14 @@ impl<D: Disk> TransitionLog<D> {
     /// The log of this folder, and what it told before; its torn end is cut.
     pub(crate) fn open(disk: D, folder: &Path) -> (Self, Vec<LogRecord>) {
         let (folder, bytes_max) = (folder.to_owned(), u64::MAX);
-        let mut log = Self { disk, folder, file: None, bytes: 0, mark: 0, bytes_max };
+        let (mark, unwritten) = (Place::default(), Vec::new());
+        let mut log = Self { disk, folder, file: None, bytes: 0, mark, unwritten, bytes_max };
         let mut records = Vec::new();
         let begun = log.disk.open(&log.folder.join(LOG)).and_then(|(file, bytes)| {
             let read = read_log(&bytes);
             // What it tells is known, whatever can be written behind it.
             records = read.records;
+            (log.bytes, log.mark.bytes) = (read.whole_bytes as u64, read.whole_bytes as u64);
             log.begin_behind(file, (read.whole_bytes, bytes.len()))
         });
         match begun {
@@ -83,8 +101,9 @@ impl<D: Disk> TransitionLog<D> {
         }
         file.cut(whole)?;
         if whole == 0 {
-            file.write_all(&LOG_HEADER)?;
-            whole = LOG_HEADER.len() as u64;
+            let mark = LogRecord::Marked { at: Timestamp::EPOCH, age: CheckpointAge::Present }.to_bytes();
+            file.write_all(&[LOG_HEADER.as_slice(), &mark].concat())?;
+            whole = (LOG_HEADER.len() + mark.len()) as u64;
         }
         file.sync()?;
         self.disk.sync_folder(&self.folder)?;
@@ -99,7 +118,7 @@ impl<D: Disk> TransitionLog<D> {
     /// Whether it failed, and waits for the next checkpoint.
     #[cfg(any(test, feature = "simulation"))]
     pub(crate) const fn is_given_up(&self) -> bool {
-        self.file.is_none()
+        self.file.is_none() || !self.unwritten.is_empty()
     }
 
     /// Whether a checkpoint should come before its time, so that it begins anew.
@@ -129,20 +148,51 @@ impl<D: Disk> TransitionLog<D> {
         sync: impl FnOnce(&D::File) -> io::Result<()>,
     ) -> Result<(), LogError> {
         let bytes: Vec<u8> = records.iter().flat_map(LogRecord::to_bytes).collect();
+        let written = self.write_bytes(&bytes, sync);
+        if written.is_err() && self.unwritten.len() < UNWRITTEN_BYTES_MAX {
+            self.unwritten.extend_from_slice(&bytes);
+        }
+        written
+    }
+
+    fn write_bytes(
+        &mut self,
+        bytes: &[u8],
+        sync: impl FnOnce(&D::File) -> io::Result<()>,
+    ) -> Result<(), LogError> {
         if self.bytes + bytes.len() as u64 > self.bytes_max {
             return Err(LogError::Full(self.bytes));
         }
+        // Nothing is written behind what is not.
+        if !self.unwritten.is_empty() {
+            return Err(LogError::GivenUp);
+        }
         let mut file = self.file.take().ok_or(LogError::GivenUp)?;
-        file.write_all(&bytes)?;
+        file.write_all(bytes)?;
         sync(&file)?;
         self.bytes += bytes.len() as u64;
         self.file = Some(file);
         Ok(())
     }
 
-    /// A checkpoint is asked for: it holds what the log tells up to here.
-    pub(crate) const fn mark(&mut self) {
-        self.mark = self.bytes;
+    /// A checkpoint is asked for: it holds what the log tells up to here, as this record says.
+    ///
+    /// # Errors
+    /// Why that is not there.
+    pub(crate) fn mark(&mut self, record: &LogRecord) -> Result<(), LogError> {
+        self.mark = Place { bytes: self.bytes, unwritten: self.unwritten.len() };
+        match self.note(std::slice::from_ref(record)) {
+            // It is in no file, and known all the same.
+            Err(LogError::GivenUp | LogError::Full(_)) => Ok(()),
+            marked => marked,
+        }
+    }
+
+    /// A start goes on from this checkpoint, which may have no mark: the last one of an end in order has none.
+    pub(crate) fn go_on_from(&mut self, record: &LogRecord) {
+        if let Err(error) = self.mark(record) {
+            tracing::error!(%error, "the log of alert events cannot be written; they go out without it");
+        }
     }
 
     /// That checkpoint is saved: the log begins anew with what came since.
@@ -151,23 +201,28 @@ impl<D: Disk> TransitionLog<D> {
     /// The disk refuses: the old log stays, or is given up where a new one may have its place.
     pub(crate) fn begin_anew(&mut self) -> io::Result<()> {
         // Not by its name: somebody may have removed the folder.
-        let (all, mark) = match self.file.take() {
+        let written = match self.file.take() {
             Some(mut file) => {
-                let all = file.tail(0);
+                let written = file.tail(0);
                 self.file = Some(file);
-                (all?, self.mark as usize)
+                written?
             }
-            None => (self.disk.read(&self.folder.join(LOG))?.unwrap_or_default(), usize::MAX),
+            None => self.disk.read(&self.folder.join(LOG))?.unwrap_or_default(),
         };
-        let since = all.get(mark..).unwrap_or_default();
-        drop(self.beside(&[&all])?);
+        let written = written.get(..self.bytes as usize).unwrap_or(&written);
+        let since = written.get(self.mark.bytes as usize..).unwrap_or_default();
+        let since = [since, self.unwritten.get(self.mark.unwritten..).unwrap_or_default()].concat();
+        let written = if written.is_empty() { LOG_HEADER.as_slice() } else { written };
+        drop(self.beside(&[written, &self.unwritten])?);
         self.take_place(PREVIOUS)?;
-        let file = self.beside(&[&LOG_HEADER, since])?;
-        // What is written to a file without a name nobody reads again.
+        let file = self.beside(&[&LOG_HEADER, &since])?;
+        // What is written to a file without a name nobody reads again; which of the two has it is not known until it lasts.
         self.file = None;
+        (self.bytes, self.unwritten) = (0, since);
+        self.mark = Place::default();
         self.take_place(LOG)?;
-        self.bytes = (LOG_HEADER.len() + since.len()) as u64;
-        self.mark = LOG_HEADER.len() as u64;
+        self.bytes = (LOG_HEADER.len() + std::mem::take(&mut self.unwritten).len()) as u64;
+        self.mark = Place { bytes: LOG_HEADER.len() as u64, unwritten: 0 };
         self.file = Some(file);
         Ok(())
     }
@@ -198,8 +253,17 @@ mod tests {
     use super::*;
     use crate::engine::wire::EventId;
 
+    const MARK: LogRecord =
+        LogRecord::Marked { at: Timestamp::from_millis(7_000), age: CheckpointAge::Present };
+
     fn acknowledged(ids: &[u128]) -> Vec<LogRecord> {
         ids.iter().map(|id| LogRecord::Acknowledged(EventId(*id))).collect()
+    }
+
+    /// What a log tells, its marks left out.
+    fn told(folder: &Path) -> Vec<LogRecord> {
+        let (_, told) = TransitionLog::open(RealDisk, folder);
+        told.into_iter().filter(|record| !matches!(record, LogRecord::Marked { .. })).collect()
     }
 
     #[test]
@@ -212,10 +276,10 @@ mod tests {
         let path = folder.path().join(LOG);
         let bytes = fs::read(&path).unwrap();
         fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
-        let (mut log, before) = TransitionLog::open(RealDisk, folder.path());
-        assert_eq!(before, acknowledged(&[1, 2]));
+        assert_eq!(told(folder.path()), acknowledged(&[1, 2]));
+        let (mut log, _) = TransitionLog::open(RealDisk, folder.path());
         log.append(&acknowledged(&[4])).unwrap();
-        assert_eq!(TransitionLog::open(RealDisk, folder.path()).1, acknowledged(&[1, 2, 4]));
+        assert_eq!(told(folder.path()), acknowledged(&[1, 2, 4]));
     }
 
     #[test]
@@ -223,11 +287,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (mut log, _) = TransitionLog::open(RealDisk, folder.path());
         log.append(&acknowledged(&[1])).unwrap();
-        log.mark();
+        log.mark(&MARK).unwrap();
         log.append(&acknowledged(&[2])).unwrap();
         log.begin_anew().unwrap();
         log.append(&acknowledged(&[3])).unwrap();
-        assert_eq!(TransitionLog::open(RealDisk, folder.path()).1, acknowledged(&[2, 3]));
+        assert_eq!(told(folder.path()), acknowledged(&[2, 3]));
     }
 
     #[test]
@@ -248,10 +312,10 @@ mod tests {
         }
         assert!(0 < wished && wished < written, "{wished} {written}");
         assert!(fs::metadata(folder.path().join(LOG)).unwrap().len() <= 128);
-        log.mark();
+        log.mark(&MARK).unwrap();
         log.begin_anew().unwrap();
         log.append(&acknowledged(&[2])).unwrap();
-        assert_eq!(TransitionLog::open(RealDisk, folder.path()).1, acknowledged(&[2]));
+        assert_eq!(told(folder.path()), acknowledged(&[2]));
     }
 
     #[test]
@@ -262,11 +326,11 @@ mod tests {
         let (mut log, _) = TransitionLog::open(RealDisk, &folder);
         log.append(&acknowledged(&[1])).unwrap();
         fs::remove_dir_all(&folder).unwrap();
-        log.mark();
+        log.mark(&MARK).unwrap();
         log.append(&acknowledged(&[2])).unwrap();
         fs::create_dir(&folder).unwrap();
         log.begin_anew().unwrap();
-        assert_eq!(TransitionLog::open(RealDisk, &folder).1, acknowledged(&[2]));
+        assert_eq!(told(&folder), acknowledged(&[2]));
     }
 
     /// A disk that cannot make names last, from so many times on.
@@ -329,14 +393,14 @@ mod tests {
         let disk = Forgetful(Rc::new(Cell::new(2)));
         let (mut log, _) = TransitionLog::open(disk.clone(), folder.path());
         log.append(&acknowledged(&[1])).unwrap();
-        log.mark();
+        log.mark(&MARK).unwrap();
         assert!(log.begin_anew().is_err());
         assert!(matches!(log.append(&acknowledged(&[2])), Err(LogError::GivenUp)));
         disk.0.set(2);
-        log.mark();
+        log.mark(&MARK).unwrap();
         log.begin_anew().unwrap();
         log.append(&acknowledged(&[3])).unwrap();
-        assert_eq!(TransitionLog::open(RealDisk, folder.path()).1, acknowledged(&[3]));
+        assert_eq!(told(folder.path()), acknowledged(&[3]));
     }
 
     #[test]
@@ -346,7 +410,25 @@ mod tests {
         let (mut log, before) = TransitionLog::open(RealDisk, folder.path());
         assert_eq!(before, []);
         log.append(&acknowledged(&[1])).unwrap();
-        assert_eq!(TransitionLog::open(RealDisk, folder.path()).1, acknowledged(&[1]));
+        assert_eq!(told(folder.path()), acknowledged(&[1]));
+    }
+
+    #[test]
+    fn what_a_log_could_not_take_is_in_the_next_one_behind_the_mark_of_its_checkpoint() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut log, _) = TransitionLog::open(RealDisk, folder.path());
+        let broken = |_: &File| Err(io::Error::other("no"));
+        log.append(&acknowledged(&[1])).unwrap();
+        assert!(log.write(&acknowledged(&[2]), broken).is_err());
+        log.mark(&MARK).unwrap();
+        assert!(matches!(log.append(&acknowledged(&[3])), Err(LogError::GivenUp)));
+        log.begin_anew().unwrap();
+        log.append(&acknowledged(&[4])).unwrap();
+        let (_, told_now) = TransitionLog::open(RealDisk, folder.path());
+        assert_eq!(told_now, [vec![MARK], acknowledged(&[3, 4])].concat());
+        // Who goes on from the checkpoint before misses nothing either.
+        let earlier = TransitionLog::earlier(&RealDisk, folder.path());
+        assert_eq!(earlier[1..], [acknowledged(&[1, 2]), vec![MARK], acknowledged(&[3])].concat());
     }
 
     #[test]
@@ -357,9 +439,9 @@ mod tests {
         let broken = |_: &File| Err(io::Error::other("no"));
         assert!(matches!(log.write(&acknowledged(&[2]), broken), Err(LogError::Disk(_))));
         assert!(matches!(log.append(&acknowledged(&[3])), Err(LogError::GivenUp)));
-        log.mark();
+        log.mark(&MARK).unwrap();
         log.begin_anew().unwrap();
         log.append(&acknowledged(&[4])).unwrap();
-        assert_eq!(TransitionLog::open(RealDisk, folder.path()).1, acknowledged(&[4]));
+        assert_eq!(told(folder.path()), acknowledged(&[4]));
     }
 }

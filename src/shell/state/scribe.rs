@@ -56,7 +56,7 @@ impl<D: Disk> Scribe<D> {
     pub(crate) fn work(&mut self, mut together: Vec<Dispatch>, to: &UnboundedSender<Dispatch>) {
         self.log.limit(self.context.config.get().state.bytes_max as u64);
         // What comes behind a mark is in no checkpoint yet.
-        for part in together.split_inclusive_mut(|dispatch| matches!(dispatch, Dispatch::Mark)) {
+        for part in together.split_inclusive_mut(|dispatch| matches!(dispatch, Dispatch::Mark { .. })) {
             let records: Vec<LogRecord> = part.iter().filter_map(record_of).collect();
             if !records.is_empty() {
                 // Where an acknowledgement is lost the event is looked for in the stream again.
@@ -65,7 +65,7 @@ impl<D: Disk> Scribe<D> {
                 self.judge(written);
             }
             for dispatch in part {
-                self.pass_on(std::mem::replace(dispatch, Dispatch::Mark), to);
+                self.pass_on(std::mem::replace(dispatch, Dispatch::Saved), to);
             }
         }
         if self.log.is_long() {
@@ -77,14 +77,20 @@ impl<D: Disk> Scribe<D> {
         match dispatch {
             // The log has it.
             Dispatch::Acknowledged(_) | Dispatch::Withdrawn(_) => {}
-            Dispatch::Mark => self.log.mark(),
+            Dispatch::Mark { at, age } => {
+                let marked = self.log.mark(&LogRecord::Marked { at, age });
+                self.judge(marked);
+            }
             Dispatch::Saved => {
                 let begun = self.log.begin_anew();
                 self.judge(begun.map_err(Into::into));
             }
             // Who publishes leaves only with the process.
             Dispatch::Copy(copy) => drop(self.copies.send(*copy)),
-            Dispatch::Publish { .. } | Dispatch::BeginAnew | Dispatch::Renew | Dispatch::StreamFound => {
+            Dispatch::Publish { .. }
+            | Dispatch::BeginAnew
+            | Dispatch::Renew
+            | Dispatch::StreamFound => {
                 // Who publishes leaves only with the process.
                 drop(to.send(dispatch));
             }
@@ -114,8 +120,10 @@ fn record_of(dispatch: &Dispatch) -> Option<LogRecord> {
         Dispatch::Publish { event, sequence, essence } => {
             Some(LogRecord::Decided { event: event.clone(), sequence: *sequence, essence: essence.clone() })
         }
-        Dispatch::Mark | Dispatch::Saved | Dispatch::BeginAnew | Dispatch::Renew | Dispatch::StreamFound => {
-            None
-        }
+        Dispatch::Mark { .. }
+        | Dispatch::Saved
+        | Dispatch::BeginAnew
+        | Dispatch::Renew
+        | Dispatch::StreamFound => None,
     }
 }

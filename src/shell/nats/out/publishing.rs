@@ -140,7 +140,7 @@ impl Publishing {
             Dispatch::Acknowledged(_)
             | Dispatch::Withdrawn(_)
             | Dispatch::Copy(_)
-            | Dispatch::Mark
+            | Dispatch::Mark { .. }
             | Dispatch::Saved => {}
         }
     }
