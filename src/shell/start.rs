@@ -20,6 +20,7 @@ use crate::engine::wire::{EventType, Lane};
 use super::clock::Clock;
 use super::context::ShellContext;
 use super::driver::command::Dispatch;
+use super::driver::notifications::NotificationQueues;
 use super::driver::rejections::Rejections;
 use super::driver::shared::SharedDriver;
 use super::driver::{Driver, Outputs};
@@ -61,15 +62,18 @@ pub(super) async fn start(launch: Launch) -> anyhow::Result<Running> {
     let notifications = alertmanager::start(&context);
     survive_file_limits();
     let (engine, clock, kept) = begin(&context, &types, load.rules, (clock, RealDisk))?;
-    let (keeper, alerts) = match kept {
-        Some((keeper, log)) => (Some(keeper), log_first(&context, log, (alerts, &mut rejections))?),
-        None => (None, alerts),
+    let (keeper, alerts, told_at_once) = match kept {
+        Some((keeper, log)) => {
+            let alerts = log_first(&context, log, (alerts, &mut rejections), &notifications)?;
+            (Some(keeper), alerts, None)
+        }
+        None => (None, alerts, Some(Arc::clone(&notifications))),
     };
     let position = engine.position().cloned();
     let driver = Arc::new(SharedDriver::new(Driver::new(
         (engine, clock),
         (Arc::clone(&context.mailbox), Arc::clone(&context.status)),
-        Outputs { alerts, rejections, notifications: Arc::clone(&notifications) },
+        Outputs { alerts, rejections, notifications: told_at_once },
     )));
     let driver_end = spawn_driver(Arc::clone(&driver))?;
     let keeper = keeper.map(|keeper| spawn("signalbox-state", move || keeper.run())).transpose()?;
@@ -107,15 +111,16 @@ fn survive_file_limits() {
     }
 }
 
-/// Puts the log between who decides and who publishes.
+/// Puts the log between who decides and who publishes, or tells Alertmanagers.
 fn log_first(
     context: &ShellContext,
     log: TransitionLog,
     (alerts, rejections): (mpsc::UnboundedSender<Dispatch>, &mut Rejections),
+    notifications: &Arc<NotificationQueues>,
 ) -> anyhow::Result<mpsc::UnboundedSender<Dispatch>> {
     let (before, dispatches) = mpsc::unbounded_channel();
     let copies = rejections.log_first(before.clone());
-    let scribe = Scribe::new(log, context.clone(), copies);
+    let scribe = Scribe::new(log, context.clone(), copies, Arc::clone(notifications));
     spawn("signalbox-log", move || scribe.run(dispatches, &alerts))?;
     Ok(before)
 }

@@ -10,6 +10,7 @@ use crate::engine::checkpoint::{Checkpoint, CheckpointAge};
 use crate::engine::config::Config;
 use crate::engine::fact::{Fact, PairStanding};
 use crate::engine::frozen::FrozenInstant;
+use crate::engine::rules::notify::Notification;
 use crate::engine::rules::{AlertEvent, RuleSet, StoredAlerts};
 use crate::engine::time::Timestamp;
 use crate::engine::wire::EventId;
@@ -73,6 +74,8 @@ pub(crate) enum Dispatch {
     Withdrawn(EventId),
     /// Publish the copy of a rejected message, once it is noted that it is published.
     Copy(Box<RejectedCopy>),
+    /// Tell Alertmanagers this, once what led to it is noted.
+    Tell(Vec<Notification>),
     /// A checkpoint is handed out: it holds what was decided so far.
     Mark {
         /// The engine's time in it.

@@ -68,8 +68,8 @@ pub(crate) struct Outputs {
     pub(crate) alerts: UnboundedSender<Dispatch>,
     /// Where copies of rejected events go.
     pub(crate) rejections: Rejections,
-    /// Where what Alertmanagers are told goes.
-    pub(crate) notifications: Arc<NotificationQueues>,
+    /// Where what Alertmanagers are told goes at once; none where a log comes first, and who writes it tells them.
+    pub(crate) notifications: Option<Arc<NotificationQueues>>,
 }
 
 /// Whether the driver goes on.
@@ -118,7 +118,7 @@ impl Driver {
         self.tell_standing();
         self.adopt(stage);
         self.dispatch();
-        self.outputs.notifications.tell(self.engine.take_notifications());
+        self.notify();
         // The checkpoint of a stop holds everything that was queued.
         if stage == DriverStage::Running || is_empty {
             self.hand_out();
@@ -129,6 +129,16 @@ impl Driver {
         // What waits at an instance that follows is for the other one to publish.
         let has_ended = self.in_flight == 0 || self.pair == Some(PairStanding::Follows);
         if is_empty && has_ended { DriverStage::Finished } else { stage }
+    }
+
+    /// Has Alertmanagers told what there is to be told.
+    fn notify(&mut self) {
+        let notifications = self.engine.take_notifications();
+        match &self.outputs.notifications {
+            Some(queues) => queues.tell(notifications),
+            None if notifications.is_empty() => {}
+            None => drop(self.outputs.alerts.send(Dispatch::Tell(notifications))),
+        }
     }
 
     /// How long it may sleep where nothing comes.

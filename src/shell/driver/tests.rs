@@ -10,6 +10,7 @@ use super::command::Dispatch;
 use super::*;
 use crate::engine::arrival::{Epoch, Order, Origin, Stored, StreamNews};
 use crate::engine::config::Config;
+use crate::engine::diagnostic::Source;
 use crate::engine::fact::ReloadResult;
 use crate::engine::rules::RuleSet;
 use crate::engine::rules::load::for_tests::rule_set;
@@ -55,7 +56,7 @@ fn rig_of(engine: Engine, config: Config, clock: Clock) -> Rig {
     let driver = Driver::new(
         (engine, clock),
         (Arc::new(Mailbox::new(1 << 20)), status),
-        Outputs { alerts, rejections, notifications: Arc::default() },
+        Outputs { alerts, rejections, notifications: Some(Arc::default()) },
     );
     Rig { driver, alerts: events, copies }
 }
@@ -137,6 +138,7 @@ impl Rig {
             Dispatch::BeginAnew => "begin anew".to_owned(),
             Dispatch::Renew => "renew".to_owned(),
             Dispatch::StreamFound => "stream found".to_owned(),
+            Dispatch::Tell(notifications) => format!("tell {}", notifications.len()),
         };
         std::iter::from_fn(|| self.alerts.try_recv().ok()).map(shown).collect()
     }
@@ -456,4 +458,17 @@ fn facts_of_the_lanes_are_counted_at_their_place_in_the_order() {
     assert_eq!(rig.sample(name), Some(2.0));
     rig.driver.turn(DriverStage::Running);
     assert_eq!(rig.sample(name), Some(5.0));
+}
+
+#[test]
+fn alertmanagers_are_told_behind_the_log_where_there_is_one() {
+    let source = Source { name: "c".into(), text: "alertmanager: {urls: 'http://a'}".into() };
+    let config = Config::parse(&source).0.unwrap().named("test");
+    let rules = rule_set("groups: [{name: g, rules: [{alert: High, expr: load, above: 0}]}]");
+    let clock = Clock::start();
+    let engine = Engine::new(&config, rules, clock.now());
+    let mut rig = rig_of(engine, config, clock);
+    rig.driver.outputs.notifications = None;
+    rig.fire(0..1);
+    assert_eq!(rig.dispatched(), ["publish 0", "tell 1"]);
 }

@@ -113,23 +113,23 @@ impl Process {
         let (mut rejections, copies) = context.rejections();
         let (engine, clock, kept) = begin(&context, &types, beginnings.rules.clone(), (clock, disk.clone()))?;
         let position = engine.position().cloned();
-        let (alerts, keeping) = match kept {
-            Some((keeper, log)) => {
-                let (alerts, asked) = unbounded_channel();
-                let logged = rejections.log_first(alerts.clone());
-                let scribe = Scribe::new(log, context.clone(), logged);
-                let save_every = beginnings.setting.save_every;
-                let keeping = StateKeeping::new((keeper, scribe), (asked, written), (save_every, now));
-                (alerts, Some(keeping))
-            }
-            None => (written, None),
-        };
         let config = context.config.get();
         let url = config.alertmanager.urls.first().cloned();
         let url = url.ok_or_else(|| anyhow::anyhow!("there is an Alertmanager"))?;
         let told = Arc::new(NotificationQueue::new(url, config.alertmanager.queue));
         let notifications = Arc::new(NotificationQueues::default());
         notifications.replace(vec![Arc::clone(&told)]);
+        let (alerts, keeping, notifications) = match kept {
+            Some((keeper, log)) => {
+                let (alerts, asked) = unbounded_channel();
+                let logged = rejections.log_first(alerts.clone());
+                let scribe = Scribe::new(log, context.clone(), logged, notifications);
+                let save_every = beginnings.setting.save_every;
+                let keeping = StateKeeping::new((keeper, scribe), (asked, written), (save_every, now));
+                (alerts, Some(keeping), None)
+            }
+            None => (written, None, Some(notifications)),
+        };
         let driver = Driver::new(
             (engine, clock),
             (Arc::clone(&context.mailbox), Arc::clone(&context.status)),

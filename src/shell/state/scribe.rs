@@ -1,4 +1,7 @@
-//! Between the driver and who publishes: every alert event is in the log before it is sent.
+//! Between the driver and who publishes: every alert event is in the log before it is sent, and before an Alertmanager is
+//! told of it.
+
+use std::sync::Arc;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
@@ -6,6 +9,7 @@ use crate::engine::fact::Fact;
 use crate::engine::rules::LogRecord;
 use crate::shell::context::ShellContext;
 use crate::shell::driver::command::Dispatch;
+use crate::shell::driver::notifications::NotificationQueues;
 use crate::shell::driver::rejections::RejectedCopy;
 use crate::shell::limited_log::LimitedLog;
 
@@ -21,16 +25,18 @@ pub(crate) struct Scribe<D: Disk = RealDisk> {
     context: ShellContext,
     said: LimitedLog,
     copies: UnboundedSender<RejectedCopy>,
+    notifications: Arc<NotificationQueues>,
 }
 
 impl<D: Disk> Scribe<D> {
-    /// A writer of this log, which passes copies of rejected messages on.
+    /// A writer of this log, which passes copies of rejected messages on, and what Alertmanagers are told.
     pub(crate) fn new(
         log: TransitionLog<D>,
         context: ShellContext,
         copies: UnboundedSender<RejectedCopy>,
+        notifications: Arc<NotificationQueues>,
     ) -> Self {
-        Self { log, context, said: LimitedLog::default(), copies }
+        Self { log, context, said: LimitedLog::default(), copies, notifications }
     }
 
     /// Passes on what the driver asks, each event once the disk has it, until the driver is gone.
@@ -87,6 +93,7 @@ impl<D: Disk> Scribe<D> {
             }
             // Who publishes leaves only with the process.
             Dispatch::Copy(copy) => drop(self.copies.send(*copy)),
+            Dispatch::Tell(notifications) => self.notifications.tell(notifications),
             Dispatch::Publish { .. }
             | Dispatch::BeginAnew
             | Dispatch::Renew
@@ -120,7 +127,8 @@ fn record_of(dispatch: &Dispatch) -> Option<LogRecord> {
         Dispatch::Publish { event, sequence, essence } => {
             Some(LogRecord::Decided { event: event.clone(), sequence: *sequence, essence: essence.clone() })
         }
-        Dispatch::Mark { .. }
+        Dispatch::Tell(_)
+        | Dispatch::Mark { .. }
         | Dispatch::Saved
         | Dispatch::BeginAnew
         | Dispatch::Renew

@@ -136,8 +136,9 @@ impl Publishing {
             Dispatch::BeginAnew => self.machine.begin_anew(now),
             Dispatch::Renew => self.machine.renew(now),
             Dispatch::StreamFound => self.machine.stream_found(now),
-            // What is logged, and copies, concern others.
-            Dispatch::Acknowledged(_)
+            // What is logged, copies and Alertmanagers concern others.
+            Dispatch::Tell(_)
+            | Dispatch::Acknowledged(_)
             | Dispatch::Withdrawn(_)
             | Dispatch::Copy(_)
             | Dispatch::Mark { .. }
