@@ -290,10 +290,14 @@ impl ToldGroup {
                     );
                 }
                 (AlertingState::Firing | AlertingState::Pending | AlertingState::Inactive, _) => {
-                    // One that waits anew is no resolved one any more, once that was told.
-                    if let Some(told) = before.remove(&key).filter(|told| !told.is_told_as_resolved()) {
-                        let ends_at = told.resolved_at.unwrap_or(round.at);
-                        outgoing.push(Notification { ends_at, ..told.said });
+                    // One that waits anew is told as resolved once. It is kept, as that word may be lost with the process.
+                    if let Some(mut told) = before.remove(&key) {
+                        if !told.is_told_as_resolved() {
+                            told.said.ends_at = *told.resolved_at.get_or_insert(round.at);
+                            outgoing.push(told.said.clone());
+                        }
+                        told.at = round.at;
+                        self.alerts.insert(key, told);
                     }
                 }
             }
