@@ -99,6 +99,11 @@ impl Engine {
         self.state.position.as_ref()
     }
 
+    /// Whether a stream was read, by this run or by one whose state or log it goes on from.
+    pub(crate) fn knows_stream(&self) -> bool {
+        self.state.position.is_some() || self.state.rules.are_over_stream()
+    }
+
     /// How far catching up with the stream is.
     pub(crate) const fn standing(&self) -> Standing {
         self.state.catch_up.standing()

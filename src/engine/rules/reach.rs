@@ -18,11 +18,6 @@ impl Reach {
         Self { at_least: sequence, at_most: sequence }
     }
 
-    /// Whether anything of a stream was applied, as far as is known.
-    pub(crate) const fn is_of_stream(self) -> bool {
-        self.at_least > 0 && self.at_least < u64::MAX
-    }
-
     /// Whether it ends before the other begins.
     pub(crate) const fn is_before(self, other: Self) -> bool {
         self.at_most < other.at_least

@@ -127,6 +127,11 @@ impl Resumed {
         }
     }
 
+    /// Whether any of that was decided over a stream.
+    pub(super) fn is_over_stream(&self) -> bool {
+        self.settled.values().any(|settled| settled.sequence > 0)
+    }
+
     /// The stream is read from this sequence on.
     pub(super) const fn read_from(&mut self, sequence: u64) {
         self.reading = sequence;

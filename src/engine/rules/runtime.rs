@@ -412,6 +412,11 @@ impl Rules {
         self.resumed.read_from(sequence);
     }
 
+    /// Whether a log tells of what was decided over a stream.
+    pub(crate) fn are_over_stream(&self) -> bool {
+        self.resumed.is_over_stream()
+    }
+
     /// The past is over: everything is decided from here on.
     pub(crate) fn live(&mut self, now: Timestamp) {
         self.resumed.live(now);

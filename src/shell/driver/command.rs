@@ -89,6 +89,8 @@ pub(crate) enum Dispatch {
     BeginAnew,
     /// Forget what was not sent, some of it need not be: the rest comes again.
     Renew,
+    /// A stream was read by an earlier run: there is somebody to answer.
+    StreamKnown,
     /// The stream that is read was found; it may have been made just now.
     StreamFound,
 }

@@ -84,13 +84,16 @@ pub(crate) enum DriverStage {
 }
 
 impl Driver {
-    /// Nothing is in flight yet.
+    /// Nothing is in flight yet; who publishes is told whether an earlier run read a stream.
     pub(crate) fn new(
         (engine, clock): (Engine, Clock),
         (mailbox, status): (Arc<Mailbox>, Arc<Status>),
         outputs: Outputs,
     ) -> Self {
         let standing = engine.standing();
+        if engine.knows_stream() {
+            drop(outputs.alerts.send(Dispatch::StreamKnown));
+        }
         let (in_flight, pair, shown, saves, batch) = (0, None, None, Vec::new(), 0);
         Self { engine, mailbox, status, clock, outputs, standing, in_flight, pair, shown, saves, batch }
     }

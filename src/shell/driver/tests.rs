@@ -137,6 +137,7 @@ impl Rig {
             Dispatch::Withdrawn(_) => "withdrawn".to_owned(),
             Dispatch::BeginAnew => "begin anew".to_owned(),
             Dispatch::Renew => "renew".to_owned(),
+            Dispatch::StreamKnown => "stream known".to_owned(),
             Dispatch::StreamFound => "stream found".to_owned(),
             Dispatch::Tell(notifications) => format!("tell {}", notifications.len()),
         };
@@ -458,6 +459,17 @@ fn facts_of_the_lanes_are_counted_at_their_place_in_the_order() {
     assert_eq!(rig.sample(name), Some(2.0));
     rig.driver.turn(DriverStage::Running);
     assert_eq!(rig.sample(name), Some(5.0));
+}
+
+#[test]
+fn who_publishes_is_told_of_a_stream_that_an_earlier_run_read() {
+    let (clock, config) = (Clock::start(), Config::with_defaults("test"));
+    let mut engine = Engine::new(&config, RuleSet::default(), clock.now());
+    let (stream, epoch) = (Arc::from("S"), Epoch::first("a"));
+    engine.hear(&StreamNews::Found { stream, epoch, last_sequence: 0, pending: 0 }, clock.now());
+    let mut rig = rig_of(engine, config, clock);
+    assert_eq!(rig.dispatched(), ["stream known"]);
+    assert_eq!(self::rig().dispatched(), [""; 0]);
 }
 
 #[test]

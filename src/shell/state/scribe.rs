@@ -97,6 +97,7 @@ impl<D: Disk> Scribe<D> {
             Dispatch::Publish { .. }
             | Dispatch::BeginAnew
             | Dispatch::Renew
+            | Dispatch::StreamKnown
             | Dispatch::StreamFound => {
                 // Who publishes leaves only with the process.
                 drop(to.send(dispatch));
@@ -132,6 +133,7 @@ fn record_of(dispatch: &Dispatch) -> Option<LogRecord> {
         | Dispatch::Saved
         | Dispatch::BeginAnew
         | Dispatch::Renew
+        | Dispatch::StreamKnown
         | Dispatch::StreamFound => None,
     }
 }

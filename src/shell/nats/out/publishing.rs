@@ -125,16 +125,13 @@ impl Publishing {
     /// Takes what the driver asks.
     pub(crate) fn take(&mut self, dispatch: Dispatch, now: Instant) {
         match dispatch {
-            Dispatch::Publish { event, sequence, .. } => {
-                // What a log tells of was decided over a stream that is not seen again yet.
-                if sequence > 0 || event.reach.is_of_stream() {
-                    self.machine.expect_answers();
-                }
+            Dispatch::Publish { event, .. } => {
                 self.machine.deliver_by(self.context.config.get().alerts.delivery, now);
                 self.machine.push(*event, now);
             }
             Dispatch::BeginAnew => self.machine.begin_anew(now),
             Dispatch::Renew => self.machine.renew(now),
+            Dispatch::StreamKnown => self.machine.expect_answers(),
             Dispatch::StreamFound => self.machine.stream_found(now),
             // What is logged, copies and Alertmanagers concern others.
             Dispatch::Tell(_)
