@@ -71,7 +71,7 @@ pub(super) async fn start(launch: Launch) -> anyhow::Result<Running> {
     };
     let position = engine.position().cloned();
     let driver = Arc::new(SharedDriver::new(Driver::new(
-        (engine, clock),
+        (engine, clock.clone()),
         (Arc::clone(&context.mailbox), Arc::clone(&context.status)),
         Outputs { alerts, rejections, notifications: told_at_once },
     )));
@@ -85,7 +85,7 @@ pub(super) async fn start(launch: Launch) -> anyhow::Result<Running> {
     tokio::spawn(process::watch(context.clone()));
     let (reload, wishes) = mpsc::channel(4);
     tokio::spawn(Reloader::new(files, source, context.clone()).run(wishes));
-    let address = serve::serve(&context, clock, &reload, listeners)?;
+    let address = serve::serve(&context, clock.clone(), &reload, listeners)?;
     if let Some(tell) = on_listening {
         tell(address);
     }
@@ -213,9 +213,12 @@ pub(super) fn begin<D: Disk + Clone>(
     // decided at an instant a second time would have the id of what the log tells.
     let decided = told.iter().filter_map(LogRecord::decided).map(|event| event.timestamp).max();
     let seen = restored.as_ref().map(Engine::now).max(decided);
-    let clock = seen.map_or(clock, |seen| clock.not_before(seen));
+    let clock = match seen {
+        Some(seen) => clock.not_before(seen),
+        None => clock,
+    };
     let mut engine = restored.unwrap_or_else(|| Engine::new(&config, rules, past));
-    engine.time_with(Arc::new(clock));
+    engine.time_with(Arc::new(clock.clone()));
     engine.name_build(env!("CARGO_PKG_VERSION"), REVISION, past);
     engine.recall(&told);
     if reads_stream {

@@ -14,7 +14,11 @@ impl Engine {
     pub(crate) fn adopt(&mut self, shown: &StoredAlerts, now: Timestamp) {
         self.frozen = None;
         let state = &mut self.state;
+        let was_behind = state.now <= shown.decided_at;
         let now = state.advance(now);
+        if was_behind {
+            state.rules.not_before(now);
+        }
         let waited: Vec<EventId> = state.rules.outbox().map(|event| event.id).collect();
         state.rules.adopt(shown, now);
         state.write_annotations(now);

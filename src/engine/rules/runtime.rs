@@ -412,6 +412,13 @@ impl Rules {
         self.resumed.read_from(sequence);
     }
 
+    /// Nothing is decided at an instant before this one any more, though a group did not come to it.
+    pub(crate) fn not_before(&mut self, now: Timestamp) {
+        for group in &mut self.groups {
+            group.last_evaluation = group.last_evaluation.max(Some(now));
+        }
+    }
+
     /// Whether a log tells of what was decided over a stream.
     pub(crate) fn are_over_stream(&self) -> bool {
         self.resumed.is_over_stream()

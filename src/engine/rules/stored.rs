@@ -31,6 +31,8 @@ pub(crate) struct StoredAlert {
     pub(crate) labels: Labels,
     /// When the episode began.
     pub(crate) started_at: Timestamp,
+    /// When it was decided.
+    pub(crate) timestamp: Timestamp,
     /// What people read of it.
     pub(crate) annotations: Vec<(Arc<str>, String)>,
     /// How much of the stream was applied when it was decided; nothing where nobody said.
@@ -46,6 +48,8 @@ pub(crate) struct StoredAlerts {
     pub(crate) begun: BTreeSet<EventId>,
     /// The AlertCleared that are there.
     pub(crate) ended: BTreeSet<EventId>,
+    /// When the last of them was decided; the epoch where none was.
+    pub(crate) decided_at: Timestamp,
     /// Of a pair, in the stream's order: what this instance does not know to be its own, of a long past the last event of
     /// each alert.
     pub(crate) latest: Vec<StoredAlert>,
@@ -62,6 +66,7 @@ struct Fields {
     severity: String,
     labels: BTreeMap<String, String>,
     started_at: String,
+    timestamp: String,
     #[serde(default)]
     annotations: BTreeMap<String, String>,
 }
@@ -78,6 +83,7 @@ impl StoredAlert {
             severity: event.severity,
             labels: event.labels.clone(),
             started_at: event.started_at,
+            timestamp: event.timestamp,
             annotations: event.annotations.clone(),
             reach: event.reach,
         }
@@ -95,6 +101,7 @@ impl StoredAlert {
             severity: Severity::from_name(&fields.severity)?,
             labels: Labels::collect(fields.labels),
             started_at: fields.started_at.parse().ok()?,
+            timestamp: fields.timestamp.parse().ok()?,
             annotations: fields.annotations.into_iter().map(|(name, text)| (Arc::from(name), text)).collect(),
             reach: Reach::default(),
         })

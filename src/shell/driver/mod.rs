@@ -21,6 +21,7 @@ use crate::engine::Engine;
 use crate::engine::arrival::{Standing, Stored, StreamNews};
 use crate::engine::fact::{Fact, Notice, PairStanding, Rejected};
 use crate::engine::rules::{AlertEvent, StoredAlerts};
+use crate::engine::time::Timestamp;
 use crate::engine::wire::{EventId, Lane, Message};
 
 use super::clock::Clock;
@@ -32,6 +33,9 @@ use rejections::Rejections;
 
 /// The longest the driver sleeps.
 const SLEEP_MAX: Duration = Duration::from_millis(500);
+
+/// How far ahead of the clock an alert event of ours is believed to be decided by a clock that was set back since.
+const AHEAD_MAX: Duration = Duration::from_hours(2);
 
 /// Alert events handed to the publisher at a time; the rest stay in the engine's outbox.
 const IN_FLIGHT_MAX: usize = 256;
@@ -238,12 +242,26 @@ impl Driver {
             return;
         }
         if let Some(shown) = self.shown.take() {
+            self.clock_past(shown.decided_at);
             let waited: Vec<EventId> = self.engine.outbox().map(|event| event.id).collect();
             self.engine.adopt(&shown, self.clock.now());
             self.withdraw(waited, &shown);
             // The publisher has sent nothing yet, and what it has may be out of date.
             self.in_flight = 0;
             drop(self.outputs.alerts.send(Dispatch::BeginAnew));
+        }
+    }
+
+    /// Has the clock go on from behind what a stream shows decided, where it was set back and the state that knew of it is
+    /// gone: an instant that comes a second time would give what is decided at it the id of the first.
+    fn clock_past(&self, decided_at: Timestamp) {
+        let now = self.clock.now();
+        if decided_at >= now && decided_at.since(now) <= AHEAD_MAX {
+            tracing::warn!(
+                ahead = ?decided_at.since(now),
+                "the clock is behind alert events of this instance: time goes on from the last of them; set the clock"
+            );
+            self.clock.put_forward(decided_at.after(Duration::from_micros(1)));
         }
     }
 

@@ -462,6 +462,18 @@ fn facts_of_the_lanes_are_counted_at_their_place_in_the_order() {
 }
 
 #[test]
+fn the_clock_goes_on_from_behind_what_a_stream_shows_decided() {
+    let mut rig = firing_rig();
+    // Nobody's clock is off by more than that.
+    for (ahead, goes_on) in [(Duration::from_mins(10), true), (AHEAD_MAX * 2, false)] {
+        let decided_at = rig.driver.clock.now().after(ahead);
+        let shown = StoredAlerts { decided_at, ..StoredAlerts::default() };
+        rig.order(Command::Adopt(Box::new(shown)));
+        assert_eq!(rig.driver.clock.now() > decided_at, goes_on);
+    }
+}
+
+#[test]
 fn who_publishes_is_told_of_a_stream_that_an_earlier_run_read() {
     let (clock, config) = (Clock::start(), Config::with_defaults("test"));
     let mut engine = Engine::new(&config, RuleSet::default(), clock.now());

@@ -79,6 +79,7 @@ fn open(labels: &[(&str, &str)]) -> StoredAlert {
         severity,
         labels,
         started_at: at(1.0),
+        timestamp: at(1.0),
         annotations: Vec::new(),
         reach: Reach::default(),
     }

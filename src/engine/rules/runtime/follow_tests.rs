@@ -114,6 +114,7 @@ fn stored((labels, event_type): (&[(&str, &str)], EventType), (start, reach): (f
         severity: severity.unwrap_or(Severity::Warning),
         labels,
         started_at,
+        timestamp: started_at,
         annotations: Vec::new(),
         reach,
     }
@@ -308,7 +309,9 @@ impl Pair {
                     latest.iter().filter(move |it| it.event_type == wanted).map(|it| it.id).collect()
                 };
                 let (begun, ended) = (of(EventType::AlertTriggered), of(EventType::AlertCleared));
-                instance.rules.adopt(&StoredAlerts { open: Vec::new(), begun, ended, latest }, at(now));
+                instance
+                    .rules
+                    .adopt(&StoredAlerts { begun, ended, latest, ..StoredAlerts::default() }, at(now));
             }
             Act::Publish(who) => {
                 let instance = &mut self.instances[who];

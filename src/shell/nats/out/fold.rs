@@ -210,6 +210,7 @@ impl FoldedAlerts {
         let Some(stored) = StoredAlert::read(payload).filter(|stored| *stored.source == *source) else {
             return;
         };
+        self.shown.decided_at = self.shown.decided_at.max(stored.timestamp);
         if stored.event_type == EventType::AlertCleared {
             self.shown.ended.insert(stored.end_id());
             return;
