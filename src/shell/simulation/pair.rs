@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::alertmanager::Alertmanager;
 use super::alerts::AlertWalk;
-use super::broker::{Broker, Request, Retention, Stream};
+use super::broker::{Broker, LateRequest, Retention, Stream};
 use super::disk::{Death, FakeDisk};
 use super::plan::Setting;
 use super::process::{Beginnings, Outside, Part, Process};
@@ -19,7 +19,6 @@ use super::turning::{Course, Turning};
 use super::workload::{Says, Workload};
 use crate::engine::time::Timestamp;
 use crate::engine::wire::EventType;
-use crate::shell::nats::out::exchange::AnswerEnding;
 
 /// What the configuration of a pair has beside that of one.
 pub(super) const CONFIG: &str = "pair: {bucket: pairs, lease: 3s}\n";
@@ -53,7 +52,7 @@ pub(super) struct PairWorld<'a> {
     ones: [One; 2],
     broker_back_at: Option<Micros>,
     /// What processes had sent that are gone or stand still, and when it arrives.
-    late: Vec<(Micros, Request, AnswerEnding)>,
+    late: Vec<LateRequest>,
     turns: u64,
     random: Random,
     trace: &'a mut Trace,
@@ -396,14 +395,8 @@ impl Turning for PairWorld<'_> {
                 self.broker.start();
             }
             Due::Late => {
-                let now = self.now;
-                for (_, request, ending) in
-                    self.late.extract_if(.., |(at, ..)| *at <= now).collect::<Vec<_>>()
-                {
-                    if self.broker.is_up {
-                        self.trace.note(now, "late", || request.subject.clone());
-                        drop(self.broker.request(&request, ending, now));
-                    }
+                for subject in self.broker.take_late(&mut self.late, self.now) {
+                    self.trace.note(self.now, "late", || subject);
                 }
             }
         }

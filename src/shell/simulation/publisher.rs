@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use super::broker::{Broker, Request};
+use super::broker::{Broker, LateRequest, Request};
 use super::random::{self, Random};
 use super::time::{self, MILLI, Micros, SECOND};
 use crate::shell::context::ShellContext;
@@ -83,7 +83,7 @@ pub(super) struct Publisher {
     link: Link,
     open: Vec<Open>,
     /// What is under way to the broker though nobody waits for it any more, and when it arrives.
-    late: Vec<(Micros, Request, AnswerEnding)>,
+    late: Vec<LateRequest>,
     /// Questions to the API whose answers did not come in time.
     unheard: u32,
     random: Random,
@@ -118,11 +118,7 @@ impl Publisher {
     /// Does what is due.
     pub(super) fn work(&mut self, broker: &mut Broker, weather: &mut Weather, now: Micros) {
         self.look_at_link(broker, now);
-        for (_, request, ending) in self.late.extract_if(.., |(at, ..)| *at <= now) {
-            if broker.is_up {
-                drop(broker.request(&request, ending, now));
-            }
-        }
+        drop(broker.take_late(&mut self.late, now));
         self.move_requests(broker, weather, now);
         if self.publishing.deadline().is_some_and(|at| time::micros_of(at) <= now) {
             self.publishing.due(time::at(now));

@@ -7,7 +7,7 @@ use foldhash::quality::FixedState;
 
 use super::alertmanager::Alertmanager;
 use super::alerts::AlertWalk;
-use super::broker::{Broker, Request, Retention, Stream};
+use super::broker::{Broker, LateRequest, Retention, Stream};
 use super::disk::{Death, DiskFault, FakeDisk};
 use super::model::{Exact, Model};
 use super::plan::{AlertStream, Harm, Plan, StateFolder};
@@ -23,7 +23,6 @@ use super::workload::Workload;
 use crate::engine::checkpoint::{Checkpoint, CheckpointAge};
 use crate::engine::time::Timestamp;
 use crate::shell::driver::mailbox::LaneItem;
-use crate::shell::nats::out::exchange::AnswerEnding;
 use crate::shell::state::SaveOutcome;
 
 /// When a world begins.
@@ -124,7 +123,7 @@ pub(super) struct World<'a> {
     pub(super) stalled_until: Micros,
     pub(super) broker_back_at: Option<Micros>,
     pub(super) disk_back_at: Option<Micros>,
-    pub(super) last_words: Vec<(Micros, Request, AnswerEnding)>,
+    pub(super) last_words: Vec<LateRequest>,
     pub(super) broker_loss: BrokerLoss,
     pub(super) expired: Expired,
     pub(super) scrape_at: Micros,
@@ -461,13 +460,7 @@ impl Turning for World<'_> {
                 self.disk.fail(DiskFault::None);
             }
             Due::LastWords => {
-                let now = self.now;
-                let due = self.last_words.extract_if(.., |(at, ..)| *at <= now).collect::<Vec<_>>();
-                for (_, request, ending) in due {
-                    if self.broker.is_up {
-                        drop(self.broker.request(&request, ending, now));
-                    }
-                }
+                drop(self.broker.take_late(&mut self.last_words, self.now));
             }
         }
         self.look_at_arrivals()

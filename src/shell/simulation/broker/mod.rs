@@ -19,6 +19,7 @@ use stream::{Demands, Stored};
 use super::random::Random;
 use super::time::Micros;
 use crate::engine::time::Timestamp;
+use crate::shell::nats::out::exchange::AnswerEnding;
 
 /// A field of what is written as JSON; null where it is not there.
 pub(super) fn field<'a>(value: &'a Value, name: &str) -> &'a Value {
@@ -39,6 +40,9 @@ pub(super) struct Request {
     pub(super) headers: Vec<(&'static str, String)>,
     pub(super) payload: Rc<[u8]>,
 }
+
+/// A request that nobody waits for an answer to any more, and when it arrives.
+pub(super) type LateRequest = (Micros, Request, AnswerEnding);
 
 /// The broker.
 #[derive(Debug)]
@@ -101,6 +105,18 @@ impl Broker {
             stream.consumers.retain(|_, it| it.is_durable == consumer::Lifetime::Durable);
             stream.consumers.values_mut().for_each(|it| it.pulls.clear());
         }
+    }
+
+    /// Takes the requests that have arrived by now, where it is there, and says of which subjects they were.
+    pub(super) fn take_late(&mut self, late: &mut Vec<LateRequest>, now: Micros) -> Vec<String> {
+        let arrived: Vec<LateRequest> = late.extract_if(.., |(at, ..)| *at <= now).collect();
+        if !self.is_up {
+            return Vec::new();
+        }
+        for (_, request, ending) in &arrived {
+            drop(self.request(request, *ending, now));
+        }
+        arrived.into_iter().map(|(_, request, _)| request.subject).collect()
     }
 
     /// Stores a message and hands it to who is subscribed.
