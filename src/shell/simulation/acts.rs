@@ -1,6 +1,6 @@
 //! What a plan has happen to a world.
 
-use super::broker::{Retention, Stream};
+use super::broker::Stream;
 use super::disk::{Death, DiskFault};
 use super::plan::Action;
 use super::publisher::Weather;
@@ -69,28 +69,22 @@ impl World<'_> {
                 if let Some(stream) = self.events() {
                     stream.expire(usize::from(count));
                 }
-                let is_reading = self.process.as_ref().is_some_and(|process| !process.is_present());
-                // What leaves while it is read again is missed only with the next message behind it, or not at all.
-                if is_reading {
-                    self.scraper.forget();
-                }
-                match self.plan.setting.retention {
-                    Retention::Limits => {}
-                    // What leaves unacknowledged nobody counts.
-                    Retention::Interest | Retention::WorkQueue => self.expired = Expired::Some,
-                }
+                self.lose_what_is_read_again();
+                self.expired = Expired::Some;
             }
             Action::Recreate => {
                 let wall = self.broker.wall(self.now);
                 if let Some(stream) = self.events() {
                     stream.recreate(wall);
                 }
+                self.lose_what_is_read_again();
                 self.broker_loss = BrokerLoss::Some;
             }
             Action::RollBack { count } => {
                 if let Some(stream) = self.events() {
                     stream.roll_back(u64::from(count));
                 }
+                self.lose_what_is_read_again();
                 self.broker_loss = BrokerLoss::Some;
             }
             Action::ForgetConsumers => self.broker.delete_ephemeral_consumers(),
@@ -117,6 +111,13 @@ impl World<'_> {
             Action::DieWriting { .. } => {}
         }
         self.look_at_arrivals()
+    }
+
+    /// What leaves while it is read again is missed only with the next message behind it, or not at all.
+    fn lose_what_is_read_again(&mut self) {
+        if self.process.as_ref().is_some_and(|process| !process.is_present()) {
+            self.scraper.forget();
+        }
     }
 
     /// The stream of events.

@@ -79,6 +79,11 @@ impl Model {
         self.given.get(&self.place.as_ref()?.0)
     }
 
+    /// Whether the event of these bytes was given to the engine.
+    pub(super) fn has_seen(&self, payload: &[u8], workload: &Workload) -> bool {
+        workload.spec(payload).is_some_and(|spec| self.seen.contains(&spec.number))
+    }
+
     /// Takes what the engine takes.
     pub(super) fn take(&mut self, item: &LaneItem, workload: &Workload) {
         match item {
@@ -163,6 +168,7 @@ impl Model {
         let Some(spec) = workload.spec(payload) else { return };
         self.stream.received += 1;
         if spec.says == Says::Garbage {
+            self.seen.insert(spec.number);
             self.stream.rejected += 1;
             return;
         }

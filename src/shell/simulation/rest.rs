@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::broker::Stream;
+use super::broker::{Message, Stream};
 use super::time::SECOND;
 use super::turning::Turning;
 use super::workload::{RECORDED, Says};
@@ -76,14 +76,18 @@ impl World<'_> {
         self.look_for_settled()
     }
 
-    /// Looks that whatever left the stream because it was acknowledged is in the state.
+    /// Looks that whatever left the stream because it was acknowledged is in the state: as the message of its sequence, or,
+    /// where the stream was made anew between the look at it and the reading, as the event that it is.
     pub(super) fn look_for_settled(&self) -> Result<(), String> {
         let Some(stream) = self.broker.streams.get("EVENTS") else { return Ok(()) };
         let given = self.model.given();
-        let of_lane = stream.settled.iter().filter(|(_, subject)| **subject == *RECORDED);
-        let is_lost = |sequence: &u64| given.is_none_or(|given| !given.contains(sequence));
-        match of_lane.map(|(sequence, _)| *sequence).find(is_lost) {
-            Some(sequence) => Err(format!("{sequence} was acknowledged, and is in no state")),
+        let of_lane = stream.settled.iter().filter(|(_, message)| *message.subject == *RECORDED);
+        let is_lost = |(sequence, message): &&(u64, Message)| {
+            let is_given = given.is_some_and(|given| given.contains(sequence));
+            !is_given && !self.model.has_seen(&message.payload, &self.workload)
+        };
+        match of_lane.into_iter().find(is_lost) {
+            Some((sequence, _)) => Err(format!("{sequence} was acknowledged, and is in no state")),
             None => Ok(()),
         }
     }

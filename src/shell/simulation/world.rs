@@ -70,7 +70,7 @@ pub(super) enum BrokerLoss {
     Some,
 }
 
-/// Whether messages left a stream that keeps what is not acknowledged, since the last start.
+/// Whether messages left the stream before they were acknowledged, or by its limits, since the last start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Expired {
     None,
@@ -323,7 +323,10 @@ impl<'a> World<'a> {
         };
         self.model.begun_anew = begun_anew;
         let expired = std::mem::replace(&mut self.expired, Expired::None);
-        if self.broker_loss == BrokerLoss::Some || expired == Expired::Some {
+        // What leaves a queue unacknowledged nobody counts; what leaves a stream is counted from the place of the state on,
+        // where it has one.
+        let is_counted = self.plan.setting.retention == Retention::Limits && self.model.place.is_some();
+        if self.broker_loss == BrokerLoss::Some || (expired == Expired::Some && !is_counted) {
             self.scraper.forget();
         }
         if !self.disk.is_well() {

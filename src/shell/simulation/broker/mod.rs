@@ -9,7 +9,7 @@ mod stream;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-pub(super) use stream::{Retention, Stream};
+pub(super) use stream::{Message, Retention, Stream};
 
 use serde_json::Value;
 

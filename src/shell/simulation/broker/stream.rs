@@ -79,7 +79,7 @@ pub(in crate::shell::simulation) struct Stream {
     /// How long it knows an id again.
     pub(in crate::shell::simulation) knows_ids_for: Duration,
     /// What left because it was acknowledged.
-    pub(in crate::shell::simulation) settled: Vec<(u64, Rc<str>)>,
+    pub(in crate::shell::simulation) settled: Vec<(u64, Message)>,
     ids: BTreeMap<String, (u64, Timestamp)>,
     pub(super) consumers: BTreeMap<String, Consumer>,
 }
@@ -195,7 +195,7 @@ impl Stream {
             Retention::WorkQueue => true,
         };
         if leaves && let Some(message) = self.messages.remove(&sequence) {
-            self.settled.push((sequence, message.subject));
+            self.settled.push((sequence, message));
         }
     }
 
