@@ -77,6 +77,13 @@ impl Fold {
         }
     }
 
+    /// It was given up without knowing what the streams show: it is still to be done.
+    pub(super) fn forget(&mut self) {
+        if self.is_done() {
+            *self = Self::Due;
+        }
+    }
+
     /// Whether events may be sent.
     pub(super) const fn is_done(&self) -> bool {
         matches!(self, Self::Done)

@@ -337,8 +337,14 @@ impl AlertMachine {
         self.expect_answers();
         for kind in AlertKind::BOTH {
             let place = self.places.get_mut(kind);
-            if matches!(place, Route::None) {
-                *place = Route::Unknown;
+            match place {
+                Route::None => *place = Route::Unknown,
+                // Silence was believed while nobody could know of a stream: what it shows was not read.
+                Route::Silent => {
+                    *place = Route::Unknown;
+                    self.fold.forget();
+                }
+                Route::Unknown | Route::Stream(_) => {}
             }
         }
         self.look = match self.look {
