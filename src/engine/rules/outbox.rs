@@ -81,6 +81,12 @@ impl Outbox {
         self.pending.iter().filter(move |event| event.fingerprint == fingerprint)
     }
 
+    /// The ends that wait, and those of the episodes that ended last.
+    pub(super) fn ends(&self) -> impl Iterator<Item = EventId> {
+        let is_end = |event: &&AlertEvent| matches!(event.kind, AlertEventKind::Cleared { .. });
+        self.pending.iter().filter(is_end).chain(self.ended.oldest_first()).map(|event| event.id)
+    }
+
     /// Takes events that a log tells of after all others, however much room there is.
     pub(crate) fn recall(&mut self, events: Vec<AlertEvent>) {
         let waiting: BTreeSet<EventId> = self.pending.iter().map(|event| event.id).collect();

@@ -70,7 +70,10 @@ impl Rules {
             self.resumed.settle(fingerprint, decided);
         }
         let mut here = self.identities();
-        for (open, essence) in &told.open {
+        let ends = self.outbox.ends().filter(|end| !told.withdrawn.contains(end));
+        let ends: BTreeSet<EventId> = ends.collect();
+        // What ended with the rules of before, or before a log was torn, is over.
+        for (open, essence) in told.open.iter().filter(|(open, _)| !ends.contains(&open.end_id())) {
             let rule = self.groups.iter().flat_map(|group| &group.rules).find(|it| is_rule_of(it, open));
             let is_another =
                 rule.zip(essence.as_ref()).is_some_and(|(it, essence)| it.rule.essence != *essence);

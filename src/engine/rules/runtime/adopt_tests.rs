@@ -203,3 +203,28 @@ fn a_rule_that_is_changed_in_a_past_ends_what_begins_later_and_begins_behind_tha
     let ids: BTreeSet<EventId> = rules.outbox().map(|event| event.id).collect();
     assert_eq!(ids.len(), 3);
 }
+
+#[test]
+fn what_the_rules_of_a_start_ended_a_log_does_not_end_again() {
+    let mut memory = Memory::default();
+    memory.set("level", &[("tank", "north")], (12.0, 20.0));
+    let mut rules = Rules::new(rule_set(PLAIN), RuleSettings::new("ours"), at(10.0));
+    rules.evaluate_group(0, &mut memory, at(12.0));
+    let event = Box::new(rules.outbox().next().unwrap().clone());
+    let essence = rules.essence_of(&event.rule_id);
+    rules.replace(rule_set(NOTHING), Ordinal::default(), at(13.0));
+    rules.recall(&[LogRecord::Decided { event, sequence: 0, essence }], at(13.0));
+    let seen: Vec<_> = rules.outbox().map(AlertEvent::event_type).collect();
+    assert_eq!(seen, [EventType::AlertTriggered, EventType::AlertCleared]);
+}
+
+#[test]
+fn nothing_is_decided_at_an_instant_that_is_behind_what_a_stream_shows() {
+    let mut memory = Memory::default();
+    memory.set("level", &[("tank", "north")], (12.0, 20.0));
+    let mut rules = Rules::new(rule_set(PLAIN), RuleSettings::new("ours"), at(10.0));
+    rules.not_before(at(53.0));
+    rules.run_due(&mut memory, at(54.0));
+    let seen: Vec<_> = rules.outbox().map(|event| event.started_at).collect();
+    assert_eq!(seen, [at(53.0)]);
+}
