@@ -74,6 +74,11 @@ impl Model {
         self.owes = Owes::Nothing;
     }
 
+    /// Whether the stream that is read was made then.
+    pub(super) fn reads(&self, created: &str) -> bool {
+        self.place.as_ref().is_some_and(|((life, _), _)| **life == *created)
+    }
+
     /// What of the life of the stream that is read was given to the engine; none where nothing is read yet.
     pub(super) fn given(&self) -> Option<&BTreeSet<u64>> {
         self.given.get(&self.place.as_ref()?.0)

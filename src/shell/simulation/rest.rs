@@ -35,6 +35,9 @@ impl World<'_> {
     /// What is still to be done until the process is up, has read the stream and published what it decided.
     pub(super) fn unfinished(&mut self) -> Option<String> {
         let missing = self.missing().len();
+        let stream = self.broker.streams.get("EVENTS");
+        // One that is made anew between the look at it and the reading is noticed some seconds later.
+        let is_it = stream.is_none_or(|stream| self.model.reads(&stream.created));
         let is_kept = self.broker.streams.get("EVENTS").is_none_or(Stream::keeps);
         let Some(process) = &mut self.process else { return Some("the process is away".to_owned()) };
         let driver = process.driver();
@@ -46,6 +49,8 @@ impl World<'_> {
             Some(format!("not ready: {reasons:?}"))
         } else if !is_kept {
             Some("the stream keeps nothing, as nobody reads it".to_owned())
+        } else if !is_it {
+            Some("it reads a stream that is gone".to_owned())
         } else if pending > 0 {
             Some(format!("{pending} alert events wait"))
         } else if process.is_telling() {
