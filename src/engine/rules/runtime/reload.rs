@@ -12,6 +12,7 @@ use crate::engine::rules::book::{Book, Sender};
 use crate::engine::rules::evaluate::{Env, Evaluation, Showing, limit_sender};
 use crate::engine::rules::event::Reason;
 use crate::engine::rules::kept::{Moved, Plans};
+use crate::engine::rules::resumed::Era;
 use crate::engine::rules::schedule::Schedule;
 use crate::engine::rules::set::{Rule, RuleKind, RuleSet};
 use crate::engine::rules::template::EVALUATION_STEPS_MAX;
@@ -207,7 +208,7 @@ impl Rules {
             moved_at: None,
         };
         for event in old.book.close(sender, reason) {
-            if event.started_at >= now {
+            if self.resumed.era() == Era::Past && event.started_at >= now {
                 // It began in a past that is still to come. What began at that instant under the rule as it is now would
                 // be taken for the same episode.
                 let later = event.started_at.after(Duration::from_micros(1));
