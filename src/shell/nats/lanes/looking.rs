@@ -321,7 +321,8 @@ impl StreamMachine {
             }
             Reading::Ephemeral => (GapMeans::LossOrOthers, None),
         };
-        if reading == Reading::Durable {
+        // Past messages of other types the floor goes as well.
+        if reading == Reading::Durable && self.covers_stream(info) {
             self.count_acknowledged(made.ack_floor.stream_seq);
         }
         self.outputs.push_back(Output::Ready(Topic::Stream));
