@@ -377,7 +377,13 @@ impl<'a> World<'a> {
         }
         match harm {
             Harm::None | Harm::FlipPrevious => {}
-            Harm::FlipCheckpoint | Harm::TearCheckpoint => self.forget_settled(),
+            Harm::FlipCheckpoint | Harm::TearCheckpoint => {
+                self.forget_settled();
+                // What a queue acknowledged is gone; how much that was a queue with messages of other types does not tell.
+                if self.plan.setting.retention != Retention::Limits {
+                    self.scraper.forget();
+                }
+            }
             Harm::FlipLog | Harm::TearLog => self.memory = Memory::Lost,
             Harm::Wipe => {
                 self.forget_settled();
