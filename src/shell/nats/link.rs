@@ -3,12 +3,14 @@
 //! Reading is blocking on purpose: a lane that waits for the engine stops reading, TCP carries that to the server,
 //! and nothing is dropped in between. Every read ends after a while, so a lane can look up.
 
+mod encrypted;
+
 use std::io::{Read, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rustls::ClientConnection;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConnection, StreamOwned};
 use serde::Serialize;
 
 use crate::engine::config::server_url::Encryption;
@@ -20,6 +22,7 @@ use super::login::{Login, LoginError};
 use super::protocol::ServerInfo;
 use super::world::{Socket, World};
 use crate::shell::tls::{TlsError, client_config};
+use encrypted::Encrypted;
 
 /// The longest one read waits.
 const READ_WAIT: Duration = Duration::from_millis(100);
@@ -73,14 +76,14 @@ pub(crate) enum LinkError {
 /// The bytes of a connection, encrypted or not.
 enum Stream {
     Plain(Box<dyn Socket>),
-    Tls(Box<StreamOwned<ClientConnection, Box<dyn Socket>>>),
+    Tls(Box<Encrypted>),
 }
 
 impl Stream {
     fn wait_to_read(&self, patience: Duration) -> std::io::Result<()> {
         match self {
             Self::Plain(stream) => stream.wait_to_read(patience),
-            Self::Tls(stream) => stream.sock.wait_to_read(patience),
+            Self::Tls(stream) => stream.wait_to_read(patience),
         }
     }
 
@@ -94,7 +97,7 @@ impl Stream {
     fn write_all(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         match self {
             Self::Plain(stream) => stream.write_all(bytes),
-            Self::Tls(stream) => stream.write_all(bytes).and_then(|()| stream.flush()),
+            Self::Tls(stream) => stream.write_all(bytes),
         }
     }
 }
@@ -287,7 +290,7 @@ impl Link {
                 Err(error) => return Err(error.into()),
             }
         }
-        self.stream = Stream::Tls(Box::new(StreamOwned::new(session, socket)));
+        self.stream = Stream::Tls(Box::new(Encrypted::new(session, socket)));
         Ok(self)
     }
 }
