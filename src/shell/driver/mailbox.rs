@@ -22,6 +22,9 @@ const SPARE_BYTES_MAX: usize = 512 << 10;
 /// How many times more of the core lane may wait while its gate is shut.
 const HELD_TIMES: usize = 4;
 
+/// The longest sleep that is planned.
+const PATIENCE_MAX: Duration = Duration::from_hours(1);
+
 /// Commands that may wait for the driver.
 const COMMANDS_MAX: usize = 4_096;
 
@@ -113,7 +116,7 @@ struct Inside {
     gate: CoreGate,
     closed: bool,
     spares: Vec<Batch>,
-    /// Until when the driver's thread sleeps, where it does.
+    /// Until when the driver's thread sleeps, or is about to; none where it is awake or was woken.
     sleeps_until: Option<Instant>,
 }
 
@@ -199,15 +202,31 @@ impl Mailbox {
         inside.closed || item.bytes() == 0 || inside.queue(slot).bytes < bytes_max
     }
 
-    /// Waits up to `patience` for anything.
-    pub(crate) fn wait(&self, patience: Duration, gate: CoreGate) {
+    /// Says that the driver's thread will sleep for `patience` unless something comes. Said while nobody else can work, so
+    /// that who works next knows when it would look again.
+    pub(crate) fn plan_sleep(&self, patience: Duration, gate: CoreGate) {
         let mut inside = self.locked();
         inside.gate = gate;
-        if inside.is_empty(gate, self.bytes_max) && !patience.is_zero() {
-            inside.sleeps_until = Instant::now().checked_add(patience);
-            inside = self.filled.wait_timeout(inside, patience).unwrap_or_else(PoisonError::into_inner).0;
-            inside.sleeps_until = None;
+        inside.sleeps_until = Instant::now().checked_add(patience.min(PATIENCE_MAX));
+    }
+
+    /// Sleeps as was planned, where nothing is there and nobody has woken it since.
+    pub(crate) fn sleep(&self, gate: CoreGate) {
+        let mut inside = self.locked();
+        if let Some(until) = inside.sleeps_until
+            && inside.is_empty(gate, self.bytes_max)
+        {
+            let left = until.saturating_duration_since(Instant::now());
+            inside = self.filled.wait_timeout(inside, left).unwrap_or_else(PoisonError::into_inner).0;
         }
+        inside.sleeps_until = None;
+    }
+
+    /// Waits up to `patience` for anything.
+    #[cfg(test)]
+    pub(crate) fn wait(&self, patience: Duration, gate: CoreGate) {
+        self.plan_sleep(patience, gate);
+        self.sleep(gate);
     }
 
     /// Wakes who waits, where something is there or it would wait for longer than `patience`.

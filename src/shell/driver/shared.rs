@@ -53,9 +53,10 @@ impl SharedDriver {
             if *stage == DriverStage::Finished {
                 return driver.take().map(|driver| driver.engine);
             }
-            let (patience, gate) = (working.patience(), working.gate(*stage));
+            let gate = working.gate(*stage);
+            self.mailbox.plan_sleep(working.patience(), gate);
             drop(seat);
-            self.mailbox.wait(patience, gate);
+            self.mailbox.sleep(gate);
         }
     }
 

@@ -185,6 +185,14 @@ fn a_command_wakes_the_driver_though_the_gate_keeps_what_else_waits() {
     assert_eq!(take(&mailbox).as_deref(), Some("kept"));
 }
 
+#[test]
+fn who_was_woken_before_it_slept_does_not_sleep() {
+    let mailbox = Mailbox::new(1);
+    mailbox.plan_sleep(Duration::MAX, CoreGate::Open);
+    mailbox.wake(Duration::ZERO, CoreGate::Open);
+    mailbox.sleep(CoreGate::Open);
+}
+
 /// Whether a sleeper who would wait for a minute is awake after `wake` with these.
 fn wakes(patience: Duration, gate: CoreGate, item: Option<LaneItem>) -> bool {
     let mailbox = std::sync::Arc::new(Mailbox::new(100));
