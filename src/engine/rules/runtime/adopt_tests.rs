@@ -152,24 +152,22 @@ fn an_answer_to_what_arrives_elsewhere_ends_what_was_taken_over_and_is_over() {
     assert!(said[1].starts_with(r#"> Deep warning triggered {tank="south"}"#), "{said:?}");
 }
 
-#[test]
-fn an_alert_of_a_rule_that_changed_begins_anew_behind_the_beginning_that_a_log_tells() {
+/// A level that crosses its threshold at second 12.
+fn deep_at_12() -> Memory {
     let mut memory = Memory::default();
     memory.set("level", &[("tank", "north")], (12.0, 20.0));
-    let begun_at = |second: f64| {
-        let mut rules = Rules::new(rule_set(PLAIN), RuleSettings::new("ours"), at(second));
-        rules.read_from(1);
-        rules
-    };
-    let mut before = begun_at(10.0);
-    before.evaluate_group(0, &mut memory, at(12.0));
-    let event = Box::new(before.outbox().next().unwrap().clone());
-    let log = [LogRecord::Decided { event, sequence: 0, essence: Some(Arc::from("another")) }];
-    let mut rules = begun_at(10.0);
-    rules.recall(&log, at(10.0));
-    for second in [12.0, 13.0] {
-        rules.evaluate_group(0, &mut memory, at(second));
-    }
+    memory
+}
+
+/// Rules at second 10, with a stream that is read from its first message on.
+fn reading() -> Rules {
+    let mut rules = Rules::new(rule_set(PLAIN), RuleSettings::new("ours"), at(10.0));
+    rules.read_from(1);
+    rules
+}
+
+/// What began at second 12 ends there, and begins behind it under an id of its own.
+fn assert_ends_at_its_beginning_and_begins_anew(rules: &Rules) {
     let seen: Vec<_> = rules.outbox().map(|event| (event.event_type(), event.timestamp)).collect();
     let (triggered, cleared) = (EventType::AlertTriggered, EventType::AlertCleared);
     assert_eq!(seen, [(triggered, at(12.0)), (cleared, at(12.0)), (triggered, at(13.0))]);
@@ -178,19 +176,26 @@ fn an_alert_of_a_rule_that_changed_begins_anew_behind_the_beginning_that_a_log_t
 }
 
 #[test]
+fn an_alert_of_a_rule_that_changed_begins_anew_behind_the_beginning_that_a_log_tells() {
+    let (mut memory, mut before) = (deep_at_12(), reading());
+    before.evaluate_group(0, &mut memory, at(12.0));
+    let event = Box::new(before.outbox().next().unwrap().clone());
+    let log = [LogRecord::Decided { event, sequence: 0, essence: Some(Arc::from("another")) }];
+    let mut rules = reading();
+    rules.recall(&log, at(10.0));
+    for second in [12.0, 13.0] {
+        rules.evaluate_group(0, &mut memory, at(second));
+    }
+    assert_ends_at_its_beginning_and_begins_anew(&rules);
+}
+
+#[test]
 fn a_rule_that_is_changed_in_a_past_ends_what_begins_later_and_begins_behind_that() {
-    let mut memory = Memory::default();
-    memory.set("level", &[("tank", "north")], (12.0, 20.0));
-    let begun_at = |second: f64| {
-        let mut rules = Rules::new(rule_set(PLAIN), RuleSettings::new("ours"), at(second));
-        rules.read_from(1);
-        rules
-    };
-    let mut before = begun_at(10.0);
+    let (mut memory, mut before) = (deep_at_12(), reading());
     before.evaluate_group(0, &mut memory, at(12.0));
     let event = Box::new(before.outbox().next().unwrap().clone());
     let essence = before.essence_of(&event.rule_id);
-    let mut rules = begun_at(10.0);
+    let mut rules = reading();
     rules.resumed = Resumed::of_past();
     rules.read_from(1);
     rules.recall(&[LogRecord::Decided { event, sequence: 0, essence }], at(10.0));
@@ -199,11 +204,7 @@ fn a_rule_that_is_changed_in_a_past_ends_what_begins_later_and_begins_behind_tha
     for second in [11.0, 12.0, 13.0] {
         rules.evaluate_group(0, &mut memory, at(second));
     }
-    let seen: Vec<_> = rules.outbox().map(|event| (event.event_type(), event.timestamp)).collect();
-    let (triggered, cleared) = (EventType::AlertTriggered, EventType::AlertCleared);
-    assert_eq!(seen, [(triggered, at(12.0)), (cleared, at(12.0)), (triggered, at(13.0))]);
-    let ids: BTreeSet<EventId> = rules.outbox().map(|event| event.id).collect();
-    assert_eq!(ids.len(), 3);
+    assert_ends_at_its_beginning_and_begins_anew(&rules);
 }
 
 #[test]
