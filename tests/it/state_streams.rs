@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 
 use super::bad_input::process::Process;
 use super::bad_input::scrape::Series;
+use super::outbox::{stored, walk};
 use super::state::{APPLIED, OFTEN, shown, start, store, wait_counted, wait_saved};
-use super::support::{Client, Nats, job_queued, server_programs, wait_at_most, wait_for};
+use super::support::{Client, Nats, event, job_queued, server_programs, wait_at_most, wait_for};
 use super::times::times;
 
 const DUPLICATE: &str = "signalbox_events_duplicate_total";
@@ -310,6 +311,81 @@ fn what_left_a_stream_that_was_made_after_the_start_before_it_was_read_is_lost()
             (applied + lost == 200.0).then_some(lost)
         };
         assert!(wait_for("applied + lost = stored", balance) > 0.0);
+        process.terminate();
+    }
+}
+
+/// Events of two contexts, each taken by a stream of its own, with what is none of ours between them.
+fn store_in_both(nats: &Nats, first: u64, count: u64) {
+    let mut client = nats.client();
+    for number in first..first + count {
+        let fields = format!(
+            r#","cache_key":"k{number}","cache_level":"L1","entry_size_bytes":1,"ttl_seconds":60,"entry_type":"summary","source":"computation""#
+        );
+        client.publish("events.queue.JobQueued", &job_queued(number));
+        client.publish(
+            "events.caching.CacheEntryCreated",
+            &event("CacheEntryCreated", 1_000_000 + number, &fields),
+        );
+        client.publish("events.queue.Internal", "of nobody's business");
+    }
+    client.flush();
+}
+
+/// An alert that 300 jobs raise.
+const MANY_JOBS: &str =
+    "groups: [{name: g, rules: [{alert: ManyJobs, expr: sum(queue_jobs_queued_total), above: 299}]}]";
+
+#[test]
+fn several_streams_are_counted_exactly_through_one_that_sources_them() {
+    for program in server_programs() {
+        let nats = Nats::start(&program);
+        let mut client = nats.client();
+        client.create_stream(&json!({"name": "QUEUE", "subjects": ["events.queue.*"]}));
+        client.create_stream(&json!({"name": "CACHING", "subjects": ["events.caching.*"]}));
+        create(
+            &nats,
+            &json!({
+                "subjects": ["events.monitoring.AlertTriggered", "events.monitoring.AlertCleared"],
+                "sources": [{"name": "QUEUE"}, {"name": "CACHING"}],
+            }),
+        );
+        let folder = tempfile::tempdir().unwrap();
+        let rules = folder.path().join("rules.yaml");
+        std::fs::write(&rules, MANY_JOBS).unwrap();
+        let start = || {
+            let state = folder.path().join("state").display().to_string();
+            let rules = rules.display().to_string();
+            Process::start_with(&nats.url(), OFTEN, &["--state-dir", &state, "--rules", &rules])
+        };
+        store_in_both(&nats, 0, 100);
+        let process = start();
+        process.wait_ready();
+        wait_counted(&process, 100.0);
+        store_in_both(&nats, 100, 50);
+        process.kill();
+        store_in_both(&nats, 150, 50);
+        let process = start();
+        process.wait_ready();
+        let count = |wanted: f64| {
+            wait_for("both streams", || {
+                shown(&process).filter(|series| series.total(APPLIED, "jetstream") >= wanted)
+            })
+        };
+        let series = count(400.0);
+        assert_eq!(series.sum("queue_jobs_queued_total"), 200.0);
+        assert_eq!(series.sum("cache_entries_created_total"), 200.0);
+        for nothing in
+            [DUPLICATE, LOST, "signalbox_events_rejected_total", "signalbox_stream_subject_missing"]
+        {
+            assert_eq!(series.sum(nothing), 0.0, "{nothing}");
+        }
+        store_in_both(&nats, 200, 100);
+        let series = count(600.0);
+        assert_eq!(series.total(APPLIED, "jetstream"), 600.0);
+        // What is decided goes into the same stream, and is not taken for an event of others.
+        wait_for("the alert", || (walk(&stored(&nats)) == (1, 1)).then_some(()));
+        assert!(!process.log().contains("takes none"), "{}", process.log());
         process.terminate();
     }
 }

@@ -1,7 +1,7 @@
 //! The JetStream API as far as a lane needs it: requests to send, and answers read apart.
 
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Value, json};
 
 use crate::engine::time::Timestamp;
@@ -77,6 +77,18 @@ pub(crate) struct StreamConfig {
     pub(crate) storage: String,
     /// The sequence of its first message, where that is not 1.
     pub(crate) first_seq: u64,
+    /// The streams it also takes messages from.
+    sources: Vec<IgnoredAny>,
+    /// The stream it is a copy of.
+    mirror: Option<IgnoredAny>,
+}
+
+impl StreamConfig {
+    /// The subjects of everything it may hold; none where that is up to other streams.
+    pub(crate) fn subjects_held(&self) -> Option<&[String]> {
+        let is_own = self.sources.is_empty() && self.mirror.is_none() && !self.subjects.is_empty();
+        is_own.then_some(&self.subjects)
+    }
 }
 
 /// What a stream holds.

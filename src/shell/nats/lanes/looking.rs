@@ -404,8 +404,7 @@ impl StreamMachine {
 
     /// Whether the stream takes nothing but our types.
     fn covers_stream(&self, info: &StreamInfo) -> bool {
-        let subjects = &info.config.subjects;
-        !subjects.is_empty() && subjects.iter().all(|it| self.asks_for(it))
+        info.config.subjects_held().is_some_and(|held| held.iter().all(|it| self.asks_for(it)))
     }
 
     /// Whether a pattern is one of ours.
@@ -424,10 +423,12 @@ impl StreamMachine {
     /// # Errors
     /// It takes none.
     pub(super) fn check_subjects(&mut self, info: &StreamInfo) -> Result<(), Trouble> {
-        let held = &info.config.subjects;
-        let takes = |subject: &str| held.iter().any(|pattern| subjects::matches(pattern, subject));
-        // A mirror and a stream of other streams have no subjects of their own.
-        let lacks = |it: &&Wanted| !held.is_empty() && !takes(&it.pattern);
+        // What other streams bring is not said.
+        let held = info.config.subjects_held();
+        let takes = |subject: &str| {
+            held.is_none_or(|held| held.iter().any(|pattern| subjects::matches(pattern, subject)))
+        };
+        let lacks = |it: &&Wanted| !takes(&it.pattern);
         let (missing_subjects, mut missing): (Vec<String>, Vec<EventType>) =
             self.wanted.iter().filter(lacks).map(|it| (it.pattern.clone(), it.event_type)).unzip();
         let takes_none = missing.len() == self.wanted.len();
@@ -444,13 +445,13 @@ impl StreamMachine {
                     self.say(Remark::SubjectsComplete);
                 }
             } else if !takes_none {
-                let all = held.iter().chain(&missing_subjects).cloned().collect();
+                let all = held.into_iter().flatten().chain(&missing_subjects).cloned().collect();
                 self.say(Remark::SubjectsMissing { missing: missing_subjects.clone(), all });
             }
             self.missing = Some(missing);
         }
         if takes_none {
-            let (stream, held) = (self.stream(), held.clone());
+            let (stream, held) = (self.stream(), held.unwrap_or_default().to_vec());
             return Err(Trouble::NoSubject { stream, held, missing: missing_subjects });
         }
         Ok(())
