@@ -12,6 +12,7 @@ use crate::engine::catalogue::idle_settings;
 use crate::engine::config::{Config, Fault, is_address};
 use crate::engine::diagnostic::{Diagnostic, Severity, Source, counted};
 use crate::engine::rules::not_disabled;
+use crate::shell::plain::plain;
 use crate::shell::settings::{Auth, SecretSource};
 use crate::shell::{EDIT_ADVICE, Gate, check_login, check_tls, check_web_config, strangers_edit};
 
@@ -87,7 +88,7 @@ pub(super) fn checked(source: &Source) -> (Option<Config>, Vec<Diagnostic>) {
             Some(Fault {
                 key: format!("rules.{place}"),
                 code: "missing-file",
-                message: format!("`rules` names {path}: {error}"),
+                message: format!("`rules` names {path}: {}", plain(error)),
                 advice: "Name files or folders that are there.".to_owned(),
             })
         }));
@@ -113,7 +114,7 @@ pub(super) fn unreadable(path: &Path, error: &anyhow::Error) -> Diagnostic {
         code: "unreadable-file",
         source: Source { name: Arc::from(path.display().to_string()), text: Arc::from("") },
         span: 0..0,
-        message: format!("cannot {error:#}"),
+        message: format!("cannot {}", plain(format!("{error:#}"))),
         advice: None,
     }
 }
@@ -196,7 +197,7 @@ fn bad_web_config(path: &str) -> Option<Fault> {
     Some(Fault {
         key: "web_config".to_owned(),
         code: "bad-web-config",
-        message: format!("cannot {error:#}"),
+        message: format!("cannot {}", plain(format!("{error:#}"))),
         advice: "Mend it; docs/configuration.md has its keys.".to_owned(),
     })
 }
@@ -220,7 +221,7 @@ fn missing(key: &str, path: &str) -> Option<Fault> {
     Some(Fault {
         key: key.to_owned(),
         code: "missing-file",
-        message: format!("cannot read {path} that `{key}` names: {error}"),
+        message: format!("cannot read {path} that `{key}` names: {}", plain(error)),
         advice: "Name a file that is there and that signalbox may read.".to_owned(),
     })
 }
@@ -233,7 +234,7 @@ fn unknown_host(key: &str, text: &str) -> Option<Fault> {
     Some(Fault {
         key: key.to_owned(),
         code: "bad-address",
-        message: format!("no address of `{key}` is known: {error}"),
+        message: format!("no address of `{key}` is known: {}", plain(error)),
         advice: "Write HOST:PORT, for example `127.0.0.1:9469`.".to_owned(),
     })
 }

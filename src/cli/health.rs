@@ -15,6 +15,7 @@ use super::terminal::Terminal;
 use super::{CommandOutcome, ask, config_file, sources};
 use crate::engine::config::Config;
 use crate::engine::config::web::WebConfig;
+use crate::shell::plain::plain;
 use secure::{Identity, Trust, secured};
 
 /// How long each step of the question may take.
@@ -67,6 +68,9 @@ struct Question {
     trust: Option<Trust>,
 }
 
+/// What to do where nobody listens.
+const ADVICE: &str = "; start signalbox there, or say where it listens with --listen or --url";
+
 /// Exit 0 where the answer is 200, else 1; 2 where the address makes no sense.
 pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Result<CommandOutcome> {
     let question = question(arguments, terminal)?;
@@ -81,7 +85,12 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Res
                 terminal.say(format_args!("{not}: {reason}"));
             }
         }
-        Err(error) => terminal.say(format_args!("{not}: cannot {error:#}")),
+        Err(error) => {
+            let causes = || error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+            let is_refused = causes().any(|cause| cause.kind() == std::io::ErrorKind::ConnectionRefused);
+            let advice = if is_refused { ADVICE } else { "" };
+            terminal.say(format_args!("{not}: cannot {}{advice}", plain(format!("{error:#}"))));
+        }
     }
     Ok(CommandOutcome::Findings)
 }

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use super::CommandOutcome;
 use crate::engine::diagnostic::{self, Diagnostic, Lines, Severity, Style, counted, printable};
+use crate::shell::plain::plain;
 
 /// An error whose text is a whole statement, where others only fit after "cannot".
 #[derive(Debug, thiserror::Error)]
@@ -16,7 +17,7 @@ pub(super) struct Statement(String);
 impl Statement {
     /// The error with its causes.
     pub(super) fn of(error: &anyhow::Error) -> Self {
-        Self(format!("{error:#}"))
+        Self(plain(format!("{error:#}")))
     }
 }
 
@@ -92,14 +93,14 @@ impl Terminal {
         self.note(flushed);
         match (result, &self.failure) {
             (Ok(_), Some(error)) if error.kind() != io::ErrorKind::BrokenPipe => {
-                let _ = writeln!(io::stderr(), "signalbox: cannot write the result: {error}");
+                let _ = writeln!(io::stderr(), "signalbox: cannot write the result: {}", plain(error));
                 ExitCode::from(2)
             }
             (Ok(CommandOutcome::Fine), _) => ExitCode::SUCCESS,
             (Ok(CommandOutcome::Findings), _) => ExitCode::from(1),
             (Err(error), _) => {
                 let cannot = if error.is::<Statement>() { "" } else { "cannot " };
-                let text = format!("{cannot}{error:#}");
+                let text = plain(format!("{cannot}{error:#}"));
                 let _ = writeln!(io::stderr(), "signalbox: {}", printable(&text, Lines::Many));
                 ExitCode::from(2)
             }

@@ -1,5 +1,6 @@
 //! What is wrong with something a person wrote: where it stands, what it is, and what to do.
 
+use std::cmp::Reverse;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -153,6 +154,37 @@ pub(crate) fn sorted(diagnostics: &[Diagnostic]) -> Vec<&Diagnostic> {
     sorted
 }
 
+/// Findings of one code that are a line each in a log, and those that are named of more.
+const LINES_MAX: usize = 5;
+const NAMED_MAX: usize = 3;
+
+/// A line for each finding, errors first; of many of one code one line that counts them and names the first.
+pub(crate) fn digest(diagnostics: &[Diagnostic]) -> Vec<String> {
+    let mut kinds: Vec<Vec<&Diagnostic>> = Vec::new();
+    for found in diagnostics {
+        let is_like = |of: &&mut Vec<&Diagnostic>| {
+            of.first().is_some_and(|first| (first.severity, first.code) == (found.severity, found.code))
+        };
+        match kinds.iter_mut().find(is_like) {
+            Some(of) => of.push(found),
+            None => kinds.push(vec![found]),
+        }
+    }
+    kinds.sort_by_key(|of| Reverse(of.first().map(|first| first.severity)));
+    let lines = kinds.into_iter().flat_map(|of| {
+        let code = of.first().map_or("", |first| first.code);
+        let named = if of.len() > LINES_MAX { NAMED_MAX } else { LINES_MAX };
+        let mut lines: Vec<String> = of.iter().take(named).map(|found| found.summary()).collect();
+        if of.len() > named {
+            let rest = of.len() - named;
+            lines =
+                vec![format!("{}; and {rest} more of {code}: signalbox check shows them", lines.join("; "))];
+        }
+        lines
+    });
+    lines.collect()
+}
+
 /// Every finding as text, in the order of [`sorted`].
 pub(crate) fn render(diagnostics: &[Diagnostic], style: Style) -> String {
     render_all(&sorted(diagnostics), style)
@@ -294,6 +326,20 @@ mod tests {
                 assert!(lines.iter().all(|line| printable(line, Lines::One) == *line), "{text:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_log_has_one_line_for_many_of_one_code() {
+        let of =
+            |code, severity, at: usize| Diagnostic { severity, code, ..finding("aaaaaaaaaaaa", at..at + 1) };
+        let mut list: Vec<Diagnostic> =
+            (0..9).map(|at| of("unknown-metric", Severity::Warning, at)).collect();
+        list.extend((0..5).map(|at| of("promql", Severity::Error, at)));
+        let lines = digest(&list);
+        assert_eq!(lines.len(), 6, "{lines:?}");
+        assert_eq!(lines[4], list[13].summary(), "errors come first, up to five of a code a line each");
+        let named = list[..3].iter().map(Diagnostic::summary).collect::<Vec<_>>().join("; ");
+        assert_eq!(lines[5], format!("{named}; and 6 more of unknown-metric: signalbox check shows them"));
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod in_force;
 mod limited_log;
 pub(crate) mod nats;
 mod percent;
+pub(crate) mod plain;
 mod process;
 pub(crate) mod prometheus_json;
 mod reload;

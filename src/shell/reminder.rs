@@ -107,7 +107,7 @@ mod tests {
             ("the server says: Authorization Violation", "credentials"),
             ("nats: authorization violation", "credentials"),
             ("invalid peer certificate: UnknownIssuer", "nats.tls"),
-            ("cannot connect to 127.0.0.1:1: Connection refused (os error 111)", "start NATS"),
+            ("cannot connect to 127.0.0.1:1: Connection refused", "start NATS"),
             ("nats: IO error", "start NATS"),
             ("disconnected", "tried again at once"),
             ("the server closed the connection", "tried again at once"),

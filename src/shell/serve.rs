@@ -14,6 +14,8 @@ use super::http::{self, Edits, Reach, Routes, Web};
 use super::reload::ReloadWish;
 use super::settings::HttpSettings;
 
+use crate::shell::plain::plain;
+
 /// Pages that may be open and live at a time.
 const PAGES_MAX: usize = 32;
 
@@ -34,8 +36,11 @@ impl Listeners {
     pub(super) fn bind(settings: &HttpSettings) -> anyhow::Result<Self> {
         let bind = |address: SocketAddr| anyhow::Ok(TcpListener::from_std(http::bind(address)?)?);
         let gate = settings.web_config.as_deref().map(Gate::open).transpose();
-        let gate =
-            gate.map_err(|error| anyhow::anyhow!("cannot {error:#}; mend it and start again"))?.map(Arc::new);
+        let gate = gate
+            .map_err(|error| {
+                anyhow::anyhow!("cannot {}; mend it and start again", plain(format!("{error:#}")))
+            })?
+            .map(Arc::new);
         let edits = settings.web_edit.then(|| edits(settings, gate.as_deref())).transpose()?.map(Arc::new);
         Ok(Self {
             listener: bind(settings.listen)?,

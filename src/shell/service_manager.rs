@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use super::status::Status;
 
+use crate::shell::plain::plain;
+
 /// How long a full socket may hold up who tells it.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -44,7 +46,7 @@ impl ServiceManager {
         match Way::to(&name) {
             Ok(way) => Self { way: Some(way), is_said: AtomicBool::new(false) },
             Err(error) => {
-                tracing::warn!(%error, socket = %name.display(), "the service manager cannot be told anything");
+                tracing::warn!(error = plain(&error), socket = %name.display(), "the service manager cannot be told anything");
                 Self::default()
             }
         }
@@ -90,7 +92,7 @@ impl ServiceManager {
         if let Err(error) = way.socket.send_to_addr(what.as_bytes(), &way.address) {
             // Once is enough: it would be the same with every change of the condition.
             if !self.is_said.swap(true, Ordering::Relaxed) {
-                tracing::warn!(%error, what, "the service manager was not told");
+                tracing::warn!(error = plain(&error), what, "the service manager was not told");
             }
         }
     }

@@ -16,6 +16,7 @@ use crate::engine::config::Config;
 use crate::engine::fact::{Fact, ReloadResult};
 use crate::engine::rules::{LogRecord, RuleSet};
 use crate::engine::wire::{EventType, Lane};
+use crate::shell::plain::plain;
 
 use super::clock::Clock;
 use super::context::ShellContext;
@@ -107,7 +108,7 @@ fn tell_service_manager(context: &ShellContext) {
 fn survive_file_limits() {
     const SIGXFSZ: i32 = 25;
     if let Err(error) = signal(SignalKind::from_raw(SIGXFSZ)) {
-        tracing::debug!(%error, "a limit of file sizes may end the process");
+        tracing::debug!(error = plain(&error), "a limit of file sizes may end the process");
     }
 }
 

@@ -7,6 +7,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
+use crate::shell::plain::plain;
 use crate::shell::settings::TlsSettings;
 
 /// Why TLS cannot be set up.
@@ -29,7 +30,7 @@ pub(crate) enum TlsError {
     #[error("no certificate to trust: install the system's (ca-certificates) or set a tls ca file")]
     NoRoots,
     /// What rustls refuses.
-    #[error("TLS: {0}")]
+    #[error("TLS: {}", plain(.0))]
     Rustls(#[from] rustls::Error),
 }
 

@@ -317,6 +317,76 @@ fn a_lost_connection_and_a_refused_reload_are_named_with_what_to_do() {
 }
 
 #[test]
+fn catching_up_is_told_as_such_and_passes_by_itself() {
+    let nats = Nats::start(&server_programs()[0]);
+    let mut client = nats.client();
+    client.create_stream(&json!({"name": "EVENTS", "subjects": ["events.>"], "storage": "memory"}));
+    // So many that reading them takes longer than looking at it.
+    for message in 0..120 {
+        let events: Vec<String> =
+            (0..2_000).map(|nth| job_queued(1_000_000 + message * 2_000 + nth)).collect();
+        client.publish("events.queue.JobQueued", &format!("[{}]", events.join(",")));
+    }
+    client.flush();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("rules.yaml"), RULES).unwrap();
+    let port = free_port();
+    let mut command = signalbox();
+    command.args(["run", "--nats-url", &nats.url(), "--rules", "rules.yaml"]);
+    command.args(["--listen", &format!("127.0.0.1:{port}")]).current_dir(folder.path());
+    let mut browser = Browser::start();
+    let _process = Process::start(&mut command, folder.path());
+    wait_for("the page", || get(port, "/-/healthy").filter(|answer| answer.status == 200));
+    let url = format!("http://127.0.0.1:{port}/");
+    for screen in [SCREENS[0], SCREENS[1]] {
+        browser.open(&url, screen);
+        browser.wait("catching up", "document.querySelector('.headline').innerText === 'Catching up'");
+        assert_eq!(browser.overflow(), 0);
+        browser.screenshot(&format!("catching-up-{}-{}", screen.width, screen.scheme));
+    }
+    let troubles = browser.text("document.querySelector('.troubles').innerText");
+    assert!(troubles.contains("Nothing to do"), "{troubles}");
+    browser.wait("the present", "document.querySelector('.headline').innerText === '1 warning'");
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+}
+
+#[test]
+fn a_rule_is_found_among_many_with_scripts_and_without() {
+    let mut rules = RULES.to_owned();
+    for number in 0..40 {
+        rules.extend([format!("      - {{alert: Other{number}, expr: other, above: {number}}}\n")]);
+    }
+    let site = Site::start(&rules);
+    site.incident();
+    let mut browser = Browser::start();
+    browser.open(&site.url("/rules"), DESK);
+    browser.eval("window.shown = 0; document.addEventListener('signalbox:shown', () => window.shown++)");
+    browser.eval("document.getElementById('find-text').focus()");
+    browser.type_text("CHUNKS page");
+    // What was typed and chosen stays though it has the focus no more.
+    browser.eval("document.getElementById('find-state').value = 'firing'; document.activeElement.blur()");
+    browser.wait("two renewals", "window.shown >= 2");
+    assert_eq!(browser.text("document.getElementById('find-text').value"), "CHUNKS page");
+    browser.eval("document.querySelector('#find button').click()");
+    let found =
+        "location.search.includes('find=CHUNKS') && document.body.innerText.includes('1 of 45 rules')";
+    browser.wait("what was found", found);
+    browser.wait("the first news", "document.getElementById('freshness').textContent.startsWith('updated')");
+    assert_eq!(browser.eval("document.querySelectorAll('.rules tbody tr').length"), 1);
+    assert_eq!(browser.violations(), Vec::<String>::new());
+    browser.without_scripts();
+    for screen in SCREENS {
+        browser.open(&site.url("/rules?find=nothing+at+all"), screen);
+        assert!(browser.text("document.body.innerText").contains("None of the 45 rules is meant by this"));
+        browser.eval("document.querySelector('#find-text').value = 'other3'");
+        browser.eval("document.querySelector('#find button').click()");
+        browser.wait("what was found", "document.body && document.body.innerText.includes('11 of 45 rules')");
+        assert_eq!(browser.overflow(), 0);
+        browser.screenshot(&format!("find-{}-{}", screen.width, screen.scheme));
+    }
+}
+
+#[test]
 fn an_empty_sidecar_says_what_to_do_next_and_the_page_needs_no_script() {
     let site = Site::start("");
     let mut browser = Browser::start();

@@ -203,7 +203,7 @@ fn a_file_is_made_filled_removed_and_brought_back() {
     let rules = |path: &str| get(editable.port, path).unwrap().text();
     let made = opened.send("new", &[("folder", "rules"), ("name", "more")]);
     assert_eq!(made.status, 303, "{}", made.text());
-    assert!(made.head.contains("location: ../edit?file=rules%2Fmore%2Eyaml&saved=1"), "{}", made.head);
+    assert!(made.head.contains("location: ../edit?file=rules%2Fmore%2Eyaml&made=1"), "{}", made.head);
     assert_eq!(opened.send("new", &[("folder", "rules"), ("name", "more.yaml")]).status, 409);
     assert_eq!(opened.send("new", &[("folder", "rules"), ("name", "../more.yaml")]).status, 422);
     assert_eq!(opened.send("new", &[("folder", "/tmp"), ("name", "more.yaml")]).status, 404);

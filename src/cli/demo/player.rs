@@ -12,6 +12,7 @@ use crate::cli::settings;
 use crate::engine::config::Config;
 use crate::engine::wire::{Event, Lane, Subjects};
 use crate::shell::nats::stored;
+use crate::shell::plain::plain;
 
 /// The stream a sidecar reads where nothing else is configured.
 const STREAM: &str = "EVENTS";
@@ -59,7 +60,10 @@ impl Player {
     async fn publish_all(&self, workload: Workload) -> Result<()> {
         let settings = settings::nats_at(&self.nats_url, &Config::default())?;
         let client = stored::connect(&settings).await.map_err(|error| {
-            anyhow!("cannot {error:#} Where it asks who you are: --nats-url nats://user:password@host:4222")
+            anyhow!(
+                "cannot {} Where it asks who you are: --nats-url nats://user:password@host:4222",
+                plain(format!("{error:#}"))
+            )
         })?;
         let jetstream = jetstream::new(client.clone());
         match self.stream {

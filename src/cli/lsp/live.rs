@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::super::ask::{self, Answer, Request};
 use crate::engine::config::{HttpScheme, HttpUrl};
 use crate::engine::rules::rule_url::write_segment;
+use crate::shell::plain::plain;
 
 /// How long each step of the question may take: somebody waits with the mouse over a word.
 const TIMEOUT: Duration = Duration::from_millis(500);
@@ -35,7 +36,7 @@ impl Live {
         match self.ask(&path) {
             Ok(answer) if answer.is_ok() => shown(&answer.body),
             Ok(answer) => format!("{} answers {}.", self.0.authority(), answer.status),
-            Err(error) => format!("Its present value is not known: cannot {error:#}."),
+            Err(error) => format!("Its present value is not known: cannot {}.", plain(format!("{error:#}"))),
         }
     }
 

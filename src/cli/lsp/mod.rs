@@ -32,6 +32,8 @@ use live::Live;
 use places::Columns;
 use workspace::Workspace;
 
+use crate::shell::plain::plain;
+
 /// How the server works.
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -151,7 +153,7 @@ impl Server {
                         }
                         Err(error) => {
                             let code = ErrorCode::InvalidParams as i32;
-                            Response::new_err(id, code, format!("cannot {error:#}"))
+                            Response::new_err(id, code, format!("cannot {}", plain(format!("{error:#}"))))
                         }
                     };
                     self.send(Message::Response(response))?;

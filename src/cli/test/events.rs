@@ -15,6 +15,7 @@ use crate::engine::config::{Config, Grid};
 use crate::engine::rules::{AlertEvent, RuleSet};
 use crate::engine::time::Timestamp;
 use crate::engine::yaml::units;
+use crate::shell::plain::plain;
 
 /// Timestamps before this instant (1971) count from the epoch as test times do.
 const NEAR_THE_EPOCH: Timestamp = Timestamp::from_millis(365 * 86_400_000);
@@ -183,8 +184,8 @@ fn drafts(events: &Events) -> Result<Vec<(usize, Json)>, String> {
         }
         Events::File(path) => {
             let shown = path.display();
-            let file =
-                std::fs::File::open(path).map_err(|error| format!("cannot read {shown}: {error}\n"))?;
+            let file = std::fs::File::open(path)
+                .map_err(|error| format!("cannot read {shown}: {}\n", plain(error)))?;
             let mut drafts = Vec::new();
             recording::for_each(BufReader::new(file), |recorded| {
                 // What is no JSON stays a text, which the engine refuses as it would refuse the bytes.
@@ -195,7 +196,7 @@ fn drafts(events: &Events) -> Result<Vec<(usize, Json)>, String> {
                 ));
                 Flow::Continue
             })
-            .map_err(|error| format!("cannot read {shown}: {error}\n"))?;
+            .map_err(|error| format!("cannot read {shown}: {}\n", plain(error)))?;
             Ok(drafts)
         }
     }

@@ -95,6 +95,7 @@ impl Config {
             let span = root.as_ref().map_or(0..0, |root| faults::place(root, &fault.key));
             findings.error(fault.code, &span, fault.message).advise(fault.advice);
         }
+        findings.tell_of_more();
         let refused = findings.refuse();
         let diagnostics = secrets::masked(source, root.as_ref(), findings.list);
         ((!refused).then_some(config), diagnostics)

@@ -191,6 +191,7 @@ impl WebConfig {
         tls(&config.tls_server_config, &values, &mut findings);
         users(&values, &mut findings);
         headers(&values.section("http_server_config"), &mut findings);
+        findings.tell_of_more();
         let refused = findings.refuse();
         let diagnostics = secrets::masked(source, root.as_ref(), findings.list);
         ((!refused).then_some(config), diagnostics)

@@ -111,6 +111,7 @@ pub fn load(sources: &[Source], context: &LoadContext<'_>) -> Loaded {
     for (mut findings, groups) in files {
         checks::report_unknown_metrics(&mut findings, context.metrics, &recorded);
         checks::disable(&mut findings);
+        findings.tell_of_more();
         let name = findings.source.name.clone();
         if findings.refuse() {
             let kept = context.previous.map(|set| kept_groups(set, &name, &mut ids)).unwrap_or_default();

@@ -24,6 +24,10 @@ pub(crate) struct Findings<'a> {
     pub(crate) list: Vec<Diagnostic>,
     /// How many findings there were, those that are not kept included.
     pub(crate) found: usize,
+    /// How many of them are not kept.
+    left_out: usize,
+    /// How many may be kept.
+    room: usize,
     refused: bool,
     /// Where each line of the file begins.
     lines: Vec<usize>,
@@ -36,7 +40,8 @@ impl<'a> Findings<'a> {
     pub(crate) fn new(source: &'a Source) -> Self {
         let behind = source.text.match_indices('\n').map(|(at, _)| at + 1);
         let lines = std::iter::once(0).chain(behind).collect();
-        Self { source, list: Vec::new(), found: 0, refused: false, lines, later: Vec::new() }
+        let (list, later) = (Vec::new(), Vec::new());
+        Self { source, list, found: 0, left_out: 0, room: FINDINGS_MAX, refused: false, lines, later }
     }
 
     /// The line of a byte, from 1, and the byte at which it begins. However long the file is, that costs next to nothing.
@@ -48,6 +53,24 @@ impl<'a> Findings<'a> {
     /// Whether no further finding is kept.
     pub(crate) fn is_full(&self) -> bool {
         self.list.len() >= FINDINGS_MAX - 1
+    }
+
+    /// Counts one that there is no room for, and whose words nobody needs then.
+    pub(crate) fn leave_out(&mut self) {
+        self.found += 1;
+        self.left_out += 1;
+    }
+
+    /// Says how many are not kept, where there are any: once the file is read.
+    pub(crate) fn tell_of_more(&mut self) {
+        if self.left_out == 0 {
+            return;
+        }
+        let (count, end) = (self.left_out, self.source.text.trim_end().len());
+        let (are, them) = if count == 1 { ("finding is", "it") } else { ("findings are", "them") };
+        self.room += 1;
+        self.warning("more-findings", &(end..end), format!("{count} more {are} not shown of this file"))
+            .advise(format!("Mend some, and look again to see {them}."));
     }
 
     /// Whether anything refuses the file.
@@ -86,8 +109,9 @@ impl<'a> Findings<'a> {
         self.refused |= severity == Severity::Error;
         // The last place is for an error, should the file be refused by one that is not kept.
         let kept = self.list.iter().any(|finding| finding.severity == Severity::Error);
-        let room = if kept || severity == Severity::Error { FINDINGS_MAX } else { FINDINGS_MAX - 1 };
+        let room = if kept || severity == Severity::Error { self.room } else { self.room - 1 };
         if self.list.len() >= room {
+            self.left_out += 1;
             return Advice(None);
         }
         let (source, span, message) = (self.source.clone(), span.clone(), shortened(message));

@@ -18,6 +18,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::engine::config::{AlertmanagerConfig, HttpScheme, HttpTlsConfig, HttpUrl};
 use crate::engine::diagnostic::{Lines, printable};
+use crate::shell::plain::plain;
 use crate::shell::settings::{TlsMode, TlsSettings};
 use crate::shell::tls::{TlsError, client_config};
 
@@ -28,7 +29,7 @@ const REASON_BYTES_MAX: usize = 1 << 10;
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PostError {
     /// It cannot be reached.
-    #[error("cannot connect to {place}: {source}")]
+    #[error("cannot connect to {place}: {}", plain(source))]
     Connect {
         /// Where.
         place: String,
@@ -39,10 +40,10 @@ pub(super) enum PostError {
     #[error("no answer within {0:?}")]
     Silent(std::time::Duration),
     /// The connection breaks, or it speaks no HTTP.
-    #[error("the request failed: {0}")]
+    #[error("the request failed: {}", plain(.0))]
     Http(#[from] hyper::Error),
     /// A request that cannot be made.
-    #[error("cannot write the request: {0}")]
+    #[error("cannot write the request: {}", plain(.0))]
     Request(#[from] axum::http::Error),
     /// TLS cannot be set up.
     #[error(transparent)]
@@ -51,7 +52,7 @@ pub(super) enum PostError {
     #[error("{0} is no name a certificate can be for; set alertmanager.tls_config.server_name")]
     Name(String),
     /// A file that cannot be read.
-    #[error("cannot read {path}: {source}")]
+    #[error("cannot read {path}: {}", plain(source))]
     File {
         /// The file.
         path: String,

@@ -37,6 +37,7 @@ use tokio_rustls::TlsAcceptor;
 use tower::Layer;
 
 use crate::engine::time::Timestamp;
+use crate::shell::plain::plain;
 
 use super::clock::Clock;
 use super::driver::examples::RejectedExamples;
@@ -159,7 +160,7 @@ pub(crate) async fn serve(
             Ok(accepted) => accepted,
             Err(error) => {
                 // Out of file descriptors, most likely: others will be closed.
-                tracing::warn!(error = %error, "cannot accept a connection");
+                tracing::warn!(error = plain(&error), "cannot accept a connection");
                 tokio::time::sleep(std::time::Duration::from_millis(100)).await;
                 continue;
             }
@@ -187,7 +188,7 @@ pub(crate) async fn serve(
                     let peer = Peer::of_tls(address, &stream, proof);
                     converse((stream, watched), Extension(peer).layer(service), &settings).await;
                 }
-                Ok(Err(error)) => tracing::debug!(error = %error, "a TLS connection was not made"),
+                Ok(Err(error)) => tracing::debug!(error = plain(&error), "a TLS connection was not made"),
                 Err(_) => tracing::debug!("a TLS connection was not made in time"),
             }
         });
@@ -216,7 +217,7 @@ async fn converse(
         .serve_connection(io, TowerToHyperService::new(service))
         .await;
     if let Err(error) = served {
-        tracing::debug!(error = %error, "an HTTP connection ended early");
+        tracing::debug!(error = plain(&error), "an HTTP connection ended early");
     }
 }
 
@@ -226,7 +227,7 @@ async fn converse(
 /// An address that is in use or not ours.
 pub(crate) fn bind(address: SocketAddr) -> anyhow::Result<std::net::TcpListener> {
     let listener = std::net::TcpListener::bind(address).map_err(|error| {
-        anyhow::anyhow!("cannot listen on {address}: {error}; choose another address with --listen")
+        anyhow::anyhow!("cannot listen on {address}: {}; choose another address with --listen", plain(error))
     })?;
     listener.set_nonblocking(true)?;
     Ok(listener)

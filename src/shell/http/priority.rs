@@ -1,5 +1,7 @@
 //! How threads that only answer questions stand behind those that apply events and decide alerts.
 
+use crate::shell::plain::plain;
+
 /// How much nicer than the rest a thread is: with both at work on one core it gets about a tenth of it.
 #[cfg(target_os = "linux")]
 const NICENESS: i32 = 10;
@@ -8,6 +10,6 @@ const NICENESS: i32 = 10;
 pub(super) fn yield_to_the_engine() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
-        tracing::debug!(%error, "queries run at the priority of everything else");
+        tracing::debug!(error = plain(error), "queries run at the priority of everything else");
     }
 }

@@ -17,6 +17,7 @@ use crate::engine::promql::{EvalError, EvalSettings};
 use crate::shell::driver::command::{Command, Unreadable};
 use crate::shell::driver::mailbox::Mailbox;
 use crate::shell::in_force::ConfigInForce;
+use crate::shell::plain::plain;
 
 use super::pieces::Pieces;
 use super::priority;
@@ -148,7 +149,7 @@ impl Queries {
         match started {
             Ok(_) => inside.threads += 1,
             Err(error) if inside.threads == 0 => {
-                tracing::error!(%error, "cannot start a thread for queries");
+                tracing::error!(error = plain(&error), "cannot start a thread for queries");
                 return Err(Unreadable::Busy.into());
             }
             // The others have to do.

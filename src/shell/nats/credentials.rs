@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::login::Login;
+use crate::shell::plain::plain;
 use crate::shell::settings::Auth;
 
 /// What was read of the credentials last.
@@ -37,7 +38,7 @@ fn read(auth: &Auth) -> Option<Login> {
     match Login::new(auth, None, "") {
         Ok(login) => Some(login),
         Err(error) => {
-            tracing::warn!(%error, "the NATS credentials cannot be read");
+            tracing::warn!(error = plain(&error), "the NATS credentials cannot be read");
             None
         }
     }

@@ -14,6 +14,7 @@ use rustls::pki_types::ServerName;
 use serde::Serialize;
 
 use crate::engine::config::server_url::Encryption;
+use crate::shell::plain::plain;
 use crate::shell::settings::{NatsSettings, TlsMode};
 
 use super::address::{Address, UserInfo};
@@ -37,7 +38,7 @@ pub(crate) enum LinkError {
     #[error("{0} is no name a certificate can be for")]
     NoName(String),
     /// Nobody answers there.
-    #[error("cannot connect to {address}: {source}")]
+    #[error("cannot connect to {address}: {}", plain(source))]
     Unreachable {
         /// Where.
         address: String,
@@ -45,7 +46,7 @@ pub(crate) enum LinkError {
         source: std::io::Error,
     },
     /// The connection broke.
-    #[error("the connection broke: {0}")]
+    #[error("the connection broke: {}", plain(.0))]
     Broken(#[from] std::io::Error),
     /// The server closed it.
     #[error("the server closed the connection")]

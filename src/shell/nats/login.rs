@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Serialize, Serializer};
 
+use crate::shell::plain::plain;
 use crate::shell::settings::{Auth, Secret, SecretSource};
 
 use super::address::UserInfo;
@@ -47,7 +48,7 @@ impl Serialize for Signature {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LoginError {
     /// The file with the credentials cannot be read.
-    #[error("cannot read the credentials in {path}: {source}")]
+    #[error("cannot read the credentials in {path}: {}", plain(source))]
     Unreadable {
         /// The file.
         path: String,

@@ -21,6 +21,7 @@ use super::connecting;
 use super::copied;
 use super::servers::Servers;
 use crate::engine::time::Timestamp;
+use crate::shell::plain::plain;
 use crate::shell::settings::NatsSettings;
 
 /// Messages that are asked for at once.
@@ -97,7 +98,7 @@ pub(crate) async fn connect(settings: &NatsSettings) -> anyhow::Result<Client> {
     let servers = Servers::new(settings)?;
     let options = connecting::options(settings, &servers, "signalbox-reader")?;
     options.connect(servers.urls()).await.map_err(|error| {
-        anyhow::anyhow!("connect to NATS: {error}; is the URL right, and does a server run there?")
+        anyhow::anyhow!("connect to NATS: {}; is the URL right, and does a server run there?", plain(error))
     })
 }
 
@@ -151,7 +152,7 @@ async fn read_batches(consumer: &PullConsumer, last: u64, sink: &mut Sink<'_>) -
         let mut batch = consumer.fetch().max_messages(BATCH).messages().await.context("read the stream")?;
         let mut is_empty = true;
         while let Some(message) = batch.next().await {
-            let message = message.map_err(|error| anyhow::anyhow!("read the stream: {error}"))?;
+            let message = message.map_err(|error| anyhow::anyhow!("read the stream: {}", plain(error)))?;
             is_empty = false;
             let stored = consumed(&message)?;
             let sequence = stored.sequence;
@@ -168,7 +169,7 @@ async fn read_batches(consumer: &PullConsumer, last: u64, sink: &mut Sink<'_>) -
 }
 
 fn consumed(message: &Message) -> anyhow::Result<StreamMessage> {
-    let info = message.info().map_err(|error| anyhow::anyhow!("read the stream: {error}"))?;
+    let info = message.info().map_err(|error| anyhow::anyhow!("read the stream: {}", plain(error)))?;
     Ok(StreamMessage {
         sequence: info.stream_sequence,
         time: instant(info.published),

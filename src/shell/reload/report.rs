@@ -1,6 +1,6 @@
 //! What a reload did, for who asked, for the page and for the log.
 
-use crate::engine::diagnostic::{Diagnostic, Style, counted, render};
+use crate::engine::diagnostic::{Style, counted, digest, render};
 use crate::shell::rule_files::Load;
 
 use super::ConfigOutcome;
@@ -55,7 +55,7 @@ pub(super) fn write(
 
 /// Says the same in the log; what rules came to is said where they are loaded.
 pub(super) fn log(config: &ConfigOutcome, load: &Load, waiting: &[String], anew: &[String]) {
-    for finding in config.diagnostics.iter().map(Diagnostic::summary) {
+    for finding in digest(&config.diagnostics) {
         tracing::warn!(finding, "configuration");
     }
     if config.is_refused {

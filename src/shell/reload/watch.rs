@@ -11,6 +11,7 @@ use notify::event::{AccessKind, AccessMode, ModifyKind};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 
+use crate::shell::plain::plain;
 use crate::shell::rule_files::folder_of;
 
 /// So many files that are being written are remembered.
@@ -95,7 +96,7 @@ impl Watch {
         }
         for new in folders.iter().filter(|folder| !self.folders.contains(folder)) {
             if let Err(error) = watcher.watch(new, RecursiveMode::NonRecursive) {
-                tracing::debug!(folder = %new.display(), error = %error, "cannot watch; looking now and then");
+                tracing::debug!(folder = %new.display(), error = plain(&error), "cannot watch; looking now and then");
             }
         }
         self.folders = folders;

@@ -18,6 +18,8 @@ use rustix::fs::{Access, access};
 
 use super::{folder_of, read_file, rule_files, shown};
 
+use crate::shell::plain::plain;
+
 /// Bytes of a file that is edited.
 pub(crate) const TEXT_BYTES_MAX: usize = 256 << 10;
 
@@ -133,7 +135,7 @@ pub(crate) enum EditFault {
     #[error("that version is not kept any more")]
     NoSuchVersion,
     /// The disk refuses; the file is as it was.
-    #[error("it cannot be written: {0}")]
+    #[error("it cannot be written: {}", plain(.0))]
     Disk(#[from] io::Error),
 }
 
@@ -163,7 +165,7 @@ pub(crate) fn all_and_kept(paths: &[PathBuf]) -> Vec<(EditedFile, usize)> {
 /// No load reads it, or it leads out of the folder it lies in.
 pub(crate) fn find(paths: &[PathBuf], name: &str) -> Result<EditedFile, EditFault> {
     let file = all(paths).into_iter().find(|file| file.name == name).ok_or(EditFault::Unknown)?;
-    let refused = |error: io::Error| EditFault::Unreadable(format!("cannot be read: {error}"));
+    let refused = |error: io::Error| EditFault::Unreadable(format!("cannot be read: {}", plain(error)));
     let folder = fs::canonicalize(folder_of(&file.path)).map_err(refused)?;
     let lies = fs::canonicalize(&file.path).map_err(refused)?;
     if lies.starts_with(folder) { Ok(file) } else { Err(EditFault::Outside) }
@@ -185,7 +187,7 @@ impl EditedFile {
     }
 
     fn content(&self) -> Result<(String, Version), EditFault> {
-        let refused = |error: io::Error| EditFault::Unreadable(format!("cannot be read: {error}"));
+        let refused = |error: io::Error| EditFault::Unreadable(format!("cannot be read: {}", plain(error)));
         if fs::metadata(&self.path).map_err(refused)?.len() > TEXT_BYTES_MAX as u64 {
             return Err(EditFault::TooLarge);
         }
@@ -212,7 +214,7 @@ impl EditedFile {
             may(&folder, Access::WRITE_OK | Access::EXEC_OK).and_then(|()| may(&self.path, Access::WRITE_OK));
         tried.err().map(|error| {
             let error = io::Error::from(error);
-            format!("signalbox may not write here ({error}): change the file where it comes from.")
+            format!("signalbox may not write here ({}): change the file where it comes from.", plain(error))
         })
     }
 
@@ -359,7 +361,7 @@ fn write_fresh(path: &Path, bytes: &[u8], mode: Option<Permissions>) -> io::Resu
 pub(super) fn sync_folder(path: &Path) {
     if let Err(error) = File::open(folder_of(path)).and_then(|folder| folder.sync_all()) {
         tracing::warn!(
-            file = %path.display(), %error,
+            file = %path.display(), error = plain(&error),
             "a rule file was made, replaced or removed, which may not outlive a loss of power"
         );
     }

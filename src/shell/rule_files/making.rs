@@ -12,6 +12,8 @@ use rustix::fs::{Access, access};
 use super::edits::{self, EditFault, EditedFile, KeptVersion, Version, kept_in, sync_folder};
 use super::{folder_of, is_rule_file, shown};
 
+use crate::shell::plain::plain;
+
 /// Rule files of a folder, past which no more are made here.
 const FILES_MAX: usize = 1_000;
 
@@ -50,7 +52,7 @@ pub(crate) fn folders(paths: &[PathBuf]) -> Vec<RulesFolder> {
         name: shown(path).to_string(),
         read_only: access(path, Access::WRITE_OK | Access::EXEC_OK).err().map(|error| {
             let error = io::Error::from(error);
-            format!("signalbox may not write here ({error}): make the file where it comes from.")
+            format!("signalbox may not write here ({}): make the file where it comes from.", plain(error))
         }),
         path: path.clone(),
     };

@@ -11,10 +11,11 @@ use std::sync::Arc;
 
 use crate::engine::catalogue::KnownMetrics;
 use crate::engine::config::Config;
-use crate::engine::diagnostic::{Diagnostic, Severity, Source, Style, render_all, sorted};
+use crate::engine::diagnostic::{Diagnostic, Severity, Source, Style, digest, render_all, sorted};
 use crate::engine::rules::RuleSet;
 use crate::engine::rules::load::{INTERVAL_DEFAULT, LoadContext, load};
 use crate::shell::file_changes::Signature;
+use crate::shell::plain::plain;
 
 /// Bytes of a rule file.
 const FILE_BYTES_MAX: u64 = 8 << 20;
@@ -67,11 +68,13 @@ fn rule_files(paths: &[PathBuf]) -> Listed {
                     listed.files.extend(found);
                     listed.passed_over.extend(others.into_iter().filter(|it| !is_meant_to_be_there(it)));
                 }
-                Err(error) => listed.faults.push(fault(path, format!("the folder cannot be read: {error}"))),
+                Err(error) => {
+                    listed.faults.push(fault(path, format!("the folder cannot be read: {}", plain(error))));
+                }
             },
             Ok(metadata) if metadata.is_file() => listed.files.push(path.clone()),
             Ok(_) => listed.faults.push(fault(path, "neither a file nor a folder".to_owned())),
-            Err(error) => listed.faults.push(fault(path, format!("cannot be read: {error}"))),
+            Err(error) => listed.faults.push(fault(path, format!("cannot be read: {}", plain(error)))),
         }
     }
     listed
@@ -107,7 +110,7 @@ fn is_meant_to_be_there(path: &Path) -> bool {
 #[derive(Debug, thiserror::Error)]
 enum FileFault {
     /// The system says no.
-    #[error("cannot be read: {0}")]
+    #[error("cannot be read: {}", plain(.0))]
     Unreadable(#[from] std::io::Error),
     /// It has more than [`FILE_BYTES_MAX`].
     #[error("larger than 8 MiB")]
@@ -165,7 +168,7 @@ pub(crate) struct Load {
     pub(crate) is_good: bool,
     /// Everything that was found, for people; empty where nothing was.
     pub(crate) text: String,
-    /// The same, a line each, for the log.
+    /// The same for the log, in lines of which each tells of one or of many that are alike.
     pub(crate) lines: Vec<String>,
     /// Files read.
     pub(crate) files: usize,
@@ -240,7 +243,7 @@ impl RuleFiles {
             rules: loaded.set,
             is_good,
             text: render_all(&shown, Style::Plain),
-            lines: diagnostics.iter().map(Diagnostic::summary).collect(),
+            lines: digest(&diagnostics),
             files,
             passed_over: new,
             held: held.iter().map(|path| path.display().to_string()).collect(),

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::engine::RunEnding;
 use crate::engine::checkpoint::{Checkpoint, SavedState, StateError, VERSION};
 use crate::engine::time::Timestamp;
+use crate::shell::plain::plain;
 
 use super::disk::{Disk, DiskFile, RealDisk};
 
@@ -48,7 +49,7 @@ pub(crate) enum FolderError {
         version: u32,
     },
     /// The disk does not let it be used now.
-    #[error("cannot use the state folder {}: {error}", .folder.display())]
+    #[error("cannot use the state folder {}: {}", .folder.display(), plain(error))]
     Disk {
         /// The folder.
         folder: PathBuf,
@@ -177,7 +178,7 @@ impl<D: Disk> StateFolder<D> {
                 Ok(Some(bytes)) => bytes,
                 Ok(None) => continue,
                 Err(error) => {
-                    faults.push(format!("{name} cannot be read: {error}"));
+                    faults.push(format!("{name} cannot be read: {}", plain(error)));
                     continue;
                 }
             };

@@ -11,6 +11,7 @@ use crate::engine::fact::Fact;
 use crate::shell::context::ShellContext;
 use crate::shell::driver::command::{Command, HandedOut};
 use crate::shell::limited_log::LimitedLog;
+use crate::shell::plain::plain;
 use crate::shell::status::Concern;
 
 use super::disk::{Disk, RealDisk};
@@ -142,12 +143,12 @@ impl<D: Disk + Clone> Keeper<D> {
                 }
                 if let Some(unsaid) = self.log.may_say("state") {
                     tracing::error!(
-                        %error,
+                        error = plain(&error),
                         unsaid,
                         "the state is not saved; metrics and alerts go on, but a restart now loses what came since"
                     );
                 }
-                self.context.status.note_concern(Concern::State, format!("state: {error}"));
+                self.context.status.note_concern(Concern::State, format!("state: {}", plain(error)));
                 self.context.fact(Fact::NotSaved);
                 SaveOutcome::Unsaved
             }

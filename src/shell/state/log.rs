@@ -13,6 +13,7 @@ use super::folder::log_bytes_max;
 use crate::engine::checkpoint::CheckpointAge;
 use crate::engine::rules::{LOG_HEADER, LogRecord, read_log};
 use crate::engine::time::Timestamp;
+use crate::shell::plain::plain;
 
 use super::disk::{Disk, DiskFile, RealDisk};
 
@@ -53,7 +54,7 @@ struct Place {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LogError {
     /// The disk refuses.
-    #[error("the disk refuses: {0}")]
+    #[error("the disk refuses: {}", plain(.0))]
     Disk(#[from] io::Error),
     /// It was given up before.
     #[error("it failed before, and waits for the next checkpoint")]

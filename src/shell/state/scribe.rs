@@ -12,6 +12,7 @@ use crate::shell::driver::command::Dispatch;
 use crate::shell::driver::notifications::NotificationQueues;
 use crate::shell::driver::rejections::RejectedCopy;
 use crate::shell::limited_log::LimitedLog;
+use crate::shell::plain::plain;
 
 use super::disk::{Disk, RealDisk};
 use super::log::TransitionLog;
@@ -110,7 +111,7 @@ impl<D: Disk> Scribe<D> {
         self.context.fact(Fact::NotLogged);
         if let Some(unsaid) = self.said.may_say("log") {
             tracing::error!(
-                %error,
+                error = plain(&error),
                 unsaid,
                 "the log of alert events is not written; they go out all the same, and a restart asks the stream what \
                  became of them"

@@ -68,7 +68,11 @@ pub(in crate::engine::rules) fn report(
     recorded: &[Arc<str>],
 ) {
     for (name, place) in std::mem::take(&mut findings.later) {
-        if findings.is_full() || recorded.iter().any(|known| known.as_ref() == name) {
+        if recorded.iter().any(|known| known.as_ref() == name) {
+            continue;
+        }
+        if findings.is_full() {
+            findings.leave_out();
             continue;
         }
         let is_recorded = name.contains(RECORDED);

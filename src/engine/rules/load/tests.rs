@@ -243,9 +243,17 @@ fn a_large_bad_file_is_refused_with_its_first_200_findings() {
         text.extend([format!("  - {{alert: Same, expr: unknown_{key}, keyy{key}: 1}}\n")]);
     }
     text.push_str("  - {alert: Same, expr: up >}\n");
-    let loaded = loaded(&[("a.yaml", &text)], None);
-    assert_eq!(loaded.diagnostics.len(), 200);
-    assert_eq!(loaded.files[0].1, FileOutcome::Refused);
+    let refused = loaded(&[("a.yaml", &text)], None);
+    assert_eq!(refused.files[0].1, FileOutcome::Refused);
+    let told = refused.diagnostics.iter().find(|found| found.code == "more-findings").unwrap();
+    assert_eq!(refused.diagnostics.len(), 201);
+    assert!(told.message.ends_with("more findings are not shown of this file"), "{}", told.message);
+    let rules: String = (0..1_000).map(|_| "  - {record: a, expr: nothing}\n").collect();
+    let text = format!("groups:\n- name: g\n  rules:\n{rules}");
+    let warned = loaded(&[("a.yaml", &text)], None).diagnostics;
+    let (last, shown) = warned.split_last().unwrap();
+    assert_eq!(shown.len(), 199);
+    assert_eq!(last.message, "1800 more findings are not shown of this file");
 }
 
 #[test]

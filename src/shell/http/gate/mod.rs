@@ -22,6 +22,7 @@ use rustls::ServerConfig;
 use crate::engine::config::web::WebConfig;
 use crate::engine::diagnostic::{Diagnostic, Severity, Source};
 use crate::shell::file_changes::Signature;
+use crate::shell::plain::plain;
 
 use super::answers::text;
 use pace::Pace;
@@ -116,7 +117,7 @@ impl Gate {
                     tracing::info!(file = %self.path.display(), "the web configuration changed");
                 }
                 Err(error) => tracing::error!(
-                    error = format!("{error:#}"),
+                    error = plain(format!("{error:#}")),
                     "the web configuration is broken; the last good one stays in force"
                 ),
             }

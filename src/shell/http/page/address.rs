@@ -7,13 +7,15 @@ use std::time::Duration;
 use crate::engine::rules::rule_url::write_segment;
 use crate::engine::rules::set::RuleKind;
 
+use super::find::RulesAsk;
+
 /// A page.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Address {
     /// The alerts: `/`.
     Overview,
     /// Every rule: `/rules`.
-    Rules,
+    Rules(RulesAsk),
     /// One rule.
     Rule(RuleAddress),
     /// What comes in: `/events`.
@@ -125,7 +127,7 @@ impl Address {
     /// How the page reaches the root.
     pub(super) const fn root(&self) -> Root {
         match self {
-            Self::Overview | Self::Rules | Self::Events | Self::Series | Self::Query(_) => Root(0),
+            Self::Overview | Self::Rules(_) | Self::Events | Self::Series | Self::Query(_) => Root(0),
             Self::Rule(RuleAddress { sort: RuleSort::Alert, .. }) => Root(1),
             Self::Rule(RuleAddress { sort: RuleSort::Record, .. }) => Root(2),
         }
@@ -134,7 +136,10 @@ impl Address {
     /// Whether `other` is this page or one below it.
     pub(super) fn is_around(&self, other: &Self) -> bool {
         self == other
-            || matches!((self, other), (Self::Rules, Self::Rule(_)) | (Self::Query(_), Self::Query(_)))
+            || matches!(
+                (self, other),
+                (Self::Rules(_), Self::Rules(_) | Self::Rule(_)) | (Self::Query(_), Self::Query(_))
+            )
     }
 
     /// The page as far as its stream renews it: a query is answered once.
@@ -145,7 +150,7 @@ impl Address {
     /// How often its stream renews it.
     pub(super) const fn every(&self) -> Duration {
         match self {
-            Self::Overview | Self::Rules | Self::Rule(_) | Self::Events | Self::Query(_) => {
+            Self::Overview | Self::Rules(_) | Self::Rule(_) | Self::Events | Self::Query(_) => {
                 Duration::from_secs(2)
             }
             // Counting the values of labels takes a while where there are many series.
@@ -156,7 +161,7 @@ impl Address {
     /// How long what it asks may take; none for as long as any query may.
     pub(super) const fn budget(&self) -> Option<Duration> {
         match self {
-            Self::Overview | Self::Rules | Self::Rule(_) | Self::Events | Self::Series => Some(BUDGET),
+            Self::Overview | Self::Rules(_) | Self::Rule(_) | Self::Events | Self::Series => Some(BUDGET),
             Self::Query(_) => None,
         }
     }

@@ -102,7 +102,11 @@ fn nothing_fires(look: &Look<'_>) -> Markup {
                 p { "Name files or folders with " code { "--rules" } " or " code { "rules:" }
                     " in the configuration; signalbox reads them again when they change." }
             } @else if look.alerting_rules() == 0 {
-                p { strong { "None of the " (words::count(rules, "rule")) " is an alert, so nothing can fire." } }
+                p { strong {
+                    @if rules == 1 { "The only rule records" } @else { "All " (words::count(rules, "rule")) " record" }
+                    ", so nothing can fire."
+                } }
+                p { "Add an alert to a file that " code { "--rules" } " or " code { "rules:" } " names; it is read again when it changes." }
             } @else if !look.surroundings.unready.is_empty() {
                 p { strong { "Nothing fires of what signalbox sees, and it does not see everything." } }
                 p { "What keeps it from that stands above." }
@@ -145,8 +149,11 @@ impl Sparks {
         if lines.is_empty() {
             lines.push(Line { label: "value".to_owned(), points: vec![(now, alert.value)] });
         }
-        let marks = match (marks_of(alerting.policy_for(&alert.labels)), alert.threshold) {
-            (marks, Some(threshold)) if marks.is_empty() => vec![Mark::Threshold(threshold, None)],
+        let severity = alert.severity;
+        let marks = match (marks_of(alerting.policy_for(&alert.labels), severity), alert.threshold) {
+            (marks, Some(value)) if marks.is_empty() => {
+                vec![Mark::Threshold { value, severity, is_named: false }]
+            }
             (marks, _) => marks,
         };
         Some(Chart {

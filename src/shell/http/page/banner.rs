@@ -47,6 +47,8 @@ impl Tally {
 enum Verdict {
     Alerts(Tally),
     NotReady(Tally),
+    /// It reads what was stored before the start, and nothing else keeps it.
+    CatchingUp(Tally),
     Well(Tally),
     /// There is nothing that could fire.
     NoRules,
@@ -92,11 +94,15 @@ impl Banner {
     /// The banner at this look.
     pub(super) fn of(look: &Look<'_>) -> Self {
         let tally = Tally::of(&look.instant.alerts());
-        let verdict = match (look.surroundings.unready.is_empty(), tally.firing()) {
-            (false, _) => Verdict::NotReady(tally),
-            (true, 0) if look.alerting_rules() == 0 => Verdict::NoRules,
-            (true, 0) => Verdict::Well(tally),
-            (true, _) => Verdict::Alerts(tally),
+        let topics = || look.surroundings.unready.iter().map(|(topic, _)| *topic);
+        let is_catching_up = topics().any(|topic| topic == Topic::CatchUp)
+            && topics().all(|topic| matches!(topic, Topic::CatchUp | Topic::Lag));
+        let verdict = match (topics().next().is_some(), tally.firing()) {
+            (true, _) if is_catching_up => Verdict::CatchingUp(tally),
+            (true, _) => Verdict::NotReady(tally),
+            (false, 0) if look.alerting_rules() == 0 => Verdict::NoRules,
+            (false, 0) => Verdict::Well(tally),
+            (false, _) => Verdict::Alerts(tally),
         };
         let (troubles, facts) = (troubles(look), facts(look));
         Self { verdict, troubles, facts, written_ms: look.now().millis() }
@@ -105,7 +111,10 @@ impl Banner {
     /// The document's title: what fires, then where.
     pub(super) fn title(&self, page: &str) -> String {
         let tally = match self.verdict {
-            Verdict::Alerts(tally) | Verdict::NotReady(tally) | Verdict::Well(tally) => tally,
+            Verdict::Alerts(tally)
+            | Verdict::NotReady(tally)
+            | Verdict::CatchingUp(tally)
+            | Verdict::Well(tally) => tally,
             Verdict::NoRules => Tally::default(),
         };
         let count = match (tally.critical, tally.warning) {
@@ -114,7 +123,11 @@ impl Banner {
             (0, warning) => format!("({warning} warning) "),
             (critical, warning) => format!("({critical} critical, {warning} warning) "),
         };
-        let ready = if matches!(self.verdict, Verdict::NotReady(_)) { "not ready · " } else { "" };
+        let ready = match self.verdict {
+            Verdict::NotReady(_) => "not ready · ",
+            Verdict::CatchingUp(_) => "catching up · ",
+            Verdict::Alerts(_) | Verdict::Well(_) | Verdict::NoRules => "",
+        };
         format!("{count}{ready}{page}")
     }
 
@@ -153,11 +166,13 @@ impl Banner {
 
     fn tone(&self) -> &'static str {
         match self.verdict {
-            Verdict::Alerts(Tally { critical: 1.., .. }) | Verdict::NotReady(Tally { critical: 1.., .. }) => {
-                "critical"
-            }
-            Verdict::NotReady(_) | Verdict::Alerts(Tally { warning: 1.., .. }) => "warning",
-            Verdict::Alerts(_) => "info",
+            Verdict::Alerts(Tally { critical: 1.., .. })
+            | Verdict::NotReady(Tally { critical: 1.., .. })
+            | Verdict::CatchingUp(Tally { critical: 1.., .. }) => "critical",
+            Verdict::NotReady(_)
+            | Verdict::Alerts(Tally { warning: 1.., .. })
+            | Verdict::CatchingUp(Tally { warning: 1.., .. }) => "warning",
+            Verdict::Alerts(_) | Verdict::CatchingUp(_) => "info",
             Verdict::Well(_) => "well",
             Verdict::NoRules => "idle",
         }
@@ -179,8 +194,8 @@ impl Banner {
                 Verdict::Well(tally) if tally.pending > 0 => { "Nothing fires · " (counts(tally)) },
                 Verdict::Well(_) => "Nothing fires",
                 Verdict::NoRules => "No alert rules",
-                Verdict::NotReady(tally) => {
-                    "Not ready"
+                Verdict::NotReady(tally) | Verdict::CatchingUp(tally) => {
+                    @if matches!(self.verdict, Verdict::CatchingUp(_)) { "Catching up" } @else { "Not ready" }
                     @if tally.firing() + tally.pending > 0 { " · " (counts(tally)) }
                 },
             }
@@ -222,9 +237,9 @@ fn troubles(look: &Look<'_>) -> Vec<Trouble> {
     let mut troubles: Vec<Trouble> = Vec::new();
     for (topic, reason) in &look.surroundings.unready {
         let trouble = Trouble {
-            weight: Weight::Trouble,
+            weight: if *topic == Topic::CatchUp { Weight::Remark } else { Weight::Trouble },
             key: key(*topic),
-            what: format!("{topic}: {reason}"),
+            what: capitalised(&format!("{topic}: {reason}")),
             advice: sentence(advice(*topic, reason)),
             detail: None,
         };
@@ -243,7 +258,7 @@ fn troubles(look: &Look<'_>) -> Vec<Trouble> {
                 ("alert-events", "Alert events go out meanwhile; the streams are looked at twice a minute.")
             }
         };
-        let (what, advice) = (what.clone(), advice.to_owned());
+        let (what, advice) = (capitalised(what), advice.to_owned());
         Trouble { weight: Weight::Trouble, key, what, advice, detail: None }
     }));
     let diagnostics = &look.surroundings.diagnostics;
@@ -342,7 +357,10 @@ fn advice(topic: Topic, reason: &str) -> &str {
         Topic::CoreLink | Topic::StreamLink | Topic::PublishLink => NextStep::of(reason).text(),
         Topic::Subscriptions => "give the NATS user the permission to subscribe to these subjects",
         Topic::Stream => "make the stream as the reason says, or set jetstream.create_stream",
-        Topic::CatchUp => "nothing to do: rules speak once it has caught up",
+        Topic::CatchUp => {
+            "nothing to do: /metrics and readiness answer again once it has caught up; without a state folder rules are \
+             silent until then"
+        }
         Topic::Lag => {
             "events come faster than they are applied, or the server was away; it catches up by itself \
                        where it can"
@@ -363,8 +381,12 @@ fn advice(topic: Topic, reason: &str) -> &str {
 
 /// A fragment as a sentence.
 fn sentence(fragment: &str) -> String {
+    let stop = if fragment.ends_with('.') { "" } else { "." };
+    capitalised(fragment) + stop
+}
+
+fn capitalised(fragment: &str) -> String {
     let mut characters = fragment.chars();
     let first = characters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
-    let stop = if fragment.ends_with('.') { "" } else { "." };
-    format!("{first}{}{stop}", characters.as_str())
+    first + characters.as_str()
 }

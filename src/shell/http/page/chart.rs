@@ -65,8 +65,15 @@ fn united(episodes: &[(Timestamp, Timestamp)]) -> Vec<(Timestamp, Timestamp)> {
 /// A level to draw across.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Mark {
-    /// Beyond it an alert begins, of this severity where a rule has several.
-    Threshold(f64, Option<Severity>),
+    /// Beyond it an alert begins.
+    Threshold {
+        /// Where it lies.
+        value: f64,
+        /// How bad the alert is.
+        severity: Severity,
+        /// Whether the rule has other levels, so that its severity is what it is called.
+        is_named: bool,
+    },
     /// At it the alert ends, where that is another value.
     Clear(f64),
 }
@@ -74,15 +81,23 @@ pub(super) enum Mark {
 impl Mark {
     const fn value(self) -> f64 {
         match self {
-            Self::Threshold(value, _) | Self::Clear(value) => value,
+            Self::Threshold { value, .. } | Self::Clear(value) => value,
         }
     }
 
-    /// What it is called, which is its class too.
+    /// What it is called.
     const fn name(self) -> &'static str {
         match self {
-            Self::Threshold(_, None) => "threshold",
-            Self::Threshold(_, Some(severity)) => severity.name(),
+            Self::Threshold { is_named: false, .. } => "threshold",
+            Self::Threshold { severity, is_named: true, .. } => severity.name(),
+            Self::Clear(_) => "clear",
+        }
+    }
+
+    /// How it is drawn.
+    const fn class(self) -> &'static str {
+        match self {
+            Self::Threshold { severity, .. } => severity.name(),
             Self::Clear(_) => "clear",
         }
     }
@@ -211,7 +226,7 @@ impl Chart {
                     li class={ "line-" (place) } { bdi { (words::short(&line.label)) } }
                 }
                 @for mark in &self.marks {
-                    li.mark.(mark.name()) { (mark.name()) " " (self.measure.text(mark.value())) }
+                    li.mark.(mark.class()) { (mark.name()) " " (self.measure.text(mark.value())) }
                 }
                 @if !self.episodes.is_empty() { li.episode { "fired" } }
                 @if more > 0 { li.quiet { "and " (words::count(more, "line")) " that are not drawn" } }
@@ -263,7 +278,7 @@ impl Chart {
                 }
                 @for mark in &self.marks {
                     @let at = tenths(y(mark.value()));
-                    line.mark.(mark.name()) x1="0" x2=(WIDTH) y1=(at) y2=(at) {}
+                    line.mark.(mark.class()) x1="0" x2=(WIDTH) y1=(at) y2=(at) {}
                 }
                 @for (place, line) in self.lines.iter().take(LINES_MAX).enumerate() {
                     path class={ "line-" (place) } d=(self.path(line, (&x, &y))) {}

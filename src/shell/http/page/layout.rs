@@ -4,12 +4,13 @@ use maud::{DOCTYPE, Markup, html};
 
 use super::address::{Address, QueryAsk, Root};
 use super::assets::{Asset, ICON, IDIOMORPH, LIVE_JS, PAGE_CSS, QUERY_JS, TIMES_JS};
+use super::find::{RuleCondition, RulesAsk};
 use super::live::ShownPage;
 
 /// The pages that the navigation leads to.
 const NAVIGATION: [(&str, &str, Address); 5] = [
     ("./", "Alerts", Address::Overview),
-    ("rules", "Rules", Address::Rules),
+    ("rules", "Rules", Address::Rules(RulesAsk { text: String::new(), condition: RuleCondition::Any })),
     ("events", "Events", Address::Events),
     ("series", "Series", Address::Series),
     ("query", "Query", Address::Query(QueryAsk { text: String::new(), minutes: None })),
@@ -35,7 +36,7 @@ pub(super) struct Document<'a> {
 pub(super) fn document(address: &Address, shown: &ShownPage) -> Markup {
     let scripts = match address {
         Address::Query(_) => &[IDIOMORPH, TIMES_JS, LIVE_JS, QUERY_JS][..],
-        Address::Overview | Address::Rules | Address::Rule(_) | Address::Events | Address::Series => {
+        Address::Overview | Address::Rules(_) | Address::Rule(_) | Address::Events | Address::Series => {
             &[IDIOMORPH, TIMES_JS, LIVE_JS]
         }
     };

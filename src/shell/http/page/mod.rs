@@ -12,6 +12,7 @@ mod banner;
 mod chart;
 mod edit;
 mod events;
+mod find;
 mod label_sets;
 mod layout;
 mod live;
@@ -46,6 +47,7 @@ use super::answers::text;
 use super::form::Form;
 use address::{Address, QueryAsk, RuleAddress, RuleSort};
 use banner::Banner;
+use find::RulesAsk;
 use live::ShownPage;
 use look::Look;
 
@@ -85,8 +87,9 @@ async fn overview(State(web): State<Web>, headers: HeaderMap) -> Response {
     answer(web, Address::Overview, &headers).await
 }
 
-async fn rules_page(State(web): State<Web>, headers: HeaderMap) -> Response {
-    answer(web, Address::Rules, &headers).await
+async fn rules_page(State(web): State<Web>, uri: Uri, headers: HeaderMap) -> Response {
+    let ask = RulesAsk::of(&Form::of(uri.query().unwrap_or_default()));
+    answer(web, Address::Rules(ask), &headers).await
 }
 
 async fn events_page(State(web): State<Web>, headers: HeaderMap) -> Response {
@@ -137,7 +140,7 @@ async fn answer(web: Web, address: Address, headers: &HeaderMap) -> Response {
 fn show(address: &Address, look: &Look<'_>) -> ShownPage {
     let (status, name, content) = match address {
         Address::Overview => (StatusCode::OK, look.surroundings.instance.clone(), overview_content(look)),
-        Address::Rules => (StatusCode::OK, "Rules".to_owned(), rules::page(look)),
+        Address::Rules(ask) => (StatusCode::OK, "Rules".to_owned(), rules::page(look, ask)),
         Address::Events => (StatusCode::OK, "Events".to_owned(), events::page(look)),
         Address::Series => (StatusCode::OK, "Series".to_owned(), series::page(look)),
         Address::Query(ask) => (StatusCode::OK, "Query".to_owned(), query::page(look, ask)),
@@ -152,7 +155,7 @@ fn show(address: &Address, look: &Look<'_>) -> ShownPage {
     let main = html! { main id="main" { (content) } };
     let (live, still) = match address {
         Address::Query(_) => (html! {}, main),
-        Address::Overview | Address::Rules | Address::Rule(_) | Address::Events | Address::Series => {
+        Address::Overview | Address::Rules(_) | Address::Rule(_) | Address::Events | Address::Series => {
             (main, html! {})
         }
     };

@@ -10,6 +10,7 @@ use crate::engine::rules::view::{AlertingState, GroupView, KindView, RuleView};
 
 use super::address::{RuleAddress, RuleSort, edit_address};
 use super::chart::{Chart, Line};
+use super::find::{FEW, RulesAsk};
 use super::look::{Editing, Look};
 use super::thresholds::{compared, level_text, marks, measure};
 use super::words;
@@ -83,8 +84,10 @@ pub(super) fn section(look: &Look<'_>) -> Markup {
 }
 
 /// The page of all rules.
-pub(super) fn page(look: &Look<'_>) -> Markup {
-    let shown: Vec<InForce<'_>> = in_force(look).take(RULES_MAX).collect();
+pub(super) fn page(look: &Look<'_>, ask: &RulesAsk) -> Markup {
+    let mut shown: Vec<InForce<'_>> = in_force(look).filter(|rule| ask.means(rule)).collect();
+    let meant = shown.len();
+    shown.truncate(RULES_MAX);
     let groups = shown.chunk_by(|left, right| std::ptr::eq(left.group, right.group));
     let all: usize = look.instant.groups().iter().map(|group| group.rules.len()).sum();
     html! {
@@ -100,9 +103,11 @@ pub(super) fn page(look: &Look<'_>) -> Markup {
             }
         }
         @if all > 0 { p { (in_words(look)) } }
+        @if all > FEW || ask.is_narrow() { (ask.form(meant, all)) }
+        @if all > 0 && meant == 0 { (RulesAsk::nothing(all)) }
         @for rules in groups { (group_section(look, rules)) }
-        @if all > RULES_MAX {
-            p.quiet { "The first " (RULES_MAX) " of " (words::count(all, "rule")) "; "
+        @if meant > RULES_MAX {
+            p.quiet { "The first " (words::thousands(RULES_MAX as u64)) " of " (words::count(meant, "rule")) "; "
                 a href="api/v1/rules" { "all of them as JSON" } "." }
         }
     }
@@ -173,7 +178,7 @@ fn row(look: &Look<'_>, rule: &InForce<'_>, spark: Spark) -> Markup {
             td data-label="State" { div { (state(rule)) } }
             td.number data-label="Worst value" {
                 @match worst(look, rule.rule) {
-                    Ok(Some(value)) => (measure.text(value)),
+                    Ok(Some(value)) => { span.worst { (measure.text(value)) } },
                     Ok(None) => { span.quiet { "no data" } },
                     Err(reason) => { span.quiet title=(reason) { "–" } },
                 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::address::{Address, QueryAsk, RuleAddress};
+use super::find::RulesAsk;
 use super::look::{Editing, Look, Surroundings};
 use super::show;
 use crate::engine::Engine;
@@ -26,6 +27,7 @@ use crate::engine::rules::load::{INTERVAL_DEFAULT, LoadContext, load};
 use crate::engine::time::Timestamp;
 use crate::engine::wire::{Lane, Message};
 use crate::shell::for_tests::{METRIC_SUBJECT, apply, gauge};
+use crate::shell::http::form::Form;
 use crate::shell::status::{Concern, PairCondition, Topic};
 
 fn at(seconds: u64) -> Timestamp {
@@ -52,7 +54,7 @@ fn pass(engine: &mut Engine, until: Timestamp) {
 fn address(text: &str) -> Address {
     match text.split_once(' ').unwrap_or((text, "")) {
         ("/", _) => Address::Overview,
-        ("/rules", _) => Address::Rules,
+        ("/rules", ask) => Address::Rules(RulesAsk::of(&Form::of(ask))),
         ("/events", _) => Address::Events,
         ("/series", _) => Address::Series,
         ("/query", query) => Address::Query(QueryAsk { text: query.to_owned(), minutes: Some(5) }),

@@ -82,12 +82,16 @@ fn against_expression(rule: &Rule, alert: &AlertView) -> Vec<String> {
 pub(super) fn marks(rule: &Rule) -> Vec<Mark> {
     match &rule.kind {
         RuleKind::Recording => Vec::new(),
-        RuleKind::Alerting(alerting) => marks_of(&alerting.policy),
+        RuleKind::Alerting(alerting) => {
+            let label = rule.labels.iter().find(|(name, _)| name.as_ref() == "severity");
+            let severity = label.and_then(|(_, text)| Severity::from_name(text.text()));
+            marks_of(&alerting.policy, severity.unwrap_or(Severity::Warning))
+        }
     }
 }
 
-/// The levels of a policy as marks of a chart.
-pub(super) fn marks_of(policy: &Policy) -> Vec<Mark> {
+/// The levels of a policy as marks of a chart; `own` is how bad a level is that does not say so.
+pub(super) fn marks_of(policy: &Policy, own: Severity) -> Vec<Mark> {
     let mut marks = Vec::new();
     for level in &policy.levels {
         let (threshold, clear) = match level.condition {
@@ -96,7 +100,11 @@ pub(super) fn marks_of(policy: &Policy) -> Vec<Mark> {
                 (threshold, clear)
             }
         };
-        marks.push(Mark::Threshold(threshold, level.severity));
+        marks.push(Mark::Threshold {
+            value: threshold,
+            severity: level.severity.unwrap_or(own),
+            is_named: level.severity.is_some(),
+        });
         if clear != threshold {
             marks.push(Mark::Clear(clear));
         }

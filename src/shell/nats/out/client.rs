@@ -12,6 +12,7 @@ use crate::shell::context::ShellContext;
 use crate::shell::nats::connecting;
 use crate::shell::nats::servers::Servers;
 use crate::shell::nats::world::random;
+use crate::shell::plain::plain;
 use crate::shell::status::Topic;
 
 /// How the connection stands, counted so that one that broke and came back in a moment is another.
@@ -108,9 +109,9 @@ fn hear(context: &ShellContext, event: &Event) {
         }
         Event::ClientError(error) => {
             if context.status.has(Topic::PublishLink) {
-                context.link_is_down(Topic::PublishLink, error.to_string());
+                context.link_is_down(Topic::PublishLink, plain(error));
             } else {
-                tracing::warn!(%error, "publishing connection");
+                tracing::warn!(error = plain(error), "publishing connection");
             }
         }
         Event::LameDuckMode | Event::Draining | Event::SlowConsumer(_) => {

@@ -15,6 +15,9 @@
 
   const { clock, localise } = window.signalboxTimes;
 
+  // What belongs to whoever looks: what they opened, typed and chose.
+  const OWN = { DETAILS: ["open"], INPUT: ["value"], OPTION: ["selected"] };
+
   function isSelected(node) {
     const selection = document.getSelection();
     return selection && !selection.isCollapsed && selection.containsNode(node, true);
@@ -27,8 +30,7 @@
       // What somebody has marked stays as it is until they let go.
       beforeNodeMorphed: (old, fresh) => !(old.childElementCount === 0 || old.nodeType === 3) || !isSelected(old) || old.isEqualNode(fresh),
       beforeNodeRemoved: (node) => !(node.nodeType === 3 && isSelected(node)),
-      // Opened and closed, scrolled and typed in by whoever looks.
-      beforeAttributeUpdated: (name, node) => !(name === "open" && node.tagName === "DETAILS") && name !== "data-silent",
+      beforeAttributeUpdated: (name, node) => name !== "data-silent" && !(OWN[node.tagName] || []).includes(name),
     },
   };
 

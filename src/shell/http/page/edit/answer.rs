@@ -15,6 +15,7 @@ use crate::shell::http::form::FormError;
 use crate::shell::http::page::POLICY;
 use crate::shell::http::page::address::{Address, Root};
 use crate::shell::http::page::assets::{CODEMIRROR, EDIT_JS, TIMES_JS};
+use crate::shell::http::page::find::RulesAsk;
 use crate::shell::http::page::layout::Document;
 use crate::shell::http::page::words;
 use crate::shell::http::queries::QueryError;
@@ -98,7 +99,7 @@ pub(super) fn page(
     let scripts = [CODEMIRROR, TIMES_JS, EDIT_JS];
     let document = Document {
         root,
-        page: &Address::Rules,
+        page: &Address::Rules(RulesAsk::default()),
         title: &title,
         scripts: &scripts,
         nonce: Some(&nonce),

@@ -20,7 +20,7 @@ pub(super) async fn make(State(web): State<Web>, request: Request<Body>) -> Resu
     let field = |name| form.get(name).unwrap_or_default().to_owned();
     let (folder, name) = (field("folder"), field("name"));
     let made = visit.work(move || making::make(&paths, &folder, &name)).await?;
-    there(&visit, made, "made").await
+    there(&visit, made, Led::Made).await
 }
 
 /// `POST /edit/remove`: takes a file away, which is kept.
@@ -39,18 +39,25 @@ pub(super) async fn bring_back(State(web): State<Web>, request: Request<Body>) -
     let (visit, form) = Visit::submitted(web, request).await?;
     let (paths, name) = (paths_of(&visit.config), form.get("file").unwrap_or_default().to_owned());
     let back = visit.work(move || making::bring_back(&paths, &name)).await?;
-    there(&visit, back, "brought back").await
+    there(&visit, back, Led::Back).await
+}
+
+/// What led to a file.
+#[derive(Clone, Copy)]
+enum Led {
+    Made,
+    Back,
 }
 
 /// Leads to a file that is there now.
-async fn there(
-    visit: &Visit,
-    file: Result<EditedFile, EditFault>,
-    what: &'static str,
-) -> Result<Response, Failure> {
+async fn there(visit: &Visit, file: Result<EditedFile, EditFault>, led: Led) -> Result<Response, Failure> {
     let file = file?;
+    let (what, key) = match led {
+        Led::Made => ("made", "made"),
+        Led::Back => ("brought back", "back"),
+    };
     loaded(visit, &file, what).await;
-    Ok(see_other(&format!("../{}&saved=1", edit_address(&file.name, None))))
+    Ok(see_other(&format!("../{}&{key}=1", edit_address(&file.name, None))))
 }
 
 /// Says what was done, and has the rules loaded.

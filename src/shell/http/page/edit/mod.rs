@@ -167,8 +167,7 @@ async fn open(State(web): State<Web>, request: Request<Body>) -> Result<Response
     let number = form.get("version").and_then(|number| number.parse().ok());
     let (text, said) = match number {
         Some(number) => (file.version(number)?, Said::Version(number)),
-        None if form.get("saved").is_some() => (opened.text.clone(), Said::Saved),
-        None => (opened.text.clone(), Said::Nothing),
+        None => (opened.text.clone(), said_of(&form)),
     };
     let line = form.get("line").and_then(|line| line.parse().ok());
     let (config, name, lies) = (Arc::clone(&visit.config), file.name.clone(), opened.text.clone());
@@ -189,6 +188,17 @@ async fn open(State(web): State<Web>, request: Request<Body>) -> Result<Response
         trial: Markup::default(),
     };
     page(&visit, (StatusCode::OK, Root::BESIDE), &file.name, sheet.markup())
+}
+
+/// What led to a file, as the address says.
+fn said_of(form: &Form) -> Said {
+    let is = |name| form.get(name).is_some();
+    match (is("saved"), is("made"), is("back")) {
+        (true, ..) => Said::Saved,
+        (_, true, _) => Said::Made,
+        (.., true) => Said::Back,
+        (false, false, false) => Said::Nothing,
+    }
 }
 
 async fn list(visit: &Visit, said: ListSaid) -> Result<Response, Failure> {

@@ -22,6 +22,10 @@ pub(super) enum Said {
     Nothing,
     /// It was saved.
     Saved,
+    /// It was made, and holds no rules yet.
+    Made,
+    /// It was removed, and is there again.
+    Back,
     /// A version that was kept is in the form, and not yet saved.
     Version(u64),
     /// It is not saved, because of what is found.
@@ -103,12 +107,16 @@ impl Sheet<'_> {
 
     fn said(&self) -> Markup {
         let open = html! { a href={ (self.root) (edit_address(&self.file.name, None)) } { "Open the file as it is now" } };
+        let not_yet = html! { "It is not in force yet; the last load says why on the page " a href={ (self.root) "./" } { "Alerts" } "." };
         html! {
             @match &self.said {
                 Said::Nothing => {}
                 Said::Saved => p.note role="status" { strong { "Saved." } " "
                     @if matches!(self.in_force, InForce::Yes(_)) { "It is in force; the version before is kept below." }
-                    @else { "It is not in force yet; the last load says why on the page " a href={ (self.root) "./" } { "Alerts" } "." } },
+                    @else { (not_yet) } },
+                Said::Made => p.note role="status" { strong { "Made." } " It holds no rules yet: write them here, and save." },
+                Said::Back => p.note role="status" { strong { "Brought back." } " "
+                    @if matches!(self.in_force, InForce::Yes(_)) { "Its rules are in force again." } @else { (not_yet) } },
                 Said::Version(number) => p.note role="status" {
                     "This is version " (number) ", which was replaced. It is not saved yet." },
                 Said::Refused => div.trouble role="alert" { p { strong { "Not saved: a load would refuse it." } }

@@ -34,11 +34,24 @@ fn each_level_says_when_it_begins_and_ends() {
 
 #[test]
 fn a_chart_shows_where_alerts_begin_and_where_they_end_elsewhere() {
+    let threshold = |value, severity, is_named| Mark::Threshold { value, severity, is_named };
     let cases = [
-        ("alert: A, expr: load, above: 5", vec![Mark::Threshold(5.0, None)]),
+        ("alert: A, expr: load, above: 5", vec![threshold(5.0, Severity::Warning, false)]),
+        (
+            "alert: A, expr: load, above: 5, labels: {severity: critical}",
+            vec![threshold(5.0, Severity::Critical, false)],
+        ),
+        (
+            "alert: A, expr: load, above: 5, labels: {severity: page}",
+            vec![threshold(5.0, Severity::Warning, false)],
+        ),
+        (
+            "alert: A, expr: load, severities: {info: {above: 5}, critical: {above: 9}}",
+            vec![threshold(5.0, Severity::Info, true), threshold(9.0, Severity::Critical, true)],
+        ),
         (
             "alert: A, expr: load, above: 5, clear_below: 3",
-            vec![Mark::Threshold(5.0, None), Mark::Clear(3.0)],
+            vec![threshold(5.0, Severity::Warning, false), Mark::Clear(3.0)],
         ),
         ("alert: A, expr: load > 5", Vec::new()),
         ("record: 'a:b', expr: load", Vec::new()),
