@@ -78,6 +78,7 @@ impl Ear {
     fn stories(&self) -> BTreeMap<String, Vec<String>> {
         let mut stories: BTreeMap<String, Vec<String>> = BTreeMap::new();
         let mut episodes: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let mut seen = BTreeSet::new();
         for (told, state) in self.told() {
             let labels = told.labels.to_string();
             let starts = episodes.entry(labels.clone()).or_default();
@@ -86,6 +87,12 @@ impl Ear {
                 starts.push(told.starts_at.clone());
             }
             assert!(told.starts_at <= told.ends_at, "{told:?}");
+            // Told for the first time it holds for four resend delays, or intervals: both are a second here.
+            if state == "firing" && seen.insert((labels.clone(), told.starts_at.clone())) {
+                let instant = |text: &str| chrono::DateTime::parse_from_rfc3339(text).unwrap();
+                let holds = instant(&told.ends_at) - instant(&told.starts_at);
+                assert_eq!(holds.num_milliseconds(), 4_000, "{told:?}");
+            }
             let line = format!("episode {} {state} {}", starts.len(), told.annotations);
             let story = stories.entry(labels).or_default();
             if story.last() != Some(&line) {

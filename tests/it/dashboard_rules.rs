@@ -224,7 +224,11 @@ fn each_leads_to_the_others_and_to_the_page_and_marks_its_alerts() {
         assert!(links.iter().any(|link| link["url"] == "${page:raw}"), "{file}");
         let marks = dashboard["annotations"]["list"].as_array().unwrap();
         assert!(
-            marks.iter().any(|mark| mark["expr"].as_str().is_some_and(|expr| expr.contains("firing"))),
+            marks.iter().any(|mark| {
+                let target = &mark["target"];
+                target["refId"] == "Anno"
+                    && target["expr"].as_str().is_some_and(|expr| expr.contains("firing"))
+            }),
             "{file}"
         );
     }

@@ -145,7 +145,7 @@ fn queries(file: &str, dashboard: &Value) -> Vec<Query> {
         }
     }
     for annotation in dashboard["annotations"]["list"].as_array().unwrap() {
-        let Some(expr) = annotation["expr"].as_str() else { continue };
+        let Some(expr) = annotation["target"]["expr"].as_str() else { continue };
         let (place, expr) = (format!("{file}: annotation"), substituted(dashboard, expr));
         found.push(Query { place, expr, is_instant: false, is_quiet: true });
     }

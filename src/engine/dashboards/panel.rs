@@ -224,7 +224,9 @@ fn options(panel: &Panel) -> Value {
         PanelKind::Table => json!({"showHeader": true, "cellHeight": "sm"}),
         PanelKind::Heatmap => json!({
             "calculate": false,
-            "color": {"mode": "scheme", "scheme": "Oranges", "steps": 64},
+            "color": {
+                "mode": "scheme", "scheme": "Oranges", "steps": 64, "exponent": 0.5, "fill": "dark-orange", "reverse": false,
+            },
             "yAxis": {"unit": "s"},
             "cellGap": 1,
             "tooltip": {"mode": "single"},

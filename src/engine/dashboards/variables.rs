@@ -99,8 +99,8 @@ pub(super) fn annotations(drawing: &Drawing<'_>) -> Result<Value, String> {
         },
         {
             "name": "Alerts", "datasource": datasource(), "enable": true, "hide": false, "iconColor": "red",
-            "expr": expr, "titleFormat": "{{alertname}}", "textFormat": "{{severity}}",
-            "tagKeys": "alertname,severity", "step": "10s", "useValueForTime": false,
+            "target": {"refId": "Anno", "expr": expr, "interval": "10s"}, "titleFormat": "{{alertname}}",
+            "textFormat": "{{severity}}", "tagKeys": "alertname,severity", "useValueForTime": false,
         },
     ]))
 }

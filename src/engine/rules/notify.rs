@@ -54,7 +54,11 @@ impl Notification {
         let texts = self.annotations.iter().map(|(name, text)| (name.to_string(), json!(text)));
         let mut alert = Map::new();
         alert.insert("labels".to_owned(), Value::Object(labels));
-        alert.insert("annotations".to_owned(), Value::Object(texts.collect()));
+        let texts: Map<String, Value> = texts.collect();
+        // As Prometheus has it, none where there are none.
+        if !texts.is_empty() {
+            alert.insert("annotations".to_owned(), Value::Object(texts));
+        }
         alert.insert("startsAt".to_owned(), json!(self.starts_at.to_string()));
         alert.insert("endsAt".to_owned(), json!(self.ends_at.to_string()));
         if let Some(url) = &self.generator_url {
