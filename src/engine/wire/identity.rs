@@ -29,18 +29,18 @@ impl FromStr for EventId {
 /// The number a UUID with hyphens stands for.
 #[inline]
 pub(super) fn hyphenated_uuid(text: &[u8; 36]) -> Option<u128> {
-    number_of(words_of(text)?, hex_word)
+    hex_128(&digits_of(text)?, Case::Any)
 }
 
 /// The same for one without capitals, the form that a UUID has when it is printed.
 #[inline]
 pub(in crate::engine) fn lower_case_uuid(text: &[u8; 36]) -> Option<u128> {
-    number_of(words_of(text)?, lower_hex_word)
+    hex_128(&digits_of(text)?, Case::Lower)
 }
 
-/// The digits of a UUID, as words from where they stand.
+/// The digits of a UUID, without the hyphens between them.
 #[inline]
-fn words_of(text: &[u8; 36]) -> Option<[u64; 4]> {
+fn digits_of(text: &[u8; 36]) -> Option<[u8; 32]> {
     let [
         a @ ..,
         h1,
@@ -75,18 +75,13 @@ fn words_of(text: &[u8; 36]) -> Option<[u64; 4]> {
     if [h1, h2, h3, h4] != *b"----" {
         return None;
     }
-    Some([
-        u64::from_le_bytes(a),
-        halves([b1, b2, b3, b4], [c1, c2, c3, c4]),
-        halves([d1, d2, d3, d4], [e1, e2, e3, e4]),
-        u64::from_le_bytes(*text.last_chunk()?),
-    ])
-}
-
-/// Two halves of a word.
-#[inline]
-const fn halves(first: [u8; 4], second: [u8; 4]) -> u64 {
-    u32::from_le_bytes(first) as u64 | (u32::from_le_bytes(second) as u64) << 32
+    let mut digits = [0; 32];
+    let middle = [[b1, b2, b3, b4], [c1, c2, c3, c4], [d1, d2, d3, d4], [e1, e2, e3, e4]];
+    if let [first, places @ .., last] = digits.as_chunks_mut::<8>().0 {
+        (*first, *last) = (a, *text.last_chunk()?);
+        places.as_flattened_mut().copy_from_slice(middle.as_flattened());
+    }
+    Some(digits)
 }
 
 /// The three rarer forms.
@@ -99,73 +94,39 @@ fn other_uuid(text: &[u8]) -> Option<u128> {
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case(b"urn:uuid:") => {
             hyphenated_uuid(rest.try_into().ok()?)
         }
-        _ => hex_128(text.try_into().ok()?),
+        _ => hex_128(text.try_into().ok()?, Case::Any),
     }
 }
 
-/// The number 32 hexadecimal digits stand for.
-fn hex_128(text: &[u8; 32]) -> Option<u128> {
-    number_of(words_of_32(text)?, hex_word)
+/// Which letters are hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Case {
+    Any,
+    Lower,
 }
 
-#[inline]
-fn words_of_32(text: &[u8; 32]) -> Option<[u64; 4]> {
-    let [a, b, c, d] = text.as_chunks::<8>().0 else { return None };
-    Some([u64::from_le_bytes(*a), u64::from_le_bytes(*b), u64::from_le_bytes(*c), u64::from_le_bytes(*d)])
-}
-
-/// The number that 32 digits stand for, where `read` takes them all as digits.
-#[inline]
-fn number_of(words: [u64; 4], read: impl Fn(u64) -> Digits) -> Option<u128> {
-    let (mut value, mut faults) = (0, 0);
-    for word in words {
-        let digits = read(word);
-        value = value << 32 | u128::from(digits.number);
-        faults |= digits.faults;
-    }
-    (faults == 0).then_some(value)
-}
-
-const ONES: u64 = u64::MAX / 255;
-
-/// What eight characters stand for as hexadecimal digits.
-#[derive(Clone, Copy)]
-struct Digits {
-    number: u32,
-    /// Not zero where one is no such digit.
-    faults: u64,
-}
-
-/// Reads eight hexadecimal digits, all at once.
+/// The number that 32 hexadecimal digits stand for.
 ///
-/// In ASCII a digit is `0011` and its value, a letter `01x0` and its value less nine. So the bit of 0x40 says which a byte
-/// must be, and the other high bits and the value follow from it.
-#[inline]
-const fn hex_word(word: u64) -> Digits {
-    let letter = word >> 6 & ONES;
-    digits(word, letter, word >> 5 | letter)
-}
-
-/// The same without capitals, which alone of what is allowed lack the bit of 0x20.
-#[inline]
-const fn lower_hex_word(word: u64) -> Digits {
-    digits(word, word >> 6 & ONES, word >> 5)
-}
-
-/// Reads eight digits of which it is known which are letters, and in whose low bits `cased` says that they are cased as
-/// they may be.
-#[inline]
-const fn digits(word: u64, letter: u64, cased: u64) -> Digits {
-    let values = (word & (ONES * 0x0f)) + letter * 9;
-    // With six more the values of letters, and they alone, pass 15.
-    let range = (values + ONES * 6) >> 4 ^ letter;
-    let high = !((word >> 4 ^ letter) & cased) | word >> 7;
-    let faults = (range | values >> 4 | high) & ONES;
-    // Two, then four, then eight values side by side; the first character is the most significant.
-    let values = values.swap_bytes();
-    let pairs = (values | values >> 4) & 0x00ff_00ff_00ff_00ff;
-    let quads = (pairs | pairs >> 8) & 0x0000_ffff_0000_ffff;
-    Digits { number: (quads | quads >> 16) as u32, faults }
+/// Each step is one of all digits at once for a compiler that finds this function alone, which is why it is never part
+/// of another.
+#[inline(never)]
+fn hex_128(text: &[u8; 32], case: Case) -> Option<u128> {
+    // What a capital lacks to be its small letter.
+    let small = match case {
+        Case::Any => b'a' - b'A',
+        Case::Lower => 0,
+    };
+    let (mut values, mut faults) = ([0; 32], 0);
+    for (value, byte) in values.iter_mut().zip(text) {
+        let (digit, letter) = (byte.wrapping_sub(b'0'), (byte | small).wrapping_sub(b'a'));
+        faults |= u8::from(digit > 9 && letter > 5);
+        *value = if digit > 9 { letter.wrapping_add(10) } else { digit };
+    }
+    let mut number = [0; 16];
+    for (byte, [high, low]) in number.iter_mut().zip(values.as_chunks::<2>().0) {
+        *byte = high << 4 | low;
+    }
+    (faults == 0).then_some(u128::from_be_bytes(number))
 }
 
 /// Writes the lower-case form with hyphens.
@@ -222,18 +183,18 @@ impl fmt::Display for Version {
 /// The trace id of a W3C `traceparent`, where it is a valid one: `version-trace_id-parent_id-flags` in lower-case
 /// hexadecimal, neither id zero, no version ff; versions after 00 may add to it.
 pub(super) fn trace_id(traceparent: &str) -> Option<NonZero<u128>> {
-    let (head, rest) = traceparent.as_bytes().split_first_chunk::<55>()?;
+    let (head, more) = traceparent.as_bytes().split_first_chunk::<55>()?;
     let [v1, v2, b'-', ids @ .., b'-', f1, f2] = head else { return None };
     let (trace, parent) = ids.split_first_chunk()?;
-    let [high, low] = parent.strip_prefix(b"-")?.as_chunks::<8>().0 else { return None };
-    let (high, low) = (lower_hex_word(u64::from_le_bytes(*high)), lower_hex_word(u64::from_le_bytes(*low)));
-    // Version and flags are two digits each, so that one word holds both.
-    let around = lower_hex_word(halves([*v1, *v2, b'0', b'0'], [b'0', b'0', *f1, *f2]));
-    let is_hex = around.faults | high.faults | low.faults == 0;
-    let parent_is_zero = high.number | low.number == 0;
-    let ends = rest.is_empty() || (rest.starts_with(b"-") && [*v1, *v2] != *b"00");
-    let trace = NonZero::new(number_of(words_of_32(trace)?, lower_hex_word)?)?;
-    (is_hex && ends && [*v1, *v2] != *b"ff" && !parent_is_zero).then_some(trace)
+    let parent = parent.strip_prefix(b"-")?;
+    let trace = NonZero::new(hex_128(trace, Case::Lower)?)?;
+    // The parent's digits, with version and flags behind them, which must be digits too.
+    let mut others = [b'0'; 32];
+    let (place, rest) = others.split_first_chunk_mut::<16>()?;
+    (*place, *rest.first_chunk_mut()?) = (parent.try_into().ok()?, [*v1, *v2, *f1, *f2]);
+    let parent_is_zero = hex_128(&others, Case::Lower)? >> 64 == 0;
+    let ends = more.is_empty() || (more.starts_with(b"-") && [*v1, *v2] != *b"00");
+    (ends && [*v1, *v2] != *b"ff" && !parent_is_zero).then_some(trace)
 }
 
 #[cfg(test)]
