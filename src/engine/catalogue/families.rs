@@ -9,7 +9,8 @@ use super::rows::Metric;
 use super::settings::{Chosen, choose, unit_of};
 use super::subject_labels::SubjectLabels;
 use crate::engine::config::Config;
-use crate::engine::series::known::{KeyPrint, Known};
+use crate::engine::series::known::Known;
+use crate::engine::series::print::KeyPrint;
 use crate::engine::series::{Cause, FamilySpec, SeriesId, Store};
 use crate::engine::time::Timestamp;
 use crate::engine::trackers::gauges::{Board, Family};
@@ -76,12 +77,12 @@ impl Families {
         group: &Group<METRICS, LABELS>,
         values: [&str; LABELS],
     ) -> [SeriesId; METRICS] {
-        let first_metric = [group.metrics.first().map_or(u8::MAX, |metric| *metric as u8)];
-        let print = {
-            let of_subject = self.subject.pairs().map(|(_, value)| value.as_bytes());
-            let of_event = values.iter().map(|value| value.as_bytes());
-            self.known.print(std::iter::once(first_metric.as_slice()).chain(of_event).chain(of_subject))
-        };
+        let mut printer = self.known.begin(group.metrics.first().map_or(u8::MAX, |metric| *metric as u8));
+        for value in values {
+            printer.add(value.as_bytes());
+        }
+        self.subject.pairs().for_each(|(_, value)| printer.add(value.as_bytes()));
+        let print = printer.end();
         let found = match self.known.recent(print) {
             Some(ids) => live(ids, board.store),
             None => self.known.renew(print).and_then(|ids| live(&ids, board.store)),

@@ -17,7 +17,8 @@ use super::settings::{choose, unit_of};
 use crate::engine::config::{Config, NameScheme};
 use crate::engine::metric::MetricType;
 use crate::engine::metric::bound::NUMBER_LABELS;
-use crate::engine::series::known::{KeyPrint, Known};
+use crate::engine::series::known::Known;
+use crate::engine::series::print::KeyPrint;
 use crate::engine::series::{
     FamilyId, FamilySpec, Redeclared, SeriesId, Store, underscored_label, underscored_metric,
 };
@@ -109,10 +110,11 @@ impl Recorded {
         event: &MetricRecorded<'_>,
     ) -> Result<(), Refusal> {
         check_value(event.metric_type, event.metric_value)?;
-        let metric_type = [event.metric_type as u8];
-        let parts = [&metric_type, event.metric_name.as_bytes(), event.tags.raw().as_bytes()];
-        let of_subject = catalogue.subject.pairs().map(|(_, value)| value.as_bytes());
-        let print = self.known.print(parts.into_iter().chain(of_subject));
+        let mut printer = self.known.begin(event.metric_type as u8);
+        printer.add(event.metric_name.as_bytes());
+        printer.add(event.tags.raw().as_bytes());
+        catalogue.subject.pairs().for_each(|(_, value)| printer.add(value.as_bytes()));
+        let print = printer.end();
         let known = self.known.get(print).filter(|series| board.store.is_live(*series));
         let series = match known {
             Some(series) => series,

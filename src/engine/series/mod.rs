@@ -25,6 +25,7 @@ mod numbers;
 mod overflow;
 pub(in crate::engine) mod page;
 mod pieces;
+pub(in crate::engine) mod print;
 pub mod recent;
 mod redeclare;
 mod rows;

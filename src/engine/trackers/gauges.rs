@@ -148,8 +148,12 @@ impl Counted {
 
     /// The series for these label values, there from now on. It is an entry's to keep only while the entry is in it.
     pub(crate) fn place(&mut self, board: &mut Board<'_>, values: &[&str]) -> SeriesId {
-        let left_out = board.store.left_out(self.family.id).iter().map(|label| label.as_bytes());
-        let print = self.known.print(values.iter().map(|value| value.as_bytes()).chain(left_out));
+        let mut printer = self.known.begin(0);
+        for value in values {
+            printer.add(value.as_bytes());
+        }
+        board.store.left_out(self.family.id).iter().for_each(|label| printer.add(label.as_bytes()));
+        let print = printer.end();
         if let Some(series) = self.known.get(print).filter(|series| board.store.is_live(*series)) {
             return series;
         }

@@ -3,8 +3,7 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-use uuid::Uuid;
-
+use crate::engine::series::print::Seeds;
 use crate::engine::wire::lower_case_uuid;
 
 /// The longest id kept letter by letter.
@@ -16,14 +15,20 @@ const KIND_UUID: u8 = 0xFE;
 /// The first byte of a key that holds a digest.
 const KIND_DIGEST: u8 = 0xFF;
 
-/// Where the digests of long ids live.
-const DIGESTS: Uuid = Uuid::from_u128(0x7369_676e_616c_4b65_8b6f_7842_6f78_4964);
+/// What the digests of long ids begin with. They are written down: other numbers are another format of the state.
+const DIGESTS: Seeds = Seeds::fixed([
+    0x7369_676e_616c_4b65,
+    0x8b6f_7842_6f78_4964,
+    0x2d35_8dcc_aa6c_78a5,
+    0x8bb8_4b93_962e_acc9,
+]);
 
 /// An id: a UUID in its usual form as 16 bytes, a short text as it is, a longer one as a digest.
 ///
 /// Ids are opaque (only `event_id` has other forms that mean the same), so a UUID in capitals is another id. The digest
-/// is SHA-1: whoever can make two ids collide can as well publish events about either, and what they would gain is one
-/// entry counted instead of two. It is the same in every process, so that keys can be written down.
+/// is a print of 128 bits and no secret: whoever makes two ids of one print can as well publish events about either, and
+/// what they would gain is one entry counted instead of two. It is the same in every process, so that keys can be written
+/// down.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct IdKey([u8; 24]);
 
@@ -45,7 +50,9 @@ impl IdKey {
         if id.len() <= INLINE_BYTES_MAX {
             return Self::with_kind(id.len() as u8, id.as_bytes());
         }
-        Self::with_kind(KIND_DIGEST, Uuid::new_v5(&DIGESTS, id.as_bytes()).as_bytes())
+        let mut printer = DIGESTS.begin(KIND_DIGEST);
+        printer.add(id.as_bytes());
+        Self::with_kind(KIND_DIGEST, &printer.end().bytes())
     }
 
     /// As it is written.
@@ -92,6 +99,12 @@ mod tests {
                 assert_eq!(is_uuid(std::str::from_utf8(&changed).unwrap()), same, "{place} {other}");
             }
         }
+    }
+
+    #[test]
+    fn a_digest_is_what_it_was_when_states_were_written() {
+        let key = IdKey::new("transcript:67e55044-10b1-426f-9247-bb680e5fe0c8:7");
+        assert_eq!(format!("{key:?}"), "ff1f28b138ed85f1efc2a45a20ddda28b600000000000000");
     }
 
     #[test]
