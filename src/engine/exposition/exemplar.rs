@@ -49,8 +49,11 @@ impl<'a> ExemplarText<'a> {
 
     /// Appends it to a sample's line: ` # {event_id="…"} 1 1700000000.5`.
     pub(super) fn push(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(b" # {event_id=\"");
-        out.extend_from_slice(&self.event_id);
+        let mut beginning = *b" # {event_id=\"________-____-____-____-____________";
+        if let Some(place) = beginning.last_chunk_mut() {
+            *place = self.event_id;
+        }
+        out.extend_from_slice(&beginning);
         if let Some(trace_id) = &self.trace_id {
             out.extend_from_slice(b"\",trace_id=\"");
             out.extend_from_slice(trace_id);
@@ -74,23 +77,12 @@ fn is_plain(byte: u8) -> bool {
 
 /// The 32 hexadecimal digits of a number.
 fn hex(number: u128) -> [u8; 32] {
+    let digit = |value: u8| value + if value > 9 { b'a' - 10 } else { b'0' };
     let mut digits = [0; 32];
-    for (place, word) in digits.as_chunks_mut::<8>().0.iter_mut().zip(number.to_be_bytes().as_chunks::<4>().0)
-    {
-        *place = hex_word(u32::from_be_bytes(*word));
+    for (pair, byte) in digits.as_chunks_mut::<2>().0.iter_mut().zip(number.to_be_bytes()) {
+        *pair = [digit(byte >> 4), digit(byte & 0xf)];
     }
     digits
-}
-
-/// Eight hexadecimal digits at once: the nibbles spread over bytes, then `0` or `a` - 10 added to each.
-const fn hex_word(word: u32) -> [u8; 8] {
-    const ONES: u64 = u64::MAX / 255;
-    let mut spread = word as u64;
-    spread = (spread & 0xffff_0000) << 16 | spread & 0xffff;
-    spread = (spread & 0xff00_0000_ff00) << 8 | spread & 0x00ff_0000_00ff;
-    spread = (spread & 0x00f0_00f0_00f0_00f0) << 4 | spread & 0x000f_000f_000f_000f;
-    let are_letters = (spread + 6 * ONES) >> 4 & ONES;
-    (spread + b'0' as u64 * ONES + are_letters * (b'a' - b'0' - 10) as u64).to_be_bytes()
 }
 
 fn hyphenated(id: u128) -> [u8; 36] {

@@ -1,6 +1,7 @@
 //! Text 0.0.4 and OpenMetrics: a family's lines, with everything that is the same in each made once.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use super::escape::{NameOf, family_name, is_legacy};
 use super::exemplar::ExemplarText;
@@ -31,15 +32,29 @@ impl Opening {
         Self { bare: format!("{{\"{quoted}\"}} ").into(), line }
     }
 
+    /// Begins the line of a series, and says where in `out` its labels stand.
     #[inline]
-    fn push(&mut self, series: &Written<'_>, out: &mut Vec<u8>) {
+    fn push(&mut self, series: &Written<'_>, out: &mut Vec<u8>) -> Range<usize> {
+        let labels = out.len() + self.line.opening().len();
         match series.spelled {
             None if series.row.is_bare() => out.extend_from_slice(&self.bare),
             None => {
                 out.extend_from_slice(self.line.read(series.page, series.row).as_bytes());
                 out.extend_from_slice(b"} ");
             }
-            Some(labels) => self.push_spelled(labels, out),
+            Some(spelled) => self.push_spelled(spelled, out),
+        }
+        labels..(out.len() - b"} ".len()).max(labels)
+    }
+
+    /// Begins another line of the series whose labels stand there.
+    fn push_again(&self, labels: Range<usize>, out: &mut Vec<u8>) {
+        if labels.is_empty() {
+            out.extend_from_slice(&self.bare);
+        } else {
+            out.extend_from_slice(self.line.opening().as_bytes());
+            out.extend_from_within(labels);
+            out.extend_from_slice(b"} ");
         }
     }
 
@@ -77,6 +92,7 @@ pub(super) struct Lines {
     count: Option<Opening>,
     bounds: Vec<Vec<u8>>,
     has_negative_bounds: bool,
+    /// The last birth, and what ends its lines.
     last_created: (Timestamp, Vec<u8>),
     /// The labels of the histogram being written.
     labels: RowText,
@@ -115,7 +131,7 @@ impl Lines {
             count: None,
             bounds: Vec::new(),
             has_negative_bounds: spec.buckets.iter().any(|bound| *bound < 0.0),
-            last_created: (Timestamp::EPOCH, b"0".to_vec()),
+            last_created: (Timestamp::EPOCH, b"0\n".to_vec()),
             labels: RowText::default(),
         };
         match spec.metric_type {
@@ -150,16 +166,21 @@ impl Lines {
             let mut known = std::mem::take(&mut self.labels);
             let labels = series.spelled.unwrap_or_else(|| known.read(series.page, series.row));
             self.push_histogram(source, cell, labels, out);
+            self.push_created(series, out, |created, out| created.push_spelled(labels, out));
             self.labels = known;
         } else if let Some(value) = &mut self.value {
-            value.push(series, out);
+            let labels = value.push(series, out);
             push_value(source.frozen.cell(cell), out);
             if self.metric_type == MetricType::Counter {
                 self.push_exemplar(source, cell, out);
             }
             out.push(b'\n');
+            self.push_created(series, out, |created, out| created.push_again(labels, out));
+        } else {
+            self.push_created(series, out, |created, out| {
+                created.push(series, out);
+            });
         }
-        self.push_created(series, out);
     }
 
     fn push_exemplar(&self, source: &Source<'_>, cell: u32, out: &mut Vec<u8>) {
@@ -171,17 +192,24 @@ impl Lines {
         }
     }
 
-    fn push_created(&mut self, series: &Written<'_>, out: &mut Vec<u8>) {
+    /// Writes when a series was born, where that is shown; `begin` begins the line.
+    #[inline]
+    fn push_created(
+        &mut self,
+        series: &Written<'_>,
+        out: &mut Vec<u8>,
+        begin: impl FnOnce(&mut Opening, &mut Vec<u8>),
+    ) {
         let Some(created) = &mut self.created else { return };
         let born = series.born();
         if self.last_created.0 != born {
             self.last_created.1.clear();
             push_seconds(born, &mut self.last_created.1);
+            self.last_created.1.push(b'\n');
             self.last_created.0 = born;
         }
-        created.push(series, out);
+        begin(created, out);
         out.extend_from_slice(&self.last_created.1);
-        out.push(b'\n');
     }
 
     fn push_histogram(&self, source: &Source<'_>, first: u32, labels: &str, out: &mut Vec<u8>) {
