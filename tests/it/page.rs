@@ -368,8 +368,7 @@ fn a_rule_is_found_among_many_with_scripts_and_without() {
     browser.wait("two renewals", "window.shown >= 2");
     assert_eq!(browser.text("document.getElementById('find-text').value"), "CHUNKS page");
     browser.eval("document.querySelector('#find button').click()");
-    let found =
-        "location.search.includes('find=CHUNKS') && document.body.innerText.includes('1 of 45 rules')";
+    let found = "location.search.includes('find=CHUNKS') && document.body && document.body.innerText.includes('1 of 45 rules')";
     browser.wait("what was found", found);
     browser.wait("the first news", "document.getElementById('freshness').textContent.startsWith('updated')");
     assert_eq!(browser.eval("document.querySelectorAll('.rules tbody tr').length"), 1);
@@ -383,6 +382,48 @@ fn a_rule_is_found_among_many_with_scripts_and_without() {
         browser.wait("what was found", "document.body && document.body.innerText.includes('11 of 45 rules')");
         assert_eq!(browser.overflow(), 0);
         browser.screenshot(&format!("find-{}-{}", screen.width, screen.scheme));
+    }
+}
+
+#[test]
+fn many_rules_and_alerts_with_long_names_and_labels_fit_every_screen() {
+    let long = "anArchiveOfEverythingThatHasEverBeenAskedOfIt".repeat(4);
+    let mut rules = "groups:\n".to_owned();
+    for group in ["first", "second", long.as_str()] {
+        rules.extend([format!("  - name: {group}\n    rules:\n")]);
+        for number in 0..40 {
+            let severity = ["critical", "warning", "info"][number % 3];
+            rules.extend([format!(
+                "      - {{alert: Wait{group}{number}, expr: waits, above: {}, clear_below: 1, labels: {{severity: {severity}, \
+                 team: \"{long}\"}}, annotations: {{summary: '{{{{ $labels.queue }}}} waits for {{{{ $value }}}}'}}}}\n",
+                if group == "first" { number % 20 + 1 } else { 1_000_000 + number }
+            )]);
+        }
+    }
+    let site = Site::start(&rules);
+    let mut client = site.nats.client();
+    for (number, queue) in ["bulk", long.as_str(), "a b/c\u{202e}d"].into_iter().enumerate() {
+        let event = json!({"event_id": format!("00000000-0000-4000-8000-{number:012x}"), "event_type": "MetricRecorded",
+            "timestamp": "2026-11-24T00:00:00Z", "metric_name": "waits", "metric_type": "gauge",
+            "metric_value": 9.5 + number as f64 * 1e6, "tags": {"queue": queue, "zone": "eu"}});
+        client.publish("events.monitoring.MetricRecorded", &event.to_string());
+    }
+    client.flush();
+    wait_for("the alerts", || {
+        let alerts = get(site.port, "/api/v1/alerts")?.json();
+        (alerts["data"]["alerts"].as_array()?.len() > 90).then_some(())
+    });
+    let mut browser = Browser::start();
+    for (name, path) in [("alerts", "/"), ("rules", "/rules"), ("rule", "/rules/first-waitfirst3")] {
+        for (place, screen) in SCREENS.into_iter().enumerate() {
+            browser.open(&site.url(path), screen);
+            let seen = format!("many-{name}-{}-{}", screen.width, screen.scheme);
+            assert_eq!(browser.overflow(), 0, "{seen}");
+            if place < 2 {
+                assert_eq!(browser.violations(), Vec::<String>::new(), "{seen}");
+            }
+            browser.screenshot(&seen);
+        }
     }
 }
 

@@ -110,7 +110,7 @@ fn start(address: SocketAddr) -> Result<NatsServer> {
         .stderr(Stdio::null())
         .spawn()
         .context(
-            "cannot start nats-server: install it (scripts/quickstart does, or 'apt-get install nats-server'), or \
+            "cannot start nats-server: install it ('apt-get install nats-server', or have the PATH hold .tools/bin, where scripts/quickstart puts one), or \
              name a server that runs with --nats-url",
         )?;
     let mut server = NatsServer { process, folder };

@@ -38,7 +38,7 @@ pub(super) fn section(look: &Look<'_>, rule: &InForce<'_>, values: &[(Labels, f6
         section aria-labelledby="sets" {
             h2 id="sets" { "Label sets" }
             @if sets.is_empty() { p.quiet { "None now." } } @else {
-                div.scroll tabindex="0" role="group" aria-label="Label sets" { table.stack {
+                div.scroll tabindex="0" role="group" aria-label="Label sets" { table.stack.sets {
                     thead { tr { th scope="col" { "Labels" } th scope="col" { "State" }
                         th.number scope="col" { "Value" } th scope="col" { "Threshold" } } }
                     tbody { @for set in sets.iter().take(SETS_MAX) { (set.row(look, rule)) } }
