@@ -91,6 +91,20 @@ pub(super) async fn serve(Path(name): Path<String>, uri: Uri, headers: HeaderMap
     (head, asset.text).into_response()
 }
 
+/// The classes of a page that the style says nothing of.
+#[cfg(test)]
+pub(super) fn unstyled(html: &str) -> std::collections::BTreeSet<&str> {
+    let is_name = |letter: char| letter.is_alphanumeric() || letter == '-' || letter == '_';
+    let styled: std::collections::BTreeSet<&str> = PAGE_CSS
+        .text
+        .split('.')
+        .skip(1)
+        .filter_map(|rest| rest.split(|letter| !is_name(letter)).next())
+        .collect();
+    let lists = html.split(" class=\"").skip(1).filter_map(|rest| rest.split('"').next());
+    lists.flat_map(str::split_whitespace).filter(|class| !styled.contains(class)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::Value;

@@ -211,7 +211,7 @@ impl Chart {
         html! {
             svg.times aria-hidden="true" {
                 @for (nth, (at, place)) in shown.enumerate() {
-                    text.(if nth % 2 == 1 { "wide" } else { "any" }) x={ (tenths(place)) "%" } y="1em"
+                    text.wide[nth % 2 == 1] x={ (tenths(place)) "%" } y="1em"
                         data-time=(times.precision.name()) data-at=(at) { (times.precision.text(at)) }
                 }
             }

@@ -27,7 +27,7 @@ pub(super) fn section(look: &Look<'_>, heading: &str) -> Markup {
             dl.tiles {
                 @for (fate, meaning) in FATES {
                     @let rate = total(look, fate).unwrap_or(0.0);
-                    div.(if rate > 0.0 && ["rejected", "dropped"].contains(&fate) { "bad" } else { "fine" }) {
+                    div.bad[rate > 0.0 && ["rejected", "dropped"].contains(&fate)] {
                         dt { (fate) }
                         dd.number { (text(rate)) }
                         dd.quiet { (meaning) }

@@ -82,7 +82,7 @@ fn table(metrics: &[&Cardinality<'_>], per_metric: usize) -> Markup {
                     } }
                     td.word data-label="Type" { (metric.spec.metric_type.name()) }
                     td.number data-label="Series" {
-                        span.(if metric.series * 10 > per_metric * 8 { "bad" } else { "fine" }) {
+                        span.bad[metric.series * 10 > per_metric * 8] {
                             (words::thousands(metric.series as u64))
                         }
                     }

@@ -4,6 +4,7 @@
 //!
 //! `UPDATE_PAGE_CASES=1` writes what pages show now into the cases; read the difference before you keep it.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::Path;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::address::{Address, QueryAsk, RuleAddress};
+use super::assets::unstyled;
 use super::find::RulesAsk;
 use super::look::{Editing, Look, Surroundings};
 use super::show;
@@ -195,7 +197,9 @@ fn play(case: &str) -> String {
             surroundings.rejected.notice((Lane::Core, &message), &rejected, now);
         }
     }
-    read(&shown(&mut engine, (&address(part("page").unwrap()), &surroundings), now))
+    let html = shown(&mut engine, (&address(part("page").unwrap()), &surroundings), now);
+    assert_eq!(unstyled(&html), BTreeSet::new(), "classes without a style, of\n{case}");
+    read(&html)
 }
 
 #[test]

@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use super::*;
 use crate::engine::catalogue::known_metrics;
+use crate::shell::http::page::assets::unstyled;
 use crate::shell::http::tests::{Answered, send, web};
 use crate::shell::http::{Routes, router};
 use crate::shell::reload::ReloadWish;
@@ -79,7 +80,10 @@ impl Bench {
 
     async fn get(&self, path: &str) -> Answered {
         let headers = [("host", "127.0.0.1:9469"), ("cookie", self.cookie.as_str())];
-        send(&self.router, &format!("GET {path}"), &headers, "").await
+        let answered = send(&self.router, &format!("GET {path}"), &headers, "").await;
+        let unstyled = unstyled(answered.text());
+        assert!(unstyled.is_empty(), "{path} has classes without a style: {unstyled:?}");
+        answered
     }
 
     /// Opens a file; its page, and the version that a form of it carries.
@@ -111,6 +115,21 @@ impl Bench {
 fn words_of(html: &str) -> String {
     let parts = html.split('<').map(|part| part.split_once('>').map_or(part, |(_, text)| text));
     parts.collect::<Vec<_>>().join(" ").split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[tokio::test]
+async fn a_file_is_greeted_as_what_was_done_with_it() {
+    let bench = Bench::of(&[("queue.yaml", QUEUE)]).await;
+    let shown = async |more| words_of(&bench.open("queue.yaml", more).await.0);
+    let back = shown("&back=1").await;
+    assert!(back.contains("Brought back. It is not in force yet"), "{back}");
+    bench.post("/edit/new", &[("folder", &bench.folder.path().display().to_string()), ("name", "b")]).await;
+    let (made, _) = bench.open("b.yaml", "&made=1").await;
+    assert!(words_of(&made).contains("Made. It holds no rules yet: write them here, and save."), "{made}");
+    let back = shown("&back=1").await;
+    assert!(back.contains("Brought back. Its rules are in force again."), "{back}");
+    let nothing = shown("").await;
+    assert!(!nothing.contains("Brought back") && !nothing.contains("Saved."), "{nothing}");
 }
 
 #[tokio::test]
