@@ -42,39 +42,48 @@ impl MessagePlace {
 /// Reads `$JS.ACK.….<delivered>.<stream seq>.<consumer seq>.<time>.<pending>`, with or without domain and account.
 pub(crate) fn place_of(reply: &[u8]) -> Option<MessagePlace> {
     let rest = reply.strip_prefix(b"$JS.ACK.")?;
-    let mut tokens = [&b""[..]; 12];
-    let mut count = 0;
-    let mut start = 0;
-    for end in memchr_iter(b'.', rest).chain([rest.len()]) {
-        *tokens.get_mut(count)? = rest.get(start..end)?;
-        start = end + 1;
-        count += 1;
+    // Stream and consumer, then the numbers; newer servers put domain and account hash in front and a token behind.
+    if let Some((names, place)) = numbers_at_end(rest)
+        && matches!(dots(names), 1 | 3)
+    {
+        return Some(place);
     }
-    // stream, consumer, then the numbers; newer servers put domain and account hash in front and a token behind.
-    let first = match count {
-        7 => 2,
-        9 | 10 => 4,
-        _ => return None,
-    };
-    let numbers = tokens.get(first..first + 5)?;
-    let [delivered, stream_sequence, consumer_sequence, time, pending] = numbers else { return None };
-    Some(MessagePlace {
-        delivered: number(delivered).ok()?,
-        stream_sequence: number(stream_sequence).ok()?,
-        consumer_sequence: number(consumer_sequence).ok()?,
-        stored_nanos: nanos_of(time)?,
-        pending: number(pending).ok()?,
-    })
+    let token = rest.iter().rev().position(|byte| *byte == b'.')?;
+    let (names, place) = numbers_at_end(rest.get(..rest.len() - token - 1)?)?;
+    (dots(names) == 3).then_some(place)
 }
 
-/// Nanoseconds since the epoch, in up to 19 digits.
-fn nanos_of(digits: &[u8]) -> Option<i64> {
-    if digits.len() <= 15 {
-        return i64::try_from(number(digits).ok()?).ok();
+fn dots(text: &[u8]) -> usize {
+    memchr_iter(b'.', text).count()
+}
+
+/// The five numbers that `text` ends with, and what is in front of them.
+#[inline]
+fn numbers_at_end(text: &[u8]) -> Option<(&[u8], MessagePlace)> {
+    let (text, pending) = number_at_end(text)?;
+    let (text, stored_nanos) = number_at_end(text)?;
+    let (text, consumer_sequence) = number_at_end(text)?;
+    let (text, stream_sequence) = number_at_end(text)?;
+    let (text, delivered) = number_at_end(text)?;
+    let stored_nanos = i64::try_from(stored_nanos).ok()?;
+    Some((text, MessagePlace { delivered, stream_sequence, consumer_sequence, stored_nanos, pending }))
+}
+
+/// Digits that 64 bits hold, whatever they are.
+const DIGITS_MAX: usize = 19;
+
+/// The number behind the last dot of `text`, and what is before that dot.
+#[inline]
+fn number_at_end(text: &[u8]) -> Option<(&[u8], u64)> {
+    let (mut rest, mut number, mut power) = (text, 0_u64, 1_u64);
+    while let [before @ .., digit @ b'0'..=b'9'] = rest {
+        number = number.wrapping_add(power.wrapping_mul(u64::from(digit - b'0')));
+        power = power.wrapping_mul(10);
+        rest = before;
     }
-    let (high, low) = digits.split_at_checked(digits.len() - 9)?;
-    let (high, low) = (i64::try_from(number(high).ok()?).ok()?, i64::try_from(number(low).ok()?).ok()?);
-    high.checked_mul(1_000_000_000)?.checked_add(low)
+    let count = text.len() - rest.len();
+    let before = rest.strip_suffix(b".")?;
+    (1..=DIGITS_MAX).contains(&count).then_some((before, number))
 }
 
 /// Whether a message with this reply subject is a delivery of this consumer.
@@ -264,6 +273,8 @@ mod tests {
             "$JS.ACK.EVENTS.abc.1.42.7.1700000000000000001.3",
             "$JS.ACK.hub.ACCHASH.EVENTS.abc.1.42.7.1700000000000000001.3",
             "$JS.ACK._.ACCHASH.EVENTS.abc.1.42.7.1700000000000000001.3.rand",
+            "$JS.ACK._.ACCHASH.EVENTS.abc.1.42.7.1700000000000000001.3.12345",
+            "$JS.ACK._.ACCHASH.EVENTS.5.1.42.7.1700000000000000001.3.",
         ];
         for case in cases {
             assert_eq!(place_of(case.as_bytes()), Some(place), "{case}");
@@ -274,6 +285,11 @@ mod tests {
             "$JS.ACK.x",
             "$JS.ACK.EVENTS.abc.1.x.7.1.3",
             "$JS.ACK.EVENTS.abc.1.42.7.99999999999999999999.3",
+            "$JS.ACK.EVENTS.abc.1.42.7.9999999999999999999.3",
+            "$JS.ACK.EVENTS.abc.1.42..1700000000000000001.3",
+            "$JS.ACK.EVENTS.abc.1.42.7.1700000000000000001.3.rand",
+            "$JS.ACK.EVENTS.1.42.7.1700000000000000001.3",
+            "$JS.ACK.hub.EVENTS.abc.1.42.7.1700000000000000001.3",
             "$JS.ACK.EVENTS.abc.1.42.7.170000000000000000x.3",
         ] {
             assert_eq!(place_of(case.as_bytes()), None, "{case}");
