@@ -22,7 +22,7 @@ use super::workspace::WorkspaceFile;
 use super::{Server, read, uri};
 use crate::engine::assist::{
     Completion, CompletionKind, FixSource, Knowledge, Name, NameKind, complete, fixes, formatted, hover,
-    name_at, uses,
+    is_plain_word, name_at, uses,
 };
 use crate::engine::diagnostic::{Diagnostic, Severity};
 use crate::engine::rules::load::is_plain_metric;
@@ -194,8 +194,10 @@ impl Server {
                 "rename it to `{new}`: a metric has letters, digits, `_` and `:`, and begins with no digit"
             );
         }
-        if new.is_empty() || new.contains(['"', '\'', '\n', '{', '}', '#']) {
-            bail!("rename it to `{new}`: take a name without quotes, brackets and `#`");
+        if !is_plain_word(new) {
+            bail!(
+                "rename it to `{new}`: take a name that needs no quotes in YAML (no quotes, brackets, commas, `#`, `: ` and no other sign at its beginning)"
+            );
         }
         let mut changes: BTreeMap<String, Vec<TextEdit>> = BTreeMap::new();
         for place in self.places(&name) {
@@ -226,7 +228,7 @@ impl Server {
             .iter()
             .filter(|found| found.span.start <= wanted.end && wanted.start <= found.span.end);
         let actions: Vec<CodeAction> = here
-            .flat_map(|found| fixes(found).into_iter().map(move |fix| (found, fix)))
+            .flat_map(|found| fixes(found, file.document().outline).into_iter().map(move |fix| (found, fix)))
             .map(|(found, fix)| {
                 let edit = TextEdit::new(file.lines.range(self.columns, &fix.span), fix.text);
                 CodeAction {

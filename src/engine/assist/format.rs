@@ -2,7 +2,7 @@
 
 use super::outline::Outline;
 
-/// The text with no blanks at the ends of lines, at most one empty line in a row, and one newline at its end. Texts over
+/// The text with no blanks at the ends of lines, at most one empty line in a row, and one line end at its end. Texts over
 /// several lines stay as they are, and so does everything that people wrote between: line breaks say something.
 pub(crate) fn formatted(text: &str) -> String {
     let outline = Outline::of(text);
@@ -25,11 +25,18 @@ pub(crate) fn formatted(text: &str) -> String {
     while lines.last().is_some_and(|last| last.is_empty()) {
         lines.pop();
     }
-    let mut text = lines.join("\n");
+    let end = line_end(text);
+    let mut text = lines.join(end);
     if !text.is_empty() {
-        text.push('\n');
+        text.push_str(end);
     }
     text
+}
+
+/// How the lines of a text end: as its first one does.
+pub(super) fn line_end(text: &str) -> &'static str {
+    let first = text.split_inclusive('\n').next().unwrap_or_default();
+    if first.ends_with("\r\n") { "\r\n" } else { "\n" }
 }
 
 #[cfg(test)]
@@ -42,5 +49,9 @@ mod tests {
         assert_eq!(formatted(text), "a: 1\n\n# b\n  - c: |\n      x  \n\n\n      y\n");
         assert_eq!(formatted(&formatted(text)), formatted(text));
         assert_eq!(formatted(" \n"), "");
+        assert_eq!(
+            formatted("a: 1 \r\n\r\n\r\nb: |\r\n  x \r\n  y\r\n"),
+            "a: 1\r\n\r\nb: |\r\n  x \r\n  y\r\n"
+        );
     }
 }

@@ -27,7 +27,7 @@ pub(crate) use actions::{Fix, FixSource, fixes};
 pub(crate) use completion::{Completion, CompletionKind, complete};
 pub(crate) use format::formatted;
 pub(crate) use hover::hover;
-pub(crate) use names::{Name, NameKind, declared, name_at, uses};
+pub(crate) use names::{Name, NameKind, declared, is_plain_word, name_at, uses};
 
 /// A file that somebody writes.
 #[derive(Clone, Debug)]

@@ -106,3 +106,35 @@ fn of_expression(text: &str, start: usize) -> impl Iterator<Item = Name> + '_ {
         Some(Name { kind, text, span: span.start + start..span.end + start })
     })
 }
+
+/// Whether a text is the same without quotes wherever it stands in YAML, in brackets too, and in quotes of PromQL.
+pub(crate) fn is_plain_word(text: &str) -> bool {
+    let is_sign = |sign: char| "\"'\\,[]{}#".contains(sign) || sign.is_control();
+    let begins_well =
+        !text.starts_with(|first: char| "-?:&*!|>%@`~".contains(first) || first.is_whitespace());
+    let ends_well = !text.ends_with(|last: char| last == ':' || last.is_whitespace());
+    let is_null = matches!(text, "" | "null" | "Null" | "NULL");
+    begins_well && ends_well && !is_null && !text.contains(is_sign) && !text.contains(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::diagnostic::Source;
+    use crate::engine::yaml::Findings;
+
+    #[test]
+    fn a_plain_word_is_what_yaml_reads_without_quotes() {
+        for word in ["Deep", "größe 𝄞", "a-b", "a:b", "5", "true", "x ~ y"] {
+            assert!(is_plain_word(word), "{word}");
+            let source = Source { name: "t".into(), text: format!("[{{alert: {word}, x: y}}]").into() };
+            let root = Findings::new(&source).document().unwrap();
+            assert_eq!(root.elements()[0].get("alert").and_then(|node| node.text()), Some(word));
+        }
+        for text in
+            ["", "null", "~", "a: b", "a:", "- a", "*a", "&a", "!a", "a #b", "a, b", "[a", "a\\", " a", "a\n"]
+        {
+            assert!(!is_plain_word(text), "{text}");
+        }
+    }
+}

@@ -29,6 +29,19 @@ pub(crate) struct OutlineEntry {
     column: Option<usize>,
 }
 
+impl OutlineEntry {
+    /// Whether it stands in a mapping or list in brackets.
+    pub(crate) fn is_in_brackets(&self) -> bool {
+        self.column.is_none()
+    }
+
+    /// Whether a line behind it may still be its text.
+    pub(crate) fn goes_on_in(&self, line: &str) -> bool {
+        let indent = line.len() - line.trim_start_matches(' ').len();
+        self.column.is_none_or(|column| indent > column)
+    }
+}
+
 /// A mapping or list in brackets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Brackets {
@@ -86,6 +99,11 @@ impl Outline {
     /// The entry of this number.
     pub(crate) fn entry(&self, number: usize) -> Option<&OutlineEntry> {
         self.entries.get(number)
+    }
+
+    /// The last entry that begins before a byte.
+    pub(crate) fn last_before(&self, at: usize) -> Option<&OutlineEntry> {
+        self.entries.get(..self.entries.partition_point(|entry| entry.key.start < at))?.last()
     }
 
     /// The entry and all it stands in, the outermost first.

@@ -141,6 +141,7 @@ fn option(completion: &Completion) -> Value {
 impl Checked {
     /// The findings as the editor takes them; those of other files stand at the top.
     pub(super) fn diagnostics(&self, edited: &Source) -> Value {
+        let outline = Outline::of(&edited.text);
         let shown = |found: &Diagnostic| {
             let is_own = found.source.name == edited.name;
             let (from, to) = if is_own { units(&edited.text, &found.span) } else { (0, 0) };
@@ -149,7 +150,7 @@ impl Checked {
                 Some(advice) => format!("{message}\n{advice}"),
                 None => message,
             };
-            let fixes = if is_own { fixes(found) } else { Vec::new() };
+            let fixes = if is_own { fixes(found, &outline) } else { Vec::new() };
             let fix = |fix: Fix| {
                 let (from, to) = units(&edited.text, &fix.span);
                 json!({"name": fix.title, "from": from, "to": to, "insert": fix.text})
