@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use super::super::file_kind::FileKind;
 use super::super::test::{TEST_KEYS, findings_of_test};
-use super::super::{config_file, rule_files, settings, sources};
+use super::super::{config_file, settings, sources};
 use super::places::Lines;
 use crate::engine::assist::outline::Outline;
 use crate::engine::assist::{Document, Name, NameKind, declared};
 use crate::engine::catalogue::{KnownMetrics, known_metrics};
 use crate::engine::config::Config;
 use crate::engine::diagnostic::{Diagnostic, Source};
+use crate::engine::rules::load::{INTERVAL_DEFAULT, KeptRules, LoadContext, load_again};
 use crate::engine::rules::{Costs, FILE_KEYS, RuleSet, Survey};
 use crate::engine::yaml::keys::Key;
 
@@ -56,8 +57,12 @@ pub(super) struct Workspace {
     open: BTreeMap<PathBuf, WorkspaceFile>,
     /// Files of rules and tests on disk, as they were when they were last looked at.
     on_disk: BTreeMap<PathBuf, WorkspaceFile>,
+    /// The configuration that the metrics are from; none where there is none.
+    config_read: Option<Arc<str>>,
     /// What rules are checked against.
     pub(super) metrics: KnownMetrics,
+    /// What the rules of the last check were read to.
+    kept: KeptRules,
     /// The rules that loaded.
     pub(super) rules: RuleSet,
     /// What recording rules write.
@@ -74,7 +79,9 @@ impl Workspace {
             root,
             open: BTreeMap::new(),
             on_disk: BTreeMap::new(),
+            config_read: None,
             metrics: known_metrics(&Config::default()),
+            kept: KeptRules::default(),
             rules: RuleSet::default(),
             recorded: Vec::new(),
             alerts: Vec::new(),
@@ -109,7 +116,7 @@ impl Workspace {
 
     /// Reads again which files of rules and tests lie on disk, and what is in them.
     pub(super) fn look_at_disk(&mut self) {
-        let config = self.config();
+        let (config, _) = self.config();
         let paths: Vec<PathBuf> = match config.rules {
             Some(paths) => paths.iter().map(|path| self.root.join(path)).collect(),
             None => vec![self.root.join(settings::DEFAULT_RULES)],
@@ -134,14 +141,15 @@ impl Workspace {
             .collect();
     }
 
-    /// The configuration: as it stands in the editor where it is open there and good, else as it lies on disk.
-    fn config(&self) -> Config {
+    /// The configuration: as it stands in the editor where it is open there and good, else as it lies on disk; and its text.
+    fn config(&self) -> (Config, Option<Arc<str>>) {
         let path = self.root.join(config_file::DEFAULT_CONFIG);
         let source = match self.open.get(&path) {
             Some(file) => Some(self.source(&path, file)),
             None => sources::read(&path).ok(),
         };
-        source.and_then(|source| Config::parse(&source).0).unwrap_or_default()
+        let config = source.as_ref().and_then(|source| Config::parse(source).0).unwrap_or_default();
+        (config, source.map(|source| source.text))
     }
 
     /// A file under the name that people know it by.
@@ -162,8 +170,11 @@ impl Workspace {
 
     /// Checks everything again.
     pub(super) fn check(&mut self) {
-        let config = self.config();
-        self.metrics = known_metrics(&config);
+        let (config, text) = self.config();
+        if self.config_read != text {
+            self.metrics = known_metrics(&config);
+            (self.config_read, self.kept) = (text, KeptRules::default());
+        }
         let mut found: BTreeMap<PathBuf, Vec<Diagnostic>> =
             self.open.keys().map(|path| (path.clone(), Vec::new())).collect();
         let rules: Vec<(PathBuf, Source)> = self
@@ -172,7 +183,8 @@ impl Workspace {
             .map(|(path, file)| (path.clone(), self.source(path, file)))
             .collect();
         let texts: Vec<Source> = rules.iter().map(|(_, source)| source.clone()).collect();
-        let loaded = rule_files::loaded(&texts, &config);
+        let context = LoadContext { interval: INTERVAL_DEFAULT, metrics: &self.metrics, previous: None };
+        let loaded = load_again(&texts, &context, &mut self.kept);
         let survey = Survey::of(&loaded.set, (&config.check, &self.metrics), Costs::Estimated);
         let surveyed: Vec<Diagnostic> = texts.iter().flat_map(|source| survey.findings(source)).collect();
         for diagnostic in loaded.diagnostics.into_iter().chain(surveyed) {

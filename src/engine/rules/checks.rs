@@ -39,7 +39,7 @@ use crate::engine::catalogue::KnownMetrics;
 use crate::engine::diagnostic::Source;
 use crate::engine::promql::ast::VectorSelector;
 use crate::engine::promql::inspect::{literal_name, selectors};
-use crate::engine::yaml::{Fields, Findings, Node, Text, Value, name_of};
+use crate::engine::yaml::{Fields, Findings, Text, Value, name_of};
 
 pub(crate) use cost::costly_rules;
 pub(super) use disable::apply as disable;
@@ -134,21 +134,10 @@ impl Subject<'_> {
     }
 }
 
-/// The rules of a file that loaded, each with the place of its name.
-fn written_rules<'a>(
-    root: Option<&'a Node>,
-    source: &'a Source,
-    set: &'a RuleSet,
-) -> impl Iterator<Item = (&'a Node, &'a Rule)> {
-    let there = |node: &&Node| !node.is_null();
-    let written = root.and_then(|root| root.get("groups")).map_or(&[][..], Node::elements);
+/// The rules of a file that loaded.
+fn rules_of<'a>(source: &Source, set: &'a RuleSet) -> impl Iterator<Item = &'a Rule> {
     let groups = set.groups.iter().filter(|group| group.file == source.name);
-    written.iter().filter(there).zip(groups).flat_map(move |(node, group)| {
-        let rules = node.get("rules").map_or(&[][..], Node::elements).iter().filter(there);
-        rules.zip(&group.rules).filter_map(|(node, rule)| {
-            Some((node.get("alert").or_else(|| node.get("record"))?, rule.as_ref()))
-        })
-    })
+    groups.flat_map(|group| &group.rules).map(AsRef::as_ref)
 }
 
 /// Whether a metric of the expression has a label for sure.

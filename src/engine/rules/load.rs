@@ -9,6 +9,7 @@ mod filter;
 pub(crate) mod for_tests;
 mod group;
 mod hints;
+mod kept;
 mod rule;
 mod stat;
 mod twins;
@@ -26,6 +27,7 @@ use crate::engine::yaml::{Findings, Text};
 use twins::Twins;
 
 pub(crate) use group::is_plain_metric;
+pub(crate) use kept::KeptRules;
 pub(crate) use stat::STATS;
 
 #[cfg(test)]
@@ -77,6 +79,12 @@ impl Loaded {
     }
 }
 
+/// What a load goes by, and what an earlier one read.
+struct Reading<'a> {
+    context: &'a LoadContext<'a>,
+    kept: Option<&'a mut KeptRules>,
+}
+
 /// A group with what its rules still need: ids.
 struct GroupDraft {
     group: Group,
@@ -84,22 +92,33 @@ struct GroupDraft {
 }
 
 /// A rule before it has an id.
+#[derive(Clone, Debug)]
 struct RuleDraft {
     rule: Rule,
     explicit_id: Option<Text>,
-    /// Where its name stands.
-    name: Range<usize>,
 }
 
 /// Loads the files together, so that ids are unique over all of them.
 pub fn load(sources: &[Source], context: &LoadContext<'_>) -> Loaded {
+    load_all(sources, &mut Reading { context, kept: None })
+}
+
+/// The same for who loads again and again what hardly changed: rules that stand as they stood are not read anew.
+pub(crate) fn load_again(sources: &[Source], context: &LoadContext<'_>, kept: &mut KeptRules) -> Loaded {
+    let loaded = load_all(sources, &mut Reading { context, kept: Some(kept) });
+    kept.turn();
+    loaded
+}
+
+fn load_all(sources: &[Source], reading: &mut Reading<'_>) -> Loaded {
+    let context = reading.context;
     let mut loaded = Loaded::default();
     let mut ids = Ids::default();
     let mut files = Vec::new();
     for source in sources {
         let mut findings = Findings::new(source);
         let root = findings.document();
-        let groups = root.map(|root| group::read_all(&root, &mut findings, context)).unwrap_or_default();
+        let groups = root.map(|root| group::read_all(&root, &mut findings, reading)).unwrap_or_default();
         files.push((findings, groups));
     }
     let recorded: Vec<Arc<str>> = files.iter().flat_map(|(_, groups)| recorded_names(groups)).collect();
@@ -193,7 +212,7 @@ impl Ids {
     /// Gives every rule of a group its id.
     fn name(&mut self, draft: GroupDraft) -> Group {
         let GroupDraft { mut group, rules } = draft;
-        for RuleDraft { mut rule, explicit_id, .. } in rules {
+        for RuleDraft { mut rule, explicit_id } in rules {
             let id = explicit_id.map_or_else(|| self.default_id(&group, &rule), |id| id.content);
             rule.id = Arc::from(id);
             group.rules.push(Arc::new(rule));

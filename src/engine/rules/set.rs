@@ -1,6 +1,7 @@
 //! Rules as they are once they loaded: what stands here is valid.
 
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -77,6 +78,8 @@ pub(crate) struct Rule {
 pub(crate) struct WrittenRule {
     /// The line it begins at, from 1.
     pub(crate) line: usize,
+    /// The bytes of the file at which its name stands.
+    pub(crate) name: Range<usize>,
     /// Its lines, at most 16 KiB of them.
     pub(crate) text: Arc<str>,
 }

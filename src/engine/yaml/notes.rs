@@ -35,6 +35,11 @@ impl Text {
         Self { content: scalar.text.clone(), span: span.clone(), style: scalar.style }
     }
 
+    /// The same text where all before it grew or shrank.
+    pub(crate) fn moved(self, move_by: impl Fn(&Range<usize>) -> Range<usize>) -> Self {
+        Self { span: move_by(&self.span), ..self }
+    }
+
     /// Where bytes of the text stand in the file.
     pub(crate) fn place(&self, file: &str, range: &Range<usize>) -> Range<usize> {
         let scalar = Scalar { text: self.content.clone(), style: self.style };

@@ -1,6 +1,6 @@
 //! A rule that reads more series than it may: each evaluation walks all of them.
 
-use super::{disable, written_rules};
+use super::{disable, rules_of};
 use crate::engine::catalogue::KnownMetrics;
 use crate::engine::diagnostic::{Diagnostic, Source};
 use crate::engine::metric::Part;
@@ -85,12 +85,11 @@ impl Estimate {
 
 /// A warning at each rule of a file of which something is said.
 fn found(source: &Source, set: &RuleSet, said: &mut dyn FnMut(&Rule) -> Option<String>) -> Vec<Diagnostic> {
-    let root = Findings::new(source).document();
     let mut findings = Findings::new(source);
-    for (name, rule) in written_rules(root.as_ref(), source, set) {
+    for rule in rules_of(source, set) {
         if let Some(message) = said(rule) {
             findings
-                .warning("costly-rule", &name.span, message)
+                .warning("costly-rule", &rule.written.name, message)
                 .advise("Select fewer with labels, or record the sum once and read that.");
         }
     }

@@ -1,6 +1,6 @@
 //! A rule whose value in one part is not its value as a whole: each part sees its keys alone.
 
-use super::{disable, written_rules};
+use super::{disable, rules_of};
 use crate::engine::catalogue::Spread;
 use crate::engine::diagnostic::{Diagnostic, Source};
 use crate::engine::rules::set::RuleSet;
@@ -13,9 +13,8 @@ const LOST_JOBS: &str =
 
 /// The rules of a file that loaded which span parts.
 pub(crate) fn spanning_rules(source: &Source, set: &RuleSet, spanning: &Spanning<'_>) -> Vec<Diagnostic> {
-    let root = Findings::new(source).document();
     let mut findings = Findings::new(source);
-    for (name, rule) in written_rules(root.as_ref(), source, set) {
+    for rule in rules_of(source, set) {
         let Some((metric, spread)) = spanning.reads(rule) else { continue };
         let (what, advice) = match spread {
             Spread::Whole | Spread::Apart => continue,
@@ -34,7 +33,7 @@ pub(crate) fn spanning_rules(source: &Source, set: &RuleSet, spanning: &Spanning
         };
         let lost = if spread.keeps_lost_jobs() { LOST_JOBS } else { "" };
         findings
-            .warning("spanning-rule", &name.span, format!("in one part `{metric}` is {what}"))
+            .warning("spanning-rule", &rule.written.name, format!("in one part `{metric}` is {what}"))
             .advise(format!("{advice}{lost}"));
     }
     disable::apply_quietly(&mut findings);

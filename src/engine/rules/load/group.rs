@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::rule::{self, Surroundings};
-use super::{GroupDraft, LoadContext, hints};
+use super::{GroupDraft, Reading, hints};
 use crate::engine::config::Evaluate;
 use crate::engine::labels::METRIC_NAME;
 use crate::engine::rules::set::Group;
@@ -21,7 +21,7 @@ pub(crate) const KEYS: [&str; 7] =
 pub(super) fn read_all(
     root: &Node,
     findings: &mut Findings<'_>,
-    context: &LoadContext<'_>,
+    reading: &mut Reading<'_>,
 ) -> Vec<GroupDraft> {
     if root.is_null() {
         return Vec::new();
@@ -41,7 +41,7 @@ pub(super) fn read_all(
     let mut names = BTreeMap::new();
     let mut drafts = Vec::new();
     for node in findings.items(groups, "`groups`").iter().filter(|node| !node.is_null()) {
-        if let Some(draft) = read(node, &mut names, findings, context) {
+        if let Some(draft) = read(node, &mut names, findings, reading) {
             drafts.push(draft);
         }
     }
@@ -52,21 +52,24 @@ fn read(
     node: &Node,
     names: &mut BTreeMap<String, usize>,
     findings: &mut Findings<'_>,
-    context: &LoadContext<'_>,
+    reading: &mut Reading<'_>,
 ) -> Option<GroupDraft> {
     let fields = findings.fields_with(node, "a group", &KEYS, hints::of_group);
     let name = name(&fields, names, findings);
-    let interval = interval(&fields, findings, context.interval);
+    let interval = interval(&fields, findings, reading.context.interval);
     let evaluate = fields.get("evaluate").and_then(|node| evaluate(node, findings));
     let limit = fields.get("limit").and_then(|node| limit(node, findings));
     let query_offset = fields.get("query_offset").and_then(|node| findings.duration(node, "`query_offset`"));
     let labels = fields.get("labels").map(|node| findings.texts(node, "`labels`")).unwrap_or_default();
     check_labels(&labels, findings);
-    let surroundings = Surroundings { labels: &labels, interval, metrics: context.metrics };
+    let surroundings = Surroundings { labels: &labels, interval, metrics: reading.context.metrics };
     let mut rules = Vec::new();
     if let Some(node) = fields.get("rules") {
         for node in findings.items(node, "`rules`").iter().filter(|node| !node.is_null()) {
-            rules.extend(rule::read(node, surroundings, findings));
+            rules.extend(match &mut reading.kept {
+                Some(kept) => kept.read(node, surroundings, findings),
+                None => rule::read(node, surroundings, findings),
+            });
         }
     }
     let group = Group {

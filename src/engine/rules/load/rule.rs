@@ -76,6 +76,7 @@ const ESSENTIAL_KEYS: [&str; 14] = [
 /// What of its group a rule needs.
 #[derive(Clone, Copy)]
 pub(super) struct Surroundings<'a> {
+    /// The labels of the group.
     pub(super) labels: &'a [(Text, Text)],
     pub(super) interval: Duration,
     pub(super) metrics: &'a KnownMetrics,
@@ -125,7 +126,7 @@ pub(super) fn read(node: &Node, around: Surroundings<'_>, findings: &mut Finding
         refused: query.refused,
         essence: Arc::from(essence(&fields, &labels)),
         labels,
-        written: as_written(node, findings),
+        written: as_written(node, &name, findings),
         kind,
     };
     let subject = Subject {
@@ -136,7 +137,7 @@ pub(super) fn read(node: &Node, around: Surroundings<'_>, findings: &mut Finding
         metrics: around.metrics,
     };
     checks::run(&subject, findings);
-    Some(RuleDraft { rule, explicit_id, name: name.span })
+    Some(RuleDraft { rule, explicit_id })
 }
 
 /// Of a rule over a `metric`, overrides for the labels as they are exposed: events may carry them under other names.
@@ -153,7 +154,7 @@ fn exposed_overrides(mut alerting: Alerting, query: Option<&Query>, metrics: &Kn
 const TEXT_BYTES_MAX: usize = 16 << 10;
 
 /// The lines of a rule, without the indentation they share.
-fn as_written(node: &Node, findings: &Findings<'_>) -> WrittenRule {
+fn as_written(node: &Node, name: &Text, findings: &Findings<'_>) -> WrittenRule {
     let source = findings.source;
     let text = source.text.as_ref();
     let (line, start) = findings.line(node.span.start);
@@ -162,7 +163,7 @@ fn as_written(node: &Node, findings: &Findings<'_>) -> WrittenRule {
     let indent = |line: &str| line.len() - line.trim_start_matches(' ').len();
     let shared = lines.lines().filter(|line| !line.trim().is_empty()).map(indent).min().unwrap_or(0);
     let kept: Vec<&str> = lines.lines().map(|line| line.get(shared..).unwrap_or_default()).collect();
-    WrittenRule { line, text: Arc::from(kept.join("\n")) }
+    WrittenRule { line, name: name.span.clone(), text: Arc::from(kept.join("\n")) }
 }
 
 #[derive(Clone, Copy)]

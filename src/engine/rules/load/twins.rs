@@ -35,10 +35,10 @@ impl Twins {
                     (format!("alert {}", rule.essence), format!("the alert `{}` stands twice", rule.name))
                 }
             };
-            let here = here(findings, draft.name.start);
+            let here = here(findings, rule.written.name.start);
             if let Some(first) = self.places.get(&key) {
                 findings
-                    .warning("duplicate-rule", &draft.name, format!("{message}, first at {first}"))
+                    .warning("duplicate-rule", &rule.written.name, format!("{message}, first at {first}"))
                     .advise("Keep one of the two, or tell them apart.");
             } else {
                 self.places.insert(key, here.clone());
@@ -48,7 +48,7 @@ impl Twins {
                         rule.name
                     );
                     findings
-                        .warning("shadowed-rule", &draft.name, message)
+                        .warning("shadowed-rule", &rule.written.name, message)
                         .advise("Keep the wider one, or give them different severities.");
                 }
             }
