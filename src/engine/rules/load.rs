@@ -117,7 +117,10 @@ fn load_all(sources: &[Source], reading: &mut Reading<'_>) -> Loaded {
     let mut files = Vec::new();
     for source in sources {
         let mut findings = Findings::new(source);
-        let root = findings.document();
+        let root = match &mut reading.kept {
+            Some(kept) => findings.document_again("groups", &mut kept.pieces),
+            None => findings.document(),
+        };
         let groups = root.map(|root| group::read_all(&root, &mut findings, reading)).unwrap_or_default();
         files.push((findings, groups));
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::notes::{Advice, Text};
 use super::parse::{self, BRACES};
+use super::pieces::KeptPieces;
 use super::tree::{Node, Notation, Scalar, Value, name_of};
 use crate::engine::diagnostic::{Diagnostic, Severity, Source, closest};
 use crate::engine::duration::{DurationError, parse_duration};
@@ -117,6 +118,12 @@ impl<'a> Findings<'a> {
         let (source, span, message) = (self.source.clone(), span.clone(), shortened(message));
         self.list.push(Diagnostic { severity, code, source, span, message, advice: None });
         Advice(self.list.last_mut())
+    }
+
+    /// The same as [`Self::document`] where the file's only key is `key`, of which only what changed is read.
+    pub(crate) fn document_again(&mut self, key: &str, kept: &mut KeptPieces) -> Option<Node> {
+        let text = self.source.text.clone();
+        kept.read(&text, key).or_else(|| self.document())
     }
 
     /// The file as a tree; none of a file without a document or one that is no YAML, which is a finding.

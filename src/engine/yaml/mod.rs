@@ -10,6 +10,7 @@ pub(crate) mod keys;
 mod notes;
 mod offsets;
 mod parse;
+mod pieces;
 mod reader;
 pub(crate) mod schema;
 mod tree;
@@ -18,5 +19,6 @@ mod values;
 
 pub(crate) use findings::{Fields, Findings};
 pub(crate) use notes::Text;
+pub(crate) use pieces::KeptPieces;
 pub(crate) use tree::{Node, Notation, Scalar, Value, name_of};
 pub(crate) use values::{Read, ReadValue, Values};

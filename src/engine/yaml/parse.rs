@@ -39,6 +39,10 @@ pub(crate) struct Document {
     pub(crate) more: Option<Range<usize>>,
     /// What is wrong though the tree could be built: keys that stand twice.
     pub(crate) problems: Vec<Problem>,
+    /// How many nodes stand in it.
+    pub(crate) nodes: usize,
+    /// How many more aliases repeat.
+    pub(crate) aliased: usize,
 }
 
 /// Reads the first document of a text.
@@ -74,6 +78,7 @@ pub(crate) fn read(text: &str) -> Result<Document, Problem> {
             | _ => {}
         }
     }
+    (document.nodes, document.aliased) = (builder.nodes, builder.aliased);
     document.problems = builder.problems;
     Ok(document)
 }

@@ -12,11 +12,13 @@ use hashbrown::HashMap;
 use super::RuleDraft;
 use super::rule::{self, Surroundings};
 use crate::engine::diagnostic::{Diagnostic, Severity};
-use crate::engine::yaml::{Findings, Node};
+use crate::engine::yaml::{Findings, KeptPieces, Node};
 
 /// What rules were read to, for one set of known metrics.
 #[derive(Debug, Default)]
 pub(crate) struct KeptRules {
+    /// The groups as YAML.
+    pub(super) pieces: KeptPieces,
     /// Those of the last load.
     before: HashMap<Written, Vec<ReadRule>>,
     /// Those of the load that is under way.
@@ -78,6 +80,7 @@ impl KeptRules {
     /// A load has read every rule.
     pub(super) fn turn(&mut self) {
         self.before = std::mem::take(&mut self.now);
+        self.pieces.turn();
     }
 }
 
