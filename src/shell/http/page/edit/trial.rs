@@ -51,7 +51,7 @@ impl Trial {
             instant.rehearse(set, settings, (self.surroundings.window, patience.terms(terms.settings)))
         };
         let [edited, before, charts] = TENTHS.map(|tenths| self.config.query.timeout / 10 * tenths);
-        // What the edit does not touch does as it did.
+        // What the edit does not touch does as it did, and is there with what it wrote.
         let tried =
             self.before.as_ref().map_or_else(|| self.edited.clone(), |old| self.edited.touched_since(old));
         let known = self.before.as_ref().map(|set| set.named_as(&tried));
@@ -96,7 +96,7 @@ impl Trial {
                 }
                 @let untouched = self.edited.rules().count() - tried.rules().count();
                 @if untouched > 0 {
-                    p.quiet { "The " (words::count(untouched, "rule")) " of the other groups, which the edit does not touch, would have done as they do now." }
+                    p.quiet { (words::count(untouched, "rule")) " that the edit does not touch would have done as now." }
                 }
             }
         }
