@@ -141,6 +141,11 @@ need_chromium() {
     apt_install chromium chromium fonts-dejavu-core
 }
 
+# The editor that the language server is driven by.
+need_neovim() {
+    apt_install nvim neovim
+}
+
 # axe-core, the rules of accessibility that the tests hold the page against: the file of a Python package alone.
 need_axe() {
     need_python

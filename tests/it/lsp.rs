@@ -32,6 +32,11 @@ impl Editor {
 
     /// The same, where what it says of itself goes elsewhere.
     fn start_with(root: &Path, arguments: &[&str], said: Stdio) -> Self {
+        Self::start_as(root, (arguments, &json!({})), said)
+    }
+
+    /// The same of an editor that can do this.
+    fn start_as(root: &Path, (arguments, capabilities): (&[&str], &Value), said: Stdio) -> Self {
         let mut child = signalbox()
             .arg("lsp")
             .args(arguments)
@@ -45,7 +50,7 @@ impl Editor {
         let from = BufReader::new(child.stdout.take().unwrap());
         let root = root.to_owned();
         let mut editor = Self { child, to, from, root, last: 0, findings: BTreeMap::new() };
-        let params = json!({"processId": null, "rootUri": editor.uri(""), "capabilities": {}});
+        let params = json!({"processId": null, "rootUri": editor.uri(""), "capabilities": capabilities});
         let answer = editor.ask("initialize", &params);
         assert_eq!(answer["capabilities"]["positionEncoding"], "utf-16", "{answer}");
         editor.tell("initialized", &json!({}));
@@ -339,6 +344,92 @@ fn every_case_of_the_language_server_is_answered_as_written() {
         }
         assert_eq!(came, std::fs::read_to_string(&path).unwrap(), "{}", path.display());
     }
+}
+
+#[test]
+fn neovim_shows_what_is_wrong_and_takes_every_edit() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().canonicalize().unwrap();
+    std::fs::create_dir(root.join("rules")).unwrap();
+    let rule = "groups:\n  - name: g\n    rules:\n      - alert: Deep\n        \
+        expr: \"quee_depth{queue='\u{1d11e}'} > 1\"\n\n\n";
+    let test = "rule_files: [a.yaml]\ntests:\n  - input_series: []\n    alert_rule_test:\n      \
+        - {eval_time: 1m, alertname: Deep, exp_alerts: []}\n";
+    std::fs::write(root.join("rules/a.yaml"), rule).unwrap();
+    std::fs::write(root.join("rules/a.test.yaml"), test).unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/editors/neovim.lua");
+    let output = std::process::Command::new("nvim")
+        .args(["--headless", "-u", "NONE", "-i", "NONE", "-n", "-c"])
+        .arg(format!("luafile {}", script.display()))
+        .env("ROOT", &root)
+        .env("SERVER", env!("CARGO_BIN_EXE_signalbox"))
+        .env("HOME", &root)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap_or_else(|error| panic!("cannot run nvim: {error}; run scripts/test, which installs it"));
+    let said = String::from_utf8_lossy(&output.stdout);
+    let wanted = [
+        "found 5 15 25 unknown metric `quee_depth` | Did you mean `queue_depth`?",
+        "offered Replace `quee_depth` with `queue_depth`",
+        "then expr: \"queue_depth{queue='\u{1d11e}'} > 1\"",
+        "hovered `queue_depth` · gauge",
+        "completed queue_depth",
+        "formatted 5 lines",
+        "renamed - alert: Tiefe",
+        "in its test - {eval_time: 1m, alertname: Tiefe, exp_alerts: []}",
+    ];
+    let faults = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(said.lines().collect::<Vec<&str>>(), wanted, "{faults}");
+    assert!(output.status.success(), "{faults}");
+}
+
+#[test]
+fn a_rename_leaves_alone_what_is_not_on_disk_any_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().canonicalize().unwrap();
+    std::fs::create_dir(root.join("rules")).unwrap();
+    let rule = "groups: [{name: g, rules: [{alert: A, expr: up == 0}]}]\n";
+    let test = "tests: [{alert_rule_test: [{eval_time: 1m, alertname: A, exp_alerts: []}]}]\n";
+    std::fs::write(root.join("rules/a.test.yaml"), test).unwrap();
+    let mut editor = Editor::start(&root, &[]);
+    editor.open("rules/a.yaml", rule);
+    std::fs::rename(root.join("rules/a.test.yaml"), root.join("rules/b.test.yaml")).unwrap();
+    let asked = json!({
+        "textDocument": {"uri": editor.uri("rules/a.yaml")},
+        "position": {"line": 0, "character": rule.find("A,").unwrap()},
+        "newName": "B",
+    });
+    let answer = editor.ask("textDocument/rename", &asked);
+    let files: Vec<&String> = answer["changes"].as_object().unwrap().keys().collect();
+    assert_eq!(files, [&editor.uri("rules/a.yaml"), &editor.uri("rules/b.test.yaml")], "{answer}");
+    editor.end();
+}
+
+#[test]
+fn an_editor_that_can_is_asked_to_tell_of_files_that_change() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().canonicalize().unwrap();
+    std::fs::create_dir(root.join("rules")).unwrap();
+    let watches = json!({"workspace": {"didChangeWatchedFiles": {"dynamicRegistration": true}}});
+    let mut editor = Editor::start_as(&root, (&[], &watches), Stdio::inherit());
+    let asked = editor.receive();
+    assert_eq!(asked["method"], "client/registerCapability", "{asked}");
+    assert_eq!(asked["params"]["registrations"][0]["method"], "workspace/didChangeWatchedFiles", "{asked}");
+    editor.send(&json!({"jsonrpc": "2.0", "id": asked["id"], "result": null}));
+    let text = "groups: [{name: g, rules: [{alert: A, expr: 'team:sum > 1'}]}]\n";
+    editor.open("rules/a.yaml", text);
+    let uri = editor.uri("rules/a.yaml");
+    assert_eq!(editor.findings[&uri][0]["code"], "unrecorded-metric");
+    let recording = "groups: [{name: r, rules: [{record: 'team:sum', expr: sum(queue_depth)}]}]\n";
+    std::fs::write(root.join("rules/b.yaml"), recording).unwrap();
+    let changes = json!({"changes": [{"uri": editor.uri("rules/b.yaml"), "type": 1}]});
+    editor.findings.remove(&uri);
+    editor.tell("workspace/didChangeWatchedFiles", &changes);
+    while !editor.findings.contains_key(&uri) {
+        editor.receive();
+    }
+    assert_eq!(editor.findings[&uri], json!([]));
+    editor.end();
 }
 
 #[test]

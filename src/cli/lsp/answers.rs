@@ -32,6 +32,11 @@ pub(super) fn needs_findings(method: &str) -> bool {
     matches!(method, CodeActionRequest::METHOD | HoverRequest::METHOD)
 }
 
+/// Whether an answer edits other files than the one it is asked about.
+pub(super) fn changes_files(method: &str) -> bool {
+    method == Rename::METHOD
+}
+
 /// A finding as the protocol has it.
 pub(super) fn diagnostic(found: &Diagnostic, lines: &Lines, columns: Columns) -> Shown {
     let message = match &found.advice {

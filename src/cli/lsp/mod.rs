@@ -14,11 +14,12 @@ use std::path::PathBuf;
 
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
-use lsp_server::{Connection, ErrorCode, Message, Notification, Response};
+use lsp_server::{Connection, ErrorCode, Message, Notification, Request, Response};
 use lsp_types::notification::{
     DidChangeTextDocument, DidChangeWatchedFiles, DidCloseTextDocument, DidOpenTextDocument,
     DidSaveTextDocument, Notification as _, PublishDiagnostics,
 };
+use lsp_types::request::{RegisterCapability, Request as _};
 use lsp_types::{
     CodeActionKind, CodeActionOptions, CodeActionProviderCapability, CompletionOptions,
     DidChangeTextDocumentParams, DidCloseTextDocumentParams, DidOpenTextDocumentParams,
@@ -75,7 +76,29 @@ fn serve(connection: Connection, live: Option<Live>) -> anyhow::Result<()> {
     // Paths in a configuration are relative to where the sidecar is started: beside it.
     std::env::set_current_dir(&root).with_context(|| format!("work in {}", root.display()))?;
     let mut server = Server { connection, workspace: Workspace::new(root), columns, live, is_stale: false };
+    if can_watch(&params) {
+        server.send(Message::Request(Request::new(
+            0.into(),
+            RegisterCapability::METHOD.to_owned(),
+            watching(),
+        )))?;
+    }
     server.serve()
+}
+
+/// Whether the editor tells of files that change on disk once it is asked to.
+fn can_watch(params: &InitializeParams) -> bool {
+    let workspace = params.capabilities.workspace.as_ref();
+    let watched = workspace.and_then(|workspace| workspace.did_change_watched_files.as_ref());
+    watched.and_then(|watched| watched.dynamic_registration) == Some(true)
+}
+
+/// Which files that is.
+fn watching() -> Value {
+    let options = json!({"watchers": [{"globPattern": "**/*.{yaml,yml}"}]});
+    json!({"registrations": [
+        {"id": "files", "method": DidChangeWatchedFiles::METHOD, "registerOptions": options}
+    ]})
 }
 
 /// The folder of the project: the first that the editor names, else where the server was started.
@@ -139,6 +162,11 @@ impl Server {
                 Message::Request(request) => {
                     if self.connection.handle_shutdown(&request).context("end as the editor asks")? {
                         return Ok(());
+                    }
+                    // Not every editor tells of files that come, go and are renamed.
+                    if answers::changes_files(&request.method) {
+                        self.workspace.look_at_disk();
+                        self.is_stale = true;
                     }
                     // An answer is about what stands in the editor now.
                     if self.is_stale && answers::needs_findings(&request.method) {
