@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 /// Up to which batch of a consumer with acknowledgements what was applied is settled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Settled {
-    /// A checkpoint that holds it is on disk.
+    /// The last checkpoint on disk holds it.
     pub(crate) saved: u64,
-    /// A checkpoint that holds it could not be written.
+    /// The one before that holds it too: whichever of them is damaged, it is known.
+    pub(crate) kept: u64,
+    /// A checkpoint that holds it could not be written, and none was since; 0 otherwise.
     pub(crate) unsaved: u64,
 }
 
@@ -47,7 +49,8 @@ impl Saves {
 
     /// Notes that a checkpoint with this batch is on disk.
     pub(crate) fn saved(&self, batch: u64) {
-        self.locked().settled.saved = batch;
+        let settled = &mut self.locked().settled;
+        *settled = Settled { saved: batch, kept: settled.saved, unsaved: 0 };
     }
 
     /// Notes that a checkpoint with this batch could not be written.
@@ -70,13 +73,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_two_checkpoints_hold_is_kept() {
+        let saves = Saves::default();
+        saves.saved(3);
+        saves.unsaved(5);
+        assert_eq!(saves.settled(), Settled { saved: 3, kept: 0, unsaved: 5 });
+        saves.saved(6);
+        assert_eq!(saves.settled(), Settled { saved: 6, kept: 3, unsaved: 0 });
+    }
+
+    #[test]
     fn a_wish_ends_the_wait_even_where_it_came_before() {
         let saves = Saves::default();
         saves.wish();
         saves.wait(Duration::from_hours(1));
         saves.wait(Duration::ZERO);
-        saves.saved(3);
-        saves.unsaved(5);
-        assert_eq!(saves.settled(), Settled { saved: 3, unsaved: 5 });
     }
 }

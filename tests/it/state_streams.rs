@@ -99,6 +99,47 @@ fn a_queue_keeps_what_no_checkpoint_holds() {
 }
 
 #[test]
+fn a_damaged_checkpoint_costs_nothing_of_a_queue_that_holds_other_types_too() {
+    for (place, program) in server_programs().into_iter().enumerate() {
+        let nats = Nats::start(&program);
+        // nats-server 2.9 does not let several types of a queue be left to others.
+        let (subject, others) =
+            if place == 0 { ("events.queue.JobQueued", 0) } else { ("events.queue.>", 15) };
+        create(&nats, &json!({ "retention": "workqueue", "subjects": [subject] }));
+        let folder = tempfile::tempdir().unwrap();
+        let mut stored = 0;
+        for _ in 0..3 {
+            let process = start(&nats, folder.path(), OFTEN);
+            wait_back(&process);
+            let mut client = nats.client();
+            // Messages of others lie between ours.
+            for _ in 0..5 {
+                store(&nats, stored, 20);
+                stored += 20;
+                client.publish("events.queue.SomethingElse", "{}");
+                client.flush();
+                wait_counted(&process, stored as f64);
+                wait_saved(folder.path());
+            }
+            process.kill();
+            let mut bytes = std::fs::read(folder.path().join("checkpoint")).unwrap();
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+            std::fs::write(folder.path().join("checkpoint"), &bytes).unwrap();
+        }
+        let process = start(&nats, folder.path(), OFTEN);
+        wait_back(&process);
+        let series = wait_counted(&process, stored as f64);
+        assert_eq!(series.total(APPLIED, "jetstream"), stored as f64);
+        assert_eq!((series.sum(DUPLICATE), series.sum(LOST)), (0.0, 0.0));
+        assert!(process.has_logged(&["going on from the one before it".to_owned()]), "{}", process.log());
+        // What two checkpoints hold is acknowledged, and leaves.
+        wait_for("the others alone", || (info(&mut nats.client())["messages"] == others).then_some(()));
+        process.terminate();
+    }
+}
+
+#[test]
 fn copies_of_rejected_events_are_published_once_over_kills() {
     for program in server_programs() {
         for retention in ["limits", "workqueue"] {

@@ -376,14 +376,8 @@ impl<'a> World<'a> {
             Harm::Wipe => self.disk.wipe(),
         }
         match harm {
-            Harm::None | Harm::FlipPrevious => {}
-            Harm::FlipCheckpoint | Harm::TearCheckpoint => {
-                self.forget_settled();
-                // What a queue acknowledged is gone; how much that was a queue with messages of other types does not tell.
-                if self.plan.setting.retention != Retention::Limits {
-                    self.scraper.forget();
-                }
-            }
+            // What was acknowledged is in the other one too.
+            Harm::None | Harm::FlipPrevious | Harm::FlipCheckpoint | Harm::TearCheckpoint => {}
             Harm::FlipLog | Harm::TearLog => self.memory = Memory::Lost,
             Harm::Wipe => {
                 self.forget_settled();

@@ -1,7 +1,7 @@
 //! Acknowledgements that are owed to a durable consumer: for what was handed over, once it is settled.
 //!
-//! Without a state folder that is once it is applied. With one it is once a checkpoint holds it, so that whatever is
-//! not in a checkpoint comes again; one is wished for where much is owed, or for long.
+//! Without a state folder that is once it is applied. With one it is once two checkpoints hold it, so that whatever is
+//! in none comes again, and what is in a damaged one alone does too; one is wished for where much is owed, or for long.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -21,8 +21,8 @@ pub(super) struct AckLimits {
 /// What is asked for where messages are acknowledged once they are applied.
 pub(super) const ONCE_APPLIED: AckLimits = AckLimits { wait: Duration::from_secs(5), messages_max: 2_048 };
 
-/// What is asked for where they are acknowledged once they are saved.
-pub(super) const ONCE_SAVED: AckLimits = AckLimits { wait: Duration::from_mins(1), messages_max: 65_536 };
+/// What is asked for where they are acknowledged once they are saved twice.
+pub(super) const ONCE_SAVED: AckLimits = AckLimits { wait: Duration::from_mins(1), messages_max: 131_072 };
 
 #[derive(Debug)]
 struct Owed {
@@ -37,17 +37,19 @@ pub(super) struct Owing {
     limits: AckLimits,
     /// By stream sequence.
     owed: BTreeMap<u64, Owed>,
-    /// Since when something is owed.
+    /// Since when something is owed that came after the last checkpoint, or that it alone holds.
     since: Option<Instant>,
     /// Batches that were handed over.
     batches: u64,
     settled: u64,
+    /// The last batch that a checkpoint holds.
+    saved: u64,
 }
 
 impl Owing {
     /// Nothing is owed.
     pub(super) const fn new(limits: AckLimits) -> Self {
-        Self { limits, owed: BTreeMap::new(), since: None, batches: 0, settled: 0 }
+        Self { limits, owed: BTreeMap::new(), since: None, batches: 0, settled: 0, saved: 0 }
     }
 
     /// Goes by the limits of the consumer as it is.
@@ -97,8 +99,12 @@ impl Owing {
 
     /// Takes note of what came of checkpoints. Where none can be written, what would keep the server from delivering
     /// more is let go all the same: metrics go on, and a restart says what it lost.
-    pub(super) fn settle(&mut self, settled: Settled) {
-        self.settled = self.settled.max(settled.saved);
+    pub(super) fn settle(&mut self, settled: Settled, now: Instant) {
+        if std::mem::replace(&mut self.saved, settled.saved) != settled.saved {
+            // The next one settles what this one holds.
+            self.since = self.since.map(|_| now);
+        }
+        self.settled = self.settled.max(settled.kept);
         if self.is_pressing() {
             self.settled = self.settled.max(settled.unsaved);
         }

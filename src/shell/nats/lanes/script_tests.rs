@@ -14,7 +14,7 @@
 //! | `N < pending COUNT` | what later messages say waits behind them |
 //! | `wait SPAN` | time goes on, deadline by deadline |
 //! | `applied`, `dropped` | what becomes of the items that are handed over from here on |
-//! | `saved N`, `unsaved N` | a checkpoint with the batch of this number is on disk, or cannot be written |
+//! | `saved N`, `unsaved N` | a checkpoint with the batch of this number is on disk beside the last one, or cannot be written |
 //! | `> …` | what leaves, in order; all of it, since the line before |
 //!
 //! What is sent shows as `> N SUB …`, `> N PUB subject body`; the inbox is `INBOX`.
@@ -30,7 +30,7 @@ use crate::shell::driver::mailbox::{FromStream, LaneItem};
 use crate::shell::nats::link::LinkError;
 use crate::shell::nats::protocol::ServerInfo;
 use crate::shell::nats::scripts::{self, Course, Stage as _};
-use crate::shell::saves::Settled;
+use crate::shell::saves::Saves;
 use crate::shell::settings::{MissingStream, Settings, StreamReaders, StreamStart};
 
 use super::core::CoreMachine;
@@ -47,6 +47,7 @@ struct Stage<M> {
     pending: u64,
     answer_to: String,
     pull_of: String,
+    saves: Saves,
 }
 
 #[derive(Clone, Copy)]
@@ -86,6 +87,7 @@ impl<M: Machine> Stage<M> {
             pending: 0,
             answer_to: String::new(),
             pull_of: String::new(),
+            saves: Saves::default(),
         }
     }
 
@@ -109,12 +111,12 @@ impl<M: Machine> Stage<M> {
             ("close", (number, _)) => self.machine.closed(link(number), &LinkError::Closed, self.course.now),
             ("wait", (span, _)) => self.wait(duration::parse_duration(span).unwrap()),
             ("saved", (batch, _)) => {
-                let settled = Settled { saved: batch.parse().unwrap(), ..Settled::default() };
-                self.machine.settled(settled, self.course.now);
+                self.saves.saved(batch.parse().unwrap());
+                self.machine.settled(self.saves.settled(), self.course.now);
             }
             ("unsaved", (batch, _)) => {
-                let settled = Settled { unsaved: batch.parse().unwrap(), ..Settled::default() };
-                self.machine.settled(settled, self.course.now);
+                self.saves.unsaved(batch.parse().unwrap());
+                self.machine.settled(self.saves.settled(), self.course.now);
             }
             ("applied", _) => self.fate = Fate::Applied,
             ("dropped", _) => self.fate = Fate::Dropped,

@@ -370,7 +370,7 @@ impl Machine for StreamMachine {
     }
 
     fn settled(&mut self, settled: Settled, now: Instant) {
-        self.owing.settle(settled);
+        self.owing.settle(settled, now);
         self.acknowledge(now);
     }
 
