@@ -21,7 +21,7 @@ use super::gaps::GapMeans;
 use super::machine::Output;
 use super::owing::AckLimits;
 use super::pulling::{Consumer, Filter, Pulling};
-use super::stream::{Cursor, FirstLook, StreamMachine, StreamStage, Wanted};
+use super::stream::{Cursor, FirstLook, StreamMachine, StreamStage, Suspicion, Wanted};
 use super::words::{Remark, Trouble};
 
 /// How long an ephemeral consumer outlives its reader.
@@ -150,7 +150,8 @@ impl StreamMachine {
         let known = self.cursor.known.filter(|known| known.sequence >= info.state.first_seq);
         if *epoch.created != *info.created {
             self.begin_anew(&info, EpochReason::Recreated);
-        } else if info.state.last_seq < self.cursor.sequence {
+        } else if info.state.last_seq < self.cursor.sequence || self.cursor.suspicion == Suspicion::RolledBack
+        {
             self.begin_anew(&info, EpochReason::RolledBack);
         } else if let Some(known) = known {
             self.question(Question::MessageAt { info, known }, now);

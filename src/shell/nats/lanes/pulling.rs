@@ -14,7 +14,7 @@ use super::gaps::GapMeans;
 use super::looking::read;
 use super::machine::{Output, Terms};
 use super::pull::{Drained, MessagePlace, Pulled, Pulls, Request, is_of, judge};
-use super::stream::{CursorOrigin, StreamMachine, StreamStage};
+use super::stream::{CursorOrigin, StreamMachine, StreamStage, Suspicion};
 use super::words::Remark;
 use crate::shell::driver::batch::Batch;
 
@@ -66,8 +66,8 @@ pub(super) struct Pulling {
 enum Check {
     /// It is due then.
     At(Instant),
-    /// The stream is asked what it holds.
-    Stream { asked: Asked, deadline: Instant },
+    /// The stream is asked what it holds, of which so much was read.
+    Stream { asked: Asked, deadline: Instant, read: u64 },
     /// The consumer is asked how far it is.
     Consumer { info: StreamInfo, asked: Asked, deadline: Instant },
 }
@@ -85,6 +85,8 @@ enum Accepted {
     Yes,
     /// A message before it is missing.
     MissingOne,
+    /// It is of another life of the stream.
+    OfAnotherLife,
 }
 
 impl Pulling {
@@ -134,8 +136,13 @@ impl StreamMachine {
                 let bytes = subject.len() + reply.len() + headers.len() + payload.len();
                 pulling.pulls.note_message(bytes, now);
                 pulling.since_check += 1;
-                if self.accept(delivery, place, now) == Accepted::MissingOne {
-                    self.stop_pulling(now);
+                match self.accept(delivery, place, now) {
+                    Accepted::Yes => {}
+                    Accepted::MissingOne => self.stop_pulling(now),
+                    Accepted::OfAnotherLife => {
+                        self.cursor.suspicion = Suspicion::RolledBack;
+                        self.stop_pulling(now);
+                    }
                 }
                 1
             }
@@ -170,6 +177,9 @@ impl StreamMachine {
         let consumer = &mut pulling.consumer;
         consumer.info.num_pending = place.pending;
         if let Some(durable) = &mut consumer.durable {
+            if self.cursor.contradicts(place) {
+                return Accepted::OfAnotherLife;
+            }
             let Some(connection) = &mut self.connection else { return Accepted::Yes };
             let (batch, owing, protocol) = (&mut self.batch, &mut self.owing, &mut connection.protocol);
             if is_wanted {
@@ -256,7 +266,7 @@ impl StreamMachine {
             Check::At(at) if now >= *at => {
                 let asked = connection.api.ask_stream(&mut connection.protocol, &stream);
                 let deadline = now + self.settings.nats.request_timeout;
-                pulling.check = Check::Stream { asked, deadline };
+                pulling.check = Check::Stream { asked, deadline, read: self.cursor.sequence };
                 pulling.since_check = 0;
             }
             Check::Stream { deadline, .. } | Check::Consumer { deadline, .. } if now >= *deadline => {
@@ -387,7 +397,8 @@ impl StreamMachine {
             return;
         }
         match &pulling.check {
-            Check::Stream { asked, .. } if asked.number == number => {
+            Check::Stream { asked, read: has_read, .. } if asked.number == number => {
+                let has_read = *has_read;
                 let Some(info) = read::<StreamInfo>(delivery) else { return self.stop_pulling(now) };
                 let asked = connection.api.ask_consumer(
                     &mut connection.protocol,
@@ -396,7 +407,8 @@ impl StreamMachine {
                 );
                 let deadline = now + self.settings.nats.request_timeout;
                 pulling.check = Check::Consumer { info: info.clone(), asked, deadline };
-                let is_it = self.cursor.epoch.as_ref().is_some_and(|epoch| *epoch.created == *info.created);
+                let is_it = self.cursor.epoch.as_ref().is_some_and(|epoch| *epoch.created == *info.created)
+                    && info.state.last_seq >= has_read;
                 let missing = self.missing.clone();
                 if self.check_subjects(&info).is_err() || !is_it || self.missing != missing {
                     self.stop_pulling(now);

@@ -10,7 +10,7 @@
 //! | `pending_max N` | a reload changes from how many waiting messages on it lags |
 //! | `N < TEXT` | bytes of the server; `\r` and `\n` as they are read, a line end is added |
 //! | `N < answer JSON`, `N < status TEXT` | an answer to the last request, a word on the last pull |
-//! | `N < stored SEQUENCE SUBJECT PAYLOAD` | a message of the stream by the consumer, the next of its deliveries |
+//! | `N < stored SEQUENCE[xDELIVERED][@SECOND] SUBJECT PAYLOAD` | a message of the stream by the consumer, the next of its deliveries |
 //! | `N < pending COUNT` | what later messages say waits behind them |
 //! | `wait SPAN` | time goes on, deadline by deadline |
 //! | `applied`, `dropped` | what becomes of the items that are handed over from here on |
@@ -156,11 +156,12 @@ impl<M: Machine> Stage<M> {
         let mut parts = text.splitn(3, ' ');
         let (sequence, subject) = (parts.next().unwrap(), parts.next().unwrap());
         let payload = parts.next().unwrap_or_default();
+        let (sequence, second) = sequence.split_once('@').unwrap_or((sequence, ""));
         let (sequence, delivered) = sequence.split_once('x').unwrap_or((sequence, "1"));
+        let second = if second.is_empty() { sequence } else { second };
         self.deliveries += 1;
         let (consumer, pending) = (self.deliveries, self.pending);
-        let reply =
-            format!("$JS.ACK.EVENTS.C.{delivered}.{sequence}.{consumer}.{sequence}000000000.{pending}");
+        let reply = format!("$JS.ACK.EVENTS.C.{delivered}.{sequence}.{consumer}.{second}000000000.{pending}");
         format!("MSG {subject} 2 {reply} {}\r\n{payload}\r\n", payload.len())
     }
 

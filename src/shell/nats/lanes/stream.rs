@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use crate::engine::arrival::position::Applied;
 use crate::engine::arrival::{Epoch, Position, Stored, StreamNews};
 use crate::engine::fact::Fact;
+use crate::engine::time::Timestamp;
 use crate::engine::wire::EventType;
 use crate::shell::driver::mailbox::LaneItem;
 use crate::shell::nats::api::{Api, ApiError, PULLED};
@@ -48,6 +49,10 @@ pub(super) struct Cursor {
     pub(super) epoch: Option<Epoch>,
     /// Whose place it is.
     pub(super) origin: CursorOrigin,
+    /// The latest time at which a message that was handed over was stored.
+    pub(super) latest: Option<Timestamp>,
+    /// Whether another life of the stream shows.
+    pub(super) suspicion: Suspicion,
 }
 
 /// Whose place a cursor is at.
@@ -60,12 +65,23 @@ pub(super) enum CursorOrigin {
     Run,
 }
 
+/// What is known of the stream before it is looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Suspicion {
+    /// Nothing speaks against it being the one that was read.
+    #[default]
+    None,
+    /// A message came that was stored later than others behind it: what stood there before is gone.
+    RolledBack,
+}
+
 impl Cursor {
     /// Behind what was applied; before everything where nothing was.
     fn after(position: Option<Position>) -> Self {
         let Some(position) = position else { return Self::default() };
         let (sequence, known, epoch) = (position.sequence, position.applied, Some(position.epoch));
-        Self { sequence, known, epoch, origin: CursorOrigin::State }
+        let latest = known.map(|known| known.stored);
+        Self { sequence, known, epoch, origin: CursorOrigin::State, latest, suspicion: Suspicion::None }
     }
 
     /// Moves on to a message that is handed over.
@@ -73,6 +89,14 @@ impl Cursor {
         let Stored { sequence, at: stored } = place.stored();
         self.sequence = sequence;
         self.known = Some(Applied { sequence, stored, event_id: None });
+        self.latest = self.latest.max(Some(stored));
+    }
+
+    /// Whether a message that a consumer delivers for the first time is of another life of the stream: it stands before the
+    /// place that was read, and was stored after everything there.
+    pub(super) fn contradicts(&self, place: MessagePlace) -> bool {
+        let Stored { sequence, at } = place.stored();
+        place.delivered == 1 && sequence <= self.sequence && self.latest.is_some_and(|latest| at > latest)
     }
 }
 
