@@ -24,7 +24,7 @@ use super::driver::command::Dispatch;
 use super::driver::notifications::NotificationQueues;
 use super::driver::rejections::Rejections;
 use super::driver::shared::SharedDriver;
-use super::driver::{Driver, Outputs};
+use super::driver::{Driver, IN_FLIGHT_MAX, Outputs};
 use super::end::Running;
 use super::nats::lanes::core::CoreMachine;
 use super::nats::lanes::runner::Runner;
@@ -74,7 +74,7 @@ pub(super) async fn start(launch: Launch) -> anyhow::Result<Running> {
     let driver = Arc::new(SharedDriver::new(Driver::new(
         (engine, clock.clone()),
         (Arc::clone(&context.mailbox), Arc::clone(&context.status)),
-        Outputs { alerts, rejections, notifications: told_at_once },
+        Outputs { alerts, rejections, notifications: told_at_once, in_flight_max: IN_FLIGHT_MAX },
     )));
     let driver_end = spawn_driver(Arc::clone(&driver))?;
     let keeper = keeper.map(|keeper| spawn("signalbox-state", move || keeper.run())).transpose()?;

@@ -56,9 +56,27 @@ pub(crate) struct HandedOut {
     pub(crate) batch: u64,
 }
 
+/// Whether an alert event was given to who writes the log before it is published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Logged {
+    /// It was, while others were on their way.
+    Before,
+    /// It is to be written now.
+    Now,
+}
+
 /// What the driver asks of who publishes alert events.
 #[derive(Debug)]
 pub(crate) enum Dispatch {
+    /// Write down that this was decided; it is published later, as too many are on their way.
+    Decided {
+        /// The event.
+        event: Box<AlertEvent>,
+        /// Up to where the stream was applied when it was decided; 0 where none is read.
+        sequence: u64,
+        /// What makes its rule the rule it is.
+        essence: Option<Arc<str>>,
+    },
     /// Publish this after all others.
     Publish {
         /// The event.
@@ -67,6 +85,8 @@ pub(crate) enum Dispatch {
         sequence: u64,
         /// What makes its rule the rule it is.
         essence: Option<Arc<str>>,
+        /// Whether it was written down before.
+        logged: Logged,
     },
     /// The broker has the event.
     Acknowledged(EventId),

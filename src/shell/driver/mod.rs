@@ -26,7 +26,7 @@ use crate::engine::wire::{EventId, Lane, Message};
 
 use super::clock::Clock;
 use super::status::{Status, Topic};
-use command::{Command, Dispatch, HandedOut, Reload};
+use command::{Command, Dispatch, HandedOut, Logged, Reload};
 use mailbox::{CoreGate, FromStream, LaneItem, Mailbox, Taken};
 use notifications::NotificationQueues;
 use rejections::Rejections;
@@ -37,8 +37,8 @@ const SLEEP_MAX: Duration = Duration::from_millis(500);
 /// How far ahead of the clock an alert event of ours is believed to be decided by a clock that was set back since.
 const AHEAD_MAX: Duration = Duration::from_hours(2);
 
-/// Alert events handed to the publisher at a time; the rest stay in the engine's outbox.
-const IN_FLIGHT_MAX: usize = 256;
+/// Alert events handed to the publisher at a time; the rest stay in the engine's outbox, and in the log.
+pub(crate) const IN_FLIGHT_MAX: usize = 256;
 
 /// What the driver works with.
 pub(crate) struct Driver {
@@ -56,6 +56,8 @@ pub(crate) struct Driver {
     standing: Standing,
     /// Alert events handed to the publisher and not confirmed.
     in_flight: usize,
+    /// Alert events at the front of the outbox that were given to who writes the log, those in flight among them.
+    logged: usize,
     /// Whether this instance of a pair publishes; none without a pair.
     pair: Option<PairStanding>,
     /// What a stream shows of our alerts, until it is taken over.
@@ -74,6 +76,8 @@ pub(crate) struct Outputs {
     pub(crate) rejections: Rejections,
     /// Where what Alertmanagers are told goes at once; none where a log comes first, and who writes it tells them.
     pub(crate) notifications: Option<Arc<NotificationQueues>>,
+    /// Alert events handed to the publisher at a time.
+    pub(crate) in_flight_max: usize,
 }
 
 /// Whether the driver goes on.
@@ -98,8 +102,21 @@ impl Driver {
         if engine.knows_stream() {
             drop(outputs.alerts.send(Dispatch::StreamKnown));
         }
-        let (in_flight, pair, shown, saves, batch) = (0, None, None, Vec::new(), 0);
-        Self { engine, mailbox, status, clock, outputs, standing, in_flight, pair, shown, saves, batch }
+        let (in_flight, logged, pair, shown, saves, batch) = (0, 0, None, None, Vec::new(), 0);
+        Self {
+            engine,
+            mailbox,
+            status,
+            clock,
+            outputs,
+            standing,
+            in_flight,
+            logged,
+            pair,
+            shown,
+            saves,
+            batch,
+        }
     }
 
     /// Does what waits, and one item of a lane.
@@ -219,6 +236,7 @@ impl Driver {
             Command::Confirmed(id) => {
                 if self.engine.confirm(id, now) {
                     self.in_flight = self.in_flight.saturating_sub(1);
+                    self.logged = self.logged.saturating_sub(1);
                 }
                 drop(self.outputs.alerts.send(Dispatch::Acknowledged(id)));
             }
@@ -247,7 +265,7 @@ impl Driver {
             self.engine.adopt(&shown, self.clock.now());
             self.withdraw(waited, &shown);
             // The publisher has sent nothing yet, and what it has may be out of date.
-            self.in_flight = 0;
+            (self.in_flight, self.logged) = (0, 0);
             drop(self.outputs.alerts.send(Dispatch::BeginAnew));
         }
     }
@@ -271,7 +289,7 @@ impl Driver {
         self.engine.let_go(age, self.clock.now());
         if !self.engine.outbox().map(|event| event.id).eq(waited.iter().copied()) {
             self.withdraw(waited, &StoredAlerts::default());
-            self.in_flight = 0;
+            (self.in_flight, self.logged) = (0, 0);
             drop(self.outputs.alerts.send(Dispatch::Renew));
         }
     }
@@ -349,28 +367,41 @@ impl Driver {
         }
     }
 
-    /// Hands new alert events to the publisher, in order.
+    /// Hands new alert events to the publisher, in order, and to who writes the log those that have to wait: whoever is told
+    /// of one is told after that.
     fn dispatch(&mut self) {
-        let room = IN_FLIGHT_MAX.saturating_sub(self.in_flight);
-        let applied = self.engine.position().map_or(0, |position| position.sequence);
+        let room = self.outputs.in_flight_max.saturating_sub(self.in_flight);
         let fresh: Vec<AlertEvent> = self.engine.outbox().skip(self.in_flight).take(room).cloned().collect();
         for event in fresh {
-            let essence = self.engine.essence_of(&event.rule_id);
-            // The rest of its batch was applied since.
-            let sequence = match event.reach.at_most {
-                0 => applied,
-                decided => decided.min(applied),
-            };
-            if self
-                .outputs
-                .alerts
-                .send(Dispatch::Publish { event: Box::new(event), sequence, essence })
-                .is_err()
-            {
+            let logged = if self.in_flight < self.logged { Logged::Before } else { Logged::Now };
+            let (sequence, essence) = self.told_of(&event);
+            let publish = Dispatch::Publish { event: Box::new(event), sequence, essence, logged };
+            if self.outputs.alerts.send(publish).is_err() {
                 return;
             }
             self.in_flight += 1;
         }
+        self.logged = self.logged.max(self.in_flight);
+        if self.outputs.notifications.is_some() {
+            return;
+        }
+        let rest: Vec<AlertEvent> = self.engine.outbox().skip(self.logged).cloned().collect();
+        for event in rest {
+            let (sequence, essence) = self.told_of(&event);
+            drop(self.outputs.alerts.send(Dispatch::Decided { event: Box::new(event), sequence, essence }));
+            self.logged += 1;
+        }
+    }
+
+    /// What the log tells of an event beside it.
+    fn told_of(&self, event: &AlertEvent) -> (u64, Option<Arc<str>>) {
+        let applied = self.engine.position().map_or(0, |position| position.sequence);
+        // The rest of its batch was applied since.
+        let sequence = match event.reach.at_most {
+            0 => applied,
+            decided => decided.min(applied),
+        };
+        (sequence, self.engine.essence_of(&event.rule_id))
     }
 }
 

@@ -6,10 +6,10 @@ use serde_json::json;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::oneshot;
 
-use super::command::Dispatch;
+use super::command::{Dispatch, Logged};
 use super::*;
 use crate::engine::arrival::{Epoch, Order, Origin, Stored, StreamNews};
-use crate::engine::config::Config;
+use crate::engine::config::{Config, HttpUrl};
 use crate::engine::diagnostic::Source;
 use crate::engine::fact::ReloadResult;
 use crate::engine::rules::RuleSet;
@@ -47,6 +47,18 @@ pub(super) fn firing_rig() -> Rig {
     rig_of(engine, config, clock)
 }
 
+/// The same with an Alertmanager that is told by who writes the log.
+fn logging_rig() -> Rig {
+    let clock = Clock::start();
+    let mut config = Config::with_defaults("test");
+    config.alertmanager.urls.push(HttpUrl::parse("http://127.0.0.1:9093").unwrap());
+    let rules = rule_set("groups: [{name: g, rules: [{alert: High, expr: load, above: 0}]}]");
+    let engine = Engine::new(&config, rules, clock.now());
+    let mut rig = rig_of(engine, config, clock);
+    rig.driver.outputs.notifications = None;
+    rig
+}
+
 fn rig_of(engine: Engine, config: Config, clock: Clock) -> Rig {
     let (alerts, events) = unbounded_channel();
     let (rejections, copies) =
@@ -56,7 +68,7 @@ fn rig_of(engine: Engine, config: Config, clock: Clock) -> Rig {
     let driver = Driver::new(
         (engine, clock),
         (Arc::new(Mailbox::new(1 << 20)), status),
-        Outputs { alerts, rejections, notifications: Some(Arc::default()) },
+        Outputs { alerts, rejections, notifications: Some(Arc::default()), in_flight_max: IN_FLIGHT_MAX },
     );
     Rig { driver, alerts: events, copies }
 }
@@ -127,9 +139,11 @@ impl Rig {
     /// What the publisher was asked since the last call: `publish HOST`, `mark` and the like.
     fn dispatched(&mut self) -> Vec<String> {
         let shown = |dispatch: Dispatch| match dispatch {
-            Dispatch::Publish { event, .. } => {
-                format!("publish {}", event.labels.get("host").unwrap_or_default())
+            Dispatch::Publish { event, logged: Logged::Now, .. } => format!("publish {}", host_of(&event)),
+            Dispatch::Publish { event, logged: Logged::Before, .. } => {
+                format!("publish, logged before, {}", host_of(&event))
             }
+            Dispatch::Decided { event, .. } => format!("decided {}", host_of(&event)),
             Dispatch::Acknowledged(_) => "acknowledged".to_owned(),
             Dispatch::Copy(copy) => format!("copy of {}", copy.subject),
             Dispatch::Mark { .. } => "mark".to_owned(),
@@ -155,6 +169,10 @@ impl Rig {
         let line = text.lines().find(|line| line.starts_with(begin))?;
         line.rsplit(' ').next()?.parse().ok()
     }
+}
+
+fn host_of(event: &AlertEvent) -> &str {
+    event.labels.get("host").unwrap_or_default()
 }
 
 fn batch(payload: &str, stored: Option<Stored>) -> Batch {
@@ -232,6 +250,31 @@ fn so_many_events_are_on_their_way_and_the_next_one_follows_an_acknowledgement()
     assert_eq!(dispatched[0], "acknowledged");
     assert!(dispatched[1].starts_with("publish "), "{dispatched:?}");
     assert_eq!(rig.driver.in_flight, IN_FLIGHT_MAX);
+}
+
+#[test]
+fn what_waits_for_others_on_their_way_is_logged_before_anybody_is_told_of_it() {
+    let mut rig = logging_rig();
+    rig.fire(0..300);
+    let dispatched = rig.dispatched();
+    let (mut logged, mut told) = (0, 0);
+    for line in &dispatched {
+        match line.strip_prefix("tell ") {
+            None => logged += 1,
+            Some(count) => told += count.parse::<usize>().unwrap(),
+        }
+        assert!(told <= logged, "{told} were told and {logged} logged: {line}");
+    }
+    assert_eq!((logged, told), (300, 300));
+    assert_eq!(dispatched.iter().filter(|line| line.starts_with("publish ")).count(), IN_FLIGHT_MAX);
+    let id = rig.first_id();
+    rig.order(Command::Confirmed(id));
+    let dispatched = rig.dispatched();
+    assert!(dispatched[1].starts_with("publish, logged before, "), "{dispatched:?}");
+    rig.order(Command::Adopt(Box::default()));
+    let dispatched = rig.dispatched();
+    let anew = dispatched.iter().filter(|line| line.starts_with("publish ") || line.starts_with("decided "));
+    assert_eq!(anew.count(), 299, "{dispatched:?}");
 }
 
 #[test]

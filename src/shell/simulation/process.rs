@@ -38,6 +38,9 @@ use crate::shell::state::{SaveOutcome, Scribe};
 /// Where the state is.
 pub(super) const STATE_FOLDER: &str = "/state";
 
+/// Alert events on their way at a time: so few that others often wait for them.
+const IN_FLIGHT_MAX: usize = 2;
+
 /// How long a stop waits for what is pending.
 const GRACE: Micros = 10 * SECOND;
 
@@ -133,7 +136,7 @@ impl Process {
         let driver = Driver::new(
             (engine, clock),
             (Arc::clone(&context.mailbox), Arc::clone(&context.status)),
-            Outputs { alerts, rejections, notifications },
+            Outputs { alerts, rejections, notifications, in_flight_max: IN_FLIGHT_MAX },
         );
         let stream_machine = StreamMachine::new(&context.settings, &types.stream, position);
         let core_machine = CoreMachine::new(&context.settings, &types.core);

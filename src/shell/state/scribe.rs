@@ -8,7 +8,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use crate::engine::fact::Fact;
 use crate::engine::rules::LogRecord;
 use crate::shell::context::ShellContext;
-use crate::shell::driver::command::Dispatch;
+use crate::shell::driver::command::{Dispatch, Logged};
 use crate::shell::driver::notifications::NotificationQueues;
 use crate::shell::driver::rejections::RejectedCopy;
 use crate::shell::limited_log::LimitedLog;
@@ -83,7 +83,7 @@ impl<D: Disk> Scribe<D> {
     fn pass_on(&mut self, dispatch: Dispatch, to: &UnboundedSender<Dispatch>) {
         match dispatch {
             // The log has it.
-            Dispatch::Acknowledged(_) | Dispatch::Withdrawn(_) => {}
+            Dispatch::Decided { .. } | Dispatch::Acknowledged(_) | Dispatch::Withdrawn(_) => {}
             Dispatch::Mark { at, age } => {
                 let marked = self.log.mark(&LogRecord::Marked { at, age });
                 self.judge(marked);
@@ -126,10 +126,12 @@ fn record_of(dispatch: &Dispatch) -> Option<LogRecord> {
         Dispatch::Acknowledged(id) => Some(LogRecord::Acknowledged(*id)),
         Dispatch::Withdrawn(id) => Some(LogRecord::Withdrawn(*id)),
         Dispatch::Copy(copy) => copy.sequence.map(LogRecord::Copied),
-        Dispatch::Publish { event, sequence, essence } => {
+        Dispatch::Decided { event, sequence, essence }
+        | Dispatch::Publish { event, sequence, essence, logged: Logged::Now } => {
             Some(LogRecord::Decided { event: event.clone(), sequence: *sequence, essence: essence.clone() })
         }
-        Dispatch::Tell(_)
+        Dispatch::Publish { logged: Logged::Before, .. }
+        | Dispatch::Tell(_)
         | Dispatch::Mark { .. }
         | Dispatch::Saved
         | Dispatch::BeginAnew

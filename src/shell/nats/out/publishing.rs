@@ -135,6 +135,7 @@ impl Publishing {
             Dispatch::StreamFound => self.machine.stream_found(now),
             // What is logged, copies and Alertmanagers concern others.
             Dispatch::Tell(_)
+            | Dispatch::Decided { .. }
             | Dispatch::Acknowledged(_)
             | Dispatch::Withdrawn(_)
             | Dispatch::Copy(_)

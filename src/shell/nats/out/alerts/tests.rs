@@ -8,7 +8,7 @@ use crate::engine::fact::{Novelty, Rejected};
 use crate::engine::rules::AlertEvent;
 use crate::engine::rules::event::{AlertEventKind, Reason};
 use crate::engine::wire::{EventId, Lane, Message, Reason as Fault, Refusal};
-use crate::shell::driver::command::Command;
+use crate::shell::driver::command::{Command, Logged};
 use crate::shell::driver::mailbox::CoreGate;
 use crate::shell::for_tests::facts;
 use crate::shell::nats::fake_server::{FakeServer, Published, Reply};
@@ -148,7 +148,7 @@ fn event(id: u128) -> AlertEvent {
 }
 
 fn publish(event: AlertEvent) -> Dispatch {
-    Dispatch::Publish { event: Box::new(event), sequence: 0, essence: None }
+    Dispatch::Publish { event: Box::new(event), sequence: 0, essence: None, logged: Logged::Now }
 }
 
 /// The ids of alert events that the driver is told are with the broker.
