@@ -45,6 +45,7 @@ mod service_manager;
 mod signing_in;
 mod state;
 mod state_disk;
+mod state_mounts;
 mod state_rules;
 mod state_streams;
 mod stored;

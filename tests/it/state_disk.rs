@@ -16,11 +16,11 @@ use super::state::{
 use super::support::{Nats, server_programs, wait_for};
 use super::times::times;
 
-const FAILURES: &str = "signalbox_checkpoint_failures_total";
-const LOG_FAILURES: &str = "signalbox_alert_log_failures_total";
-const DEEP: &str = "{alert: Deep, id: deep, expr: sum(queue_depth), above: 2}";
+pub(super) const FAILURES: &str = "signalbox_checkpoint_failures_total";
+pub(super) const LOG_FAILURES: &str = "signalbox_alert_log_failures_total";
+pub(super) const DEEP: &str = "{alert: Deep, id: deep, expr: sum(queue_depth), above: 2}";
 
-fn server(program: &Path) -> Nats {
+pub(super) fn server(program: &Path) -> Nats {
     let nats = Nats::start(program);
     nats.client().create_stream(&json!({"name": "EVENTS", "subjects": ["events.>"], "storage": "file"}));
     nats
@@ -31,7 +31,7 @@ fn wait_alerts(nats: &Nats, count: usize) {
 }
 
 /// A round of events that begins and ends an alert; the process must count and tell all of it.
-fn round(nats: &Nats, process: &Process, jobs: &mut u64) {
+pub(super) fn round(nats: &Nats, process: &Process, jobs: &mut u64) {
     let before = stored(nats).len();
     store(nats, *jobs, 3);
     wait_alerts(nats, before + 1);
@@ -42,7 +42,7 @@ fn round(nats: &Nats, process: &Process, jobs: &mut u64) {
     assert_eq!(process.get("/-/ready").status, 200, "{}", process.get("/-/ready").text());
 }
 
-fn wait_failures(process: &Process, name: &str) {
+pub(super) fn wait_failures(process: &Process, name: &str) {
     wait_for(name, || shown(process).filter(|series| series.sum(name) >= 1.0).map(drop));
 }
 

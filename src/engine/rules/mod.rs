@@ -44,7 +44,7 @@ use crate::engine::wire::EventId;
 pub(crate) use checks::{Costs, Survey, costly_rules, missing_labels, not_disabled};
 pub(crate) use event::AlertEvent;
 pub(crate) use keys::FILE_KEYS;
-pub(crate) use logged::{LOG_HEADER, LogRecord, read_log, since_checkpoint};
+pub(crate) use logged::{LOG_HEADER, LogRecord, ReadLog, read_log, since_checkpoint};
 pub(crate) use reach::Reach;
 pub(crate) use runtime::{Beginnings, GroupCounts, RuleSettings, Rules, Semantics};
 pub use set::RuleSet;

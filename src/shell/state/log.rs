@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::folder::log_bytes_max;
 use crate::engine::checkpoint::CheckpointAge;
-use crate::engine::rules::{LOG_HEADER, LogRecord, read_log};
+use crate::engine::rules::{LOG_HEADER, LogRecord, ReadLog, read_log};
 use crate::engine::time::Timestamp;
 use crate::shell::plain::plain;
 
@@ -70,14 +70,15 @@ impl<D: Disk> TransitionLog<D> {
         let (folder, bytes_max) = (folder.to_owned(), u64::MAX);
         let (mark, unwritten) = (Place::default(), Vec::new());
         let mut log = Self { disk, folder, file: None, bytes: 0, mark, unwritten, bytes_max };
-        let mut records = Vec::new();
-        let begun = log.disk.open(&log.folder.join(LOG)).and_then(|(file, bytes)| {
-            let read = read_log(&bytes);
-            // What it tells is known, whatever can be written behind it.
-            records = read.records;
-            (log.bytes, log.mark.bytes) = (read.whole_bytes as u64, read.whole_bytes as u64);
-            log.begin_behind(file, (read.whole_bytes, bytes.len()))
-        });
+        let path = log.folder.join(LOG);
+        let (file, bytes) = match log.disk.open(&path) {
+            Ok((file, bytes)) => (Ok(file), bytes),
+            Err(error) => (Err(error), log.disk.read(&path).ok().flatten().unwrap_or_default()),
+        };
+        // What it tells is known, whatever can be written behind it.
+        let ReadLog { records, whole_bytes } = read_log(&bytes);
+        (log.bytes, log.mark.bytes) = (whole_bytes as u64, whole_bytes as u64);
+        let begun = file.and_then(|file| log.begin_behind(file, (whole_bytes, bytes.len())));
         match begun {
             Ok((file, bytes)) => (log.file, log.bytes) = (Some(file), bytes),
             Err(error) => {

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
@@ -29,9 +30,26 @@ impl Process {
 
     /// Starts one with more arguments.
     pub(crate) fn start_with(url: &str, config: &str, more: &[&str]) -> Self {
+        Self::start_by(Command::new(env!("CARGO_BIN_EXE_signalbox")), (url, config), more)
+    }
+
+    /// Starts one that sees the folder as another file system, mounted by these words of a shell over `$1`.
+    pub(crate) fn start_on_mount(
+        (folder, mount): (&Path, &str),
+        (url, config): (&str, &str),
+        more: &[&str],
+    ) -> Self {
+        let script = format!("set -e; {mount}; folder=$1; shift; exec \"$@\"");
+        let mut command = Command::new("/usr/bin/env");
+        command.args(["unshare", "--mount", "sh", "-c", &script, "sh"]).arg(folder);
+        command.arg(env!("CARGO_BIN_EXE_signalbox"));
+        Self::start_by(command, (url, config), more)
+    }
+
+    fn start_by(mut command: Command, (url, config): (&str, &str), more: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("signalbox.yaml"), config).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_signalbox"))
+        let mut child = command
             .args(["run", "--listen", "127.0.0.1:0", "--log-format", "json", "--nats-url", url])
             .args(more)
             .current_dir(folder.path())
@@ -119,6 +137,20 @@ impl Process {
     pub(crate) fn limit_files(&self, bytes: u64) {
         let (id, limit) = (self.child.id().to_string(), format!("--fsize={bytes}:unlimited"));
         assert!(Command::new("prlimit").args(["--pid", &id, &limit]).status().unwrap().success());
+    }
+
+    /// Lets it have so many file descriptors; those it has stay open.
+    pub(crate) fn limit_descriptors(&self, count: u64) {
+        let (id, limit) = (self.child.id().to_string(), format!("--nofile={count}:"));
+        assert!(Command::new("prlimit").args(["--pid", &id, &limit]).status().unwrap().success());
+    }
+
+    /// Has a shell do this where it sees the folder `$1` as it was mounted by [`Process::start_on_mount`].
+    pub(crate) fn on_mount(&self, folder: &Path, script: &str) {
+        let id = self.child.id().to_string();
+        let mut command = Command::new("nsenter");
+        command.args(["--target", &id, "--mount", "sh", "-ec", script, "sh"]).arg(folder);
+        assert!(command.status().unwrap().success(), "{script}");
     }
 
     /// Sends it a signal: `STOP`, `CONT`.
