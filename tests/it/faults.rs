@@ -12,8 +12,9 @@ use super::bad_input::process::Process;
 use super::bad_input::scrape::Series;
 use super::outbox::{set_levels, stored, wait_sum, walk};
 use super::process::post;
-use super::state::shown;
-use super::support::{Nats, free_port, job_queued, metric_recorded, server_programs, wait_for};
+use super::state::{rules, shown, start_with_rules, wait_counted, wait_saved};
+use super::state_disk::DEEP;
+use super::support::{Nats, free_port, job_queued, metric_recorded, read_answer, server_programs, wait_for};
 use super::times::times;
 
 const CREATE: &str = "jetstream: {create_stream: true}";
@@ -260,4 +261,32 @@ fn accounts_stay_exact_whatever_the_limits_of_series_are() {
     assert_eq!(series.total("signalbox_events_duplicate_total", "core"), 50.0);
     assert_eq!(series.total("signalbox_events_rejected_total", "core"), 1.0);
     assert_eq!(series.sum("queue_jobs_queued_total"), 50.0);
+}
+
+#[test]
+fn without_file_descriptors_it_counts_on_and_answers_once_there_are_some() {
+    for program in server_programs() {
+        let nats = Nats::start(&program);
+        nats.client().create_stream(&json!({"name": "EVENTS", "subjects": ["events.>"], "storage": "file"}));
+        let (folder, rules) = (tempfile::tempdir().unwrap(), rules(DEEP));
+        let process = start_with_rules(&nats, folder.path(), &rules);
+        process.wait_ready();
+        wait_saved(folder.path());
+        // Fewer than it has: no file is opened and no connection accepted from here on.
+        process.limit_descriptors(3);
+        let mut waiting = TcpStream::connect(process.address).unwrap();
+        waiting.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").unwrap();
+        store(&nats, 0, 300);
+        wait_for("the alert", || (!stored(&nats).is_empty()).then_some(()));
+        let said = ["the state is not saved".to_owned()];
+        wait_for("a checkpoint that fails", || process.has_logged(&said).then_some(()));
+        process.limit_descriptors(1_024);
+        assert_eq!(read_answer(&mut waiting).status, 200);
+        wait_saved(folder.path());
+        let series = wait_counted(&process, 300.0);
+        assert_eq!(series.sum("queue_jobs_queued_total"), 300.0);
+        process.wait_ready();
+        process.terminate();
+        assert_eq!(walk(&stored(&nats)), (1, 1));
+    }
 }

@@ -172,6 +172,56 @@ fn a_damaged_checkpoint_gives_way_to_the_one_before_it_and_a_newer_one_is_refuse
     }
 }
 
+#[test]
+fn a_log_whose_end_is_torn_or_flipped_breaks_no_alternation() {
+    let tear = |bytes: &mut Vec<u8>| bytes.truncate(bytes.len() - 5);
+    let flip = |bytes: &mut Vec<u8>| {
+        let place = bytes.len() - 20;
+        bytes[place] ^= 4;
+    };
+    let harms: [fn(&mut Vec<u8>); 2] = [tear, flip];
+    for program in server_programs() {
+        let nats = server(&program);
+        let (folder, rules) = (tempfile::tempdir().unwrap(), rules(DEEP));
+        let (state, rules_at) = (folder.path().display().to_string(), rules.path().display().to_string());
+        let path = folder.path().join("transitions");
+        let length = || std::fs::metadata(&path).map_or(0, |it| it.len());
+        let begin = || {
+            let config = "instance: ours\nstate: {checkpoint_every: 1h}\n";
+            Process::start_with(&nats.url(), config, &["--state-dir", &state, "--rules", &rules_at])
+        };
+        let mut jobs = 0;
+        for harm in harms.into_iter().cycle().take(4) {
+            let checkpoint =
+                || std::fs::metadata(folder.path().join("checkpoint")).and_then(|it| it.modified()).ok();
+            let before = checkpoint();
+            let process = begin();
+            process.wait_ready();
+            wait_for("the first checkpoint", || (checkpoint() > before).then_some(()));
+            round(&nats, &process, &mut jobs);
+            let (told, known) = (stored(&nats).len(), length());
+            store(&nats, jobs, 3);
+            wait_alerts(&nats, told + 1);
+            wait_for("the record", || (length() > known).then_some(()));
+            process.kill();
+            let mut bytes = std::fs::read(&path).unwrap();
+            harm(&mut bytes);
+            std::fs::write(&path, bytes).unwrap();
+            let process = begin();
+            process.wait_ready();
+            complete(&nats, jobs..jobs + 3);
+            jobs += 3;
+            wait_alerts(&nats, told + 2);
+            round(&nats, &process, &mut jobs);
+            process.kill();
+        }
+        let process = begin();
+        assert_eq!(wait_counted(&process, jobs as f64).sum("queue_jobs_queued_total"), jobs as f64);
+        process.terminate();
+        assert_eq!(walk(&stored(&nats)), (1, 0));
+    }
+}
+
 /// Looks each 50 ms, over all processes, whether a counter that can be replayed fell or left.
 fn scrape(processes: &std::sync::Mutex<Option<Process>>, done: &AtomicBool) -> (u64, Vec<String>) {
     let mut last: BTreeMap<String, f64> = BTreeMap::new();
