@@ -32,9 +32,9 @@ class Load(threading.Thread):
 
 
 class World:
-    """A nats-server and a sidecar with these rule files."""
+    """A nats-server and a sidecar with these rule files, and more arguments."""
 
-    def __init__(self, folder, rules, config=""):
+    def __init__(self, folder, rules, config="", more=()):
         self.folder, self.nats_port, self.http = folder, free_port(), free_port()
         self.server = Process(
             "nats-server", "-a", "127.0.0.1", "-p", str(self.nats_port), "-js", "-sd", f"{folder}/js-{self.nats_port}"
@@ -46,7 +46,7 @@ class World:
         nothing = f"{folder}/none"
         os.makedirs(nothing, exist_ok=True)
         command = [BINARY, "run", "--config", settings, "--nats-url", f"nats://127.0.0.1:{self.nats_port}"]
-        self.sidecar = Process(*command, "--listen", f"127.0.0.1:{self.http}", "--rules", *(rules or [nothing]))
+        self.sidecar = Process(*command, "--listen", f"127.0.0.1:{self.http}", "--rules", *(rules or [nothing]), *more)
         wait_until("readiness", lambda: get(self.http, "/-/ready")[0] == 200)
 
     def __enter__(self):
