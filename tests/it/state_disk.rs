@@ -64,7 +64,11 @@ fn a_full_disk_stops_neither_metrics_nor_alerts_and_the_state_comes_back_with_ro
         wait_failures(&process, LOG_FAILURES);
         round(&nats, &process, &mut jobs);
         assert!(process.has_logged(&["the state is not saved".to_owned()]), "{}", process.log());
-        assert!(process.get("/").text().contains("state: "), "{}", process.get("/").text());
+        assert!(
+            process.get("/").text().contains("cannot use the state folder"),
+            "{}",
+            process.get("/").text()
+        );
         assert!(!folder.path().join("checkpoint.next").exists());
         process.limit_files(1 << 40);
         let path = folder.path().join("checkpoint");
