@@ -179,3 +179,43 @@ fn what_is_sent_again_has_the_headers_of_its_publisher() {
         text.contains("queue_workers_stopped_total{reason=\"shutdown\"} 1").then_some(())
     });
 }
+
+#[test]
+fn a_test_is_recorded_from_a_stream_without_what_is_refused() {
+    for program in server_programs() {
+        let nats = Nats::start(&program);
+        let folder = tempfile::tempdir().unwrap();
+        let mut client = nats.client();
+        client.create_stream(&json!({"name": "EVENTS", "subjects": ["acme.events.>"]}));
+        let subject = "acme.events.monitoring.MetricRecorded";
+        for payload in
+            [&recorded(1, 1.0), "no event", r#"{"event_type":"MetricRecorded"}"#, &recorded(2, 9.0)]
+        {
+            client.publish(subject, payload);
+        }
+        client.flush();
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        write("rules.yaml", "groups: [{name: g, rules: [{alert: Deep, expr: depth, above: 5}]}]");
+        write("signalbox.yaml", "subjects: {prefix: acme.events}");
+        let url = nats.url();
+        let from = [
+            "test",
+            "--record",
+            "new.test.yaml",
+            "--rules",
+            "rules.yaml",
+            "--nats-url",
+            &url,
+            "--since",
+            "1h",
+        ];
+        let elsewhere = signalbox().args(from).current_dir(folder.path()).output().unwrap();
+        let why = String::from_utf8_lossy(&elsewhere.stderr);
+        assert!(why.contains("no event below `events`") && why.contains("--config"), "{why}");
+        let wrote = said(folder.path(), &[&from[..], &["--config", "signalbox.yaml"]].concat());
+        assert!(wrote.contains("2 events, 1 transition"), "{wrote}");
+        assert!(wrote.contains("left out: 2 messages that the sidecar refuses\n"), "{wrote}");
+        let passed = said(folder.path(), &["test", "new.test.yaml"]);
+        assert!(passed.contains("1 passed, 0 failed"), "{passed}");
+    }
+}

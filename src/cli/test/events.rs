@@ -52,8 +52,8 @@ pub(super) struct Decisions {
     pub(super) zero: Timestamp,
     /// Every transition, in order.
     pub(super) decided: Vec<AlertEvent>,
-    /// What was refused.
-    pub(super) refused: Vec<String>,
+    /// What was refused: the number of the event, from 1, and why.
+    pub(super) refused: Vec<(usize, String)>,
 }
 
 /// What rules decide of events until `tail` after the last.
@@ -70,7 +70,7 @@ pub(super) fn decide(
     let mut run = Run::begin(drafts, None, config, rules)?;
     run.drain();
     run.live_until(run.playback.now().after(tail));
-    Ok(Decisions { zero: run.zero, decided: run.decided, refused: run.faults })
+    Ok(Decisions { zero: run.zero, decided: run.decided, refused: run.refused })
 }
 
 struct Run {
@@ -78,6 +78,7 @@ struct Run {
     coming: std::iter::Peekable<std::vec::IntoIter<Recorded>>,
     decided: Vec<AlertEvent>,
     faults: Vec<String>,
+    refused: Vec<(usize, String)>,
     zero: Timestamp,
 }
 
@@ -92,7 +93,7 @@ impl Run {
         let coming = fill(drafts, zero)?.into_iter().peekable();
         let config = Config { grid: Grid::From(zero), ..config };
         let playback = Playback::new(&config, rules, zero);
-        Ok(Self { playback, coming, decided: Vec::new(), faults: Vec::new(), zero })
+        Ok(Self { playback, coming, decided: Vec::new(), faults: Vec::new(), refused: Vec::new(), zero })
     }
 
     /// Applies every event up to an instant, and lives until it.
@@ -119,12 +120,10 @@ impl Run {
 
     fn apply(&mut self, event: &Recorded) {
         for refused in self.playback.apply(event) {
-            let reason = refused.refusal.reason.name();
-            self.faults.push(format!(
-                "event {} was refused as {reason}: {}\n",
-                event.place.number(),
-                refused.refusal.detail
-            ));
+            let (number, reason) = (event.place.number(), refused.refusal.reason.name());
+            let why = format!("event {number} was refused as {reason}: {}", refused.refusal.detail);
+            self.faults.push(format!("{why}\n"));
+            self.refused.push((number, why));
         }
     }
 

@@ -1,5 +1,6 @@
 //! `signalbox test --record`: a rule test that passes today, made from what happened, for its author to read and keep.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
@@ -63,13 +64,28 @@ pub(super) fn write(
         bail!("write {}: it is there already; name another file", path.display());
     }
     let source = Source::of(arguments.events.as_deref(), &arguments.stream, config)?;
-    let events = read(&source)?;
+    let Read { mut events, mut left_out } = read(&source, config)?;
     let paths = settings::rule_paths(arguments.rules.as_deref(), config);
     let rules = rule_files::load_or_say(&paths, config, terminal)?;
-    let decisions = events::decide(events.clone(), config.named("signalbox"), rules, arguments.tail);
-    let decisions = decisions.map_err(|fault| anyhow::anyhow!("record: {}", fault.trim_end()))?;
-    if let Some(refused) = decisions.refused.first() {
-        bail!("record: {}; leave it out of the events", refused.trim_end());
+    let decide = |events: &[Json]| {
+        let decisions =
+            events::decide(events.to_vec(), config.named("signalbox"), rules.clone(), arguments.tail);
+        decisions.map_err(|fault| anyhow::anyhow!("record: {}", fault.trim_end()))
+    };
+    let mut decisions = decide(&events)?;
+    if let Some((_, why)) = decisions.refused.first() {
+        // Nobody can take it out of a stream.
+        if matches!(source, Source::File(_)) {
+            bail!("record: {why}; leave it out of the events");
+        }
+        let refused: BTreeSet<usize> = decisions.refused.iter().map(|(number, _)| *number).collect();
+        left_out += refused.len();
+        let mut number = 0;
+        events.retain(|_| {
+            number += 1;
+            !refused.contains(&number)
+        });
+        decisions = decide(&events)?;
     }
     let folder = path.parent().unwrap_or(Path::new(""));
     // A test names files, not folders.
@@ -87,13 +103,23 @@ pub(super) fn write(
         counted(events.len(), "event"),
         counted(decisions.decided.len(), "transition"),
     ));
+    if left_out > 0 {
+        terminal.line(format_args!("left out: {} that the sidecar refuses", counted(left_out, "message")));
+    }
     Ok(())
 }
 
-/// The events as they are; what a subject says of one is written into it.
-fn read(source: &Source<'_>) -> anyhow::Result<Vec<Json>> {
+/// The events of a source.
+struct Read {
+    /// As they are; what a subject says of one is written into it.
+    events: Vec<Json>,
+    /// Messages of a stream that are none.
+    left_out: usize,
+}
+
+fn read(source: &Source<'_>, config: &Config) -> anyhow::Result<Read> {
     let mut events = Vec::new();
-    let mut fault = None;
+    let (mut left_out, mut fault) = (0, None);
     source.for_each(|recorded| {
         match serde_json::from_slice::<Json>(&recorded.payload) {
             Ok(Json::Object(mut fields)) => {
@@ -104,6 +130,11 @@ fn read(source: &Source<'_>) -> anyhow::Result<Vec<Json>> {
             }
             // Those of a file come one by one.
             Ok(Json::Array(several)) => events.extend(several),
+            Ok(Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_)) | Err(_)
+                if matches!(source, Source::Stream(_)) =>
+            {
+                left_out += 1;
+            }
             Ok(Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_)) | Err(_) => {
                 fault = Some(format!("record: {} is no JSON object", recorded.place));
             }
@@ -112,9 +143,13 @@ fn read(source: &Source<'_>) -> anyhow::Result<Vec<Json>> {
     })?;
     match fault {
         Some(fault) => bail!(fault),
+        None if events.is_empty() && matches!(source, Source::Stream(_)) => bail!(
+            "record: the stream has no event below `{}` in that time; where that is not the prefix, name the configuration with --config",
+            config.subjects.prefix
+        ),
         None if events.is_empty() => bail!("record: there is no event"),
         None if events.len() > EVENTS_MAX => bail!("record more than {EVENTS_MAX} events"),
-        None => Ok(events),
+        None => Ok(Read { events, left_out }),
     }
 }
 
