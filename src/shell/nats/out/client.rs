@@ -109,9 +109,9 @@ fn hear(context: &ShellContext, event: &Event) {
         }
         Event::ClientError(error) => {
             if context.status.has(Topic::PublishLink) {
-                context.link_is_down(Topic::PublishLink, plain(error));
+                context.link_is_down(Topic::PublishLink, in_words(&plain(error)));
             } else {
-                tracing::warn!(error = plain(error), "publishing connection");
+                tracing::warn!(error = in_words(&plain(error)), "publishing connection");
             }
         }
         Event::LameDuckMode | Event::Draining | Event::SlowConsumer(_) => {
@@ -120,9 +120,30 @@ fn hear(context: &ShellContext, event: &Event) {
     }
 }
 
+/// What the client says of its connection, without its own name before it; of a server that it does not reach it knows no
+/// more than that.
+fn in_words(said: &str) -> &str {
+    match said.strip_prefix("nats: ").unwrap_or(said) {
+        "IO error" => "the server cannot be reached",
+        other => other,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_client_says_is_said_without_its_name() {
+        let cases = [
+            ("nats: IO error", "the server cannot be reached"),
+            ("nats: authorization violation", "authorization violation"),
+            ("too many subscriptions", "too many subscriptions"),
+        ];
+        for (said, expected) in cases {
+            assert_eq!(in_words(said), expected);
+        }
+    }
 
     #[test]
     fn only_a_violation_about_alert_events_speaks_of_them() {
