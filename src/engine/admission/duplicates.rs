@@ -64,6 +64,8 @@ pub(crate) struct DuplicateWindow {
     reaches_from: u64,
     /// The youngest last; their tags follow one another.
     generations: VecDeque<Generation>,
+    /// When the youngest is over.
+    youngest_until: Timestamp,
     /// The tag of the oldest generation that is known.
     oldest_tag: u64,
     /// What [`DuplicateWindow::fetch`] works with.
@@ -111,6 +113,7 @@ impl DuplicateWindow {
             reaches: vec![Reach::default(); count],
             reaches_from: 1,
             generations: VecDeque::new(),
+            youngest_until: Timestamp::EPOCH,
             oldest_tag: 1,
             homes: Vec::new(),
             fetched: 0,
@@ -127,6 +130,7 @@ impl DuplicateWindow {
     pub(crate) fn resized(mut self, config: DedupeConfig) -> Self {
         if config.entries == self.config.entries {
             self.config = config;
+            self.note_youngest();
             return self;
         }
         let mut resized = Self::new(config);
@@ -204,7 +208,8 @@ impl DuplicateWindow {
         if self.config.entries == 0 {
             return;
         }
-        if self.generations.back().is_none_or(|generation| self.is_over(generation, now)) {
+        if now >= self.youngest_until || self.generations.back().is_none_or(|youngest| self.is_full(youngest))
+        {
             self.begin_generation(now);
         }
         let print = self.fingerprint(id);
@@ -268,9 +273,15 @@ impl DuplicateWindow {
         entry & TAG_MASK >= self.oldest_tag
     }
 
-    fn is_over(&self, generation: &Generation, now: Timestamp) -> bool {
+    const fn is_full(&self, generation: &Generation) -> bool {
         generation.entries >= self.config.entries.div_ceil(GENERATIONS)
-            || now.since(generation.first) >= self.config.age / GENERATIONS as u32
+    }
+
+    /// Notes when the youngest generation will be over by its age; without one that is past.
+    fn note_youngest(&mut self) {
+        let span = self.config.age / GENERATIONS as u32;
+        self.youngest_until =
+            self.generations.back().map_or(Timestamp::EPOCH, |youngest| youngest.first.after(span));
     }
 
     fn begin_generation(&mut self, now: Timestamp) {
@@ -288,6 +299,7 @@ impl DuplicateWindow {
             tag = self.renumber();
         }
         self.generations.push_back(Generation { tag, entries: 0, first: now, last: now });
+        self.note_youngest();
         self.oldest_tag = self.generations.front().map_or(tag, |oldest| oldest.tag);
         if self.oldest_tag >= self.reaches_from {
             // Nothing is known any more of what the older halves are for.

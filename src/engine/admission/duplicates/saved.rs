@@ -4,6 +4,7 @@ use super::{BEFORE_MAX, Buckets, DuplicateWindow, Generation, Reach, TAG_MASK};
 use crate::engine::checkpoint::bytes::Damage;
 use crate::engine::checkpoint::window::{BucketsTwin, GenerationTwin, ReachesTwin, WindowTwin};
 use crate::engine::config::DedupeConfig;
+use crate::engine::time::Timestamp;
 
 impl DuplicateWindow {
     /// The window as it is now.
@@ -40,7 +41,7 @@ impl DuplicateWindow {
         for (bucket, saved) in buckets.all_mut().iter_mut().zip(&twin.buckets.0) {
             *bucket = *saved;
         }
-        Ok(Self {
+        let mut window = Self {
             buckets,
             reaches: twin.reaches.0.into_iter().map(Reach).collect(),
             reaches_from: twin.reaches_from,
@@ -48,9 +49,12 @@ impl DuplicateWindow {
             oldest_tag: twin.oldest_tag,
             before: before?,
             config,
+            youngest_until: Timestamp::EPOCH,
             homes: Vec::new(),
             fetched: 0,
-        })
+        };
+        window.note_youngest();
+        Ok(window)
     }
 }
 
