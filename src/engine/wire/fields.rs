@@ -18,18 +18,19 @@ struct Key {
     spelling: Spelling,
 }
 
-/// How long names are: two that are one are as long as each other.
+/// What names look like: two that are one look the same.
 #[derive(Clone, Copy, Debug, Default)]
-struct Lengths {
-    /// The lengths that were noted, by their low bits.
+struct Looks {
+    /// The looks that were noted.
     seen: u64,
     may_repeat: bool,
 }
 
-impl Lengths {
+impl Looks {
     #[inline]
-    fn note(&mut self, length: usize, spelling: Spelling) {
-        let bit = 1 << (length % 64);
+    fn note(&mut self, name: &[u8], spelling: Spelling) {
+        let [first, last] = [name.first(), name.last()].map(|byte| byte.map_or(0, |byte| usize::from(*byte)));
+        let bit = 1 << ((name.len() + first + 7 * last) % 64);
         self.may_repeat |= self.seen & bit != 0 || spelling != Spelling::Plain;
         self.seen |= bit;
     }
@@ -58,7 +59,7 @@ pub(super) struct Fields {
     tags: TagsForm,
     unknown: Vec<Key>,
     tag_names: Vec<Key>,
-    tag_lengths: Lengths,
+    tag_looks: Looks,
     /// Which key followed each key last time: publishers write their fields in one order, and comparing with a guess
     /// costs less than finding the end of a key and looking it up. By the type of the event, where it has come.
     followers: Box<[[Field; KEYS]; ROWS]>,
@@ -99,7 +100,7 @@ impl Fields {
             tags: TagsForm::Texts,
             unknown: Vec::new(),
             tag_names: Vec::new(),
-            tag_lengths: Lengths::default(),
+            tag_looks: Looks::default(),
             followers: Box::new([[Field::event_id; KEYS]; ROWS]),
             style: Style::Compact,
             expected: None,
@@ -336,7 +337,7 @@ impl Fields {
     /// Scans the object of the field `tags`.
     fn scan_tags(&mut self, text: &str, open: usize, nesting: &mut Nesting) -> Option<usize> {
         self.tag_names.clear();
-        self.tag_lengths = Lengths::default();
+        self.tag_looks = Looks::default();
         let bytes = text.as_bytes();
         let mut at = blank(bytes, open + 1);
         if *bytes.get(at)? == b'}' {
@@ -349,7 +350,7 @@ impl Fields {
             let (end, spelling) = string(bytes, at + 1)?;
             nesting.lone |= spelling == Spelling::Lone;
             self.tag_names.push(Key { start: at as u32 + 1, end: end as u32, spelling });
-            self.tag_lengths.note(end - at, spelling);
+            self.tag_looks.note(bytes.get(at + 1..end)?, spelling);
             at = colon(bytes, end + 1)?;
             if *bytes.get(at)? == b'"' {
                 let (end, spelling) = string(bytes, at + 1)?;
@@ -366,7 +367,7 @@ impl Fields {
                 _ => return None,
             }
         }
-        if self.tag_lengths.may_repeat && repeats(text, &self.tag_names) {
+        if self.tag_looks.may_repeat && repeats(text, &self.tag_names) {
             self.tags = TagsForm::Repeated;
         }
         Some(at + 1)
