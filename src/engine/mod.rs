@@ -364,15 +364,17 @@ impl State {
             self.account.duplicate(draft.event_type());
             return Ok(());
         }
-        let event = match draft.event() {
+        // It stays where it was read: an event is too large to be moved for nothing.
+        let read = draft.event();
+        let event = match &read {
             Ok(event) => event,
-            Err(refusal) => return self.refuse(refusal),
+            Err(refusal) => return self.refuse(refusal.clone()),
         };
         let cause = Cause { now, event: Some(self.recent.upcoming()) };
-        if let Err(refusal) = self.catalogue.apply(&mut self.store, &event, cause) {
+        if let Err(refusal) = self.catalogue.apply(&mut self.store, event, cause) {
             return self.refuse(refusal);
         }
-        self.applied(&event, now);
+        self.applied(event, now);
         Ok(())
     }
 

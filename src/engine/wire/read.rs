@@ -76,16 +76,15 @@ macro_rules! readers {
                 let Head { event_type, id, version, .. } = *head;
                 let trace = head.trace.map(NonZero::get);
                 // Each arm fills the result where it is returned: an event is too large to be moved for nothing.
-                let mut result = match event_type {
+                match event_type {
                     $(EventType::$name => {
                         let fields = payload::$name { $($field: self.$kind(&mut faults, Field::$field),)* };
-                        Ok(Event { id, timestamp, version, trace, payload: Payload::$name(fields) })
+                        match faults.0 {
+                            None => Ok(Event { id, timestamp, version, trace, payload: Payload::$name(fields) }),
+                            Some(fault) => Err(fault.into()),
+                        }
                     })*
-                };
-                if let Some(fault) = faults.0 {
-                    result = Err(fault.into());
                 }
-                result
             }
 
             /// Every field that is not as it must be, in the specification's order.
