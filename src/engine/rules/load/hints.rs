@@ -9,6 +9,7 @@ const THRESHOLD: &str = "Write `above:` or `below:` with the number.";
 const ANNOTATION: &str = "Write it under `annotations`.";
 const OF_GROUP: &str = "It belongs to the group.";
 const OF_RULE: &str = "It belongs to a rule.";
+const OF_VMALERT: &str = "It is vmalert's own, and Prometheus refuses it too: take it away.";
 
 /// Instead of a key of a rule file.
 pub(super) fn of_file(key: &str) -> Option<&'static str> {
@@ -49,6 +50,7 @@ const INSTEAD_IN_RULE: &[(&[&str], &str)] = &[
     (&["function", "agg", "aggregation"], "Write `stat:` with one of its words."),
     (&["nodata", "on_no_data", "missing"], "Write `no_data: ok`, `alert` or `keep`."),
     (&["interval", "limit", "query_offset", "evaluate", "every"], OF_GROUP),
+    (&["debug", "update_entries_limit"], OF_VMALERT),
 ];
 
 /// Instead of a key of a rule, a level or an override, or of what is nearly one and is near to no key of a rule.
@@ -71,6 +73,10 @@ pub(super) fn of_group(key: &str) -> Option<&'static str> {
     Some(match key {
         "every" | "evaluation_interval" | "eval_interval" => "Write `interval:` with the duration.",
         "alerts" | "alerting_rules" | "recording_rules" => "Write `rules:` with the list.",
+        "eval_delay" => "Write `query_offset:` with the duration.",
+        "concurrency" | "params" | "headers" | "notifier_headers" | "eval_offset" | "type" => OF_VMALERT,
+        "partial_response_strategy" => "It is Thanos' own: here nothing is partial. Take it away.",
+        "source_tenants" | "align_evaluation_time_on_interval" => "It is Mimir's own: take it away.",
         "alert" | "record" | "expr" | "metric" | "for" | "keep_firing_for" | "annotations" | "above"
         | "below" | "severities" | "where" | "by" | "stat" | "window" | "no_data" | "overrides" => OF_RULE,
         _ => return None,
