@@ -121,6 +121,8 @@ pub(crate) struct AlertMachine {
     pub(super) jetstream: JetStream,
     /// Looks in a row that were not answered.
     pub(super) silent_looks: u32,
+    /// Looks that found no stream, before one was found.
+    pub(super) empty_looks: u32,
     pub(super) fold: Fold,
     /// Questions about open alerts that were not answered.
     pub(super) fold_silences: u32,
@@ -161,6 +163,7 @@ impl AlertMachine {
             look: Look::default(),
             jetstream: JetStream::Unknown,
             silent_looks: 0,
+            empty_looks: 0,
             fold: Fold::default(),
             fold_silences: 0,
             places: ByKind::default(),

@@ -13,6 +13,7 @@
 //! | `N < pulled triggered NAME cleared NAME other NAME…` | the answer: messages of a stream, ours or others' |
 //! | `N < read SEQUENCE KIND NAME [APPLIED]; …` | the answer: messages of a stream with their sequences; `theirs` for KIND is a stranger's |
 //! | `pair` | the machine is one of a pair, from the beginning on |
+//! | `creates` | a missing stream is made, by the lane that reads it |
 //! | `leads SPAN`, `follows` | this instance publishes for so long, or does not |
 //! | `other idle` | the other instance published all it decided |
 //! | `anew` | the engine took over what the streams show |
@@ -35,7 +36,7 @@ use crate::engine::rules::AlertEvent;
 use crate::engine::rules::event::{AlertEventKind, Reason};
 use crate::engine::wire::EventId;
 use crate::shell::nats::scripts::{self, Course, Stage as _};
-use crate::shell::settings::Settings;
+use crate::shell::settings::{MissingStream, Settings};
 
 use super::exchange::{AlertKind, Answer, AnswerEnding, Output};
 use super::fold::Pulled;
@@ -120,7 +121,8 @@ impl Stage {
             [number, "<", "pulled", messages @ ..] => self.pulled(number, messages),
             ["anew"] => machine.begin_anew(self.course.now),
             ["renew"] => machine.renew(self.course.now),
-            ["pair"] => self.machine = machine_of(Company::Pair),
+            ["pair"] => self.machine = machine_of(Company::Pair, MissingStream::Wait),
+            ["creates"] => self.machine = machine_of(Company::Alone, MissingStream::Create),
             ["leads", span] => {
                 let until = self.course.now + duration::parse_duration(span).unwrap();
                 machine.take_role(PairRole::Leads { until }, self.course.now);
@@ -263,15 +265,17 @@ fn shown(output: &Output) -> String {
 }
 
 /// A machine that has nothing to publish.
-fn machine_of(company: Company) -> AlertMachine {
-    let (settings, source) = (Arc::new(Settings::default()), Arc::from(SOURCE));
+fn machine_of(company: Company, missing_stream: MissingStream) -> AlertMachine {
+    let mut settings = Settings::default();
+    settings.jetstream.missing_stream = missing_stream;
+    let (settings, source) = (Arc::new(settings), Arc::from(SOURCE));
     AlertMachine::new(Terms { settings, source, random: || 0, company }, AlertDelivery::Auto)
 }
 
 #[test]
 fn publishing_does_what_its_scripts_say() {
     scripts::run_folder("tests/outbox", 10, |name, text| {
-        let machine = machine_of(Company::Alone);
+        let machine = machine_of(Company::Alone, MissingStream::Wait);
         scripts::play(Stage { machine, course: Course::new() }, name, &scripts::lines(text))
     });
 }

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::engine::config::AlertDelivery;
 use crate::shell::nats::api::{ApiError, StoredMessage, StreamConfig, StreamInfo, read_answer};
+use crate::shell::settings::MissingStream;
 use crate::shell::status::Topic;
 
 use super::exchange::{AlertKind, AnswerEnding, ByKind, Output, Request};
@@ -26,6 +27,9 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Looks without an answer after which there is nobody who answers, though a stream is read.
 const SILENT_LOOKS_MAX: u32 = 4;
+
+/// Looks that find no stream after which nobody makes one, though it is to be made.
+const EMPTY_LOOKS_MAX: u32 = 4;
 
 /// Messages asked for at a time.
 const PULL_MAX: u64 = 500;
@@ -181,10 +185,13 @@ impl AlertMachine {
         self.judge(&seen);
         let is_silent = AlertKind::BOTH.iter().any(|kind| !seen.get(*kind).tells());
         self.silent_looks = if is_silent { self.silent_looks.saturating_add(1) } else { 0 };
+        let is_none = AlertKind::BOTH.iter().any(|kind| matches!(seen.get(*kind).place(), Route::None));
+        self.empty_looks = self.empty_looks.saturating_add(u32::from(is_none));
         let mut is_known = true;
         for kind in AlertKind::BOTH {
             let found = seen.get(kind).place();
-            let believed = seen.get(kind).tells() || !self.awaits_answer(kind);
+            let awaits_stream = matches!(found, Route::None) && self.awaits_stream();
+            let believed = !awaits_stream && (seen.get(kind).tells() || !self.awaits_answer(kind));
             is_known &= believed;
             *self.places.get_mut(kind) = if believed { found } else { Route::Unknown };
         }
@@ -199,7 +206,7 @@ impl AlertMachine {
             self.begin_fold(now);
         } else {
             self.look = Look::At(now + LOOK_AGAIN);
-            if matches!(self.work, Work::Waiting { .. }) {
+            if matches!(self.work, Work::Waiting { .. }) && !self.awaits_stream() {
                 let is_slow = AlertKind::BOTH.iter().any(|kind| seen.get(*kind).silent == Silence::Yes);
                 let fault = if is_slow {
                     AnswerFault::Silent(self.terms.settings.nats.request_timeout)
@@ -218,6 +225,15 @@ impl AlertMachine {
     fn awaits_answer(&self, kind: AlertKind) -> bool {
         self.tails.get(kind).is_some()
             || (self.jetstream == JetStream::IsThere && self.silent_looks < SILENT_LOOKS_MAX)
+    }
+
+    /// Whether there is no stream yet because this very process is about to make it: the lane that reads it says when it
+    /// has. Where it never can, who may not make one or has no JetStream, alert events must not wait for it.
+    fn awaits_stream(&self) -> bool {
+        self.terms.settings.jetstream.missing_stream == MissingStream::Create
+            && self.pair.is_none()
+            && self.jetstream == JetStream::Unknown
+            && self.empty_looks < EMPTY_LOOKS_MAX
     }
 
     fn question(&self, question: Question, seen: &ByKind<Seen>) -> Option<(String, String)> {
@@ -325,7 +341,8 @@ impl AlertMachine {
     /// Goes on without knowing which streams there are; the look goes on beside it.
     pub(super) fn places_are_silent(&mut self) {
         for kind in AlertKind::BOTH {
-            if matches!(self.places.get(kind), Route::Unknown) && !self.awaits_answer(kind) {
+            let is_awaited = self.awaits_answer(kind) || self.awaits_stream();
+            if matches!(self.places.get(kind), Route::Unknown) && !is_awaited {
                 *self.places.get_mut(kind) = Route::Silent;
             }
         }
