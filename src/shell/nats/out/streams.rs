@@ -341,7 +341,8 @@ impl AlertMachine {
     /// Goes on without knowing which streams there are; the look goes on beside it.
     pub(super) fn places_are_silent(&mut self) {
         for kind in AlertKind::BOTH {
-            let is_awaited = self.awaits_answer(kind) || self.awaits_stream();
+            // A stream is awaited only where somebody said that there is none.
+            let is_awaited = self.awaits_answer(kind) || (self.empty_looks > 0 && self.awaits_stream());
             if matches!(self.places.get(kind), Route::Unknown) && !is_awaited {
                 *self.places.get_mut(kind) = Route::Silent;
             }
