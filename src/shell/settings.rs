@@ -148,9 +148,10 @@ impl From<&JetStreamConfig> for JetStreamSettings {
     fn from(config: &JetStreamConfig) -> Self {
         Self {
             stream: Arc::from(config.stream.as_str()),
-            missing_stream: match (config.enabled, config.create_stream) {
-                (true, true) => MissingStream::Create,
-                (true | false, _) => MissingStream::Wait,
+            missing_stream: if config.enabled && config.create_stream {
+                MissingStream::Create
+            } else {
+                MissingStream::Wait
             },
             start: config.start,
             durable: config.durable.clone(),

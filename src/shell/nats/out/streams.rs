@@ -227,13 +227,13 @@ impl AlertMachine {
             || (self.jetstream == JetStream::IsThere && self.silent_looks < SILENT_LOOKS_MAX)
     }
 
-    /// Whether there is no stream yet because this very process is about to make it: the lane that reads it says when it
-    /// has. Where it never can, who may not make one or has no JetStream, alert events must not wait for it.
+    /// Whether somebody said that there is no stream, as this very process is still to make it: the lane that reads it says
+    /// when it has. Where it never can, who may not make one or has no JetStream, alert events must not wait for it.
     fn awaits_stream(&self) -> bool {
         self.terms.settings.jetstream.missing_stream == MissingStream::Create
             && self.pair.is_none()
             && self.jetstream == JetStream::Unknown
-            && self.empty_looks < EMPTY_LOOKS_MAX
+            && (1..EMPTY_LOOKS_MAX).contains(&self.empty_looks)
     }
 
     fn question(&self, question: Question, seen: &ByKind<Seen>) -> Option<(String, String)> {
@@ -341,8 +341,7 @@ impl AlertMachine {
     /// Goes on without knowing which streams there are; the look goes on beside it.
     pub(super) fn places_are_silent(&mut self) {
         for kind in AlertKind::BOTH {
-            // A stream is awaited only where somebody said that there is none.
-            let is_awaited = self.awaits_answer(kind) || (self.empty_looks > 0 && self.awaits_stream());
+            let is_awaited = self.awaits_answer(kind) || self.awaits_stream();
             if matches!(self.places.get(kind), Route::Unknown) && !is_awaited {
                 *self.places.get_mut(kind) = Route::Silent;
             }
