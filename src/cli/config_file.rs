@@ -114,7 +114,7 @@ pub(super) fn unreadable(path: &Path, error: &anyhow::Error) -> Diagnostic {
         code: "unreadable-file",
         source: Source { name: Arc::from(path.display().to_string()), text: Arc::from("") },
         span: 0..0,
-        message: format!("cannot {}", plain(format!("{error:#}"))),
+        message: format!("cannot {}", plain(error)),
         advice: None,
     }
 }
@@ -197,7 +197,7 @@ fn bad_web_config(path: &str) -> Option<Fault> {
     Some(Fault {
         key: "web_config".to_owned(),
         code: "bad-web-config",
-        message: format!("cannot {}", plain(format!("{error:#}"))),
+        message: format!("cannot {}", plain(&error)),
         advice: "Mend it; docs/configuration.md has its keys.".to_owned(),
     })
 }

@@ -89,7 +89,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Res
             let causes = || error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
             let is_refused = causes().any(|cause| cause.kind() == std::io::ErrorKind::ConnectionRefused);
             let advice = if is_refused { ADVICE } else { "" };
-            terminal.say(format_args!("{not}: cannot {}{advice}", plain(format!("{error:#}"))));
+            terminal.say(format_args!("{not}: cannot {}{advice}", plain(&error)));
         }
     }
     Ok(CommandOutcome::Findings)

@@ -17,7 +17,7 @@ pub(super) struct Statement(String);
 impl Statement {
     /// The error with its causes.
     pub(super) fn of(error: &anyhow::Error) -> Self {
-        Self(plain(format!("{error:#}")))
+        Self(plain(error))
     }
 }
 
@@ -100,7 +100,7 @@ impl Terminal {
             (Ok(CommandOutcome::Findings), _) => ExitCode::from(1),
             (Err(error), _) => {
                 let cannot = if error.is::<Statement>() { "" } else { "cannot " };
-                let text = plain(format!("{cannot}{error:#}"));
+                let text = format!("{cannot}{}", plain(error));
                 let _ = writeln!(io::stderr(), "signalbox: {}", printable(&text, Lines::Many));
                 ExitCode::from(2)
             }

@@ -3,10 +3,10 @@
 
 use std::fmt::Display;
 
-/// The text of an error without the numbers that stand in it as `(os error 111)`.
+/// The text of an error, with its causes where it tells them, without the numbers that stand in it as `(os error 111)`.
 pub(crate) fn plain(error: impl Display) -> String {
     const BEFORE: &str = " (os error ";
-    let mut text = error.to_string();
+    let mut text = format!("{error:#}");
     while let Some((at, end)) = text.find(BEFORE).and_then(|at| {
         let rest = text.get(at + BEFORE.len()..)?;
         let digits = rest.find(|symbol: char| !symbol.is_ascii_digit())?;
@@ -30,7 +30,7 @@ mod tests {
         let cases = [
             (plain(&refused), "Connection refused"),
             (plain(format!("I/O error: {refused}; try again")), "I/O error: Connection refused; try again"),
-            (plain(format!("{chain:#}")), "read a.yaml: No such file or directory"),
+            (plain(&chain), "read a.yaml: No such file or directory"),
             (plain(io::Error::other("its name has no address")), "its name has no address"),
             (plain(" (os error x)"), " (os error x)"),
         ];

@@ -37,9 +37,7 @@ impl Listeners {
         let bind = |address: SocketAddr| anyhow::Ok(TcpListener::from_std(http::bind(address)?)?);
         let gate = settings.web_config.as_deref().map(Gate::open).transpose();
         let gate = gate
-            .map_err(|error| {
-                anyhow::anyhow!("cannot {}; mend it and start again", plain(format!("{error:#}")))
-            })?
+            .map_err(|error| anyhow::anyhow!("cannot {}; mend it and start again", plain(&error)))?
             .map(Arc::new);
         let edits = settings.web_edit.then(|| edits(settings, gate.as_deref())).transpose()?.map(Arc::new);
         Ok(Self {

@@ -62,7 +62,7 @@ impl Player {
         let client = stored::connect(&settings).await.map_err(|error| {
             anyhow!(
                 "cannot {} Where it asks who you are: --nats-url nats://user:password@host:4222",
-                plain(format!("{error:#}"))
+                plain(&error)
             )
         })?;
         let jetstream = jetstream::new(client.clone());

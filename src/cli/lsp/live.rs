@@ -36,7 +36,7 @@ impl Live {
         match self.ask(&path) {
             Ok(answer) if answer.is_ok() => shown(&answer.body),
             Ok(answer) => format!("{} answers {}.", self.0.authority(), answer.status),
-            Err(error) => format!("Its present value is not known: cannot {}.", plain(format!("{error:#}"))),
+            Err(error) => format!("Its present value is not known: cannot {}.", plain(&error)),
         }
     }
 

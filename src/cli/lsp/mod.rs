@@ -181,7 +181,7 @@ impl Server {
                         }
                         Err(error) => {
                             let code = ErrorCode::InvalidParams as i32;
-                            Response::new_err(id, code, format!("cannot {}", plain(format!("{error:#}"))))
+                            Response::new_err(id, code, format!("cannot {}", plain(&error)))
                         }
                     };
                     self.send(Message::Response(response))?;

@@ -117,7 +117,7 @@ impl Gate {
                     tracing::info!(file = %self.path.display(), "the web configuration changed");
                 }
                 Err(error) => tracing::error!(
-                    error = plain(format!("{error:#}")),
+                    error = plain(&error),
                     "the web configuration is broken; the last good one stays in force"
                 ),
             }
