@@ -12,9 +12,7 @@ impl Rule {
     pub(crate) fn is_same_as(&self, other: &Self) -> bool {
         self.id == other.id && self.essence == other.essence && self.written.text == other.written.text
     }
-}
 
-impl Rule {
     /// The names of the series that it writes.
     fn written_names(&self) -> Vec<&str> {
         match self.kind {

@@ -89,13 +89,17 @@ impl RulesAsk {
 
     /// Whether a rule is meant: each word stands in its name, id, expression, labels, group or file, in any case.
     pub(super) fn means(&self, rule: &InForce<'_>) -> bool {
+        self.condition.is_of(rule) && (self.text.is_empty() || self.stands_in(rule))
+    }
+
+    fn stands_in(&self, rule: &InForce<'_>) -> bool {
         let labels = rule.rule.labels.iter().map(|(name, value)| format!("{name}={}", value.text()));
         let labels = labels.collect::<Vec<_>>().join("\n");
         let (of, group) = (rule.rule, rule.group);
         let places: [&str; 6] = [&of.name, &of.id, &of.query, &group.name, &group.file, &labels];
         let places = places.map(str::to_lowercase);
         let stands = |word: &str| places.iter().any(|place| place.contains(word));
-        self.condition.is_of(rule) && self.text.to_lowercase().split_whitespace().all(stands)
+        self.text.to_lowercase().split_whitespace().all(stands)
     }
 
     /// The form that asks, and how many of all the rules are meant.
