@@ -10,8 +10,11 @@
     reason = "a bench measures the world, and ends where the world does not answer"
 )]
 
+#[path = "../tests/it/lsp/frames.rs"]
+mod frames;
+
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -129,7 +132,7 @@ impl Project {
             self.version += 1;
             let document = json!({"uri": self.editor.uri, "version": self.version});
             let params = json!({"textDocument": document, "contentChanges": [{"text": self.text}]});
-            let message = Editor::framed(&json!({
+            let message = frames::framed(&json!({
                 "jsonrpc": "2.0", "method": "textDocument/didChange", "params": params
             }));
             let begun = Instant::now();
@@ -186,24 +189,19 @@ impl Editor {
         editor
     }
 
-    fn framed(message: &Value) -> Vec<u8> {
-        let text = message.to_string();
-        format!("Content-Length: {}\r\n\r\n{text}", text.len()).into_bytes()
-    }
-
     fn send(&mut self, framed: &[u8]) {
         self.to.write_all(framed).unwrap();
         self.to.flush().unwrap();
     }
 
     fn tell(&mut self, method: &str, params: &Value) {
-        self.send(&Self::framed(&json!({"jsonrpc": "2.0", "method": method, "params": params})));
+        self.send(&frames::framed(&json!({"jsonrpc": "2.0", "method": method, "params": params})));
     }
 
     fn ask(&mut self, method: &str, params: &Value) -> Value {
         self.last += 1;
         let id = self.last;
-        self.send(&Self::framed(&json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params})));
+        self.send(&frames::framed(&json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params})));
         loop {
             let message = self.receive();
             if message["id"] == id {
@@ -217,20 +215,7 @@ impl Editor {
     }
 
     fn receive(&mut self) -> Value {
-        let mut length = 0;
-        loop {
-            let mut line = String::new();
-            assert_ne!(self.from.read_line(&mut line).unwrap(), 0, "the server ended");
-            if let Some(text) = line.strip_prefix("Content-Length: ") {
-                length = text.trim().parse().unwrap();
-            }
-            if line == "\r\n" {
-                break;
-            }
-        }
-        let mut body = vec![0; length];
-        self.from.read_exact(&mut body).unwrap();
-        serde_json::from_slice(&body).unwrap()
+        frames::receive(&mut self.from)
     }
 
     /// Milliseconds of CPU that it has used.

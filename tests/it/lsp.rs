@@ -3,9 +3,11 @@
 //!
 //! `UPDATE_LSP_CASES=1` writes what came into the cases; read the difference before committing it.
 
+mod frames;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 
@@ -63,8 +65,7 @@ impl Editor {
     }
 
     fn send(&mut self, message: &Value) {
-        let text = message.to_string();
-        write!(self.to, "Content-Length: {}\r\n\r\n{text}", text.len()).unwrap();
+        self.to.write_all(&frames::framed(message)).unwrap();
         self.to.flush().unwrap();
     }
 
@@ -88,20 +89,7 @@ impl Editor {
     }
 
     fn receive(&mut self) -> Value {
-        let mut length = 0;
-        loop {
-            let mut line = String::new();
-            assert_ne!(self.from.read_line(&mut line).unwrap(), 0, "the server ended");
-            if let Some(text) = line.strip_prefix("Content-Length: ") {
-                length = text.trim().parse().unwrap();
-            }
-            if line == "\r\n" {
-                break;
-            }
-        }
-        let mut body = vec![0; length];
-        self.from.read_exact(&mut body).unwrap();
-        let message: Value = serde_json::from_slice(&body).unwrap();
+        let message = frames::receive(&mut self.from);
         if message["method"] == "textDocument/publishDiagnostics" {
             let params = &message["params"];
             self.findings.insert(params["uri"].as_str().unwrap().to_owned(), params["diagnostics"].clone());

@@ -46,6 +46,22 @@ pub(super) fn wait_failures(process: &Process, name: &str) {
     wait_for(name, || shown(process).filter(|series| series.sum(name) >= 1.0).map(drop));
 }
 
+/// The log and the page say that the state is not saved.
+pub(super) fn says_unsaved(process: &Process) {
+    assert!(process.has_logged(&["the state is not saved".to_owned()]), "{}", process.log());
+    let page = process.get("/");
+    assert!(page.text().contains("cannot use the state folder"), "{}", page.text());
+}
+
+/// A process that went on from the state counts every job once, and ends; the alert events that are stored alternate.
+pub(super) fn ends_with_all(nats: &Nats, process: Process, jobs: u64) {
+    let series = wait_counted(&process, jobs as f64);
+    assert_eq!(series.sum("queue_jobs_queued_total"), jobs as f64);
+    assert_eq!(series.sum("signalbox_events_duplicate_total"), 0.0);
+    process.terminate();
+    assert_eq!(walk(&stored(nats)), (1, 0));
+}
+
 #[test]
 fn a_full_disk_stops_neither_metrics_nor_alerts_and_the_state_comes_back_with_room() {
     for program in server_programs() {
@@ -63,12 +79,7 @@ fn a_full_disk_stops_neither_metrics_nor_alerts_and_the_state_comes_back_with_ro
         round(&nats, &process, &mut jobs);
         wait_failures(&process, LOG_FAILURES);
         round(&nats, &process, &mut jobs);
-        assert!(process.has_logged(&["the state is not saved".to_owned()]), "{}", process.log());
-        assert!(
-            process.get("/").text().contains("cannot use the state folder"),
-            "{}",
-            process.get("/").text()
-        );
+        says_unsaved(&process);
         assert!(!folder.path().join("checkpoint.next").exists());
         process.limit_files(1 << 40);
         let path = folder.path().join("checkpoint");
@@ -77,11 +88,7 @@ fn a_full_disk_stops_neither_metrics_nor_alerts_and_the_state_comes_back_with_ro
         wait_for("a checkpoint", || (saved() > before).then_some(()));
         process.kill();
         let process = start_with_rules(&nats, folder.path(), &rules);
-        let series = wait_counted(&process, jobs as f64);
-        assert_eq!(series.sum("queue_jobs_queued_total"), jobs as f64);
-        assert_eq!(series.sum("signalbox_events_duplicate_total"), 0.0);
-        process.terminate();
-        assert_eq!(walk(&stored(&nats)), (1, 0));
+        ends_with_all(&nats, process, jobs);
     }
 }
 

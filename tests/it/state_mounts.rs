@@ -6,9 +6,10 @@ use std::process::Command;
 use serde_json::json;
 
 use super::bad_input::process::Process;
-use super::outbox::{stored, walk};
 use super::state::{APPLIED, OFTEN, rules, start, start_with_rules, store, wait_counted, wait_saved};
-use super::state_disk::{DEEP, FAILURES, LOG_FAILURES, round, server, wait_failures};
+use super::state_disk::{
+    DEEP, FAILURES, LOG_FAILURES, ends_with_all, round, says_unsaved, server, wait_failures,
+};
 use super::support::{Nats, server_programs, wait_for};
 
 /// Mounts the folder over itself for this process alone, so that nobody writes there; what is open stays open. It is made
@@ -51,12 +52,7 @@ fn a_folder_that_turns_read_only_stops_neither_metrics_nor_alerts_and_is_gone_on
         process.on_mount(folder.path(), READ_ONLY);
         wait_failures(&process, FAILURES);
         round(&nats, &process, &mut jobs);
-        assert!(process.has_logged(&["the state is not saved".to_owned()]), "{}", process.log());
-        assert!(
-            process.get("/").text().contains("cannot use the state folder"),
-            "{}",
-            process.get("/").text()
-        );
+        says_unsaved(&process);
         process.kill();
         // It is read-only already when the next one starts, which goes on from what it can read.
         let process = start_on(&nats, (folder.path(), READ_ONLY), Some(rules.path()));
@@ -70,11 +66,7 @@ fn a_folder_that_turns_read_only_stops_neither_metrics_nor_alerts_and_is_gone_on
         round(&nats, &process, &mut jobs);
         process.kill();
         let process = start_with_rules(&nats, folder.path(), &rules);
-        let series = wait_counted(&process, jobs as f64);
-        assert_eq!(series.sum("queue_jobs_queued_total"), jobs as f64);
-        assert_eq!(series.sum("signalbox_events_duplicate_total"), 0.0);
-        process.terminate();
-        assert_eq!(walk(&stored(&nats)), (1, 0));
+        ends_with_all(&nats, process, jobs);
     }
 }
 
@@ -146,11 +138,8 @@ fn a_full_file_system_stops_neither_metrics_nor_alerts_and_the_state_comes_back_
         process.on_mount(folder.path(), &format!("cp -r \"$1/.\" {}", kept.path().display()));
         process.kill();
         let process = start_with_rules(&nats, kept.path(), &rules);
-        let series = wait_counted(&process, jobs as f64);
-        assert_eq!(series.sum("queue_jobs_queued_total"), jobs as f64);
-        assert_eq!(series.sum("signalbox_events_duplicate_total"), 0.0);
+        wait_counted(&process, jobs as f64);
         assert!(process.has_logged(&["going on from the state".to_owned()]), "{}", process.log());
-        process.terminate();
-        assert_eq!(walk(&stored(&nats)), (1, 0));
+        ends_with_all(&nats, process, jobs);
     }
 }
