@@ -16,7 +16,7 @@ use super::RuleStorage;
 use super::alert::{self, AlertStep, Reading, ShownState, Terms};
 use super::book::{Active, Book, Episode, Sender};
 use super::event::Reason;
-use super::kept::{Asked, Narrow, Narrowed, Parts, Plans};
+use super::kept::{Asked, Narrow, Parts, Plans, part_of_result};
 use super::resumed::Resumed;
 use super::runtime::{Extent, GroupCounts, RuleSettings, Semantics};
 use super::set::{Alerting, Condition, Group, Policy, RefusedKind, Rule};
@@ -87,13 +87,11 @@ impl Env<'_> {
     }
 
     fn evaluated(&self, expr: &Expr) -> Result<Vec<(Labels, Value)>, RuleError> {
-        let Some(narrow) = &self.narrow else {
-            return query(self.storage, expr, self.query_at, &self.settings.query);
-        };
-        let storage = Narrowed { storage: self.storage, narrow };
-        let mut samples = query(&storage, expr, self.query_at, &self.settings.query)?;
-        samples.retain(|(labels, _)| narrow.holds(labels));
-        Ok(samples)
+        let evaluate = |storage: &dyn Storage| query(storage, expr, self.query_at, &self.settings.query);
+        match &self.narrow {
+            Some(narrow) => part_of_result(self.storage, narrow, evaluate),
+            None => evaluate(self.storage),
+        }
     }
 
     /// Whether a sample with these labels is of what is evaluated.

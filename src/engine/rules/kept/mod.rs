@@ -10,7 +10,7 @@ mod partition;
 mod plans;
 
 pub(crate) use keeping::{Keeping, WholeReason};
-pub(super) use narrow::{Moved, Narrow, Narrowed};
+pub(super) use narrow::{Moved, Narrow, part_of_result};
 pub(super) use partition::Partition;
 pub(super) use plans::{Asked, Parts, Plans};
 

@@ -63,6 +63,23 @@ impl Narrow {
     }
 }
 
+/// The samples that a result has of some parts, which are evaluated alone.
+///
+/// # Errors
+///
+/// The error of the whole. A part alone can meet one where the whole has none, as by `vector(1) unless a` for a side of
+/// an operator: what is there without a label is in every part, and what takes it out is in its own.
+pub(in crate::engine::rules) fn part_of_result<V, E>(
+    storage: &dyn Storage,
+    narrow: &Narrow,
+    evaluate: impl Fn(&dyn Storage) -> Result<Vec<(Labels, V)>, E>,
+) -> Result<Vec<(Labels, V)>, E> {
+    let narrowed = Narrowed { storage, narrow };
+    let mut samples = evaluate(&narrowed).or_else(|_| evaluate(storage))?;
+    samples.retain(|(labels, _)| narrow.holds(labels));
+    Ok(samples)
+}
+
 /// The values that a label has among the moved series.
 fn matcher(name: &Arc<str>, moved: &[Labels]) -> Matcher {
     let empty: Arc<str> = Arc::from("");
@@ -76,9 +93,9 @@ fn matcher(name: &Arc<str>, moved: &[Labels]) -> Matcher {
 }
 
 /// A storage in which only the series of some parts are there.
-pub(in crate::engine::rules) struct Narrowed<'a> {
-    pub(in crate::engine::rules) storage: &'a dyn Storage,
-    pub(in crate::engine::rules) narrow: &'a Narrow,
+struct Narrowed<'a> {
+    storage: &'a dyn Storage,
+    narrow: &'a Narrow,
 }
 
 impl Storage for Narrowed<'_> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{Narrow, Narrowed, Partition};
+use super::{Narrow, Partition, part_of_result};
 use crate::engine::checkpoint::SavedState;
 use crate::engine::config::{Config, StaleAfter};
 use crate::engine::history::Past;
@@ -125,6 +125,34 @@ fn bits(value: &QueryValue) -> Vec<(Labels, u64)> {
     samples.iter().map(|(labels, value)| (labels.clone(), bits(value))).collect()
 }
 
+/// Samples in order, with the bits of their values.
+type Bits = Vec<(Labels, u64)>;
+
+/// What an expression yields of some parts where they are evaluated alone, and where all of it is; none where it has
+/// an error.
+fn part_and_full(expr: &Expr, memory: &Memory, narrow: &Narrow) -> Option<[Bits; 2]> {
+    let evaluate = |storage: &dyn Storage| {
+        instant(expr, storage, 11 * STEP_MS, &EvalSettings::default()).map(|outcome| bits(&outcome.value))
+    };
+    let in_order = |mut samples: Bits| {
+        samples.sort();
+        samples
+    };
+    let mut full = evaluate(memory).ok()?;
+    full.retain(|(labels, _)| narrow.holds(labels));
+    let part = part_of_result(memory, narrow, evaluate).unwrap_or_else(|error| panic!("{expr}: {error}"));
+    Some([part, full].map(in_order))
+}
+
+#[test]
+fn an_error_that_only_a_part_meets_is_none_of_the_whole() {
+    let series = |x, y| (Labels::collect([("__name__", "a"), ("x", x), ("y", y)]), vec![1.0; 12]);
+    let memory = Memory(vec![series("", ""), series("1", "1"), series("1", "2")]);
+    let expr = parse("sum by (x) (((vector(1)) unless (a)) + on (x) (a))").unwrap();
+    let narrow = Narrow::to(&Partition::of(&expr), &[Labels::collect([("x", "1")])]).unwrap();
+    assert_eq!(part_and_full(&expr, &memory, &narrow), Some([vec![], vec![]]));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(600))]
 
@@ -136,24 +164,12 @@ proptest! {
     ) {
         // Some are no expression (`group_left` with `and`), some have no result: nothing to compare.
         let Ok(expr) = parse(&query) else { return Ok(()) };
-        let settings = EvalSettings::default();
-        let at_ms = 11 * STEP_MS;
-        let Ok(full) = instant(&expr, &memory, at_ms, &settings) else { return Ok(()) };
         let moved: Vec<Labels> = chosen.iter().map(|index| index.get(&memory.0).0.without_name()).collect();
         // The store's series of a histogram has no bound.
         let moved: Vec<Labels> = moved.iter().map(|labels| labels.filtered(|name| name != "le")).collect();
         let Some(narrow) = Narrow::to(&Partition::of(&expr), &moved) else { return Ok(()) };
-        let storage = Narrowed { storage: &memory, narrow: &narrow };
-        let part = instant(&expr, &storage, at_ms, &settings).map_err(|wrong| {
-            TestCaseError::fail(format!("{query}: {wrong}"))
-        })?;
-        let of_part = |samples: Vec<(Labels, u64)>| -> Vec<(Labels, u64)> {
-            let mut samples: Vec<_> =
-                samples.into_iter().filter(|(labels, _)| narrow.holds(labels)).collect();
-            samples.sort();
-            samples
-        };
-        prop_assert_eq!(of_part(bits(&part.value)), of_part(bits(&full.value)), "{} {:?}", query, narrow);
+        let Some([part, full]) = part_and_full(&expr, &memory, &narrow) else { return Ok(()) };
+        prop_assert_eq!(part, full, "{} {:?}", query, narrow);
     }
 }
 
