@@ -260,6 +260,9 @@ impl Driver {
             return;
         }
         if let Some(shown) = self.shown.take() {
+            // Also what this very turn decided: where the log told that an end is stored and not that it was decided, the
+            // next start would take the alert for firing.
+            self.log_rest();
             self.clock_past(shown.decided_at);
             let waited: Vec<EventId> = self.engine.outbox().map(|event| event.id).collect();
             self.engine.adopt(&shown, self.clock.now());
@@ -382,6 +385,11 @@ impl Driver {
             self.in_flight += 1;
         }
         self.logged = self.logged.max(self.in_flight);
+        self.log_rest();
+    }
+
+    /// Has who writes the log, where there is one, write down what was decided and is not there yet.
+    fn log_rest(&mut self) {
         if self.outputs.notifications.is_some() {
             return;
         }

@@ -1,6 +1,7 @@
 //! What leaves, in which order, and what was logged before.
 
 use super::*;
+use crate::engine::rules::StoredAlert;
 
 #[test]
 fn so_many_events_are_on_their_way_and_the_next_one_follows_an_acknowledgement() {
@@ -72,4 +73,22 @@ fn once_the_streams_alerts_are_taken_over_everything_is_given_anew() {
     rig.order(Command::Adopt(Box::default()));
     assert_eq!(rig.dispatched(), ["begin anew", "publish 1", "publish 2", "publish 3"]);
     assert_eq!(rig.driver.in_flight, 3);
+}
+
+#[test]
+fn what_the_turn_decided_that_takes_a_streams_alerts_over_is_logged_before_what_becomes_of_it() {
+    let mut earlier = firing_rig();
+    earlier.fire(0..1);
+    let told = earlier.driver.engine.outbox().next().unwrap().to_json();
+    let open = StoredAlert::read(told.as_bytes()).unwrap();
+    let mut rig = logging_rig();
+    rig.driver.mailbox.command(Command::Adopt(Box::new(StoredAlerts {
+        decided_at: open.timestamp,
+        begun: [open.id].into(),
+        open: vec![open],
+        ..StoredAlerts::default()
+    })));
+    // It fires anew here, which the stream knows to have begun before.
+    rig.fire(0..1);
+    assert_eq!(rig.dispatched(), ["decided 0", "withdrawn", "begin anew", "tell 1"]);
 }
