@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::event::AlertEvent;
 use super::outbox::{event_of, event_twin};
@@ -210,7 +211,7 @@ impl LoggedTransitions {
                 LogRecord::Copied(_) | LogRecord::Marked { .. } => {}
                 LogRecord::Withdrawn(id) => told.withdraw(*id),
                 LogRecord::Decided { event, sequence, essence } => {
-                    told.settled.push((event.fingerprint, (*sequence, event.timestamp)));
+                    told.settled.push((event.fingerprint, (*sequence, settled_at(event))));
                     let reach = Reach::exactly(*sequence);
                     told.decide(AlertEvent { reach, ..AlertEvent::clone(event) }, essence.clone());
                 }
@@ -243,6 +244,16 @@ impl LoggedTransitions {
             self.waiting.retain(|event| event.id != id);
             self.open.retain(|(open, _)| open.id != id);
         }
+    }
+}
+
+/// Up to which instant everything is decided of an alert. What began anew at the very instant at which an episode both began and
+/// ended, with its rule, would be taken for that episode.
+fn settled_at(event: &AlertEvent) -> Timestamp {
+    if event.event_type() == EventType::AlertCleared {
+        event.timestamp.max(event.started_at.after(Duration::from_micros(1)))
+    } else {
+        event.timestamp
     }
 }
 

@@ -82,8 +82,25 @@ impl Rules {
                 // What began at the same instant under the rule as it is now would be taken for the same episode.
                 self.resumed.settle(open.fingerprint(), (0, open.started_at.after(Duration::from_micros(1))));
             } else {
+                self.supersede(open, &here);
                 self.fire(open, &mut here, now);
             }
+        }
+    }
+
+    /// Has an alert that fires here since before go on as the episode that a log tells of: the one before was over when that was
+    /// decided, though it may be a stream alone that told so.
+    fn supersede(&mut self, open: &StoredAlert, here: &Identities) {
+        let is_older = |known: &Episode| known.started_at < open.started_at;
+        if *open.rule_id == *LIMIT_ALERT.1 {
+            return self.begin_limit_since(&episode_of(open), is_older);
+        }
+        let identity = here.get(&open.fingerprint());
+        if let Some((level, active)) = self.firing_here(open, identity)
+            && active.episode.as_ref().is_some_and(is_older)
+        {
+            active.episode = Some(episode_of(open));
+            active.state = AlertState::firing(level, open.started_at);
         }
     }
 
@@ -126,7 +143,7 @@ impl Rules {
             active.episode = Some(episode.clone());
             active.state = AlertState::firing(level, open.started_at);
         } else if waits == 1 && *open.rule_id == *LIMIT_ALERT.1 {
-            self.begin_limit_since(&episode);
+            self.begin_limit_since(&episode, |_| true);
         }
         self.follow(open, &episode, print);
     }
@@ -210,10 +227,10 @@ impl Rules {
     }
 
     /// An alert about a limit that fires here fires since this episode began.
-    fn begin_limit_since(&mut self, episode: &Episode) {
+    fn begin_limit_since(&mut self, episode: &Episode, is_that: impl Fn(&Episode) -> bool) {
         let rules = self.groups.iter_mut().flat_map(|group| &mut group.rules);
         for open in rules.filter_map(|rule| rule.book.over_limit.as_mut()) {
-            if open.labels == episode.labels {
+            if open.labels == episode.labels && is_that(open) {
                 *open = episode.clone();
             }
         }

@@ -222,6 +222,43 @@ fn what_the_rules_of_a_start_ended_a_log_does_not_end_again() {
 }
 
 #[test]
+fn an_alert_whose_episode_ended_where_it_began_begins_anew_behind_that() {
+    let (mut memory, mut before) = (deep_at_12(), reading());
+    before.evaluate_group(0, &mut memory, at(12.0));
+    before.replace(rule_set(NOTHING), Ordinal::default(), at(12.0));
+    let decided = |event: &AlertEvent| {
+        let event = Box::new(event.clone());
+        LogRecord::Decided { event, sequence: 0, essence: None }
+    };
+    let log: Vec<LogRecord> = before.outbox().map(decided).collect();
+    let mut rules = reading();
+    rules.recall(&log, at(10.0));
+    for second in [12.0, 13.0] {
+        rules.evaluate_group(0, &mut memory, at(second));
+    }
+    assert_ends_at_its_beginning_and_begins_anew(&rules);
+}
+
+#[test]
+fn of_an_alert_that_fires_the_episode_counts_that_a_log_tells_to_begin_later() {
+    let mut memory = deep_at_12();
+    let mut later = reading();
+    later.evaluate_group(0, &mut memory, at(22.0));
+    let event = Box::new(later.outbox().next().unwrap().clone());
+    let essence = later.essence_of(&event.rule_id);
+    // Of the end of the episode of second 12 a stream alone told.
+    let mut rules = reading();
+    rules.evaluate_group(0, &mut memory, at(12.0));
+    let told = rules.outbox().next().unwrap().id;
+    rules.confirm(told);
+    rules.recall(&[LogRecord::Decided { event, sequence: 0, essence }], at(13.0));
+    memory.set("level", &[("tank", "north")], (23.0, 5.0));
+    rules.evaluate_group(0, &mut memory, at(23.0));
+    let seen: Vec<_> = rules.outbox().map(|event| (event.event_type(), event.started_at)).collect();
+    assert_eq!(seen, [(EventType::AlertTriggered, at(22.0)), (EventType::AlertCleared, at(22.0))]);
+}
+
+#[test]
 fn nothing_is_decided_at_an_instant_that_is_behind_what_a_stream_shows() {
     let mut memory = Memory::default();
     memory.set("level", &[("tank", "north")], (12.0, 20.0));
