@@ -19,7 +19,8 @@ use super::machine::{AlertMachine, Work};
 use super::streams::{Route, Told};
 use super::words::AnswerFault;
 
-/// Questions without an answer after which it goes on without knowing: who may not ask is not answered either.
+/// Questions without an answer, or without the messages asked for, after which it goes on without knowing: who may not ask is
+/// not answered either.
 const SILENCES_MAX: u32 = 3;
 
 /// Messages of one subject that are read.
@@ -177,8 +178,10 @@ impl AlertMachine {
                 let left = messages.last().map_or(pending, |last| last.pending);
                 self.pull((consumer, left), kind, found, now);
             }
-            // An answer may be lost; what it would have told must not be.
+            // An answer may be lost, and a consumer forgotten before it is read to its end; what they would have told must
+            // not be.
             (FoldStep::Consumer | FoldStep::Messages { .. }, Err(AnswerFault::Silent(_)))
+            | (FoldStep::Messages { .. }, Ok(Answer::Messages(_)))
                 if self.fold_silences < SILENCES_MAX =>
             {
                 self.fold_silences += 1;
