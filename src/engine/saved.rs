@@ -88,6 +88,7 @@ impl Engine {
         ending: RunEnding,
     ) -> Result<(Self, Vec<String>), StateError> {
         let now = saved.head.now;
+        let waited = saved.rules.outbox.pending.len();
         let mut store = Store::restored(saved.series, (&config.limits).into())?;
         store.set_park_after(config.park_after);
         let (metrics, mut anew) = Registered::restored(&mut store, config, &saved.head.catalogue, now)?;
@@ -129,6 +130,8 @@ impl Engine {
         state.rules_changed();
         state.write_annotations(now);
         state.notifier.restore(saved.told, &state.rules.views(), now);
+        // What ended with its rule just now may have been told of after this was saved.
+        state.notifier.notice(state.rules.outbox().skip(waited));
         // The first look at the series that rules read is no arrival.
         state.store.touched();
         Ok((Self { decoder: Decoder::new(&config.wire(), config.alert_source()), state, frozen: None }, anew))

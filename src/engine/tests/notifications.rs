@@ -183,3 +183,19 @@ fn alertmanagers_are_told_what_the_cases_say() {
 fn alerts_begin_wait_and_end_as_the_alert_generator_compliance_says() {
     hold(ALERT_GENERATOR, "alert_generator.txt");
 }
+
+#[test]
+fn what_ends_with_its_rule_at_a_start_is_told_though_the_state_does_not_know_that_it_was_told() {
+    let rules = "groups: [{name: g, rules: [{alert: Deep, expr: level > 10}]}]";
+    let mut engine = Engine::new(&config(""), rule_set(rules), at(0));
+    let (subject, payload) = gauge("level north=20", 1);
+    let message = Message { subject: &subject, headers: &[], payload: payload.as_bytes() };
+    engine.apply(Lane::Core, &[message], at(1));
+    let checkpoint = engine.save(at(2)).to_bytes();
+    let settings = "alertmanager: {urls: 'http://a'}";
+    let mut engine = restored((settings, "groups: []"), &checkpoint, &[]);
+    engine.go_on(at(3));
+    let mut lines = told(&mut engine, at(3));
+    pass(&mut engine, at(5), &mut lines);
+    assert_eq!(lines, [r#"> 5 {alertname="Deep", tank="north"} from 1 to 2 []"#]);
+}
