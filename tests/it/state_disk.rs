@@ -306,7 +306,17 @@ fn nobody_who_looks_each_fifty_milliseconds_sees_a_counter_fall_over_kills_of_ei
 }
 #[test]
 fn a_state_of_format_1_is_gone_on_from() {
-    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/state/format-1");
+    goes_on_from("format-1");
+}
+
+#[test]
+fn a_state_of_format_2_is_gone_on_from() {
+    goes_on_from("format-2");
+}
+
+/// Goes on from a state that an earlier release left, and finds what it had.
+fn goes_on_from(format: &str) {
+    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/state").join(format);
     let folder = tempfile::tempdir().unwrap();
     for name in ["checkpoint", "transitions", "clean"] {
         std::fs::copy(kept.join(name), folder.path().join(name)).unwrap();

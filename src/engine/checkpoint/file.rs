@@ -11,17 +11,20 @@ use super::series::{RecentTwin, StoreTwin};
 use super::share::ShareTwin;
 use super::told::ToldTwin;
 use super::trackers::TrackersTwin;
-use super::window::WindowTwin;
+use super::window::{DenseWindowTwin, WindowTwin};
 use crate::engine::time::Timestamp;
 
 /// How every state begins.
 const MAGIC: [u8; 8] = *b"SIGNLBOX";
 
 /// The version of what is written; older ones are read too.
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 
 /// The version from which on it says which events came to the instance.
 const SHARE_SINCE: u32 = 2;
+
+/// The version from which on the duplicate window is written without its free places.
+const SPARSE_SINCE: u32 = 3;
 
 /// Bytes before the first section.
 const HEADER_BYTES: usize = 16;
@@ -126,21 +129,28 @@ pub(super) fn header() -> Vec<u8> {
     bytes
 }
 
+/// Bytes of a section before its content.
+const FRAME_BYTES: usize = 12;
+
 pub(super) fn framed(section: Section, part: &dyn Part) -> Vec<u8> {
-    let mut out = Writer::default();
-    part.append(&mut out);
-    frame(section.tag(), &out.finish())
+    frame(section.tag(), |out| part.append(out))
 }
 
 pub(super) fn end() -> Vec<u8> {
-    frame(END, &[])
+    frame(END, |_| {})
 }
 
-fn frame(tag: u32, content: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(content.len() + 16);
-    bytes.extend_from_slice(&tag.to_le_bytes());
-    bytes.extend_from_slice(&(content.len() as u64).to_le_bytes());
-    bytes.extend_from_slice(content);
+/// A section with its content, which is written where it stays.
+fn frame(tag: u32, content: impl FnOnce(&mut Writer)) -> Vec<u8> {
+    let mut out = Writer::default();
+    out.raw(&tag.to_le_bytes());
+    out.raw(&[0; 8]);
+    content(&mut out);
+    let mut bytes = out.finish();
+    let len = bytes.len() - FRAME_BYTES;
+    if let Some(place) = bytes.get_mut(FRAME_BYTES - 8..FRAME_BYTES) {
+        place.copy_from_slice(&(len as u64).to_le_bytes());
+    }
     let checksum = crc32fast::hash(&bytes);
     bytes.extend_from_slice(&checksum.to_le_bytes());
     bytes
@@ -184,7 +194,11 @@ impl SavedState {
             head: whole(sections.next())?,
             series: whole(sections.next())?,
             recent: whole(sections.next())?,
-            window: whole(sections.next())?,
+            window: if version < SPARSE_SINCE {
+                whole::<DenseWindowTwin>(sections.next())?.into()
+            } else {
+                whole(sections.next())?
+            },
             trackers: whole(sections.next())?,
             rules: whole(sections.next())?,
             history: whole(sections.next())?,
@@ -219,7 +233,7 @@ fn unframed<'a>(from: &mut Reader<'a>, tag: u32) -> Result<&'a [u8], Damage> {
     let (found, len) = (u32::from_le_bytes(from.array()?), u64::from_le_bytes(from.array()?));
     let len = usize::try_from(len).map_err(|_| Damage("a section is longer than what is left"))?;
     let content = from.raw(len)?;
-    let framed = again.raw(len.saturating_add(12))?;
+    let framed = again.raw(len.saturating_add(FRAME_BYTES))?;
     if crc32fast::hash(framed) != u32::from_le_bytes(from.array()?) {
         return Err(Damage("a section does not match its checksum"));
     }

@@ -19,7 +19,7 @@ const TOKENS_MAX: usize = 4;
 pub(crate) const PARTS_MAX: usize = 256;
 
 /// Ids of events that are remembered: room for them is made at once.
-const IDS_MAX: usize = 100_000_000;
+pub(crate) const IDS_MAX: usize = 100_000_000;
 
 /// Threads that answer queries.
 const QUERY_THREADS_MAX: usize = 256;

@@ -32,7 +32,7 @@ pub(crate) use broker::SubjectToken;
 pub(crate) use broker::{JetStreamConfig, NatsConfig, PartitionConfig};
 pub use broker::{Secret, StreamStart, TlsMode};
 pub(crate) use changes::Changes;
-pub(crate) use checks::{PARTS_MAX, is_address};
+pub(crate) use checks::{IDS_MAX, PARTS_MAX, is_address};
 pub(crate) use faults::Fault;
 pub(crate) use glob::{glob_matches, metric_glob_matches};
 pub(crate) use http_url::{HttpScheme, HttpUrl};
