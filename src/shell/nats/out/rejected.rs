@@ -19,10 +19,13 @@ pub(crate) async fn publish(mut copies: RejectedCopies, client: Client, context:
         headers.insert("Signalbox-Reason", copy.reason.name());
         headers.insert("Signalbox-Subject", one_line(&copy.subject));
         let config = context.config.get();
-        if let Some(sequence) = copy.sequence.filter(|_| config.pair.is_on()) {
-            // Both instances of a pair publish it, of which a stream keeps one.
+        if let Some(sequence) = copy.sequence {
+            // Both instances of a pair publish it, and one that could not log it does again after a kill: a stream keeps one.
             let stream = &context.settings.jetstream.stream;
-            let id = format!("{}-rejected-{stream}-{sequence}-{}", config.pair.name, copy.element);
+            // A stream that began anew gives the same sequence to another message.
+            let content = crc32fast::hash(&copy.payload);
+            let source = one_line(config.alert_source());
+            let id = format!("{source}-rejected-{stream}-{sequence}-{}-{content:08x}", copy.element);
             headers.insert("Nats-Msg-Id", id);
         }
         if copy.payload.len() + block_bytes(&headers) > client.max_payload() {

@@ -197,8 +197,7 @@ async fn copies_go_out_with_what_is_wrong_and_those_that_cannot_are_counted() {
     let server = FakeServer::start(400, |_| Vec::new());
     let context = context(&server, |config| {
         config.rejected.subject = "refused".to_owned();
-        config.pair.bucket = "signalbox".to_owned();
-        config.pair.name = "orders".to_owned();
+        "orders".clone_into(&mut config.instance);
     });
     let (client, _connections) = connected(&context).await;
     let (mut rejections, copies) = context.rejections();
@@ -215,7 +214,7 @@ async fn copies_go_out_with_what_is_wrong_and_those_that_cannot_are_counted() {
     let (first, last) = (server.next(), server.next());
     assert_eq!([first.subject.as_str(), &first.payload, &last.payload], ["refused", "first", "last"]);
     let stream = &context.settings.jetstream.stream;
-    let id = format!("Nats-Msg-Id: orders-rejected-{stream}-17-3\r\n");
+    let id = format!("Nats-Msg-Id: orders-rejected-{stream}-17-3-{:08x}\r\n", crc32fast::hash(b"first"));
     for line in
         ["Signalbox-Reason: invalid_field\r\n", "Signalbox-Subject: events.ab\r\n", "Trace: t-1\r\n", &id]
     {
