@@ -1,8 +1,11 @@
 //! What an arrival has evaluated, and when.
 
+use std::time::Duration;
+
 use super::Standing;
 use crate::engine::State;
 use crate::engine::history::Occasion;
+use crate::engine::rules::Beginnings;
 use crate::engine::rules::reads::EvaluationView;
 use crate::engine::time::Timestamp;
 
@@ -23,9 +26,14 @@ impl State {
         }
     }
 
-    /// Has what waits evaluated now, though groups rest, where that costs little: what comes next was stored later.
+    /// Has what waits evaluated now, though groups rest, where that costs little: what comes next was stored later. Where
+    /// episodes begin as they are decided, no two evaluations are at one instant: one of an alert that begins twice in a
+    /// batch would have the id of the other.
     pub(in crate::engine) fn answer(&mut self, present: Timestamp) {
-        let now = self.advance(present);
+        let now = match self.rules.beginnings() {
+            Beginnings::AsStored => self.advance(present),
+            Beginnings::AsDecided => self.advance(present.max(self.now.after(Duration::from_micros(1)))),
+        };
         self.tell_moved(now);
         self.rules.hasten(now);
         if self.rules.next_due().is_some_and(|due| due <= now) {

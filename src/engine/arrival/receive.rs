@@ -3,11 +3,11 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::catch_up::CatchUpStep;
+use super::catch_up::{CatchUpStep, TOGETHER};
 use super::moment::Moment;
 use super::{CatchUp, Epoch, Order, Origin, Owed, Position, Standing, StreamBatch, StreamNews};
 use crate::engine::fact::{Fact, Novelty, Rejected};
-use crate::engine::rules::{Beginnings, Reach};
+use crate::engine::rules::{Beginnings, GATHER, Reach};
 use crate::engine::time::Timestamp;
 use crate::engine::wire::Lane;
 use crate::engine::{Engine, State};
@@ -63,7 +63,7 @@ impl Engine {
                 start = place + 1;
                 continue;
             }
-            if self.state.begins_moment(stored.at) {
+            if self.state.begins_moment(stored.at, present) {
                 self.apply_run(batch, start..place, present, &mut rejected);
                 start = place;
                 self.state.answer(present);
@@ -175,14 +175,19 @@ impl State {
     }
 
     /// Whether a message that was stored then is of a later moment than those before it, which are to be evaluated first,
-    /// however late all of them come: the instances of a pair are to see the same.
-    fn begins_moment(&mut self, stored: Timestamp) -> bool {
-        if !self.catch_up.rules_speak() || self.rules.beginnings() == Beginnings::AsDecided {
+    /// however late all of them come. The instances of a pair are to see the same. One alone sees what is late as it would
+    /// have seen it in time; what is not is evaluated as it comes.
+    fn begins_moment(&mut self, stored: Timestamp, present: Timestamp) -> bool {
+        if !self.catch_up.rules_speak() {
             return false;
         }
-        let moment = Moment::of(stored);
-        let is_later = self.moment.is_some_and(|before| moment > before);
-        self.moment = self.moment.max(Some(moment));
+        let is_late = || self.catch_up.is_present() && present.since(stored) >= GATHER;
+        let moment = match self.rules.beginnings() {
+            Beginnings::AsStored => Some(Moment::of(stored, TOGETHER)),
+            Beginnings::AsDecided => is_late().then(|| Moment::of(stored, GATHER)),
+        };
+        let is_later = self.moment.is_some_and(|before| moment.is_none_or(|moment| moment > before));
+        self.moment = moment.and(self.moment.max(moment));
         is_later
     }
 

@@ -47,6 +47,7 @@ pub(crate) use keys::FILE_KEYS;
 pub(crate) use logged::{LOG_HEADER, LogRecord, ReadLog, read_log, since_checkpoint};
 pub(crate) use reach::Reach;
 pub(crate) use runtime::{Beginnings, GroupCounts, RuleSettings, Rules, Semantics};
+pub(crate) use schedule::GATHER;
 pub use set::RuleSet;
 pub(crate) use stored::{StoredAlert, StoredAlerts};
 pub(crate) use view::AlertView;

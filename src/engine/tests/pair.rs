@@ -1,5 +1,7 @@
 //! Two engines of a pair over one stream: other clocks, other batches, the same ids.
 
+use std::collections::BTreeMap;
+
 use super::super::checkpoint::SavedState;
 use super::super::rules::LogRecord;
 use super::*;
@@ -93,8 +95,8 @@ fn decided(config: &str, sizes: &[u64], (late, off): (Duration, Duration)) -> Ve
         let last = (first + size - 1).min(MESSAGES);
         let mut now = stored_at(last).after(late).after(off);
         receive(&mut engine, (first, last), now);
-        // Up to when the next batch may come.
-        let end = stored_at(last + 1).after(off);
+        // Up to when the next batch may come, and until all that waits is evaluated.
+        let end = if last == MESSAGES { now.after(APART) } else { stored_at(last + 1).after(off) };
         while now < end {
             engine.tick(now);
             now = engine.next_tick().max(now.after(Duration::from_millis(1)));
@@ -190,10 +192,41 @@ fn a_backlog_is_decided_the_same_in_whatever_batches_it_comes() {
     }
 }
 
+/// One instance without another.
+const ALONE: &str = "lanes: {MetricRecorded: jetstream}";
+
+/// What was said of each alert, in order, without when.
+fn turns(events: &[AlertEvent]) -> BTreeMap<String, Vec<String>> {
+    let mut turns: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for event in events {
+        let said: serde_json::Value = serde_json::from_str(&event.to_json()).unwrap();
+        let of = format!("{} {}", event.rule_id, event.labels.get("tank").unwrap_or_default());
+        let value = if said["value"].is_null() { &said["current_value"] } else { &said["value"] };
+        let turn = format!("{} {} {value}", said["event_type"], event.severity.name());
+        turns.entry(of).or_default().push(turn);
+    }
+    turns
+}
+
+#[test]
+fn one_alone_tells_each_turn_of_what_it_reads_at_once() {
+    let in_time = decided(ALONE, &[1], (Duration::from_millis(1), Duration::ZERO));
+    assert!(in_time.len() > 200, "{}", in_time.len());
+    let late = (Duration::from_secs(2), Duration::ZERO);
+    for sizes in [&[MESSAGES][..], &[70], &[3, 1, 4, 40]] {
+        let at_once = decided(ALONE, sizes, late);
+        for (alert, told) in turns(&at_once) {
+            assert_eq!(Some(&told), turns(&in_time).get(&alert), "{alert}, {sizes:?}");
+        }
+        let ids: BTreeSet<EventId> = at_once.iter().map(|event| event.id).collect();
+        assert_eq!(ids.len(), at_once.len(), "{sizes:?}");
+    }
+}
+
 #[test]
 fn without_a_pair_an_episode_begins_when_it_is_decided() {
     let late = Duration::from_millis(7);
-    let alone = decided("lanes: {MetricRecorded: jetstream}", &[1], (late, Duration::ZERO));
+    let alone = decided(ALONE, &[1], (late, Duration::ZERO));
     let is_decided = |event: &&AlertEvent| event.event_type() == wire::EventType::AlertTriggered;
     assert!(alone.iter().filter(is_decided).all(|event| event.started_at == event.timestamp));
 }
