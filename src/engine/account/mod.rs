@@ -80,6 +80,11 @@ impl Account {
         self.metrics.begin_process_anew(store, now);
     }
 
+    /// Says when the process began, for what counts since then.
+    pub(crate) fn begin_process_at(&self, store: &mut Store, start: Timestamp) {
+        self.metrics.begin_process_at(store, start);
+    }
+
     /// Lets the counters begin anew whose events nobody repeats.
     pub(crate) fn begin_anew(&self, store: &mut Store, lost: Unrepeatable<'_>, now: Timestamp) {
         self.metrics.begin_anew(store, lost, now);

@@ -194,6 +194,11 @@ impl CatchUp {
         matches!(self.memory, Memory::State)
     }
 
+    /// Whether there was a state, of whatever time.
+    pub(crate) const fn is_restored(&self) -> bool {
+        matches!(self.memory, Memory::State | Memory::Silence)
+    }
+
     /// Takes news of the stream.
     pub(crate) fn hear(&mut self, news: &StreamNews, present: Timestamp) -> CatchUpStep {
         match news {

@@ -228,6 +228,10 @@ impl State {
         let held = self.catch_up.arrive();
         let now = self.advance(present);
         self.begin_core_anew(now);
+        if self.catch_up.is_restored() {
+            // Until here time was the saved one, which is the same for two starts from one checkpoint.
+            self.account.begin_process_at(&mut self.store, now);
+        }
         self.owed = Owed::default();
         if self.catch_up.is_remembering() {
             self.rules.live(now);

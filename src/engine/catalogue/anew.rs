@@ -74,10 +74,22 @@ impl Registered {
     /// Lets what counts since the start of the process begin anew: the lag of events, and what the operating system
     /// says of it.
     pub(in crate::engine) fn begin_process_anew(&self, store: &mut Store, now: Timestamp) {
-        let of_process = |metric: &&Metric| metric.row().source == Source::Process;
-        for metric in Metric::ALL.iter().filter(of_process).chain([&Metric::EventLag]) {
-            store.begin_anew(self.family(*metric).id(), &|_| true, now);
+        for family in self.since_start() {
+            store.begin_anew(family, &|_| true, now);
         }
+    }
+
+    /// Says when the process began whose counting [`Registered::begin_process_anew`] began at a time that was saved.
+    pub(in crate::engine) fn begin_process_at(&self, store: &mut Store, start: Timestamp) {
+        for family in self.since_start() {
+            store.begin_at(family, start);
+        }
+    }
+
+    fn since_start(&self) -> impl Iterator<Item = FamilyId> {
+        let of_process = |metric: &&Metric| metric.row().source == Source::Process;
+        let metrics = Metric::ALL.iter().filter(of_process).chain([&Metric::EventLag]);
+        metrics.map(|metric| self.family(*metric).id())
     }
 
     fn fed_by_events(&self, store: &Store) -> ByName {

@@ -36,6 +36,18 @@ impl Store {
         self.frozen_families = None;
     }
 
+    /// Says of every series of a family that it counts from `now` on, whatever it counted.
+    pub(in crate::engine) fn begin_at(&mut self, family: FamilyId, now: Timestamp) {
+        let counts = |family: &&mut super::family::Family| family.spec.metric_type != MetricType::Gauge;
+        let Some(family) = self.families.get_mut(family.0 as usize).filter(counts) else { return };
+        let rows: Vec<u32> = family.rows().filter_map(|(_, row)| row.slot()).collect();
+        let rows = rows.into_iter().filter_map(|slot| Some(self.slots.get(slot as usize)?.row));
+        for row in rows.collect::<Vec<u32>>() {
+            family.set_born(row, now);
+        }
+        self.frozen_families = None;
+    }
+
     /// Takes away gauges without an event for their family's `stale_after`, and parks counters and histograms that are
     /// idle.
     pub(crate) fn expire(&mut self, now: Timestamp) {

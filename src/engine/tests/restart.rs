@@ -342,3 +342,22 @@ fn whatever_a_state_with_right_checksums_holds_it_is_refused_or_gone_on_from() {
     }
     assert!(gone_on > 20, "{gone_on}");
 }
+
+#[test]
+fn what_counts_since_the_start_is_born_at_each_start() {
+    let config = Config::with_defaults("test");
+    let mut engine = Engine::new(&config, RuleSet::default(), at(0));
+    apply(&mut engine, &[job_queued(1)]);
+    let saved = engine.save(at(2)).to_bytes();
+    let mut created = |start| {
+        let saved = SavedState::read(&saved).unwrap();
+        let (mut engine, _) = Engine::restore(&config, RuleSet::default(), saved, RunEnding::Crash).unwrap();
+        engine.go_on(at(start));
+        let scrape = Scrape { format: negotiate("application/openmetrics-text"), names: Vec::new() };
+        let text = String::from_utf8(engine.freeze(at(start)).to_bytes(scrape)).unwrap();
+        let line = text.lines().find(|line| line.starts_with("signalbox_event_lag_seconds_created"));
+        line.unwrap().rsplit(' ').next().unwrap().to_owned()
+    };
+    // Both from one checkpoint: who scrapes is to see that the second one counts anew.
+    assert_eq!([10, 12].map(&mut created), ["1764000010", "1764000012"]);
+}
