@@ -13,7 +13,7 @@ twin! {
         age: Duration,
         generations: Vec<GenerationTwin>,
         oldest_tag: u64,
-        /// By bucket: a bit for each place that is taken. Nothing where the window is empty.
+        /// By bucket: a bit for each place that is taken.
         taken: SparseTwin,
         /// What stands in these places, in their order.
         ids: WordsTwin,
@@ -43,26 +43,23 @@ twin! {
 impl From<DenseWindowTwin> for WindowTwin {
     fn from(dense: DenseWindowTwin) -> Self {
         let DenseWindowTwin { entries, age, generations, oldest_tag, reaches_from, .. } = dense;
-        let (taken, ids) = taken_where(&dense.buckets.0, 0, |entry| entry != 0);
+        let buckets = &dense.buckets.0;
+        let (taken, ids) = taken_places(buckets.len(), buckets.iter().enumerate(), |entry| entry != 0);
         let before = dense.before.into_iter().map(Self::from).collect();
         let reaches = SparseTwin(dense.reaches.0);
         Self { entries, age, generations, oldest_tag, taken, ids, reaches, reaches_from, before }
     }
 }
 
-/// Which places of the buckets are taken, and what stands there, which is about so much.
-pub(in crate::engine) fn taken_where(
-    buckets: &[[u64; 8]],
-    about: usize,
+/// Which places are taken, of so many buckets, and what stands there; `buckets` has those that are not empty, in their
+/// order.
+pub(in crate::engine) fn taken_places<'a>(
+    count: usize,
+    buckets: impl Iterator<Item = (usize, &'a [u64; 8])>,
     is_taken: impl Fn(u64) -> bool,
 ) -> (SparseTwin, WordsTwin) {
-    let mut taken = Vec::with_capacity(buckets.len());
-    let mut ids = Vec::with_capacity(about + 8);
-    for bucket in buckets {
-        if *bucket == [0; 8] {
-            taken.push(0);
-            continue;
-        }
+    let (mut taken, mut ids) = (vec![0; count], Vec::new());
+    for (number, bucket) in buckets {
         // Without a branch for each place: whether it is taken is as random as the ids.
         let (mut bits, mut found, mut kept) = (0_u8, 0_usize, [0; 8]);
         for (place, entry) in bucket.iter().enumerate() {
@@ -73,10 +70,12 @@ pub(in crate::engine) fn taken_where(
             }
             found += usize::from(is_taken);
         }
-        taken.push(bits);
-        let len = ids.len() + found;
-        ids.extend_from_slice(&kept);
-        ids.truncate(len);
+        if let Some(place) = taken.get_mut(number) {
+            *place = bits;
+            let len = ids.len() + found;
+            ids.extend_from_slice(&kept);
+            ids.truncate(len);
+        }
     }
     (SparseTwin(taken), WordsTwin(ids))
 }

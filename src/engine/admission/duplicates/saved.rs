@@ -1,10 +1,10 @@
 //! The window as its twin, and from it.
 
 use super::{BEFORE_MAX, Buckets, DuplicateWindow, Generation, Reach, TAG_MASK};
-use crate::engine::admission::buckets::Bucket;
+use crate::engine::admission::buckets::{BUCKET, Bucket};
 use crate::engine::checkpoint::Part;
 use crate::engine::checkpoint::bytes::{Damage, Twin, Writer};
-use crate::engine::checkpoint::window::{GenerationTwin, SparseTwin, WindowTwin, WordsTwin, taken_where};
+use crate::engine::checkpoint::window::{GenerationTwin, SparseTwin, WindowTwin, taken_places};
 use crate::engine::config::{DedupeConfig, IDS_MAX};
 use crate::engine::time::Timestamp;
 
@@ -12,44 +12,47 @@ use crate::engine::time::Timestamp;
 pub(in crate::engine) struct SavedWindow {
     /// All but its ids, and the windows before it.
     bare: WindowTwin,
-    places: SavedPlaces,
+    /// How many buckets there are.
+    count: usize,
+    /// Those in which something stands: to find what is taken in them takes longer.
+    filled: FilledBuckets,
     before: Vec<Self>,
 }
 
-/// What stands in the places of a window.
-enum SavedPlaces {
-    /// What is taken.
-    Found(SparseTwin, WordsTwin),
-    /// All of them: to find what is taken among them takes longer than to copy them.
-    Copied(Vec<Bucket>),
+/// Buckets that are not empty.
+#[derive(Default)]
+struct FilledBuckets {
+    /// The number of the first bucket of each run of them, and how many it has.
+    runs: Vec<(usize, usize)>,
+    /// The buckets of all runs.
+    buckets: Vec<Bucket>,
 }
 
-/// Buckets for an id from which on the ids are found at once: most buckets are empty, and copies would take memory.
-const SPARSE_BUCKETS: usize = 4;
-
-impl SavedPlaces {
-    fn of(window: &DuplicateWindow) -> Self {
-        match window.own_len() {
-            // Looking for them would read memory that nobody has written to yet.
-            0 => Self::Found(SparseTwin::default(), WordsTwin::default()),
-            ids if ids.saturating_mul(SPARSE_BUCKETS) < window.buckets.len() => {
-                let (taken, ids) = taken_places(window.buckets.all(), ids, window.oldest_tag);
-                Self::Found(taken, ids)
+impl FilledBuckets {
+    /// Those of a table that holds about so many ids.
+    fn of(all: &[Bucket], ids: usize) -> Self {
+        let mut filled = Self { runs: Vec::new(), buckets: Vec::with_capacity(ids.min(all.len())) };
+        let is_empty = |bucket: &Bucket| *bucket == [0; BUCKET];
+        let mut number = 0;
+        for run in all.chunk_by(|left, right| is_empty(left) == is_empty(right)) {
+            if run.first().is_some_and(|first| !is_empty(first)) {
+                filled.runs.push((number, run.len()));
+                filled.buckets.extend_from_slice(run);
             }
-            _ => Self::Copied(window.buckets.all().to_vec()),
+            number += run.len();
         }
+        filled
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (usize, &Bucket)> {
+        self.runs.iter().flat_map(|(first, len)| *first..first + len).zip(&self.buckets)
     }
 }
 
 impl SavedWindow {
     fn twin(&self) -> WindowTwin {
-        let (taken, ids) = match &self.places {
-            SavedPlaces::Found(taken, ids) => (taken.clone(), ids.clone()),
-            SavedPlaces::Copied(buckets) => {
-                let ids = self.bare.generations.iter().map(|generation| generation.entries as usize).sum();
-                taken_places(buckets, ids, self.bare.oldest_tag)
-            }
-        };
+        let is_known = |entry| entry & TAG_MASK >= self.bare.oldest_tag;
+        let (taken, ids) = taken_places(self.count, self.filled.iter(), is_known);
         WindowTwin { taken, ids, before: self.before.iter().map(Self::twin).collect(), ..self.bare.clone() }
     }
 }
@@ -60,14 +63,14 @@ impl Part for SavedWindow {
     }
 }
 
-/// Which places of the buckets have a tag that is known, and what stands there, which is about so much.
-fn taken_places(buckets: &[Bucket], about: usize, oldest_tag: u64) -> (SparseTwin, WordsTwin) {
-    taken_where(buckets, about, |entry| entry & TAG_MASK >= oldest_tag)
-}
-
 impl DuplicateWindow {
     /// The window as it is now.
     pub(in crate::engine) fn save(&self) -> SavedWindow {
+        let filled = match self.own_len() {
+            // Nobody has written to the memory yet, and looking would read all of it.
+            0 => FilledBuckets::default(),
+            ids => FilledBuckets::of(self.buckets.all(), ids),
+        };
         SavedWindow {
             bare: WindowTwin {
                 entries: self.config.entries as u64,
@@ -78,7 +81,8 @@ impl DuplicateWindow {
                 reaches_from: self.reaches_from,
                 ..WindowTwin::default()
             },
-            places: SavedPlaces::of(self),
+            count: self.buckets.len(),
+            filled,
             before: self.before.iter().map(Self::save).collect(),
         }
     }
@@ -99,8 +103,7 @@ impl DuplicateWindow {
             twin.before.into_iter().take(BEFORE_MAX).map(Self::restored).collect();
         let tags = twin.generations.iter().map(|generation| generation.tag);
         let are_tags = tags.clone().all(|tag| (1..=TAG_MASK).contains(&tag)) && tags.is_sorted();
-        let fits = twin.taken.0.is_empty() || twin.taken.0.len() == count;
-        if !fits || twin.reaches.0.len() != count || !are_tags {
+        if twin.taken.0.len() != count || twin.reaches.0.len() != count || !are_tags {
             return Err(Damage("the duplicate window does not fit its size"));
         }
         let mut buckets = Buckets::new(count);
