@@ -5,13 +5,12 @@
 //! core NATS are not there before their next event. An alert that the log tells of is left alone while the stream's
 //! messages are read that led to what the log tells, and before the instant it was decided at.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::labels::Labels;
 use crate::engine::time::Timestamp;
-use crate::engine::wire::EventId;
 
 /// How long an open alert waits for its series to be seen.
 const UNSEEN_MAX: Duration = Duration::from_secs(30);
@@ -30,17 +29,6 @@ pub(super) struct Resumed {
     /// Up to which sequence the stream is applied.
     applied: u64,
     era: Era,
-    /// Until it is known what of a past that is lived through again was told, or something was sent.
-    again: Option<Again>,
-}
-
-/// A past that is lived through again, from the instant a state was saved at.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Again {
-    /// That instant.
-    pub(super) since: Timestamp,
-    /// What the log tells of it.
-    pub(super) logged: BTreeSet<EventId>,
 }
 
 /// What the other instance of a pair decided an alert over.
@@ -108,21 +96,9 @@ impl Resumed {
             || self.unseen.values().any(|unseen| *unseen.rule_id == *rule_id)
     }
 
-    /// A past is to be lived through, since a state was saved.
-    pub(super) fn of_past(since: Timestamp) -> Self {
-        Self { era: Era::Past, again: Some(Again { since, ..Again::default() }), ..Self::default() }
-    }
-
-    /// A log tells of these events.
-    pub(super) fn know(&mut self, logged: impl Iterator<Item = EventId>) {
-        if let Some(again) = &mut self.again {
-            again.logged.extend(logged);
-        }
-    }
-
-    /// The past that is lived through again, once.
-    pub(super) const fn take_again(&mut self) -> Option<Again> {
-        self.again.take()
+    /// A past is to be lived through.
+    pub(super) fn of_past() -> Self {
+        Self { era: Era::Past, ..Self::default() }
     }
 
     /// Which time is lived through.

@@ -5,7 +5,6 @@ mod arrivals;
 mod follow;
 mod reading;
 mod reload;
-mod retold;
 mod rule;
 mod saved;
 mod views;
@@ -437,8 +436,6 @@ impl Rules {
 
     /// Forgets an event the broker has; the event, where it was waiting.
     pub(crate) fn confirm(&mut self, id: EventId) -> Option<AlertEvent> {
-        // What a stream shows from here on may be of this run.
-        self.resumed.take_again();
         self.outbox.confirm(id)
     }
 

@@ -33,12 +33,9 @@ impl Rules {
         let stored = waiting.iter().filter(is_stored).copied().collect();
         self.outbox.confirm_through(&stored);
         let mut here = self.identities();
-        let again = self.pass_told((shown, &waiting), &mut here, now);
         for open in &shown.open {
             // What waits here and was stored all the same is known.
-            let is_known = waiting.contains(&open.id)
-                || waiting.contains(&open.end_id())
-                || again.contains(&open.fingerprint());
+            let is_known = waiting.contains(&open.id) || waiting.contains(&open.end_id());
             if open.source == self.settings.instance && !is_known && !shown.ended.contains(&open.end_id()) {
                 self.adopt_one(open, &mut here, now);
             }
@@ -58,7 +55,6 @@ impl Rules {
     /// led there is not decided again.
     pub(crate) fn recall(&mut self, log: &[LogRecord], now: Timestamp) {
         let told = LoggedTransitions::by(log);
-        self.resumed.know(log.iter().filter_map(LogRecord::decided).map(|event| event.id));
         self.forget_ended(&told.ended);
         for id in &told.acknowledged {
             self.outbox.confirm(*id);

@@ -119,7 +119,7 @@ impl Rules {
     }
 
     /// An episode is open in the stream: what waits follows it, else the alert fires since then.
-    pub(super) fn follow_beginning(&mut self, event: &StoredAlert, here: &mut Identities, now: Timestamp) {
+    fn follow_beginning(&mut self, event: &StoredAlert, here: &mut Identities, now: Timestamp) {
         let episode = episode_of(event);
         let Some(next) = self.outbox.of(event.fingerprint()).next().cloned() else {
             return self.fire_since(event, here, now);
@@ -152,7 +152,7 @@ impl Rules {
     }
 
     /// An episode ended in the stream: where nothing waits the alert is over here too.
-    pub(super) fn follow_end(&mut self, event: &StoredAlert, print: u64, here: &mut Identities) {
+    fn follow_end(&mut self, event: &StoredAlert, print: u64, here: &mut Identities) {
         if self.outbox.of(print).next().is_none() {
             self.forget_alert(event, print, here);
         }

@@ -23,9 +23,6 @@ use super::words::AnswerFault;
 /// not answered either.
 const SILENCES_MAX: u32 = 3;
 
-/// Events that are handed over one by one, of the newest: what a run told since its last checkpoint.
-const TOLD_MAX: usize = 16_384;
-
 /// Messages of one subject that are read.
 const READ_MAX: u64 = 500_000;
 
@@ -219,22 +216,11 @@ impl AlertMachine {
 }
 
 impl FoldedAlerts {
-    /// Keeps an event as long as it is among the newest.
-    fn keep(&mut self, stored: &StoredAlert) {
-        let told = &mut self.shown.told;
-        told.push(stored.clone());
-        if told.len() >= 2 * TOLD_MAX {
-            told.sort_by_key(|told| told.timestamp);
-            told.drain(..told.len() - TOLD_MAX);
-        }
-    }
-
     fn take(&mut self, payload: &[u8], source: &str) {
         let Some(stored) = StoredAlert::read(payload).filter(|stored| *stored.source == *source) else {
             return;
         };
         self.shown.decided_at = self.shown.decided_at.max(stored.timestamp);
-        self.keep(&stored);
         if stored.event_type == EventType::AlertCleared {
             self.shown.ended.insert(stored.end_id());
             return;
