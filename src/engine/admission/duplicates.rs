@@ -223,7 +223,7 @@ impl DuplicateWindow {
         let entry = print.bits << TAG_BITS | tag;
         let oldest_tag = self.oldest_tag;
         let home = self.buckets.get_mut(print.home).into_iter().flatten();
-        match home.into_iter().find(|entry| **entry & TAG_MASK < oldest_tag) {
+        match home.into_iter().find(|entry| !is_live(**entry, oldest_tag)) {
             Some(free) => *free = entry,
             None => self.insert_farther(print.home, entry),
         }
@@ -254,8 +254,9 @@ impl DuplicateWindow {
     fn free_place(&self, home: usize) -> (usize, usize, u8) {
         for (distance, place) in (0_u8..).zip(self.places(home, PROBES_MAX)) {
             let bucket = self.buckets.get(place).into_iter().flatten();
-            if let Some(index) =
-                bucket.enumerate().find_map(|(index, entry)| (!self.is_live(*entry)).then_some(index))
+            if let Some(index) = bucket
+                .enumerate()
+                .find_map(|(index, entry)| (!is_live(*entry, self.oldest_tag)).then_some(index))
             {
                 return (place, index, distance);
             }
@@ -266,11 +267,6 @@ impl DuplicateWindow {
     fn places(&self, home: usize, most: usize) -> impl Iterator<Item = usize> + use<> {
         let count = self.buckets.len();
         (home..home + most.min(count)).map(move |place| if place < count { place } else { place - count })
-    }
-
-    /// Tags grow from the oldest known generation to the youngest; a free place has the tag 0.
-    const fn is_live(&self, entry: u64) -> bool {
-        entry & TAG_MASK >= self.oldest_tag
     }
 
     const fn is_full(&self, generation: &Generation) -> bool {
@@ -331,6 +327,11 @@ impl DuplicateWindow {
         let home = ((u128::from(second) * self.buckets.len() as u128) >> 64) as usize;
         Fingerprint { home, bits: third >> TAG_BITS }
     }
+}
+
+/// Whether an entry is known. Tags grow from the oldest known generation to the youngest; a free place has the tag 0.
+const fn is_live(entry: u64, oldest_tag: u64) -> bool {
+    entry & TAG_MASK >= oldest_tag
 }
 
 fn fold(left: u64, right: u64) -> u64 {

@@ -33,8 +33,9 @@ twin! {
         age: Duration,
         generations: Vec<GenerationTwin>,
         oldest_tag: u64,
-        buckets: BucketsTwin,
-        reaches: BytesTwin,
+        /// Eight entries of eight bytes each.
+        buckets: Vec<[u8; 64]>,
+        reaches: Vec<u8>,
         reaches_from: u64,
         before: Vec<DenseWindowTwin>,
     }
@@ -43,10 +44,14 @@ twin! {
 impl From<DenseWindowTwin> for WindowTwin {
     fn from(dense: DenseWindowTwin) -> Self {
         let DenseWindowTwin { entries, age, generations, oldest_tag, reaches_from, .. } = dense;
-        let buckets = &dense.buckets.0;
+        let entry = |bytes: &[u8; 64], place| {
+            bytes.as_chunks().0.get(place).map_or(0, |entry| u64::from_le_bytes(*entry))
+        };
+        let bucket = |bytes: &[u8; 64]| std::array::from_fn(|place| entry(bytes, place));
+        let buckets: Vec<[u64; 8]> = dense.buckets.iter().map(bucket).collect();
         let (taken, ids) = taken_places(buckets.len(), buckets.iter().enumerate(), |entry| entry != 0);
         let before = dense.before.into_iter().map(Self::from).collect();
-        let reaches = SparseTwin(dense.reaches.0);
+        let reaches = SparseTwin(dense.reaches);
         Self { entries, age, generations, oldest_tag, taken, ids, reaches, reaches_from, before }
     }
 }
@@ -141,40 +146,5 @@ impl Twin for WordsTwin {
         let len = from.len()?;
         let (words, _) = from.raw(len.saturating_mul(8))?.as_chunks::<8>();
         Ok(Self(words.iter().map(|bytes| u64::from_le_bytes(*bytes)).collect()))
-    }
-}
-
-/// The places of the window, as they stand.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(in crate::engine) struct BucketsTwin(pub(in crate::engine) Vec<[u64; 8]>);
-
-impl Twin for BucketsTwin {
-    fn write(&self, out: &mut Writer) {
-        out.len(self.0.len());
-        for entry in self.0.iter().flatten() {
-            out.raw(&entry.to_le_bytes());
-        }
-    }
-
-    fn read(from: &mut Reader<'_>) -> Result<Self, Damage> {
-        let len = from.len()?;
-        let (chunks, _) = from.raw(len.saturating_mul(64))?.as_chunks::<8>();
-        let entries: Vec<u64> = chunks.iter().map(|bytes| u64::from_le_bytes(*bytes)).collect();
-        let (buckets, _) = entries.as_chunks::<8>();
-        Ok(Self(buckets.to_vec()))
-    }
-}
-
-/// Single bytes.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(in crate::engine) struct BytesTwin(pub(in crate::engine) Vec<u8>);
-
-impl Twin for BytesTwin {
-    fn write(&self, out: &mut Writer) {
-        out.bytes(&self.0);
-    }
-
-    fn read(from: &mut Reader<'_>) -> Result<Self, Damage> {
-        from.bytes().map(|bytes| Self(bytes.to_vec()))
     }
 }

@@ -1,6 +1,6 @@
 //! The window as its twin, and from it.
 
-use super::{BEFORE_MAX, Buckets, DuplicateWindow, Generation, Reach, TAG_MASK};
+use super::{BEFORE_MAX, Buckets, DuplicateWindow, Generation, Reach, TAG_MASK, is_live};
 use crate::engine::admission::buckets::{BUCKET, Bucket};
 use crate::engine::checkpoint::Part;
 use crate::engine::checkpoint::bytes::{Damage, Twin, Writer};
@@ -12,8 +12,6 @@ use crate::engine::time::Timestamp;
 pub(in crate::engine) struct SavedWindow {
     /// All but its ids, and the windows before it.
     bare: WindowTwin,
-    /// How many buckets there are.
-    count: usize,
     /// Those in which something stands: to find what is taken in them takes longer.
     filled: FilledBuckets,
     before: Vec<Self>,
@@ -51,8 +49,8 @@ impl FilledBuckets {
 
 impl SavedWindow {
     fn twin(&self) -> WindowTwin {
-        let is_known = |entry| entry & TAG_MASK >= self.bare.oldest_tag;
-        let (taken, ids) = taken_places(self.count, self.filled.iter(), is_known);
+        let is_known = |entry| is_live(entry, self.bare.oldest_tag);
+        let (taken, ids) = taken_places(self.bare.reaches.0.len(), self.filled.iter(), is_known);
         WindowTwin { taken, ids, before: self.before.iter().map(Self::twin).collect(), ..self.bare.clone() }
     }
 }
@@ -81,7 +79,6 @@ impl DuplicateWindow {
                 reaches_from: self.reaches_from,
                 ..WindowTwin::default()
             },
-            count: self.buckets.len(),
             filled,
             before: self.before.iter().map(Self::save).collect(),
         }
@@ -92,12 +89,9 @@ impl DuplicateWindow {
     /// # Errors
     /// What was saved contradicts itself.
     pub(in crate::engine) fn restored(twin: WindowTwin) -> Result<Self, Damage> {
-        let entries =
-            usize::try_from(twin.entries).map_err(|_| Damage("the duplicate window is too large"))?;
+        let entries = usize::try_from(twin.entries).ok().filter(|entries| *entries <= IDS_MAX);
+        let entries = entries.ok_or(Damage("the duplicate window is too large"))?;
         let config = DedupeConfig { entries, age: twin.age };
-        if entries > IDS_MAX {
-            return Err(Damage("the duplicate window is too large"));
-        }
         let count = Self::buckets_for(&config);
         let before: Result<Vec<Self>, Damage> =
             twin.before.into_iter().take(BEFORE_MAX).map(Self::restored).collect();
@@ -153,7 +147,7 @@ mod tests {
     use super::*;
     use crate::engine::admission::duplicates::Seen;
     use crate::engine::checkpoint::bytes::{Reader, Twin, Writer};
-    use crate::engine::checkpoint::window::{BucketsTwin, BytesTwin, DenseWindowTwin};
+    use crate::engine::checkpoint::window::DenseWindowTwin;
     use crate::engine::wire::EventId;
 
     fn window(ids: u128) -> DuplicateWindow {
@@ -162,6 +156,10 @@ mod tests {
             window.insert(EventId(id), Timestamp::EPOCH);
         }
         window
+    }
+
+    fn dense(bucket: &Bucket) -> [u8; 64] {
+        bucket.map(u64::to_le_bytes).as_flattened().try_into().unwrap()
     }
 
     fn bytes(twin: &impl Twin) -> Vec<u8> {
@@ -203,8 +201,8 @@ mod tests {
             age: now.age,
             generations: now.generations.clone(),
             oldest_tag: now.oldest_tag,
-            buckets: BucketsTwin(window.buckets.all().to_vec()),
-            reaches: BytesTwin(now.reaches.0.clone()),
+            buckets: window.buckets.all().iter().map(dense).collect(),
+            reaches: now.reaches.0.clone(),
             reaches_from: now.reaches_from,
             before: vec![DenseWindowTwin::default()],
         };
