@@ -8,7 +8,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::store::Marks;
+use super::chunked::Chunked;
+use super::family::Family;
+use super::store::{Marks, Slot};
 use super::{FamilyId, SeriesId, SeriesLimits, Store, Timestamp};
 use crate::engine::metric::MetricType;
 
@@ -19,32 +21,32 @@ const LIST_MICROS: i64 = 250_000;
 #[derive(Debug, Default)]
 pub(super) struct Due(BTreeMap<i64, Vec<SeriesId>>);
 
+/// Says of the series of a family that are so that they count from `now` on.
+fn begin_where(family: &mut Family, slots: &Chunked<Slot>, is_so: impl Fn(&Slot) -> bool, now: Timestamp) {
+    let slots = family.rows().filter_map(|(_, row)| slots.get(row.slot()? as usize));
+    let rows: Vec<u32> = slots.filter(|slot| is_so(slot)).map(|slot| slot.row).collect();
+    for row in rows {
+        family.set_born(row, now);
+    }
+}
+
 impl Store {
     /// Lets every series that stands at zero count from `now` on: it saw nothing of what came before.
     pub(crate) fn begin_unmoved(&mut self, now: Timestamp) {
         for family in &mut self.families {
             let count = family.spec.cells();
-            let at_zero = |slot: &&super::store::Slot| {
-                (slot.cell..slot.cell + count).all(|cell| self.cells.get(cell) == 0.0)
-            };
-            let slots = family.rows().filter_map(|(_, row)| self.slots.get(row.slot()? as usize));
-            let unmoved: Vec<u32> = slots.filter(at_zero).map(|slot| slot.row).collect();
-            for row in unmoved {
-                family.set_born(row, now);
-            }
+            let at_zero =
+                |slot: &Slot| (slot.cell..slot.cell + count).all(|cell| self.cells.get(cell) == 0.0);
+            begin_where(family, &self.slots, at_zero, now);
         }
         self.frozen_families = None;
     }
 
     /// Says of every series of a family that it counts from `now` on, whatever it counted.
     pub(in crate::engine) fn begin_at(&mut self, family: FamilyId, now: Timestamp) {
-        let counts = |family: &&mut super::family::Family| family.spec.metric_type != MetricType::Gauge;
+        let counts = |family: &&mut Family| family.spec.metric_type != MetricType::Gauge;
         let Some(family) = self.families.get_mut(family.0 as usize).filter(counts) else { return };
-        let rows: Vec<u32> = family.rows().filter_map(|(_, row)| row.slot()).collect();
-        let rows = rows.into_iter().filter_map(|slot| Some(self.slots.get(slot as usize)?.row));
-        for row in rows.collect::<Vec<u32>>() {
-            family.set_born(row, now);
-        }
+        begin_where(family, &self.slots, |_| true, now);
         self.frozen_families = None;
     }
 
