@@ -166,6 +166,16 @@ fn reading() -> Rules {
     rules
 }
 
+/// Rules that go on with what a log tells, and are evaluated at seconds 12 and 13.
+fn recalled(log: &[LogRecord], memory: &mut Memory) -> Rules {
+    let mut rules = reading();
+    rules.recall(log, at(10.0));
+    for second in [12.0, 13.0] {
+        rules.evaluate_group(0, memory, at(second));
+    }
+    rules
+}
+
 /// What began at second 12 ends there, and begins behind it under an id of its own.
 fn assert_ends_at_its_beginning_and_begins_anew(rules: &Rules) {
     let seen: Vec<_> = rules.outbox().map(|event| (event.event_type(), event.timestamp)).collect();
@@ -181,12 +191,7 @@ fn an_alert_of_a_rule_that_changed_begins_anew_behind_the_beginning_that_a_log_t
     before.evaluate_group(0, &mut memory, at(12.0));
     let event = Box::new(before.outbox().next().unwrap().clone());
     let log = [LogRecord::Decided { event, sequence: 0, essence: Some(Arc::from("another")) }];
-    let mut rules = reading();
-    rules.recall(&log, at(10.0));
-    for second in [12.0, 13.0] {
-        rules.evaluate_group(0, &mut memory, at(second));
-    }
-    assert_ends_at_its_beginning_and_begins_anew(&rules);
+    assert_ends_at_its_beginning_and_begins_anew(&recalled(&log, &mut memory));
 }
 
 #[test]
@@ -231,12 +236,7 @@ fn an_alert_whose_episode_ended_where_it_began_begins_anew_behind_that() {
         LogRecord::Decided { event, sequence: 0, essence: None }
     };
     let log: Vec<LogRecord> = before.outbox().map(decided).collect();
-    let mut rules = reading();
-    rules.recall(&log, at(10.0));
-    for second in [12.0, 13.0] {
-        rules.evaluate_group(0, &mut memory, at(second));
-    }
-    assert_ends_at_its_beginning_and_begins_anew(&rules);
+    assert_ends_at_its_beginning_and_begins_anew(&recalled(&log, &mut memory));
 }
 
 #[test]
