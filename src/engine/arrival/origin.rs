@@ -66,3 +66,35 @@ pub(crate) struct StreamBatch<'a> {
     /// The place of each.
     pub(crate) stored: &'a [Stored],
 }
+
+/// Whether the sequences of a batch rise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rise {
+    /// All along, as the stream has them.
+    Throughout,
+    /// An older message came behind a newer one.
+    Broken,
+}
+
+impl StreamBatch<'_> {
+    /// Whether its sequences rise; those of a consumer with acknowledgements nearly always do.
+    pub(super) fn rise(&self) -> Rise {
+        match self.origin.order {
+            Order::Stream => Rise::Throughout,
+            Order::Consumer if self.stored.is_sorted_by(|one, next| one.sequence < next.sequence) => {
+                Rise::Throughout
+            }
+            Order::Consumer => Rise::Broken,
+        }
+    }
+
+    /// The least sequence that was read for it.
+    pub(super) fn least_sequence(&self) -> u64 {
+        self.stored.iter().map(|stored| stored.sequence).min().unwrap_or(self.origin.first_sequence)
+    }
+
+    /// The greatest sequence of its messages, where it has any.
+    pub(super) fn greatest_sequence(&self) -> Option<u64> {
+        self.stored.iter().map(|stored| stored.sequence).max()
+    }
+}

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::catch_up::{CatchUpStep, TOGETHER};
 use super::moment::Moment;
-use super::{CatchUp, Epoch, Order, Origin, Owed, Position, Standing, StreamBatch, StreamNews};
+use super::origin::Rise;
+use super::{CatchUp, Epoch, Origin, Owed, Position, Standing, StreamBatch, StreamNews};
 use crate::engine::fact::{Fact, Novelty, Rejected};
 use crate::engine::rules::{Beginnings, GATHER, Reach};
 use crate::engine::time::Timestamp;
@@ -53,33 +54,36 @@ impl Engine {
     pub(crate) fn receive(&mut self, batch: &StreamBatch<'_>, present: Timestamp) -> Vec<Rejected> {
         self.frozen = None;
         self.state.enter(&batch.origin.stream, &batch.origin.epoch, present);
-        self.state.rules.read_from(batch.origin.first_sequence);
-        let mut rejected = Vec::new();
+        self.state.rules.read_from(batch.least_sequence());
+        let mut runs = Runs { batch, rise: batch.rise(), present, rejected: Vec::new() };
         let mut start = 0;
         for (place, stored) in batch.stored.iter().enumerate() {
             let position = self.state.position.as_ref();
             if position.is_some_and(|position| !position.is_new(batch.origin.order, stored.sequence)) {
-                self.apply_run(batch, start..place, present, &mut rejected);
+                self.apply_run(&mut runs, start..place);
                 start = place + 1;
                 continue;
             }
             if self.state.begins_moment(stored.at, present) {
-                self.apply_run(batch, start..place, present, &mut rejected);
+                self.apply_run(&mut runs, start..place);
                 start = place;
                 self.state.answer(present);
             }
             if let Some(at) = self.state.catch_up.due(*stored, self.state.next_tick(), present) {
-                self.apply_run(batch, start..place, present, &mut rejected);
+                self.apply_run(&mut runs, start..place);
                 start = place;
                 self.state.live_until(at);
             }
             if self.state.catch_up.ends_with(batch.origin, stored.sequence) {
-                self.apply_run(batch, start..place + 1, present, &mut rejected);
+                self.apply_run(&mut runs, start..place + 1);
                 start = place + 1;
                 self.state.arrive(present);
             }
         }
-        self.apply_run(batch, start..batch.messages.len(), present, &mut rejected);
+        self.apply_run(&mut runs, start..batch.messages.len());
+        if let Some(last) = batch.greatest_sequence() {
+            self.state.rules.read_from(last.saturating_add(1));
+        }
         if batch.origin.pending == 0 {
             // Nothing waits: what comes next is evaluated when it comes.
             self.state.moment = None;
@@ -91,7 +95,7 @@ impl Engine {
         if self.state.catch_up.ends_with_batch(batch.origin) {
             self.state.arrive(present);
         }
-        rejected
+        runs.rejected
     }
 
     /// How far the stream was applied; none before it was seen.
@@ -110,13 +114,8 @@ impl Engine {
     }
 
     /// Applies the messages of a part of a batch at the engine's time.
-    fn apply_run(
-        &mut self,
-        batch: &StreamBatch<'_>,
-        places: Range<usize>,
-        present: Timestamp,
-        rejected: &mut Vec<Rejected>,
-    ) {
+    fn apply_run(&mut self, runs: &mut Runs<'_>, places: Range<usize>) {
+        let Runs { batch, rise, present, .. } = *runs;
         let start = places.start;
         let stored = batch.stored.get(places.clone()).unwrap_or_default();
         let last = stored.last().map_or(0, |stored| stored.sequence);
@@ -124,7 +123,7 @@ impl Engine {
         let Some(messages) = batch.messages.get(places).filter(|messages| !messages.is_empty()) else {
             return;
         };
-        self.state.read_from(batch.origin.order, first);
+        self.state.read_from(rise, first);
         self.state.rules.applying(Reach { at_least: first, at_most: last });
         let told = match self.state.rules.beginnings() {
             Beginnings::AsDecided => &[],
@@ -135,11 +134,19 @@ impl Engine {
             if let Some(stored) = batch.stored.get(one.message) {
                 one.novelty = self.state.novelty(batch.origin, stored.sequence);
             }
-            rejected.push(one);
+            runs.rejected.push(one);
         }
-        self.state.read_from(batch.origin.order, last.saturating_add(1));
+        self.state.read_from(rise, last.saturating_add(1));
         self.state.rules.applying(Reach::exactly(last));
     }
+}
+
+/// A batch that is applied in runs, each at one instant, and what was refused of it so far.
+struct Runs<'a> {
+    batch: &'a StreamBatch<'a>,
+    rise: Rise,
+    present: Timestamp,
+    rejected: Vec<Rejected>,
 }
 
 impl State {
@@ -166,11 +173,11 @@ impl State {
         self.rules.applying(Reach::exactly(sequence));
     }
 
-    /// Everything before this sequence is applied, where messages come in the stream's order.
-    fn read_from(&mut self, order: Order, sequence: u64) {
-        match order {
-            Order::Stream => self.rules.read_from(sequence),
-            Order::Consumer => {}
+    /// Everything before this sequence is applied, where the batch is in the stream's order.
+    fn read_from(&mut self, rise: Rise, sequence: u64) {
+        match rise {
+            Rise::Throughout => self.rules.read_from(sequence),
+            Rise::Broken => {}
         }
     }
 

@@ -50,27 +50,33 @@ fn config_of(text: &str) -> Config {
 
 /// Has an instance read the messages from the first to the last in one batch, behind which nothing waits.
 fn receive(engine: &mut Engine, places: (u64, u64), now: Timestamp) {
-    receive_of(engine, places, (APART, 0), now);
+    receive_of(engine, places, (APART, IN_ORDER), now);
 }
 
-/// The same of messages that were stored that far apart, while so many wait behind them.
+/// How messages come, and how many wait behind them.
+type Coming = (Order, u64);
+
+/// In the stream's order, and none waits.
+const IN_ORDER: Coming = (Order::Stream, 0);
+
+/// The same of messages that were stored that far apart and come like this.
 fn receive_of(
     engine: &mut Engine,
     (first, last): (u64, u64),
-    (apart, pending): (Duration, u64),
+    (apart, coming): (Duration, Coming),
     now: Timestamp,
 ) {
     let payloads: Vec<String> = (first..=last).map(level).collect();
     let stored: Vec<Stored> =
         (first..=last).map(|sequence| Stored { sequence, at: stored_of(sequence, apart) }).collect();
-    receive_stored(engine, (&payloads, &stored), pending, now);
+    receive_stored(engine, (&payloads, &stored), coming, now);
 }
 
-/// Has an instance read these messages in one batch, while so many wait behind them.
+/// Has an instance read these messages in one batch, as they come.
 fn receive_stored(
     engine: &mut Engine,
     (payloads, stored): (&[String], &[Stored]),
-    pending: u64,
+    (order, pending): Coming,
     now: Timestamp,
 ) {
     let message = |payload| Message { subject: "events.monitoring.MetricRecorded", headers: &[], payload };
@@ -78,7 +84,7 @@ fn receive_stored(
     let origin = Origin {
         stream: Arc::from("S"),
         epoch: Epoch::first("a"),
-        order: Order::Stream,
+        order,
         first_sequence: stored.first().map_or(0, |stored| stored.sequence),
         last_sequence: stored.last().map_or(0, |stored| stored.sequence),
         pending,
@@ -168,7 +174,7 @@ fn decided_at_once(size: u64, apart: Duration) -> Vec<String> {
     engine.tick(now);
     for first in (1..=MESSAGES).step_by(usize::try_from(size).unwrap()) {
         let last = (first + size - 1).min(MESSAGES);
-        receive_of(&mut engine, (first, last), (apart, MESSAGES - last), now);
+        receive_of(&mut engine, (first, last), (apart, (Order::Stream, MESSAGES - last)), now);
     }
     while now < at(80) {
         now = engine.next_tick().max(now.after(Duration::from_millis(1)));
@@ -267,7 +273,7 @@ fn decided_by_time((late, off): (Duration, Duration)) -> Vec<AlertEvent> {
             now = now.min(stored.after(late).after(off));
         }
         let payload = level_of(sequence, tank, value);
-        receive_stored(&mut engine, (&[payload], &[Stored { sequence, at: stored }]), 0, now);
+        receive_stored(&mut engine, (&[payload], &[Stored { sequence, at: stored }]), IN_ORDER, now);
     }
     // For what a limit refused others make room, at the instant of an evaluation.
     engine.outbox().filter(|event| event.alert_name.as_ref() != "Limited").cloned().collect()
@@ -299,34 +305,50 @@ fn what_a_wait_or_a_recording_rule_led_to_has_the_same_ids_in_both() {
     assert_eq!(all.len(), one.len());
 }
 
-/// Has an instance live through messages as they are stored.
-fn live_through(engine: &mut Engine, (first, last): (u64, u64), (late, off): (Duration, i64)) {
+/// Has an instance live through messages as they are stored, by a clock that is so many seconds ahead.
+fn live_through(engine: &mut Engine, (first, last): (u64, u64), (order, ahead): (Order, i64)) {
     for sequence in first..=last {
-        let mut now = by_clock(stored_at(sequence).after(late), off);
-        receive(engine, (sequence, sequence), now);
-        while now < by_clock(stored_at(sequence + 1), off) {
+        let mut now = by_clock(stored_at(sequence).after(SOON), ahead);
+        receive_of(engine, (sequence, sequence), (APART, (order, 0)), now);
+        while now < by_clock(stored_at(sequence + 1), ahead) {
             engine.tick(now);
             now = engine.next_tick().max(now.after(Duration::from_millis(1)));
         }
     }
 }
 
+/// How soon after it was stored a message comes.
+const SOON: Duration = Duration::from_millis(1);
+
 /// What a clock says that is so many seconds ahead.
 fn by_clock(at: Timestamp, ahead: i64) -> Timestamp {
     Timestamp::from_micros(at.micros() + ahead * 1_000_000)
 }
 
+/// How an instance reads a stream, over whose kill it is.
+#[derive(Debug)]
+struct OverKill {
+    config: &'static str,
+    order: Order,
+    /// How many messages it reads at a time after the kill, and from which one on.
+    size: u64,
+    from: u64,
+    /// How many seconds its clock is ahead.
+    ahead: i64,
+}
+
 /// What an instance decides that was saved behind message 40, killed behind message 60, and is there again behind message
-/// 130; it reads so many at a time.
-fn decided_over_a_kill(size: u64, ahead: i64) -> Vec<AlertEvent> {
-    let (config, late) = (config_of(PAIR), Duration::from_millis(1));
+/// 130.
+fn decided_over_a_kill(kill: &OverKill) -> Vec<AlertEvent> {
+    let OverKill { order, size, ahead, .. } = *kill;
+    let config = config_of(kill.config);
     let mut engine = Engine::new(&config, rule_set(RULES), by_clock(at(0), ahead));
-    live_through(&mut engine, (1, 40), (late, ahead));
+    live_through(&mut engine, (1, 40), (order, ahead));
     let saved = engine.save(by_clock(stored_at(41), ahead)).to_bytes();
     let mut log = Vec::new();
     for sequence in 41..=60 {
         let known = engine.outbox().count();
-        live_through(&mut engine, (sequence, sequence), (late, ahead));
+        live_through(&mut engine, (sequence, sequence), (order, ahead));
         let decided = engine.outbox().skip(known).cloned();
         log.extend(decided.map(|event| {
             let essence = engine.essence_of(&event.rule_id);
@@ -336,27 +358,42 @@ fn decided_over_a_kill(size: u64, ahead: i64) -> Vec<AlertEvent> {
     let saved = SavedState::read(&saved).unwrap();
     let (mut engine, _) = Engine::restore(&config, rule_set(RULES), saved, RunEnding::Crash).unwrap();
     engine.recall(&log);
-    let now = by_clock(stored_at(130).after(late), ahead);
+    let now = by_clock(stored_at(130).after(SOON), ahead);
     engine.await_stream("S", now);
     let epoch = Epoch::first("a");
-    let (last_sequence, pending) = (130, 90);
+    let (last_sequence, pending) = (130, 131 - kill.from);
     engine.hear(&StreamNews::Found { stream: Arc::from("S"), epoch, last_sequence, pending }, now);
-    for first in (41..=130).step_by(usize::try_from(size).unwrap()) {
+    for first in (kill.from..=130).step_by(usize::try_from(size).unwrap()) {
         let last = (first + size - 1).min(130);
-        receive_of(&mut engine, (first, last), (APART, 130 - last), now);
+        receive_of(&mut engine, (first, last), (APART, (order, 130 - last)), now);
     }
+    engine.hear(&StreamNews::Drained, now);
     assert_eq!(engine.standing(), Standing::Present);
-    live_through(&mut engine, (131, MESSAGES), (late, ahead));
+    live_through(&mut engine, (131, MESSAGES), (order, ahead));
     engine.outbox().cloned().collect()
 }
 
 #[test]
 fn what_was_stored_while_an_instance_was_away_is_decided_to_the_last_turn() {
-    let one = decided(PAIR, &[1], (Duration::from_millis(1), Duration::ZERO));
+    let one = decided(PAIR, &[1], (SOON, Duration::ZERO));
     for ahead in [0, 150, -150] {
         for size in [1, 7, 90] {
-            let other = decided_over_a_kill(size, ahead);
-            assert_eq!(ids(&one), ids(&other), "{size} at a time, clock {ahead} s ahead");
+            let kill = OverKill { config: PAIR, order: Order::Stream, size, from: 41, ahead };
+            assert_eq!(ids(&one), ids(&decided_over_a_kill(&kill)), "{kill:?}");
+        }
+    }
+}
+
+#[test]
+fn what_a_work_queue_delivers_again_is_decided_to_the_last_turn() {
+    let one = decided(ALONE, &[1], (SOON, Duration::ZERO));
+    for (order, from) in [(Order::Stream, 41), (Order::Consumer, 41), (Order::Consumer, 21)] {
+        for size in [1, 7, 50, 200] {
+            let kill = OverKill { config: ALONE, order, size, from, ahead: 0 };
+            let other = turns(&decided_over_a_kill(&kill));
+            for (alert, told) in turns(&one) {
+                assert_eq!(Some(&told), other.get(&alert), "{alert}, {kill:?}");
+            }
         }
     }
 }
