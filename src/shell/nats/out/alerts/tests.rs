@@ -10,6 +10,7 @@ use crate::engine::rules::event::{AlertEventKind, Reason};
 use crate::engine::wire::{EventId, Lane, Message, Reason as Fault, Refusal};
 use crate::shell::driver::command::{Command, Logged};
 use crate::shell::driver::mailbox::CoreGate;
+use crate::shell::driver::rejections::Rejections;
 use crate::shell::for_tests::facts;
 use crate::shell::nats::fake_server::{FakeServer, Published, Reply};
 use crate::shell::nats::out::{client, rejected};
@@ -192,9 +193,31 @@ async fn alert_events_go_out_in_order_and_are_confirmed_until_the_driver_is_gone
     task.await.unwrap();
 }
 
+/// Has a rejected event copied.
+fn reject(rejections: &mut Rejections, payload: &str, sequence: Option<u64>) {
+    let headers = b"NATS/1.0\r\nTrace: t-1\r\nNats-Msg-Id: theirs\r\n\r\n";
+    let message = Message { subject: "events.a\nb", headers, payload: payload.as_bytes() };
+    let refusal = Refusal::new(Fault::InvalidField, "why");
+    let rejected = Rejected { message: 0, element: 3, refusal, novelty: Novelty::New };
+    rejections.take(Lane::JetStream, (&message, sequence), &rejected).unwrap();
+}
+
+/// The next copy that is sent.
+fn next_copy(server: &FakeServer) -> Published {
+    loop {
+        let published = server.next();
+        if published.subject == "refused" {
+            return published;
+        }
+    }
+}
+
 #[tokio::test]
 async fn copies_go_out_with_what_is_wrong_and_those_that_cannot_are_counted() {
-    let server = FakeServer::start(400, |_| Vec::new());
+    let server = FakeServer::start(400, |asked| match asked.subject.as_str() {
+        "$JS.API.STREAM.NAMES" => vec![Reply::Text(r#"{"streams":null}"#.to_owned())],
+        _ => Vec::new(),
+    });
     let context = context(&server, |config| {
         config.rejected.subject = "refused".to_owned();
         "orders".clone_into(&mut config.instance);
@@ -203,16 +226,12 @@ async fn copies_go_out_with_what_is_wrong_and_those_that_cannot_are_counted() {
     let (mut rejections, copies) = context.rejections();
     let (long, stored) = ("x".repeat(350), Some(17));
     for (payload, sequence) in [("first", stored), (long.as_str(), None), ("last", None)] {
-        let headers = b"NATS/1.0\r\nTrace: t-1\r\nNats-Msg-Id: theirs\r\n\r\n";
-        let message = Message { subject: "events.a\nb", headers, payload: payload.as_bytes() };
-        let refusal = Refusal::new(Fault::InvalidField, "why");
-        let rejected = Rejected { message: 0, element: 3, refusal, novelty: Novelty::New };
-        rejections.take(Lane::JetStream, (&message, sequence), &rejected).unwrap();
+        reject(&mut rejections, payload, sequence);
     }
     drop(rejections);
     rejected::publish(copies, client, context.clone()).await;
-    let (first, last) = (server.next(), server.next());
-    assert_eq!([first.subject.as_str(), &first.payload, &last.payload], ["refused", "first", "last"]);
+    let (first, last) = (next_copy(&server), next_copy(&server));
+    assert_eq!([first.reply.as_str(), &first.payload, &last.payload], ["", "first", "last"]);
     let stream = &context.settings.jetstream.stream;
     let id = format!("Nats-Msg-Id: orders-rejected-{stream}-17-3-{:08x}\r\n", crc32fast::hash(b"first"));
     for line in
@@ -222,4 +241,47 @@ async fn copies_go_out_with_what_is_wrong_and_those_that_cannot_are_counted() {
     }
     assert!(!last.headers.contains("Nats-Msg-Id"), "what is not stored has no place: {}", last.headers);
     assert_eq!(facts(&context.mailbox), ["RejectedCopyDropped { reason: TooLarge }"]);
+}
+
+#[tokio::test]
+async fn a_copy_that_a_stream_is_to_keep_is_sent_until_the_stream_has_it() {
+    let mut sent = 0;
+    let server = FakeServer::start(1 << 20, move |asked| match asked.subject.as_str() {
+        "$JS.API.STREAM.NAMES" => vec![Reply::Text(r#"{"streams":["REJECTED"]}"#.to_owned())],
+        "refused" => {
+            sent += 1;
+            // The first one is on its way to a server that dies; when the second one comes nobody listens yet.
+            match (sent, asked.payload.as_str()) {
+                (1, _) => Vec::new(),
+                (2, _) => vec![Reply::Nobody],
+                (_, "full") => vec![Reply::Text(
+                    r#"{"error":{"code":503,"err_code":10077,"description":"maximum messages exceeded"}}"#
+                        .to_owned(),
+                )],
+                _ => vec![Reply::Text(r#"{"stream":"REJECTED","seq":1}"#.to_owned())],
+            }
+        }
+        _ => Vec::new(),
+    });
+    let context = context(&server, |config| config.rejected.subject = "refused".to_owned());
+    let (client, _connections) = connected(&context).await;
+    let (mut rejections, copies) = context.rejections();
+    reject(&mut rejections, "first", Some(17));
+    let publisher = tokio::spawn(rejected::publish(copies, client, context.clone()));
+    let (server, told) = tokio::task::spawn_blocking(move || {
+        let told = [(); 3].map(|()| next_copy(&server));
+        (server, told)
+    })
+    .await
+    .unwrap();
+    for copy in &told {
+        assert_eq!((&copy.payload, &copy.headers), (&told[0].payload, &told[0].headers));
+    }
+    // One that the stream refuses is counted, and not sent again.
+    reject(&mut rejections, "full", Some(18));
+    drop(rejections);
+    publisher.await.unwrap();
+    assert_eq!(next_copy(&server).payload, "full");
+    let facts = facts(&context.mailbox);
+    assert!(facts.contains(&"RejectedCopyDropped { reason: NotSent }".to_owned()), "{facts:?}");
 }
