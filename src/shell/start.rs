@@ -22,7 +22,6 @@ use super::clock::Clock;
 use super::context::ShellContext;
 use super::driver::command::Dispatch;
 use super::driver::notifications::NotificationQueues;
-use super::driver::rejections::Rejections;
 use super::driver::shared::SharedDriver;
 use super::driver::{Driver, IN_FLIGHT_MAX, Outputs};
 use super::end::Running;
@@ -59,17 +58,18 @@ pub(super) async fn start(launch: Launch) -> anyhow::Result<Running> {
     let (client, connections) = client::connect(&context, &servers).await?;
     announce(&context, &load);
     let (alerts, alert_events) = mpsc::unbounded_channel();
-    let (mut rejections, copies) = context.rejections();
+    let (rejections, copies) = context.rejections();
     let notifications = alertmanager::start(&context);
     survive_file_limits();
     let (engine, clock, kept) = begin(&context, &types, load.rules, (clock, RealDisk))?;
     let (keeper, alerts, told_at_once) = match kept {
         Some((keeper, log)) => {
-            let alerts = log_first(&context, log, (alerts, &mut rejections), &notifications)?;
+            let alerts = log_first(&context, log, alerts, &notifications)?;
             (Some(keeper), alerts, None)
         }
         None => (None, alerts, Some(Arc::clone(&notifications))),
     };
+    let noting = keeper.as_ref().map(|_| alerts.downgrade());
     let position = engine.position().cloned();
     let driver = Arc::new(SharedDriver::new(Driver::new(
         (engine, clock.clone()),
@@ -82,7 +82,7 @@ pub(super) async fn start(launch: Launch) -> anyhow::Result<Running> {
     tokio::spawn(client::renew(client.clone(), context.clone()));
     let publisher = AlertPublisher::new(client.clone(), connections, context.clone());
     let publisher = tokio::spawn(publisher.publish(alert_events));
-    tokio::spawn(rejected::publish(copies, client, context.clone()));
+    tokio::spawn(rejected::publish((copies, noting), client, context.clone()));
     tokio::spawn(process::watch(context.clone()));
     let (reload, wishes) = mpsc::channel(4);
     tokio::spawn(Reloader::new(files, source, context.clone()).run(wishes));
@@ -116,12 +116,11 @@ fn survive_file_limits() {
 fn log_first(
     context: &ShellContext,
     log: TransitionLog,
-    (alerts, rejections): (mpsc::UnboundedSender<Dispatch>, &mut Rejections),
+    alerts: mpsc::UnboundedSender<Dispatch>,
     notifications: &Arc<NotificationQueues>,
 ) -> anyhow::Result<mpsc::UnboundedSender<Dispatch>> {
     let (before, dispatches) = mpsc::unbounded_channel();
-    let copies = rejections.log_first(before.clone());
-    let scribe = Scribe::new(log, context.clone(), copies, Arc::clone(notifications));
+    let scribe = Scribe::new(log, context.clone(), Arc::clone(notifications));
     spawn("signalbox-log", move || scribe.run(dispatches, &alerts))?;
     Ok(before)
 }

@@ -16,7 +16,6 @@ use crate::engine::time::Timestamp;
 use crate::engine::wire::EventId;
 
 use super::mailbox::Mailbox;
-use super::rejections::RejectedCopy;
 
 /// One thing for the driver to do.
 #[derive(Debug)]
@@ -92,8 +91,13 @@ pub(crate) enum Dispatch {
     Acknowledged(EventId),
     /// The event is not to be sent any more.
     Withdrawn(EventId),
-    /// Publish the copy of a rejected message, once it is noted that it is published.
-    Copy(Box<RejectedCopy>),
+    /// The copies of rejected messages of these sequences are published, or will be once that is noted.
+    Copied {
+        /// The sequences.
+        sequences: Vec<u64>,
+        /// Told once it is noted, where somebody waits for it.
+        noted: Option<oneshot::Sender<()>>,
+    },
     /// Tell Alertmanagers this, once what led to it is noted.
     Tell(Vec<Notification>),
     /// A checkpoint is handed out: it holds what was decided so far.

@@ -13,7 +13,6 @@ use crate::shell::in_force::ConfigInForce;
 use crate::shell::limited_log::LimitedLog;
 use crate::shell::settings::RejectedSettings;
 
-use super::command::Dispatch;
 use super::examples::RejectedExamples;
 
 /// Bytes of all copies that wait.
@@ -48,8 +47,6 @@ struct Waiting {
 pub(crate) struct Rejections {
     config: Arc<ConfigInForce>,
     queue: UnboundedSender<RejectedCopy>,
-    /// Where copies go that are in the log before they are published.
-    logged: Option<UnboundedSender<Dispatch>>,
     waiting: Arc<Waiting>,
     messages_max: usize,
     log: LimitedLog,
@@ -75,7 +72,6 @@ pub(crate) fn queue(
     let rejections = Rejections {
         config,
         queue: sender,
-        logged: None,
         waiting: Arc::clone(&waiting),
         messages_max: settings.queue_messages_max.max(1),
         log: LimitedLog::default(),
@@ -85,13 +81,6 @@ pub(crate) fn queue(
 }
 
 impl Rejections {
-    /// Has copies of what may come again after a crash go where they are logged; what comes back is where they go on
-    /// from there.
-    pub(crate) fn log_first(&mut self, logged: UnboundedSender<Dispatch>) -> UnboundedSender<RejectedCopy> {
-        self.logged = Some(logged);
-        self.queue.clone()
-    }
-
     /// Logs a refusal, at a bounded rate, and queues a copy of the message where that is wanted and no earlier run has
     /// published one.
     ///
@@ -139,10 +128,7 @@ impl Rejections {
         self.waiting.messages.fetch_add(1, Ordering::Relaxed);
         self.waiting.bytes.fetch_add(bytes, Ordering::Relaxed);
         // Who publishes leaves only with the process.
-        match &self.logged {
-            Some(logged) if sequence.is_some() => drop(logged.send(Dispatch::Copy(Box::new(copy)))),
-            Some(_) | None => drop(self.queue.send(copy)),
-        }
+        drop(self.queue.send(copy));
         Ok(())
     }
 }
@@ -151,9 +137,20 @@ impl RejectedCopies {
     /// The next copy; none once the driver is gone.
     pub(crate) async fn next(&mut self) -> Option<RejectedCopy> {
         let copy = self.queue.recv().await?;
+        self.give_back(&copy);
+        Some(copy)
+    }
+
+    /// The next copy, where one waits.
+    pub(crate) fn next_waiting(&mut self) -> Option<RejectedCopy> {
+        let copy = self.queue.try_recv().ok()?;
+        self.give_back(&copy);
+        Some(copy)
+    }
+
+    fn give_back(&self, copy: &RejectedCopy) {
         self.waiting.messages.fetch_sub(1, Ordering::Relaxed);
         self.waiting.bytes.fetch_sub(copy.payload.len() + copy.headers.len(), Ordering::Relaxed);
-        Some(copy)
     }
 
     /// The payloads of what waits.

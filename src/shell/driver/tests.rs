@@ -145,7 +145,7 @@ impl Rig {
             }
             Dispatch::Decided { event, .. } => format!("decided {}", host_of(&event)),
             Dispatch::Acknowledged(_) => "acknowledged".to_owned(),
-            Dispatch::Copy(copy) => format!("copy of {}", copy.subject),
+            Dispatch::Copied { sequences, .. } => format!("copied {sequences:?}"),
             Dispatch::Mark { .. } => "mark".to_owned(),
             Dispatch::Saved => "saved".to_owned(),
             Dispatch::Withdrawn(_) => "withdrawn".to_owned(),

@@ -113,7 +113,7 @@ impl Process {
         let context = ShellContext::new(settings, config);
         mark_unready(&context, &types);
         let (written, to_publish) = unbounded_channel();
-        let (mut rejections, copies) = context.rejections();
+        let (rejections, copies) = context.rejections();
         let (engine, clock, kept) = begin(&context, &types, beginnings.rules.clone(), (clock, disk.clone()))?;
         let position = engine.position().cloned();
         let config = context.config.get();
@@ -125,8 +125,7 @@ impl Process {
         let (alerts, keeping, notifications) = match kept {
             Some((keeper, log)) => {
                 let (alerts, asked) = unbounded_channel();
-                let logged = rejections.log_first(alerts.clone());
-                let scribe = Scribe::new(log, context.clone(), logged, notifications);
+                let scribe = Scribe::new(log, context.clone(), notifications);
                 let save_every = beginnings.setting.save_every;
                 let keeping = StateKeeping::new((keeper, scribe), (asked, written), (save_every, now));
                 (alerts, Some(keeping), None)

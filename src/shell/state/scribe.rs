@@ -10,7 +10,6 @@ use crate::engine::rules::LogRecord;
 use crate::shell::context::ShellContext;
 use crate::shell::driver::command::{Dispatch, Logged};
 use crate::shell::driver::notifications::NotificationQueues;
-use crate::shell::driver::rejections::RejectedCopy;
 use crate::shell::limited_log::LimitedLog;
 use crate::shell::plain::plain;
 
@@ -25,19 +24,17 @@ pub(crate) struct Scribe<D: Disk = RealDisk> {
     log: TransitionLog<D>,
     context: ShellContext,
     said: LimitedLog,
-    copies: UnboundedSender<RejectedCopy>,
     notifications: Arc<NotificationQueues>,
 }
 
 impl<D: Disk> Scribe<D> {
-    /// A writer of this log, which passes copies of rejected messages on, and what Alertmanagers are told.
+    /// A writer of this log, which passes on what Alertmanagers are told.
     pub(crate) fn new(
         log: TransitionLog<D>,
         context: ShellContext,
-        copies: UnboundedSender<RejectedCopy>,
         notifications: Arc<NotificationQueues>,
     ) -> Self {
-        Self { log, context, said: LimitedLog::default(), copies, notifications }
+        Self { log, context, said: LimitedLog::default(), notifications }
     }
 
     /// Passes on what the driver asks, each event once the disk has it, until the driver is gone.
@@ -64,7 +61,7 @@ impl<D: Disk> Scribe<D> {
         self.log.limit(self.context.config.get().state.bytes_max as u64);
         // What comes behind a mark is in no checkpoint yet.
         for part in together.split_inclusive_mut(|dispatch| matches!(dispatch, Dispatch::Mark { .. })) {
-            let records: Vec<LogRecord> = part.iter().filter_map(record_of).collect();
+            let records: Vec<LogRecord> = part.iter().flat_map(records_of).collect();
             if !records.is_empty() {
                 // Where an acknowledgement is lost the event is looked for in the stream again.
                 let may_be_lost = records.iter().all(|it| matches!(it, LogRecord::Acknowledged(_)));
@@ -92,8 +89,8 @@ impl<D: Disk> Scribe<D> {
                 let begun = self.log.begin_anew();
                 self.judge(begun.map_err(Into::into));
             }
-            // Who publishes leaves only with the process.
-            Dispatch::Copy(copy) => drop(self.copies.send(*copy)),
+            // Who waits for it may have given up.
+            Dispatch::Copied { noted, .. } => drop(noted.map(|noted| noted.send(()))),
             Dispatch::Tell(notifications) => self.notifications.tell(notifications),
             Dispatch::Publish { .. }
             | Dispatch::BeginAnew
@@ -121,14 +118,15 @@ impl<D: Disk> Scribe<D> {
 }
 
 /// What the log says of it, before anything else is done.
-fn record_of(dispatch: &Dispatch) -> Option<LogRecord> {
+fn records_of(dispatch: &Dispatch) -> Vec<LogRecord> {
     match dispatch {
-        Dispatch::Acknowledged(id) => Some(LogRecord::Acknowledged(*id)),
-        Dispatch::Withdrawn(id) => Some(LogRecord::Withdrawn(*id)),
-        Dispatch::Copy(copy) => copy.sequence.map(LogRecord::Copied),
+        Dispatch::Acknowledged(id) => vec![LogRecord::Acknowledged(*id)],
+        Dispatch::Withdrawn(id) => vec![LogRecord::Withdrawn(*id)],
+        Dispatch::Copied { sequences, .. } => sequences.iter().copied().map(LogRecord::Copied).collect(),
         Dispatch::Decided { event, sequence, essence }
         | Dispatch::Publish { event, sequence, essence, logged: Logged::Now } => {
-            Some(LogRecord::Decided { event: event.clone(), sequence: *sequence, essence: essence.clone() })
+            let (event, essence) = (event.clone(), essence.clone());
+            vec![LogRecord::Decided { event, sequence: *sequence, essence }]
         }
         Dispatch::Publish { logged: Logged::Before, .. }
         | Dispatch::Tell(_)
@@ -137,6 +135,6 @@ fn record_of(dispatch: &Dispatch) -> Option<LogRecord> {
         | Dispatch::BeginAnew
         | Dispatch::Renew
         | Dispatch::StreamKnown
-        | Dispatch::StreamFound => None,
+        | Dispatch::StreamFound => Vec::new(),
     }
 }

@@ -138,7 +138,7 @@ impl Publishing {
             | Dispatch::Decided { .. }
             | Dispatch::Acknowledged(_)
             | Dispatch::Withdrawn(_)
-            | Dispatch::Copy(_)
+            | Dispatch::Copied { .. }
             | Dispatch::Mark { .. }
             | Dispatch::Saved => {}
         }

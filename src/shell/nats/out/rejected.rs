@@ -1,8 +1,8 @@
 //! Copies of rejected events: published, and acknowledged where a stream keeps them.
 //!
-//! What is on its way to a server that is killed is gone. Where a stream takes the copies, each is sent until the stream has
-//! it; by its `Nats-Msg-Id` the stream keeps one. Where none does, or the copy has no place by which a second one of it would
-//! be known, it is sent once.
+//! What is on its way to a server that is killed is gone, and what a process that is killed did not send yet. Where a stream
+//! takes the copies, each is sent until the stream has it, and then the log says so; by its `Nats-Msg-Id` the stream keeps
+//! one. Where none does, or the copy has no place by which a second one of it would be known, it is sent once, after the log.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,11 +13,14 @@ use async_nats::{Client, HeaderMap, Request};
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::json;
+use tokio::sync::mpsc::WeakUnboundedSender;
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::engine::fact::{CopyFault, Fact};
 use crate::shell::context::ShellContext;
+use crate::shell::driver::command::Dispatch;
 use crate::shell::driver::rejections::{RejectedCopies, RejectedCopy};
 use crate::shell::nats::api::{ApiError, api_prefix, read_answer};
 use crate::shell::nats::copied;
@@ -37,21 +40,37 @@ const SENT_MAX: usize = 10;
 /// Copies whose acknowledgements are waited for at a time.
 const WAITING_MAX: usize = 64;
 
-/// Publishes copies until the driver is gone.
-pub(crate) async fn publish(mut copies: RejectedCopies, client: Client, context: ShellContext) {
-    let mut publisher = CopyPublisher { client: client.clone(), context, kept: None };
+/// Copies that are noted and sent together, where no stream takes them.
+const TOGETHER_MAX: usize = 256;
+
+/// Where it is noted what is published; gone with the driver.
+pub(crate) type Noting = WeakUnboundedSender<Dispatch>;
+
+/// Publishes copies until the driver is gone; where there is a log, it says which are.
+pub(crate) async fn publish(
+    (mut copies, noting): (RejectedCopies, Option<Noting>),
+    client: Client,
+    context: ShellContext,
+) {
+    let mut publisher = CopyPublisher { client: client.clone(), context, noting, kept: None };
     let mut waiting = JoinSet::new();
-    while let Some(copy) = copies.next().await {
-        let Some(letter) = publisher.letter(copy) else { continue };
-        if letter.is_known && publisher.is_kept(&letter.subject).await {
-            while waiting.try_join_next().is_some() {}
-            if waiting.len() >= WAITING_MAX {
-                waiting.join_next().await;
+    while let Some(first) = copies.next().await {
+        let more = std::iter::from_fn(|| copies.next_waiting()).take(TOGETHER_MAX - 1);
+        let letters: Vec<Letter> =
+            std::iter::once(first).chain(more).filter_map(|copy| publisher.letter(copy)).collect();
+        let mut at_once = Vec::new();
+        for letter in letters {
+            if letter.sequence.is_some() && publisher.is_kept(&letter.subject).await {
+                while waiting.try_join_next().is_some() {}
+                if waiting.len() >= WAITING_MAX {
+                    waiting.join_next().await;
+                }
+                waiting.spawn(publisher.clone().deliver(letter));
+            } else {
+                at_once.push(letter);
             }
-            waiting.spawn(publisher.clone().deliver(letter));
-        } else {
-            publisher.send(letter).await;
         }
+        publisher.send(at_once).await;
     }
     // Nobody waits longer than the process's end.
     drop(timeout(SEND_WAIT, waiting.join_all()).await);
@@ -63,6 +82,7 @@ pub(crate) async fn publish(mut copies: RejectedCopies, client: Client, context:
 struct CopyPublisher {
     client: Client,
     context: ShellContext,
+    noting: Option<Noting>,
     /// The subject that was asked for last, whether a stream takes it, and when that was.
     kept: Option<(Arc<str>, Kept, Instant)>,
 }
@@ -79,8 +99,8 @@ struct Letter {
     subject: Arc<str>,
     headers: HeaderMap,
     payload: Bytes,
-    /// Whether a stream knows a second one of it.
-    is_known: bool,
+    /// The sequence of the message, by which a second copy of it is known.
+    sequence: Option<u64>,
 }
 
 /// What a stream says of a message that it was sent.
@@ -119,24 +139,45 @@ impl CopyPublisher {
             return None;
         }
         let subject = Arc::from(config.rejected.subject.as_str());
-        Some(Letter { subject, headers, payload: copy.payload, is_known: copy.sequence.is_some() })
+        Some(Letter { subject, headers, payload: copy.payload, sequence: copy.sequence })
     }
 
     fn drop_one(&self, reason: CopyFault) {
         self.context.fact(Fact::RejectedCopyDropped { reason });
     }
 
-    /// Sends a copy once.
-    async fn send(&self, letter: Letter) {
-        let Letter { subject, headers, payload, .. } = letter;
-        let sent = self.client.publish_with_headers(subject.to_string(), headers, payload);
-        if !matches!(timeout(SEND_WAIT, sent).await, Ok(Ok(()))) {
-            self.drop_one(CopyFault::NotSent);
+    /// Sends copies once, each after it is noted: a run that is killed does not send it again.
+    async fn send(&self, letters: Vec<Letter>) {
+        let sequences: Vec<u64> = letters.iter().filter_map(|letter| letter.sequence).collect();
+        if !sequences.is_empty() {
+            let (noted, is_noted) = oneshot::channel();
+            self.note(sequences, Some(noted));
+            drop(is_noted.await);
+        }
+        for Letter { subject, headers, payload, .. } in letters {
+            let sent = self.client.publish_with_headers(subject.to_string(), headers, payload);
+            if !matches!(timeout(SEND_WAIT, sent).await, Ok(Ok(()))) {
+                self.drop_one(CopyFault::NotSent);
+            }
         }
     }
 
+    /// Has the log say that copies are published. Without a log, or at the end of the process, nobody needs it.
+    fn note(&self, sequences: Vec<u64>, noted: Option<oneshot::Sender<()>>) {
+        if let Some(log) = self.noting.as_ref().and_then(Noting::upgrade) {
+            drop(log.send(Dispatch::Copied { sequences, noted }));
+        }
+    }
+
+    /// Sends a copy until the stream has it, and notes that it has.
+    async fn deliver(self, letter: Letter) {
+        let (sequence, publisher) = (letter.sequence, self.clone());
+        self.send_until_kept(letter).await;
+        publisher.note(sequence.into_iter().collect(), None);
+    }
+
     /// Sends a copy until the stream has it, or there is none any more.
-    async fn deliver(mut self, letter: Letter) {
+    async fn send_until_kept(mut self, letter: Letter) {
         for _ in 0..SENT_MAX {
             let request = Request::new()
                 .headers(letter.headers.clone())

@@ -229,7 +229,18 @@ async fn copies_go_out_with_what_is_wrong_and_those_that_cannot_are_counted() {
         reject(&mut rejections, payload, sequence);
     }
     drop(rejections);
-    rejected::publish(copies, client, context.clone()).await;
+    let (log, mut noted) = unbounded_channel();
+    let noting = Some(log.downgrade());
+    let scribe = tokio::spawn(async move {
+        let asked = noted.recv().await;
+        let Some(Dispatch::Copied { sequences, noted: Some(noted) }) = asked else { panic!("{asked:?}") };
+        noted.send(()).unwrap();
+        sequences
+    });
+    rejected::publish((copies, noting), client, context.clone()).await;
+    // It is in the log before it is sent, as a second one would be another.
+    assert_eq!(scribe.await.unwrap(), [17]);
+    drop(log);
     let (first, last) = (next_copy(&server), next_copy(&server));
     assert_eq!([first.reply.as_str(), &first.payload, &last.payload], ["", "first", "last"]);
     let stream = &context.settings.jetstream.stream;
@@ -267,13 +278,21 @@ async fn a_copy_that_a_stream_is_to_keep_is_sent_until_the_stream_has_it() {
     let (client, _connections) = connected(&context).await;
     let (mut rejections, copies) = context.rejections();
     reject(&mut rejections, "first", Some(17));
-    let publisher = tokio::spawn(rejected::publish(copies, client, context.clone()));
+    let (log, mut noted) = unbounded_channel();
+    let noting = Some(log.downgrade());
+    let publisher = tokio::spawn(rejected::publish((copies, noting), client, context.clone()));
     let (server, told) = tokio::task::spawn_blocking(move || {
         let told = [(); 3].map(|()| next_copy(&server));
         (server, told)
     })
     .await
     .unwrap();
+    // The log says so once the stream has it: a run that is killed before sends it again.
+    let copied = noted.recv().await;
+    assert!(
+        matches!(&copied, Some(Dispatch::Copied { sequences, noted: None }) if *sequences == [17]),
+        "{copied:?}"
+    );
     for copy in &told {
         assert_eq!((&copy.payload, &copy.headers), (&told[0].payload, &told[0].headers));
     }
