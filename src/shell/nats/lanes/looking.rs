@@ -344,8 +344,9 @@ impl StreamMachine {
         if let Some(connection) = &self.connection {
             let pulling = Pulling::new(&self.settings, &connection.api, consumer, now);
             self.stage = StreamStage::Pulling(Box::new(pulling));
-            self.acknowledge(now);
             self.go_on(now);
+            self.ask_again();
+            self.acknowledge(now);
         }
         Ok(())
     }
@@ -354,13 +355,21 @@ impl StreamMachine {
     fn take_up(&mut self, found: &ConsumerInfo, now: Instant) -> Durable {
         let limits = limits_of(&found.config, self.ack_limits());
         self.owing.limit(limits);
-        let durable = Durable::new(found, &self.owing, limits, now);
+        Durable::new(found, &self.owing, limits, now)
+    }
+
+    /// Has a durable consumer deliver that at once. It is asked to send messages before: nats-server 2.9 loses what it is to
+    /// deliver again while only requests of a process that is gone wait for it, until it gives up waiting for its
+    /// acknowledgement.
+    fn ask_again(&mut self) {
         let stream = self.stream();
         let has_domain = self.settings.jetstream.domain.is_some();
-        if let Some(connection) = self.connection.as_mut().filter(|_| !has_domain) {
-            durable.ask_again((&stream, found), &self.owing, &mut connection.protocol);
+        if let (StreamStage::Pulling(pulling), Some(connection)) = (&self.stage, &mut self.connection)
+            && let Some(durable) = pulling.consumer.durable.as_ref().filter(|_| !has_domain)
+        {
+            let found = (&*stream, &pulling.consumer.info);
+            durable.ask_again(found, &self.owing, &mut connection.protocol);
         }
-        durable
     }
 
     fn refuse_shared_queue(&mut self) -> Trouble {
