@@ -34,9 +34,9 @@ impl Engine {
         let core_types = self.decoder.types_of(Lane::Core);
         let state = &mut self.state;
         let now = state.advance(now);
-        state.tell_moved(now);
         state.refresh(now);
-        state.retire();
+        // Behind it, so that nothing moved or left of which rules do not know.
+        state.tell_moved(now);
         let mut head = HeadTwin {
             now,
             position: state.position.as_ref().map(position_twin),
@@ -61,6 +61,7 @@ impl Engine {
                 (Section::History, Box::new(state.history.save())),
                 (Section::Told, Box::new(state.notifier.save())),
                 (Section::Share, Box::new(state.share.save())),
+                (Section::Unsampled, Box::new(state.watch.save())),
             ],
         }
     }
@@ -128,6 +129,7 @@ impl Engine {
         state.take_share(&Share::restored(saved.share));
         state.rules.restored_at(state.position.as_ref().map_or(u64::MAX, |position| position.sequence));
         state.rules_changed();
+        state.watch.restore(&saved.unsampled, &state.store);
         state.write_annotations(now);
         state.notifier.restore(saved.told, &state.rules.views(), now);
         // What ended with its rule just now may have been told of after this was saved.

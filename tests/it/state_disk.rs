@@ -314,6 +314,11 @@ fn a_state_of_format_2_is_gone_on_from() {
     goes_on_from("format-2");
 }
 
+#[test]
+fn a_state_of_format_3_is_gone_on_from() {
+    goes_on_from("format-3");
+}
+
 /// Goes on from a state that an earlier release left, and finds what it had.
 fn goes_on_from(format: &str) {
     let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/state").join(format);

@@ -11,6 +11,7 @@ use super::series::{RecentTwin, StoreTwin};
 use super::share::ShareTwin;
 use super::told::ToldTwin;
 use super::trackers::TrackersTwin;
+use super::unsampled::UnsampledTwin;
 use super::window::{DenseWindowTwin, WindowTwin};
 use crate::engine::time::Timestamp;
 
@@ -18,13 +19,16 @@ use crate::engine::time::Timestamp;
 const MAGIC: [u8; 8] = *b"SIGNLBOX";
 
 /// The version of what is written; older ones are read too.
-pub(crate) const VERSION: u32 = 3;
+pub(crate) const VERSION: u32 = 4;
 
 /// The version from which on it says which events came to the instance.
 const SHARE_SINCE: u32 = 2;
 
 /// The version from which on the duplicate window is written without its free places.
 const SPARSE_SINCE: u32 = 3;
+
+/// The version from which on it says which series moved since rules last sampled them.
+const UNSAMPLED_SINCE: u32 = 4;
 
 /// Bytes before the first section.
 const HEADER_BYTES: usize = 16;
@@ -50,11 +54,13 @@ pub(in crate::engine) enum Section {
     Told,
     /// Which events came to the instance.
     Share,
+    /// Which series moved since they were last sampled.
+    Unsampled,
 }
 
 impl Section {
     /// In the order of the file.
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Head,
         Self::Series,
         Self::Recent,
@@ -64,11 +70,23 @@ impl Section {
         Self::History,
         Self::Told,
         Self::Share,
+        Self::Unsampled,
     ];
 
     /// Whether a file of this version has it.
     fn is_of(self, version: u32) -> bool {
-        self != Self::Share || version >= SHARE_SINCE
+        match self {
+            Self::Share => version >= SHARE_SINCE,
+            Self::Unsampled => version >= UNSAMPLED_SINCE,
+            Self::Head
+            | Self::Series
+            | Self::Recent
+            | Self::Window
+            | Self::Trackers
+            | Self::Rules
+            | Self::History
+            | Self::Told => true,
+        }
     }
 
     const fn tag(self) -> u32 {
@@ -82,6 +100,7 @@ impl Section {
             Self::History => 7,
             Self::Told => 8,
             Self::Share => 9,
+            Self::Unsampled => 10,
         }
     }
 }
@@ -168,6 +187,7 @@ pub struct SavedState {
     pub(in crate::engine) history: HistoryTwin,
     pub(in crate::engine) told: ToldTwin,
     pub(in crate::engine) share: ShareTwin,
+    pub(in crate::engine) unsampled: UnsampledTwin,
 }
 
 impl SavedState {
@@ -205,6 +225,7 @@ impl SavedState {
             told: whole(sections.next())?,
             // Before instances could share the work everything came to one.
             share: sections.next().map_or(Ok(ShareTwin::default()), |content| whole(Some(content)))?,
+            unsampled: sections.next().map_or(Ok(UnsampledTwin::default()), |content| whole(Some(content)))?,
         })
     }
 }

@@ -14,6 +14,7 @@ pub(in crate::engine) mod series;
 pub(in crate::engine) mod share;
 pub(in crate::engine) mod told;
 pub(in crate::engine) mod trackers;
+pub(in crate::engine) mod unsampled;
 pub(in crate::engine) mod window;
 
 pub(crate) use file::VERSION;
@@ -65,7 +66,8 @@ impl Checkpoint {
             | Section::Trackers
             | Section::Rules
             | Section::Told
-            | Section::Share => file::framed(section, part),
+            | Section::Share
+            | Section::Unsampled => file::framed(section, part),
         })
     }
 

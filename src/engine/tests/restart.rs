@@ -255,6 +255,22 @@ proptest! {
     }
 }
 
+/// Saves in the midst of a pause, of which a rule then reads the highest value.
+#[test]
+fn a_value_that_waits_for_its_evaluation_when_the_state_is_saved_is_sampled_all_the_same() {
+    let config = config();
+    let temperature = |value| Happening::Event { kind: 12, id: 0, choice: 1, value };
+    let mut world = world(&config);
+    // The first arrival is answered at once, so that the second one waits.
+    world.happen(&Happening::Event { kind: 0, id: 0, choice: 0, value: 0 });
+    world.happen(&temperature(51));
+    let mut world = world.restarted(&config);
+    world.happen(&Happening::Passes { millis: 100 });
+    world.happen(&temperature(5));
+    let firing: Vec<String> = world.engine.outbox().map(|event| event.alert_name.to_string()).collect();
+    assert!(firing.iter().any(|name| name == "Highest"), "{firing:?}");
+}
+
 /// A small state with something in each section.
 fn small() -> Vec<u8> {
     let mut config = config();

@@ -2,6 +2,8 @@
 //!
 //! A family is matched against every selector once; a series, by the values of its labels, once in its life.
 
+mod saved;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
