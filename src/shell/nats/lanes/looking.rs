@@ -150,7 +150,8 @@ impl StreamMachine {
         let known = self.cursor.known.filter(|known| known.sequence >= info.state.first_seq);
         if *epoch.created != *info.created {
             self.begin_anew(&info, EpochReason::Recreated);
-        } else if info.state.last_seq < self.cursor.sequence || self.cursor.suspicion == Suspicion::RolledBack
+        } else if self.cursor.suspicion == Suspicion::RolledBack
+            || self.is_rolled_back(&info, self.cursor.sequence)
         {
             self.begin_anew(&info, EpochReason::RolledBack);
         } else if let Some(known) = known {
@@ -159,6 +160,17 @@ impl StreamMachine {
         }
         self.take_known(info, now);
         Ok(())
+    }
+
+    /// Whether the stream, of which so much was read, ends before it ended. Where a consumer acknowledges, what earlier runs
+    /// read is known by nothing but how far the stream went when it was looked at. Elsewhere only what was read counts: what
+    /// else came and went is read when it comes again.
+    pub(super) fn is_rolled_back(&self, info: &StreamInfo, read: u64) -> bool {
+        let least = match self.reading(info) {
+            Reading::Durable => read.max(self.cursor.seen),
+            Reading::Ephemeral => read,
+        };
+        info.state.last_seq < least
     }
 
     fn take_message(
@@ -203,6 +215,8 @@ impl StreamMachine {
 
     /// The stream is known; what left it unread is counted, and a consumer is made.
     fn take_known(&mut self, info: StreamInfo, now: Instant) {
+        self.cursor.seen = self.cursor.seen.max(info.state.last_seq);
+        self.cursor.gone = self.cursor.gone.max(info.state.first_seq.saturating_sub(1));
         let reading = self.reading(&info);
         let lost = info.state.first_seq.saturating_sub(self.cursor.sequence.saturating_add(1));
         if lost > 0 && reading == Reading::Ephemeral {
@@ -322,6 +336,10 @@ impl StreamMachine {
             }
             Reading::Ephemeral => (GapMeans::LossOrOthers, None),
         };
+        if info.config.retention == "workqueue" {
+            // What is acknowledged leaves a queue, though other types' messages stay before it.
+            self.cursor.gone = self.cursor.gone.max(made.ack_floor.stream_seq);
+        }
         // Past messages of other types the floor goes as well.
         if reading == Reading::Durable && self.covers_stream(info) {
             self.count_acknowledged(made.ack_floor.stream_seq);

@@ -407,15 +407,21 @@ impl StreamMachine {
                 );
                 let deadline = now + self.settings.nats.request_timeout;
                 pulling.check = Check::Consumer { info: info.clone(), asked, deadline };
-                let is_it = self.cursor.epoch.as_ref().is_some_and(|epoch| *epoch.created == *info.created)
-                    && info.state.last_seq >= has_read;
+                let is_it = self.cursor.epoch.as_ref().is_some_and(|epoch| *epoch.created == *info.created);
+                let is_rolled_back = is_it && self.is_rolled_back(&info, has_read);
+                if is_rolled_back {
+                    // By the next look it may have got as much again.
+                    self.cursor.suspicion = Suspicion::RolledBack;
+                }
                 let missing = self.missing.clone();
-                if self.check_subjects(&info).is_err() || !is_it || self.missing != missing {
+                let lacks = self.check_subjects(&info).is_err() || self.missing != missing;
+                if lacks || !is_it || is_rolled_back {
                     self.stop_pulling(now);
                 }
             }
             Check::Consumer { info, asked, .. } if asked.number == number => {
                 let last_sequence = info.state.last_seq;
+                self.cursor.seen = self.cursor.seen.max(last_sequence);
                 let Some(seen) = read::<ConsumerInfo>(delivery) else { return self.stop_pulling(now) };
                 pulling.check = Check::At(now + CHECK_EVERY);
                 let delivered = pulling.consumer.info.delivered.consumer_seq;

@@ -53,6 +53,10 @@ pub(super) struct Cursor {
     pub(super) latest: Option<Timestamp>,
     /// Whether another life of the stream shows.
     pub(super) suspicion: Suspicion,
+    /// The last sequence that this life of the stream was seen to hold, read or not.
+    pub(super) seen: u64,
+    /// Up to this sequence everything of ours had left this life of the stream when it was looked at.
+    pub(super) gone: u64,
 }
 
 /// Whose place a cursor is at.
@@ -71,7 +75,8 @@ pub(super) enum Suspicion {
     /// Nothing speaks against it being the one that was read.
     #[default]
     None,
-    /// A message came that was stored later than others behind it: what stood there before is gone.
+    /// A message came that was stored later than others behind it, or where everything of ours had left, or the stream was
+    /// seen to hold less than before: what stood there before is gone.
     RolledBack,
 }
 
@@ -81,7 +86,8 @@ impl Cursor {
         let Some(position) = position else { return Self::default() };
         let (sequence, known, epoch) = (position.sequence, position.applied, Some(position.epoch));
         let latest = known.map(|known| known.stored);
-        Self { sequence, known, epoch, origin: CursorOrigin::State, latest, suspicion: Suspicion::None }
+        let (origin, seen) = (CursorOrigin::State, sequence);
+        Self { sequence, known, epoch, origin, latest, seen, ..Self::default() }
     }
 
     /// Moves on to a message that is handed over.
@@ -92,11 +98,12 @@ impl Cursor {
         self.latest = self.latest.max(Some(stored));
     }
 
-    /// Whether a message that a consumer delivers for the first time is of another life of the stream: it stands before the
-    /// place that was read, and was stored after everything there.
+    /// Whether a message that a consumer delivers for the first time is of another life of the stream: it stands where
+    /// everything of ours had left, or before the place that was read, and was stored after everything there.
     pub(super) fn contradicts(&self, place: MessagePlace) -> bool {
         let Stored { sequence, at } = place.stored();
-        place.delivered == 1 && sequence <= self.sequence && self.latest.is_some_and(|latest| at > latest)
+        let is_later = sequence <= self.sequence && self.latest.is_some_and(|latest| at > latest);
+        place.delivered == 1 && (sequence <= self.gone || is_later)
     }
 }
 
