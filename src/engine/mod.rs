@@ -49,7 +49,8 @@ use rules::view::{AlertView, GroupView};
 use rules::{AlertEvent, GroupCounts, RuleSet, RuleSettings, Rules};
 use series::recent::RecentEvents;
 use series::{Cause, Store};
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::collections::{BTreeMap, BTreeSet};
+use std::{sync::Arc, time::Duration};
 use stopwatch::Stopwatch;
 use time::Timestamp;
 use wire::{Decoder, Element, Event, EventId, Lane, Message, Payload, Refusal, Verdict};
@@ -93,6 +94,9 @@ struct State {
     share: Share,
     /// Sequences of rejected messages of which an earlier run published copies after the state was saved.
     copied: BTreeSet<u64>,
+    /// Since when alert events wait at an instance of a pair that follows, by its own clock; as they were when it last looked
+    /// which of them the other one did not see.
+    waiting_since: BTreeMap<EventId, Timestamp>,
 }
 
 /// How long a frozen instant is good for readers where nothing was written since: time alone moves little by then.
@@ -136,6 +140,7 @@ impl Engine {
             owed: Owed::default(),
             share: Share::of(config),
             copied: BTreeSet::new(),
+            waiting_since: BTreeMap::new(),
         };
         state.rules_changed();
         Self { decoder: Decoder::new(&config.wire(), config.alert_source()), state, frozen: None }

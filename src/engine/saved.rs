@@ -1,6 +1,6 @@
 //! The engine as a checkpoint, and from one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::account::Account;
@@ -125,6 +125,7 @@ impl Engine {
             owed: Owed::after(ending, &saved.head.core_types),
             share: Share::of(config),
             copied: BTreeSet::new(),
+            waiting_since: BTreeMap::new(),
         };
         state.take_share(&Share::restored(saved.share));
         state.rules.restored_at(state.position.as_ref().map_or(u64::MAX, |position| position.sequence));

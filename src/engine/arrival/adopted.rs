@@ -1,9 +1,9 @@
 //! Taking over what streams show of alerts: what an earlier run told of them, or the other instance of a pair.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::engine::rules::StoredAlerts;
+use crate::engine::rules::{AlertEvent, StoredAlerts};
 use crate::engine::time::Timestamp;
 use crate::engine::wire::EventId;
 use crate::engine::{Engine, State};
@@ -28,14 +28,20 @@ impl Engine {
         }
     }
 
-    /// Forgets whole episodes that were decided longer ago than `age` and that the other instance of a pair, which publishes
-    /// what it decides, did not see.
+    /// Forgets whole episodes that wait for longer than `age` and that the other instance of a pair, which publishes what it
+    /// decides, did not see. How long they wait is told by the clock that says `now`: what they say of their time is the
+    /// stream's, which may be minutes off.
     pub(crate) fn let_go(&mut self, age: Duration, now: Timestamp) {
         self.frozen = None;
-        let state = &mut self.state;
+        let (state, present) = (&mut self.state, now);
         let now = state.advance(now);
         let waited: Vec<EventId> = state.rules.outbox().map(|event| event.id).collect();
-        state.rules.let_go(now.before(age));
+        let before = std::mem::take(&mut state.waiting_since);
+        let since = |id: &EventId| before.get(id).copied().unwrap_or(present);
+        let waiting: BTreeMap<EventId, Timestamp> = waited.iter().map(|id| (*id, since(id))).collect();
+        let is_old = |event: &AlertEvent| waiting.get(&event.id).is_some_and(|at| present.since(*at) >= age);
+        state.rules.let_go(&is_old);
+        state.waiting_since = waiting;
         state.count_yielded(&waited, &StoredAlerts::default(), now);
     }
 }

@@ -397,3 +397,24 @@ fn what_a_work_queue_delivers_again_is_decided_to_the_last_turn() {
         }
     }
 }
+
+#[test]
+fn what_the_other_did_not_see_is_let_go_once_it_waited_by_the_own_clock() {
+    let age = Duration::from_secs(10);
+    for ahead in [0, 110, -110] {
+        let mut engine = Engine::new(&config_of(PAIR), rule_set(RULES), by_clock(at(0), ahead));
+        live_through(&mut engine, (1, 30), (Order::Stream, ahead));
+        let waiting = |engine: &Engine| engine.outbox().count();
+        let (all, now) = (waiting(&engine), by_clock(stored_at(31), ahead));
+        assert!(all > 20, "{all}");
+        engine.let_go(age, now);
+        engine.let_go(age, now.after(Duration::from_millis(9_900)));
+        assert_eq!(waiting(&engine), all, "clock {ahead} s ahead");
+        engine.let_go(age, now.after(age));
+        // What is open stays, and is told of by its beginning.
+        let rest: Vec<&AlertEvent> = engine.outbox().collect();
+        assert!(rest.len() < all / 2, "{} of {all}, clock {ahead} s ahead", rest.len());
+        let ended = rest.iter().filter(|event| event.event_type() == wire::EventType::AlertCleared);
+        assert_eq!(ended.count(), 0, "clock {ahead} s ahead");
+    }
+}

@@ -176,16 +176,15 @@ impl Rules {
         }
     }
 
-    /// Forgets what waits in pairs of an alert and was decided before this instant: the other instance, which publishes
-    /// all it decides, did not see it so.
-    pub(crate) fn let_go(&mut self, before: Timestamp) {
+    /// Forgets what waits in pairs of an alert and is old: the other instance, which publishes all it decides, did not see it
+    /// so.
+    pub(crate) fn let_go(&mut self, is_old: &dyn Fn(&AlertEvent) -> bool) {
         let mut waiting: BTreeMap<u64, Vec<&AlertEvent>> = BTreeMap::new();
         for event in self.outbox.iter() {
             waiting.entry(event.fingerprint).or_default().push(event);
         }
-        let is_old =
-            |events: &Vec<&AlertEvent>| events.get(1).is_some_and(|second| second.timestamp < before);
-        let old = waiting.into_iter().filter(|(_, events)| is_old(events)).take(LET_GO_MAX);
+        let has_old = |events: &Vec<&AlertEvent>| events.get(1).is_some_and(|second| is_old(second));
+        let old = waiting.into_iter().filter(|(_, events)| has_old(events)).take(LET_GO_MAX);
         let old: Vec<Vec<AlertEvent>> =
             old.map(|(_, events)| events.into_iter().cloned().collect()).collect();
         if old.is_empty() {
@@ -193,7 +192,7 @@ impl Rules {
         }
         let here = self.identities();
         for events in &old {
-            let pairs = events.chunks_exact(2).take_while(|pair| pair.iter().all(|it| it.timestamp < before));
+            let pairs = events.chunks_exact(2).take_while(|pair| pair.iter().all(is_old));
             let gone = pairs.count() * 2;
             for event in events.iter().take(gone) {
                 self.outbox.confirm(event.id);

@@ -69,7 +69,7 @@ fn play(rules: &str, happens: &[Happens]) -> String {
                 let ended = stored((&[], EventType::AlertCleared), (*start, *ended));
                 adopt(&mut rules, vec![begun, ended], now);
             }
-            Happens::LetGo => rules.let_go(at(now)),
+            Happens::LetGo => rules.let_go(&|event| event.timestamp < at(now)),
         }
     }
     let second = |at: Timestamp| at.millis() / 1_000;
