@@ -62,6 +62,7 @@ impl Engine {
                 (Section::Told, Box::new(state.notifier.save())),
                 (Section::Share, Box::new(state.share.save())),
                 (Section::Unsampled, Box::new(state.watch.save())),
+                (Section::Settled, Box::new(state.rules.save_settled())),
             ],
         }
     }
@@ -129,6 +130,7 @@ impl Engine {
         };
         state.take_share(&Share::restored(saved.share));
         state.rules.restored_at(state.position.as_ref().map_or(u64::MAX, |position| position.sequence));
+        state.rules.restore_settled(saved.settled);
         state.rules_changed();
         state.watch.restore(&saved.unsampled, &state.store);
         state.write_annotations(now);

@@ -8,6 +8,7 @@ use super::head::HeadTwin;
 use super::history::HistoryTwin;
 use super::rules::RulesTwin;
 use super::series::{RecentTwin, StoreTwin};
+use super::settled::SettledTwin;
 use super::share::ShareTwin;
 use super::told::ToldTwin;
 use super::trackers::TrackersTwin;
@@ -29,6 +30,9 @@ const SPARSE_SINCE: u32 = 3;
 
 /// The version from which on it says which series moved since rules last sampled them.
 const UNSAMPLED_SINCE: u32 = 4;
+
+/// The version from which on it says up to where alerts are decided.
+const SETTLED_SINCE: u32 = 4;
 
 /// Bytes before the first section.
 const HEADER_BYTES: usize = 16;
@@ -56,11 +60,13 @@ pub(in crate::engine) enum Section {
     Share,
     /// Which series moved since they were last sampled.
     Unsampled,
+    /// Up to where alerts are decided, as a log told.
+    Settled,
 }
 
 impl Section {
     /// In the order of the file.
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Head,
         Self::Series,
         Self::Recent,
@@ -71,6 +77,7 @@ impl Section {
         Self::Told,
         Self::Share,
         Self::Unsampled,
+        Self::Settled,
     ];
 
     /// Whether a file of this version has it.
@@ -78,6 +85,7 @@ impl Section {
         match self {
             Self::Share => version >= SHARE_SINCE,
             Self::Unsampled => version >= UNSAMPLED_SINCE,
+            Self::Settled => version >= SETTLED_SINCE,
             Self::Head
             | Self::Series
             | Self::Recent
@@ -101,6 +109,7 @@ impl Section {
             Self::Told => 8,
             Self::Share => 9,
             Self::Unsampled => 10,
+            Self::Settled => 11,
         }
     }
 }
@@ -188,6 +197,7 @@ pub struct SavedState {
     pub(in crate::engine) told: ToldTwin,
     pub(in crate::engine) share: ShareTwin,
     pub(in crate::engine) unsampled: UnsampledTwin,
+    pub(in crate::engine) settled: SettledTwin,
 }
 
 impl SavedState {
@@ -225,7 +235,10 @@ impl SavedState {
             told: whole(sections.next())?,
             // Before instances could share the work everything came to one.
             share: sections.next().map_or(Ok(ShareTwin::default()), |content| whole(Some(content)))?,
-            unsampled: sections.next().map_or(Ok(UnsampledTwin::default()), |content| whole(Some(content)))?,
+            unsampled: sections
+                .next()
+                .map_or(Ok(UnsampledTwin::default()), |content| whole(Some(content)))?,
+            settled: sections.next().map_or(Ok(SettledTwin::default()), |content| whole(Some(content)))?,
         })
     }
 }

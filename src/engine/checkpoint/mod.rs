@@ -11,6 +11,7 @@ pub(in crate::engine) mod head;
 pub(in crate::engine) mod history;
 pub(in crate::engine) mod rules;
 pub(in crate::engine) mod series;
+pub(in crate::engine) mod settled;
 pub(in crate::engine) mod share;
 pub(in crate::engine) mod told;
 pub(in crate::engine) mod trackers;
@@ -67,7 +68,8 @@ impl Checkpoint {
             | Section::Rules
             | Section::Told
             | Section::Share
-            | Section::Unsampled => file::framed(section, part),
+            | Section::Unsampled
+            | Section::Settled => file::framed(section, part),
         })
     }
 

@@ -5,6 +5,8 @@
 //! core NATS are not there before their next event. An alert that the log tells of is left alone while the stream's
 //! messages are read that led to what the log tells, and before the instant it was decided at.
 
+mod saved;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;

@@ -7,6 +7,7 @@ mod reading;
 mod reload;
 mod rule;
 mod saved;
+mod settled;
 mod views;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -335,6 +335,8 @@ struct OverKill {
     from: u64,
     /// How many seconds its clock is ahead.
     ahead: i64,
+    /// How often it dies again before it has read anything, each time with a checkpoint of what the log told and without a log.
+    again: usize,
 }
 
 /// What an instance decides that was saved behind message 40, killed behind message 60, and is there again behind message
@@ -358,6 +360,10 @@ fn decided_over_a_kill(kill: &OverKill) -> Vec<AlertEvent> {
     let saved = SavedState::read(&saved).unwrap();
     let (mut engine, _) = Engine::restore(&config, rule_set(RULES), saved, RunEnding::Crash).unwrap();
     engine.recall(&log);
+    for _ in 0..kill.again {
+        let saved = SavedState::read(&engine.save(by_clock(stored_at(41), ahead)).to_bytes()).unwrap();
+        engine = Engine::restore(&config, rule_set(RULES), saved, RunEnding::Crash).unwrap().0;
+    }
     let now = by_clock(stored_at(130).after(SOON), ahead);
     engine.await_stream("S", now);
     let epoch = Epoch::first("a");
@@ -378,7 +384,7 @@ fn what_was_stored_while_an_instance_was_away_is_decided_to_the_last_turn() {
     let one = decided(PAIR, &[1], (SOON, Duration::ZERO));
     for ahead in [0, 150, -150] {
         for size in [1, 7, 90] {
-            let kill = OverKill { config: PAIR, order: Order::Stream, size, from: 41, ahead };
+            let kill = OverKill { config: PAIR, order: Order::Stream, size, from: 41, ahead, again: 0 };
             assert_eq!(ids(&one), ids(&decided_over_a_kill(&kill)), "{kill:?}");
         }
     }
@@ -389,11 +395,27 @@ fn what_a_work_queue_delivers_again_is_decided_to_the_last_turn() {
     let one = decided(ALONE, &[1], (SOON, Duration::ZERO));
     for (order, from) in [(Order::Stream, 41), (Order::Consumer, 41), (Order::Consumer, 21)] {
         for size in [1, 7, 50, 200] {
-            let kill = OverKill { config: ALONE, order, size, from, ahead: 0 };
+            let kill = OverKill { config: ALONE, order, size, from, ahead: 0, again: 0 };
             let other = turns(&decided_over_a_kill(&kill));
             for (alert, told) in turns(&one) {
                 assert_eq!(Some(&told), other.get(&alert), "{alert}, {kill:?}");
             }
+        }
+    }
+}
+
+#[test]
+fn what_a_log_told_is_not_decided_again_where_a_checkpoint_came_before_its_messages() {
+    for config in [ALONE, PAIR] {
+        let one = decided(config, &[1], (SOON, Duration::ZERO));
+        for again in [1, 2] {
+            let kill = OverKill { config, order: Order::Stream, size: 7, from: 41, ahead: 0, again };
+            let other = decided_over_a_kill(&kill);
+            for (alert, told) in turns(&one) {
+                assert_eq!(Some(&told), turns(&other).get(&alert), "{alert}, {kill:?}");
+            }
+            let ids: BTreeSet<EventId> = other.iter().map(|event| event.id).collect();
+            assert_eq!(ids.len(), other.len(), "{kill:?}");
         }
     }
 }
