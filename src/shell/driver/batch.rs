@@ -17,6 +17,8 @@ pub(crate) struct Batch {
     bytes: Vec<u8>,
     places: Vec<MessageEnds>,
     subjects: Vec<String>,
+    /// What each of the first subjects looks like ([`looks`]), so that few have to be compared.
+    looks: Vec<u64>,
     /// How many of the subjects are this batch's; the others are kept for their memory.
     subjects_len: usize,
     subject_bytes: usize,
@@ -30,6 +32,13 @@ struct MessageEnds {
     start: u32,
     headers_end: u32,
     payload_end: u32,
+}
+
+/// The same for subjects that are one, and another for most that are not: their length and their last bytes.
+#[inline]
+fn looks(subject: &[u8]) -> u64 {
+    let end = subject.last_chunk::<8>().map_or(0, |end| u64::from_le_bytes(*end));
+    end ^ (subject.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 impl Batch {
@@ -52,10 +61,20 @@ impl Batch {
     /// The place of a subject, which is written down where it is new. What is no text is no subject that anybody
     /// published to; it stands as an empty one.
     fn place_of(&mut self, subject: &[u8]) -> u32 {
-        let known = self.subjects.iter().take(self.subjects_len.min(SUBJECTS_MAX));
-        if let Some(place) = known.map(String::as_bytes).position(|known| known == subject) {
-            return place as u32;
+        let sought = looks(subject);
+        let mut alike = self.looks.iter().zip(&self.subjects).zip(0..);
+        if let Some((_, place)) =
+            alike.find(|((looks, known), _)| **looks == sought && known.as_bytes() == subject)
+        {
+            return place;
         }
+        if self.subjects_len < SUBJECTS_MAX {
+            self.looks.push(sought);
+        }
+        self.write_subject(subject)
+    }
+
+    fn write_subject(&mut self, subject: &[u8]) -> u32 {
         let text = std::str::from_utf8(subject).unwrap_or("");
         match self.subjects.get_mut(self.subjects_len) {
             Some(spare) => {
@@ -84,6 +103,7 @@ impl Batch {
         self.bytes.clear();
         self.places.clear();
         self.stored.clear();
+        self.looks.clear();
         (self.subjects_len, self.subject_bytes) = (0, 0);
         self.subjects.truncate(SUBJECTS_MAX);
     }

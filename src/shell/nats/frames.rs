@@ -58,7 +58,18 @@ pub(crate) enum FrameError {
 }
 
 /// Cuts the first frame off; `None` where more bytes are needed. The number is how many bytes it took.
+#[inline]
 pub(crate) fn parse(bytes: &[u8]) -> Result<Option<(Frame<'_>, usize)>, FrameError> {
+    // Nearly all is messages, of which servers write the control line in one way.
+    if let Some(rest) = bytes.strip_prefix(b"MSG ")
+        && let Some((arguments, length)) = usual_arguments(rest)
+    {
+        return message(bytes, b"MSG ".len() + length, &arguments, Block::Payload);
+    }
+    parse_any(bytes)
+}
+
+fn parse_any(bytes: &[u8]) -> Result<Option<(Frame<'_>, usize)>, FrameError> {
     let Some(end) = memchr(b'\n', bytes) else {
         return if bytes.len() > LINE_BYTES_MAX { Err(FrameError::LineTooLong) } else { Ok(None) };
     };
@@ -116,6 +127,41 @@ struct Arguments<'a> {
     count: usize,
 }
 
+/// The arguments at the start of `bytes` where one blank stands between each two and the line ends as it must, and how
+/// many bytes they and the line's end take. What is longer, cut off or written otherwise is left to others.
+#[inline]
+fn usual_arguments(bytes: &[u8]) -> Option<(Arguments<'_>, usize)> {
+    let mut arguments = Arguments { values: [b""; 6], count: 0 };
+    let mut rest = bytes;
+    for place in &mut arguments.values {
+        let (word, after) = rest.split_at_checked(word_end(rest)?)?;
+        *place = word;
+        arguments.count += 1;
+        rest = match after {
+            _ if word.is_empty() => return None,
+            [b' ', after @ ..] => after,
+            [b'\r', b'\n', after @ ..] => return Some((arguments, bytes.len() - after.len())),
+            _ => return None,
+        };
+    }
+    None
+}
+
+/// Where the first blank or control character is, eight bytes at a time; `None` where fewer are left.
+#[inline]
+fn word_end(bytes: &[u8]) -> Option<usize> {
+    const ONES: u64 = u64::MAX / 255;
+    for (chunk, place) in bytes.as_chunks::<8>().0.iter().zip((0..).step_by(8)) {
+        let word = u64::from_le_bytes(*chunk);
+        // A subtraction borrows into the bytes above a match only, so the lowest bit set is right.
+        let found = word.wrapping_sub(ONES * u64::from(b' ' + 1)) & !word & (ONES << 7);
+        if found != 0 {
+            return Some(place + found.trailing_zeros() as usize / 8);
+        }
+    }
+    None
+}
+
 fn arguments_of(line: &[u8]) -> Arguments<'_> {
     let mut arguments = Arguments { values: [b""; 6], count: 0 };
     let mut start = 0;
@@ -133,6 +179,7 @@ fn arguments_of(line: &[u8]) -> Arguments<'_> {
     arguments
 }
 
+#[inline]
 fn message<'a>(
     bytes: &'a [u8],
     body: usize,
@@ -166,6 +213,7 @@ fn message<'a>(
 }
 
 /// A decimal number of at most 15 digits.
+#[inline]
 pub(crate) fn number(digits: &[u8]) -> Result<u64, FrameError> {
     if digits.is_empty() || digits.len() > 15 {
         return Err(FrameError::Unknown);

@@ -60,6 +60,7 @@ impl Protocol {
 
     /// The first whole frame of what was read, and how many bytes it took. Pings are answered and what the server says
     /// of itself is kept here.
+    #[inline]
     pub(crate) fn next<'a>(&mut self, unread: &'a [u8]) -> Result<Option<(Frame<'a>, usize)>, FrameError> {
         let found = parse(unread)?;
         match &found {

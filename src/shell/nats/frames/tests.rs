@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 fn whole(bytes: &[u8]) -> (Frame<'_>, usize) {
@@ -189,5 +191,20 @@ fn numbers_are_plain_digits_and_not_too_many() {
     ];
     for (digits, expected) in cases {
         assert_eq!(number(digits).ok(), expected, "{digits:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2_000) })]
+
+    #[test]
+    fn the_usual_line_of_a_message_says_what_any_line_says(pieces in prop::collection::vec(prop::sample::select(vec![
+        "MSG ", "MSG\t", "HMSG ", "events.queue.JobQueued", "a.b", "é.\u{7f}", "$JS.ACK.EVENTS.signalbox.1.2.3.4.5", "1", "7", "12",
+        " ", "  ", "\t", "\r\n", "\n", "\r", "\0", "12345678\r\n", "0", "01", "999999999999999", "9999999999999999",
+        " 5\r\nhello\r\n", " 1 5\r\nhello\r\n", " 1 3\r\nMSG\r\n",
+    ]), 0..9)) {
+        for text in [pieces.concat(), format!("MSG {}", pieces.concat()), format!("MSG a.b.c 1 {}", pieces.concat())] {
+            prop_assert_eq!(parse(text.as_bytes()), parse_any(text.as_bytes()), "{:?}", text);
+        }
     }
 }
