@@ -50,7 +50,7 @@ use rules::{AlertEvent, GroupCounts, RuleSet, RuleSettings, Rules};
 use series::recent::RecentEvents;
 use series::{Cause, Store};
 use std::collections::{BTreeMap, BTreeSet};
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZero, sync::Arc, time::Duration};
 use stopwatch::Stopwatch;
 use time::Timestamp;
 use wire::{Decoder, Element, Event, EventId, Lane, Message, Payload, Refusal, Verdict};
@@ -391,7 +391,7 @@ impl State {
     fn applied(&mut self, event: &Event<'_>, now: Timestamp) {
         let query_hash =
             if let Payload::QueryExecuted(query) = &event.payload { query.query_hash.as_ref() } else { "" };
-        self.recent.push(event.id, event.trace, event.timestamp, query_hash);
+        self.recent.push(event.id, event.trace.map(NonZero::get), event.timestamp, query_hash);
         if let Some(at) = self.stored_at {
             self.recent.note_stored(at);
         }

@@ -10,6 +10,7 @@ mod jobs;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::num::NonZero;
 use std::time::Duration;
 
 use jobs::JobKind;
@@ -161,7 +162,7 @@ impl Workload {
 
     fn emit(&mut self, payload: Payload<'static>) {
         let timestamp = self.start.after(Duration::from_secs_f64(self.now));
-        let trace = Some(self.ids.uuid());
+        let trace = NonZero::new(self.ids.uuid());
         let version = Version { major: 1, minor: 0, patch: 0 };
         let id = EventId(self.ids.uuid());
         self.events.push_back(Event { id, timestamp, version, trace, payload });

@@ -45,7 +45,7 @@ impl IdKey {
     /// The key of an id.
     pub(crate) fn new(id: &str) -> Self {
         if let Some(number) = id.as_bytes().try_into().ok().and_then(lower_case_uuid) {
-            return Self::with_kind(KIND_UUID, &number.to_be_bytes());
+            return Self::of_uuid(number);
         }
         if id.len() <= INLINE_BYTES_MAX {
             return Self::with_kind(id.len() as u8, id.as_bytes());
@@ -63,6 +63,19 @@ impl IdKey {
     /// As it was written.
     pub(crate) const fn of_twin(twin: [u8; 24]) -> Self {
         Self(twin)
+    }
+
+    /// Put together as words, as it is read: what is written in other pieces than it is read in has to wait for the cache.
+    #[inline]
+    fn of_uuid(number: u128) -> Self {
+        let number = number.swap_bytes();
+        let words =
+            [u64::from(KIND_UUID) | (number as u64) << 8, (number >> 56) as u64, (number >> 120) as u64];
+        let mut key = [0; 24];
+        for (place, word) in key.as_chunks_mut().0.iter_mut().zip(words) {
+            *place = word.to_le_bytes();
+        }
+        Self(key)
     }
 
     fn with_kind(kind: u8, bytes: &[u8]) -> Self {

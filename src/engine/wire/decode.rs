@@ -178,10 +178,7 @@ impl Decoder {
         if payload.len() > self.rules.message_bytes_max {
             return Err(Refusal::new(Reason::TooLarge, format!("{} bytes", payload.len())));
         }
-        let fault = |error: simdutf8::compat::Utf8Error| {
-            Refusal::new(Reason::Malformed, format!("not UTF-8 after {} bytes", error.valid_up_to()))
-        };
-        simdutf8::compat::from_utf8(payload).map_err(fault)
+        simdutf8::basic::from_utf8(payload).map_err(|_| not_utf8(payload))
     }
 
     /// Finds the elements of the array at `start`, all of the message checked to be JSON.
@@ -418,6 +415,13 @@ impl Workshop {
             Some(detail) => Err(Refusal::new(Reason::Malformed, detail)),
         }
     }
+}
+
+/// Says how far the payload is text.
+#[cold]
+fn not_utf8(payload: &[u8]) -> Refusal {
+    let valid = std::str::from_utf8(payload).map_or_else(|error| error.valid_up_to(), str::len);
+    Refusal::new(Reason::Malformed, format!("not UTF-8 after {valid} bytes"))
 }
 
 #[inline]

@@ -84,14 +84,14 @@ pub(super) enum Style {
     Spaced,
 }
 
-/// The words that hold the longest name with its separators.
-const MEMBER_WORDS: usize = 4;
+/// The chunks that hold the longest name with its separators.
+const MEMBER_CHUNKS: usize = 2;
 
 /// What stands before the value of each field, by style.
-static MEMBERS: [[Guess<MEMBER_WORDS>; COUNT]; 2] = [members(",\"", "\":"), members(", \"", "\": ")];
+static MEMBERS: [[Guess<MEMBER_CHUNKS>; COUNT]; 2] = [members(",\"", "\":"), members(", \"", "\": ")];
 
 /// An opening brace and the key most events begin with, by style.
-static OPENINGS: [Guess<2>; 2] =
+static OPENINGS: [Guess<1>; 2] =
     [Guess::new(["{\"", "event_id", "\":"]), Guess::new(["{\"", "event_id", "\": "])];
 
 /// How many bytes the brace and the key `event_id` take, where `text` begins with them in this style.
@@ -100,9 +100,9 @@ pub(super) fn opening_at_start(text: &[u8], style: Style) -> Option<usize> {
     OPENINGS.get(style as usize)?.at_start(text)
 }
 
-const fn members(before: &str, after: &str) -> [Guess<MEMBER_WORDS>; COUNT] {
+const fn members(before: &str, after: &str) -> [Guess<MEMBER_CHUNKS>; COUNT] {
     let mut members = [const { Guess::new([""; 3]) }; COUNT];
-    let (mut places, mut fields): (&mut [Guess<MEMBER_WORDS>], _) = (&mut members, Field::ALL);
+    let (mut places, mut fields): (&mut [Guess<MEMBER_CHUNKS>], _) = (&mut members, Field::ALL);
     while let ([place, other_places @ ..], [field, other_fields @ ..]) = (places, fields) {
         *place = Guess::new([before, field.name(), after]);
         (places, fields) = (other_places, other_fields);

@@ -4,6 +4,8 @@ use std::fmt;
 use std::num::NonZero;
 use std::str::FromStr;
 
+use wide::{i16x8, i32x8, u8x16};
+
 use super::{EventId, Version};
 
 /// Text that is no UUID.
@@ -29,59 +31,40 @@ impl FromStr for EventId {
 /// The number a UUID with hyphens stands for.
 #[inline]
 pub(super) fn hyphenated_uuid(text: &[u8; 36]) -> Option<u128> {
-    hex_128(&digits_of(text)?, Case::Any)
+    hex_128(digits_of(text)?, Case::Any)
 }
 
 /// The same for one without capitals, the form that a UUID has when it is printed.
 #[inline]
 pub(in crate::engine) fn lower_case_uuid(text: &[u8; 36]) -> Option<u128> {
-    hex_128(&digits_of(text)?, Case::Lower)
+    hex_128(digits_of(text)?, Case::Lower)
 }
 
-/// The digits of a UUID, without the hyphens between them.
+/// Where the two hyphens are in the second and in the third eight bytes of a UUID.
+const HYPHENS: [u64; 2] = [0xff | 0xff << 40, 0xff << 16 | 0xff << 56];
+
+/// Eight hyphens.
+const ALL_HYPHENS: u64 = u64::MAX / 255 * b'-' as u64;
+
+/// The digits of a UUID, without the hyphens between them. They never leave the registers: reading a vector that was just
+/// written in pieces would wait until all of them are in the cache.
 #[inline]
-fn digits_of(text: &[u8; 36]) -> Option<[u8; 32]> {
-    let [
-        a @ ..,
-        h1,
-        b1,
-        b2,
-        b3,
-        b4,
-        h2,
-        c1,
-        c2,
-        c3,
-        c4,
-        h3,
-        d1,
-        d2,
-        d3,
-        d4,
-        h4,
-        e1,
-        e2,
-        e3,
-        e4,
-        _,
-        _,
-        _,
-        _,
-        _,
-        _,
-        _,
-        _,
-    ] = *text;
-    if [h1, h2, h3, h4] != *b"----" {
+fn digits_of(text: &[u8; 36]) -> Option<[u8x16; 2]> {
+    let ([first, second, third, _], _) = text.as_chunks::<8>() else { return None };
+    let [first, second, third, last] =
+        [first, second, third, text.last_chunk()?].map(|it| u64::from_le_bytes(*it));
+    let before_last = u64::from(u32::from_le_bytes(*text.get(24..)?.first_chunk()?));
+    let [in_second, in_third] = HYPHENS;
+    if (second ^ ALL_HYPHENS) & in_second | (third ^ ALL_HYPHENS) & in_third != 0 {
         return None;
     }
-    let mut digits = [0; 32];
-    let middle = [[b1, b2, b3, b4], [c1, c2, c3, c4], [d1, d2, d3, d4], [e1, e2, e3, e4]];
-    if let [first, places @ .., last] = digits.as_chunks_mut::<8>().0 {
-        (*first, *last) = (a, *text.last_chunk()?);
-        places.as_flattened_mut().copy_from_slice(middle.as_flattened());
-    }
-    Some(digits)
+    let four = u64::from(u32::MAX);
+    let middle = second >> 8 & four | (second >> 48) << 32 | third << 48;
+    let end = third >> 24 & four | before_last << 32;
+    Some(
+        [(first, middle), (end, last)]
+            .map(|(low, high)| u8x16::new((u128::from(low) | u128::from(high) << 64).to_le_bytes())),
+    )
 }
 
 /// The three rarer forms.
@@ -94,7 +77,7 @@ fn other_uuid(text: &[u8]) -> Option<u128> {
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case(b"urn:uuid:") => {
             hyphenated_uuid(rest.try_into().ok()?)
         }
-        _ => hex_128(text.try_into().ok()?, Case::Any),
+        _ => hex_128(vectors(text.try_into().ok()?), Case::Any),
     }
 }
 
@@ -105,28 +88,52 @@ enum Case {
     Lower,
 }
 
+/// 32 bytes as two vectors.
+#[inline]
+fn vectors(bytes: &[u8; 32]) -> [u8x16; 2] {
+    let mut vectors = [u8x16::ZERO; 2];
+    for (vector, bytes) in vectors.iter_mut().zip(bytes.as_chunks().0) {
+        *vector = u8x16::new(*bytes);
+    }
+    vectors
+}
+
 /// The number that 32 hexadecimal digits stand for.
-///
-/// Each step is one of all digits at once for a compiler that finds this function alone, which is why it is never part
-/// of another.
-#[inline(never)]
-fn hex_128(text: &[u8; 32], case: Case) -> Option<u128> {
-    // What a capital lacks to be its small letter.
+#[inline]
+fn hex_128(text: [u8x16; 2], case: Case) -> Option<u128> {
+    let [high, low] = text.map(|text| nibbles(text, case));
+    if (high.1 & low.1).to_bitmask() != 0xffff {
+        return None;
+    }
+    Some(u128::from_be_bytes(u8x16::narrow_i16x8(joined(high.0), joined(low.0)).to_array()))
+}
+
+/// What digits stand for, and all ones where there is one.
+#[inline]
+fn nibbles(text: u8x16, case: Case) -> (u8x16, u8x16) {
+    let all = u8x16::splat;
     let small = match case {
-        Case::Any => b'a' - b'A',
-        Case::Lower => 0,
+        // What a capital lacks to be its small letter.
+        Case::Any => text | all(b'a' - b'A'),
+        Case::Lower => text,
     };
-    let (mut values, mut faults) = ([0; 32], 0);
-    for (value, byte) in values.iter_mut().zip(text) {
-        let (digit, letter) = (byte.wrapping_sub(b'0'), (byte | small).wrapping_sub(b'a'));
-        faults |= u8::from(digit > 9 && letter > 5);
-        *value = if digit > 9 { letter.wrapping_add(10) } else { digit };
+    let (digit, letter) = (text - all(b'0'), small - all(b'a'));
+    let is_digit = digit.min(all(9)).simd_eq(digit);
+    let is_letter = letter.min(all(5)).simd_eq(letter);
+    (is_digit & digit | is_letter & (letter + all(10)), is_digit | is_letter)
+}
+
+/// Each two nibbles as one byte.
+#[inline]
+fn joined(nibbles: u8x16) -> i16x8 {
+    let weights = i16x8::new([16, 1, 16, 1, 16, 1, 16, 1]);
+    let [first, last] = [i16x8::from_u8x16_low(nibbles), i16x8::from_u8x16_high(nibbles)]
+        .map(|half| half.dot(weights).to_array());
+    let mut sums = [0; 8];
+    for (sum, part) in sums.iter_mut().zip(first.into_iter().chain(last)) {
+        *sum = part;
     }
-    let mut number = [0; 16];
-    for (byte, [high, low]) in number.iter_mut().zip(values.as_chunks::<2>().0) {
-        *byte = high << 4 | low;
-    }
-    (faults == 0).then_some(u128::from_be_bytes(number))
+    i16x8::from_i32x8_saturate(i32x8::new(sums))
 }
 
 /// Writes the lower-case form with hyphens.
@@ -180,6 +187,9 @@ impl fmt::Display for Version {
     }
 }
 
+/// Zeros as digits.
+const ZEROS: u128 = u128::MAX / 255 * b'0' as u128;
+
 /// The trace id of a W3C `traceparent`, where it is a valid one: `version-trace_id-parent_id-flags` in lower-case
 /// hexadecimal, neither id zero, no version ff; versions after 00 may add to it.
 pub(super) fn trace_id(traceparent: &str) -> Option<NonZero<u128>> {
@@ -187,12 +197,12 @@ pub(super) fn trace_id(traceparent: &str) -> Option<NonZero<u128>> {
     let [v1, v2, b'-', ids @ .., b'-', f1, f2] = head else { return None };
     let (trace, parent) = ids.split_first_chunk()?;
     let parent = parent.strip_prefix(b"-")?;
-    let trace = NonZero::new(hex_128(trace, Case::Lower)?)?;
+    let trace = NonZero::new(hex_128(vectors(trace), Case::Lower)?)?;
     // The parent's digits, with version and flags behind them, which must be digits too.
-    let mut others = [b'0'; 32];
-    let (place, rest) = others.split_first_chunk_mut::<16>()?;
-    (*place, *rest.first_chunk_mut()?) = (parent.try_into().ok()?, [*v1, *v2, *f1, *f2]);
-    let parent_is_zero = hex_128(&others, Case::Lower)? >> 64 == 0;
+    let parent: &[u8; 16] = parent.try_into().ok()?;
+    let others = u128::from(u32::from_le_bytes([*v1, *v2, *f1, *f2])) | ZEROS << 32;
+    let others = [u8x16::new(*parent), u8x16::new(others.to_le_bytes())];
+    let parent_is_zero = hex_128(others, Case::Lower)? >> 64 == 0;
     let ends = more.is_empty() || (more.starts_with(b"-") && [*v1, *v2] != *b"00");
     (ends && [*v1, *v2] != *b"ff" && !parent_is_zero).then_some(trace)
 }

@@ -33,6 +33,7 @@ mod case_tests;
 mod oracle_tests;
 
 use std::borrow::Cow;
+use std::num::NonZero;
 
 use crate::engine::time::Timestamp;
 
@@ -151,7 +152,8 @@ const LIKELY_WITHIN: usize = 128;
 /// The id that a message most likely has, found without reading the message: good for fetching ahead, for nothing else.
 pub(crate) fn likely_id(payload: &[u8]) -> Option<LikelyId> {
     const KEY: &[u8] = b"\"event_id\"";
-    if let Some((LEADING, rest)) = payload.split_first_chunk()
+    if let Some((leading, rest)) = payload.split_first_chunk()
+        && leading == LEADING
         && let Some(id) = rest.first_chunk().and_then(hyphenated_uuid)
     {
         return Some(LikelyId { id: EventId(id), leads: true });
@@ -207,7 +209,7 @@ pub struct Event<'a> {
     /// The version it was sent in.
     pub(crate) version: Version,
     /// The trace it belongs to: the 16 bytes of `traceparent`, where the message or event carries a valid one.
-    pub(crate) trace: Option<u128>,
+    pub(crate) trace: Option<NonZero<u128>>,
     /// The typed fields.
     pub(crate) payload: Payload<'a>,
 }

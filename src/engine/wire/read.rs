@@ -73,8 +73,7 @@ macro_rules! readers {
             pub(super) fn event(self, head: &Head) -> Result<Event<'a>, Refusal> {
                 let mut faults = Faults::default();
                 let timestamp = self.timestamp(&mut faults, head.time);
-                let Head { event_type, id, version, .. } = *head;
-                let trace = head.trace.map(NonZero::get);
+                let Head { event_type, id, version, trace, .. } = *head;
                 // Each arm fills the result where it is returned: an event is too large to be moved for nothing.
                 match event_type {
                     $(EventType::$name => {

@@ -3,6 +3,8 @@
 //! Every function takes the place it begins at and returns the place after what it read, `None` where the text is
 //! not JSON there. Nothing recurses, so depth costs no stack; nothing is copied.
 
+use wide::u8x16;
+
 /// How a string is spelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Spelling {
@@ -136,28 +138,40 @@ pub(super) fn string(bytes: &[u8], start: usize) -> Option<(usize, Spelling)> {
     }
 }
 
-const ONES: u64 = u64::MAX / 255;
-const HIGHS: u64 = ONES << 7;
+/// Bytes that are looked at together.
+const TOGETHER: usize = 16;
 
-/// The first quote, backslash or control character from `at` on, eight bytes at a time.
+/// The first quote, backslash or control character from `at` on.
 #[inline]
 fn plain(bytes: &[u8], mut at: usize) -> Option<usize> {
-    while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
-        let word = u64::from_le_bytes(*chunk);
-        let quote = word ^ (ONES * u64::from(b'"'));
-        let backslash = word ^ (ONES * u64::from(b'\\'));
-        // A subtraction borrows into the bytes above a match only, so the lowest bit set is right.
-        let found = (quote.wrapping_sub(ONES) & !quote)
-            | (backslash.wrapping_sub(ONES) & !backslash)
-            | (word.wrapping_sub(ONES * 0x20) & !word);
-        let found = found & HIGHS;
+    while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
+        let found = not_plain(chunk);
         if found != 0 {
-            return Some(at + found.trailing_zeros() as usize / 8);
+            return Some(at + found.trailing_zeros() as usize);
         }
-        at += 8;
+        at += TOGETHER;
     }
+    plain_at_end(bytes, at)
+}
+
+/// The same for the last bytes of a text: its last chunk, of which those before `at` do not count.
+#[inline]
+fn plain_at_end(bytes: &[u8], at: usize) -> Option<usize> {
     let rest = bytes.get(at..)?;
-    rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)).map(|found| at + found)
+    let Some(chunk) = bytes.last_chunk() else {
+        return rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)).map(|found| at + found);
+    };
+    let found = not_plain(chunk) >> TOGETHER.saturating_sub(rest.len());
+    (found != 0).then(|| at + found.trailing_zeros() as usize)
+}
+
+/// Which bytes are quotes, backslashes or control characters, a bit each.
+#[inline]
+fn not_plain(chunk: &[u8; TOGETHER]) -> u32 {
+    let bytes = u8x16::new(*chunk);
+    let is = |byte| bytes.simd_eq(u8x16::splat(byte));
+    let is_control = bytes.min(u8x16::splat(0x1f)).simd_eq(bytes);
+    (is(b'"') | is(b'\\') | is_control).to_bitmask()
 }
 
 /// As [`string`], from the first backslash on.

@@ -109,14 +109,14 @@ impl Usual {
 
 static ONE_ZERO: Guess<1> = Guess::new(["\"", "1.0", "\""]);
 
-/// The words that hold the longest type name in quotes.
-const TYPE_WORDS: usize = 4;
+/// The chunks that hold the longest type name in quotes.
+const TYPE_CHUNKS: usize = 2;
 
-static TYPES: [Guess<TYPE_WORDS>; EventType::ALL.len()] = types();
+static TYPES: [Guess<TYPE_CHUNKS>; EventType::ALL.len()] = types();
 
-const fn types() -> [Guess<TYPE_WORDS>; EventType::ALL.len()] {
+const fn types() -> [Guess<TYPE_CHUNKS>; EventType::ALL.len()] {
     let mut types = [const { Guess::new([""; 3]) }; EventType::ALL.len()];
-    let (mut places, mut known): (&mut [Guess<TYPE_WORDS>], _) = (&mut types, EventType::ALL);
+    let (mut places, mut known): (&mut [Guess<TYPE_CHUNKS>], _) = (&mut types, EventType::ALL);
     while let ([place, other_places @ ..], [event_type, other_types @ ..]) = (places, known) {
         *place = Guess::new(["\"", event_type.name(), "\""]);
         (places, known) = (other_places, other_types);
@@ -132,7 +132,7 @@ mod tests {
     fn every_type_is_read_whichever_came_last() {
         let mut usual = Usual::default();
         for (place, event_type) in EventType::ALL.iter().chain(EventType::ALL.iter().rev()).enumerate() {
-            let text = format!("{:?},{}", event_type.name(), " ".repeat(place % 2 * TYPE_WORDS * 8));
+            let text = format!("{:?},{}", event_type.name(), " ".repeat(place % 2 * TYPE_CHUNKS * 16));
             usual.clear();
             assert_eq!(usual.read(text.as_bytes(), Field::event_type), Some(event_type.name().len() + 2));
             assert_eq!(usual.event_type, Some(*event_type));
