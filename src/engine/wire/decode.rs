@@ -139,9 +139,9 @@ impl Decoder {
         glance: Option<LikelyId>,
         sink: impl FnMut(Element<'_>),
     ) {
-        self.fields.expect(glance);
+        self.fields.expect(glance, message.subject);
         self.decode(lane, message, sink);
-        self.fields.expect(None);
+        self.fields.expect_nothing();
     }
 
     /// Calls `sink` with each element in order: once for every event of an array, and once for a message that is one

@@ -59,7 +59,18 @@ impl Field {
     /// How many bytes a comma, this name as a key and a colon take, where `text` begins with them in this style.
     #[inline]
     pub(super) fn member_at_start(self, text: &[u8], style: Style) -> Option<usize> {
-        MEMBERS.get(style as usize)?.get(self as usize)?.at_start(text)
+        self.member(style)?.at_start(text)
+    }
+
+    /// A comma, this name as a key and a colon in this style.
+    #[inline]
+    pub(super) fn member(self, style: Style) -> Option<&'static Guess<MEMBER_CHUNKS>> {
+        MEMBERS.get(style as usize)?.get(self as usize)
+    }
+
+    /// The same with the quote that begins a string.
+    pub(super) fn text_member(self, style: Style) -> Option<&'static Guess<MEMBER_CHUNKS>> {
+        TEXT_MEMBERS.get(style as usize)?.get(self as usize)
     }
 
     /// Whether it is one of the four that every event has, which come first.
@@ -89,6 +100,21 @@ const MEMBER_CHUNKS: usize = 2;
 
 /// What stands before the value of each field, by style.
 static MEMBERS: [[Guess<MEMBER_CHUNKS>; COUNT]; 2] = [members(",\"", "\":"), members(", \"", "\": ")];
+
+/// The same where the value is a string.
+static TEXT_MEMBERS: [[Guess<MEMBER_CHUNKS>; COUNT]; 2] =
+    [members(",\"", "\":\""), members(", \"", "\": \"")];
+
+/// The version of nearly all events as a member, by style.
+static VERSION_MEMBERS: [Guess<MEMBER_CHUNKS>; 2] = [
+    Guess::new([",\"event_version\":\"", "1.0", "\""]),
+    Guess::new([", \"event_version\": \"", "1.0", "\""]),
+];
+
+/// A comma and the member `event_version` as nearly all events have it in this style.
+pub(super) fn version_member(style: Style) -> Option<&'static Guess<MEMBER_CHUNKS>> {
+    VERSION_MEMBERS.get(style as usize)
+}
 
 /// An opening brace and the key most events begin with, by style.
 static OPENINGS: [Guess<1>; 2] =

@@ -4,8 +4,9 @@
 //! used again for the next object without being cleared: each value knows the object it was found in.
 
 use super::field::{COUNT, Field, Style, opening_at_start};
+use super::habit::{Form, Habits};
 use super::payload::EventType;
-use super::scan::{Nesting, Spelling, blank, colon, literal, string, unescape};
+use super::scan::{Nesting, Spelling, blank, colon, literal, plain_string, string, unescape};
 use super::usual::Usual;
 use super::value::{JsonKind, Value, number};
 use super::{EventId, LEADING, LikelyId};
@@ -64,6 +65,7 @@ pub(super) struct Fields {
     /// costs less than finding the end of a key and looking it up. By the type of the event, where it has come.
     followers: Box<[[Field; KEYS]; ROWS]>,
     style: Style,
+    habits: Habits,
     /// The id that the next object is known to begin with.
     expected: Option<EventId>,
 }
@@ -103,13 +105,21 @@ impl Fields {
             tag_looks: Looks::default(),
             followers: Box::new([[Field::event_id; KEYS]; ROWS]),
             style: Style::Compact,
+            habits: Habits::new(),
             expected: None,
         }
     }
 
-    /// Says by which id the next message begins, where a glance at it has told.
+    /// Knows no more by which id the next message begins.
     #[inline]
-    pub(super) fn expect(&mut self, glance: Option<LikelyId>) {
+    pub(super) fn expect_nothing(&mut self) {
+        self.expected = None;
+    }
+
+    /// Says by which id the next message begins, where a glance at it has told, and on which subject it came.
+    #[inline]
+    pub(super) fn expect(&mut self, glance: Option<LikelyId>, subject: &str) {
+        self.habits.turn_to(subject);
         self.expected = glance.filter(|glance| glance.leads).map(|glance| glance.id);
     }
 
@@ -151,39 +161,98 @@ impl Fields {
     pub(super) fn scan(&mut self, text: &str, open: usize, nesting: &mut Nesting) -> Option<usize> {
         self.clear();
         let bytes = text.as_bytes();
-        let (mut key, mut at, mut found) = (UNKNOWN, open, None);
-        match self.leading_id(bytes) {
-            Some(end) => (key, at) = (Field::event_id as usize, end),
-            None => found = Some(self.first_member(text, open)?),
-        }
-        let end = 'members: loop {
-            let (field, value) = loop {
-                let next = if let Some(next) = found.take() {
-                    next
-                } else {
-                    // Nearly all is guessed, and read in this loop without a call.
-                    let (guess, rest) = (self.follower(key), bytes.get(at..)?);
-                    if let Some(length) = guess.member_at_start(rest, self.style) {
-                        break (guess, at + length);
-                    }
-                    if rest.first() == Some(&b'}') {
-                        break 'members at + 1;
-                    }
-                    self.other_member(text, at, key)?
-                };
-                match next {
-                    Next::Known(field, value) => break (field, value),
-                    Next::Unknown(value) => (key, at) = (UNKNOWN, nesting.skip(bytes, value, 1)?),
-                    Next::End(end) => break 'members end,
-                }
-            };
-            at = self.known(text, value, field, nesting)?;
-            key = field as usize;
+        let (key, at) = match self.leading_id(bytes) {
+            Some(end) => (Field::event_id as usize, end),
+            None => match self.first_member(text, open)? {
+                Next::Known(field, value) => (field as usize, self.known(text, value, field, nesting)?),
+                Next::Unknown(value) => (UNKNOWN, nesting.skip(bytes, value, 1)?),
+                Next::End(end) => return Some(end),
+            },
         };
+        let (key, at) = self.walk(text, (key, at), nesting)?;
+        if bytes.get(at) == Some(&b'}') {
+            return Some(at + 1);
+        }
+        let end = self.scan_on(text, (key, at), nesting)?;
+        self.habits.settle();
         if self.unknown.len() > 1 {
             self.repeated |= repeats(text, &self.unknown);
         }
         Some(end)
+    }
+
+    /// Reads the members that come as they came last time; returns the key of the last one and the place after it.
+    #[inline]
+    fn walk(
+        &mut self,
+        text: &str,
+        (mut key, mut at): (usize, usize),
+        nesting: &mut Nesting,
+    ) -> Option<(usize, usize)> {
+        let bytes = text.as_bytes();
+        let mut steps = 0;
+        while let Some(step) = self.habits.step(steps) {
+            let Some(length) = step.key.at_start(bytes.get(at..)?) else { break };
+            let start = at + length;
+            let spanning = |start, end| (Value::spanning(JsonKind::Plain, start, end), end + 1);
+            let quoted = |length| spanning(start + 1, start + length - 1);
+            let rest = bytes.get(start..)?;
+            let read = match step.form {
+                Form::Text => plain_string(bytes, start).map(|end| spanning(start, end)),
+                Form::Number => number(bytes, start),
+                Form::Time => {
+                    self.usual.read_time_inside(rest).map(|length| spanning(start, start + length - 1))
+                }
+                Form::Type(event_type) => self.usual.read_this_type(rest, event_type).map(quoted),
+                Form::Version => {
+                    self.usual.take_version();
+                    Some(spanning(start - "1.0\"".len(), start - 1))
+                }
+                Form::Other => {
+                    (key, at) = (step.field as usize, self.known(text, start, step.field, nesting)?);
+                    steps += 1;
+                    continue;
+                }
+            };
+            let Some((value, after)) = read else { break };
+            self.keep(step.field, value)?;
+            (key, at) = (step.field as usize, after);
+            steps += 1;
+        }
+        if bytes.get(at) != Some(&b'}') {
+            self.habits.leave_after(steps);
+        }
+        Some((key, at))
+    }
+
+    /// Reads the rest of an object member by member, and returns the place after it.
+    fn scan_on(
+        &mut self,
+        text: &str,
+        (mut key, mut at): (usize, usize),
+        nesting: &mut Nesting,
+    ) -> Option<usize> {
+        let bytes = text.as_bytes();
+        loop {
+            let (guess, rest) = (self.follower(key), bytes.get(at..)?);
+            let (field, value) = if let Some(length) = guess.member_at_start(rest, self.style) {
+                (guess, at + length)
+            } else {
+                match self.other_member(text, at, key)? {
+                    Next::Known(field, value) => (field, value),
+                    Next::Unknown(value) => {
+                        self.habits.learn_no_more();
+                        (key, at) = (UNKNOWN, nesting.skip(bytes, value, 1)?);
+                        continue;
+                    }
+                    Next::End(end) => return Some(end),
+                }
+            };
+            at = self.known(text, value, field, nesting)?;
+            key = field as usize;
+            let kind = self.get(field)?.kind;
+            self.habits.learn(field, Form::of(field, kind, &self.usual), self.style);
+        }
     }
 
     /// Takes the id that a glance has read already, and returns the place after it.
@@ -280,7 +349,6 @@ impl Fields {
     }
 
     /// Reads the value of a known field into the table.
-    #[inline]
     fn known(&mut self, text: &str, at: usize, field: Field, nesting: &mut Nesting) -> Option<usize> {
         let bytes = text.as_bytes();
         // A guess ends at its colon or one blank after it.
@@ -297,10 +365,16 @@ impl Fields {
             b'{' | b'[' => self.nested(text, at, field, nesting)?,
             _ => number(bytes, at)?,
         };
+        self.keep(field, value)?;
+        Some(after)
+    }
+
+    #[inline]
+    fn keep(&mut self, field: Field, value: Value) -> Option<()> {
         let entry = self.values.get_mut(field as usize)?;
         self.repeated |= entry.is_of(self.object);
         *entry = value.of(self.object);
-        Some(after)
+        Some(())
     }
 
     #[inline]

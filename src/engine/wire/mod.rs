@@ -5,6 +5,7 @@ mod decode;
 mod envelope;
 mod field;
 mod fields;
+mod habit;
 mod headers;
 mod identity;
 pub(crate) mod inspect;

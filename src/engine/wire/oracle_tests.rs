@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::WireSettings;
 use super::table::event_table;
-use super::{Decoder, EventType, Message, Refusal, Verdict};
+use super::{Decoder, EventType, Message, Refusal, Verdict, likely_id};
 
 /// Expands the table as data.
 macro_rules! shapes {
@@ -236,14 +236,15 @@ fn is_none(event_type: EventType, name: &str, value: &Json) -> bool {
 
 /// The JSON of the event that each of the payloads is, read one after the other by one decoder; its type is the
 /// subject's where it does not say its own.
-fn decoded(event_type: EventType, payloads: &[&str]) -> Vec<Result<String, Refusal>> {
+fn decoded(event_type: EventType, payloads: &[impl AsRef<[u8]>]) -> Vec<Result<String, Refusal>> {
     let config = WireSettings::of_tests();
     let subject = format!("events.x.{}", event_type.name());
     let mut decoder = Decoder::new(&config, "");
     let mut found = Vec::new();
     for payload in payloads {
-        let message = Message { subject: &subject, headers: &[], payload: payload.as_bytes() };
-        decoder.decode(config.lanes[&event_type], &message, |element| {
+        let payload = payload.as_ref();
+        let message = Message { subject: &subject, headers: &[], payload };
+        decoder.decode_glanced(config.lanes[&event_type], &message, likely_id(payload), |element| {
             found.push(match element.verdict {
                 Verdict::Draft(draft) => draft.event().map(|event| event.to_json()),
                 Verdict::Refused(refusal) => Err(refusal),
@@ -253,6 +254,69 @@ fn decoded(event_type: EventType, payloads: &[&str]) -> Vec<Result<String, Refus
     }
     assert_eq!(found.len(), payloads.len());
     found
+}
+
+/// What happens to the text of an event.
+#[derive(Clone, Debug)]
+enum Change {
+    /// A byte becomes another.
+    Byte(u8),
+    /// Bytes are left out.
+    Cut(usize),
+    /// Bytes stand there twice.
+    Twice(usize),
+    /// Something stands there beside what was there.
+    Insert(&'static str),
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    let pieces = vec![
+        "\"",
+        "\\",
+        "\\u0041",
+        "\\ud800",
+        " ",
+        "\n",
+        "\u{1}",
+        "é",
+        "0",
+        "-",
+        ".",
+        "e9",
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        ":",
+        "null",
+        "1.0",
+        ",\"x\":1",
+        ",\"x\":{\"a\":[1]}",
+        "\"event_id\":",
+        "\"tags\":{\"a\":\"1\",\"a\":\"2\"},",
+    ];
+    prop_oneof![
+        any::<u8>().prop_map(Change::Byte),
+        prop::sample::select(b"\"\\{}[]:, 0.eN\x00\x1f\x7f\xff".to_vec()).prop_map(Change::Byte),
+        (1_usize..80).prop_map(Change::Cut),
+        (1_usize..80).prop_map(Change::Twice),
+        prop::sample::select(pieces).prop_map(Change::Insert),
+    ]
+}
+
+impl Change {
+    /// The text with the change at a place.
+    fn made(&self, text: &str, place: usize) -> Vec<u8> {
+        let (before, after) = text.as_bytes().split_at(place);
+        let rest = |length: usize| &after[length.min(after.len())..];
+        match self {
+            Self::Byte(byte) => [before, &[*byte], rest(1)].concat(),
+            Self::Cut(length) => [before, rest(*length)].concat(),
+            Self::Twice(length) => [before, &after[..after.len() - rest(*length).len()], after].concat(),
+            Self::Insert(piece) => [before, piece.as_bytes(), after].concat(),
+        }
+    }
 }
 
 #[test]
@@ -289,6 +353,26 @@ proptest! {
         // White space is kept in tags alone, and what came before changes nothing.
         prop_assert_eq!(&found[2], &found[0]);
         prop_assert_eq!(found[1].is_ok(), found[0].is_ok(), "{}", respaced);
+    }
+
+    #[test]
+    fn what_was_read_before_changes_nothing_of_what_is_read(
+        (event_type, members) in event(), separators in separators(), change in change(),
+        place in any::<prop::sample::Index>(), sorted in any::<bool>(),
+    ) {
+        let mut members = members;
+        if sorted {
+            members.sort_by_key(|(name, _)| (name != "event_id", name != "timestamp", name != "event_type"));
+        }
+        let mut payload = String::new();
+        Json::Object(members).print(&mut payload, separators);
+        let changed = change.made(&payload, place.index(payload.len()));
+        let alone = [decoded(event_type, &[payload.as_bytes()]), decoded(event_type, &[&changed])].concat();
+        let [usual, changed] = [payload.as_bytes(), changed.as_slice()];
+        let found = decoded(event_type, &[usual, usual, changed, usual, changed, changed, usual]);
+        for (found, is_changed) in found.iter().zip([0, 0, 1, 0, 1, 1, 0]) {
+            prop_assert_eq!(found, &alone[is_changed], "{} {:?}", payload, String::from_utf8_lossy(changed));
+        }
     }
 
     #[test]

@@ -138,6 +138,12 @@ pub(super) fn string(bytes: &[u8], start: usize) -> Option<(usize, Spelling)> {
     }
 }
 
+/// The closing quote of the string whose first character is at `start`, where it is a [`Spelling::Plain`] one.
+#[inline]
+pub(super) fn plain_string(bytes: &[u8], start: usize) -> Option<usize> {
+    plain(bytes, start).filter(|end| bytes.get(*end) == Some(&b'"'))
+}
+
 /// Bytes that are looked at together.
 const TOGETHER: usize = 16;
 

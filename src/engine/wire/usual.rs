@@ -48,16 +48,13 @@ impl Usual {
     /// its quotes.
     #[inline]
     pub(super) fn read(&mut self, text: &[u8], field: Field) -> Option<usize> {
-        if field == Field::event_id {
-            self.read_id(text)
-        } else if field == Field::timestamp {
-            self.read_time(text)
-        } else if field == Field::event_type {
-            self.read_type(text)
-        } else if field == Field::event_version {
-            self.read_version(text)
-        } else {
-            None
+        #[expect(clippy::wildcard_enum_match_arm, reason = "the four of a hundred")]
+        match field {
+            Field::event_id => self.read_id(text),
+            Field::timestamp => self.read_time(text),
+            Field::event_type => self.read_type(text),
+            Field::event_version => self.read_version(text),
+            _ => None,
         }
     }
 
@@ -74,26 +71,37 @@ impl Usual {
 
     #[inline]
     fn read_time(&mut self, text: &[u8]) -> Option<usize> {
-        let inside = text.get(1..)?;
-        let (time, length) = self.times.read(inside)?;
-        if inside.get(length) != Some(&b'"') {
+        Some(self.read_time_inside(text.get(1..)?)? + 1)
+    }
+
+    /// Reads the time `text` begins with, and returns its length with the quote behind it.
+    #[inline]
+    pub(super) fn read_time_inside(&mut self, text: &[u8]) -> Option<usize> {
+        let (time, length) = self.times.read(text)?;
+        if text.get(length) != Some(&b'"') {
             return None;
         }
         self.timestamp = Some(time);
-        Some(length + 2)
+        Some(length + 1)
     }
 
     #[inline]
     fn read_type(&mut self, text: &[u8]) -> Option<usize> {
-        let follower = self.followers.get_mut(self.last_type as usize)?;
-        let at_start = |guess: EventType| Some((guess, TYPES.get(guess as usize)?.at_start(text)?));
-        let (event_type, length) =
-            at_start(*follower).or_else(|| at_start(self.last_type)).or_else(|| {
+        let follower = *self.followers.get(self.last_type as usize)?;
+        self.read_this_type(text, follower).or_else(|| self.read_this_type(text, self.last_type)).or_else(
+            || {
                 let (length, _) = string(text, 1)?;
                 let fits = |known: &&EventType| known.name().len() == length - 1;
-                EventType::ALL.iter().filter(fits).find_map(|known| at_start(*known))
-            })?;
-        *follower = event_type;
+                EventType::ALL.iter().filter(fits).find_map(|known| self.read_this_type(text, *known))
+            },
+        )
+    }
+
+    /// Reads the string `text` begins with where it is this type, and returns its length with its quotes.
+    #[inline]
+    pub(super) fn read_this_type(&mut self, text: &[u8], event_type: EventType) -> Option<usize> {
+        let length = TYPES.get(event_type as usize)?.at_start(text)?;
+        *self.followers.get_mut(self.last_type as usize)? = event_type;
         self.last_type = event_type;
         self.event_type = Some(event_type);
         Some(length)
@@ -102,8 +110,14 @@ impl Usual {
     #[inline]
     fn read_version(&mut self, text: &[u8]) -> Option<usize> {
         let length = ONE_ZERO.at_start(text)?;
-        self.version = Some(Version::DEFAULT);
+        self.take_version();
         Some(length)
+    }
+
+    /// Takes the version that nearly all events have.
+    #[inline]
+    pub(super) fn take_version(&mut self) {
+        self.version = Some(Version::DEFAULT);
     }
 }
 

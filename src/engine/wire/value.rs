@@ -95,6 +95,32 @@ const SHORT_DIGITS: usize = 19;
 /// Reads the number at `start` and returns the place after it; `None` where there is none.
 #[inline]
 pub(super) fn number(bytes: &[u8], start: usize) -> Option<(Value, usize)> {
+    short_whole(bytes, start).or_else(|| any_number(bytes, start))
+}
+
+/// The same where at most seven digits stand between `start` and a comma or brace, as in most cases.
+#[inline]
+fn short_whole(bytes: &[u8], start: usize) -> Option<(Value, usize)> {
+    const ONES: u64 = u64::MAX / 255;
+    let word = u64::from_le_bytes(*bytes.get(start..)?.first_chunk()?);
+    let values = word ^ (ONES * u64::from(b'0'));
+    // Six more than a value above nine, or any high bit, is seen in the upper half of its byte. What carries into other
+    // bytes does so above the first fault.
+    let faults = (values.wrapping_add(ONES * 6) | values) & (ONES * 0xf0);
+    let bits = faults.trailing_zeros() & !7;
+    let leads_with_zero = word as u8 == b'0' && bits > 8;
+    if !(8..64).contains(&bits) || leads_with_zero || !matches!((word >> bits) as u8, b',' | b'}') {
+        return None;
+    }
+    // Zeros in front; then two, then four, then eight digits side by side.
+    let values = values << (64 - bits);
+    let pairs = values.wrapping_mul(10).wrapping_add(values >> 8) & 0x00ff_00ff_00ff_00ff;
+    let quads = pairs.wrapping_mul(100).wrapping_add(pairs >> 16) & 0x0000_ffff_0000_ffff;
+    let whole = quads.wrapping_mul(10_000).wrapping_add(quads >> 32) & 0xffff_ffff;
+    Some((Value::new(JsonKind::Whole, whole), start + bits as usize / 8))
+}
+
+fn any_number(bytes: &[u8], start: usize) -> Option<(Value, usize)> {
     let negative = bytes.get(start) == Some(&b'-');
     let first = start + usize::from(negative);
     let (whole, point) = digits(bytes, first, 0);
@@ -171,8 +197,10 @@ mod tests {
         for raw in
             ["", "-", "01", "-01", "00", "1.", "-1.", "1.e1", ".5", "1e", "1e+", "+1", "x", "0.", "1..0"]
         {
-            let whole = number(raw.as_bytes(), 0).is_some_and(|(_, end)| end == raw.len());
-            assert!(!whole, "{raw}");
+            for padded in [raw.to_owned(), format!("{raw},1234567"), format!("{raw}}}       ")] {
+                let whole = number(padded.as_bytes(), 0).is_some_and(|(_, end)| end == raw.len());
+                assert!(!whole, "{padded}");
+            }
         }
     }
 
@@ -186,6 +214,10 @@ mod tests {
             let exponent = exponent.map_or(String::new(), |exponent| format!("e{exponent}"));
             let raw = format!("{whole}{fraction}{exponent}");
             prop_assert_eq!(read(&raw), raw.parse().ok(), "{}", raw);
+            for follows in [",", "}", " ", "\"", ",\"1\":00000"] {
+                let (bytes, shown) = (format!("x{raw}{follows}"), |found: Option<(Value, usize)>| format!("{found:?}"));
+                prop_assert_eq!(shown(number(bytes.as_bytes(), 1)), shown(any_number(bytes.as_bytes(), 1)), "{}", bytes);
+            }
             prop_assert_eq!(read(&raw).map(f64::is_sign_negative), Some(raw.starts_with('-')));
         }
     }
