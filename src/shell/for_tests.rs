@@ -10,7 +10,7 @@ use crate::engine::time::Timestamp;
 use crate::engine::wire::{Lane, Message};
 
 use super::driver::command::Command;
-use super::driver::mailbox::{CoreGate, Mailbox};
+use super::driver::mailbox::{LaneGate, Mailbox};
 
 /// The subject of [`gauge`] and [`counter`].
 pub(crate) const METRIC_SUBJECT: &str = "events.monitoring.MetricRecorded";
@@ -50,7 +50,7 @@ pub(crate) fn scraped(engine: &mut Engine, now: Timestamp) -> String {
 
 /// The facts that wait to be counted, each as it is written; other commands are not among them.
 pub(crate) fn facts(mailbox: &Mailbox) -> Vec<String> {
-    let taken = mailbox.take(CoreGate::Shut);
+    let taken = mailbox.take(LaneGate::CoreShut);
     let fact = |command| if let Command::Fact(fact) = command { Some(format!("{fact:?}")) } else { None };
     taken.commands.into_iter().filter_map(fact).collect()
 }
@@ -60,8 +60,8 @@ pub(crate) fn drive(mut engine: Engine, mailbox: &Arc<Mailbox>, now: Timestamp) 
     let mailbox = Arc::downgrade(mailbox);
     std::thread::spawn(move || {
         while let Some(mailbox) = mailbox.upgrade() {
-            mailbox.wait(std::time::Duration::from_millis(20), CoreGate::Open);
-            for command in mailbox.take(CoreGate::Open).commands {
+            mailbox.wait(std::time::Duration::from_millis(20), LaneGate::Open);
+            for command in mailbox.take(LaneGate::Open).commands {
                 match command {
                     Command::Freeze(reader) => drop(reader.send(engine.freeze(now))),
                     Command::Reload(order) => {

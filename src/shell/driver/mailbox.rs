@@ -83,12 +83,12 @@ pub(crate) enum Slot {
 
 /// Whether the driver takes batches of the core lane.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum CoreGate {
+pub(crate) enum LaneGate {
     /// It does.
     #[default]
     Open,
     /// Only where the queue is full: what happens now waits until the engine lives in the present.
-    Shut,
+    CoreShut,
 }
 
 /// What the driver takes out at a time.
@@ -113,7 +113,7 @@ struct Inside {
     stream: Queue,
     turn: usize,
     /// What the driver last said of the core lane.
-    gate: CoreGate,
+    gate: LaneGate,
     closed: bool,
     spares: Vec<Batch>,
     /// Until when the driver's thread sleeps, or is about to; none where it is awake or was woken.
@@ -204,14 +204,14 @@ impl Mailbox {
 
     /// Says that the driver's thread will sleep for `patience` unless something comes. Said while nobody else can work, so
     /// that who works next knows when it would look again.
-    pub(crate) fn plan_sleep(&self, patience: Duration, gate: CoreGate) {
+    pub(crate) fn plan_sleep(&self, patience: Duration, gate: LaneGate) {
         let mut inside = self.locked();
         inside.gate = gate;
         inside.sleeps_until = Instant::now().checked_add(patience.min(PATIENCE_MAX));
     }
 
     /// Sleeps as was planned, where nothing is there and nobody has woken it since.
-    pub(crate) fn sleep(&self, gate: CoreGate) {
+    pub(crate) fn sleep(&self, gate: LaneGate) {
         let mut inside = self.locked();
         if let Some(until) = inside.sleeps_until
             && inside.is_empty(gate, self.bytes_max)
@@ -224,13 +224,13 @@ impl Mailbox {
 
     /// Waits up to `patience` for anything.
     #[cfg(test)]
-    pub(crate) fn wait(&self, patience: Duration, gate: CoreGate) {
+    pub(crate) fn wait(&self, patience: Duration, gate: LaneGate) {
         self.plan_sleep(patience, gate);
         self.sleep(gate);
     }
 
     /// Wakes who waits, where something is there or it would wait for longer than `patience`.
-    pub(crate) fn wake(&self, patience: Duration, gate: CoreGate) {
+    pub(crate) fn wake(&self, patience: Duration, gate: LaneGate) {
         let mut inside = self.locked();
         let Some(until) = inside.sleeps_until else { return };
         let is_soon = || Instant::now().checked_add(patience).is_some_and(|due| due < until);
@@ -243,7 +243,7 @@ impl Mailbox {
     }
 
     /// Whether nothing is there that the driver would take.
-    pub(crate) fn is_empty(&self, gate: CoreGate) -> bool {
+    pub(crate) fn is_empty(&self, gate: LaneGate) -> bool {
         self.locked().is_empty(gate, self.bytes_max)
     }
 
@@ -253,7 +253,7 @@ impl Mailbox {
     }
 
     /// Takes what is there.
-    pub(crate) fn take(&self, gate: CoreGate) -> Taken {
+    pub(crate) fn take(&self, gate: LaneGate) -> Taken {
         let mut inside = self.locked();
         inside.gate = gate;
         let commands = std::mem::take(&mut inside.commands);
@@ -307,16 +307,16 @@ impl Inside {
     /// How much of a lane may wait.
     fn bytes_max(&self, slot: Slot, bytes_max: usize) -> usize {
         match (slot, self.gate) {
-            (Slot::Core, CoreGate::Shut) => bytes_max.saturating_mul(HELD_TIMES),
-            (Slot::Core, CoreGate::Open) | (Slot::Stream, _) => bytes_max,
+            (Slot::Core, LaneGate::CoreShut) => bytes_max.saturating_mul(HELD_TIMES),
+            (Slot::Core, LaneGate::Open) | (Slot::Stream, _) => bytes_max,
         }
     }
 
-    fn lets_core(&self, gate: CoreGate, bytes_max: usize) -> bool {
-        gate == CoreGate::Open || self.core.bytes >= self.bytes_max(Slot::Core, bytes_max)
+    fn lets_core(&self, gate: LaneGate, bytes_max: usize) -> bool {
+        gate == LaneGate::Open || self.core.bytes >= self.bytes_max(Slot::Core, bytes_max)
     }
 
-    fn is_empty(&self, gate: CoreGate, bytes_max: usize) -> bool {
+    fn is_empty(&self, gate: LaneGate, bytes_max: usize) -> bool {
         let no_core = self.core.items.is_empty() || !self.lets_core(gate, bytes_max);
         self.commands.is_empty() && no_core && self.stream.items.is_empty()
     }

@@ -27,7 +27,7 @@ use crate::engine::wire::{EventId, Lane, Message};
 use super::clock::Clock;
 use super::status::{Status, Topic};
 use command::{Command, Dispatch, HandedOut, Logged, Reload};
-use mailbox::{CoreGate, FromStream, LaneItem, Mailbox, Taken};
+use mailbox::{FromStream, LaneGate, LaneItem, Mailbox, Taken};
 use notifications::NotificationQueues;
 use rejections::Rejections;
 
@@ -177,14 +177,14 @@ impl Driver {
     }
 
     /// What the core lane brings happens now: while the engine lives in the past it would be given a wrong time.
-    pub(crate) fn gate(&self, stage: DriverStage) -> CoreGate {
+    pub(crate) fn gate(&self, stage: DriverStage) -> LaneGate {
         match (self.engine.standing(), stage) {
-            (Standing::Awaiting | Standing::Reading { .. }, DriverStage::Running) => CoreGate::Shut,
+            (Standing::Awaiting | Standing::Reading { .. }, DriverStage::Running) => LaneGate::CoreShut,
             (
                 Standing::Awaiting | Standing::Reading { .. },
                 DriverStage::Finishing | DriverStage::Finished,
             )
-            | (Standing::Present, _) => CoreGate::Open,
+            | (Standing::Present, _) => LaneGate::Open,
         }
     }
 

@@ -411,11 +411,11 @@ fn it_sleeps_until_something_is_due_and_not_at_all_where_a_checkpoint_is_owed() 
 fn core_nats_waits_only_while_the_past_is_read_and_the_process_goes_on() {
     let (mut past, present) = (rig(), firing_rig());
     let stages = [DriverStage::Running, DriverStage::Finishing, DriverStage::Finished];
-    assert_eq!(stages.map(|stage| present.driver.gate(stage)), [CoreGate::Open; 3]);
-    let expected = [CoreGate::Shut, CoreGate::Open, CoreGate::Open];
+    assert_eq!(stages.map(|stage| present.driver.gate(stage)), [LaneGate::Open; 3]);
+    let expected = [LaneGate::CoreShut, LaneGate::Open, LaneGate::Open];
     assert_eq!(stages.map(|stage| past.driver.gate(stage)), expected);
     past.drive(&["found 0 0"]);
-    assert_eq!(past.driver.gate(DriverStage::Running), CoreGate::Open);
+    assert_eq!(past.driver.gate(DriverStage::Running), LaneGate::Open);
 }
 
 #[test]

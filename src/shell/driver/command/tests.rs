@@ -4,7 +4,7 @@ use super::*;
 use crate::engine::Engine;
 use crate::engine::rules::load::for_tests::rule_set;
 use crate::engine::time::Timestamp;
-use crate::shell::driver::mailbox::CoreGate;
+use crate::shell::driver::mailbox::LaneGate;
 use crate::shell::for_tests;
 
 fn engine() -> Engine {
@@ -24,7 +24,7 @@ async fn a_driver_that_is_busy_is_told_from_one_that_is_gone() {
     let mailbox = Mailbox::new(1);
     let asked = mailbox.ask_to_freeze().unwrap();
     // It took the command and did not answer.
-    drop(mailbox.take(CoreGate::Open));
+    drop(mailbox.take(LaneGate::Open));
     assert!(asked.await.is_err());
 }
 
@@ -51,8 +51,8 @@ async fn a_reload_without_a_driver_keeps_nobody_waiting() {
     let driver = std::thread::spawn({
         let mailbox = Arc::clone(&mailbox);
         move || {
-            mailbox.wait(Duration::from_secs(10), CoreGate::Open);
-            drop(mailbox.take(CoreGate::Open));
+            mailbox.wait(Duration::from_secs(10), LaneGate::Open);
+            drop(mailbox.take(LaneGate::Open));
         }
     });
     assert!(mailbox.reload(None, RuleSet::default()).await.is_empty());

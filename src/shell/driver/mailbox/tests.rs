@@ -12,8 +12,8 @@ fn a_full_lane_is_told_so_and_the_other_lane_is_not_touched() {
     assert!(mailbox.push(Slot::Core, batch(b"12345"), Duration::ZERO).is_ok());
     assert_eq!(mailbox.push(Slot::Core, batch(b"6"), Duration::ZERO).err(), Some(PushError::Full));
     assert!(mailbox.push(Slot::Stream, batch(b"6"), Duration::ZERO).is_ok());
-    assert!(mailbox.take(CoreGate::Open).item.is_some());
-    assert!(mailbox.take(CoreGate::Open).item.is_some());
+    assert!(mailbox.take(LaneGate::Open).item.is_some());
+    assert!(mailbox.take(LaneGate::Open).item.is_some());
     assert!(mailbox.push(Slot::Core, batch(b"6"), Duration::ZERO).is_ok());
 }
 
@@ -25,10 +25,10 @@ fn lanes_take_turns_and_commands_go_first() {
         mailbox.push(Slot::Stream, LaneItem::News(StreamNews::Drained), Duration::ZERO).unwrap();
     }
     mailbox.command(Command::Fact(Fact::Connected));
-    let first = mailbox.take(CoreGate::Open);
+    let first = mailbox.take(LaneGate::Open);
     assert_eq!(first.commands.len(), 1);
     let mut kinds = vec![matches!(first.item, Some(LaneItem::Core(_)))];
-    kinds.extend((0..3).map(|_| matches!(mailbox.take(CoreGate::Open).item, Some(LaneItem::Core(_)))));
+    kinds.extend((0..3).map(|_| matches!(mailbox.take(LaneGate::Open).item, Some(LaneItem::Core(_)))));
     assert!(kinds == [false, true, false, true] || kinds == [true, false, true, false], "{kinds:?}");
 }
 
@@ -37,14 +37,14 @@ fn a_shut_gate_keeps_core_batches_until_their_queue_is_full() {
     let mailbox = Mailbox::new(4);
     mailbox.push(Slot::Core, batch(b"1"), Duration::ZERO).unwrap();
     mailbox.push(Slot::Stream, batch(b"2"), Duration::ZERO).unwrap();
-    assert!(mailbox.take(CoreGate::Shut).item.is_some());
-    assert!(mailbox.take(CoreGate::Shut).item.is_none());
+    assert!(mailbox.take(LaneGate::CoreShut).item.is_some());
+    assert!(mailbox.take(LaneGate::CoreShut).item.is_none());
     mailbox.push(Slot::Core, batch(b"3456"), Duration::ZERO).unwrap();
-    assert!(mailbox.take(CoreGate::Shut).item.is_none(), "more waits while the gate is shut");
+    assert!(mailbox.take(LaneGate::CoreShut).item.is_none(), "more waits while the gate is shut");
     mailbox.push(Slot::Core, batch(b"789012345"), Duration::ZERO).unwrap();
     assert_eq!(mailbox.push(Slot::Core, batch(b"6"), Duration::ZERO).err(), Some(PushError::Full));
-    assert!(mailbox.take(CoreGate::Shut).item.is_some());
-    assert!(mailbox.take(CoreGate::Open).item.is_some());
+    assert!(mailbox.take(LaneGate::CoreShut).item.is_some());
+    assert!(mailbox.take(LaneGate::Open).item.is_some());
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn a_command_too_many_comes_back_until_the_driver_took_the_others() {
         mailbox.try_command(Command::Fact(Fact::Connected)).unwrap();
     }
     assert!(mailbox.try_command(Command::Fact(Fact::Connected)).is_err());
-    assert_eq!(mailbox.take(CoreGate::Open).commands.len(), COMMANDS_MAX);
+    assert_eq!(mailbox.take(LaneGate::Open).commands.len(), COMMANDS_MAX);
     assert!(mailbox.try_command(Command::Fact(Fact::Connected)).is_ok());
 }
 
@@ -79,7 +79,7 @@ fn a_closed_mailbox_takes_no_batch_but_yields_what_it_has() {
     mailbox.push(Slot::Core, batch(b"c"), Duration::ZERO).unwrap();
     mailbox.close();
     assert_eq!(mailbox.push(Slot::Core, batch(b"c"), Duration::MAX).err(), Some(PushError::Closed));
-    assert!(mailbox.take(CoreGate::Open).item.is_some());
+    assert!(mailbox.take(LaneGate::Open).item.is_some());
 }
 
 fn payload(item: &LaneItem) -> String {
@@ -90,7 +90,7 @@ fn payload(item: &LaneItem) -> String {
 }
 
 fn take(mailbox: &Mailbox) -> Option<String> {
-    mailbox.take(CoreGate::Open).item.as_ref().map(payload)
+    mailbox.take(LaneGate::Open).item.as_ref().map(payload)
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn news_and_facts_find_room_behind_a_full_lane_and_keep_their_place() {
     mailbox.push(Slot::Stream, LaneItem::News(StreamNews::Drained), Duration::ZERO).unwrap();
     mailbox.push(Slot::Stream, LaneItem::Fact(Fact::Connected), Duration::ZERO).unwrap();
     assert_eq!(mailbox.push(Slot::Stream, batch(b"4"), Duration::ZERO).err(), Some(PushError::Full));
-    let kinds = std::iter::from_fn(|| mailbox.take(CoreGate::Open).item);
+    let kinds = std::iter::from_fn(|| mailbox.take(LaneGate::Open).item);
     let kinds: Vec<&str> = kinds
         .map(|item| match item {
             LaneItem::Core(_) | LaneItem::Stream(_) => "batch",
@@ -131,8 +131,8 @@ fn a_lane_that_waits_for_room_goes_on_when_the_driver_took_something() {
     let mut seen = Vec::new();
     while seen.len() < 2 {
         // Nobody is woken for what is pushed: who pushes it works.
-        mailbox.wait(Duration::from_millis(1), CoreGate::Open);
-        let taken = mailbox.take(CoreGate::Open);
+        mailbox.wait(Duration::from_millis(1), LaneGate::Open);
+        let taken = mailbox.take(LaneGate::Open);
         seen.extend(taken.item.as_ref().map(payload));
     }
     assert_eq!(seen, ["first", "second"]);
@@ -151,8 +151,8 @@ fn the_end_wakes_who_waits_for_room_and_who_waits_for_work() {
     assert_eq!(lane.join().unwrap().err(), Some(PushError::Closed));
     assert_eq!(take(&mailbox).as_deref(), Some("full"));
     mailbox.command(Command::Fact(Fact::Connected));
-    mailbox.wait(Duration::MAX, CoreGate::Open);
-    assert_eq!(mailbox.take(CoreGate::Open).commands.len(), 1, "commands still come through");
+    mailbox.wait(Duration::MAX, LaneGate::Open);
+    assert_eq!(mailbox.take(LaneGate::Open).commands.len(), 1, "commands still come through");
 }
 
 #[test]
@@ -165,8 +165,8 @@ fn a_thread_that_has_too_many_commands_waits_for_the_driver_and_loses_none() {
     });
     let mut seen = 0;
     while seen < most {
-        mailbox.wait(Duration::from_secs(10), CoreGate::Open);
-        let taken = mailbox.take(CoreGate::Open).commands.len();
+        mailbox.wait(Duration::from_secs(10), LaneGate::Open);
+        let taken = mailbox.take(LaneGate::Open).commands.len();
         assert!(taken <= COMMANDS_MAX, "{taken}");
         seen += taken;
     }
@@ -179,8 +179,8 @@ fn a_command_wakes_the_driver_though_the_gate_keeps_what_else_waits() {
     let mailbox = Mailbox::new(100);
     mailbox.push(Slot::Core, batch(b"kept"), Duration::ZERO).unwrap();
     mailbox.command(Command::Fact(Fact::Connected));
-    mailbox.wait(Duration::MAX, CoreGate::Shut);
-    let taken = mailbox.take(CoreGate::Shut);
+    mailbox.wait(Duration::MAX, LaneGate::CoreShut);
+    let taken = mailbox.take(LaneGate::CoreShut);
     assert_eq!((taken.commands.len(), taken.item.is_none()), (1, true));
     assert_eq!(take(&mailbox).as_deref(), Some("kept"));
 }
@@ -188,13 +188,13 @@ fn a_command_wakes_the_driver_though_the_gate_keeps_what_else_waits() {
 #[test]
 fn who_was_woken_before_it_slept_does_not_sleep() {
     let mailbox = Mailbox::new(1);
-    mailbox.plan_sleep(Duration::MAX, CoreGate::Open);
-    mailbox.wake(Duration::ZERO, CoreGate::Open);
-    mailbox.sleep(CoreGate::Open);
+    mailbox.plan_sleep(Duration::MAX, LaneGate::Open);
+    mailbox.wake(Duration::ZERO, LaneGate::Open);
+    mailbox.sleep(LaneGate::Open);
 }
 
 /// Whether a sleeper who would wait for a minute is awake after `wake` with these.
-fn wakes(patience: Duration, gate: CoreGate, item: Option<LaneItem>) -> bool {
+fn wakes(patience: Duration, gate: LaneGate, item: Option<LaneItem>) -> bool {
     let mailbox = std::sync::Arc::new(Mailbox::new(100));
     let sleeper = std::thread::spawn({
         let mailbox = std::sync::Arc::clone(&mailbox);
@@ -216,10 +216,10 @@ fn wakes(patience: Duration, gate: CoreGate, item: Option<LaneItem>) -> bool {
 #[test]
 fn who_worked_wakes_the_drivers_thread_for_what_is_left_and_for_what_is_due_before_it_would_look() {
     let long = Duration::from_mins(2);
-    assert!(!wakes(long, CoreGate::Open, None));
-    assert!(wakes(Duration::from_secs(1), CoreGate::Open, None));
-    assert!(wakes(long, CoreGate::Open, Some(batch(b"1"))));
-    assert!(!wakes(long, CoreGate::Shut, Some(batch(b"1"))));
+    assert!(!wakes(long, LaneGate::Open, None));
+    assert!(wakes(Duration::from_secs(1), LaneGate::Open, None));
+    assert!(wakes(long, LaneGate::Open, Some(batch(b"1"))));
+    assert!(!wakes(long, LaneGate::CoreShut, Some(batch(b"1"))));
 }
 
 proptest::proptest! {

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::*;
 use crate::shell::clock::Clock;
 use crate::shell::driver::command::Command;
-use crate::shell::driver::mailbox::CoreGate;
+use crate::shell::driver::mailbox::LaneGate;
 use crate::shell::driver::tests::firing_rig;
 use crate::shell::for_tests;
 
@@ -44,7 +44,7 @@ fn who_brings_work_does_it_and_gets_the_memory_back() {
     let spare = driver.hand_over(Slot::Core, item(1), Duration::ZERO).unwrap();
     assert_eq!(told_by(&driver), ["last 1", "moved_total 1"]);
     assert!(spare.is_some_and(|spare| spare.capacity() > 0));
-    assert!(driver.mailbox.is_empty(CoreGate::Open));
+    assert!(driver.mailbox.is_empty(LaneGate::Open));
 }
 
 #[test]
@@ -54,9 +54,9 @@ fn what_comes_while_another_works_waits_and_is_done_in_its_order() {
     driver.hand_over(Slot::Core, item(1), Duration::ZERO).unwrap();
     driver.hand_over(Slot::Core, item(2), Duration::ZERO).unwrap();
     drop(seat);
-    assert!(!driver.mailbox.is_empty(CoreGate::Open));
+    assert!(!driver.mailbox.is_empty(LaneGate::Open));
     driver.hand_over(Slot::Core, item(3), Duration::ZERO).unwrap();
-    assert!(driver.mailbox.is_empty(CoreGate::Open));
+    assert!(driver.mailbox.is_empty(LaneGate::Open));
     assert_eq!(told_by(&driver), ["last 3", "moved_total 3"]);
 }
 

@@ -6,7 +6,7 @@ use crate::engine::Engine;
 use crate::engine::config::Config;
 use crate::engine::rules::RuleSet;
 use crate::engine::time::Timestamp;
-use crate::shell::driver::mailbox::CoreGate;
+use crate::shell::driver::mailbox::LaneGate;
 
 /// Queries over an empty engine, one at a time, with room for one more; and the mailbox that answers them.
 fn queries() -> (Arc<Queries>, Arc<Mailbox>) {
@@ -18,8 +18,8 @@ fn queries() -> (Arc<Queries>, Arc<Mailbox>) {
     std::thread::spawn(move || {
         let mut engine = Engine::new(&Config::with_defaults("test"), RuleSet::default(), Timestamp::EPOCH);
         loop {
-            driver.wait(Duration::from_secs(1), CoreGate::Open);
-            for command in driver.take(CoreGate::Open).commands {
+            driver.wait(Duration::from_secs(1), LaneGate::Open);
+            for command in driver.take(LaneGate::Open).commands {
                 if let Command::Freeze(reader) = command {
                     reader.send(engine.freeze(Timestamp::EPOCH)).unwrap();
                 }

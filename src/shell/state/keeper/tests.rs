@@ -7,7 +7,7 @@ use crate::engine::Engine;
 use crate::engine::config::Config;
 use crate::engine::rules::RuleSet;
 use crate::engine::time::Timestamp;
-use crate::shell::driver::mailbox::CoreGate;
+use crate::shell::driver::mailbox::LaneGate;
 use crate::shell::for_tests::{apply, gauge};
 use crate::shell::saves::Settled;
 use crate::shell::settings::Settings;
@@ -47,7 +47,7 @@ impl Rig {
 
     /// What the driver was told since the last call, by its first word.
     fn told(&self) -> Vec<String> {
-        let taken = self.context.mailbox.take(CoreGate::Shut);
+        let taken = self.context.mailbox.take(LaneGate::CoreShut);
         let word = |command: &Command| {
             let text = format!("{command:?}");
             text.split([' ', '(', ')', '{'])
@@ -173,8 +173,8 @@ fn a_wish_brings_a_checkpoint_before_its_time_and_a_stop_a_clean_one() {
         std::thread::spawn(move || {
             let mut batch = 0;
             loop {
-                context.mailbox.wait(Duration::from_secs(1), CoreGate::Open);
-                let commands = context.mailbox.take(CoreGate::Open).commands;
+                context.mailbox.wait(Duration::from_secs(1), LaneGate::Open);
+                let commands = context.mailbox.take(LaneGate::Open).commands;
                 for command in commands {
                     let is_last = matches!(command, Command::Finish(_));
                     if let Command::Save(keeper) | Command::Finish(Some(keeper)) = command {

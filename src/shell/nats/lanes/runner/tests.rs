@@ -12,7 +12,7 @@ use super::*;
 use crate::engine::arrival::{Epoch, Order, Origin};
 use crate::engine::config::Config;
 use crate::engine::fact::Fact;
-use crate::shell::driver::mailbox::CoreGate;
+use crate::shell::driver::mailbox::LaneGate;
 use crate::shell::for_tests::facts;
 use crate::shell::nats::lanes::machine::Used;
 use crate::shell::settings::{FlowSettings, NatsSettings, Secret, Settings};
@@ -264,15 +264,15 @@ fn the_machine_hears_what_became_of_what_it_hands_over() {
     rig.expect(&["opened 1 at one"]);
     server.write_all(b"core 3\ncore 2\n").unwrap();
     rig.expect(&["read core 3", "read core 2", "handed Taken", "handed Dropped { messages: 2 }"]);
-    let taken = rig.context.mailbox.take(CoreGate::Open);
+    let taken = rig.context.mailbox.take(LaneGate::Open);
     let Some(LaneItem::Core(batch)) = taken.item else { panic!("{taken:?}") };
     assert_eq!(batch.len(), 3);
     rig.context.mailbox.give_back(batch);
     server.write_all(b"stream\n").unwrap();
     rig.expect(&["read stream"]);
     let taken = loop {
-        rig.context.mailbox.wait(Duration::from_millis(1), CoreGate::Open);
-        let taken = rig.context.mailbox.take(CoreGate::Open);
+        rig.context.mailbox.wait(Duration::from_millis(1), LaneGate::Open);
+        let taken = rig.context.mailbox.take(LaneGate::Open);
         if let Some(LaneItem::Stream(item)) = taken.item {
             break item;
         }

@@ -9,7 +9,7 @@ use crate::engine::rules::AlertEvent;
 use crate::engine::rules::event::{AlertEventKind, Reason};
 use crate::engine::wire::{EventId, Lane, Message, Reason as Fault, Refusal};
 use crate::shell::driver::command::{Command, Logged};
-use crate::shell::driver::mailbox::CoreGate;
+use crate::shell::driver::mailbox::LaneGate;
 use crate::shell::driver::rejections::Rejections;
 use crate::shell::for_tests::facts;
 use crate::shell::nats::fake_server::{FakeServer, Published, Reply};
@@ -154,8 +154,8 @@ fn publish(event: AlertEvent) -> Dispatch {
 
 /// The ids of alert events that the driver is told are with the broker.
 fn confirmed(context: &ShellContext) -> Vec<u128> {
-    context.mailbox.wait(Duration::from_mins(1), CoreGate::Shut);
-    let taken = context.mailbox.take(CoreGate::Shut);
+    context.mailbox.wait(Duration::from_mins(1), LaneGate::CoreShut);
+    let taken = context.mailbox.take(LaneGate::CoreShut);
     let id = |command| if let Command::Confirmed(id) = command { Some(id.0) } else { None };
     taken.commands.into_iter().filter_map(id).collect()
 }
