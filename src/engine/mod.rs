@@ -245,6 +245,10 @@ impl Engine {
         self.frozen = None;
         let state = &mut self.state;
         let now = state.advance(now);
+        // What is overdue was due under the rules of before.
+        if state.catch_up.is_present() {
+            state.tick(now);
+        }
         let waited = state.rules.outbox().len();
         state.rules.replace(rules, state.recent.upcoming(), now);
         state.rules_changed();

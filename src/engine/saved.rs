@@ -19,7 +19,7 @@ use super::history::History;
 use super::rules::notify::Notifier;
 use super::rules::reads::Watch;
 use super::rules::shown::ShownAlerts;
-use super::rules::{LogRecord, RuleSet, RuleSettings, Rules};
+use super::rules::{Beginnings, LogRecord, RuleSet, RuleSettings, Rules, StoredAlert};
 use super::series::Store;
 use super::series::recent::RecentEvents;
 use super::time::Timestamp;
@@ -152,6 +152,23 @@ impl Engine {
         let groups = self.state.rules.views();
         self.state.notifier.recall(log, &groups);
         self.state.notifier.go_on(&groups, now);
+    }
+
+    /// Whether what a stream shows was told since the state was saved is to be known before its past is lived through. The
+    /// instances of a pair follow each other instead.
+    pub(crate) fn recalls_stored(&self) -> bool {
+        self.state.catch_up.is_remembering()
+            && !self.state.catch_up.is_present()
+            && self.state.rules.beginnings() == Beginnings::AsDecided
+    }
+
+    /// Goes on with what a stream shows was told since the state was saved, before anything of that time is applied.
+    pub(crate) fn recall_stored(&mut self, told: Vec<StoredAlert>) {
+        self.frozen = None;
+        let now = self.state.now;
+        self.state.rules.recall_stored(told, now);
+        self.state.write_annotations(now);
+        self.state.notifier.go_on(&self.state.rules.views(), now);
     }
 
     /// What makes the alerting rule of this id the rule it is.

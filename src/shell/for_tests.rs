@@ -73,6 +73,7 @@ pub(crate) fn drive(mut engine: Engine, mailbox: &Arc<Mailbox>, now: Timestamp) 
                     Command::Confirmed(_)
                     | Command::Saved
                     | Command::Adopt(_)
+                    | Command::NothingToAdopt
                     | Command::LetGo { .. }
                     | Command::Pair(_)
                     | Command::Save(_)

@@ -211,7 +211,8 @@ impl LoggedTransitions {
                 LogRecord::Copied(_) | LogRecord::Marked { .. } => {}
                 LogRecord::Withdrawn(id) => told.withdraw(*id),
                 LogRecord::Decided { event, sequence, essence } => {
-                    told.settled.push((event.fingerprint, (*sequence, settled_at(event))));
+                    let at = settled_at(&StoredAlert::of(event));
+                    told.settled.push((event.fingerprint, (*sequence, at)));
                     let reach = Reach::exactly(*sequence);
                     told.decide(AlertEvent { reach, ..AlertEvent::clone(event) }, essence.clone());
                 }
@@ -249,8 +250,8 @@ impl LoggedTransitions {
 
 /// Up to which instant everything is decided of an alert. What began anew at the very instant at which an episode both began and
 /// ended, with its rule, would be taken for that episode.
-fn settled_at(event: &AlertEvent) -> Timestamp {
-    if event.event_type() == EventType::AlertCleared {
+pub(super) fn settled_at(event: &StoredAlert) -> Timestamp {
+    if event.event_type == EventType::AlertCleared {
         event.timestamp.max(event.started_at.after(Duration::from_micros(1)))
     } else {
         event.timestamp

@@ -7,12 +7,13 @@
 
 mod saved;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::labels::Labels;
 use crate::engine::time::Timestamp;
+use crate::engine::wire::EventId;
 
 /// How long an open alert waits for its series to be seen.
 const UNSEEN_MAX: Duration = Duration::from_secs(30);
@@ -31,6 +32,10 @@ pub(super) struct Resumed {
     /// Up to which sequence the stream is applied.
     applied: u64,
     era: Era,
+    /// When the state was saved that is gone on from.
+    saved_at: Timestamp,
+    /// What a log told of, until it is known what the streams show.
+    logged: BTreeSet<EventId>,
 }
 
 /// What the other instance of a pair decided an alert over.
@@ -98,9 +103,29 @@ impl Resumed {
             || self.unseen.values().any(|unseen| *unseen.rule_id == *rule_id)
     }
 
-    /// A past is to be lived through.
-    pub(super) fn of_past() -> Self {
-        Self { era: Era::Past, ..Self::default() }
+    /// A past is to be lived through since a state was saved.
+    pub(super) fn of_past(saved_at: Timestamp) -> Self {
+        Self { era: Era::Past, saved_at, ..Self::default() }
+    }
+
+    /// When that was.
+    pub(super) const fn saved_at(&self) -> Timestamp {
+        self.saved_at
+    }
+
+    /// A log tells of these events.
+    pub(super) fn note_logged(&mut self, events: impl Iterator<Item = EventId>) {
+        self.logged.extend(events);
+    }
+
+    /// Whether a log told of an event.
+    pub(super) fn is_logged(&self, event: EventId) -> bool {
+        self.logged.contains(&event)
+    }
+
+    /// It is known what the streams show.
+    pub(super) fn forget_logged(&mut self) {
+        self.logged.clear();
     }
 
     /// Which time is lived through.

@@ -50,6 +50,8 @@ pub(crate) struct StoredAlerts {
     pub(crate) ended: BTreeSet<EventId>,
     /// When the last of them was decided; the epoch where none was.
     pub(crate) decided_at: Timestamp,
+    /// Of one instance alone: the newest events there, in no order.
+    pub(crate) told: Vec<StoredAlert>,
     /// Of a pair, in the stream's order: what this instance does not know to be its own, of a long past the last event of
     /// each alert.
     pub(crate) latest: Vec<StoredAlert>,

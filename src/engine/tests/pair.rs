@@ -1,5 +1,7 @@
 //! Two engines of a pair over one stream: other clocks, other batches, the same ids.
 
+mod retold;
+
 use std::collections::BTreeMap;
 
 use super::super::checkpoint::SavedState;

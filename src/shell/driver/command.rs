@@ -32,6 +32,8 @@ pub(crate) enum Command {
     Saved,
     /// Take over what a stream shows of this instance's alerts.
     Adopt(Box<StoredAlerts>),
+    /// The streams show nothing of this instance's alerts, or nobody says.
+    NothingToAdopt,
     /// Forget whole episodes that were decided so long ago and that the other instance of a pair did not see.
     LetGo {
         /// How long ago.

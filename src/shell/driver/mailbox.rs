@@ -81,14 +81,18 @@ pub(crate) enum Slot {
     Stream,
 }
 
-/// Whether the driver takes batches of the core lane.
+/// From which lanes the driver takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum LaneGate {
-    /// It does.
+    /// From both.
     #[default]
     Open,
-    /// Only where the queue is full: what happens now waits until the engine lives in the present.
+    /// From the core lane only where its queue is full: what happens now waits until the engine lives in the present.
     CoreShut,
+    /// Nothing from the stream: what it stored waits until it is known what was told of it.
+    StreamShut,
+    /// Nothing from the stream, and from the core lane only where its queue is full.
+    Shut,
 }
 
 /// What the driver takes out at a time.
@@ -263,10 +267,9 @@ impl Mailbox {
         } else {
             [Slot::Stream, Slot::Core]
         };
-        let passes = |inside: &Inside, slot| slot == Slot::Stream || inside.lets_core(gate, self.bytes_max);
-        let item = order
-            .into_iter()
-            .find_map(|slot| if passes(&inside, slot) { inside.queue(slot).pop() } else { None });
+        let item = order.into_iter().find_map(|slot| {
+            if inside.lets(slot, gate, self.bytes_max) { inside.queue(slot).pop() } else { None }
+        });
         drop(inside);
         if item.is_some() || commands.len() >= COMMANDS_MAX {
             self.emptied.notify_all();
@@ -307,18 +310,26 @@ impl Inside {
     /// How much of a lane may wait.
     fn bytes_max(&self, slot: Slot, bytes_max: usize) -> usize {
         match (slot, self.gate) {
-            (Slot::Core, LaneGate::CoreShut) => bytes_max.saturating_mul(HELD_TIMES),
-            (Slot::Core, LaneGate::Open) | (Slot::Stream, _) => bytes_max,
+            (Slot::Core, LaneGate::CoreShut | LaneGate::Shut) => bytes_max.saturating_mul(HELD_TIMES),
+            (Slot::Core, LaneGate::Open | LaneGate::StreamShut) | (Slot::Stream, _) => bytes_max,
         }
     }
 
-    fn lets_core(&self, gate: LaneGate, bytes_max: usize) -> bool {
-        gate == LaneGate::Open || self.core.bytes >= self.bytes_max(Slot::Core, bytes_max)
+    /// Whether something of a lane may be taken.
+    fn lets(&self, slot: Slot, gate: LaneGate, bytes_max: usize) -> bool {
+        match (slot, gate) {
+            (Slot::Core, LaneGate::Open | LaneGate::StreamShut)
+            | (Slot::Stream, LaneGate::Open | LaneGate::CoreShut) => true,
+            (Slot::Core, LaneGate::CoreShut | LaneGate::Shut) => {
+                self.core.bytes >= self.bytes_max(Slot::Core, bytes_max)
+            }
+            (Slot::Stream, LaneGate::StreamShut | LaneGate::Shut) => false,
+        }
     }
 
     fn is_empty(&self, gate: LaneGate, bytes_max: usize) -> bool {
-        let no_core = self.core.items.is_empty() || !self.lets_core(gate, bytes_max);
-        self.commands.is_empty() && no_core && self.stream.items.is_empty()
+        let has = |slot, queue: &Queue| !queue.items.is_empty() && self.lets(slot, gate, bytes_max);
+        self.commands.is_empty() && !has(Slot::Core, &self.core) && !has(Slot::Stream, &self.stream)
     }
 }
 

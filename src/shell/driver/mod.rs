@@ -7,6 +7,7 @@ pub(crate) mod command;
 pub(crate) mod examples;
 pub(crate) mod mailbox;
 pub(crate) mod notifications;
+mod recollection;
 pub(crate) mod rejections;
 pub(crate) mod shared;
 
@@ -18,10 +19,9 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::engine::Engine;
-use crate::engine::arrival::{Standing, Stored, StreamNews};
+use crate::engine::arrival::{Standing, Stored};
 use crate::engine::fact::{Fact, Notice, PairStanding, Rejected};
 use crate::engine::rules::{AlertEvent, StoredAlerts};
-use crate::engine::time::Timestamp;
 use crate::engine::wire::{EventId, Lane, Message};
 
 use super::clock::Clock;
@@ -29,13 +29,11 @@ use super::status::{Status, Topic};
 use command::{Command, Dispatch, HandedOut, Logged, Reload};
 use mailbox::{FromStream, LaneGate, LaneItem, Mailbox, Taken};
 use notifications::NotificationQueues;
+use recollection::Recollection;
 use rejections::Rejections;
 
 /// The longest the driver sleeps.
 const SLEEP_MAX: Duration = Duration::from_millis(500);
-
-/// How far ahead of the clock an alert event of ours is believed to be decided by a clock that was set back since.
-const AHEAD_MAX: Duration = Duration::from_hours(2);
 
 /// Alert events handed to the publisher at a time; the rest stay in the engine's outbox, and in the log.
 pub(crate) const IN_FLIGHT_MAX: usize = 256;
@@ -62,6 +60,7 @@ pub(crate) struct Driver {
     pair: Option<PairStanding>,
     /// What a stream shows of our alerts, until it is taken over.
     shown: Option<Box<StoredAlerts>>,
+    recollection: Recollection,
     /// Who waits for a checkpoint.
     saves: Vec<SyncSender<HandedOut>>,
     /// The last batch applied of those that are to be acknowledged.
@@ -102,6 +101,8 @@ impl Driver {
         if engine.knows_stream() {
             drop(outputs.alerts.send(Dispatch::StreamKnown));
         }
+        let recollection =
+            if engine.recalls_stored() { Recollection::Awaited } else { Recollection::Complete };
         let (in_flight, logged, pair, shown, saves, batch) = (0, 0, None, None, Vec::new(), 0);
         Self {
             engine,
@@ -114,6 +115,7 @@ impl Driver {
             logged,
             pair,
             shown,
+            recollection,
             saves,
             batch,
         }
@@ -178,13 +180,12 @@ impl Driver {
 
     /// What the core lane brings happens now: while the engine lives in the past it would be given a wrong time.
     pub(crate) fn gate(&self, stage: DriverStage) -> LaneGate {
-        match (self.engine.standing(), stage) {
-            (Standing::Awaiting | Standing::Reading { .. }, DriverStage::Running) => LaneGate::CoreShut,
-            (
-                Standing::Awaiting | Standing::Reading { .. },
-                DriverStage::Finishing | DriverStage::Finished,
-            )
-            | (Standing::Present, _) => LaneGate::Open,
+        let is_past = self.engine.standing() != Standing::Present && stage == DriverStage::Running;
+        match (is_past, &self.recollection) {
+            (true, Recollection::Late { .. }) => LaneGate::Shut,
+            (true, Recollection::Awaited | Recollection::Complete) => LaneGate::CoreShut,
+            (false, Recollection::Late { .. }) => LaneGate::StreamShut,
+            (false, Recollection::Awaited | Recollection::Complete) => LaneGate::Open,
         }
     }
 
@@ -193,6 +194,7 @@ impl Driver {
         if self.engine.standing() == Standing::Present && self.engine.next_tick() <= now {
             self.engine.tick(now);
         }
+        self.wait_no_longer(now);
     }
 
     /// Says how far catching up is, where that changed.
@@ -241,7 +243,11 @@ impl Driver {
                 drop(self.outputs.alerts.send(Dispatch::Acknowledged(id)));
             }
             Command::Saved => drop(self.outputs.alerts.send(Dispatch::Saved)),
-            Command::Adopt(shown) => self.shown = Some(shown),
+            Command::Adopt(mut shown) => {
+                self.recall(&mut shown);
+                self.shown = Some(shown);
+            }
+            Command::NothingToAdopt => self.go_on_to_stream(),
             // Who leads meanwhile says all of it.
             Command::LetGo { age } if self.pair == Some(PairStanding::Follows) => self.let_go(age),
             Command::LetGo { .. } => {}
@@ -251,38 +257,6 @@ impl Driver {
             }
             Command::Save(keeper) => self.saves.push(keeper),
             Command::Finish(keeper) => self.saves.extend(keeper),
-        }
-    }
-
-    /// Takes over what a stream shows of our alerts, once nothing of the past is left to be decided.
-    fn adopt(&mut self, stage: DriverStage) {
-        if self.engine.standing() != Standing::Present && stage == DriverStage::Running {
-            return;
-        }
-        if let Some(shown) = self.shown.take() {
-            // Also what this very turn decided: where the log told that an end is stored and not that it was decided, the
-            // next start would take the alert for firing.
-            self.log_rest();
-            self.clock_past(shown.decided_at);
-            let waited: Vec<EventId> = self.engine.outbox().map(|event| event.id).collect();
-            self.engine.adopt(&shown, self.clock.now());
-            self.withdraw(waited, &shown);
-            // The publisher has sent nothing yet, and what it has may be out of date.
-            (self.in_flight, self.logged) = (0, 0);
-            drop(self.outputs.alerts.send(Dispatch::BeginAnew));
-        }
-    }
-
-    /// Has the clock go on from behind what a stream shows decided, where it was set back and the state that knew of it is
-    /// gone: an instant that comes a second time would give what is decided at it the id of the first.
-    fn clock_past(&self, decided_at: Timestamp) {
-        let now = self.clock.now();
-        if decided_at >= now && decided_at.since(now) <= AHEAD_MAX {
-            tracing::warn!(
-                ahead = ?decided_at.since(now),
-                "the clock is behind alert events of this instance: time goes on from the last of them; set the clock"
-            );
-            self.clock.put_forward(decided_at.after(Duration::from_micros(1)));
         }
     }
 
@@ -343,12 +317,7 @@ impl Driver {
                     let _ = receipt.try_send(());
                 }
             }
-            LaneItem::News(news) => {
-                self.engine.hear(&news, now);
-                if let StreamNews::Found { .. } = news {
-                    drop(self.outputs.alerts.send(Dispatch::StreamFound));
-                }
-            }
+            LaneItem::News(news) => self.hear(news, now),
             LaneItem::Fact(fact) => self.engine.observe(fact, now),
         }
     }

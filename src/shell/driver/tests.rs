@@ -30,7 +30,7 @@ pub(super) struct Rig {
     copies: RejectedCopies,
 }
 
-fn rig() -> Rig {
+pub(super) fn rig() -> Rig {
     let clock = Clock::start();
     let config = Config::with_defaults("test");
     let mut engine = Engine::new(&config, RuleSet::default(), clock.now().before(Duration::from_hours(1)));
@@ -59,7 +59,7 @@ fn logging_rig() -> Rig {
     rig
 }
 
-fn rig_of(engine: Engine, config: Config, clock: Clock) -> Rig {
+pub(super) fn rig_of(engine: Engine, config: Config, clock: Clock) -> Rig {
     let (alerts, events) = unbounded_channel();
     let (rejections, copies) =
         queue(&RejectedSettings::default(), Arc::new(ConfigInForce::new(config)), Arc::default());
@@ -106,7 +106,7 @@ impl Rig {
     }
 
     /// Leaves these items and takes as many turns.
-    fn drive(&mut self, items: &[&str]) {
+    pub(super) fn drive(&mut self, items: &[&str]) {
         for item in items {
             self.leave(item);
         }
@@ -131,7 +131,7 @@ impl Rig {
     }
 
     /// Leaves a command and lets the driver take a turn.
-    fn order(&mut self, command: Command) -> DriverStage {
+    pub(super) fn order(&mut self, command: Command) -> DriverStage {
         self.driver.mailbox.command(command);
         self.driver.turn(DriverStage::Running)
     }
@@ -164,7 +164,7 @@ impl Rig {
     }
 
     /// The value of the sample that begins so; none where there is none.
-    fn sample(&mut self, begin: &str) -> Option<f64> {
+    pub(super) fn sample(&mut self, begin: &str) -> Option<f64> {
         let text = for_tests::scraped(&mut self.driver.engine, Timestamp::EPOCH);
         let line = text.lines().find(|line| line.starts_with(begin))?;
         line.rsplit(' ').next()?.parse().ok()
@@ -186,7 +186,7 @@ fn batch(payload: &str, stored: Option<Stored>) -> Batch {
 }
 
 const CORE: &str = r#"signalbox_events_rejected_total{lane="core",reason="malformed"}"#;
-const STREAM: &str = r#"signalbox_events_rejected_total{lane="jetstream",reason="malformed"}"#;
+pub(super) const STREAM: &str = r#"signalbox_events_rejected_total{lane="jetstream",reason="malformed"}"#;
 
 #[test]
 fn what_core_nats_brings_waits_until_the_past_is_read() {
@@ -430,18 +430,6 @@ fn facts_of_the_lanes_are_counted_at_their_place_in_the_order() {
     assert_eq!(rig.sample(name), Some(2.0));
     rig.driver.turn(DriverStage::Running);
     assert_eq!(rig.sample(name), Some(5.0));
-}
-
-#[test]
-fn the_clock_goes_on_from_behind_what_a_stream_shows_decided() {
-    let mut rig = firing_rig();
-    // Nobody's clock is off by more than that.
-    for (ahead, goes_on) in [(Duration::from_mins(10), true), (AHEAD_MAX * 2, false)] {
-        let decided_at = rig.driver.clock.now().after(ahead);
-        let shown = StoredAlerts { decided_at, ..StoredAlerts::default() };
-        rig.order(Command::Adopt(Box::new(shown)));
-        assert_eq!(rig.driver.clock.now() > decided_at, goes_on);
-    }
 }
 
 #[test]

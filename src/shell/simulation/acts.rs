@@ -98,7 +98,10 @@ impl World<'_> {
                     process.stall_engine(self.now + span);
                 }
             }
-            Action::ClockOff { millis } => self.clock_off_millis = i64::from(millis),
+            Action::ClockOff { millis } => {
+                self.clock_off_millis = i64::from(millis);
+                self.walk.change_clock();
+            }
             Action::Slow { slowness } => self.broker.slowness = slowness,
             Action::Reload { rules } => self.reload(rules),
             Action::Save => {

@@ -16,7 +16,7 @@ use super::plan::{Setting, StateFolder};
 use super::publisher::{Publisher, Weather};
 use super::random::Random;
 use super::time::{self, Micros, SECOND};
-use crate::engine::arrival::Standing;
+use crate::engine::arrival::{Standing, StreamNews};
 use crate::engine::checkpoint::Checkpoint;
 use crate::engine::config::Config;
 use crate::engine::rules::RuleSet;
@@ -198,11 +198,21 @@ impl Process {
     /// Lets the driver take a turn; what it took in comes first to `see`, and the checkpoint it handed out.
     pub(super) fn drive(&mut self, now: Micros, see: &mut dyn FnMut(&LaneItem)) -> Option<&Checkpoint> {
         let taken = self.context.mailbox.take(self.driver.gate(self.stage));
-        if let Some(item) = &taken.item {
-            see(item);
-        }
         let is_busy = taken.item.is_some() || !taken.commands.is_empty();
+        let waited = self.driver.late_stream().cloned();
+        let found = match &taken.item {
+            // It may wait before it is heard.
+            Some(LaneItem::News(found @ StreamNews::Found { .. })) => Some(found.clone()),
+            Some(item) => {
+                see(item);
+                None
+            }
+            None => None,
+        };
         self.stage = self.driver.work(taken, self.stage);
+        if let Some(heard) = waited.or(found).filter(|_| self.driver.late_stream().is_none()) {
+            see(&LaneItem::News(heard));
+        }
         let patience = u64::try_from(self.driver.patience().as_micros()).unwrap_or(SECOND);
         self.driver_at = now + if is_busy { self.random.below(200) } else { patience.max(200) };
         self.keeping.as_mut()?.handed_out(&mut self.random, now)

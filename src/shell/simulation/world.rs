@@ -168,7 +168,7 @@ impl<'a> World<'a> {
             alertmanager: Alertmanager::default(),
             memory: Memory::Whole,
             workload: Workload::default(),
-            walk: AlertWalk::default(),
+            walk: AlertWalk::by_one_clock(),
             scraper: Scraper::default(),
             model: Model::default(),
             snapshots: Vec::new(),

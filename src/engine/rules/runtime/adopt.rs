@@ -10,7 +10,7 @@ use crate::engine::rules::alert::AlertState;
 use crate::engine::rules::book::{Active, Episode, Sender};
 use crate::engine::rules::evaluate::LIMIT_ALERT;
 use crate::engine::rules::event::{AlertEvent, AlertEventKind, Identity, Reason, fingerprint};
-use crate::engine::rules::logged::{LogRecord, LoggedTransitions};
+use crate::engine::rules::logged::{LogRecord, LoggedTransitions, settled_at};
 use crate::engine::rules::set::{Alerting, Condition, RuleKind};
 use crate::engine::rules::stored::{StoredAlert, StoredAlerts};
 use crate::engine::time::Timestamp;
@@ -33,9 +33,12 @@ impl Rules {
         let stored = waiting.iter().filter(is_stored).copied().collect();
         self.outbox.confirm_through(&stored);
         let mut here = self.identities();
+        let passed = self.pass_waiting(shown.told.clone(), &mut here, now);
         for open in &shown.open {
             // What waits here and was stored all the same is known.
-            let is_known = waiting.contains(&open.id) || waiting.contains(&open.end_id());
+            let is_known = waiting.contains(&open.id)
+                || waiting.contains(&open.end_id())
+                || passed.contains(&open.fingerprint());
             if open.source == self.settings.instance && !is_known && !shown.ended.contains(&open.end_id()) {
                 self.adopt_one(open, &mut here, now);
             }
@@ -43,6 +46,7 @@ impl Rules {
         for event in &shown.latest {
             self.follow_event(event, &mut here, now);
         }
+        self.resumed.forget_logged();
         self.views = None;
         for group in &mut self.groups {
             group.view = None;
@@ -55,6 +59,7 @@ impl Rules {
     /// led there is not decided again.
     pub(crate) fn recall(&mut self, log: &[LogRecord], now: Timestamp) {
         let told = LoggedTransitions::by(log);
+        self.resumed.note_logged(log.iter().filter_map(LogRecord::decided).map(|event| event.id));
         self.forget_ended(&told.ended);
         for id in &told.acknowledged {
             self.outbox.confirm(*id);
@@ -86,6 +91,46 @@ impl Rules {
                 self.fire(open, &mut here, now);
             }
         }
+    }
+
+    /// Goes on with what a stream shows was told since the state was saved, by a run that may not have been able to write a
+    /// log; before anything of that time is decided here.
+    pub(crate) fn recall_stored(&mut self, mut told: Vec<StoredAlert>, now: Timestamp) {
+        let saved_at = self.resumed.saved_at();
+        told.retain(|event| event.timestamp > saved_at);
+        put_in_turn(&mut told);
+        let mut here = self.identities();
+        for event in &told {
+            if self.resumed.is_logged(event.id) {
+                self.outbox.confirm(event.id);
+            } else {
+                self.take_event(event, &mut here, now);
+            }
+            self.resumed.settle(event.fingerprint(), (event.reach.at_most, settled_at(event)));
+        }
+    }
+
+    /// The same of what a stream shows was told since something that waits was decided: it takes its place. Yields the alerts
+    /// that stand as they do there, or where what waits of them leads.
+    fn pass_waiting(
+        &mut self,
+        mut told: Vec<StoredAlert>,
+        here: &mut Identities,
+        now: Timestamp,
+    ) -> BTreeSet<u64> {
+        let mut waits: BTreeMap<u64, Timestamp> = BTreeMap::new();
+        for event in self.outbox.iter() {
+            waits.entry(event.fingerprint).or_insert(event.timestamp);
+        }
+        told.retain(|event| {
+            !self.resumed.is_logged(event.id)
+                && waits.get(&event.fingerprint()).is_some_and(|since| event.timestamp >= *since)
+        });
+        put_in_turn(&mut told);
+        for event in &told {
+            self.take_event(event, here, now);
+        }
+        told.iter().map(StoredAlert::fingerprint).collect()
     }
 
     /// Has an alert that fires here since before go on as the episode that a log tells of: the one before was over when that was
@@ -256,6 +301,11 @@ impl Rules {
             moved_at: None,
         })
     }
+}
+
+/// Puts the events of each alert in the order of its episodes.
+fn put_in_turn(told: &mut [StoredAlert]) {
+    told.sort_by_key(|event| (event.started_at, event.event_type == EventType::AlertCleared));
 }
 
 fn is_rule_of(state: &RuleState, open: &StoredAlert) -> bool {

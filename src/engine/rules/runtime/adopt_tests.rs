@@ -201,7 +201,7 @@ fn a_rule_that_is_changed_in_a_past_ends_what_begins_later_and_begins_behind_tha
     let event = Box::new(before.outbox().next().unwrap().clone());
     let essence = before.essence_of(&event.rule_id);
     let mut rules = reading();
-    rules.resumed = Resumed::of_past();
+    rules.resumed = Resumed::of_past(at(0.0));
     rules.read_from(1);
     rules.recall(&[LogRecord::Decided { event, sequence: 0, essence }], at(10.0));
     let changed = PLAIN.replace("above: 10", "above: 11");

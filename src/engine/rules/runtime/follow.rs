@@ -7,8 +7,8 @@
 
 use std::collections::BTreeMap;
 
-use super::Rules;
 use super::adopt::{Identities, episode_of};
+use super::{Beginnings, Rules};
 use crate::engine::rules::alert::AlertState;
 use crate::engine::rules::book::Episode;
 use crate::engine::rules::evaluate::LIMIT_ALERT;
@@ -34,8 +34,15 @@ impl Rules {
         self.applying(Reach::exactly(sequence));
     }
 
-    /// Takes over one event that is new here, in the order of the stream.
+    /// Takes over one event that is new here, in the order of the stream, and leaves its alert alone for as long as it was
+    /// decided over more of the stream than is applied here.
     pub(super) fn follow_event(&mut self, event: &StoredAlert, here: &mut Identities, now: Timestamp) {
+        self.take_event(event, here, now);
+        self.resumed.follow(event.fingerprint(), event.reach.at_most, now);
+    }
+
+    /// Takes over one event, in the order of the stream.
+    pub(super) fn take_event(&mut self, event: &StoredAlert, here: &mut Identities, now: Timestamp) {
         let print = event.fingerprint();
         self.let_covered_go(event, print);
         if event.event_type == EventType::AlertCleared {
@@ -46,7 +53,6 @@ impl Rules {
         if !self.is_sound(event, here) {
             self.stand_as_shown(event, here, now);
         }
-        self.resumed.follow(print, event.reach.at_most, now);
     }
 
     /// Whether what waits of the event's alert leads from what the stream shows to what is here: a state and a log that were
@@ -57,12 +63,17 @@ impl Rules {
         }
         let print = event.fingerprint();
         let mut open = (event.event_type != EventType::AlertCleared).then_some(event.started_at);
+        let mut before = event.timestamp;
         for waiting in self.outbox.of(print) {
             let is_end = waiting.event_type() == EventType::AlertCleared;
-            if open != is_end.then_some(waiting.started_at) {
+            // It would be told again. The clocks of a pair may differ.
+            let begins_before =
+                !is_end && waiting.timestamp < before && self.settings.beginnings == Beginnings::AsDecided;
+            if open != is_end.then_some(waiting.started_at) || begins_before {
                 return false;
             }
             open = (!is_end).then_some(waiting.started_at);
+            before = waiting.timestamp;
         }
         let mut rules = self.groups.iter().flat_map(|group| &group.rules);
         let fires = rules.find(|rule| rule.rule.id == event.rule_id).and_then(|rule| {
@@ -92,7 +103,9 @@ impl Rules {
         let itself = waiting.iter().position(|waiting| waiting.id == event.id);
         let covered = itself.map_or_else(
             || {
-                let is_older = |waiting: &&&AlertEvent| waiting.reach.is_before(event.reach);
+                let end = event.end_id();
+                let is_older =
+                    |waiting: &&&AlertEvent| waiting.id != end && waiting.reach.is_before(event.reach);
                 let older = waiting.iter().take_while(is_older).count();
                 let says_the_same = |next: &AlertEvent| {
                     next.event_type() == event.event_type

@@ -67,7 +67,7 @@ impl Rules {
         now: Timestamp,
     ) -> Result<Self, Damage> {
         let mut rules = Self::new(RuleSet::default(), settings, now);
-        rules.resumed = Resumed::of_past();
+        rules.resumed = Resumed::of_past(now);
         rules.outbox.restore(twin.outbox)?;
         for ended in twin.ended {
             rules.outbox.ended.notice(&event_of(ended)?);

@@ -127,6 +127,8 @@ pub(crate) enum Output {
     Foreign(StoredAlert),
     /// What the streams show of our alerts; nothing is sent until the engine took it over.
     Shown(Box<StoredAlerts>),
+    /// The streams show nothing of our alerts.
+    NothingShown,
     /// What the streams show of our alerts cannot be read.
     Unread,
     /// Too many alert events lie in the stream of a pair: so many from this sequence on are not read.

@@ -23,6 +23,9 @@ use super::words::AnswerFault;
 /// not answered either.
 const SILENCES_MAX: u32 = 3;
 
+/// Events that are handed over one by one, of the newest: what a run told since its last checkpoint.
+const TOLD_MAX: usize = 16_384;
+
 /// Messages of one subject that are read.
 const READ_MAX: u64 = 500_000;
 
@@ -68,6 +71,14 @@ pub(crate) struct Pulled {
     pub(crate) payload: bytes::Bytes,
     /// Messages that wait behind it.
     pub(crate) pending: u64,
+}
+
+impl Pulled {
+    /// The alert event that it is, and how much of the stream was applied when that was decided.
+    pub(super) fn alert(&self) -> Option<StoredAlert> {
+        let reach = self.applied.as_deref().and_then(|text| text.parse().ok()).unwrap_or_default();
+        Some(StoredAlert { reach, ..StoredAlert::read(&self.payload)? })
+    }
 }
 
 impl Fold {
@@ -134,6 +145,7 @@ impl AlertMachine {
         // In the order of their beginnings.
         shown.open.sort_by_key(|open| open.started_at);
         if shown == StoredAlerts::default() {
+            self.outputs.push_back(Output::NothingShown);
             self.give_up_fold(now);
         } else {
             self.fold = Fold::Told;
@@ -173,7 +185,7 @@ impl AlertMachine {
                 if !messages.is_empty() =>
             {
                 for message in messages {
-                    found.take(&message.payload, &self.terms.source);
+                    found.take(message, &self.terms.source);
                 }
                 let left = messages.last().map_or(pending, |last| last.pending);
                 self.pull((consumer, left), kind, found, now);
@@ -216,11 +228,20 @@ impl AlertMachine {
 }
 
 impl FoldedAlerts {
-    fn take(&mut self, payload: &[u8], source: &str) {
-        let Some(stored) = StoredAlert::read(payload).filter(|stored| *stored.source == *source) else {
-            return;
-        };
+    /// Keeps an event as long as it is among the newest.
+    fn keep(&mut self, stored: &StoredAlert) {
+        let told = &mut self.shown.told;
+        told.push(stored.clone());
+        if told.len() >= 2 * TOLD_MAX {
+            told.sort_by_key(|told| told.timestamp);
+            told.drain(..told.len() - TOLD_MAX);
+        }
+    }
+
+    fn take(&mut self, message: &Pulled, source: &str) {
+        let Some(stored) = message.alert().filter(|stored| *stored.source == *source) else { return };
         self.shown.decided_at = self.shown.decided_at.max(stored.timestamp);
+        self.keep(&stored);
         if stored.event_type == EventType::AlertCleared {
             self.shown.ended.insert(stored.end_id());
             return;

@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use crate::engine::config::AlertDelivery;
 use crate::engine::fact::Fact;
-use crate::engine::rules::AlertEvent;
+use crate::engine::rules::{AlertEvent, Reach};
 use crate::engine::wire::EventId;
 use crate::shell::backoff::backoff;
 use crate::shell::nats::api::{ApiError, api_prefix, read_answer};
@@ -359,7 +359,7 @@ impl AlertMachine {
     pub(super) fn send(&mut self, ending: AnswerEnding, last: Option<u64>) {
         let Some(letter) = self.queue.front() else { return };
         let mut headers = vec![("Nats-Msg-Id", letter.event.message_id())];
-        if self.pair.is_some() {
+        if self.pair.is_some() || letter.event.reach != Reach::default() {
             headers.push(("Signalbox-Applied", letter.event.reach.to_string()));
         }
         if let Some(last) = last {

@@ -229,9 +229,13 @@ impl Publishing {
                 let age = self.context.config.get().pair.lease * 2;
                 self.context.mailbox.command(Command::LetGo { age });
             }
-            Output::Unread => tracing::warn!(
-                "cannot read this instance's alerts from the stream: those an earlier run left open are not known"
-            ),
+            Output::NothingShown => self.context.mailbox.command(Command::NothingToAdopt),
+            Output::Unread => {
+                tracing::warn!(
+                    "cannot read this instance's alerts from the stream: those an earlier run left open are not known"
+                );
+                self.context.mailbox.command(Command::NothingToAdopt);
+            }
             Output::PassedOver { first, count } => tracing::warn!(
                 first,
                 count,

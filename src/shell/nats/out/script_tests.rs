@@ -257,6 +257,7 @@ fn shown(output: &Output) -> String {
                 if latest.is_empty() { String::new() } else { format!(", latest {}", latest.join(" ")) };
             format!("shown open {}, {} ended{latest}", open.join(" "), shown.ended.len())
         }
+        Output::NothingShown => "nothing shown".to_owned(),
         Output::Unread => "unread".to_owned(),
         Output::PassedOver { first, count } => format!("passed over {count} from {first}"),
         Output::LetGo => "let go".to_owned(),

@@ -167,6 +167,7 @@ impl World {
                 | Output::Unready(..)
                 | Output::Concern(_)
                 | Output::Shown(_)
+                | Output::NothingShown
                 | Output::Unread
                 | Output::PassedOver { .. }
                 | Output::LetGo => {}

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::engine::fact::Fact;
-use crate::engine::rules::{Reach, StoredAlert, StoredAlerts};
+use crate::engine::rules::{StoredAlert, StoredAlerts};
 use crate::engine::wire::{EventId, EventType};
 use crate::shell::backoff::backoff;
 use crate::shell::nats::api::{ApiError, ConsumerInfo, StoredMessage, read_answer};
@@ -104,10 +104,7 @@ impl Read {
         let Some(kind) = of_kind.filter(|kind| message.sequence > *self.known.get(*kind)) else { return };
         let last = self.last.get_mut(kind);
         *last = (*last).max(Some(message.sequence));
-        let ours = StoredAlert::read(&message.payload).filter(|it| it.source == *source);
-        if let Some(mut stored) = ours {
-            stored.reach =
-                message.applied.as_deref().and_then(|text| text.parse::<Reach>().ok()).unwrap_or_default();
+        if let Some(stored) = message.alert().filter(|it| it.source == *source) {
             self.keep(stored);
         }
     }
