@@ -7,6 +7,7 @@
 
 pub(crate) mod core;
 mod durable;
+mod filters;
 mod gaps;
 mod looking;
 pub(crate) mod machine;
