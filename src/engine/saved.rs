@@ -163,7 +163,7 @@ impl Engine {
     }
 
     /// Goes on with what a stream shows was told since the state was saved, before anything of that time is applied.
-    pub(crate) fn recall_stored(&mut self, told: Vec<StoredAlert>) {
+    pub(crate) fn recall_stored(&mut self, told: &[StoredAlert]) {
         self.frozen = None;
         let now = self.state.now;
         self.state.rules.recall_stored(told, now);

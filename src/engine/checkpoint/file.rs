@@ -234,11 +234,9 @@ impl SavedState {
             history: whole(sections.next())?,
             told: whole(sections.next())?,
             // Before instances could share the work everything came to one.
-            share: sections.next().map_or(Ok(ShareTwin::default()), |content| whole(Some(content)))?,
-            unsampled: sections
-                .next()
-                .map_or(Ok(UnsampledTwin::default()), |content| whole(Some(content)))?,
-            settled: sections.next().map_or(Ok(SettledTwin::default()), |content| whole(Some(content)))?,
+            share: later(sections.next())?,
+            unsampled: later(sections.next())?,
+            settled: later(sections.next())?,
         })
     }
 }
@@ -272,6 +270,11 @@ fn unframed<'a>(from: &mut Reader<'a>, tag: u32) -> Result<&'a [u8], Damage> {
         return Err(Damage("a section does not match its checksum"));
     }
     if found == tag { Ok(content) } else { Err(Damage("a section is not where it should be")) }
+}
+
+/// A section that earlier versions do not have.
+fn later<T: Twin + Default>(content: Option<&[u8]>) -> Result<T, Damage> {
+    content.map_or_else(|| Ok(T::default()), |content| whole(Some(content)))
 }
 
 fn whole<T: Twin>(content: Option<&[u8]>) -> Result<T, Damage> {

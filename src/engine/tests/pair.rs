@@ -3,6 +3,7 @@
 mod retold;
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 
 use super::super::checkpoint::SavedState;
 use super::super::rules::LogRecord;
@@ -216,6 +217,14 @@ fn turns(events: &[AlertEvent]) -> BTreeMap<String, Vec<String>> {
     turns
 }
 
+/// Looks that the same was said of each alert, and of no other.
+fn assert_same_turns(told: &[AlertEvent], expected: &[AlertEvent], of: &dyn Debug) {
+    let (told, expected) = (turns(told), turns(expected));
+    for alert in expected.keys().chain(told.keys()) {
+        assert_eq!(told.get(alert), expected.get(alert), "{alert}, {of:?}");
+    }
+}
+
 #[test]
 fn one_alone_tells_each_turn_of_what_it_reads_at_once() {
     let in_time = decided(ALONE, &[1], (Duration::from_millis(1), Duration::ZERO));
@@ -223,9 +232,7 @@ fn one_alone_tells_each_turn_of_what_it_reads_at_once() {
     let late = (Duration::from_secs(2), Duration::ZERO);
     for sizes in [&[MESSAGES][..], &[70], &[3, 1, 4, 40]] {
         let at_once = decided(ALONE, sizes, late);
-        for (alert, told) in turns(&at_once) {
-            assert_eq!(Some(&told), turns(&in_time).get(&alert), "{alert}, {sizes:?}");
-        }
+        assert_same_turns(&at_once, &in_time, &sizes);
         let ids: BTreeSet<EventId> = at_once.iter().map(|event| event.id).collect();
         assert_eq!(ids.len(), at_once.len(), "{sizes:?}");
     }
@@ -398,10 +405,7 @@ fn what_a_work_queue_delivers_again_is_decided_to_the_last_turn() {
     for (order, from) in [(Order::Stream, 41), (Order::Consumer, 41), (Order::Consumer, 21)] {
         for size in [1, 7, 50, 200] {
             let kill = OverKill { config: ALONE, order, size, from, ahead: 0, again: 0 };
-            let other = turns(&decided_over_a_kill(&kill));
-            for (alert, told) in turns(&one) {
-                assert_eq!(Some(&told), other.get(&alert), "{alert}, {kill:?}");
-            }
+            assert_same_turns(&decided_over_a_kill(&kill), &one, &kill);
         }
     }
 }
@@ -413,9 +417,7 @@ fn what_a_log_told_is_not_decided_again_where_a_checkpoint_came_before_its_messa
         for again in [1, 2] {
             let kill = OverKill { config, order: Order::Stream, size: 7, from: 41, ahead: 0, again };
             let other = decided_over_a_kill(&kill);
-            for (alert, told) in turns(&one) {
-                assert_eq!(Some(&told), turns(&other).get(&alert), "{alert}, {kill:?}");
-            }
+            assert_same_turns(&other, &one, &kill);
             let ids: BTreeSet<EventId> = other.iter().map(|event| event.id).collect();
             assert_eq!(ids.len(), other.len(), "{kill:?}");
         }

@@ -5,6 +5,7 @@
 
 use super::field::{Field, Style, version_member};
 use super::payload::EventType;
+use super::subjects;
 use super::usual::Usual;
 use super::value::JsonKind;
 use super::words::Guess;
@@ -87,9 +88,7 @@ impl Habits {
     /// Follows the habit of a subject from here on.
     #[inline]
     pub(super) fn turn_to(&mut self, subject: &str) {
-        let end = subject.as_bytes().last_chunk::<8>().map_or(0, |end| u64::from_le_bytes(*end));
-        let mixed = (end ^ subject.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        self.present = (mixed >> 56) as usize;
+        self.present = (subjects::looks(subject.as_bytes()) >> 56) as usize;
     }
 
     /// What is expected after so many steps.

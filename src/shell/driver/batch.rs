@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use crate::engine::arrival::{Origin, Stored, StreamBatch};
 use crate::engine::wire::Message;
+use crate::engine::wire::subjects::looks;
 
 /// Subjects that a message's is compared with; those of further ones are written again each time.
 const SUBJECTS_MAX: usize = 64;
@@ -32,13 +33,6 @@ struct MessageEnds {
     start: u32,
     headers_end: u32,
     payload_end: u32,
-}
-
-/// The same for subjects that are one, and another for most that are not: their length and their last bytes.
-#[inline]
-fn looks(subject: &[u8]) -> u64 {
-    let end = subject.last_chunk::<8>().map_or(0, |end| u64::from_le_bytes(*end));
-    end ^ (subject.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 impl Batch {

@@ -55,7 +55,7 @@ impl Driver {
     pub(super) fn recall(&mut self, shown: &mut StoredAlerts) {
         if self.recollection != Recollection::Complete && self.engine.standing() != Standing::Present {
             let waited: Vec<EventId> = self.engine.outbox().map(|event| event.id).collect();
-            self.engine.recall_stored(std::mem::take(&mut shown.told));
+            self.engine.recall_stored(&std::mem::take(&mut shown.told));
             self.withdraw(waited, shown);
             // What is handed to the publisher before it begins anew is forgotten then.
             (self.in_flight, self.logged) = (0, 0);

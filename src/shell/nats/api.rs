@@ -53,6 +53,13 @@ pub(crate) enum ApiError {
     Shape(#[from] serde_json::Error),
 }
 
+/// The streams that take a subject.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct StreamNames {
+    /// Their names; none where there is no stream.
+    pub(crate) streams: Option<Vec<String>>,
+}
+
 /// What a stream is and holds.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]

@@ -33,7 +33,7 @@ impl Rules {
         let stored = waiting.iter().filter(is_stored).copied().collect();
         self.outbox.confirm_through(&stored);
         let mut here = self.identities();
-        let passed = self.pass_waiting(shown.told.clone(), &mut here, now);
+        let passed = self.pass_waiting(&shown.told, &mut here, now);
         for open in &shown.open {
             // What waits here and was stored all the same is known.
             let is_known = waiting.contains(&open.id)
@@ -95,12 +95,10 @@ impl Rules {
 
     /// Goes on with what a stream shows was told since the state was saved, by a run that may not have been able to write a
     /// log; before anything of that time is decided here.
-    pub(crate) fn recall_stored(&mut self, mut told: Vec<StoredAlert>, now: Timestamp) {
+    pub(crate) fn recall_stored(&mut self, told: &[StoredAlert], now: Timestamp) {
         let saved_at = self.resumed.saved_at();
-        told.retain(|event| event.timestamp > saved_at);
-        put_in_turn(&mut told);
         let mut here = self.identities();
-        for event in &told {
+        for event in in_turn(told, |event| event.timestamp > saved_at) {
             if self.resumed.is_logged(event.id) {
                 self.outbox.confirm(event.id);
             } else {
@@ -112,25 +110,20 @@ impl Rules {
 
     /// The same of what a stream shows was told since something that waits was decided: it takes its place. Yields the alerts
     /// that stand as they do there, or where what waits of them leads.
-    fn pass_waiting(
-        &mut self,
-        mut told: Vec<StoredAlert>,
-        here: &mut Identities,
-        now: Timestamp,
-    ) -> BTreeSet<u64> {
+    fn pass_waiting(&mut self, told: &[StoredAlert], here: &mut Identities, now: Timestamp) -> BTreeSet<u64> {
         let mut waits: BTreeMap<u64, Timestamp> = BTreeMap::new();
         for event in self.outbox.iter() {
             waits.entry(event.fingerprint).or_insert(event.timestamp);
         }
-        told.retain(|event| {
+        let passes = |event: &StoredAlert| {
             !self.resumed.is_logged(event.id)
                 && waits.get(&event.fingerprint()).is_some_and(|since| event.timestamp >= *since)
-        });
-        put_in_turn(&mut told);
+        };
+        let told = in_turn(told, passes);
         for event in &told {
             self.take_event(event, here, now);
         }
-        told.iter().map(StoredAlert::fingerprint).collect()
+        told.into_iter().map(StoredAlert::fingerprint).collect()
     }
 
     /// Has an alert that fires here since before go on as the episode that a log tells of: the one before was over when that was
@@ -303,9 +296,11 @@ impl Rules {
     }
 }
 
-/// Puts the events of each alert in the order of its episodes.
-fn put_in_turn(told: &mut [StoredAlert]) {
-    told.sort_by_key(|event| (event.started_at, event.event_type == EventType::AlertCleared));
+/// Those that are meant, of each alert in the order of its episodes.
+fn in_turn(told: &[StoredAlert], is_meant: impl Fn(&StoredAlert) -> bool) -> Vec<&StoredAlert> {
+    let mut turns: Vec<&StoredAlert> = told.iter().filter(|event| is_meant(event)).collect();
+    turns.sort_by_key(|event| (event.started_at, event.event_type == EventType::AlertCleared));
+    turns
 }
 
 fn is_rule_of(state: &RuleState, open: &StoredAlert) -> bool {

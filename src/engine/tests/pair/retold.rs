@@ -42,7 +42,7 @@ fn told_over_a_kill_without_a_log(killed: u64, lost: usize) -> Vec<AlertEvent> {
     let (mut engine, _) = Engine::restore(&config, rule_set(RULES), saved, RunEnding::Crash).unwrap();
     engine.recall(&[]);
     let all: Vec<AlertEvent> = before.iter().chain(&told).cloned().collect();
-    engine.recall_stored(shown_of(&all).told);
+    engine.recall_stored(&shown_of(&all).told);
     let now = stored_at(130).after(SOON);
     engine.await_stream("S", now);
     let epoch = Epoch::first("a");
@@ -65,9 +65,7 @@ fn what_was_told_without_a_log_is_not_told_again() {
     for killed in [41, 60, 100] {
         for lost in [0, 1, 5, 1_000] {
             let told = told_over_a_kill_without_a_log(killed, lost);
-            for (alert, told) in turns(&told) {
-                assert_eq!(Some(&told), turns(&in_time).get(&alert), "{alert}, {killed}, {lost}");
-            }
+            assert_same_turns(&told, &in_time, &(killed, lost));
             let mut open = BTreeMap::new();
             for event in &told {
                 // An end is that of the beginning before it.

@@ -22,7 +22,7 @@ use crate::engine::fact::{CopyFault, Fact};
 use crate::shell::context::ShellContext;
 use crate::shell::driver::command::Dispatch;
 use crate::shell::driver::rejections::{RejectedCopies, RejectedCopy};
-use crate::shell::nats::api::{ApiError, api_prefix, read_answer};
+use crate::shell::nats::api::{ApiError, StreamNames, api_prefix, read_answer};
 use crate::shell::nats::copied;
 
 /// How long one copy may take to be sent.
@@ -108,14 +108,6 @@ struct Letter {
 struct Stored {
     #[expect(dead_code, reason = "that it is there tells an acknowledgement from what else may answer")]
     seq: u64,
-}
-
-/// Streams by their subjects.
-#[derive(Deserialize)]
-#[serde(default)]
-#[derive(Default)]
-struct StreamNames {
-    streams: Option<Vec<String>>,
 }
 
 impl CopyPublisher {

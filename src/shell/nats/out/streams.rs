@@ -7,11 +7,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::engine::config::AlertDelivery;
-use crate::shell::nats::api::{ApiError, StoredMessage, StreamConfig, StreamInfo, read_answer};
+use crate::shell::nats::api::{ApiError, StoredMessage, StreamConfig, StreamInfo, StreamNames, read_answer};
 use crate::shell::settings::MissingStream;
 use crate::shell::status::Topic;
 
@@ -431,11 +430,7 @@ fn not_shared(seen: &ByKind<Seen>) -> Option<String> {
 
 impl Seen {
     fn take_name(&mut self, answer: Result<&[u8], AnswerFault>) {
-        #[derive(Deserialize)]
-        struct Names {
-            streams: Option<Vec<String>>,
-        }
-        match answer.map(read_answer::<Names>) {
+        match answer.map(read_answer::<StreamNames>) {
             Ok(Ok(names)) => self.name = names.streams.into_iter().flatten().next(),
             Ok(Err(_)) | Err(AnswerFault::NobodyThere) => self.silent = Silence::Nobody,
             Err(
